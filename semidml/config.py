@@ -1,0 +1,198 @@
+"""RunConfig: one declaration of each knob (type, bounds, default, one-line help).
+
+The command line, the widgets of the pages, the links between them and the README's table are made from it. No torch here.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from semidml.data import DATASETS
+from semidml.losses import LOSSES
+from semidml.methods import MODELS
+from semidml.networks import ENCODERS
+from semidml.registry import Entry, choose
+from semidml.schedules import SCHEDULES
+
+FAMILIES: dict[str, Mapping[str, Entry]] = {
+    "data": DATASETS,
+    "model": MODELS,
+    "loss": LOSSES,
+    "encoder": ENCODERS,
+    "schedule": SCHEDULES,
+}
+FEW, MORE = "few", "more"  # which knobs a page shows at once, and which it folds
+
+
+def knob(default: Any, help: str, group: str = MORE, **bounds: Any) -> Any:
+    return Field(default, description=help, json_schema_extra={"group": group}, **bounds)
+
+
+class RunConfig(BaseModel):
+    """Everything that decides a run. Frozen; unknown names and NaN are refused; `RunConfig.of` gives errors in words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    data: str = knob("digits", "data set: a name of the table, of an upload, or (command line only) a path", FEW)
+    model: str = knob("dml-ae", "what is trained", FEW)
+    alpha: float = knob(0.02, "weight of the reconstruction: 0 is labels only, 1 is images only", FEW, ge=0, le=1)
+    pl: float = knob(100.0, "percentage of the training labels that are seen", FEW, gt=0, le=100)
+    latent_dim: int = knob(2, "dimensions of the latent space", FEW, ge=1, le=64)
+    schedule: str = knob("joint", "how the two losses take turns", FEW)
+    epochs: int = knob(10, "passes over the training images", FEW, ge=1, le=10_000)
+    loss: str = knob("triplet", "metric loss of the labelled rows")
+    mining: Literal["all", "semihard", "hard"] = knob("all", "which triplets count")
+    margin: float = knob(1.0, "how much farther a negative must be, in units of the latent space", gt=0, le=100)
+    temperature: float = knob(0.1, "divides the similarities of contrastive losses", ge=0.001, le=100)
+    center_weight: float = knob(0.01, "weight of the center term beside the softmax term", ge=0, le=10)
+    encoder: str = knob("mlp", "network; the decoder mirrors it")
+    augment: Literal["off", "on"] = knob("off", "turn, scale and shift the labelled images, each time anew")
+    label_sampling: Literal["uniform", "balanced"] = knob("uniform", "how the seen labels are drawn")
+    labelled_per_class: int = knob(20, "rows of each seen class in a step", ge=2, le=256)
+    warmup_epochs: float = knob(0.0, "epochs of the metric loss alone at the start; a fraction is allowed", ge=0, le=1000)
+    reconstruction: Literal["sum", "mean"] = knob("sum", "reconstruction error summed or averaged over pixels")
+    likelihood: Literal["bernoulli", "gaussian"] = knob("bernoulli", "of a pixel, given its latent")
+    batch_size: int = knob(256, "images of a step", ge=2, le=8192)
+    lr: float = knob(0.001, "Adam's learning rate", gt=0, le=1)
+    lr_decay: Literal["none", "cosine"] = knob("none", "how the learning rate falls over the training")
+    evaluate_on: Literal["test", "validation"] = knob("test", "which split the scores are of; validation is for choosing settings")
+    seed: int = knob(0, "of the weights, the seen labels and the order of the images", ge=0, le=2**31 - 1)
+    device: Literal["auto", "cpu", "cuda", "mps"] = knob("auto", "where the training runs")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _suit_the_data(cls, values: Any) -> Any:
+        """Fill what was not given from the data set's and then the model's own defaults."""
+        if not isinstance(values, Mapping):
+            return values
+        suited: dict[str, Any] = {}
+        for field in ("model", "data"):
+            entry = FAMILIES[field].get(values.get(field, cls.model_fields[field].default))
+            suited |= dict(entry.defaults) if entry else {}
+        return suited | dict(values)
+
+    @field_validator("model", "loss", "encoder", "schedule")
+    @classmethod
+    def _known(cls, name: str, info: Any) -> str:
+        return choose(FAMILIES[info.field_name], name, info.field_name).name
+
+    @field_validator("data")
+    @classmethod
+    def _named(cls, name: str) -> str:
+        if not name.strip() or len(name) > 1000 or "\0" in name:
+            raise ValueError(f"data must be one of {', '.join(DATASETS)}, an upload's name, or a path; got {name[:40]!r}")
+        return name
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "RunConfig":
+        if self.model == "dml" and self.alpha == 1:
+            raise ValueError("alpha = 1 leaves dml without any loss: choose a smaller alpha, or the model dml-ae")
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(f"warmup_epochs must be at most epochs ({self.epochs}), got {self.warmup_epochs:g}")
+        return self
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "RunConfig":
+        """A config from names and values (numbers may be text). Raises ValueError that says what is allowed, in words."""
+        try:
+            return cls(**{str(k): v for k, v in values.items()})
+        except ValidationError as error:
+            raise ValueError(explain(error)) from None
+
+    def entries(self) -> dict[str, Entry]:
+        """The chosen entry of each family (the data set's only when it is one of the table)."""
+        return {f: table[getattr(self, f)] for f, table in FAMILIES.items() if getattr(self, f) in table}
+
+    def used(self) -> set[str]:
+        """Names of the knobs that have an effect with these choices."""
+        choosable = {name for family in FAMILIES.values() for entry in family.values() for name in entry.knobs}
+        chosen = {name for entry in self.entries().values() for name in entry.knobs}
+        return (set(type(self).model_fields) - choosable) | chosen
+
+    def changed(self, other: "RunConfig | None" = None) -> dict[str, Any]:
+        """Knobs whose values differ from `other`'s, or from what this data set and model give by default."""
+        base = other or type(self)(data=self.data, model=self.model)
+        return {k: v for k, v in self.model_dump().items() if v != getattr(base, k)}
+
+    def command(self) -> str:
+        """The command line that does the same."""
+        import shlex
+
+        words = ["python -m semidml train", f"--data {shlex.quote(self.data)}", f"--model {self.model}"]
+        words += [f"--{k.replace('_', '-')} {shown(v)}" for k, v in self.changed().items()]
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A field of RunConfig as a widget or a command-line option needs it."""
+
+    name: str
+    kind: type
+    default: Any
+    help: str
+    group: str
+    choices: tuple[str, ...] = ()  # empty: a number, or (data) any text
+    low: float | None = None
+    high: float | None = None
+    low_is_open: bool = False  # the lower bound itself is refused
+
+
+def knobs() -> dict[str, Knob]:
+    """Every knob, in the order of their declaration."""
+    return {name: _knob(name, field) for name, field in RunConfig.model_fields.items()}
+
+
+def _knob(name: str, field: Any) -> Knob:
+    literal = get_origin(field.annotation) is Literal
+    bounds = {key: getattr(m, key) for m in field.metadata for key in ("ge", "gt", "le") if hasattr(m, key)}
+    return Knob(
+        name=name,
+        kind=str if literal else field.annotation,
+        default=field.default,
+        help=field.description,
+        group=field.json_schema_extra["group"],
+        choices=get_args(field.annotation) if literal else tuple(FAMILIES.get(name, ())),
+        low=bounds.get("ge", bounds.get("gt")),
+        high=bounds.get("le"),
+        low_is_open="gt" in bounds,
+    )
+
+
+def shown(value: Any) -> str:
+    """A value as it is typed: 0.1, not 0.10000000000000001; 60, not 60.0."""
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def explain(error: ValidationError) -> str:
+    """A validation error as one sentence a field: `alpha must be between 0 and 1, got nan`."""
+    known, sentences = knobs(), []
+    for problem in error.errors():
+        name = str(problem["loc"][0]) if problem["loc"] else ""
+        if problem["type"] == "value_error":
+            sentences.append(str(problem["ctx"]["error"]))
+        elif name not in known:
+            sentences.append(f"there is no knob called {name[:60]!r}; there are {', '.join(known)}")
+        else:
+            sentences.append(f"{name} must be {allowed(known[name])}, got {shown(problem['input'])[:60]}")
+    return "; ".join(sentences)
+
+
+def allowed(knob: Knob) -> str:
+    """What a knob accepts, in words."""
+    if knob.choices:
+        return f"one of {', '.join(knob.choices)}"
+    if knob.low is None:
+        return "text"
+    article = "a whole number " if knob.kind is int else ""
+    if knob.low_is_open:
+        return f"{article}above {knob.low:g} and at most {shown(knob.high)}"
+    return f"{article}between {shown(knob.low)} and {shown(knob.high)}"
+
+
+def seen_labels(pl: float, n: int) -> int:
+    """How many of n training labels `pl` percent are: max(1, round(pl / 100 * n))."""
+    return max(1, math.floor(pl / 100 * n + 0.5))

@@ -1,0 +1,31 @@
+"""Models: what can be trained. `latent.py` is the square of the first paper; this table names its corners.
+
+`facts` are the two switches: does the model have a decoder, does it have a prior.
+"""
+
+from semidml.registry import Entry, table
+
+SAFIR = "Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022"
+LATENT = "semidml.methods.latent:build"
+MODELS = table(
+    [
+        Entry(
+            "dml",
+            "plain deep metric learning",
+            "an encoder and a metric loss of the labelled rows; unlabelled rows are not used",
+            SAFIR,
+            LATENT,
+            knobs=(),
+            facts={"decoder": False, "prior": False, "claim": "the baseline of every claim"},
+        ),
+        Entry(
+            "dml-ae",
+            "DML autoencoder",
+            "a metric loss of the labelled rows and a reconstruction of all rows, weighted by alpha",
+            SAFIR,
+            LATENT,
+            knobs=("alpha", "schedule", "warmup_epochs", "reconstruction", "likelihood"),
+            facts={"decoder": True, "prior": False, "claim": "claim 1: a reconstruction helps when labels are few"},
+        ),
+    ]
+)

@@ -1,0 +1,26 @@
+"""Encoders and their mirrored decoders. This table is torch-free.
+
+`target` is `build(shape, latent_dim, decoder) -> (encoder, decoder or None)` for images of shape (C, H, W): the encoder maps
+(B, C, H, W) in [0, 1] to (B, D), the decoder (B, D) to pixel logits (B, C, H, W).
+"""
+
+from semidml.registry import Entry, table
+
+ENCODERS = table(
+    [
+        Entry(
+            "mlp",
+            "fully connected",
+            "hidden layers of 256 and 128 units, ReLU",
+            "Rumelhart et al. 1986, doi 10.1038/323533a0",
+            "semidml.networks.mlp:build",
+        ),
+        Entry(
+            "conv",
+            "convolutional",
+            "two strided convolutions with batch normalisation, then 128 units",
+            "Ioffe and Szegedy 2015, arXiv 1502.03167",
+            "semidml.networks.conv:build",
+        ),
+    ]
+)
