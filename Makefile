@@ -1,0 +1,33 @@
+# make app   make a virtual environment, install, open the app
+# make test  the same with the test tools, then every test, browser tests included
+PYTHON ?= python3
+BIN := .venv/bin
+TEST_TOOLS := "pytest>=8" "playwright>=1.48" "ruff>=0.9"
+
+.PHONY: app test format clean
+
+app: .venv/installed
+	$(BIN)/python -m streamlit run app.py
+
+test: .venv/test-tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+format: .venv/test-tools
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.venv/installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+# Playwright's own Chromium is fetched only where the system has none.
+.venv/test-tools: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TEST_TOOLS)
+	command -v chromium || command -v chromium-browser || command -v google-chrome || $(BIN)/python -m playwright install chromium
+	touch $@
+
+clean:
+	rm -rf .venv

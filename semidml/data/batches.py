@@ -1,0 +1,66 @@
+"""Which rows each step of an epoch takes: labelled ones as constant blocks of classes, and all rows, labelled or not, in passes.
+
+Everything random of an epoch is drawn at its start, on the CPU, from one generator: the same seed gives the same rows on every
+device, and a step has static shapes.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from semidml.data.augment import affine_parameters
+
+MOST_ROWS = 2048  # labelled rows of a step
+MOST_COMPARISONS = 50_000_000  # (anchor, positive) pairs x rows: 200 MB of float32 a temporary
+
+
+class Epoch(NamedTuple):
+    labelled: Tensor  # int64 (steps, L), rows of the training split
+    views: Tensor | None  # float32 (steps, L, 4), the affine parameters of the labelled rows
+    images: Tensor  # int64 (steps, B)
+
+
+class Batches:
+    """Row numbers for the steps of each epoch, for N training rows of which `seen` have a label.
+
+    A step holds `per_class` rows of each seen class, or all of them where a class has fewer; where rows are augmented, a class with
+    fewer fills its block with further views of its rows. `y` is the same in every step, so that pairs are found once.
+    """
+
+    def __init__(self, labels: Tensor, seen: Tensor, per_class: int, batch_size: int, augment: bool):
+        """labels: (N,), read at the `seen` rows (n,) only. Raises ValueError when a step would be too large."""
+        self.n, self.batch_size, self.augment = len(labels), batch_size, augment
+        self.steps = -(-self.n // batch_size)
+        shown = labels[seen]
+        self.classes = [seen[shown == c] for c in shown.unique().tolist()]
+        self.blocks = [per_class if augment else min(per_class, len(rows)) for rows in self.classes]
+        self.y = torch.cat([labels[rows[:1]].expand(m) for rows, m in zip(self.classes, self.blocks, strict=True)])
+        total, comparisons = sum(self.blocks), sum(m * (m - 1) for m in self.blocks) * sum(self.blocks)
+        if total > MOST_ROWS or comparisons > MOST_COMPARISONS:
+            raise ValueError(
+                f"{len(self.blocks)} seen classes with up to {per_class} labelled rows each make {total:,} rows and {comparisons:,} "
+                f"comparisons a step; at most {MOST_ROWS:,} and {MOST_COMPARISONS:,} are allowed: lower labelled_per_class"
+            )
+
+    def epoch(self, generator: torch.Generator) -> Epoch:
+        """The rows of the next epoch, on the CPU."""
+        blocks = [self._block(rows, m, generator) for rows, m in zip(self.classes, self.blocks, strict=True)]
+        labelled = torch.cat(blocks, dim=1)
+        views = affine_parameters(self.steps, labelled.shape[1], generator) if self.augment else None
+        return Epoch(labelled, views, self._pass(generator))
+
+    def _block(self, rows: Tensor, m: int, generator: torch.Generator) -> Tensor:
+        """(steps, m) of a class's rows; passes over the class, cut into steps so that none holds a row twice."""
+        copies = rows.repeat(-(-m // len(rows)))  # more than one only where views of a row may meet
+        steps_a_pass = len(copies) // m
+        passes = [
+            copies[torch.randperm(len(copies), generator=generator)[: steps_a_pass * m]]
+            for _ in range(-(-self.steps // steps_a_pass))
+        ]
+        return torch.cat(passes).view(-1, m)[: self.steps]
+
+    def _pass(self, generator: torch.Generator) -> Tensor:
+        """(steps, B): every row once, in random order; the last step is filled up from the start of the order."""
+        order = torch.randperm(self.n, generator=generator)
+        return order.repeat(-(-self.steps * self.batch_size // self.n))[: self.steps * self.batch_size].view(self.steps, -1)

@@ -1,0 +1,441 @@
+"""Training is something you iterate over.
+
+    training = fit(config, data)
+    for tick in training:
+        print(tick.epoch, tick.terms, tick.scores)
+
+Tick 0 is before training; then there is one at least every half second and one at the end of each epoch. To stop is to stop
+iterating: the unfinished epoch is dropped, and `fit(config, data, state)` repeats it.
+"""
+
+import json
+import math
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semidml import evaluate
+from semidml.config import RunConfig
+from semidml.data.augment import affine
+from semidml.data.batches import Batches
+from semidml.data.dataset import Dataset
+from semidml.data.labels import Seen, draw
+from semidml.losses.pairs import pairs_of
+from semidml.methods import MODELS
+from semidml.methods.latent import RECONSTRUCTION, Batch, Latent, build
+from semidml.schedules import SCHEDULES
+
+SECONDS_A_TICK = 0.4  # a step may still be running when it is over, and "at least every half second" is the promise
+WATCHED_TRAIN, WATCHED_TEST, WATCHED_SEEN = 3500, 1500, 1000  # rows that the map draws and the live scores are of
+SHOWN = 16  # of which reconstructions are kept in a frame
+ROWS_AT_ONCE = 4096  # rows encoded together outside of training
+TRAIN, TEST = 0, 1  # values of rows()["split"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A tick in small numbers. Terms are means over the steps since the last tick in which they were computed; a term that no
+    step computed is absent. `weights` are means over all these steps: a term's share of the loss is weight times term."""
+
+    epoch: int  # finished epochs
+    step: int  # steps into the unfinished epoch, 0 at an epoch's end
+    steps: int  # of an epoch
+    seconds: float  # of training so far, scoring and saving not counted
+    terms: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, float | None] = field(default_factory=dict)
+    alarms: list[str] = field(default_factory=list)
+
+    @property
+    def ends_epoch(self) -> bool:
+        return self.step == 0
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> "Record":
+        return cls(**json.loads(line))
+
+
+def fit(config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None) -> "Training":
+    """A training to iterate over, from the start or from a `Training.state()`. Raises ValueError when config and data do not fit."""
+    return Training(config, data, state)
+
+
+class Training:
+    """See `fit`. Same config, data and machine: same records, seconds aside, however often it was stopped and resumed."""
+
+    def __init__(self, config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None):
+        self.config, self.device = config, pick_device(config.device)
+        self.data = data.for_selection(config.seed) if config.evaluate_on == "validation" else data
+        self.schedule = SCHEDULES[config.schedule].resolve()
+        self.seen = seen_rows(config, self.data, official=len(data.train.labels))
+        augment = config.augment == "on"
+        labels = self.data.train.labels
+        self.batches = Batches(labels, self.seen.rows, config.labelled_per_class, config.batch_size, augment)
+        self.y = self.batches.y.to(self.device)
+        self.pairs = pairs_of(self.y)
+        self.images = self.data.train.images.to(self.device)
+        self.method = seeded_model(config, self.data.shape, len(self.data.class_names)).to(self.device)
+        self.optimizer = torch.optim.Adam(self.method.parameters(), lr=config.lr, fused=self.device.type != "mps")
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.watched = watched_rows(self.data, self.seen.rows, config.seed)
+        self.epoch, self.seconds = 0, 0.0
+        self._draws = bool(self._weights(max(1, config.epochs), 0).get(RECONSTRUCTION)) and config.alpha > 0
+        self._snapshot: dict[str, Tensor] = {}
+        self._fresh = None  # the newest watched latents, at the same weights as the newest tick
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self._global_rng = torch.get_rng_state()
+        if state:
+            self._restore(state)
+        self._keep()
+
+    @property
+    def facts(self) -> dict[str, str | int | float]:
+        """What the config does not say: how many labels, draws, steps, on which device, at which precision."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.processor() or platform.machine()
+        return {
+            "seen_labels": len(self.seen.rows),
+            "label_redraws": self.seen.redraws,
+            "training_rows": self.batches.n,
+            "steps_an_epoch": self.batches.steps,
+            "labelled_rows_a_step": len(self.y),
+            "parameters": sum(p.numel() for p in self.method.parameters()),
+            "device": self.device.type,
+            "device_name": name,
+            "matmul_precision": torch.get_float32_matmul_precision(),
+            "threads": torch.get_num_threads(),
+        }
+
+    def __iter__(self) -> Iterator[Record]:
+        if self.epoch == 0:
+            yield self._tick(Means(), 0)
+        while self.epoch < self.config.epochs:
+            yield from self._one_epoch()
+
+    def _one_epoch(self) -> Iterator[Record]:
+        started = time.perf_counter()
+        self.method.train()
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self._global_rng)
+            rows = self.batches.epoch(self.generator)
+            labelled, images = rows.labelled.to(self.device), rows.images.to(self.device)
+            views = None if rows.views is None else rows.views.to(self.device)
+            since_tick, whole = Means(), Means()
+            for step in range(self.batches.steps):
+                terms, weights = self._step(step, labelled[step], None if views is None else views[step], images[step])
+                since_tick.add(terms, weights)
+                whole.add(terms, weights)
+                last = step + 1 == self.batches.steps
+                if not last and time.perf_counter() - started >= SECONDS_A_TICK:
+                    self.seconds += time.perf_counter() - started
+                    yield self._progress(since_tick, step + 1)
+                    since_tick, started = Means(), time.perf_counter()
+            self._global_rng = torch.get_rng_state()
+        self.epoch += 1
+        self.seconds += time.perf_counter() - started
+        tick = self._tick(whole, 0)
+        self._keep()
+        yield tick
+
+    def _step(self, step: int, labelled: Tensor, views: Tensor | None, images: Tensor) -> tuple[dict, dict]:
+        """One step of the optimiser on the given rows; asks the device for nothing. Terms are (), weights are numbers."""
+        weights = self._weights(self.epoch + 1, step)
+        self._set_lr(self.epoch * self.batches.steps + step)
+        shown = unit(self.images[labelled])
+        batch = Batch(shown if views is None else affine(shown, views), self.y, self.pairs, unit(self.images[images]))
+        terms = self.method.terms(batch, [name for name, weight in weights.items() if weight != 0])
+        self.optimizer.zero_grad(set_to_none=True)
+        sum(weights[name] * term for name, term in terms.items()).backward()
+        self.optimizer.step()
+        return {name: term.detach() for name, term in terms.items()}, weights
+
+    def _weights(self, epoch: int, step: int) -> dict[str, float]:
+        """Weight of each term in a step; the metric loss alone while it warms up."""
+        warming = (epoch - 1) * self.batches.steps + step < round(self.config.warmup_epochs * self.batches.steps)
+        return self.method.weights(*((1.0, 0.0) if warming else self.schedule(epoch, step, self.config.alpha)))
+
+    def _set_lr(self, step: int) -> None:
+        """Constant, or half a cosine from lr to 0 over the whole training (Loshchilov and Hutter 2017, arXiv 1608.03983, eq. 5)."""
+        if self.config.lr_decay == "cosine":
+            share = step / (self.config.epochs * self.batches.steps)
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.config.lr * (1 + math.cos(math.pi * share)) / 2
+
+    # ---- what is seen of it
+
+    def _progress(self, means: "Means", step: int) -> Record:
+        self._fresh = None
+        return Record(self.epoch, step, self.batches.steps, round(self.seconds, 3), *self._checked(means))
+
+    def _tick(self, means: "Means", step: int) -> Record:
+        terms, weights = self._checked(means)
+        self._fresh = None
+        latents = self._watched_latents()
+        split, seen = self.watched["split"], self.watched["seen"]
+        train, labels = latents[split == TRAIN], self.watched["labels"]
+        scores = evaluate.live_scores(
+            train,
+            labels[split == TRAIN],
+            np.flatnonzero(seen[split == TRAIN]),
+            latents[split == TEST],
+            labels[split == TEST],
+            len(self.data.class_names),
+            self.config.seed,
+        )
+        if self._draws:
+            scores["reconstruction_mse"] = self._live_reconstruction_mse()
+        alarm = evaluate.collapse(latents)
+        return Record(
+            self.epoch, step, self.batches.steps, round(self.seconds, 3), terms, weights, scores, [alarm] if alarm and self.epoch else []
+        )
+
+    def _checked(self, means: "Means") -> tuple[dict[str, float], dict[str, float]]:
+        """Terms and weights as numbers. Raises FloatingPointError when a term is not finite."""
+        terms, weights = means.numbers()
+        broken = [name for name, value in terms.items() if not math.isfinite(value)]
+        if broken:
+            raise FloatingPointError(
+                f"the {' and '.join(broken)} loss was no longer finite in epoch {self.epoch + 1}: lower lr "
+                f"(now {self.config.lr:g}) or the loss's scale; the weights of epoch {self._snapshot['epoch'].item()} are kept"
+            )
+        return terms, weights
+
+    def rows(self) -> dict[str, np.ndarray]:
+        """Which rows the map draws, the same in every frame: split (0 train, 1 test), row in that split, labels, seen, and the
+        positions `shown` (m,) of those whose reconstructions a frame holds."""
+        return self.watched
+
+    def frame(self) -> dict[str, np.ndarray]:
+        """What the map draws now: latents float32 (n, D), predictions int16 (n,) by the 5 nearest rows with a seen label and, if
+        there is a trained decoder, reconstructions uint8 (m, C, H, W)."""
+        latents, labels = self._watched_latents(), self.watched["labels"]
+        seen = np.flatnonzero(self.watched["seen"])
+        nearest = evaluate.knn(latents[seen], latents, min(5, len(seen)))
+        predictions = evaluate.vote(labels[seen][nearest], len(self.data.class_names))
+        frame = {"latents": latents, "predictions": predictions.astype(np.int16)}
+        if self._draws:
+            z = torch.from_numpy(latents[self.watched["shown"]]).to(self.device)
+            frame["reconstructions"] = (self._decode(z) * 255).round().to(torch.uint8).cpu().numpy()
+        return frame
+
+    def _watched_latents(self) -> np.ndarray:
+        if self._fresh is None:
+            images = [part.images[self._positions(split)] for split, part in ((TRAIN, self.data.train), (TEST, self.data.test))]
+            self._fresh = self.embed(torch.cat(images))
+        return self._fresh
+
+    def _positions(self, split: int) -> Tensor:
+        return torch.from_numpy(self.watched["row"][self.watched["split"] == split]).long()
+
+    def _live_reconstruction_mse(self) -> float:
+        rows = self._positions(TEST)[:500]
+        latents = self._watched_latents()[self.watched["split"] == TEST][:500]
+        decoded = self._decode(torch.from_numpy(latents).to(self.device)).cpu()
+        return float((decoded - unit(self.data.test.images[rows])).square().mean())
+
+    @torch.no_grad()
+    def embed(self, images: Tensor) -> np.ndarray:
+        """Latents of images: uint8 (N, C, H, W) -> float32 (N, D)."""
+        return embed(self.method, images, self.device)
+
+    @torch.no_grad()
+    def _decode(self, z: Tensor) -> Tensor:
+        self.method.eval()
+        decoded = self.method.decode(z)
+        self.method.train()
+        return decoded
+
+    def finish(self, full: bool = False, progress: Callable[[float, str], None] | None = None) -> dict:
+        """The final scores, on all rows: metrics.json's content. `full` adds the forest and the MLP classifier."""
+        metrics = score(self.method, self.config, self.data, self.seen, self.device, self._draws, full, progress)
+        return metrics | {"seconds": round(self.seconds, 3)}
+
+    # ---- what a resume needs
+
+    def weights(self) -> dict[str, Tensor]:
+        """The model's weights and buffers now, on the CPU."""
+        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.method.state_dict().items()}
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights, Adam, generators, epoch and seconds at the end of the last finished epoch."""
+        return dict(self._snapshot)
+
+    def _keep(self) -> None:
+        adam = {
+            f"adam.{i}.{name}": value.detach().to("cpu", copy=True)
+            for i, moments in self.optimizer.state_dict()["state"].items()
+            for name, value in moments.items()
+        }
+        self._snapshot = {f"model.{name}": tensor for name, tensor in self.weights().items()} | adam
+        self._snapshot |= {
+            "generator": self.generator.get_state(),
+            "global_generator": self._global_rng.clone(),
+            "epoch": torch.tensor(self.epoch),
+            "seconds": torch.tensor(self.seconds, dtype=torch.float64),
+        }
+
+    def _restore(self, state: Mapping[str, Tensor]) -> None:
+        """Raises ValueError when the state is not one of this config's."""
+        try:
+            self.method.load_state_dict({k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")})
+            moments: dict[int, dict[str, Tensor]] = {}
+            for key, value in state.items():
+                if key.startswith("adam."):
+                    _, i, name = key.split(".")
+                    moments.setdefault(int(i), {})[name] = value
+            whole = self.optimizer.state_dict() | {"state": moments}
+            self.optimizer.load_state_dict(whole)
+            self.generator.set_state(state["generator"])
+            self._global_rng = state["global_generator"]
+            self.epoch, self.seconds = int(state["epoch"]), float(state["seconds"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise ValueError(f"the saved state does not belong to this config: {error}") from error
+
+
+class Means:
+    """Sums of loss terms, kept on the device until somebody asks for numbers."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+        self.weights: dict[str, float] = {}
+        self.steps = 0
+
+    def add(self, terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> None:
+        self.steps += 1
+        for name, term in terms.items():
+            self.sums[name] = self.sums[name] + term if name in self.sums else term
+            self.counts[name] = self.counts.get(name, 0) + 1
+        for name, weight in weights.items():
+            self.weights[name] = self.weights.get(name, 0.0) + weight
+
+    def numbers(self) -> tuple[dict[str, float], dict[str, float]]:
+        """(mean of each computed term, mean weight of each term)."""
+        terms = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
+        return terms, {name: total / self.steps for name, total in self.weights.items()}
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; auto takes CUDA, then Apple's MPS, then the CPU. Raises ValueError where it is not to be had."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, is_there in there.items() if is_there))
+    if not there[name]:
+        raise ValueError(f"device {name} is not available on this machine; there is {', '.join(k for k, v in there.items() if v)}")
+    return torch.device(name)
+
+
+def seen_rows(config: RunConfig, data: Dataset, official: int) -> Seen:
+    """The training rows whose labels are seen. With alpha = 1 no label is used, and any draw will do."""
+    uses_labels = config.alpha < 1 or not MODELS[config.model].facts["decoder"] or config.warmup_epochs > 0
+    views = config.augment == "on"
+    return draw(data.train.labels, config.pl, config.label_sampling, config.seed, official, needs_pairs=uses_labels, views=views)
+
+
+def seeded_model(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Latent:
+    """The untrained model; torch's global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return build(config, shape, classes)
+
+
+def load_model(config: RunConfig, shape: tuple[int, int, int], classes: int, weights: Mapping[str, Tensor]) -> Latent:
+    """The trained model on the CPU, in evaluation mode. Raises ValueError when the weights are not those of this config."""
+    model = seeded_model(config, shape, classes)
+    try:
+        model.load_state_dict(dict(weights))
+    except RuntimeError as error:
+        raise ValueError(f"the weights do not belong to this config: {error}") from error
+    return model.eval()
+
+
+def unit(images: Tensor) -> Tensor:
+    """uint8 pixels as float32 in [0, 1]."""
+    return images.float().div_(255)
+
+
+@torch.no_grad()
+def embed(method: Latent, images: Tensor, device: torch.device | str = "cpu") -> np.ndarray:
+    """Latents of images, in evaluation mode: uint8 (N, C, H, W) -> float32 (N, D)."""
+    was_training = method.training
+    method.eval()
+    parts = [method.embed(unit(part.to(device))).cpu() for part in images.split(ROWS_AT_ONCE)]
+    method.train(was_training)
+    return torch.cat(parts).numpy()
+
+
+@torch.no_grad()
+def score(
+    method: Latent,
+    config: RunConfig,
+    data: Dataset,
+    seen: Seen,
+    device: torch.device | str = "cpu",
+    draws: bool | None = None,
+    full: bool = False,
+    progress: Callable[[float, str], None] | None = None,
+) -> dict:
+    """metrics.json's content, anew from a model: latents of all training and test rows, and what `evaluate` makes of them."""
+    train, test = embed(method, data.train.images, device), embed(method, data.test.images, device)
+    labels, test_labels = data.train.labels.numpy(), data.test.labels.numpy()
+    found = evaluate.scores(
+        train, labels, seen.rows.numpy(), test, test_labels, len(data.class_names), full=full, seed=config.seed, progress=progress
+    )
+    if draws if draws is not None else method.decoder is not None and config.alpha > 0:
+        method.eval()
+        latents = torch.from_numpy(test).split(ROWS_AT_ONCE)
+        errors = [
+            (method.decode(z.to(device)).cpu() - unit(x)).square().flatten(1).mean(1)
+            for z, x in zip(latents, data.test.images.split(ROWS_AT_ONCE), strict=True)
+        ]
+        found["reconstruction_mse"] = float(torch.cat(errors).mean())
+    return found
+
+
+def watched_rows(data: Dataset, seen: Tensor, seed: int) -> dict[str, np.ndarray]:
+    """The rows that are drawn and scored live: up to 1,000 with a seen label, others up to 3,500 of the training split, and up to
+    1,500 of the test split, all stratified by class and drawn with the seed. See `Training.rows`."""
+    generator = torch.Generator().manual_seed(seed)
+    is_seen = torch.zeros(len(data.train.labels), dtype=torch.bool)
+    is_seen[seen] = True
+    first = stratified(seen, data.train.labels, WATCHED_SEEN, generator)
+    rest = torch.ones(len(data.train.labels), dtype=torch.bool)
+    rest[first] = False
+    more = stratified(rest.nonzero()[:, 0], data.train.labels, WATCHED_TRAIN - len(first), generator)
+    train = torch.cat([first, more]).sort().values
+    test = stratified(torch.arange(len(data.test.labels)), data.test.labels, WATCHED_TEST, generator).sort().values
+    split = torch.cat([torch.full_like(train, TRAIN), torch.full_like(test, TEST)])
+    shown = len(train) + first_of_each(data.test.labels[test], SHOWN)
+    return {
+        "split": split.to(torch.uint8).numpy(),
+        "row": torch.cat([train, test]).to(torch.int32).numpy(),
+        "labels": torch.cat([data.train.labels[train], data.test.labels[test]]).to(torch.int16).numpy(),
+        "seen": torch.cat([is_seen[train], torch.zeros(len(test), dtype=torch.bool)]).numpy(),
+        "shown": shown.to(torch.int32).numpy(),
+    }
+
+
+def stratified(rows: Tensor, labels: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """At most `most` of the rows, the classes' shares kept to within one row."""
+    if len(rows) <= most:
+        return rows
+    shuffled = rows[torch.randperm(len(rows), generator=generator)]
+    by_class = shuffled[labels[shuffled].argsort(stable=True)]
+    return by_class[(torch.arange(most) * len(rows)) // most]
+
+
+def first_of_each(labels: Tensor, most: int) -> Tensor:
+    """Positions of up to `most` rows, class after class: the first of each, then the second, ..."""
+    rank = torch.empty_like(labels)
+    for c in labels.unique():
+        rank[labels == c] = torch.arange(int((labels == c).sum()))
+    return (rank * (labels.max() + 1) + labels).argsort()[:most]
