@@ -1,7 +1,8 @@
-"""Which rows each step of an epoch takes: labelled ones as constant blocks of classes, and all rows, labelled or not, in passes.
+"""Which rows each step of an epoch takes: labelled ones as constant blocks of classes, and all rows, labelled or not,
+in passes.
 
-Everything random of an epoch is drawn at its start, on the CPU, from one generator: the same seed gives the same rows on every
-device, and a step has static shapes.
+Everything random of an epoch is drawn at its start, on the CPU, from one generator: the same seed gives the same rows
+on every device, and a step has static shapes.
 """
 
 from typing import NamedTuple
@@ -24,8 +25,9 @@ class Epoch(NamedTuple):
 class Batches:
     """Row numbers for the steps of each epoch, for N training rows of which `seen` have a label.
 
-    A step holds `per_class` rows of each seen class, or all of them where a class has fewer; where rows are augmented, a class with
-    fewer fills its block with further views of its rows. `y` is the same in every step, so that pairs are found once.
+    A step holds `per_class` rows of each seen class, or all of them where a class has fewer; where rows are
+    augmented, a class with fewer fills its block with further views of its rows. `y` is the same in every step, so
+    that pairs are found once.
     """
 
     def __init__(self, labels: Tensor, seen: Tensor, per_class: int, batch_size: int, augment: bool):
@@ -39,8 +41,9 @@ class Batches:
         total, comparisons = sum(self.blocks), sum(m * (m - 1) for m in self.blocks) * sum(self.blocks)
         if total > MOST_ROWS or comparisons > MOST_COMPARISONS:
             raise ValueError(
-                f"{len(self.blocks)} seen classes with up to {per_class} labelled rows each make {total:,} rows and {comparisons:,} "
-                f"comparisons a step; at most {MOST_ROWS:,} and {MOST_COMPARISONS:,} are allowed: lower labelled_per_class"
+                f"{len(self.blocks)} seen classes with up to {per_class} labelled rows each make {total:,} rows and "
+                f"{comparisons:,} comparisons a step; at most {MOST_ROWS:,} and {MOST_COMPARISONS:,} are allowed: "
+                f"lower labelled_per_class"
             )
 
     def epoch(self, generator: torch.Generator) -> Epoch:
@@ -63,4 +66,6 @@ class Batches:
     def _pass(self, generator: torch.Generator) -> Tensor:
         """(steps, B): every row once, in random order; the last step is filled up from the start of the order."""
         order = torch.randperm(self.n, generator=generator)
-        return order.repeat(-(-self.steps * self.batch_size // self.n))[: self.steps * self.batch_size].view(self.steps, -1)
+        return order.repeat(-(-self.steps * self.batch_size // self.n))[: self.steps * self.batch_size].view(
+            self.steps, -1
+        )

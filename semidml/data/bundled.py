@@ -12,7 +12,7 @@ TEST_ROWS = 500
 SPLIT_SEED = 0
 
 
-def load(entry: Entry, folder: Path, download: bool, progress: Callable[[float], None]) -> Dataset:
+def load(entry: Entry, folder: Path, download: bool, progress: Callable[[float, str], None]) -> Dataset:
     """Digits with 1,297 training and 500 test rows, drawn once, stratified by class, with a fixed seed."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -20,6 +20,9 @@ def load(entry: Entry, folder: Path, download: bool, progress: Callable[[float],
     digits = load_digits()
     pixels = torch.from_numpy(digits.images)[:, None]  # (N, 1, 8, 8), 0 to 16
     whole = Split((pixels * 255 / 16).round().to(torch.uint8), torch.from_numpy(digits.target).long())
-    train, test = train_test_split(range(len(whole.labels)), test_size=TEST_ROWS, random_state=SPLIT_SEED, stratify=digits.target)
+    rows = range(len(whole.labels))
+    train, test = train_test_split(rows, test_size=TEST_ROWS, random_state=SPLIT_SEED, stratify=digits.target)
     names = tuple(str(name) for name in digits.target_names)
-    return Dataset(entry.name, entry.title, take(whole, torch.tensor(train)), take(whole, torch.tensor(test)), None, names)
+    return Dataset(
+        entry.name, entry.title, take(whole, torch.tensor(train)), take(whole, torch.tensor(test)), None, names
+    )

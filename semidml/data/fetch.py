@@ -1,0 +1,132 @@
+"""Downloads: a file arrives whole and checked, or not at all; without a network that is said within seconds."""
+
+import os
+import socket
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from http.client import HTTPException
+from pathlib import Path
+from threading import Thread
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+from semidml.registry import Entry
+
+CONNECT_SECONDS = 3.0  # to find out whether there is a network at all
+STALL_SECONDS = 30.0  # without a byte
+CHUNK = 1 << 16
+STALE_SECONDS = 3600.0  # after which what a killed download left behind is removed
+
+
+def fetch_all(
+    entry: Entry, files: Sequence[tuple[Path, Sequence[str], str]], progress: Callable[[float, str], None]
+) -> None:
+    """Download files (path, mirrors, MD5) of a data set, one after the other. Raises OSError that says why it could
+    not."""
+    whole = entry.facts["megabytes"] * 1e6
+    done = 0
+    for path, mirrors, md5 in files:
+
+        def report(received: int, path: Path = path, done: int = done) -> None:
+            text = f"{entry.title}: {path.name}, {(done + received) / 1e6:.1f} of about {whole / 1e6:g} MB"
+            progress(min((done + received) / whole, 0.99), text)
+
+        done += fetch(mirrors, path, md5, report, limit=int(2 * whole + 1e6))
+    progress(1.0, f"{entry.title} is here")
+
+
+def fetch(mirrors: Sequence[str], path: Path, md5: str, report: Callable[[int], None], limit: int) -> int:
+    """Bring one file from the first mirror that gives it with the right MD5; its size in bytes. `report` hears the
+    bytes received so far, which never fall. Raises OSError with each mirror's reason; then `path` is as it was."""
+    from torchvision.datasets.utils import check_integrity
+
+    reasons = unreachable(mirrors)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    most = 0
+
+    def rising(received: int) -> None:
+        nonlocal most
+        most = max(most, received)
+        report(most)
+
+    for url in (url for url in mirrors if url not in reasons):
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with open(handle, "wb") as file:
+                size = _receive(url, file, rising, limit)
+            if check_integrity(part, md5):
+                os.chmod(part, 0o644)
+                os.replace(part, path)
+                return size
+            reasons[url] = f"what it sent has another checksum than {md5}"
+        except (OSError, HTTPException) as error:
+            reasons[url] = str(error)
+        finally:
+            Path(part).unlink(missing_ok=True)
+    raise OSError("; ".join(f"{urlsplit(url).hostname}: {reason}" for url, reason in reasons.items()))
+
+
+def unreachable(urls: Sequence[str], seconds: float = CONNECT_SECONDS) -> dict[str, str]:
+    """{url: reason} of the addresses whose host, or the proxy that leads to it, takes no connection within `seconds`.
+    All are tried at once, in threads, because looking up a name has no time limit of its own."""
+    reasons = dict.fromkeys(urls, f"no answer within {seconds:g} s")
+
+    def knock(url: str) -> None:
+        try:
+            socket.create_connection(_door(url), timeout=seconds).close()
+            del reasons[url]
+        except OSError as error:
+            reasons[url] = error.strerror or str(error)
+
+    threads = [Thread(target=knock, args=(url,), daemon=True) for url in reasons]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    return dict(reasons)
+
+
+def _door(url: str) -> tuple[str, int]:
+    """(host, port) that a request for `url` connects to."""
+    parts = urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if proxy and not urllib.request.proxy_bypass(parts.netloc):
+        parts = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _receive(url: str, file: BinaryIO, report: Callable[[int], None], limit: int) -> int:
+    """Write what `url` gives to `file`; its size in bytes."""
+    request = urllib.request.Request(url, headers={"User-Agent": "semidml"})
+    received = 0
+    with urllib.request.urlopen(request, timeout=STALL_SECONDS) as response:
+        while chunk := response.read(CHUNK):
+            received += len(chunk)
+            if received > limit:
+                raise OSError(f"it sends more than {limit / 1e6:.0f} MB")
+            file.write(chunk)
+            report(received)
+    return received
+
+
+def _sweep(path: Path) -> None:
+    """Remove what downloads of this file left behind when they were killed."""
+    for part in path.parent.glob(f".{path.name}.*.part"):
+        if time.time() - part.stat().st_mtime > STALE_SECONDS:
+            part.unlink(missing_ok=True)
+
+
+def absent(entry: Entry, folder: Path, files: Sequence[str], where: str, reason: str = "") -> ValueError:
+    """The error for a data set that is not here: why, and what to do. `files` belong into `folder`/`where`."""
+    if reason:
+        start = f"{entry.title} is not in {folder} and could not be downloaded ({reason})"
+        fetched = "connect to the network"
+    else:
+        start = f"{entry.title} is not in {folder}"
+        fetched = f"fetch it on the Data page or with `python -m semidml data fetch {entry.name}`"
+    names = ", ".join(files)
+    return ValueError(f"{start}: {fetched}, or put {names} into {folder / where} (from {entry.facts['source']})")

@@ -1,0 +1,138 @@
+"""Which labels are seen: the draw, and in words what it amounts to. torch loads only when labels are drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from semidml.config import seen_labels, shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MAX_REDRAWS = 1000
+
+
+class Seen(NamedTuple):
+    rows: Tensor  # int64 (n,), sorted
+    redraws: int  # draws thrown away because a metric loss could not have learned from them
+
+
+def draw(labels: Tensor, pl: float, sampling: str, seed: int, official: int, needs_pairs: bool, views: bool) -> Seen:
+    """The rows of `labels` (N,) whose labels are seen: `config.seen_labels(pl, official)` of them, at most N.
+
+    uniform: without replacement, each row alike; with one seed, fewer labels are a part of more labels. balanced: n //
+    K of each class and one more of random classes; a class with fewer rows gives all it has and the others fill up.
+
+    With `needs_pairs` (a metric loss over pairs or triplets) a draw must hold two classes and a positive pair, that is
+    two rows of one class; with `views` two augmented views of a row are a positive pair, so that two classes suffice.
+    A draw that does not is drawn again with the next sub-seed (seed, 1), (seed, 2), ... and counted. Raises ValueError
+    where no draw can do, or none of 1,001 did."""
+    import torch
+
+    y = labels.cpu().numpy()
+    n = min(seen_labels(pl, official), len(y))
+    counts = np.unique(y, return_counts=True)[1]
+    if reason := problem(
+        pl, official, sampling, len(counts), needs_pairs, views, rows=len(y), largest=int(counts.max())
+    ):
+        raise ValueError(reason)
+    for attempt in range(MAX_REDRAWS + 1):
+        rows = _order(y, sampling, np.random.default_rng((seed, attempt)))[:n]
+        if not needs_pairs or _teaches(y[rows], views):
+            return Seen(torch.from_numpy(np.sort(rows)), attempt)
+    wanted = "two classes" if views else "two classes and two rows of one class"
+    raise ValueError(
+        f"{MAX_REDRAWS + 1:,} draws of {n:,} labels from {len(y):,} images did not once hold {wanted}; "
+        "see more labels (a larger pl), or choose balanced label sampling"
+    )
+
+
+def _order(y: np.ndarray, sampling: str, rng: np.random.Generator) -> np.ndarray:
+    """All rows, in the order in which they are seen."""
+    rows = rng.permutation(len(y))
+    if sampling == "uniform":
+        return rows
+    classes, which = np.unique(y[rows], return_inverse=True)
+    round_of = np.empty(len(rows), dtype=np.int64)  # a row's place among the rows of its class
+    for c in range(len(classes)):
+        own = np.flatnonzero(which == c)
+        round_of[own] = np.arange(len(own))
+    turn = rng.permutation(len(classes))  # which class is dealt first
+    return rows[np.lexsort((turn[which], round_of))]
+
+
+def _teaches(seen: np.ndarray, views: bool) -> bool:
+    """Whether these labels hold two classes and, unless views of a row make pairs, a class twice."""
+    counts = np.unique(seen, return_counts=True)[1]
+    return len(counts) >= 2 and (views or counts.max() >= 2)
+
+
+def problem(
+    pl: float,
+    official: int,
+    sampling: str,
+    classes: int,
+    needs_pairs: bool,
+    views: bool,
+    rows: int | None = None,
+    largest: int | None = None,
+) -> str:
+    """Why no draw of these labels can teach a metric loss, in words; "" where one can. `rows`: images there are to
+    draw from, where fewer than `official`; `largest`: rows of the largest class, where known."""
+    if sampling not in ("uniform", "balanced"):
+        raise ValueError(f"label_sampling must be uniform or balanced, got {sampling!r}")
+    if not needs_pairs:
+        return ""
+    n = min(seen_labels(pl, official), official if rows is None else rows)
+    given = f"pl = {shown(pl)} of {official:,} images is {n:,} label{'s' * (n != 1)}"
+    least = 2 if views else 3
+    if classes < 2:
+        return f"the images are all of {classes} class: a metric loss needs two"
+    if n < least:
+        pair = "one of each of two classes" if views else "two of one class and one of another"
+        return (
+            f"{given}: a metric loss needs at least {least}, {pair}; pl must be at least {_percentage(least, official)}"
+        )
+    if views:
+        return ""
+    if sampling == "balanced" and n <= classes and largest != 1:
+        return (
+            f"{given}: balanced over {classes} classes, no class has two, so there is no positive pair; choose uniform "
+            f"label sampling, augmentation, or a pl of at least {_percentage(classes + 1, official)}"
+        )
+    if largest == 1:
+        return f"none of the {classes:,} classes has two images, so there is no positive pair; switch augmentation on"
+    return ""
+
+
+def _percentage(n: int, official: int) -> str:
+    """The smallest percentage, to three digits, that sees n of `official` labels."""
+    exact = 100 * (n - 0.5) / official
+    digits = 2 - int(np.floor(np.log10(exact)))
+    return shown(float(min(np.ceil(exact * 10.0**digits) / 10.0**digits, 100)))
+
+
+def hidden(labels: Tensor, rows: Tensor) -> Tensor:
+    """Labels (N,) with -1 wherever the row is not among the seen `rows`."""
+    import torch
+
+    kept = torch.full_like(labels, -1)
+    kept[rows] = labels[rows]
+    return kept
+
+
+def describe(pl: float, official: int, sampling: str, classes: int) -> str:
+    """How many labels are seen, in words: `60 of 60,000 labels (about 6 a class)`."""
+    n = seen_labels(pl, official)
+    if n >= official:
+        return f"all {official:,} labels"
+    few, more = n // classes, -(-n // classes)
+    if n < classes:
+        spread = f"{n} of {classes} classes" if sampling == "balanced" else f"at most {n} of {classes} classes"
+    elif sampling == "balanced":
+        spread = f"{few:,} a class" if few == more else f"{few:,} or {more:,} a class"
+    else:
+        spread = f"about {round(n / classes):,} a class"
+    return f"{n:,} of {official:,} labels ({spread})"
