@@ -1,4 +1,6 @@
-"""The frame around every page, the widgets made from RunConfig, and the caches: beside pages/ and app.py the only Streamlit importer.
+"""The frame around every page, the widgets made from RunConfig, and the caches.
+
+Beside pages/ and app.py this is the only file that imports Streamlit.
 
 A page begins with `page(title)`. Heavy modules load where they are used: the first page is out before torch is.
 
@@ -39,7 +41,6 @@ NAMES = {
     "latent_dim": "Latent dimensions",
     "lr": "Learning rate",
     "lr_decay": "Learning rate decay",
-    "pl_count": "Labels",
 }
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 2.6rem; padding-bottom: 3rem; max-width: 1500px;}
@@ -54,7 +55,7 @@ h2 {font-size: 1.3rem !important;} h3 {font-size: 1.05rem !important;}
 
 
 def page(title: str, icon: str = ":material/scatter_plot:") -> None:
-    """The first call of every page: its title in the browser, the menu, what runs now, the footer. Writes no heading."""
+    """The first call of every page: title of the tab, menu, what runs now, footer. Writes no heading."""
     st.set_page_config(
         page_title=title if title == "semidml" else f"{title} · semidml",
         page_icon=icon,
@@ -85,15 +86,15 @@ def _now() -> None:
     for run in running:
         st.page_link(
             TRAIN,
-            label=f"{run.name}: {progress_words(run)}",
+            label=progress_words(run),
             icon=":material/progress_activity:",
             query_params={"run": run.id},
         )
     if not running:
         st.caption("Nothing runs now.")
-    used, quota = runs.quota()
     st.caption(
-        f"Device: {device_name()}  \nData: `{short(store.data_folder())}`  \nRuns: {megabytes(used)} of {megabytes(quota)}"
+        f"Device: {device_name()}  \nData: `{short(store.data_folder())}`  \n"
+        f"Runs: {runs.size_words(runs.usage())} of {runs.size_words(runs.quota())}"
     )
 
 
@@ -180,8 +181,8 @@ def data_names() -> list[str]:
 
 
 def read_link() -> None:
-    """Sets the knobs as the link says, if it is not the one that this page wrote; a link is a whole setting: knobs that it does
-    not name take their defaults. What is wrong with it stays on the page until a knob moves."""
+    """Sets the knobs as the link says, if it is not the one that this page wrote; a link is a whole setting: knobs
+    that it does not name take their defaults. What is wrong with it stays on the page until a knob moves."""
     known = knobs()
     raw = {name: st.query_params[name] for name in st.query_params if name in known}
     if raw and raw != st.session_state.get("written link"):
@@ -238,8 +239,9 @@ def knob(
     slider: bool = False,
     horizontal: bool = False,
 ) -> Any:
-    """The widget of a knob, and its value: a select box for names (with their titles), else a number field, or a slider over
-    `options` (values outside of them that a link brought are put among them). `horizontal` draws names as a segmented control."""
+    """The widget of a knob, and its value: a select box for names (with their titles), else a number field, or a
+    slider over `options` (a value outside of them, brought by a link, is put among them). `horizontal` draws names
+    as a segmented control."""
     known = knobs()[name]
     value = current(name)
     if st.session_state.get(name) != value or name not in st.session_state:
@@ -310,11 +312,6 @@ def seconds_words(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def megabytes(size: float) -> str:
-    """Bytes in words."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
-
-
 def short(path: Path) -> str:
     """A path with ~ for the home folder."""
     home = str(Path.home())
@@ -332,14 +329,15 @@ def running_runs() -> list[Any]:
 
 
 def progress_words(run: Any) -> str:
-    """`epoch 3 of 10`."""
-    return f"epoch {run.status().epochs} of {run.config().epochs}"
+    """Setting and progress of a run: `MNIST, 60 labels, DML autoencoder: epoch 3 of 10`."""
+    status = run.status()
+    return f"{setting(run.config())}: epoch {status.epoch} of {status.epochs}"
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the images …")
 def dataset(name: str) -> Any:
-    """The Dataset of that name, loaded (not downloaded). Shared by all visitors: don't change it. Raises ValueError when it is
-    not here."""
+    """The Dataset of that name, loaded (not downloaded). Shared by all visitors: don't change it. Raises ValueError
+    when it is not here."""
     from semidml.data import store
 
     return store.load(name)
@@ -350,7 +348,7 @@ def model(run_id: str) -> Any:
     """A finished run's model on the CPU, in evaluation mode. Shared by all visitors."""
     from semidml import runs
 
-    return runs.find(run_id).model()
+    return runs.get(run_id).model()
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -358,7 +356,7 @@ def rows(run_id: str) -> dict[str, Any]:
     """Which rows a run's map draws: see `Training.rows`."""
     from semidml import runs
 
-    return runs.find(run_id).rows()
+    return runs.get(run_id).rows()
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
@@ -366,4 +364,4 @@ def frame(run_id: str, epoch: int) -> dict[str, Any]:
     """What a run's map draws after an epoch: see `Training.frame`."""
     from semidml import runs
 
-    return runs.find(run_id).frame(epoch)
+    return runs.get(run_id).frame(epoch)
