@@ -1,1 +1,104 @@
-"""Triplet loss."""
+"""Triplet loss: each positive nearer to its anchor than each negative, by a margin."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from semidml.losses.pairs import Pairs, distances, pairs_of
+
+REDUCTION = "all"  # what `build` trains with
+CHUNK = {"cpu": 1 << 18}  # triplets looked at together: on a CPU, what stays in its cache (1 MB)
+CHUNK_ELSEWHERE = 1 << 26
+
+
+def build(latent_dim: int, classes: int, margin: float, mining: str) -> Callable[..., Tensor]:
+    """loss(z, y, pairs=None) with these knobs; see `triplet_loss`."""
+    return partial(triplet_loss, margin=margin, mining=mining, reduction=REDUCTION)
+
+
+def triplet_loss(
+    z: Tensor, y: Tensor, margin: float = 1.0, mining: str = "all", reduction: str = "all", pairs: Pairs | None = None
+) -> Tensor:
+    """Mean of max(0, d(a, p) - d(a, n) + margin) over triplets of anchor, positive, negative: (B, D), (B,) -> ().
+
+    d is the Euclidean distance, not squared, of z as it is; so is the loss's unit. It equals the margin when all points
+    coincide, and is 0 with a gradient path where there is no triplet. Which triplets count:
+
+    - all: every one (Hermans et al. 2017, arXiv 1703.07737, "batch all");
+    - semihard: for every (a, p) the nearest negative that is farther than p, the farthest negative where none is
+      (Schroff et al. 2015, arXiv 1503.03832, who say "semi-hard" of the first; the second keeps every pair in);
+    - hard: for every anchor its farthest positive and its nearest negative (Hermans et al. 2017, "batch hard", eq. 5).
+
+    `reduction` "all" takes the mean over them, "nonzero" over those that are above 0, as pytorch-metric-learning does.
+    With `pairs` given y is not read, all shapes are static and nothing is asked of the device.
+    Raises ValueError for another mining or reduction.
+    """
+    if mining not in MINED and mining != "all":
+        raise ValueError(f"mining must be one of all, {', '.join(MINED)}; got {mining!r}")
+    if reduction not in ("all", "nonzero"):
+        raise ValueError(f"reduction must be all or nonzero; got {reduction!r}")
+    pairs = pairs_of(y) if pairs is None else pairs
+    d = distances(z)  # (B, B)
+    if mining == "all":
+        return AllTriplets.apply(d, pairs, margin, reduction)
+    d_ap, d_an, valid = MINED[mining](d, pairs)
+    hinge = torch.where(valid, d_ap - d_an + margin, 0).clamp_min(0)
+    count = (valid if reduction == "all" else hinge > 0).sum()
+    return hinge.sum() / count.clamp_min(1)
+
+
+def semihard(d: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
+    """d(a, p), d(a, n) and which count, each (B, M): n is the nearest negative beyond p, or the farthest of all."""
+    d_an = d.masked_fill(~pairs.negatives, torch.inf).sort(1).values  # (B, B) ascending, what is no negative at the end
+    d_ap = d.gather(1, pairs.slots)  # (B, M)
+    n = pairs.negatives.sum(1, keepdim=True)  # (B, 1)
+    farther = torch.searchsorted(d_an.detach(), d_ap.detach(), right=True)  # (B, M) the first above d(a, p)
+    return d_ap, d_an.gather(1, farther.minimum(n - 1).clamp_min(0)), pairs.filled & (n > 0)
+
+
+def hard(d: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
+    """d(a, p), d(a, n) and which anchors count, each (B,): the farthest positive and the nearest negative."""
+    d_ap = d.gather(1, pairs.slots).masked_fill(~pairs.filled, -torch.inf).amax(1)
+    d_an = d.masked_fill(~pairs.negatives, torch.inf).amin(1)
+    return d_ap, d_an, pairs.filled.any(1) & pairs.negatives.any(1)
+
+
+MINED = {"semihard": semihard, "hard": hard}
+
+
+class AllTriplets(torch.autograd.Function):
+    """Mean hinge over every triplet of distances d: (B, B) -> (), by blocks of anchors, (b, M, B) at a time.
+
+    With `active` the triplets above 0, the gradient is a pair of counts, so that nothing of that size is kept:
+    dL / dd(a, p) = +#{n: active}, dL / dd(a, n) = -#{p: active}, both over the number of triplets.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, d: Tensor, pairs: Pairs, margin: float, reduction: str) -> Tensor:
+        _, _, negatives, slots, filled = pairs
+        reach = d.gather(1, slots).add_(margin).masked_fill_(~filled, -torch.inf)  # (B, M) d(a, p) + margin
+        d_an = d.masked_fill(~negatives, torch.inf)  # (B, B)
+        total, grad, counts = d.new_zeros(()), torch.empty_like(d), torch.empty_like(reach)
+        rows = max(1, CHUNK.get(d.device.type, CHUNK_ELSEWHERE) // (slots.shape[1] * len(d)))
+        for a in range(0, len(d), rows):
+            b = slice(a, a + rows)
+            hinge = (reach[b, :, None] - d_an[b, None, :]).clamp_min_(0)  # (b, M, B)
+            total += hinge.sum()
+            active = hinge.sign_()
+            torch.sum(active, 2, out=counts[b])
+            torch.sum(active, 1, out=grad[b])
+        grad.neg_().scatter_add_(1, slots, counts)  # slots that are not filled add 0
+        count = counts.sum() if reduction == "nonzero" else (filled.sum(1) * negatives.sum(1)).sum()
+        count = count.clamp_min(1)
+        ctx.save_for_backward(grad.div_(count))
+        return total / count
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
+        (grad,) = ctx.saved_tensors
+        return grad * grad_loss, None, None, None
