@@ -1,0 +1,1243 @@
+"""A run is a folder: one writer, any number of readers, no database. Here they are made, read, listed, moved and sent.
+
+    config.json          the RunConfig, whole, with versions, machine, and what the data and the training were
+    status.json          queued | running | done | failed | stopped | interrupted, and how far; a heartbeat
+    lock                 host and pid of the one writer
+    history.jsonl        one record a line, of each finished epoch
+    rows.npz             which rows the frames draw
+    frames/0003.npz      what the map draws after epoch 3; frames/live.npz in the middle of an epoch
+    state.safetensors    what a resume needs; gone when the run is done
+    weights.safetensors  the weights of the end
+    metrics.json         the final scores
+    projections/x.npz    a cache: latents brought to two dimensions
+    stop                 whoever creates this file stops the run
+
+All but the history is written under a temporary name and then replaced, so a reader sees a whole file or none.
+"""
+
+import errno
+import itertools
+import json
+import math
+import os
+import platform
+import re
+import secrets
+import shutil
+import socket
+import stat
+import tempfile
+import threading
+import time
+import zipfile
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from semidml import __version__
+from semidml.config import RunConfig
+
+if TYPE_CHECKING:  # at run time these would import torch
+    from torch import Tensor, nn
+
+    from semidml.train import Record, Training
+
+try:
+    import fcntl
+except ImportError:  # Windows: there the lock is the file's content alone
+    fcntl = None  # type: ignore[assignment]
+
+STATES = ("queued", "running", "done", "failed", "stopped", "interrupted")
+HEARTBEAT = 2.0  # seconds between two writes of status.json while running
+STALE = 15.0  # seconds without a heartbeat after which a run counts as interrupted
+STATE_EVERY = 5.0  # seconds between two writes of state.safetensors
+LIVE_EVERY = 1.0  # seconds between two frames in the middle of an epoch
+MOST_FRAMES = 200
+QUOTA = "2GB"
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+
+
+# ---- where runs are
+
+
+def root() -> Path:
+    """The user's runs: SEMIDML_RUNS, or ./runs."""
+    return Path(os.environ.get("SEMIDML_RUNS") or "runs").absolute()
+
+
+def shipped() -> Path:
+    """The runs that come with the project: `checkpoints/` beside the package."""
+    return Path(__file__).resolve().parent.parent / "checkpoints"
+
+
+def valid_id(name: str) -> bool:
+    """Whether a run may be called so: 1 to 80 letters, digits, `_`, `.`, `-`, beginning with a letter or digit."""
+    return bool(ID.fullmatch(name))
+
+
+def checked_id(name: str) -> str:
+    """The name itself. Raises ValueError when it is not a valid one."""
+    if not valid_id(name):
+        raise ValueError(
+            "a run's name is 1 to 80 letters, digits, '_', '.' or '-', beginning with a letter or a digit; "
+            f"got {name[:90]!r}"
+        )
+    return name
+
+
+def new_id(config: RunConfig) -> str:
+    """A readable name that no other run has: digits-dml-ae-pl100-20261122-1504-k3f9."""
+    data = re.sub(r"[^A-Za-z0-9]+", "-", Path(config.data).stem).strip("-")[:30] or "data"
+    return f"{data}-{config.model}-pl{config.pl:g}-{time.strftime('%Y%m%d-%H%M')}-{secrets.token_hex(2)}"
+
+
+def get(run_id: str) -> "Run":
+    """The run of that name, the user's before a shipped one. Raises ValueError when there is none."""
+    checked_id(run_id)
+    for folder in (root(), shipped()):
+        path = folder / run_id
+        if path.is_dir() and not path.is_symlink():
+            return Run(path)
+    raise ValueError(f"there is no run called {run_id!r}")
+
+
+def list_runs(include_shipped: bool = True) -> list["Run"]:
+    """All runs, newest first. A damaged folder is among them, with a status that says so."""
+    found = []
+    for folder in (root(), shipped()) if include_shipped else (root(),):
+        if folder.is_dir():
+            found += [
+                Run(path)
+                for path in folder.iterdir()
+                if valid_id(path.name)
+                and path.is_dir()
+                and not path.is_symlink()
+                and ((path / "config.json").exists() or (path / "status.json").exists())
+            ]
+    return sorted(found, key=lambda run: (run.created(), run.id), reverse=True)
+
+
+# ---- who writes
+
+
+def _place() -> str:
+    """This boot of this machine (and container), where a pid means something; empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def _born(pid: int) -> str | None:
+    """When the process began, in the system's ticks; empty where the system does not tell, None when there is none."""
+    if os.name != "posix":
+        return ""  # os.kill would end it there
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        if Path("/proc/self/stat").exists():
+            return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        return ""
+    return ""
+
+
+def this_process() -> dict[str, Any]:
+    """host, pid, place and birth of this process: what `owner` and `lock` hold."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "place": _place(), "born": _born(os.getpid())}
+
+
+def has_ended(owner: Mapping[str, Any], elsewhere: bool = False) -> bool:
+    """Whether that process is known to have ended. Of another host's nothing is known. One of this host's name but of
+    another boot or container counts as ended when `elsewhere` is true (a heartbeat tells more where there is one)."""
+    if not owner.get("pid") or owner.get("host") != socket.gethostname():
+        return False
+    if owner.get("place") != _place():
+        return elsewhere
+    born = _born(owner["pid"])
+    return born is None or born != (owner.get("born") or "")
+
+
+def words_for(owner: Mapping[str, Any]) -> str:
+    return f"pid {owner.get('pid', 'unknown')} on {owner.get('host', 'an unknown machine')}"
+
+
+# ---- files
+
+
+_counter = itertools.count()
+
+
+def replace_file(path: Path, content: bytes | Callable[[BinaryIO], object], durable: bool = True) -> None:
+    """Write a file so that nobody ever sees half of it: temporary name in the same folder, flush, fsync, replace.
+
+    `durable=False` leaves out the fsync: for what is written again within seconds. Nothing is left behind on an error.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_counter)}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content) if isinstance(content, bytes) else content(file)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Raises ValueError that names the file when it is missing or not a JSON object."""
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ValueError(f"{path.name} is missing") from None
+    except (ValueError, OSError, RecursionError) as error:
+        raise ValueError(f"{path.name} cannot be read: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path.name} must hold a JSON object")
+    return value
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _arrays_if_there(path: Path) -> dict[str, np.ndarray] | None:
+    try:
+        return _read_arrays(path)
+    except FileNotFoundError:
+        return None
+
+
+def folder_size(path: Path) -> int:
+    """Bytes of all files below a folder; links are not followed."""
+    total = 0
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        total += folder_size(Path(entry.path))
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
+                except FileNotFoundError:  # replaced or deleted since it was listed
+                    continue
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    return total
+
+
+# ---- quota
+
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def quota() -> int:
+    """Bytes that the user's runs may take: SEMIDML_QUOTA ('500MB', '2 GB', or bytes), by default 2 GB.
+
+    Raises ValueError when that cannot be read.
+    """
+    text = os.environ.get("SEMIDML_QUOTA") or QUOTA
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", text.strip().upper())
+    unit = match and (match[2] if match[2] in UNITS else match[2] + "B")
+    if not match or unit not in UNITS:
+        raise ValueError(f"SEMIDML_QUOTA must be a size such as 500MB or 2GB, got {text!r}")
+    return int(float(match[1]) * UNITS[unit])
+
+
+def usage() -> int:
+    """Bytes that the user's runs take now."""
+    return folder_size(root())
+
+
+def size_words(size: float) -> str:
+    """1234567 -> '1.2 MB'."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def check_quota(more: int = 0) -> None:
+    """Raises ValueError, naming what could be deleted, when the runs and `more` bytes beside them pass the quota."""
+    used, allowed = usage(), quota()
+    if used + more < allowed:
+        return
+    largest = sorted(((run.size(), run.id) for run in list_runs(include_shipped=False)), reverse=True)[:3]
+    named = ", ".join(f"{name} ({size_words(size)})" for size, name in largest)
+    raise ValueError(
+        f"the runs take {size_words(used)} of the {size_words(allowed)} they may"
+        + (f", and this needs {size_words(more)} more" if more else "")
+        + (f"; delete some first, the largest are {named}" if named else "")
+        + "; or set SEMIDML_QUOTA"
+    )
+
+
+# ---- reading
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a run stands. Times are seconds since 1970."""
+
+    state: str
+    reason: str = ""
+    epoch: int = 0  # finished
+    epochs: int = 0  # of the config
+    step: int = 0  # into the unfinished epoch
+    steps: int = 0  # of an epoch
+    started: float | None = None
+    updated: float = 0.0
+    owner: dict[str, Any] = field(default_factory=dict)
+    latest: dict[str, Any] | None = None  # the newest record, as JSON has it
+
+    @property
+    def active(self) -> bool:
+        """Queued or running."""
+        return self.state in ("queued", "running")
+
+    @property
+    def record(self) -> "Record | None":
+        """The newest record, one in the middle of an epoch included."""
+        if self.latest is None:
+            return None
+        from semidml.train import Record
+
+        return Record(**self.latest)
+
+    @property
+    def fraction(self) -> float:
+        """Share of the training that is done, 0 to 1."""
+        part = self.step / self.steps if self.steps else 0.0
+        return min(1.0, (self.epoch + part) / self.epochs) if self.epochs else 0.0
+
+
+class Run:
+    """A handle of a run's folder; it holds nothing but the path, and each call reads what is there now."""
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path).absolute()
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and other.path == self.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def is_shipped(self) -> bool:
+        return self.path.parent == shipped()
+
+    def details(self) -> dict[str, Any]:
+        """config.json as it is: config, versions, created, paths; once started also machine, facts and data (title,
+        shape, class_names). Raises ValueError when it cannot be read."""
+        return _read_json(self.path / "config.json")
+
+    def config(self) -> RunConfig:
+        """Raises ValueError when config.json is damaged or not of this version."""
+        values = self.details().get("config")
+        if not isinstance(values, dict):
+            raise ValueError("config.json has no config")
+        return RunConfig.of(values)
+
+    def created(self) -> float:
+        """When the run was made, in seconds since 1970; the folder's own time where config.json does not say."""
+        try:
+            return float(self.details()["created"])
+        except (ValueError, KeyError, TypeError, OverflowError):
+            try:
+                return self.path.stat().st_mtime
+            except FileNotFoundError:
+                return 0.0
+
+    def status(self) -> Status:
+        """Where it stands. What cannot be read is `failed` with its reason; nothing is raised."""
+        try:
+            epochs = self.config().epochs
+            status = self._status_file()
+        except ValueError as error:
+            return Status("failed", f"this run's folder is damaged: {error}")
+        status = replace(status, epochs=epochs)
+        if status.state == "queued" and (self.path / "stop").exists():
+            return replace(status, state="stopped", reason="stopped before it began")
+        if status.state == "running":
+            silent = time.time() - status.updated
+            if has_ended(status.owner):
+                return replace(status, state="interrupted", reason=f"its process ended; {self.resume_words()}")
+            if silent > STALE:
+                heard = f"its process ({words_for(status.owner)}) was last heard of {silent:.0f} s ago"
+                return replace(status, state="interrupted", reason=f"{heard}; {self.resume_words()}")
+        return status
+
+    def _status_file(self) -> Status:
+        """status.json as it is. Raises ValueError."""
+        values = _read_json(self.path / "status.json")
+        known = {f.name for f in fields(Status)}
+        try:
+            status = Status(**{name: value for name, value in values.items() if name in known})
+        except TypeError as error:
+            raise ValueError(f"status.json cannot be read: {error}") from None
+        if status.state not in STATES:
+            raise ValueError(f"status.json has the unknown state {str(status.state)[:40]!r}")
+        if not isinstance(status.updated, int | float) or not isinstance(status.owner, dict):
+            raise ValueError("status.json is damaged")
+        return status
+
+    def resume_epoch(self) -> int:
+        """The finished epochs that a resume would start from; 0 when it would start anew."""
+        path = self.path / "state.safetensors"
+        if not path.exists():
+            return 0
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="np") as tensors:
+                return int(tensors.get_tensor("epoch"))
+        except (SafetensorError, OSError):
+            return 0
+
+    def resume_words(self) -> str:
+        epoch = self.resume_epoch()
+        return f"resume continues from epoch {epoch}" if epoch else "resume starts anew"
+
+    def history(self) -> list["Record"]:
+        """The records of the finished epochs, in order. A last line without its end is not one yet."""
+        return _history(self.path / "history.jsonl")
+
+    def frames(self) -> list[int]:
+        """The epochs of which there is a frame, in order."""
+        return _frames(self.path)
+
+    def frame(self, epoch: int) -> dict[str, np.ndarray]:
+        """What the map draws after an epoch: see `Training.frame`; also epoch and step, (). Raises FileNotFoundError
+        when there is none (any more: frames are thinned)."""
+        return _read_arrays(self.path / "frames" / f"{epoch:04d}.npz")
+
+    def live(self) -> dict[str, np.ndarray] | None:
+        """The newest frame, one in the middle of an epoch included; None before the first."""
+        for _ in range(3):  # what was listed may be thinned away before it is opened
+            epochs = self.frames()
+            live = _arrays_if_there(self.path / "frames" / "live.npz")
+            if live and (not epochs or live["epoch"] >= epochs[-1]):
+                return live
+            newest = _arrays_if_there(self.path / "frames" / f"{epochs[-1]:04d}.npz") if epochs else None
+            if newest or not epochs:
+                return newest
+        return None
+
+    def stamp(self) -> tuple[Any, ...]:
+        """Changes whenever there is something new to draw: compare it to know whether to look further."""
+        status = self.status()
+        return (
+            status.state,
+            status.epoch,
+            status.step,
+            _mtime(self.path / "frames"),
+            _mtime(self.path / "metrics.json"),
+        )
+
+    def rows(self) -> dict[str, np.ndarray]:
+        """Which rows the frames draw: see `Training.rows`. Raises FileNotFoundError before the run has begun."""
+        return _read_arrays(self.path / "rows.npz")
+
+    def metrics(self) -> dict[str, Any] | None:
+        """The final scores, None while there are none."""
+        return _read_json(self.path / "metrics.json") if (self.path / "metrics.json").exists() else None
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        return folder_size(self.path)
+
+    def model(self) -> "nn.Module":
+        """The model with its final weights, or with those of the last saved state, on the CPU: see `train.load_model`.
+        Raises ValueError when there are none yet, or not of this config."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        from semidml.train import load_model
+
+        try:
+            if (self.path / "weights.safetensors").exists():
+                weights = load_file(self.path / "weights.safetensors")
+            else:
+                state = load_file(self.path / "state.safetensors")
+                weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+        except FileNotFoundError:
+            raise ValueError(f"{self.id} has no weights yet") from None
+        except SafetensorError as error:
+            raise ValueError(f"the weights of {self.id} cannot be read: {error}") from None
+        data = self.details().get("data")
+        if not data:
+            raise ValueError(f"{self.id} does not say which images it was trained on")
+        return load_model(self.config(), tuple(data["shape"]), len(data["class_names"]), weights)
+
+    def projection(self, name: str) -> dict[str, np.ndarray] | None:
+        """A cached projection, or None."""
+        return _arrays_if_there(self.path / "projections" / f"{checked_id(name)}.npz")
+
+    def keep_projection(self, name: str, **arrays: np.ndarray) -> None:
+        """Cache a projection in the folder."""
+        folder = self.path / "projections"
+        folder.mkdir(exist_ok=True)
+        replace_file(folder / f"{checked_id(name)}.npz", lambda file: np.savez(file, **arrays), durable=False)
+
+    # ---- moving it about
+
+    def stop(self) -> None:
+        """Ask whoever runs it to stop: within a tick. Raises ValueError when it neither runs nor waits."""
+        status = self.status()
+        if not status.active:
+            raise ValueError(f"{self.id} is not running: it is {status.state}")
+        (self.path / "stop").touch()
+
+    def make_ready(self, owner: Mapping[str, Any] | None = None) -> None:
+        """Queue a run again that was stopped, interrupted, failed, or queued by a process that has ended.
+
+        Raises ValueError for any other.
+        """
+        status = self.status()
+        self.config()
+        if self.is_shipped:
+            raise ValueError(f"{self.id} ships with the project and cannot be resumed")
+        orphaned = status.state == "queued" and has_ended(status.owner, elsewhere=True)
+        if status.state not in ("stopped", "interrupted", "failed") and not orphaned:
+            raise ValueError(f"{self.id} cannot be resumed: it is {status.state}")
+        epoch = self.resume_epoch()
+        (self.path / "stop").unlink(missing_ok=True)
+        owner = dict(owner or this_process())
+        write_status(
+            self, replace(status, state="queued", reason="", owner=owner, epoch=epoch, step=0, updated=time.time())
+        )
+
+    def rename(self, new: str) -> "Run":
+        """The run under its new name. Raises ValueError while it runs or waits, or when the name is taken."""
+        self._may_change("renamed", idle=True)
+        target = self.path.with_name(checked_id(new))
+        if target.exists():
+            raise ValueError(f"there is already a run called {new}")
+        self.path.rename(target)
+        return Run(target)
+
+    def delete(self) -> None:
+        """Remove the folder. Raises ValueError while it runs."""
+        self._may_change("deleted", idle=False)
+        hidden = self.path.with_name(f".deleted-{self.id}-{secrets.token_hex(4)}")
+        self.path.rename(hidden)  # at once gone for every reader
+        shutil.rmtree(hidden)
+
+    def _may_change(self, what: str, idle: bool) -> None:
+        if not self.path.is_dir():
+            raise ValueError(f"there is no run called {self.id!r}")
+        if self.is_shipped:
+            raise ValueError(f"{self.id} ships with the project and cannot be {what}")
+        state = self.status().state
+        if state == "running" or (idle and state == "queued"):
+            raise ValueError(f"{self.id} is {state}: stop it before it is {what}")
+
+    def export_zip(self, file: IO[bytes]) -> None:
+        """Write the run as a zip that `import_zip` reads: its known files in a folder of its name."""
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(self.path.rglob("*")):
+                name = path.relative_to(self.path).as_posix()
+                if not _sent(name) or path.is_symlink():
+                    continue
+                try:
+                    content = path.read_bytes()
+                except FileNotFoundError:  # replaced or thinned away while a run goes on
+                    continue
+                if name == "status.json":
+                    content = _json(asdict(replace(self.status(), owner={})))
+                archive.writestr(f"{self.id}/{name}", content)
+
+
+def _mtime(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _frames(path: Path) -> list[int]:
+    try:
+        names = os.listdir(path / "frames")
+    except FileNotFoundError:
+        return []
+    return sorted(int(name[:-4]) for name in names if re.fullmatch(r"\d{4,6}\.npz", name))
+
+
+_read: OrderedDict[Path, tuple[int, bytes, list["Record"]]] = (
+    OrderedDict()
+)  # bytes read, the last of them, their records
+_read_lock = threading.Lock()
+MOST_HISTORIES = 64  # kept in memory
+
+
+def _history(path: Path) -> list["Record"]:
+    """Records of a history file; what was read before is not parsed again unless the file was cut or replaced."""
+    from semidml.train import Record
+
+    with _read_lock:
+        at, tail, records = _read.pop(path, (0, b"", []))
+    try:
+        with open(path, "rb") as file:
+            file.seek(at - len(tail))
+            if file.read(len(tail)) != tail:
+                file.seek(0)
+                at, tail, records = 0, b"", []
+            text = file.read()
+    except FileNotFoundError:
+        return []
+    whole = text[: text.rfind(b"\n") + 1]
+    records = records + [Record.from_json(line) for line in whole.decode().splitlines()]
+    with _read_lock:
+        _read[path] = (at + len(whole), (tail + whole)[-200:], records)
+        while len(_read) > MOST_HISTORIES:
+            _read.popitem(last=False)
+    return list(records)
+
+
+# ---- making
+
+
+def create(
+    config: RunConfig,
+    run_id: str | None = None,
+    path: Path | str | None = None,
+    owner: Mapping[str, Any] | None = None,
+    paths: bool = False,
+) -> Run:
+    """A new run, queued: in the runs' folder under `run_id` or a new name, or at `path`, wherever that is.
+
+    `paths` (command line only) allows `config.data` to be a path. Raises ValueError when the name is taken or the quota
+    is used up.
+    """
+    if path is None:
+        check_quota()
+        target = root() / checked_id(run_id or new_id(config))
+    else:
+        target = Path(path).absolute()
+        checked_id(target.name)
+    if target.is_dir() and not any(target.iterdir()):
+        target.rmdir()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir()
+    except FileExistsError:
+        raise ValueError(f"there is already a run called {target.name}") from None
+    run = Run(target)
+    try:
+        details = {"config": config.model_dump(), "created": time.time(), "paths": paths, "versions": versions()}
+        replace_file(target / "config.json", _json(details))
+        owner = dict(owner or this_process())
+        write_status(run, Status("queued", epochs=config.epochs, updated=time.time(), owner=owner))
+    except BaseException:
+        shutil.rmtree(target)
+        raise
+    return run
+
+
+def versions() -> dict[str, str]:
+    """Versions of python, torch and semidml, without importing torch."""
+    try:
+        torch = version("torch")
+    except PackageNotFoundError:
+        torch = "none"
+    return {"python": platform.python_version(), "torch": torch, "semidml": __version__}
+
+
+def write_status(run: Run, status: Status, durable: bool = True) -> None:
+    """Replace status.json. On a full disk it is written over in place, which needs no room."""
+    path, content = run.path / "status.json", _json(asdict(status))
+    try:
+        replace_file(path, content, durable)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not durable:
+            raise
+        with open(path, "r+b") as file:
+            file.write(content)
+            file.truncate()
+
+
+# ---- writing
+
+
+def kept_frames(epochs: int) -> set[int]:
+    """The epochs whose frames are kept: all, or 200 of them, as even as whole numbers allow, with first and last."""
+    if epochs < MOST_FRAMES:
+        return set(range(epochs + 1))
+    return {round(i * epochs / (MOST_FRAMES - 1)) for i in range(MOST_FRAMES)}
+
+
+class Writer:
+    """The one writer of a run. As a context it holds the lock and sends the heartbeat.
+
+    Raises ValueError when somebody else is writing: 'first is being written by pid 7 on box'.
+    """
+
+    def __init__(self, run: Run):
+        self.run, self.path = run, run.path
+        self.config = run.config()
+        self._kept = kept_frames(self.config.epochs)
+        self._lock_file = self._take_lock()
+        now = time.time()
+        self._status = Status("running", epochs=self.config.epochs, started=now, updated=now, owner=this_process())
+        self._mutex = threading.Lock()  # over status.json
+        self._wake = threading.Event()
+        self._ended = False
+        self._problem: OSError | None = None  # of the heartbeat
+        self._history: int | None = None  # a file descriptor
+        self._last = -1  # epoch of the last line of the history
+        self._stray: list[int] = []  # frames to remove at the next one
+        self._state_epoch, self._state_due, self._frame_due = 0, 0.0, 0.0
+        try:
+            self._clear_temporaries()
+            (self.path / "frames").mkdir(exist_ok=True)
+            (self.path / "error.txt").unlink(missing_ok=True)
+            self._write_status(durable=True)
+        except BaseException:
+            self._release_lock()
+            raise
+        self._heart = threading.Thread(target=self._beat, name=f"heartbeat of {run.id}", daemon=True)
+        self._heart.start()
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop_heart()
+        if self._history is not None:
+            os.close(self._history)
+            self._history = None
+        self._release_lock()
+
+    # -- the lock: the system's, which ends with its holder, and the file's content for machines that share the disk
+
+    def _take_lock(self) -> int:
+        path = self.path / "lock"
+        while True:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                holder = self._holder(handle)
+                if fcntl is not None:
+                    try:
+                        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        raise ValueError(f"{self.run.id} is being written by {words_for(holder)}") from None
+                    except OSError as error:
+                        if error.errno not in (errno.ENOLCK, errno.ENOTSUP):  # a shared disk without such locks
+                            raise
+                if not _same_file(handle, path):
+                    os.close(handle)
+                    continue  # its holder removed it in between
+                self._refuse_fresh(self._holder(handle))
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, _json(this_process()), 0)
+                return handle
+            except BaseException:
+                os.close(handle)
+                raise
+
+    @staticmethod
+    def _holder(handle: int) -> dict[str, Any]:
+        try:
+            holder = json.loads(os.pread(handle, 4096, 0) or b"{}")
+        except ValueError:
+            return {}
+        return holder if isinstance(holder, dict) else {}
+
+    def _refuse_fresh(self, holder: dict[str, Any]) -> None:
+        """For a holder on another machine, whose lock this one may not see: a fresh heartbeat keeps everybody out."""
+        if holder and not has_ended(holder) and holder != this_process() and self.run.status().state == "running":
+            raise ValueError(f"{self.run.id} is being written by {words_for(holder)}")
+
+    def _release_lock(self) -> None:
+        (self.path / "lock").unlink(missing_ok=True)
+        os.close(self._lock_file)
+
+    # -- the status and its heartbeat
+
+    def _beat(self) -> None:
+        while not self._ended:
+            self._wake.wait(HEARTBEAT)
+            self._wake.clear()
+            try:
+                self._write_status(durable=False)
+                self._problem = None
+            except OSError as error:  # the training thread raises it at its next tick
+                self._problem = error
+            time.sleep(0.05)  # at most so often, however many ticks there are
+
+    def _write_status(self, durable: bool) -> None:
+        with self._mutex:
+            if not self._ended:
+                write_status(self.run, replace(self._status, updated=time.time()), durable)
+
+    def _stop_heart(self) -> None:
+        self._ended = True
+        self._wake.set()
+        self._heart.join()
+
+    def stopping(self) -> bool:
+        """Whether somebody asked for a stop."""
+        return (self.path / "stop").exists()
+
+    # -- beginning
+
+    def saved_state(self) -> "dict[str, Tensor] | None":
+        """What to resume from, None to begin anew; history and frames are cut to it.
+
+        Raises ValueError when it is damaged.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        state = None
+        if (self.path / "state.safetensors").exists():
+            try:
+                state = load_file(self.path / "state.safetensors")
+                self._state_epoch = int(state["epoch"])
+            except (SafetensorError, KeyError) as error:
+                raise ValueError(f"state.safetensors cannot be read ({error}); delete it to begin anew") from None
+        self._cut(self._state_epoch if state else -1)
+        return state
+
+    def _cut(self, epoch: int) -> None:
+        """Drop what came after an epoch."""
+        path = self.path / "history.jsonl"
+        lines = []
+        if path.exists():
+            text = path.read_bytes()
+            lines = text[: text.rfind(b"\n") + 1].splitlines(keepends=True)
+        lines = [line for line in lines if json.loads(line)["epoch"] <= epoch]
+        replace_file(path, b"".join(lines))
+        self._history = os.open(path, os.O_WRONLY | os.O_APPEND)
+        self._last = json.loads(lines[-1])["epoch"] if lines else -1
+        for there in self.run.frames():
+            if there > epoch:
+                self._frame_path(there).unlink()
+            elif there not in self._kept:
+                self._stray.append(there)
+        for name in ("frames/live.npz", "weights.safetensors", "metrics.json"):
+            (self.path / name).unlink(missing_ok=True)
+
+    def _clear_temporaries(self) -> None:
+        """What a writer left that was killed."""
+        for left in [
+            *self.path.glob(".*.tmp"),
+            *self.path.glob("frames/.*.tmp"),
+            *self.path.glob("projections/.*.tmp"),
+        ]:
+            left.unlink(missing_ok=True)
+
+    def describe(self, **parts: dict[str, Any]) -> None:
+        """Add machine, data and facts to config.json."""
+        replace_file(self.path / "config.json", _json(self.run.details() | {"versions": versions()} | parts))
+
+    # -- while it goes on
+
+    def tick(self, record: "Record", training: "Training") -> None:
+        """Write what is new. Raises OSError when the disk does not take it."""
+        if self._problem is not None:
+            raise self._problem
+        if record.ends_epoch:
+            self._end_of_epoch(record, training)
+        elif time.monotonic() >= self._frame_due:
+            began = time.monotonic()
+            self._save_frame(self.path / "frames" / "live.npz", record, training, durable=False)
+            self._pace(began)
+        self._status = replace(
+            self._status, epoch=record.epoch, step=record.step, steps=record.steps, latest=asdict(record)
+        )
+        self._wake.set()
+
+    def _end_of_epoch(self, record: "Record", training: "Training") -> None:
+        if not (self.path / "rows.npz").exists():
+            rows = training.rows()
+            replace_file(self.path / "rows.npz", lambda file: np.savez(file, **rows))
+        epoch, began = record.epoch, time.monotonic()
+        is_kept = epoch in self._kept
+        if is_kept or began >= self._frame_due:
+            self._save_frame(self._frame_path(epoch), record, training, durable=is_kept)
+            for stray in self._stray:
+                if stray != epoch:
+                    self._frame_path(stray).unlink(missing_ok=True)
+            self._stray = [] if is_kept else [epoch]
+            self._pace(began)
+        (self.path / "frames" / "live.npz").unlink(missing_ok=True)
+        if epoch > self._last:
+            self._append(record.to_json().encode() + b"\n")
+            self._last = epoch
+        if epoch and time.monotonic() >= self._state_due:
+            self.save_state(training)
+
+    def _frame_path(self, epoch: int) -> Path:
+        return self.path / "frames" / f"{epoch:04d}.npz"
+
+    def _pace(self, began: float) -> None:
+        """No frame that need not be kept for the next second, nor before ten times what the last one took."""
+        now = time.monotonic()
+        self._frame_due = now + max(LIVE_EVERY, 10 * (now - began))
+
+    def _save_frame(self, path: Path, record: "Record", training: "Training", durable: bool) -> None:
+        # Not compressed: measured on 20,000 rows, deflate takes 16 ms instead of 1 and saves a fifth.
+        frame = training.frame() | {"epoch": np.int64(record.epoch), "step": np.int64(record.step)}
+        replace_file(path, lambda file: np.savez(file, **frame), durable)
+
+    def _append(self, line: bytes) -> None:
+        """Append to the history; on an error what was written of the line is taken back."""
+        assert self._history is not None
+        end = os.fstat(self._history).st_size
+        try:
+            written = 0
+            while written < len(line):
+                written += os.write(self._history, line[written:])
+        except OSError:
+            os.ftruncate(self._history, end)
+            raise
+
+    def save_state(self, training: "Training") -> None:
+        """Save what a resume needs, as of the last finished epoch, unless that is saved already or is not finite."""
+        import torch
+        from safetensors.torch import save
+
+        self._state_due = time.monotonic() + STATE_EVERY
+        state = training.state()
+        epoch = int(state["epoch"])
+        if epoch <= self._state_epoch or not all(torch.isfinite(t).all() for t in state.values()):
+            return
+        replace_file(
+            self.path / "state.safetensors", save({name: tensor.contiguous() for name, tensor in state.items()})
+        )
+        self._state_epoch = epoch
+
+    # -- ending
+
+    def finish(self, training: "Training", metrics: dict[str, Any]) -> None:
+        """Write the weights and scores of a training that went to its end."""
+        from safetensors.torch import save
+
+        weights = {name: tensor.contiguous() for name, tensor in training.weights().items()}
+        replace_file(self.path / "weights.safetensors", save(weights))
+        replace_file(self.path / "metrics.json", _json(_finite(metrics)))
+
+    def end(self, state: str, reason: str = "") -> Status:
+        """The last status: done, stopped or failed. The unfinished epoch is dropped, and, when done, the state."""
+        self._stop_heart()
+        if state != "done":
+            (self.path / "frames" / "live.npz").unlink(missing_ok=True)
+            saved = self.run.resume_epoch()
+            reason = "; ".join(part for part in (reason, self.run.resume_words() if saved else "") if part)
+        epoch = self._last if self._last >= 0 else self.run.resume_epoch()
+        latest = self._status.latest if self._status.step == 0 else self._last_line()
+        status = replace(
+            self._status, state=state, reason=reason, epoch=epoch, step=0, latest=latest, updated=time.time()
+        )
+        write_status(self.run, status)
+        if state == "done":
+            (self.path / "state.safetensors").unlink(missing_ok=True)
+        (self.path / "stop").unlink(missing_ok=True)
+        return status
+
+    def _last_line(self) -> dict[str, Any] | None:
+        path = self.path / "history.jsonl"
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        return json.loads(lines[-1]) if lines else None
+
+    def interrupted(self, reason: str, seconds: float = 0.5) -> None:
+        """From another thread, when this process must end now: say so in status.json if that is possible in time."""
+        if self._mutex.acquire(timeout=seconds):
+            self._ended = True
+            status = replace(self._status, state="interrupted", step=0, updated=time.time())
+            write_status(self.run, replace(status, reason=f"{reason}; {self.run.resume_words()}"), durable=False)
+
+
+def _same_file(handle: int, path: Path) -> bool:
+    try:
+        there = os.stat(path)
+    except FileNotFoundError:
+        return False
+    here = os.fstat(handle)
+    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+
+def _finite(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Scores with null for what is not finite, and its reason under `failed`."""
+    broken = {k for k, v in metrics.items() if isinstance(v, float) and not math.isfinite(v)}
+    found = {k: None if k in broken else v for k, v in metrics.items()}
+    failed = {**{k: "not finite" for k in sorted(broken)}, **metrics.get("failed", {})}
+    return found | ({"failed": failed} if failed or "failed" in metrics else {})
+
+
+# ---- bringing in a stranger's
+
+MOST_BYTES = 10**9  # of an unpacked zip
+MOST_FILES = 1000
+MOST_ARRAY_BYTES = 200 * 10**6  # of an unpacked npz
+DEFLATE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+SMALL = 20 * 10**6  # of a JSON file
+FILES = re.compile(
+    r"config\.json|status\.json|metrics\.json|history\.jsonl|rows\.npz|(weights|state)\.safetensors"
+    r"|frames/\d{4,6}\.npz|projections/[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\.npz"
+)
+FRAME = {  # array: dtype, number of axes
+    "latents": ("float32", 2),
+    "predictions": ("int16", 1),
+    "reconstructions": ("uint8", 4),
+    "epoch": ("int64", 0),
+    "step": ("int64", 0),
+}
+ROWS = {"split": ("uint8", 1), "row": ("int32", 1), "labels": ("int16", 1), "seen": ("bool", 1), "shown": ("int32", 1)}
+
+
+def _sent(name: str) -> bool:
+    return bool(FILES.fullmatch(name))
+
+
+def import_zip(file: IO[bytes], name: str | None = None) -> Run:
+    """A run from a zip of `export_zip`, under `name` or its own (with a number where that is taken).
+
+    Only a run's own files are read, into a temporary folder that becomes the run when all of them are what they say.
+    Raises ValueError in words; nothing stays behind.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            own, members = _members(archive)
+            check_quota(sum(info.file_size for info in members.values()))
+            if name is not None and (root() / checked_id(name)).exists():
+                raise ValueError(f"there is already a run called {name}")
+            root().mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=".import-", dir=root()))
+            try:
+                for path, info in members.items():
+                    (folder / path).parent.mkdir(exist_ok=True)
+                    with archive.open(info) as source, open(folder / path, "xb") as target:
+                        shutil.copyfileobj(source, target)
+                _check_folder(folder)
+                folder.chmod(0o755)
+                return _settle(folder, name, own)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, OverflowError, RuntimeError) as error:
+        raise ValueError(f"the zip cannot be read: {error}") from None
+
+
+def _settle(folder: Path, name: str | None, own: str) -> Run:
+    """Give the checked folder its name."""
+    base = own if valid_id(own) else "imported"
+    names = [name] if name else itertools.chain([base], (f"{base[:74]}-{i}" for i in range(2, 10_000)))
+    for candidate in names:
+        target = root() / candidate
+        if not target.exists() and not (shipped() / candidate).exists():
+            folder.rename(target)
+            return Run(target)
+    raise ValueError(f"there is already a run called {name or base}")
+
+
+def _members(archive: zipfile.ZipFile) -> tuple[str, dict[str, zipfile.ZipInfo]]:
+    """(name of the zip's one folder or '', {file of a run: where it is}). Raises ValueError for anything else."""
+    infos = [
+        i for i in archive.infolist() if not i.filename.startswith("__MACOSX/") and not i.filename.endswith(".DS_Store")
+    ]
+    if len(infos) > MOST_FILES:
+        raise ValueError(f"the zip holds {len(infos)} files; a run has at most {MOST_FILES}")
+    total = sum(info.file_size for info in infos)
+    if total > MOST_BYTES:
+        raise ValueError(f"the zip unpacks to {size_words(total)}; at most {size_words(MOST_BYTES)} are allowed")
+    tops = {info.filename.split("/")[0] for info in infos}
+    own = tops.pop() if len(tops) == 1 and all("/" in info.filename for info in infos) else ""
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        path = info.filename.removeprefix(f"{own}/") if own else info.filename
+        if path in ("", "frames/", "projections/"):
+            continue
+        if (
+            not _sent(path)
+            or stat.S_ISLNK(info.external_attr >> 16)
+            or info.flag_bits & 1
+            or info.compress_type not in DEFLATE
+        ):
+            raise ValueError(f"the zip holds {info.filename[:80]!r}, which is no file of a run")
+        if path in members:
+            raise ValueError(f"the zip holds {path} twice")
+        if not path.endswith(".safetensors") and info.file_size > (
+            MOST_ARRAY_BYTES if path.endswith(".npz") else SMALL
+        ):
+            raise ValueError(f"{path} unpacks to {size_words(info.file_size)}, which is too much")
+        members[path] = info
+    if "config.json" not in members:
+        raise ValueError("the zip is not of a run: it has no config.json")
+    return own, members
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises ValueError unless every file is what its name says; config.json and status.json are written anew."""
+    run = Run(folder)
+    try:
+        config = run.config()
+    except ValueError as error:
+        raise ValueError(f"the zip is not of a run that this version can read: {error}") from None
+    details = run.details()
+    clean: dict[str, Any] = {
+        "config": config.model_dump(),
+        "created": run.created(),
+        "imported": time.time(),
+        "paths": False,
+    }
+    for part in ("versions", "machine", "facts"):
+        values = details.get(part, {})
+        _require(isinstance(values, dict) and len(values) <= 50 and _plain(values), f"{part} of config.json")
+        clean[part] = values
+    if "data" in details:
+        clean["data"] = _checked_data(details["data"])
+    count = None
+    if (folder / "rows.npz").exists():
+        rows = _headers(folder / "rows.npz", ROWS)
+        _require(set(rows) == set(ROWS), "rows.npz")
+        count = rows["split"][0]
+        _require(all(rows[name] == (count,) for name in ROWS if name != "shown"), "rows.npz")
+    for path in sorted(folder.glob("frames/*.npz")):
+        shapes = _headers(path, FRAME)
+        where = f"frames/{path.name}"
+        _require({"latents", "predictions"} <= set(shapes) and count is not None, where)
+        _require(shapes["latents"] == (count, config.latent_dim) and shapes["predictions"] == (count,), where)
+    for path in sorted(folder.glob("projections/*.npz")):
+        _headers(path, None)
+    for path in sorted(folder.glob("*.safetensors")):
+        _check_tensors(path)
+    if (folder / "metrics.json").exists():
+        metrics = _read_json(folder / "metrics.json")
+        failed = metrics.get("failed", {})
+        _require(isinstance(failed, dict) and _plain(failed), "metrics.json")
+        _require(_plain({k: v for k, v in metrics.items() if k != "failed"}), "metrics.json")
+    if (folder / "history.jsonl").exists():
+        _check_history(folder / "history.jsonl")
+    replace_file(folder / "config.json", _json(clean))
+    replace_file(folder / "status.json", _json(asdict(_imported_status(run, config))))
+
+
+def _require(holds: bool, where: str) -> None:
+    if not holds:
+        raise ValueError(f"{where} is not what a run holds there")
+
+
+def _plain(values: Mapping[str, Any]) -> bool:
+    """Short text and finite numbers only."""
+
+    def plain(value: Any) -> bool:
+        if isinstance(value, str):
+            return len(value) <= 2000
+        return value is None or (isinstance(value, int | float) and math.isfinite(value))
+
+    return all(len(name) <= 100 and plain(value) for name, value in values.items())
+
+
+def _checked_data(data: Any) -> dict[str, Any]:
+    _require(isinstance(data, dict), "data of config.json")
+    shape, names, title = data.get("shape"), data.get("class_names"), data.get("title")
+    _require(isinstance(title, str) and len(title) <= 200, "data of config.json")
+    _require(isinstance(names, list) and 1 <= len(names) <= 10_000, "class_names of config.json")
+    _require(all(isinstance(name, str) and len(name) <= 200 for name in names), "class_names of config.json")
+    _require(isinstance(shape, list) and len(shape) == 3, "shape of config.json")
+    _require(all(isinstance(n, int) and 1 <= n <= 1024 for n in shape), "shape of config.json")
+    return {"title": title, "shape": shape, "class_names": names}
+
+
+def _headers(path: Path, expected: Mapping[str, tuple[str, int]] | None) -> dict[str, tuple[int, ...]]:
+    """Shapes of an npz's arrays, read without unpickling or allocating them.
+
+    Raises ValueError when one is not as expected (dtype, axes), or, with no expectation, not of numbers.
+    """
+    shapes = {}
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+        if len(infos) > 20 or sum(info.file_size for info in infos) > MOST_ARRAY_BYTES:
+            raise ValueError(f"{path.name} unpacks to more than {size_words(MOST_ARRAY_BYTES)}")
+        for info in infos:
+            name = info.filename.removesuffix(".npy")
+            with archive.open(info) as file:
+                shape, _, dtype = _array_header(file)
+                rest = sum(len(part) for part in iter(lambda: file.read(1 << 20), b""))
+            known = expected is None and dtype.kind in "fiub" and len(shape) <= 4
+            if expected and name in expected:
+                known = (dtype, len(shape)) == (np.dtype(expected[name][0]), expected[name][1])
+            if not known or name in shapes or rest != math.prod(shape) * dtype.itemsize:
+                raise ValueError(f"{path.name} holds an array {name[:40]!r} ({dtype}, {shape}) that no run has there")
+            shapes[name] = shape
+    return shapes
+
+
+def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    major, _ = np.lib.format.read_magic(file)
+    return np.lib.format.read_array_header_1_0(file) if major == 1 else np.lib.format.read_array_header_2_0(file)
+
+
+def _check_tensors(path: Path) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as tensors:
+            names = list(tensors.keys())
+            for name in names:
+                tensors.get_slice(name).get_shape()
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ValueError(f"{path.name} does not hold weights in the safetensors format: {error}") from None
+    if not names:
+        raise ValueError(f"{path.name} holds no weights")
+
+
+def _check_history(path: Path) -> None:
+    previous = -1
+    for line in path.read_bytes().splitlines():
+        try:
+            record = json.loads(line)
+            numbers = {k: record[k] for k in ("epoch", "step", "steps", "seconds")}
+            tables = [record[k] for k in ("terms", "weights", "scores")]
+            alarms = record["alarms"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise ValueError("history.jsonl is not a run's: a line is not a record") from None
+        good = all(isinstance(v, int | float) and math.isfinite(v) for v in numbers.values()) and len(record) == 8
+        good = good and all(isinstance(t, dict) and len(t) <= 100 and _plain(t) for t in tables)
+        good = good and all(v is None or isinstance(v, int | float) for t in tables for v in t.values())
+        good = good and isinstance(alarms, list) and all(isinstance(a, str) and len(a) <= 2000 for a in alarms)
+        _require(bool(good) and isinstance(record["epoch"], int) and record["epoch"] > previous, "history.jsonl")
+        previous = record["epoch"]
+
+
+def _imported_status(run: Run, config: RunConfig) -> Status:
+    """Done, failed or stopped as it was; what was running or waiting elsewhere is interrupted here."""
+    try:
+        was = run._status_file()
+    except ValueError:
+        was = Status("done" if (run.path / "weights.safetensors").exists() else "interrupted")
+    state = "interrupted" if was.active else was.state
+    records = run.path / "history.jsonl"
+    lines = records.read_bytes().splitlines() if records.exists() else []
+    latest = json.loads(lines[-1]) if lines else None
+    reason = was.reason[:2000] if isinstance(was.reason, str) else ""
+    epoch, steps = (latest["epoch"], latest["steps"]) if latest else (0, 0)
+    return Status(state, reason, epoch, config.epochs, 0, steps, None, time.time(), {}, latest)
