@@ -1,0 +1,697 @@
+"""Latents and labels in, scores out: how well a latent space separates classes, read with many labels and with few.
+
+Every function takes numpy arrays and returns plain numbers. Rows that a score needs are named by role: the *gallery* is
+searched or fitted on, the *queries* are scored. What cannot be computed raises ValueError in words; `scores` turns that
+into None and keeps the words.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+NEIGHBOURS = 5  # of the kNN classifier, as in Safir et al. 2022
+RECALL_AT = (1, 2, 4, 8)
+KMEANS_STARTS, KMEANS_ROWS = 20, 10_000
+LIVE_GALLERY, LIVE_QUERIES = 5_000, 2_000
+COINCIDE, LINE = 0.1, 1.1  # see `collapse`
+# A tree beats the search of all rows on a CPU up to 6 dimensions, and up to 10 for small tasks, where it also does not
+# wait for busy cores as torch's threads do. 60,000 x 10,000 rows, 5 neighbours, two cores, scipy 1.17, torch 2.15,
+# November 2026: 0.05 s against 0.6 at D = 2; 0.1 against 0.6 at D = 6; 0.4 (ten clusters) to 5.5 (one Gaussian) against
+# 0.6 at D = 10.
+TREE_DIMENSIONS, SMALL_TREE_DIMENSIONS, SMALL = 6, 10, 20_000_000
+EXTRA = 8  # candidates beyond k whose distances are computed again without the rounding of the expanded square
+
+Progress = Callable[[float, str], None]
+
+_FEW = (
+    "A classifier fitted on the seen labels only, scored on the test images: what a user with those labels would get."
+)
+_ALL = "A classifier fitted on all training images with all their labels, scored on the test images: the paper's way."
+_AMI = " Adjusted mutual information of predicted and true classes: 0 is chance, 1 is perfect."
+
+# key: (title, which rows and range). Read by the pages, the command line and the README.
+SCORE_TITLES: dict[str, tuple[str, str]] = {
+    "knn_accuracy": ("kNN, all labels", f"{_ALL} 5 nearest neighbours; share that is right, 0 to 1."),
+    "knn_ami": ("kNN AMI, all labels", f"{_ALL} 5 nearest neighbours.{_AMI}"),
+    "knn_accuracy_labelled": (
+        "kNN, seen labels",
+        f"{_FEW} 5 nearest neighbours, or as many as there are labels; 0 to 1.",
+    ),
+    "knn_ami_labelled": ("kNN AMI, seen labels", f"{_FEW} 5 nearest neighbours, or as many as there are labels.{_AMI}"),
+    "knn1_accuracy_labelled": ("1-NN, seen labels", f"{_FEW} The nearest label decides, so no ties; 0 to 1."),
+    "knn1_ami_labelled": ("1-NN AMI, seen labels", f"{_FEW} The nearest label decides, so no ties.{_AMI}"),
+    "seen_class_ceiling": (
+        "ceiling of the seen classes",
+        "Share of the test images whose class has a seen label: no score on seen labels can be higher; 0 to 1.",
+    ),
+    "kmeans_ami": (
+        "k-means AMI",
+        f"k-means of the test latents, as many clusters as classes, best of 20 starts, no labels used.{_AMI}",
+    ),
+    "kmeans_nmi": (
+        "k-means NMI",
+        "As k-means AMI but not adjusted for chance, so that many small clusters raise it; 0 to 1.",
+    ),
+    **{
+        f"recall_at_{k}": (
+            f"recall at {k}",
+            f"Share of the test images with one of their class among their {k} nearest other test images; 0 to 1.",
+        )
+        for k in RECALL_AT
+    },
+    "random_forest_accuracy": ("random forest, all labels", f"{_ALL} 100 trees; share that is right, 0 to 1."),
+    "random_forest_ami": ("random forest AMI, all labels", f"{_ALL} 100 trees.{_AMI}"),
+    "random_forest_accuracy_labelled": ("random forest, seen labels", f"{_FEW} 100 trees; 0 to 1."),
+    "random_forest_ami_labelled": ("random forest AMI, seen labels", f"{_FEW} 100 trees.{_AMI}"),
+    "mlp_accuracy": ("MLP, all labels", f"{_ALL} One hidden layer of 100 units; share that is right, 0 to 1."),
+    "mlp_ami": ("MLP AMI, all labels", f"{_ALL} One hidden layer of 100 units.{_AMI}"),
+    "mlp_accuracy_labelled": ("MLP, seen labels", f"{_FEW} One hidden layer of 100 units; 0 to 1."),
+    "mlp_ami_labelled": ("MLP AMI, seen labels", f"{_FEW} One hidden layer of 100 units.{_AMI}"),
+    "reconstruction_mse": (
+        "reconstruction error",
+        "Mean over pixels of the squared difference of test image and reconstruction, pixels from 0 to 1.",
+    ),
+    "mean_pairwise_distance": (
+        "mean distance of two points",
+        "Euclidean, of the test latents, over all pairs of at most 2,000 of them, in latent units.",
+    ),
+    "spread": (
+        "spread",
+        "Standard deviation of the test latents a dimension (root of the mean variance), in latent units.",
+    ),
+    "effective_rank": (
+        "effective rank",
+        "Directions that the test latents use: exp of the entropy of their singular values; 1 a line, D a ball.",
+    ),
+    "collapsed": ("collapsed", "Whether all test latents nearly coincide or lie on a line."),
+    "chance": ("chance", "Accuracy of always naming the commonest training class."),
+    "pixel_knn_accuracy": (
+        "kNN on pixels, all labels",
+        "5 nearest neighbours of the raw images: at most 5,000 x 2,000 rows.",
+    ),
+    "pixel_knn_accuracy_labelled": (
+        "kNN on pixels, seen labels",
+        "5 nearest neighbours of the raw images among the seen labels, scored on at most 2,000 test images.",
+    ),
+    "seconds": ("seconds", "Time spent in training."),
+}
+
+
+def scores(
+    train: np.ndarray,
+    train_labels: np.ndarray,
+    seen: np.ndarray,
+    test: np.ndarray,
+    test_labels: np.ndarray,
+    classes: int,
+    *,
+    test_images: np.ndarray | None = None,
+    reconstruct: Callable[[np.ndarray], np.ndarray] | None = None,
+    full: bool = False,
+    seed: int = 0,
+    scale: float = 1.0,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """The content of metrics.json: one number a key of SCORE_TITLES (all but the floors and seconds).
+
+    train (N, D) with labels (N,), test (M, D) with labels (M,); seen: rows of train whose labels the training saw.
+    Labels of other rows enter only the scores that say "all labels". `test_images` (M, C, H, W), uint8 or in [0, 1],
+    and `reconstruct`, latents (n, D) -> (n, C, H, W) in [0, 1], add reconstruction_mse. full adds random_forest_* and
+    mlp_*. scale: see `collapse`.
+
+    A score that cannot be computed is None, with the reason under "failed": {name: reason}; "notes" has remarks on
+    scores that were computed (a fit that has not settled). Either is absent when empty. Raises ValueError when shapes
+    do not fit together.
+    """
+    _fit_together(train, train_labels, seen, test, test_labels, classes)
+    few, few_labels = train[seen], train_labels[seen]
+    notes: dict[str, str] = {}
+
+    def both(
+        classifier: Callable[..., np.ndarray], gallery: np.ndarray, labels: np.ndarray, **more: Any
+    ) -> tuple[float, ...]:
+        predicted = classifier(gallery, labels, test, classes, **more)
+        return accuracy(test_labels, predicted), ami(test_labels, predicted)
+
+    def labelled() -> tuple[float, ...]:
+        near = few_labels[knn(few, test, NEIGHBOURS, device)[0]]  # (M, k), nearest first
+        five, one = vote(near, classes), near[:, 0]
+        return accuracy(test_labels, five), ami(test_labels, five), accuracy(test_labels, one), ami(test_labels, one)
+
+    labelled_names = ("knn_accuracy_labelled", "knn_ami_labelled", "knn1_accuracy_labelled", "knn1_ami_labelled")
+    steps: list[tuple[tuple[str, ...], Callable[[], tuple]]] = [
+        (("knn_accuracy", "knn_ami"), lambda: both(knn_classify, train, train_labels, device=device)),
+        (labelled_names, labelled),
+        (("seen_class_ceiling",), lambda: (seen_class_ceiling(few_labels, test_labels),)),
+        (("kmeans_ami", "kmeans_nmi"), lambda: kmeans_scores(test, test_labels, classes, seed=seed)),
+        (tuple(f"recall_at_{k}" for k in RECALL_AT), lambda: recall_at(test, test_labels, RECALL_AT, device=device)),
+        (("mean_pairwise_distance",), lambda: (mean_pairwise_distance(test, seed=seed),)),
+        (("spread",), lambda: (spread(test),)),
+        (("effective_rank",), lambda: (effective_rank(test),)),
+        (("collapsed",), lambda: (collapse(finite(test), scale, seed=seed) is not None,)),
+    ]
+    if reconstruct is not None and test_images is not None:
+        steps.append((("reconstruction_mse",), lambda: (_reconstruction_mse(test_images, test, reconstruct),)))
+    for classifier, prefix in ((forest_classify, "random_forest"), (mlp_classify, "mlp")) if full else ():
+        for suffix, rows in (("", (train, train_labels)), ("_labelled", (few, few_labels))):
+            names = (f"{prefix}_accuracy{suffix}", f"{prefix}_ami{suffix}")
+            remark = partial(_note, notes, names)
+            steps.append((names, partial(both, classifier, *rows, seed=seed, remark=remark)))
+
+    result: dict[str, Any] = {}
+    failed: dict[str, str] = {}
+    for i, (names, compute) in enumerate(steps):
+        if progress:
+            progress(i / len(steps), SCORE_TITLES[names[0]][0])
+        try:
+            result |= dict(zip(names, compute(), strict=True))
+        except ValueError as error:
+            result |= dict.fromkeys(names)
+            failed |= dict.fromkeys(names, str(error))
+    if progress:
+        progress(1.0, "scores")
+    return result | ({"failed": failed} if failed else {}) | ({"notes": notes} if notes else {})
+
+
+def live_scores(
+    train: np.ndarray,
+    train_labels: np.ndarray,
+    seen: np.ndarray,
+    test: np.ndarray,
+    test_labels: np.ndarray,
+    classes: int,
+    seed: int = 0,
+    device: str = "cpu",
+) -> dict[str, float | None]:
+    """Seven scores, cheap enough for every tick: knn_accuracy, knn_ami, knn_accuracy_labelled, kmeans_ami (1,000 test
+    rows, 3 starts), mean_pairwise_distance (500 test rows), spread, effective_rank. None where one cannot be computed.
+
+    Of at most 5,000 gallery rows and 2,000 queries (1,000 beyond 6 dimensions), drawn by the seed, the same at each
+    call with the same sizes. 20 to 35 ms at D = 2, 50 to 90 ms at D = 10 (two busy cores, median of 20, November 2026).
+
+    `seen` are rows of `train` as given, so a caller who embeds a part of the training set appends its seen rows. The
+    first call imports scikit-learn (about 1 s).
+    """
+    _fit_together(train, train_labels, seen, test, test_labels, classes)
+    few_dimensions = test.shape[1] <= TREE_DIMENSIONS
+    queries, labels = subset(LIVE_QUERIES if few_dimensions else LIVE_QUERIES // 2, seed, test, test_labels)
+    gallery = subset(LIVE_GALLERY, seed, train, train_labels)
+    few = subset(LIVE_GALLERY, seed, train[seen], train_labels[seen])
+    points, point_labels = subset(1_000, seed, queries, labels)
+
+    def knn_all() -> tuple[float, float]:
+        predicted = knn_classify(*gallery, queries, classes, device=device)
+        return accuracy(labels, predicted), ami(labels, predicted)
+
+    steps: tuple[tuple[tuple[str, ...], Callable[[], tuple]], ...] = (
+        (("knn_accuracy", "knn_ami"), knn_all),
+        (("knn_accuracy_labelled",), lambda: (accuracy(labels, knn_classify(*few, queries, classes, device=device)),)),
+        (("kmeans_ami",), lambda: (ami(point_labels, kmeans_quick(points, classes, seed=seed)),)),
+        (("mean_pairwise_distance",), lambda: (mean_pairwise_distance(queries, 500, seed),)),
+        (("spread",), lambda: (spread(queries),)),
+        (("effective_rank",), lambda: (effective_rank(queries),)),
+    )
+    result: dict[str, float | None] = {}
+    for names, compute in steps:
+        try:
+            result |= dict(zip(names, compute(), strict=True))
+        except ValueError:  # the reasons are in `scores`; a tick has room for "not now" only
+            result |= dict.fromkeys(names)
+    return result
+
+
+def floors(
+    train_images: np.ndarray,
+    train_labels: np.ndarray,
+    seen: np.ndarray,
+    test_images: np.ndarray,
+    test_labels: np.ndarray,
+    classes: int,
+    seed: int = 0,
+) -> dict[str, float]:
+    """What needs no training, to hold scores against: chance (share of the test rows of the commonest training class),
+    and the live kNN scores of raw pixels, pixel_knn_accuracy and pixel_knn_accuracy_labelled, on the subsets of
+    `live_scores`.
+
+    Images (N, C, H, W), any number type. The pixel scores of a gallery of 5,000 lie below those of a larger one.
+    """
+    if not len(seen):
+        raise ValueError("no label is seen; at least one is needed")
+    queries, labels = _flat(subset(LIVE_QUERIES, seed, test_images, test_labels))
+    gallery = _flat(subset(LIVE_GALLERY, seed, train_images, train_labels))
+    few = _flat(subset(LIVE_GALLERY, seed, train_images[seen], train_labels[seen]))
+    commonest = np.bincount(train_labels, minlength=classes).argmax()
+    return {
+        "chance": float((test_labels == commonest).mean()),
+        "pixel_knn_accuracy": accuracy(labels, knn_classify(*gallery, queries, classes)),
+        "pixel_knn_accuracy_labelled": accuracy(labels, knn_classify(*few, queries, classes)),
+    }
+
+
+def _note(notes: dict[str, str], names: tuple[str, ...], text: str) -> None:
+    notes.update(dict.fromkeys(names, text))
+
+
+# --- agreement of two labellings
+
+
+def accuracy(true: np.ndarray, predicted: np.ndarray) -> float:
+    """Share of rows whose prediction is right, (M,), (M,) -> 0 to 1."""
+    return float((true == predicted).mean())
+
+
+def ami(true: np.ndarray, predicted: np.ndarray) -> float:
+    """Adjusted mutual information, (I - E[I]) / (mean of the entropies - E[I]): 0 at chance (it may be a little below),
+    1 for the same partition. Vinh, Epps and Bailey 2010, JMLR 11; scikit-learn's, with the arithmetic mean."""
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    return float(adjusted_mutual_info_score(true, predicted))
+
+
+def nmi(true: np.ndarray, predicted: np.ndarray) -> float:
+    """Normalised mutual information, I / mean of the entropies, 0 to 1, not adjusted for chance; scikit-learn's."""
+    from sklearn.metrics import normalized_mutual_info_score
+
+    return float(normalized_mutual_info_score(true, predicted))
+
+
+def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """How many rows of each true class (first axis) got each prediction (second axis): (M,), (M,) -> (K, K) int64."""
+    return np.bincount(np.asarray(true, np.int64) * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def seen_class_ceiling(seen_labels: np.ndarray, test_labels: np.ndarray) -> float:
+    """Share of the test rows whose class has a seen label: the most that a classifier fitted on the seen labels can
+    reach."""
+    return float(np.isin(test_labels, seen_labels).mean())
+
+
+# --- classifiers: gallery (N, D), labels (N,), queries (M, D) -> predictions (M,) int64
+
+
+def knn_classify(
+    gallery: np.ndarray, labels: np.ndarray, queries: np.ndarray, classes: int, k: int = NEIGHBOURS, device: str = "cpu"
+) -> np.ndarray:
+    """Majority of the k nearest gallery rows' labels (of all rows when there are fewer); ties go to the smallest
+    label."""
+    return vote(labels[knn(gallery, queries, k, device)[0]], classes)
+
+
+def forest_classify(
+    gallery: np.ndarray,
+    labels: np.ndarray,
+    queries: np.ndarray,
+    classes: int,
+    *,
+    seed: int = 0,
+    remark: Callable[[str], None] = lambda text: None,
+) -> np.ndarray:
+    """Random forest, 100 trees, scikit-learn's defaults (Breiman 2001), on at most two threads."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    forest = RandomForestClassifier(n_estimators=100, n_jobs=2, random_state=seed)
+    return forest.fit(_some(finite(gallery)), labels).predict(finite(queries)).astype(np.int64)
+
+
+def mlp_classify(
+    gallery: np.ndarray,
+    labels: np.ndarray,
+    queries: np.ndarray,
+    classes: int,
+    *,
+    seed: int = 0,
+    remark: Callable[[str], None] = lambda text: None,
+) -> np.ndarray:
+    """Perceptron with one hidden layer of 100 units on standardised latents, scikit-learn's defaults but for when it
+    stops: from 1,000 rows on Adam until a held-out tenth stops improving, below that L-BFGS (nothing can be held out of
+    a few labels).
+
+    A fit that has not settled after its last pass is used all the same; `remark` is told so.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    gallery, queries = _some(finite(gallery)), finite(queries)
+    present, counts = np.unique(labels, return_counts=True)
+    if len(present) == 1:
+        return np.full(len(queries), present[0], np.int64)
+    centre, unit = gallery.mean(0), gallery.std(0)
+    unit = np.where(unit > 0, unit, 1)
+    holds_out = len(labels) >= max(1_000, 10 * len(present)) and counts.min() >= 2
+    how = {"early_stopping": True} if holds_out else {"solver": "lbfgs", "max_iter": 1_000, "max_fun": 100_000}
+    model = MLPClassifier(random_state=seed, **how)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # said by `remark` instead
+        model.fit((gallery - centre) / unit, labels)
+    if model.n_iter_ >= model.max_iter:
+        remark(f"the MLP had not settled after {model.n_iter_} passes")
+    return model.predict((queries - centre) / unit).astype(np.int64)
+
+
+def vote(neighbour_labels: np.ndarray, classes: int) -> np.ndarray:
+    """The commonest label of each row, the smallest of several, as scikit-learn's: (M, k) -> (M,) int64."""
+    rows = np.arange(len(neighbour_labels))
+    counts = np.zeros((len(rows), classes), np.int32)
+    for column in neighbour_labels.T:
+        counts[rows, column] += 1
+    return counts.argmax(1)  # the first of the largest
+
+
+# --- nearest neighbours
+
+
+def knn(gallery: np.ndarray, queries: np.ndarray, k: int, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest gallery rows of each query, nearest first, exact: (N, D), (M, D) -> rows (M, k) int64, distances
+    (M, k).
+
+    Euclidean. k is lowered to N. In few dimensions by a tree on the CPU, else by search of all rows on the device. Of
+    many points that coincide exactly (a collapsed space) the tree keeps the first k: the same answer in bounded time.
+    """
+    gallery, queries = _some(finite(gallery)), finite(queries)
+    k = min(k, len(gallery))
+    small = len(gallery) * len(queries) <= SMALL
+    if device == "cpu" and gallery.shape[1] <= (SMALL_TREE_DIMENSIONS if small else TREE_DIMENSIONS):
+        return _by_tree(gallery, queries, k)
+    return _by_search(gallery, queries, k, device)
+
+
+def _by_tree(gallery: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.spatial import cKDTree
+
+    kept = _thinned(gallery, k)
+    tree = cKDTree(gallery if kept is None else gallery[kept])
+    distances, rows = tree.query(queries, k=range(1, k + 1), workers=-1 if len(queries) > 5_000 else 1)
+    return (rows if kept is None else kept[rows]).astype(np.int64), distances
+
+
+def _thinned(points: np.ndarray, k: int) -> np.ndarray | None:
+    """Rows to keep so that none lies on more than k - 1 kept others; None when all can stay. A leaf of a tree cannot
+    split points that coincide, so 60,000 of them cost 0.4 s per 1,000 queries."""
+    first = np.sort(points[:, 0])
+    pile = max(100, k)
+    if len(first) <= pile or not (first[pile:] == first[:-pile]).any():
+        return None
+    _, place = np.unique(points, axis=0, return_inverse=True)
+    order = np.argsort(place.ravel(), kind="stable")
+    places = place.ravel()[order]
+    copy = np.arange(len(order)) - np.searchsorted(places, places)  # 0 for the first at a place, 1 for the next, ...
+    return np.sort(order[copy < k])
+
+
+def _by_search(gallery: np.ndarray, queries: np.ndarray, k: int, device: str) -> tuple[np.ndarray, np.ndarray]:
+    """All distances, 500 queries at a time, never (M, N) at once. |x|^2 - 2 x q orders the rows (the query's own square
+    is the same for all); the k smallest of a row lie in the k blocks of 128 with the smallest minima, which is 4 times
+    faster than top-k over 60,000 (two cores, November 2026). The order of the best k + 8 is then settled by plain
+    differences, free of cancellation."""
+    import torch
+
+    centre = gallery.mean(0, dtype=np.float64)
+    place = {"device": device, "dtype": torch.float32}
+    x, q = (torch.as_tensor(points - centre, **place) for points in (gallery, queries))
+    near_enough, width = min(k + EXTRA, len(x)), 128
+    padding = -len(x) % width
+    squares = torch.nn.functional.pad(x.square().sum(1), (0, padding), value=torch.inf)  # (N',)
+    columns = torch.nn.functional.pad(x, (0, 0, 0, padding)).T.contiguous()  # (D, N')
+    blocks = columns.shape[1] // width
+    rows, distances = [], []
+    for part in q.split(500):
+        values = torch.addmm(squares, part, columns, alpha=-2).view(len(part), blocks, width)
+        block = values.amin(2).topk(min(near_enough, blocks), largest=False, sorted=False).indices
+        inside = values.gather(1, block[:, :, None].expand(-1, -1, width)).flatten(1)
+        best = inside.topk(near_enough, largest=False).indices
+        best = block.gather(1, best // width) * width + best % width  # (500, k + 8) rows of the gallery
+        exact, order = (x[best] - part[:, None]).square().sum(2).sqrt().topk(k, largest=False)
+        rows.append(best.gather(1, order).cpu())
+        distances.append(exact.cpu())
+    if not rows:
+        return np.zeros((0, k), np.int64), np.zeros((0, k))
+    return torch.cat(rows).numpy(), torch.cat(distances).double().numpy()
+
+
+def neighbours(latents: np.ndarray, point: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The n rows nearest to a place, nearest first: (N, D), (D,) -> rows (n,) int64, distances (n,)."""
+    rows, distances = knn(latents, np.asarray(point)[None], n)
+    return rows[0], distances[0]
+
+
+def recall_at(
+    latents: np.ndarray, labels: np.ndarray, ks: Iterable[int] = RECALL_AT, device: str = "cpu"
+) -> tuple[float, ...]:
+    """Share of rows with one of their class among their k nearest other rows, for each k: (M, D), (M,) -> 0 to 1.
+
+    Gallery and queries are the same rows, the query itself left out; a row alone in its class counts as missed (Song et
+    al. 2016, arXiv 1511.06452). With fewer than k others all of them are looked at."""
+    if len(latents) < 2:
+        raise ValueError(f"recall needs at least 2 rows, got {len(latents)}")
+    ks = tuple(ks)
+    rows, _ = knn(latents, latents, max(ks) + 1, device)
+    itself = rows == np.arange(len(rows))[:, None]
+    itself[~itself.any(1), -1] = True  # among many at the same place it may be missing: then the last is one too many
+    others = rows[~itself].reshape(len(rows), -1)
+    hits = labels[others] == labels[:, None]
+    return tuple(float(hits[:, :k].any(1).mean()) for k in ks)
+
+
+# --- clusters
+
+
+def kmeans(latents: np.ndarray, clusters: int, starts: int = KMEANS_STARTS, seed: int = 0) -> np.ndarray:
+    """Clusters of k-means, the start of the lowest inertia: (M, D) -> (M,) int64. scikit-learn's, k-means++ starts.
+
+    On one thread: its threads wait for each other when the cores are busy (9 s instead of 0.2 s measured). Raises
+    ValueError when there are fewer distinct points than clusters."""
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    points = _for_clusters(latents, clusters)
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            return KMeans(clusters, n_init=starts, random_state=seed).fit_predict(points).astype(np.int64)
+        except ConvergenceWarning as warning:
+            raise ValueError(f"k-means did not find {clusters} clusters: {warning}") from warning
+
+
+def kmeans_quick(latents: np.ndarray, clusters: int, starts: int = 3, seed: int = 0) -> np.ndarray:
+    """As `kmeans` with few starts and at most 15 rounds, by scipy: for numbers that are replaced within a second."""
+    from scipy.cluster.vq import ClusterError, kmeans2
+
+    points, rng = _for_clusters(latents, clusters), np.random.default_rng(seed)
+    best, lowest = None, np.inf
+    for _ in range(starts):
+        try:
+            centres, labels = kmeans2(points, clusters, iter=15, minit="++", missing="raise", rng=rng)
+        except ClusterError:  # this start has emptied a cluster; another one may not
+            continue
+        inertia = np.square(points - centres[labels]).sum()
+        if inertia < lowest:
+            best, lowest = labels, inertia
+    if best is None:
+        raise ValueError(f"each of {starts} starts of k-means emptied one of {clusters} clusters")
+    return best.astype(np.int64)
+
+
+def kmeans_scores(
+    latents: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    starts: int = KMEANS_STARTS,
+    rows: int = KMEANS_ROWS,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """AMI and NMI of true classes and k-means clusters of the same latents, K = classes, of at most `rows` rows drawn
+    by the seed."""
+    points, true = subset(rows, seed, latents, labels)
+    found = kmeans(points, classes, starts, seed)
+    return ami(true, found), nmi(true, found)
+
+
+def _for_clusters(latents: np.ndarray, clusters: int) -> np.ndarray:
+    """Latents in float64, centred and of unit spread, which k-means does not mind and rounding does."""
+    points = finite(latents).astype(np.float64)
+    distinct = len(np.unique(points, axis=0))
+    if distinct < clusters:
+        raise ValueError(f"k-means with {clusters} clusters needs as many distinct points, got {distinct}")
+    points -= points.mean(0)
+    return points / (np.sqrt(np.square(points).mean()) or 1)
+
+
+# --- shape of the cloud
+
+
+def mean_pairwise_distance(latents: np.ndarray, rows: int = 2_000, seed: int = 0) -> float:
+    """Mean Euclidean distance over all pairs of at most `rows` rows drawn by the seed, (N, D) -> units of the latent
+    space."""
+    from scipy.spatial.distance import pdist
+
+    (points,) = subset(rows, seed, finite(latents))
+    if len(points) < 2:
+        raise ValueError(f"a distance needs at least 2 rows, got {len(points)}")
+    return float(pdist(points).mean())
+
+
+def spread(latents: np.ndarray) -> float:
+    """Root of the variance's mean over dimensions, (N, D) -> units of the latent space."""
+    return float(np.sqrt(_some(finite(latents)).var(axis=0, dtype=np.float64).mean()))
+
+
+def effective_rank(latents: np.ndarray) -> float:
+    """exp(-sum_d p_d ln p_d), p = singular values of the centred latents over their sum, (N, D) -> 1 to D.
+
+    Roy and Vetterli, EUSIPCO 2007. 1 for points on a line, D for a ball. Raises ValueError when all points coincide.
+    """
+    points = _some(finite(latents)).astype(np.float64)
+    points -= points.mean(0)
+    largest = np.abs(points).max()
+    if not largest:
+        raise ValueError("all points coincide: they spread in no direction")
+    points /= largest  # so that squares of tiny latents do not vanish
+    values = np.sqrt(np.linalg.eigvalsh(points.T @ points).clip(0))  # (D,) singular values
+    p = values / values.sum()
+    p = p[p > 0]
+    return float(np.exp(-(p * np.log(p)).sum()))
+
+
+def collapse(latents: np.ndarray, scale: float = 1.0, seed: int = 0) -> str | None:
+    """A sentence for the visitor when the latents (N, D) have collapsed, else None.
+
+    Collapsed is: the mean distance of two points is below a tenth of `scale`, the distance that the loss asks for
+    between classes (the margin of a triplet loss; 1 where there is none); or, for D > 1, the effective rank is below
+    1.1, which in two dimensions is a cloud 50 times as long as wide. An untrained network may count as collapsed: ask
+    from the first epoch's end on."""
+    try:
+        distance = mean_pairwise_distance(latents, seed=seed)
+    except ValueError as error:
+        return f"The latent space cannot be read: {error}."
+    if distance < COINCIDE * scale:
+        return f"All points nearly coincide: two are {distance:.2g} apart on average, on a scale of {scale:g}."
+    if latents.shape[1] > 1 and effective_rank(latents) < LINE:
+        return f"All points lie nearly on a line, although the space has {latents.shape[1]} dimensions."
+    return None
+
+
+# --- reconstructions and projections
+
+
+def reconstruction_mse(images: np.ndarray, reconstructions: np.ndarray) -> float:
+    """Mean over pixels and rows of the squared difference; both (M, C, H, W), uint8 (then over 255) or in [0, 1]."""
+    if images.shape != reconstructions.shape:
+        raise ValueError(f"images {images.shape} and reconstructions {reconstructions.shape} must have the same shape")
+    return float(np.square(_unit(finite(images)) - _unit(finite(reconstructions))).mean(dtype=np.float64))
+
+
+def _reconstruction_mse(
+    images: np.ndarray, latents: np.ndarray, reconstruct: Callable[[np.ndarray], np.ndarray], rows: int = 1_000
+) -> float:
+    finite(latents)
+    parts = [slice(i, i + rows) for i in range(0, len(images), rows)]
+    errors = [reconstruction_mse(images[part], np.asarray(reconstruct(latents[part]))) for part in parts]
+    return float(np.average(errors, weights=[len(images[part]) for part in parts]))
+
+
+def projection(latents: np.ndarray, method: str, seed: int = 0, progress: Progress | None = None) -> np.ndarray:
+    """Latents drawn in the plane by "pca", "umap" or "tsne": (n, D) -> (n, 2) float32, the same for the same seed.
+
+    PCA keeps distances as well as a plane can and says so little about neighbours; UMAP (McInnes et al. 2018, arXiv
+    1802.03426) and t-SNE (van der Maaten and Hinton 2008, JMLR 9) keep neighbours and not distances. Raises ValueError
+    below 5 rows."""
+    report = progress or (lambda fraction, text: None)
+    points = finite(latents).astype(np.float32)
+    if len(points) < 5:
+        raise ValueError(f"a projection needs at least 5 rows, got {len(points)}")
+    report(0.0, f"loading {method}")
+    if method == "pca":
+        placed = _pca(points)
+    elif method == "umap":
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)  # for a part that is not used
+            from umap import UMAP
+
+        report(0.2, "umap: laying out")
+        near = min(15, len(points) - 1)  # its default, lowered for few rows
+        placed = UMAP(n_components=2, n_neighbors=near, init="pca", random_state=seed, n_jobs=1).fit_transform(
+            _wide(points)
+        )
+    elif method == "tsne":
+        from sklearn.manifold import TSNE
+
+        report(0.2, "t-SNE: laying out")
+        perplexity = min(30.0, (len(points) - 1) / 3)  # its default, lowered for few rows
+        placed = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(_wide(points))
+    else:
+        raise ValueError(f"projection must be one of pca, umap, tsne; got {method!r}")
+    report(1.0, method)
+    return np.asarray(placed, np.float32)
+
+
+def _wide(points: np.ndarray) -> np.ndarray:
+    """At least two columns, as a start from principal components needs."""
+    return np.pad(points, ((0, 0), (0, max(0, 2 - points.shape[1]))))
+
+
+def _pca(points: np.ndarray) -> np.ndarray:
+    """The two directions of the largest variance, each turned so that its largest weight is positive."""
+    points = _wide(points).astype(np.float64)
+    points -= points.mean(0)
+    _, vectors = np.linalg.eigh(points.T @ points)
+    axes = vectors[:, :-3:-1]  # (D, 2), largest first
+    return points @ (axes * np.sign(axes[np.abs(axes).argmax(0), [0, 1]]))
+
+
+# --- checks
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """The same values; raises ValueError when rows hold NaN or infinity."""
+    bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+    if bad.any():
+        raise ValueError(f"{bad.sum():,} of {len(values):,} rows hold numbers that are not finite")
+    return values
+
+
+def subset(rows: int, seed: int, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The same random rows of each array, in order, at most `rows`; the arrays themselves when they are no longer."""
+    n = len(arrays[0])
+    if n <= rows:
+        return arrays
+    chosen = np.sort(np.random.default_rng(seed).choice(n, rows, replace=False))
+    return tuple(array[chosen] for array in arrays)
+
+
+def _some(rows: np.ndarray) -> np.ndarray:
+    if not len(rows):
+        raise ValueError("there is no row to learn from; at least one seen label is needed")
+    return rows
+
+
+def _fit_together(
+    train: np.ndarray,
+    train_labels: np.ndarray,
+    seen: np.ndarray,
+    test: np.ndarray,
+    test_labels: np.ndarray,
+    classes: int,
+) -> None:
+    if train.ndim != 2 or test.ndim != 2 or train.shape[1] != test.shape[1]:
+        raise ValueError(f"latents must be (N, D) and (M, D), got {train.shape} and {test.shape}")
+    for latents, labels in ((train, train_labels), (test, test_labels)):
+        if labels.shape != latents.shape[:1] or not len(labels):
+            raise ValueError(f"{latents.shape[0]} latents need as many labels, and at least one; got {labels.shape}")
+        if labels.min() < 0 or labels.max() >= classes:
+            raise ValueError(f"labels must lie between 0 and {classes - 1}; got {labels.min()} to {labels.max()}")
+    if len(seen) and (seen.min() < 0 or seen.max() >= len(train)):
+        raise ValueError(f"seen rows must lie between 0 and {len(train) - 1}; got {seen.min()} to {seen.max()}")
+
+
+def _unit(images: np.ndarray) -> np.ndarray:
+    return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images
+
+
+def _flat(rows: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    images, labels = rows
+    return images.reshape(len(images), -1).astype(np.float32), labels
