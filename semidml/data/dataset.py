@@ -76,17 +76,23 @@ def take(split: Split, rows: Tensor) -> Split:
     return Split(split.images[rows], split.labels[rows])
 
 
-def hold_out(split: Split, share: float = HELD_OUT, seed: int = HELD_OUT_SEED) -> tuple[Split, Split]:
-    """(kept, held out): `share` of each class's rows, rounded, is held out, at least one of a class with two rows or
-    more and never all of a class. Raises ValueError when no class has two rows."""
-    order = torch.randperm(len(split.labels), generator=torch.Generator().manual_seed(seed))
-    held = torch.zeros(len(order), dtype=torch.bool)
-    for c in split.labels.unique():
-        rows = order[split.labels[order] == c]
-        held[rows[: min(max(1, round(share * len(rows))), len(rows) - 1)]] = True
+def hold_out(split: Split) -> tuple[Split, Split]:
+    """(kept, held out) rows of a split, by `held_rows`. Raises ValueError when no class has two rows."""
+    held = held_rows(split.labels)
     if not held.any():
         raise ValueError("no class has two images, so none can be held out for testing; add images or a test split")
     return take(split, (~held).nonzero().flatten()), take(split, held.nonzero().flatten())
+
+
+def held_rows(labels: Tensor) -> Tensor:
+    """Which rows are held out for testing: bool (N,). HELD_OUT of each class, rounded, drawn with a fixed seed; at
+    least one of a class with two rows or more, and never all of a class."""
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(HELD_OUT_SEED))
+    held = torch.zeros(len(order), dtype=torch.bool)
+    for c in labels.unique():
+        rows = order[labels[order] == c]
+        held[rows[: min(max(1, round(HELD_OUT * len(rows))), len(rows) - 1)]] = True
+    return held
 
 
 def check(split: Split, classes: int) -> None:

@@ -1,24 +1,33 @@
-"""Data sets by name: what is here, and loading it. torch loads only when a data set is read."""
+"""Data sets by name: what is here, loading it, and uploads. torch loads only when a data set is read."""
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import shutil
+import tempfile
+import time
+import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from semidml.data import DATASETS
 from semidml.registry import Entry
 
 if TYPE_CHECKING:
-    from semidml.data.dataset import Dataset
+    from semidml.data.dataset import Dataset, Split
 
 Progress = Callable[[float, str], None]
 KEPT = 2  # data sets kept in memory
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
+NAME_RULE = "a name has 1 to 64 letters, digits, blanks and _ . -, and starts with a letter or digit"
+MAX_UPLOAD = 50 << 20
+STALE_SECONDS = 3600.0  # after which what a killed upload left behind is removed
 
 _kept: OrderedDict[tuple, Dataset] = OrderedDict()
 _lock = Lock()
@@ -41,11 +50,11 @@ def load(
     allow_paths: bool = False,
     folder: Path | None = None,
 ) -> Dataset:
-    """The data set called `name`: of the table, of an upload or, only with `allow_paths`, the path of an .npz file or
-    of an image folder. The last two loaded are kept in memory, until their files change.
+    """The data set called `name`: of the table, of an upload or, only with `allow_paths`, the path of an .npz file, of
+    an image folder or of a .zip of one. The last two loaded are kept in memory, until their files change.
 
-    Raises ValueError that says what was given, what there is and what to do; without `download` a data set of the
-    table that is not here is such an error too."""
+    Raises ValueError that says what was given, what there is and what to do; a data set of the table that is not here
+    is such an error too, unless `download` fetches it."""
     folder = Path(folder) if folder else data_folder()
     place = _find(name, folder, allow_paths)
     key = (name, str(folder), _state(place, folder))
@@ -53,45 +62,33 @@ def load(
         if key in _kept:
             _kept.move_to_end(key)
             return _kept[key]
-    data = place.resolve()(place, folder, download, progress)
+    data = place.resolve()(place, folder, download, progress) if isinstance(place, Entry) else _read(place, name)
     with _lock:
-        _kept[(name, str(folder), _state(place, folder))] = data  # a download has changed the state
+        _kept[name, str(folder), _state(place, folder)] = data  # the state anew: a download changes it
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     return data
 
 
 def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> dict[str, Any]:
-    """train, test, classes, shape and official_train (rows) of a data set; more for those of the table, which are not
-    loaded."""
+    """train, test and, where there is one, validation (rows), classes and shape (C, H, W) of a data set; more for
+    those of the table. Images are read only where there is no other way, in an image folder."""
     if name in DATASETS:
-        known = dict(DATASETS[name].facts)
-        return known | {"official_train": known["train"]}
+        return dict(DATASETS[name].facts)
+    folder = Path(folder) if folder else data_folder()
+    place = _find(name, folder, allow_paths)
+    if isinstance(place, Path) and _is_npz(place):
+        from semidml.data import npz
+
+        return npz.facts(place)
     data = load(name, allow_paths=allow_paths, folder=folder)
-    return {
-        "train": len(data.train.labels),
-        "test": len(data.test.labels),
-        "classes": len(data.class_names),
-        "shape": data.shape,
-        "official_train": data.official_train,
-        "notes": data.notes,
-    } | ({"validation": len(data.validation.labels)} if data.validation else {})
+    known = {"train": data.train, "test": data.test} | ({"validation": data.validation} if data.validation else {})
+    rows = {split: len(part.labels) for split, part in known.items()}
+    return rows | {"classes": len(data.class_names), "shape": data.shape}
 
 
-def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Path:
-    """The table's entry or the place on the disk that a name stands for."""
-    if name in DATASETS:
-        return DATASETS[name]
-    raise ValueError(f"there is no data set called {name[:80]!r}; there are {', '.join(DATASETS)}")
-
-
-def _state(place: Entry | Path, folder: Path) -> tuple:
-    """Changes when the files of a data set do."""
-    files = [folder / f for f in place.facts["files"]] if isinstance(place, Entry) else [place]
-    return tuple((f.stat().st_mtime_ns, f.stat().st_size) if f.exists() else None for f in files)
-
-
-class Available(NamedTuple):
+@dataclass(frozen=True)
+class Available:
     """A data set that can be chosen by name."""
 
     name: str
@@ -99,16 +96,18 @@ class Available(NamedTuple):
     kind: str  # "table" or "upload"
     here: bool  # whether it can be loaded without a download
     megabytes: float  # to download, or on the disk
+    facts: Mapping[str, Any] = field(default_factory=dict)  # as from `facts`; of an image folder, empty
     problem: str = ""  # why it cannot be read, in words
 
 
 def available(folder: Path | None = None) -> list[Available]:
     """The data sets of the table, then the uploads by name."""
     folder = Path(folder) if folder else data_folder()
-    table = [
-        Available(e.name, e.title, "table", is_here(e.name, folder), e.facts["megabytes"]) for e in DATASETS.values()
+    entries = [
+        Available(e.name, e.title, "table", is_here(e.name, folder), e.facts["megabytes"], e.facts)
+        for e in DATASETS.values()
     ]
-    return table
+    return entries + [_uploaded(name, place) for name, place in _uploads(folder)]
 
 
 def is_here(name: str, folder: Path | None = None) -> bool:
@@ -121,3 +120,175 @@ def forget() -> None:
     """Drop the data sets kept in memory."""
     with _lock:
         _kept.clear()
+
+
+def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path | None = None) -> Available:
+    """Keep a visitor's data set, an .npz file in MedMNIST's layout or a .zip of class folders, under `name`. What it
+    is, its content decides; `filename` serves the messages. It is read completely before it gets its name; of a .zip
+    the images, all of one size by then, are kept as one .npz. Raises ValueError that says what is wrong, and then
+    leaves nothing behind."""
+    from semidml.data import images, npz
+
+    name = name.strip()
+    uploads = (Path(folder) if folder else data_folder()) / "uploads"
+    _check_free(name, uploads)
+    uploads.mkdir(parents=True, exist_ok=True)
+    _sweep(uploads)
+    with tempfile.TemporaryDirectory(dir=uploads, prefix=".incoming-") as spare:
+        came = Path(spare) / "came"
+        _receive(io.BytesIO(file) if isinstance(file, bytes) else file, came)
+        try:
+            if _is_npz(came):
+                npz.read(came, name, name)
+            else:
+                splits, class_names = images.read_zip(came)
+                npz.assemble(name, name, splits, class_names)
+                came = _rewritten(came, splits, class_names)
+        except ValueError as error:
+            raise ValueError(f"{filename}: {error}") from error
+        _check_free(name, uploads)
+        came.chmod(0o644)
+        place = uploads / f"{name}.npz"
+        os.replace(came, place)
+    return _uploaded(name, place)
+
+
+def delete_upload(name: str, folder: Path | None = None) -> None:
+    """Remove an upload. Raises ValueError when there is none of that name."""
+    uploads = (Path(folder) if folder else data_folder()) / "uploads"
+    place = _upload(name, uploads)
+    if place is None:
+        raise ValueError(f"there is no upload called {name[:80]!r}; there are {_listed(uploads) or 'none'}")
+    with tempfile.TemporaryDirectory(dir=uploads, prefix=".outgoing-") as spare:
+        os.replace(place, Path(spare) / "gone")  # gone for readers at once, though a folder takes a while
+    with _lock:
+        for key in [key for key in _kept if key[0] == name]:
+            del _kept[key]
+
+
+def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Path:
+    """The table's entry, or the place on the disk that a name stands for."""
+    if name in DATASETS:
+        return DATASETS[name]
+    uploads = folder / "uploads"
+    if place := _upload(name, uploads):
+        return place
+    if allow_paths and "\0" not in name and Path(name).expanduser().exists():
+        return Path(name).expanduser().resolve()
+    there_are = f"there are {', '.join(DATASETS)}" + (f", and the uploads {own}" if (own := _listed(uploads)) else "")
+    if allow_paths:
+        raise ValueError(f"there is no data set, file or folder called {name[:200]!r}; {there_are}")
+    if not NAME.fullmatch(name) or name.endswith(".npz"):
+        raise ValueError(
+            f"{name[:80]!r} is not the name of a data set ({NAME_RULE}); paths are read from the command line only: "
+            f"upload the file on the Data page; {there_are}"
+        )
+    raise ValueError(f"there is no data set called {name[:80]!r}; {there_are}")
+
+
+def _upload(name: str, uploads: Path) -> Path | None:
+    """Where the upload called `name` lies, if it is there, inside, and no link to elsewhere."""
+    if not NAME.fullmatch(name) or name in DATASETS:
+        return None
+    for place, exists in ((uploads / f"{name}.npz", Path.is_file), (uploads / name, Path.is_dir)):
+        if exists(place) and not place.is_symlink():
+            return place
+    return None
+
+
+def _uploads(folder: Path) -> Iterator[tuple[str, Path]]:
+    """(name, place) of every upload, by name."""
+    uploads = folder / "uploads"
+    if not uploads.is_dir():
+        return
+    for name in sorted({p.stem if p.suffix == ".npz" and p.is_file() else p.name for p in uploads.iterdir()}):
+        if place := _upload(name, uploads):
+            yield name, place
+
+
+def _listed(uploads: Path) -> str:
+    """The uploads' names, in words."""
+    return ", ".join(name for name, _ in _uploads(uploads.parent))
+
+
+def _uploaded(name: str, place: Path) -> Available:
+    from semidml.data import npz
+
+    files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
+    size = sum(p.stat().st_size for p in files) / 1e6
+    if place.is_dir():
+        return Available(name, name, "upload", True, size)
+    try:
+        return Available(name, name, "upload", True, size, npz.facts(place))
+    except ValueError as error:
+        return Available(name, name, "upload", False, size, problem=str(error))
+
+
+def _read(place: Path, name: str) -> Dataset:
+    """The data set at a place on the disk."""
+    from semidml.data import images, npz
+
+    title = name if NAME.fullmatch(name) else place.stem
+    try:
+        if place.is_dir():
+            return npz.assemble(name, title, *images.read_folder(place))
+        return npz.read(place, name, title) if _is_npz(place) else npz.assemble(name, title, *images.read_zip(place))
+    except ValueError as error:
+        raise ValueError(f"{title}: {error}") from error
+
+
+def _is_npz(place: Path) -> bool:
+    """Whether a file holds numpy's arrays, by its content. Raises ValueError when it is no .zip either."""
+    if not place.is_file():
+        return False
+    try:
+        with zipfile.ZipFile(place) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+        raise ValueError(f"it is neither an .npz file nor a .zip of class folders ({error})") from error
+
+
+def _state(place: Entry | Path, folder: Path) -> tuple:
+    """Changes when the files of a data set do."""
+    if isinstance(place, Entry):
+        files = [folder / f for f in place.facts["files"]]
+    else:
+        files = [place, *sorted(p for p in place.glob("**/") if p != place)] if place.is_dir() else [place]
+    return tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) if f.exists() else None for f in files)
+
+
+def _check_free(name: str, uploads: Path) -> None:
+    """Raises ValueError unless a new upload may be called `name`."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name[:80]!r} cannot be the name of a data set: {NAME_RULE}")
+    taken = {n.lower() for n in (*DATASETS, *(n for n, _ in _uploads(uploads.parent)))}
+    if name.lower() in taken or (uploads / f"{name}.npz").is_symlink() or (uploads / name).is_symlink():
+        raise ValueError(f"there is a data set called {name} already; choose another name, or delete that upload first")
+
+
+def _receive(file: BinaryIO, place: Path) -> None:
+    """Copy a file that may have at most MAX_UPLOAD bytes."""
+    left = MAX_UPLOAD
+    with open(place, "wb") as kept:
+        while chunk := file.read(1 << 20):
+            left -= len(chunk)
+            if left < 0:
+                raise ValueError(f"the file is larger than {MAX_UPLOAD >> 20} MB; use fewer or smaller images")
+            kept.write(chunk)
+
+
+def _rewritten(came: Path, splits: dict[str, Split], class_names: tuple[str, ...]) -> Path:
+    """The images of an archive as one .npz file beside it."""
+    from semidml.data import npz
+
+    place = came.with_name("kept")
+    with open(place, "wb") as file:
+        npz.write(file, splits, class_names)
+    return place
+
+
+def _sweep(uploads: Path) -> None:
+    """Remove what uploads left behind when they were killed."""
+    for spare in uploads.glob(".*ing-*"):
+        if time.time() - spare.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(spare, ignore_errors=True)

@@ -1,0 +1,45 @@
+"""The 2-D data sets of MedMNIST (Yang et al. 2023, doi 10.1038/s41597-022-01721-8), 28 pixels a side."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from semidml.data import npz
+from semidml.data.dataset import Dataset
+from semidml.data.fetch import absent, fetch_all
+from semidml.registry import Entry
+
+
+def load(entry: Entry, folder: Path, download: bool, progress: Callable[[float, str], None]) -> Dataset:
+    """Training, validation and test images (C, 28, 28). A file put there by hand is read as well as a downloaded one,
+    whose checksum has been compared. Raises ValueError, saying what to do, when it is missing and cannot or should not
+    be downloaded, or is damaged."""
+    from medmnist.info import INFO
+
+    info = INFO[entry.name]
+    path = folder / "medmnist" / f"{entry.name}.npz"
+    if not path.is_file():
+        if not download:
+            raise absent(entry, folder, [path.name], "medmnist")
+        try:
+            fetch_all(entry, [(path, [info["url"]], info["MD5"])], progress)
+        except OSError as error:
+            raise absent(entry, folder, [path.name], "medmnist", str(error)) from error
+    several = info["task"].startswith("multi-label")
+    try:
+        data = npz.read(path, entry.name, entry.title, any_finding if several else None)
+    except ValueError as error:
+        raise ValueError(
+            f"{entry.title} in {path} is damaged ({error}): delete that file and fetch it again"
+        ) from error
+    names = (
+        ("no finding", "a finding") if several else tuple(info["label"].get(name, name) for name in data.class_names)
+    )
+    return replace(data, class_names=names)
+
+
+def any_finding(labels: np.ndarray) -> np.ndarray:
+    """1 for a row of labels (N, L) with any finding, else 0: (N,)."""
+    return labels.reshape(len(labels), -1).any(1).astype(np.int64)

@@ -1,0 +1,245 @@
+"""A stranger's .npz file in MedMNIST's layout, read so that it can neither run code nor fill the memory.
+
+train_images (N, H, W) or (N, H, W, 3) uint8, train_labels (N,) or (N, 1) whole numbers; the same for val_ and test_,
+both optional; class_names, optional too. What the zip directory and each array's header promise is checked before
+anything is unpacked, and no more than that is unpacked; object arrays, which could run code, are refused.
+"""
+
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semidml.data.dataset import Dataset, Split, held_rows, hold_out
+
+SPLITS = ("train", "val", "test")
+NAMES = (*(f"{split}_{part}" for split in SPLITS for part in ("images", "labels")), "class_names")
+MAX_BYTES = 2 << 30  # of pixels, in all splits together
+MAX_ROWS = 2_000_000  # in all splits together
+MAX_CLASSES = 1000
+MAX_NAME_BYTES = 800  # of a class, at four bytes a letter
+MAX_LABELS_A_ROW = 64
+SIDES = (4, 256)  # pixels that an image may be wide or high
+MAX_HEADER = 1 << 14
+CHUNK = 1 << 24  # bytes of pixels that are unpacked at a time
+HELD_OUT_NOTE = "There was no test split: 20 % of each class, drawn with a fixed seed, were held out as one."
+
+
+class Header(NamedTuple):
+    shape: tuple[int, ...]
+    fortran_order: bool
+    dtype: np.dtype
+
+
+def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.ndarray] | None = None) -> Dataset:
+    """The data set in an .npz file. `single` makes one label of a row of several: (N, L) -> (N,). Raises ValueError
+    that says what is wrong with the file and what is allowed."""
+    with _opened(path) as archive:
+        headers = _checked(archive, several=single is not None)
+        labels, class_names = _classes(archive, headers, single)
+        splits = {s: Split(_images(archive, f"{s}_images", headers[f"{s}_images"]), y) for s, y in labels.items()}
+    return assemble(name, title, splits, class_names)
+
+
+def facts(path: Path) -> dict[str, Any]:
+    """train, test and, where there is one, validation (rows), classes and shape (C, H, W) of what `read` would give,
+    without unpacking an image. Raises ValueError as `read` does."""
+    with _opened(path) as archive:
+        headers = _checked(archive, several=False)
+        labels, class_names = _classes(archive, headers, None)
+    shape = headers["train_images"].shape
+    rows = {s: len(y) for s, y in labels.items()}
+    if "test" not in rows:
+        rows["test"] = int(held_rows(labels["train"]).sum())
+        rows["train"] -= rows["test"]
+    known = {"train": rows["train"], "test": rows["test"], "classes": len(class_names)}
+    return (
+        known
+        | {"shape": (*shape[3:], *shape[1:3]) if len(shape) == 4 else (1, *shape[1:])}
+        | ({"validation": rows["val"]} if "val" in rows else {})
+    )
+
+
+def assemble(name: str, title: str, splits: dict[str, Split], class_names: tuple[str, ...]) -> Dataset:
+    """A Dataset of the splits there are (train, perhaps val and test); where there is no test split, one is held
+    out."""
+    if len(splits["train"].labels.unique()) < 2:
+        raise ValueError("the training images are all of one class; there must be two classes or more")
+    notes: tuple[str, ...] = ()
+    if "test" not in splits:
+        kept, held = hold_out(splits["train"])
+        splits, notes = splits | {"train": kept, "test": held}, (HELD_OUT_NOTE,)
+    return Dataset(name, title, splits["train"], splits["test"], splits.get("val"), class_names, notes)
+
+
+def write(file: BinaryIO, splits: dict[str, Split], class_names: tuple[str, ...]) -> None:
+    """Write splits in the layout that `read` reads."""
+    arrays = {"class_names": np.array(class_names)}
+    for s, (images, labels) in splits.items():
+        pixels = images.permute(0, 2, 3, 1).numpy()  # (N, H, W, C)
+        arrays |= {f"{s}_images": pixels if pixels.shape[-1] == 3 else pixels[..., 0], f"{s}_labels": labels.numpy()}
+    np.savez(file, **arrays)  # not compressed: photographs gain a tenth, and take seconds
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The file as a zip archive; what zipfile and zlib find wrong becomes a ValueError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        raise ValueError(f"it cannot be read as an .npz file ({error}); save one with numpy.savez") from error
+
+
+def _checked(archive: zipfile.ZipFile, several: bool) -> dict[str, Header]:
+    """{array: header} of a file whose promises all keep to the limits."""
+    members = archive.infolist()
+    names = [member.filename.removesuffix(".npy") for member in members]
+    if unknown := [n for n in names if n not in NAMES]:
+        raise ValueError(f"the file holds {unknown[0][:60]!r}; only {', '.join(NAMES)} are read")
+    if len(set(names)) < len(names):
+        raise ValueError("the file holds an array twice; save it anew with numpy.savez")
+    headers = {n: _header(archive, member) for n, member in zip(names, members, strict=True)}
+    for s in SPLITS:
+        images, labels = f"{s}_images", f"{s}_labels"
+        if images not in headers and labels not in headers and s != "train":
+            continue
+        for wanted in (images, labels):
+            if wanted not in headers:
+                raise ValueError(f"the file has no {wanted}; there must be {images} and {labels}")
+        _check_images(images, headers[images])
+        _check_labels(labels, headers[labels], several)
+        rows, labelled = headers[images].shape[0], headers[labels].shape[0]
+        if rows != labelled:
+            raise ValueError(
+                f"{labels} has {labelled:,} labels, but {images} has {rows:,} images; there must be as many"
+            )
+        if headers[images].shape[1:] != headers["train_images"].shape[1:]:
+            raise ValueError(
+                f"{images} has images of shape {headers[images].shape[1:]}, train_images of shape "
+                f"{headers['train_images'].shape[1:]}; all must have one shape"
+            )
+    pixels = [h.shape for n, h in headers.items() if n.endswith("_images")]
+    if (rows := sum(shape[0] for shape in pixels)) > MAX_ROWS:
+        raise ValueError(f"the file promises {rows:,} images; at most {MAX_ROWS:,} are read")
+    if (size := sum(int(np.prod(shape, dtype=object)) for shape in pixels)) > MAX_BYTES:
+        raise ValueError(
+            f"the file promises {size / 2**30:,.1f} GiB of pixels; at most {MAX_BYTES / 2**30:g} GiB are read"
+        )
+    if "class_names" in headers:
+        _check_names(headers["class_names"])
+    return headers
+
+
+def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:
+    """What an array says of itself, if the zip directory agrees; only the first bytes are unpacked."""
+    name = member.filename
+    with archive.open(member) as stream:
+        start = io.BytesIO(stream.read(MAX_HEADER))
+    try:
+        version = np.lib.format.read_magic(start)
+        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        if version not in readers:
+            raise ValueError(f"format {version} is not known")
+        header = Header(*readers[version](start))
+    except ValueError as error:
+        raise ValueError(f"{name} in the file is not a numpy array ({str(error).splitlines()[0]})") from error
+    if header.dtype.hasobject:
+        raise ValueError(
+            f"{name} is an array of Python objects, which could run code and is refused; save plain numbers"
+        )
+    promised = start.tell() + int(np.prod(header.shape, dtype=object)) * header.dtype.itemsize
+    if any(n < 0 for n in header.shape) or promised != member.file_size:
+        raise ValueError(f"{name} promises another size than the {member.file_size:,} bytes that the file lists for it")
+    return header
+
+
+def _check_images(name: str, header: Header) -> None:
+    shape = header.shape
+    if header.dtype != np.uint8:
+        raise ValueError(
+            f"{name} is {header.dtype}; it must be uint8, 0 to 255: for values from 0 to 1 save "
+            "(255 * images).round().astype('uint8')"
+        )
+    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] != 3):
+        raise ValueError(f"{name} has shape {shape}; it must be (N, H, W) for grey or (N, H, W, 3) for colour images")
+    if not shape[0]:
+        raise ValueError(f"{name} is empty; each split that is there must hold at least one image")
+    if not all(SIDES[0] <= side <= SIDES[1] for side in shape[1:3]):
+        raise ValueError(
+            f"{name} has images of {shape[1]} x {shape[2]} pixels; {SIDES[0]} to {SIDES[1]} a side are read"
+        )
+
+
+def _check_labels(name: str, header: Header, several: bool) -> None:
+    shape, most = header.shape, MAX_LABELS_A_ROW if several else 1
+    if header.dtype.kind not in "iub":
+        raise ValueError(f"{name} is {header.dtype}; labels must be whole numbers")
+    if len(shape) not in (1, 2) or (len(shape) == 2 and not 1 <= shape[1] <= most):
+        raise ValueError(f"{name} has shape {shape}; it must be (N,) or (N, 1), one label an image")
+
+
+def _check_names(header: Header) -> None:
+    if header.dtype.kind != "U" or len(header.shape) != 1 or header.dtype.itemsize > MAX_NAME_BYTES:
+        raise ValueError("class_names must be a plain list of text, one name a class, of at most 200 letters")
+    if header.shape[0] > MAX_CLASSES:
+        raise ValueError(f"class_names has {header.shape[0]:,} names; at most {MAX_CLASSES:,} classes are read")
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """A small array, whole."""
+    with archive.open(f"{name}.npy") as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def _classes(
+    archive: zipfile.ZipFile, headers: dict[str, Header], single: Callable[[np.ndarray], np.ndarray] | None
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Each split's labels, 0 to K - 1, and the names of the K classes: the file's own, or the labels as they are
+    written."""
+    single = single or (lambda labels: labels.reshape(-1))
+    written = {s: single(_array(archive, f"{s}_labels")).astype(np.int64) for s in SPLITS if f"{s}_labels" in headers}
+    values = np.unique(np.concatenate(list(written.values())))
+    names = tuple(str(value) for value in values)
+    if "class_names" in headers:
+        names = tuple(str(name) for name in _array(archive, "class_names"))
+        values = _numbered(values, len(names))
+    if len(names) > MAX_CLASSES:
+        raise ValueError(f"the labels take {len(names):,} different values; at most {MAX_CLASSES:,} classes are read")
+    return {s: torch.from_numpy(np.searchsorted(values, y)) for s, y in written.items()}, names
+
+
+def _numbered(values: np.ndarray, classes: int) -> np.ndarray:
+    """0 to classes - 1, where the labels that occur are among them."""
+    if values.min() < 0 or values.max() >= classes:
+        raise ValueError(
+            f"with {classes} class_names labels must be 0 to {classes - 1}; got {values.min()} to {values.max()}"
+        )
+    return np.arange(classes)
+
+
+def _images(archive: zipfile.ZipFile, name: str, header: Header) -> Tensor:
+    """(N, C, H, W) uint8, unpacked piece by piece into its place, so that no second copy is made."""
+    count, height, width = header.shape[:3]
+    channels = 3 if len(header.shape) == 4 else 1
+    if header.fortran_order:
+        pixels = _array(archive, name).reshape(count, height, width, channels)
+        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
+    images = torch.empty(count, channels, height, width, dtype=torch.uint8)
+    view = images.numpy()
+    size = channels * height * width
+    step = max(1, CHUNK // size)
+    with archive.open(f"{name}.npy") as stream:
+        stream.read(archive.getinfo(f"{name}.npy").file_size - count * size)  # the header
+        for first in range(0, count, step):
+            rows = min(step, count - first)
+            piece = np.frombuffer(stream.read(rows * size), np.uint8).reshape(rows, height, width, channels)
+            view[first : first + rows] = piece.transpose(0, 3, 1, 2)
+    return images
