@@ -1,0 +1,406 @@
+"""Questions to a run: what lies behind a point, what is near it, what the decoder makes of it; maps in the plane.
+
+    data = explore.splits_of(run, store.load(run.config().data))
+    explore.pictures(data, rows, [17])                    uint8 (1, C, H, W), the image behind a point
+    explore.nearest(latents, rows, 17, seen=True)         its neighbours among the seen labels
+    explore.make_plane(run, 5, "umap", latents)           (n, 2), computed once and cached with the run
+    explore.start(("umap", run.id, 5), work)              work in a background thread that a page looks at
+
+A point is named by its position among the rows that a run's frames hold (`Training.rows`). No Streamlit here.
+"""
+
+import csv
+import io
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from semidml.registry import Entry, choose, table
+
+if TYPE_CHECKING:
+    from semidml.data.dataset import Dataset
+    from semidml.methods.latent import Latent
+    from semidml.runs import Run
+
+Progress = Callable[[float, str], None]
+Rows = Mapping[str, np.ndarray]
+TRAIN, TEST = 0, 1  # values of rows["split"]
+SPLITS = ("train", "test")
+NEIGHBOURS = 8
+AT_ONCE = 1024  # images encoded or decoded together
+
+PROJECTIONS = table(
+    [
+        Entry(
+            "pca",
+            "PCA",
+            "the two directions of largest variance after the last epoch shown; at once",
+            "Pearson 1901, doi 10.1080/14786440109462720",
+        ),
+        Entry(
+            "umap",
+            "UMAP",
+            "keeps neighbours together; distances between groups mean little; loads for about 13 s on its first use",
+            "McInnes et al. 2018, arXiv 1802.03426",
+        ),
+        Entry(
+            "tsne",
+            "t-SNE",
+            "keeps neighbours together; sizes and distances of groups mean nothing; about half a minute",
+            "van der Maaten and Hinton 2008, JMLR 9",
+        ),
+    ]
+)
+
+
+# ---- a point and its pictures
+
+
+def splits_of(run: "Run", data: "Dataset") -> "Dataset":
+    """The splits that a run was trained and scored on. Raises ValueError when `data` is not what it was trained on."""
+    from semidml.train import prepare
+
+    known = run.details().get("data") or {}
+    shape, names = known.get("shape"), known.get("class_names")
+    if shape and tuple(shape) != tuple(data.shape):
+        raise ValueError(
+            f"the images called {data.name} here are {_size(data.shape)}; the run was trained on {_size(shape)}: "
+            "another data set of the same name"
+        )
+    if names and list(names) != list(data.class_names):
+        raise ValueError(
+            f"the classes of {data.name} here are not those that the run was trained on: another data set of that name"
+        )
+    return prepare(run.config(), data)[0]
+
+
+def _size(shape: Sequence[int]) -> str:
+    channels, height, width = shape
+    return f"{width} x {height} pixels with {channels} channel{'s' * (channels != 1)}"
+
+
+def pictures(data: "Dataset", rows: Rows, positions: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Images of the points at `positions`: uint8 (m, C, H, W). `data` has the run's splits (`splits_of`).
+
+    Raises ValueError when a row is not in the data set."""
+    at = np.asarray(positions, dtype=np.int64)
+    found = np.empty((len(at), *data.shape), dtype=np.uint8)
+    for split, part in ((TRAIN, data.train), (TEST, data.test)):
+        mine = np.flatnonzero(rows["split"][at] == split)
+        wanted = rows["row"][at[mine]].astype(np.int64)
+        if (outside := wanted[(wanted < 0) | (wanted >= len(part.images))]).size:
+            few = f"{len(part.images):,} {SPLITS[split]} images"
+            raise ValueError(f"the run draws row {outside[0]:,}, but {data.name} has {few} here: another data set")
+        found[mine] = part.images[wanted].numpy()
+    return found
+
+
+class Near(NamedTuple):
+    """Neighbours of a point, the nearest first."""
+
+    positions: np.ndarray  # int64 (k,)
+    distances: np.ndarray  # float64 (k,), Euclidean, in units of the latent space
+
+
+def nearest(latents: np.ndarray, rows: Rows, position: int, seen: bool, k: int = NEIGHBOURS) -> Near:
+    """The k drawn points nearest to one of them in all D dimensions, itself excepted: among those whose label is seen,
+    or among all others (hidden training rows and test rows)."""
+    others = np.flatnonzero(rows["seen"] == seen)
+    others = others[others != position]
+    distances = np.linalg.norm(
+        latents[others].astype(np.float64) - latents[position].astype(np.float64), axis=1
+    )  # (m,)
+    order = np.argsort(distances, kind="stable")[:k]
+    return Near(others[order], distances[order])
+
+
+def grouped(values: np.ndarray, order: Sequence[int] | np.ndarray, most: int) -> np.ndarray:
+    """At most `most` positions, as many of each value as there are of the one with fewest, in the order given.
+
+    values: (N,), one of each position; order: positions."""
+    ranked = np.asarray(order, dtype=np.int64)
+    rank = np.empty(len(ranked), dtype=np.int64)
+    for value in np.unique(values[ranked]):
+        own = np.flatnonzero(values[ranked] == value)
+        rank[own] = np.arange(len(own))
+    return ranked[np.argsort(rank, kind="stable")][:most]
+
+
+# ---- what the decoder makes of it
+
+
+def decoder_trained(run: "Run") -> bool:
+    """Whether the run has a decoder that learned something."""
+    from semidml.train import trains_decoder
+
+    return trains_decoder(run.config())
+
+
+def decode(model: "Latent", latents: np.ndarray) -> np.ndarray:
+    """What the decoder draws for latents (m, D): uint8 (m, C, H, W). Raises ValueError where there is no decoder."""
+    import torch
+
+    with torch.inference_mode():
+        parts = [model.decode(torch.from_numpy(np.asarray(part, dtype=np.float32))) for part in _parts(latents)]
+    return (torch.cat(parts) * 255).round().to(torch.uint8).numpy()
+
+
+def reconstruct(model: "Latent", images: np.ndarray) -> np.ndarray:
+    """Images, encoded and decoded again: uint8 (m, C, H, W) -> uint8 (m, C, H, W)."""
+    return decode(model, latents_of(model, images))
+
+
+def latents_of(model: "Latent", images: np.ndarray) -> np.ndarray:
+    """uint8 (m, C, H, W) -> float32 (m, D)."""
+    import torch
+
+    from semidml.train import embed
+
+    return embed(model, torch.from_numpy(np.ascontiguousarray(images)))
+
+
+class Reconstructed(NamedTuple):
+    """Test points with what became of them, in the order of their error."""
+
+    positions: np.ndarray  # int64 (m,)
+    errors: np.ndarray  # float64 (m,), mean squared error over pixels in [0, 1]
+    originals: np.ndarray  # uint8 (m, C, H, W)
+    decoded: np.ndarray  # uint8 (m, C, H, W)
+
+
+def reconstructions(model: "Latent", data: "Dataset", rows: Rows) -> Reconstructed:
+    """Every drawn test point, encoded and decoded, the best first. data: the run's splits."""
+    positions = np.flatnonzero(rows["split"] == TEST)
+    originals = pictures(data, rows, positions)
+    decoded = reconstruct(model, originals)
+    difference = (originals.astype(np.float64) - decoded) / 255
+    errors = (difference**2).reshape(len(positions), -1).mean(axis=1)  # (m,)
+    order = np.argsort(errors, kind="stable")
+    return Reconstructed(positions[order], errors[order], originals[order], decoded[order])
+
+
+def lattice(model: "Latent", latents: np.ndarray, side: int = 16) -> np.ndarray:
+    """What the decoder draws on a square lattice over the points of a 2-D run (2nd to 98th percentile of each axis):
+    uint8 (side * side, C, H, W), row by row from the upper left. Raises ValueError for other dimensions."""
+    if latents.shape[1] != 2:
+        raise ValueError(f"a lattice needs 2 latent dimensions; this run has {latents.shape[1]}")
+    (left, low), (right, high) = np.percentile(latents, [2, 98], axis=0)
+    x, y = np.meshgrid(np.linspace(left, right, side), np.linspace(high, low, side))
+    return decode(model, np.stack([x.ravel(), y.ravel()], axis=1))
+
+
+def _parts(values: np.ndarray) -> list[np.ndarray]:
+    return [values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE)]
+
+
+# ---- maps in two dimensions
+
+
+def flat(
+    latents: np.ndarray, method: str, seed: int = 0, axes_of: np.ndarray | None = None, progress: Progress | None = None
+) -> np.ndarray:
+    """Latents (n, D) brought to the plane by a method of PROJECTIONS: float32 (n, 2). With `axes_of` (m, D), PCA takes
+    the directions of those points, so that the epochs of a run share their axes. Raises ValueError when there is
+    nothing to project."""
+    from semidml import evaluate
+
+    name = choose(PROJECTIONS, method, "projection").name
+    if name == "pca" and axes_of is not None:
+        base = evaluate.finite(axes_of).astype(np.float64)
+        both = np.concatenate([base, latents]) - base.mean(axis=0)  # (m + n, D)
+        _, axes = np.linalg.eigh(np.cov(base.T))
+        axes = axes[:, :-3:-1]  # (D, 2), the largest first
+        axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])  # its sign is free: fix it
+        return (both[len(base) :] @ axes).astype(np.float32)
+    return evaluate.projection(latents, name, seed, progress)
+
+
+def variance_kept(latents: np.ndarray, points: np.ndarray) -> float:
+    """Share of the latents' variance that their PCA's `points` (n, 2) hold, 0 to 1; 0 where there is no variance."""
+    whole = float(latents.astype(np.float64).var(axis=0).sum())
+    return float(points.astype(np.float64).var(axis=0).sum()) / whole if whole > 0 else 0.0
+
+
+def plane(run: "Run", epoch: int, method: str) -> np.ndarray | None:
+    """A projection that is cached with the run, (n, 2), or None. A damaged one counts as none."""
+    try:
+        found = run.projection(f"{method}-{epoch:04d}")
+        points = None if found is None else np.asarray(found["points"], dtype=np.float32)
+    except (KeyError, ValueError, OSError, EOFError):
+        return None
+    return (
+        points
+        if points is not None and points.ndim == 2 and points.shape[1] == 2 and np.isfinite(points).all()
+        else None
+    )
+
+
+def make_plane(run: "Run", epoch: int, method: str, latents: np.ndarray, progress: Progress) -> np.ndarray:
+    """Computes a projection and caches it with the run (a shipped run's stays in memory only): float32 (n, 2)."""
+    points = flat(latents, method, run.config().seed, progress=progress)
+    if not run.is_shipped:
+        run.keep_projection(f"{method}-{epoch:04d}", points=points)
+    return points
+
+
+# ---- scores
+
+
+def all_scores(run: "Run", data: "Dataset", progress: Progress) -> dict[str, Any]:
+    """Every score anew from the weights, forest and MLP classifier among them. They become the run's metrics.json; a
+    shipped run's folder is left as it is. data: as loaded."""
+    from semidml import runs, train
+
+    config = run.config()
+    splits_of(run, data)
+    found = train.score(run.model(), config, *train.prepare(config, data), full=True, progress=progress)
+    found = {k: v for k, v in (run.metrics() or {}).items() if k not in ("failed", "notes")} | found
+    if not run.is_shipped:
+        runs.replace_file(run.path / "metrics.json", as_json(found))
+    return found
+
+
+# ---- all rows, to take away
+
+
+def everything(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
+    """Every training and test row through the final weights: split uint8 (n,) (0 train, 1 test), row int32, labels
+    int16, seen bool, predictions int16 (by the 5 nearest rows with a seen label) and latents float32 (n, D).
+
+    data: as loaded."""
+    from semidml import evaluate
+    from semidml.train import embed, prepare
+
+    splits_of(run, data)
+    splits, drawn = prepare(run.config(), data)
+    model = run.model()
+    parts = [embed(model, part.images) for part in (splits.train, splits.test)]
+    latents, n_train = np.concatenate(parts), len(parts[0])
+    labels = np.concatenate([part.labels.numpy() for part in (splits.train, splits.test)])
+    rows = drawn.rows.numpy()
+    predicted = evaluate.knn_classify(latents[rows], labels[rows], latents, len(splits.class_names))
+    seen = np.zeros(len(latents), dtype=bool)
+    seen[rows] = True
+    return {
+        "split": (np.arange(len(latents)) >= n_train).astype(np.uint8),
+        "row": np.concatenate([np.arange(len(part)) for part in parts]).astype(np.int32),
+        "labels": labels.astype(np.int16),
+        "seen": seen,
+        "predictions": predicted.astype(np.int16),
+        "latents": latents,
+    }
+
+
+def as_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Plain arrays as a compressed .npz, without pickles."""
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def as_csv(arrays: Mapping[str, np.ndarray], class_names: Sequence[str]) -> bytes:
+    """`everything` as a table: split, row, label, seen, prediction, then z1 to zD; UTF-8, one header line. A class name
+    that a spreadsheet would take for a formula is led by an apostrophe."""
+    names = [f"'{name}" if name[:1] in ("=", "+", "-", "@", "\t", "\r") else name for name in class_names]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["split", "row", "label", "seen", "prediction", *(f"z{i + 1}" for i in range(arrays["latents"].shape[1]))]
+    )
+    columns = (arrays[key].tolist() for key in ("split", "row", "labels", "seen", "predictions", "latents"))
+    for split, row, label, seen, prediction, latent in zip(*columns, strict=True):
+        writer.writerow([SPLITS[split], row, names[label], int(seen), names[prediction], *(f"{z:.6g}" for z in latent)])
+    return text.getvalue().encode()
+
+
+def as_zip(run: "Run") -> bytes:
+    """The whole run as a zip that can be imported again."""
+    file = io.BytesIO()
+    run.export_zip(file)
+    return file.getvalue()
+
+
+def as_json(values: Any) -> bytes:
+    return (json.dumps(values, indent=1, allow_nan=False) + "\n").encode()
+
+
+# ---- work in the background
+
+
+class Task:
+    """Work in a background thread: how far it is, and then its result or what went wrong. Read from any thread."""
+
+    def __init__(self, work: Callable[[Progress], Any]):
+        self.fraction, self.text = 0.0, "waiting for its turn"
+        self.result: Any = None
+        self.error: str = ""  # in words; empty while there is none
+        self.started = time.monotonic()
+        self._work = work
+        self._thread = threading.Thread(target=self._run, name="explore", daemon=True)
+
+    @property
+    def done(self) -> bool:
+        return not self._thread.is_alive()
+
+    @property
+    def seconds(self) -> float:
+        """Since it was asked for."""
+        return time.monotonic() - self.started
+
+    def begin(self) -> "Task":
+        self._thread.start()
+        return self
+
+    def wait(self, seconds: float | None = None) -> "Task":
+        self._thread.join(seconds)
+        return self
+
+    def _run(self) -> None:
+        try:
+            self.result = self._work(self._progress)
+        except Exception as error:  # whatever it was, the page says it
+            self.error = str(error) or type(error).__name__
+
+    def _progress(self, fraction: float, text: str) -> None:
+        self.fraction, self.text = min(1.0, max(0.0, fraction)), text
+
+
+KEPT_TASKS = 32
+_tasks: OrderedDict[tuple, Task] = OrderedDict()
+_tasks_lock = threading.Lock()
+_turn = threading.Lock()  # heavy work takes turns: two at once would only slow each other, and the training, down
+
+
+def start(key: tuple, work: Callable[[Progress], Any], heavy: bool = True) -> Task:
+    """The task called `key`: the one that runs, or a new one. `heavy` work of one process runs one after another."""
+
+    def in_turn(progress: Progress) -> Any:
+        with _turn:
+            return work(progress)
+
+    with _tasks_lock:
+        running = _tasks.get(key)
+        if running is not None and not running.done:
+            return running
+        made = _tasks[key] = Task(in_turn if heavy else work).begin()
+        _tasks.move_to_end(key)
+        for old in [k for k, t in _tasks.items() if t.done][: max(0, len(_tasks) - KEPT_TASKS)]:
+            del _tasks[old]
+        return made
+
+
+def task(key: tuple) -> Task | None:
+    """The task called `key`, running or over, if anyone started it in this process."""
+    return _tasks.get(key)
+
+
+def forget(key: tuple) -> None:
+    """Drop a task that is over."""
+    with _tasks_lock:
+        if key in _tasks and _tasks[key].done:
+            del _tasks[key]

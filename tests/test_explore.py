@@ -1,0 +1,242 @@
+"""What a point answers agrees with image, latent and model behind it; work in the background ends in words."""
+
+import csv
+import io
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+
+from semidml import evaluate, explore, runs
+from semidml.config import RunConfig
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(autouse=True)
+def _here(folder, monkeypatch):
+    monkeypatch.setenv("SEMIDML_RUNS", str(folder))
+
+
+def trained(path, **knobs):
+    from semidml import worker
+
+    run = runs.create(RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=path)
+    for _ in worker.execute(run):
+        pass
+    assert run.status().state == "done", run.status().reason
+    return run
+
+
+@pytest.fixture(scope="module")
+def plane_run(folder):
+    return trained(folder / "plane", model="dml-ae", alpha=0.1, epochs=8)
+
+
+@pytest.fixture(scope="module")
+def deep_run(folder):
+    return trained(folder / "deep", model="dml", latent_dim=4, epochs=3)
+
+
+# ---- a point and its pictures
+
+
+def test_a_points_picture_encodes_to_its_latent(plane_run, digits):
+    rows, frame = plane_run.rows(), plane_run.frame(8)
+    positions = [0, 700, len(rows["row"]) - 1]
+    images = explore.pictures(explore.splits_of(plane_run, digits), rows, positions)
+    assert images.shape == (3, 1, 8, 8) and images.dtype == np.uint8
+    latents = explore.latents_of(plane_run.model(), images)
+    assert latents == pytest.approx(frame["latents"][positions], abs=1e-4)
+
+
+def test_pictures_of_a_run_that_chose_on_validation_come_from_its_own_split(folder, digits):
+    run = trained(folder / "validation", model="dml", epochs=1, evaluate_on="validation")
+    rows = run.rows()
+    data = explore.splits_of(run, digits)
+    position = len(rows["row"]) - 1
+    assert rows["split"][position] == explore.TEST
+    assert data.test.labels[int(rows["row"][position])] == rows["labels"][position]
+    image = explore.pictures(data, rows, [position])[0]
+    assert (image == data.test.images[int(rows["row"][position])].numpy()).all()
+    assert len(data.test.labels) == 129, "a tenth of the training rows, not the official test split"
+
+
+def test_another_data_set_of_the_same_name_is_refused(plane_run, digits):
+    from dataclasses import replace
+
+    from semidml.data.dataset import Split
+
+    larger = [Split(part.images.repeat(1, 1, 2, 2), part.labels) for part in (digits.train, digits.test)]
+    with pytest.raises(ValueError, match=r"16 x 16 pixels .* 8 x 8 pixels"):
+        explore.splits_of(plane_run, replace(digits, train=larger[0], test=larger[1]))
+    with pytest.raises(ValueError, match="classes"):
+        explore.splits_of(plane_run, replace(digits, class_names=tuple("abcdefghij")))
+
+
+def test_nearest_is_the_nearest_of_a_line():
+    rows = {"seen": np.array([True, False, True, False, True])}
+    latents = np.array([[0.0], [1], [3], [7], [100]], dtype=np.float32)
+    near = explore.nearest(latents, rows, 2, seen=True, k=2)
+    assert near.positions.tolist() == [0, 4] and near.distances.tolist() == [3, 97]
+    near = explore.nearest(latents, rows, 1, seen=False)
+    assert near.positions.tolist() == [3] and near.distances.tolist() == [6], "not itself, and no more than there are"
+    assert explore.nearest(latents, {"seen": np.ones(5, bool)}, 0, seen=False).positions.tolist() == []
+
+
+def test_grouped_takes_turns_between_classes():
+    values = np.array([0, 0, 0, 1, 1, 2])
+    assert explore.grouped(values, [2, 1, 0, 4, 3, 5], most=4).tolist() == [2, 4, 5, 1]
+
+
+# ---- the decoder
+
+
+def test_reconstructions_are_sorted_and_their_error_is_theirs(plane_run, digits):
+    rows = plane_run.rows()
+    found = explore.reconstructions(plane_run.model(), explore.splits_of(plane_run, digits), rows)
+    assert len(found.positions) == (rows["split"] == explore.TEST).sum() == 500
+    assert (np.diff(found.errors) >= 0).all() and found.errors[0] < found.errors[-1]
+    assert found.errors[3] == pytest.approx(
+        evaluate.reconstruction_mse(found.originals[3:4], found.decoded[3:4]), rel=1e-4
+    )
+    assert found.errors.mean() == pytest.approx(plane_run.metrics()["reconstruction_mse"], rel=0.01)
+
+
+def test_lattice_runs_from_the_upper_left(plane_run):
+    model, latents = plane_run.model(), plane_run.frame(8)["latents"]
+    images = explore.lattice(model, latents, side=3)
+    corner = np.array([[np.percentile(latents[:, 0], 2), np.percentile(latents[:, 1], 98)]])
+    assert images.shape == (9, 1, 8, 8)
+    assert (images[0] == explore.decode(model, corner)[0]).all()
+
+
+def test_without_a_decoder_that_is_said(deep_run):
+    assert not explore.decoder_trained(deep_run)
+    with pytest.raises(ValueError, match="no decoder"):
+        explore.decode(deep_run.model(), np.zeros((1, 4)))
+    with pytest.raises(ValueError, match="2 latent dimensions"):
+        explore.lattice(deep_run.model(), np.zeros((5, 4)))
+
+
+# ---- maps in the plane
+
+
+def test_pca_keeps_the_distances_of_points_in_a_plane():
+    rng = np.random.default_rng(0)
+    flat = rng.normal(size=(50, 2)) * [3, 1]
+    latents = (flat @ np.linalg.qr(rng.normal(size=(5, 5)))[0][:2]).astype(np.float32)
+    points = explore.flat(latents, "pca", axes_of=latents)
+    assert np.linalg.norm(points[3] - points[7]) == pytest.approx(np.linalg.norm(latents[3] - latents[7]), rel=1e-5)
+    assert explore.variance_kept(latents, points) == pytest.approx(1, abs=1e-5)
+    assert points == pytest.approx(explore.flat(latents, "pca"), abs=1e-4), "the same as alone"
+
+
+def test_epochs_share_their_axes(deep_run):
+    last, before = deep_run.frame(3)["latents"], deep_run.frame(2)["latents"]
+    alone = explore.flat(last, "pca", axes_of=last)
+    beside = explore.flat(np.concatenate([before, last]), "pca", axes_of=last)
+    assert beside[len(before) :] == pytest.approx(alone, abs=1e-4)
+
+
+def test_a_projection_is_computed_once_and_kept_with_the_run(deep_run):
+    latents = deep_run.frame(3)["latents"][:60]
+    assert explore.plane(deep_run, 3, "tsne") is None
+    said = []
+    points = explore.make_plane(deep_run, 3, "tsne", latents, lambda fraction, text: said.append(text))
+    assert points.shape == (60, 2) and np.isfinite(points).all() and said
+    assert (explore.plane(deep_run, 3, "tsne") == points).all()
+    assert explore.plane(deep_run, 2, "tsne") is None, "another epoch is another projection"
+    (deep_run.path / "projections" / "tsne-0003.npz").write_bytes(b"torn")
+    assert explore.plane(deep_run, 3, "tsne") is None
+
+
+def test_what_cannot_be_projected_is_said():
+    with pytest.raises(ValueError, match="not finite"):
+        explore.flat(np.full((9, 3), np.nan, np.float32), "pca", axes_of=np.full((9, 3), np.nan, np.float32))
+    with pytest.raises(ValueError, match="at least 5"):
+        explore.flat(np.zeros((2, 3), np.float32), "tsne")
+    with pytest.raises(ValueError, match="projection must be one of pca, umap, tsne"):
+        explore.flat(np.zeros((9, 3), np.float32), "magic")
+
+
+# ---- to take away
+
+
+def test_everything_agrees_with_the_scores_and_survives_a_file(deep_run, digits):
+    found = explore.everything(deep_run, digits)
+    assert len(found["row"]) == 1797 and found["seen"].sum() == 130 and not found["seen"][1297:].any()
+    test = found["split"] == explore.TEST
+    right = (found["labels"] == found["predictions"])[test].mean()
+    assert right == pytest.approx(deep_run.metrics()["knn_accuracy_labelled"], abs=0.004)
+    with np.load(io.BytesIO(explore.as_npz(found)), allow_pickle=False) as arrays:
+        assert (arrays["latents"] == found["latents"]).all()
+    lines = list(csv.reader(io.StringIO(explore.as_csv(found, digits.class_names).decode())))
+    assert lines[0] == ["split", "row", "label", "seen", "prediction", "z1", "z2", "z3", "z4"] and len(lines) == 1798
+    assert lines[-1][:2] == ["test", "499"] and float(lines[-1][8]) == pytest.approx(found["latents"][-1, 3], rel=1e-4)
+
+
+def test_a_class_name_is_no_formula():
+    arrays = {
+        "split": np.zeros(1, int),
+        "row": np.zeros(1, int),
+        "labels": np.zeros(1, int),
+        "seen": np.ones(1, bool),
+        "predictions": np.zeros(1, int),
+        "latents": np.zeros((1, 1)),
+    }
+    assert b"'=1+1" in explore.as_csv(arrays, ["=1+1"])
+
+
+def test_the_zip_holds_the_run(deep_run):
+    with zipfile.ZipFile(io.BytesIO(explore.as_zip(deep_run))) as archive:
+        assert "deep/config.json" in archive.namelist() and "deep/frames/0003.npz" in archive.namelist()
+
+
+# ---- work in the background
+
+
+def test_a_task_tells_how_far_it_is_and_gives_its_result():
+    go = threading.Event()
+
+    def work(progress):
+        progress(0.5, "half")
+        go.wait(5)
+        return 42
+
+    task = explore.start(("test", 1), work)
+    assert explore.start(("test", 1), work) is task, "the same work is not begun twice"
+    while task.text != "half":
+        task.wait(0.01)
+    assert not task.done and task.fraction == 0.5
+    go.set()
+    assert task.wait(5).done and task.result == 42 and not task.error
+    assert explore.task(("test", 1)) is task
+    explore.forget(("test", 1))
+    assert explore.task(("test", 1)) is None
+
+
+def test_a_task_that_goes_wrong_says_so():
+    def work(progress):
+        raise ValueError("no such thing")
+
+    task = explore.start(("test", 2), work).wait(5)
+    assert task.done and task.result is None and task.error == "no such thing"
+
+
+def test_heavy_tasks_take_turns():
+    at_once, most = [], []
+
+    def work(progress):
+        at_once.append(1)
+        most.append(len(at_once))
+        threading.Event().wait(0.02)
+        at_once.pop()
+
+    for task in [explore.start(("turn", i), work) for i in range(5)]:
+        task.wait(5)
+    assert max(most) == 1
