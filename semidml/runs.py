@@ -275,18 +275,19 @@ def size_words(size: float) -> str:
     return f"{size:.1f} GB"
 
 
-def check_quota(more: int = 0) -> None:
-    """Raises ValueError, naming what could be deleted, when the runs and `more` bytes beside them pass the quota."""
-    used, allowed = usage(), quota()
+def check_quota(more: int = 0, folder: Path | None = None) -> None:
+    """Raises ValueError, naming what could be deleted, when the runs (of `folder`) and `more` bytes pass the quota."""
+    folder = folder or root()
+    used, allowed = folder_size(folder), quota()
     if used + more < allowed:
         return
-    largest = sorted(((run.size(), run.id) for run in list_runs(include_shipped=False)), reverse=True)[:3]
-    named = ", ".join(f"{name} ({size_words(size)})" for size, name in largest)
+    sizes = [(folder_size(path), path.name) for path in folder.iterdir() if valid_id(path.name)] if used else []
+    largest = ", ".join(f"{name} ({size_words(size)})" for size, name in sorted(sizes, reverse=True)[:3])
     raise ValueError(
         f"the runs take {size_words(used)} of the {size_words(allowed)} they may"
         + (f", and this needs {size_words(more)} more" if more else "")
-        + (f"; delete some first, the largest are {named}" if named else "")
-        + "; or set SEMIDML_QUOTA"
+        + (f": delete some first, the largest are {largest}" if largest else "")
+        + "; SEMIDML_QUOTA sets how much they may take"
     )
 
 
@@ -378,7 +379,7 @@ class Run:
         """Where it stands. What cannot be read is `failed` with its reason; nothing is raised."""
         try:
             epochs = self.config().epochs
-            status = self._status_file()
+            status = self.recorded()
         except ValueError as error:
             return Status("failed", f"this run's folder is damaged: {error}")
         status = replace(status, epochs=epochs)
@@ -393,8 +394,8 @@ class Run:
                 return replace(status, state="interrupted", reason=f"{heard}; {self.resume_words()}")
         return status
 
-    def _status_file(self) -> Status:
-        """status.json as it is. Raises ValueError."""
+    def recorded(self) -> Status:
+        """What status.json says, whatever has become of its process since. Raises ValueError when it is damaged."""
         values = _read_json(self.path / "status.json")
         known = {f.name for f in fields(Status)}
         try:
@@ -406,6 +407,11 @@ class Run:
         if not isinstance(status.updated, int | float) or not isinstance(status.owner, dict):
             raise ValueError("status.json is damaged")
         return status
+
+    def is_orphan(self) -> bool:
+        """Whether it waits for a process that has ended."""
+        status = self.status()
+        return status.state == "queued" and has_ended(status.owner, elsewhere=True)
 
     def resume_epoch(self) -> int:
         """The finished epochs that a resume would start from; 0 when it would start anew."""
@@ -523,8 +529,7 @@ class Run:
         self.config()
         if self.is_shipped:
             raise ValueError(f"{self.id} ships with the project and cannot be resumed")
-        orphaned = status.state == "queued" and has_ended(status.owner, elsewhere=True)
-        if status.state not in ("stopped", "interrupted", "failed") and not orphaned:
+        if status.state not in ("stopped", "interrupted", "failed") and not self.is_orphan():
             raise ValueError(f"{self.id} cannot be resumed: it is {status.state}")
         epoch = self.resume_epoch()
         (self.path / "stop").unlink(missing_ok=True)
@@ -714,6 +719,8 @@ class Writer:
         self._stray: list[int] = []  # frames to remove at the next one
         self._state_epoch, self._state_due, self._frame_due = 0, 0.0, 0.0
         try:
+            if run.recorded().state != "queued":  # a stop before this; while it waited it was meant for this
+                (self.path / "stop").unlink(missing_ok=True)
             self._clear_temporaries()
             (self.path / "frames").mkdir(exist_ok=True)
             (self.path / "error.txt").unlink(missing_ok=True)
@@ -1211,6 +1218,8 @@ def _check_tensors(path: Path) -> None:
 
 
 def _check_history(path: Path) -> None:
+    from semidml.train import Record
+
     previous = -1
     for line in path.read_bytes().splitlines():
         try:
@@ -1220,7 +1229,8 @@ def _check_history(path: Path) -> None:
             alarms = record["alarms"]
         except (ValueError, KeyError, TypeError, RecursionError):
             raise ValueError("history.jsonl is not a run's: a line is not a record") from None
-        good = all(isinstance(v, int | float) and math.isfinite(v) for v in numbers.values()) and len(record) == 8
+        good = all(isinstance(v, int | float) and math.isfinite(v) for v in numbers.values())
+        good = good and set(record) == {f.name for f in fields(Record)}
         good = good and all(isinstance(t, dict) and len(t) <= 100 and _plain(t) for t in tables)
         good = good and all(v is None or isinstance(v, int | float) for t in tables for v in t.values())
         good = good and isinstance(alarms, list) and all(isinstance(a, str) and len(a) <= 2000 for a in alarms)
@@ -1231,7 +1241,7 @@ def _check_history(path: Path) -> None:
 def _imported_status(run: Run, config: RunConfig) -> Status:
     """Done, failed or stopped as it was; what was running or waiting elsewhere is interrupted here."""
     try:
-        was = run._status_file()
+        was = run.recorded()
     except ValueError:
         was = Status("done" if (run.path / "weights.safetensors").exists() else "interrupted")
     state = "interrupted" if was.active else was.state

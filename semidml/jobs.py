@@ -1,0 +1,394 @@
+"""The app's background thread: it keeps a warm worker process, gives it one run after the other, and outlives no app.
+
+`jobs()` is the one supervisor of a runs' folder in this process; any thread may call it. Runs go on in the worker,
+whatever happens to a page; what they do is in their folders.
+"""
+
+import atexit
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from semidml import runs
+from semidml.config import RunConfig
+from semidml.runs import Run, Status
+
+MOST_WAITING = 50
+WORKER = (sys.executable, "-m", "semidml.worker")
+LOOK = 2.0  # seconds between two looks at an idle worker: is it still there
+LEAVE = 2.0  # seconds that a worker gets to leave when its pipe is closed
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """A download of a data set."""
+
+    name: str
+    state: str = "queued"  # queued | running | done | failed
+    fraction: float = 0.0
+    text: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something for a worker to do, and who hears of it."""
+
+    key: str
+    message: dict[str, str]
+    wanted: Callable[[], bool]  # still, when its turn has come
+    heard: Callable[[dict[str, Any]], None]
+    died: Callable[[str, int | None], None]  # the worker did: why, and its pid
+
+
+class Lane:
+    """A thread with one worker process, and the jobs that wait for it. The worker starts when needed, or ahead."""
+
+    def __init__(self, name: str, command: Sequence[str], changed: threading.Condition):
+        self.name, self.command, self.changed = name, list(command), changed
+        self.waiting: deque[Job] = deque()
+        self.current: Job | None = None
+        self.ready = False
+        self.warm = False
+        self._process: subprocess.Popen[str] | None = None
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def start(self, warm: bool = False) -> None:
+        """Have the thread; called with `changed` held."""
+        self.warm = self.warm or warm
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(target=self._serve, name=f"jobs: {self.name}", daemon=True)
+            self._thread.start()
+        self.changed.notify_all()
+
+    def put(self, job: Job) -> None:
+        """Queue a job; called with `changed` held."""
+        self.waiting.append(job)
+        self.start()
+
+    @property
+    def pid(self) -> int | None:
+        process = self._process
+        return None if process is None else process.pid
+
+    def close(self) -> None:
+        """Close the pipe: the worker ends, and what it runs is interrupted."""
+        with self.changed:
+            self._closed = True
+            self.changed.notify_all()
+            process = self._process
+        if process is not None and process.poll() is None:
+            _close_pipe(process)
+            try:
+                process.wait(LEAVE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _serve(self) -> None:
+        while not self._closed:
+            with self.changed:
+                job = self.waiting.popleft() if self.waiting else None
+                self.current = job
+                if job is None:
+                    self.changed.notify_all()
+            if job is not None:
+                if job.wanted():
+                    self._do(job)
+                continue
+            if self.warm and self._process is None:
+                self._start_worker()
+            with self.changed:
+                if not self.waiting and not self._closed:
+                    self.changed.wait(LOOK if self._process else None)
+            if self._process is not None and self._process.poll() is not None:
+                self._forget_worker()
+
+    def _do(self, job: Job) -> None:
+        """Give a job to the worker and listen until it has ended, or the worker has."""
+        try:
+            self._send(job.message)
+        except OSError as error:
+            job.died(f"no worker process could be started: {error}", None)
+            return
+        while (message := self._listen()) is not None:
+            job.heard(message)
+            with self.changed:
+                self.changed.notify_all()
+            if message.get("ended") == job.key:
+                return
+        pid = self.pid
+        why = self._forget_worker()
+        if not self._closed:
+            job.died(why, pid)
+
+    def _send(self, message: dict[str, str]) -> None:
+        """To the worker, or to a new one where the old has ended while it was idle."""
+        line = json.dumps(message) + "\n"
+        if self._process is not None and self._process.poll() is None and self._write(line):
+            return
+        if self._process is not None:
+            self._forget_worker()
+        self._start_worker(wait=False)
+        self._write(line)  # if it has ended at once, listening to it tells
+
+    def _write(self, line: str) -> bool:
+        assert self._process is not None and self._process.stdin is not None
+        try:
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return False
+        return True
+
+    def _start_worker(self, wait: bool = True) -> None:
+        package = str(Path(__file__).resolve().parent.parent)
+        paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+        process = subprocess.Popen(
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        )
+        with self.changed:
+            self._process = process
+            if self._closed:
+                _close_pipe(process)
+        if wait and self._listen() is None:
+            self.warm = False  # it cannot even begin: not again until somebody asks for something
+            self._forget_worker()
+
+    def _listen(self) -> dict[str, Any] | None:
+        """The worker's next line; None at its end."""
+        assert self._process is not None and self._process.stdout is not None
+        line = self._process.stdout.readline()
+        message = json.loads(line) if line.endswith("\n") else None
+        if message is not None and message.get("ready"):
+            with self.changed:
+                self.ready = True
+                self.changed.notify_all()
+        return message
+
+    def _forget_worker(self) -> str:
+        """Let go of a worker that has ended or closed its output; in words, how it ended."""
+        process = self._process
+        assert process is not None and process.stdout is not None
+        _close_pipe(process)
+        try:
+            code = process.wait(LEAVE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        process.stdout.close()
+        with self.changed:
+            self._process, self.ready = None, False
+            self.changed.notify_all()
+        return f"the worker process ended ({_words_for_code(code)})"
+
+
+def _close_pipe(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    try:
+        process.stdin.close()
+    except BrokenPipeError:  # what was still to be written has no reader any more
+        return
+
+
+def _words_for_code(code: int) -> str:
+    if code == -getattr(signal, "SIGKILL", 9):
+        return "signal 9: killed, perhaps for lack of memory"
+    return f"signal {-code}" if code < 0 else f"exit code {code}; the terminal says more"
+
+
+class Jobs:
+    """What is to be run, is running, or was: for one folder of runs. Safe to call from any thread."""
+
+    def __init__(self, root: Path | str, command: Sequence[str] = WORKER):
+        self.root = Path(root).absolute()
+        self._changed = threading.Condition(threading.RLock())
+        self._runs = Lane("runs", command, self._changed)
+        self._fetches = Lane("downloads", command, self._changed)  # beside the runs: it may wait long for a network
+        self._known: dict[str, Fetch] = {}
+        atexit.register(self.close)
+
+    def warm(self) -> None:
+        """Start a worker ahead of need; returns at once."""
+        with self._changed:
+            self._runs.start(warm=True)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker with torch loaded is there."""
+        return self._runs.ready
+
+    def worker_pid(self) -> int | None:
+        """Of the process that trains, None when there is none."""
+        return self._runs.pid
+
+    # ---- runs
+
+    def submit(self, config: RunConfig) -> Run:
+        """A new run, which starts as soon as those before it have ended. Raises ValueError when the queue is full or
+        the quota used up."""
+        with self._changed:
+            self._check_room()
+            runs.check_quota(folder=self.root)
+            run = runs.create(config, path=self.root / runs.new_id(config))
+            self._put(run)
+        return run
+
+    def resume(self, run_id: str) -> Run:
+        """Queue a run again that was stopped, interrupted or failed, or that an ended process had queued. Raises
+        ValueError."""
+        with self._changed:
+            run = self._run(run_id)
+            if run in self.queue() or run == self.running():
+                raise ValueError(f"{run_id} is {run.status().state} already")
+            self._check_room()
+            run.make_ready()
+            self._put(run)
+        return run
+
+    def stop(self, run_id: str) -> None:
+        """Stop a run: a waiting one at once, a running one within a tick, wherever it runs. Raises ValueError when it
+        does neither."""
+        with self._changed:
+            run = self._run(run_id)
+            run.stop()
+            job = next((job for job in self._runs.waiting if job.key == str(run.path)), None)
+            if job is not None:
+                self._runs.waiting.remove(job)
+                runs.write_status(run, replace(run.status(), state="stopped", updated=time.time()))
+                (run.path / "stop").unlink(missing_ok=True)
+            self._changed.notify_all()
+
+    def running(self) -> Run | None:
+        """The run that the worker has now."""
+        job = self._runs.current
+        return None if job is None else Run(job.key)
+
+    def queue(self) -> list[Run]:
+        """The runs that wait, in their order."""
+        with self._changed:
+            found = [Run(job.key) for job in self._runs.waiting]
+        return [run for run in found if run.status().state == "queued"]
+
+    def orphans(self) -> list[Run]:
+        """Queued runs whose app has ended, to be offered again with `resume`; the oldest first."""
+        if not self.root.is_dir():
+            return []
+        found = [Run(path) for path in self.root.iterdir() if runs.valid_id(path.name)]
+        return sorted((run for run in found if run.is_orphan()), key=Run.created)
+
+    def wait(self, run_id: str, timeout: float) -> Status:
+        """The status of a run of this queue once it has ended, or after `timeout` seconds."""
+        run = self._run(run_id)
+        with self._changed:
+            self._changed.wait_for(lambda: run != self.running() and run not in self.queue(), timeout)
+        return run.status()
+
+    def _run(self, run_id: str) -> Run:
+        path = self.root / runs.checked_id(run_id)
+        if path.is_symlink() or not path.is_dir():
+            raise ValueError(f"there is no run called {run_id!r}")
+        return Run(path)
+
+    def _check_room(self) -> None:
+        if len(self._runs.waiting) >= MOST_WAITING:
+            raise ValueError(f"{MOST_WAITING} runs are waiting already, which is the most; stop one of them first")
+
+    def _put(self, run: Run) -> None:
+        def wanted() -> bool:
+            return run.path.is_dir() and run.status().state == "queued"
+
+        def heard(message: dict[str, Any]) -> None:
+            if message.get("ended") == key and message["state"] == "failed":
+                _settle(run, "failed", message["reason"], self.worker_pid())
+
+        def died(why: str, pid: int | None) -> None:
+            _settle(run, "interrupted", why, pid)
+
+        key = str(run.path)
+        self._runs.put(Job(key, {"run": key}, wanted, heard, died))
+
+    # ---- downloads
+
+    def fetch(self, name: str) -> None:
+        """Download a data set of the table, beside the runs; `fetching` tells how far it is."""
+        with self._changed:
+            if name in self._known and self._known[name].state in ("queued", "running"):
+                return
+            self._known[name] = Fetch(name)
+            self._fetches.put(
+                Job(
+                    name,
+                    {"fetch": name},
+                    lambda: True,
+                    lambda message: self._hear_of_fetch(name, message),
+                    lambda why, pid: self._hear_of_fetch(name, {"ended": name, "state": "failed", "reason": why}),
+                )
+            )
+
+    def fetching(self) -> list[Fetch]:
+        """The downloads of this process, those that have ended included."""
+        with self._changed:
+            return list(self._known.values())
+
+    def _hear_of_fetch(self, name: str, message: dict[str, Any]) -> None:
+        with self._changed:
+            now = self._known[name]
+            if message.get("began") == name:
+                now = replace(now, state="running")
+            elif message.get("at") == name:
+                now = replace(now, state="running", fraction=message["fraction"], text=message["text"])
+            elif message.get("ended") == name:
+                now = replace(now, state=message["state"], reason=message["reason"])
+                now = replace(now, fraction=1.0) if now.state == "done" else now
+            self._known[name] = now
+
+    def close(self) -> None:
+        """End the workers; a run that is on reads as interrupted."""
+        self._runs.close()
+        self._fetches.close()
+        atexit.unregister(self.close)
+
+
+def _settle(run: Run, state: str, why: str, worker: int | None) -> None:
+    """Say in its folder how a run ended, where the worker could not. One that another process writes is left alone."""
+    try:
+        status = run.recorded()
+        if status.state == "queued" or (status.state == "running" and status.owner.get("pid") == worker):
+            reason = f"{why}; {run.resume_words()}"
+            runs.write_status(run, replace(status, state=state, reason=reason, step=0, updated=time.time()))
+    except (OSError, ValueError):  # deleted, damaged or on a full disk: the queue goes on
+        traceback.print_exc()
+
+
+# ---- the one of this process
+
+_making = threading.Lock()
+
+
+def jobs(root: Path | str | None = None) -> Jobs:
+    """The supervisor of a folder of runs (by default `runs.root()`), the same one for every caller in this process."""
+    folder = Path(root or runs.root()).absolute()
+    # Streamlit loads this module anew when its file changes; the handle must outlive that, or a second worker starts.
+    registry = sys.modules.setdefault("semidml_jobs_registry", ModuleType("semidml_jobs_registry"))
+    with _making:
+        known: dict[Path, Jobs] = registry.__dict__.setdefault("known", {})
+        if folder not in known:
+            known[folder] = Jobs(folder)
+        return known[folder]
