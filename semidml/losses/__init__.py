@@ -1,11 +1,29 @@
 """Metric losses: loss(z: (B, D), y: (B,)) -> (), one small file each. This table is torch-free.
 
 `target` is a factory `build(latent_dim, classes, **knobs) -> loss`; what it returns is a function, or an nn.Module
-where the loss has parameters of its own. A loss without a valid pair is 0 with a gradient path. `facts["scale"]` says
-the unit.
+where the loss has parameters or centers of its own, which then belong to the model. `facts` say
+
+    scale       the unit
+    needs       what a batch must hold for the loss to say anything: a row, a pair, a positive pair, or a triplet (a
+                positive and a negative of one anchor); without it the loss is 0 with a gradient path
+    pairs       it takes loss(z, y, pairs=...)
+    static      a step has static shapes and asks the device for nothing (with `pairs`: where they are given)
+    normalised  it looks at directions only, as if z lay on the unit sphere: in 2-D that is a circle
+    distances   it looks at distances between rows only: moving all of them changes nothing
+    every_row   all rows of a batch count
 """
 
+from typing import Any
+
 from semidml.registry import Entry, table
+
+
+def _facts(scale: str, needs: str, **others: bool) -> dict[str, Any]:
+    usual = {"pairs": False, "static": False, "normalised": False, "distances": False, "every_row": True}
+    return {"scale": scale, "needs": needs} | usual | others
+
+
+WEN = "Wen, Zhang, Li and Qiao 2016, doi 10.1007/978-3-319-46478-7_31"
 
 LOSSES = table(
     [
@@ -16,11 +34,121 @@ LOSSES = table(
             "Schroff et al. 2015, arXiv 1503.03832; Hermans et al. 2017, arXiv 1703.07737",
             "semidml.losses.triplet:build",
             knobs=("margin", "mining"),
-            facts={
-                "scale": "Euclidean distance in the latent space; equals the margin when all points coincide",
-                "pairs": True,
-                "normalised": False,
-            },
+            facts=_facts(
+                "Euclidean distance in the latent space; equals the margin when all points coincide",
+                "triplet",
+                pairs=True,
+                static=True,
+                distances=True,
+            ),
+        ),
+        Entry(
+            "contrastive",
+            "contrastive",
+            "positives together, negatives at least a margin apart",
+            "Hadsell, Chopra and LeCun 2006, doi 10.1109/CVPR.2006.100",
+            "semidml.losses.contrastive:build",
+            knobs=("margin",),
+            facts=_facts(
+                "squared Euclidean distance; equals the margin squared when all points coincide",
+                "pair",
+                pairs=True,
+                static=True,
+                distances=True,
+            ),
+        ),
+        Entry(
+            "supcon",
+            "supervised contrastive",
+            "each row must pick its positives out of all other rows, by direction",
+            "Khosla et al. 2020, arXiv 2004.11362",
+            "semidml.losses.supcon:build",
+            knobs=("temperature",),
+            facts=_facts("nats", "positive pair", pairs=True, static=True, normalised=True),
+        ),
+        Entry(
+            "center",
+            "softmax + center",
+            "a linear classifier, and each row near the moving center of its class",
+            WEN,
+            "semidml.losses.center:build",
+            knobs=("center_weight",),
+            facts=_facts("nats, and squared Euclidean distance times the weight", "row", static=True),
+        ),
+        Entry(
+            "center-only",
+            "center alone",
+            "each row near its class's moving center, nothing else: it collapses, and is here so that one can see it",
+            WEN,
+            "semidml.losses.center:build_only",
+            facts=_facts("squared Euclidean distance; 0 when all points coincide on the centers", "row", static=True),
+        ),
+        Entry(
+            "lifted-structure",
+            "lifted structure",
+            "each positive pair against all negatives of both of its rows, smoothly",
+            "Oh Song et al. 2016, arXiv 1511.06452",
+            "semidml.losses.lifted:build",
+            knobs=("margin",),
+            facts=_facts("squared Euclidean distance", "triplet", pairs=True, static=True, distances=True),
+        ),
+        Entry(
+            "ntxent",
+            "NT-Xent",
+            "each positive must win against all negatives of its anchor, by direction",
+            "Chen et al. 2020, arXiv 2002.05709",
+            "semidml.losses.ntxent:build",
+            knobs=("temperature",),
+            facts=_facts("nats", "triplet", pairs=True, static=True, normalised=True),
+        ),
+        Entry(
+            "multi-similarity",
+            "multi-similarity",
+            "soft maxima of each row's similarities to positives and to negatives",
+            "Wang et al. 2019, arXiv 1904.06627",
+            "semidml.losses.pml:multi_similarity",
+            facts=_facts("cosine", "pair", normalised=True),
+        ),
+        Entry(
+            "circle",
+            "circle",
+            "each similarity pulled the harder the farther it is from its optimum",
+            "Sun et al. 2020, arXiv 2002.10857",
+            "semidml.losses.pml:circle",
+            facts=_facts("cosine times 80", "triplet", normalised=True),
+        ),
+        Entry(
+            "n-pairs",
+            "N-pairs",
+            "one pair of each class (the first in the batch) against the other classes, by dot product",
+            "Sohn 2016, NIPS 29",
+            "semidml.losses.pml:n_pairs",
+            facts=_facts("nats", "triplet", every_row=False),
+        ),
+        Entry(
+            "angular",
+            "angular",
+            "the angle under which a negative sees anchor and positive is kept small",
+            "Wang et al. 2017, arXiv 1708.01682",
+            "semidml.losses.pml:angular",
+            facts=_facts("squared distance on the unit sphere, stretched", "triplet", normalised=True),
+        ),
+        Entry(
+            "proxy-anchor",
+            "proxy anchor",
+            "a learned proxy of each class is the anchor of all rows",
+            "Kim et al. 2020, arXiv 2003.13911",
+            "semidml.losses.pml:proxy_anchor",
+            facts=_facts("cosine times 32", "row", normalised=True),
+        ),
+        Entry(
+            "arcface",
+            "ArcFace",
+            "a classifier by angle, with 28.6 degrees between each row's own class and the others",
+            "Deng et al. 2019, arXiv 1801.07698",
+            "semidml.losses.pml:arcface",
+            knobs=("temperature",),
+            facts=_facts("nats", "row", normalised=True),
         ),
     ]
 )

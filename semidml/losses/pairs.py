@@ -51,3 +51,14 @@ def distances(z: Tensor) -> Tensor:
     if z.device.type == "mps":  # no gradient of cdist there (PyTorch issue 141287)
         return torch.linalg.vector_norm(z[:, None] - z, dim=2)
     return torch.cdist(z, z, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def mean_where(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of `values` over the entries of `mask`, of the same shape -> (); 0 where the mask is empty."""
+    return torch.where(mask, values, 0).sum() / mask.sum().clamp_min(1)
+
+
+def log_sum_exp_where(values: Tensor, mask: Tensor) -> Tensor:
+    """log sum exp over the second axis of the entries of `mask`, (B, M) -> (B,). A row without any gives a number that
+    is very low but finite, so that a caller who masks it out has no NaN in the gradient."""
+    return values.masked_fill(~mask, torch.finfo(values.dtype).min).logsumexp(1)

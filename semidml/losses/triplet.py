@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from semidml.losses.pairs import Pairs, distances, pairs_of
+from semidml.losses.pairs import Pairs, distances, mean_where, pairs_of
 
-REDUCTION = "all"  # what `build` trains with
+REDUCTION = "nonzero"  # what `build` trains with: on MNIST 0.4 to 1 points more accurate than "all" in 5 epochs (n = 1)
 CHUNK = {"cpu": 1 << 18}  # triplets looked at together: on a CPU, what stays in its cache (1 MB)
 CHUNK_ELSEWHERE = 1 << 26
 
@@ -46,9 +46,8 @@ def triplet_loss(
     if mining == "all":
         return AllTriplets.apply(d, pairs, margin, reduction)
     d_ap, d_an, valid = MINED[mining](d, pairs)
-    hinge = torch.where(valid, d_ap - d_an + margin, 0).clamp_min(0)
-    count = (valid if reduction == "all" else hinge > 0).sum()
-    return hinge.sum() / count.clamp_min(1)
+    hinge = (d_ap - d_an + margin).clamp_min(0)
+    return mean_where(hinge, valid if reduction == "all" else valid & (hinge > 0))
 
 
 def semihard(d: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor, Tensor]:
