@@ -12,10 +12,12 @@ MEDMNIST_PAPER = "Yang et al. 2023, doi 10.1038/s41597-022-01721-8"
 
 
 def augment_strength(shape: tuple[int, int, int]) -> float:
-    """How strongly images (C, H, W) may be turned, scaled and shifted without losing what they show: 1 is SCIENCE's
-    rule for 28x28 (12 degrees, 10 %). At 8x8 a shift of 10 % is most of a pixel and blurs strokes one pixel wide, so
-    small images get a quarter of it."""
-    return 1.0 if min(shape[1:]) >= 16 else 0.25
+    """How strongly images (C, H, W) are turned, scaled and shifted: 1 is up to 12 degrees and 10 %, right for 28x28.
+
+    Images of less than 16 pixels a side get half of it. At 8x8 a shift of 10 % is most of a pixel. Digits, plain DML,
+    5-NN accuracy on held-out training rows at strengths 0 / 0.5 / 1: with all labels in 2-D .950 / .945 / .893, with a
+    tenth of them .743 / .822 / .837 (+- .01 to .05, n=4, two CPU cores, November 2026)."""
+    return 1.0 if min(shape[1:]) >= 16 else 0.5
 
 
 def _idx(

@@ -77,7 +77,7 @@ def unreachable(urls: Sequence[str], seconds: float = CONNECT_SECONDS) -> dict[s
     def knock(url: str) -> None:
         try:
             socket.create_connection(_door(url), timeout=seconds).close()
-            del reasons[url]
+            reasons.pop(url, None)
         except OSError as error:
             reasons[url] = error.strerror or str(error)
 
@@ -104,12 +104,15 @@ def _receive(url: str, file: BinaryIO, report: Callable[[int], None], limit: int
     request = urllib.request.Request(url, headers={"User-Agent": "semidml"})
     received = 0
     with urllib.request.urlopen(request, timeout=STALL_SECONDS) as response:
+        promised = response.length
         while chunk := response.read(CHUNK):
             received += len(chunk)
             if received > limit:
                 raise OSError(f"it sends more than {limit / 1e6:.0f} MB")
             file.write(chunk)
             report(received)
+    if promised and received < promised:
+        raise OSError(f"the connection ended after {received:,} of {promised:,} bytes")
     return received
 
 
