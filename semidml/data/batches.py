@@ -30,9 +30,12 @@ class Batches:
     that pairs are found once.
     """
 
-    def __init__(self, labels: Tensor, seen: Tensor, per_class: int, batch_size: int, augment: bool):
-        """labels: (N,), read at the `seen` rows (n,) only. Raises ValueError when a step would be too large."""
-        self.n, self.batch_size, self.augment = len(labels), batch_size, augment
+    def __init__(
+        self, labels: Tensor, seen: Tensor, per_class: int, batch_size: int, augment: bool, strength: float = 1
+    ):
+        """labels: (N,), read at the `seen` rows (n,) only; `strength` of the augmentation, `Dataset.augment_strength`.
+        Raises ValueError when a step would be too large."""
+        self.n, self.batch_size, self.augment, self.strength = len(labels), batch_size, augment, strength
         self.steps = -(-self.n // batch_size)
         shown = labels[seen]
         self.classes = [seen[shown == c] for c in shown.unique().tolist()]
@@ -50,7 +53,9 @@ class Batches:
         """The rows of the next epoch, on the CPU."""
         blocks = [self._block(rows, m, generator) for rows, m in zip(self.classes, self.blocks, strict=True)]
         labelled = torch.cat(blocks, dim=1)
-        views = affine_parameters(self.steps, labelled.shape[1], generator) if self.augment else None
+        views = None
+        if self.augment:
+            views = affine_parameters(self.steps, labelled.shape[1], generator, self.strength)
         return Epoch(labelled, views, self._pass(generator))
 
     def _block(self, rows: Tensor, m: int, generator: torch.Generator) -> Tensor:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from semidml.data.augment import affine, affine_parameters
+from semidml.data.batches import Batches
 
 STILL = torch.tensor([[0.0, 1.0, 0.0, 0.0]])
 
@@ -70,3 +71,14 @@ def test_what_suits_the_data_does_not_change_the_class(digits):
     nearest = torch.cdist(affine(images, parameters).flatten(1), images.flatten(1)).argmin(1)
     assert (labels[nearest] == labels).float().mean() > 0.98
     assert (nearest == torch.arange(rows)).float().mean() > 0.7
+
+
+def test_an_epoch_of_augmented_batches_keeps_to_the_strength():
+    labels, rows = torch.arange(10).repeat(4), torch.arange(40)
+
+    def views(strength):
+        batches = Batches(labels, rows, per_class=3, batch_size=8, augment=True, strength=strength)
+        return batches.epoch(torch.Generator().manual_seed(0)).views
+
+    assert views(0.5).shape == (5, 30, 4)
+    torch.testing.assert_close(views(0.5) - STILL[0], 0.5 * (views(1) - STILL[0]), rtol=0, atol=1e-6)
