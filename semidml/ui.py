@@ -11,15 +11,23 @@ A page begins with `page(title)`. Heavy modules load where they are used: the fi
     ui.write_link(config)                  the link says what the knobs say
 """
 
+import base64
+import io
+import itertools
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from semidml.config import FAMILIES, RunConfig, knobs, seen_labels, shown
+
+if TYPE_CHECKING:
+    from semidml.runs import Run, Status
 
 ROOT = Path(__file__).resolve().parent.parent
 MENU = {
@@ -33,6 +41,7 @@ MENU = {
 TRAIN = "pages/1_Train.py"
 EXPLORE = "pages/2_Explore.py"
 DATA = "pages/3_Data.py"
+SIDEBAR = 220  # pixels wide; folded away on a phone
 SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
 NAMES = {
     "data": "Data",
@@ -43,10 +52,13 @@ NAMES = {
     "lr_decay": "Learning rate decay",
 }
 STYLE = """<style>
-[data-testid="stMainBlockContainer"] {padding-top: 2.6rem; padding-bottom: 3rem; max-width: 1500px;}
-[data-testid="stSidebar"] [data-testid="stPageLink"] p {font-size: 0.95rem;}
+[data-testid="stMainBlockContainer"] {padding: 2.6rem 2.2rem 3rem; max-width: 1500px;}
+[data-testid="stSidebarUserContent"] {padding-left: 1rem; padding-right: 1rem;}
+[data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.45rem;}
 h1 {font-size: 1.9rem !important; padding-bottom: 0.2rem !important;}
-h2 {font-size: 1.3rem !important;} h3 {font-size: 1.05rem !important;}
+h2 {font-size: 1.3rem !important; padding-top: 1.2rem !important;}
+h3 {font-size: 1.05rem !important;}
+[data-testid="stMetricValue"] {font-size: 1.5rem;}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
 </style>"""
 
@@ -60,7 +72,7 @@ def page(title: str, icon: str = ":material/scatter_plot:") -> None:
         page_title=title if title == "semidml" else f"{title} · semidml",
         page_icon=icon,
         layout="wide",
-        initial_sidebar_state="auto",
+        initial_sidebar_state=SIDEBAR,
     )
     st.html(STYLE)
     warm_up()
@@ -282,22 +294,57 @@ def _moved(name: str) -> None:
 # ---- words
 
 
-def labels_of(config: RunConfig) -> tuple[int, int, int]:
-    """(seen labels, official training rows, classes) of a config's data set."""
-    from semidml.data import store
+def values_of(config: RunConfig) -> dict[str, Any]:
+    """What to choose to get this config: data, model, and what differs from their defaults."""
+    return {"data": config.data, "model": config.model} | config.changed()
 
-    facts = store.facts(config.data)
-    return seen_labels(config.pl, facts["train"]), facts["train"], facts["classes"]
+
+def used() -> set[str]:
+    """Knobs that have an effect with the choices made now."""
+    return RunConfig.of({name: value for name, value in chosen().items() if name in FAMILIES}).used()
+
+
+def changes(before: RunConfig, after: RunConfig) -> str:
+    """What changed between two settings: `alpha 0.02 → 0.5, seed 0 → 1`; "" when nothing that has an effect did."""
+    names = before.used() | after.used()
+    return ", ".join(
+        f"{title(name).lower() if name != 'pl' else 'labels seen (%)'} {_told(name, before)} → {_told(name, after)}"
+        for name in knobs()
+        if name in names and getattr(before, name) != getattr(after, name)
+    )
+
+
+def _told(name: str, config: RunConfig) -> str:
+    return entry_title(name, shown(getattr(config, name))) if name in config.used() else "none"
 
 
 def setting(config: RunConfig) -> str:
     """A config in words: `MNIST, 60 labels, DML autoencoder`."""
     try:
-        labels = f"{labels_of(config)[0]:,} labels" if config.pl < 100 else "all labels"
+        seen = seen_labels(config.pl, official_rows(config.data))
+        labels = "all labels" if config.pl == 100 else "1 label" if seen == 1 else f"{seen:,} labels"
     except ValueError:
         labels = f"{shown(config.pl)} % of the labels"
-    labels = "1 label" if labels == "1 labels" else labels
     return f"{entry_title('data', config.data)}, {labels}, {entry_title('model', config.model)}"
+
+
+def official_rows(name: str) -> int:
+    """Rows of the training set that pl is a percentage of. Raises ValueError when the data set is not there."""
+    from semidml.data import store
+
+    return store.facts(name)["train"]
+
+
+def data_title(name: str) -> str:
+    """A data set's title, and whether it has yet to be fetched."""
+    return entry_title("data", name) + ("" if is_here(name) else " (not here yet)")
+
+
+def is_here(name: str) -> bool:
+    """Whether the data set can be loaded without a download."""
+    from semidml.data import store
+
+    return any(there.name == name and there.here for there in store.available())
 
 
 def percent(value: float | None) -> str:
@@ -305,11 +352,86 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
+def score_words(name: str, value: float | None) -> str:
+    """A score as it is read: accuracies in percent, others to two digits; a dash where there is none."""
+    if value is None:
+        return "–"
+    if "accuracy" in name or name in ("chance", "seen_class_ceiling"):
+        return percent(value)
+    return f"{value:.3f}" if name == "reconstruction_mse" else f"{value:.2f}"
+
+
 def seconds_words(seconds: float) -> str:
-    """`12 s`, `3 min`, `2 h`."""
+    """`12 s`, `3 min`, `2.1 h`."""
     if seconds < 99:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def age_words(then: float) -> str:
+    """`3 min ago`; a date when it is longer ago than a day."""
+    ago = time.time() - then
+    if ago < 60:
+        return "just now"
+    if ago < 86400:
+        return f"{ago / 60:.0f} min ago" if ago < 5400 else f"{ago / 3600:.0f} h ago"
+    return time.strftime("%-d %b %Y", time.localtime(then))
+
+
+def run_words(run: "Run") -> str:
+    """A run in a list: setting, state or score, age."""
+    try:
+        name = setting(run.config())
+    except ValueError:
+        return f"{run.id} · damaged"
+    status = run.status()
+    state = status.state
+    if state == "done":
+        state = f"kNN {percent((run.metrics() or {}).get('knn_accuracy'))}"
+    elif state == "running":
+        state = f"epoch {status.epoch} of {status.epochs}"
+    return f"{name} · {state} · {'shipped' if run.is_shipped else age_words(run.created())}"
+
+
+def difference_words(name: str, before: float | None, after: float | None) -> str:
+    """`+1.2` (points of a percentage) or `-0.013`; a dash when one is missing."""
+    if before is None or after is None:
+        return "–"
+    share = "accuracy" in name
+    difference = round((after - before) * (100 if share else 1), 1 if share else 3)
+    return f"{difference:+.1f} points" if share else f"{difference:+.3f}"
+
+
+def state_words(run: "Run", status: "Status") -> str:
+    """Where a run stands, for the reader."""
+    if status.state == "queued":
+        return "Waiting for its turn"
+    seconds = (status.latest or {}).get("seconds", 0)
+    at = f"epoch {status.epoch} of {status.epochs}"
+    if status.state == "running":
+        if status.epoch == status.epochs:
+            return f"Scoring all images ({seconds:.0f} s of training)"
+        return f"Training: {at}, {seconds:.0f} s"
+    seconds = (run.metrics() or {}).get("seconds", seconds)
+    ends = {"done": "Done", "stopped": "Stopped", "interrupted": "Interrupted", "failed": "Failed"}
+    return f"**{ends[status.state]}** · {at}" + (f" · {seconds_words(seconds)} of training" if seconds else "")
+
+
+def alarms(status: "Status") -> list[str]:
+    """What is wrong with the newest points, in sentences."""
+    return list((status.latest or {}).get("alarms", []))
+
+
+def python_of(config: RunConfig) -> str:
+    """The Python that trains this config."""
+    values = ", ".join(f"{name}={value!r}" for name, value in values_of(config).items())
+    return (
+        "from semidml.config import RunConfig\nfrom semidml.data import store\nfrom semidml.train import fit\n\n"
+        f"config = RunConfig({values})\n"
+        "training = fit(config, store.load(config.data))\n"
+        "for tick in training:\n    print(tick.epoch, tick.terms, tick.scores)\n"
+        "print(training.finish())"
+    )
 
 
 def short(path: Path) -> str:
@@ -318,20 +440,51 @@ def short(path: Path) -> str:
     return str(path).replace(home, "~", 1) if str(path).startswith(home) else str(path)
 
 
+@st.cache_data(max_entries=64, ttl=30, show_spinner=False)
+def estimate(config: RunConfig) -> str:
+    """How long this config takes here, from this machine's finished runs; says so when nothing like it was measured."""
+    from semidml import runs
+
+    alike = ("data", "model", "encoder", "augment", "mining")
+    times: list[tuple[bool, float]] = []
+    for run in runs.list_runs(include_shipped=False)[:200]:
+        if run.status().state != "done":
+            continue
+        other, seconds = run.config(), (run.metrics() or {}).get("seconds")
+        if seconds and all(getattr(other, name) == getattr(config, name) for name in alike):
+            steps = other.epochs / other.batch_size
+            times.append((other.batch_size == config.batch_size, seconds / steps))
+    if not times:
+        return "How long it takes was not measured here yet."
+    same = [seconds for is_same, seconds in times if is_same] or [seconds for _, seconds in times]
+    seconds = median(same) * config.epochs / config.batch_size
+    runs_words = "a finished run" if len(same) == 1 else f"{len(same)} finished runs"
+    return f"About {seconds_words(seconds)} of training on this machine, going by {runs_words}."
+
+
 # ---- runs, data and models, cached
 
 
-def running_runs() -> list[Any]:
+def running_runs() -> list["Run"]:
     """Runs of this folder that are running now, whoever started them."""
     from semidml import runs
 
-    return [run for run in runs.list_runs() if run.status().state == "running"]
+    return [run for run in runs.list_runs(include_shipped=False) if run.status().state == "running"]
 
 
-def progress_words(run: Any) -> str:
+def progress_words(run: "Run") -> str:
     """Setting and progress of a run: `MNIST, 60 labels, DML autoencoder: epoch 3 of 10`."""
     status = run.status()
     return f"{setting(run.config())}: epoch {status.epoch} of {status.epochs}"
+
+
+def look(run: "Run") -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """(newest frame, rows) of a run; None before its first frame."""
+    try:
+        frame = run.live()
+        return None if frame is None else (frame, rows(run.id))
+    except FileNotFoundError:  # not begun, or deleted between two looks
+        return None
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the images …")
@@ -365,3 +518,181 @@ def frame(run_id: str, epoch: int) -> dict[str, Any]:
     from semidml import runs
 
     return runs.get(run_id).frame(epoch)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def originals(run_id: str) -> Any:
+    """The images whose reconstructions a run's frames hold: uint8 (m, C, H, W). Raises ValueError if not here."""
+    from semidml import explore, runs
+
+    run = runs.get(run_id)
+    its_rows = rows(run_id)
+    return explore.pictures(explore.splits_of(run, dataset(run.config().data)), its_rows, its_rows["shown"])
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def floors(run_id: str) -> dict[str, float]:
+    """What needs no training, on the rows that a run's map draws: chance, kNN on raw pixels. See `evaluate.floors`."""
+    import numpy as np
+
+    from semidml import evaluate, explore, runs
+
+    run = runs.get(run_id)
+    its_rows, data = rows(run_id), explore.splits_of(run, dataset(run.config().data))
+    train, test = np.flatnonzero(its_rows["split"] == 0), np.flatnonzero(its_rows["split"] == 1)
+    images, labels = explore.pictures(data, its_rows, np.arange(len(its_rows["row"]))), its_rows["labels"]
+    seen = np.flatnonzero(its_rows["seen"][train])
+    return evaluate.floors(images[train], labels[train], seen, images[test], labels[test], len(data.class_names))
+
+
+def class_names(run: "Run") -> list[str]:
+    """Names of a run's classes, in order; numbers where the run does not say."""
+    names = (run.details().get("data") or {}).get("class_names")
+    return list(names) if names else [str(label) for label in range(int(rows(run.id)["labels"].max()) + 1)]
+
+
+def run_before(run: "Run") -> "Run | None":
+    """The finished run that was made before this one, on the same data if there is one."""
+    from semidml import runs
+
+    older = [other for other in runs.list_runs(include_shipped=run.is_shipped) if other.created() < run.created()]
+    finished = [other for other in older if other.status().state == "done"]
+    alike = [other for other in finished if other.config().data == run.config().data]
+    return (alike or [None])[0]
+
+
+# ---- maps
+
+PLOTLY = {"displaylogo": False, "displayModeBar": False, "scrollZoom": False}
+
+
+def flat(frame: Mapping[str, Any], axes_of: Mapping[str, Any] | None = None) -> tuple[Any, str]:
+    """(points (n, 2) of a frame, how they came about, in words). In two dimensions the latents themselves; of one
+    dimension drawn along it, with a fixed scatter across; of more, PCA on the axes of the frame `axes_of`."""
+    import numpy as np
+
+    from semidml import explore
+
+    latents = frame["latents"]
+    if latents.shape[1] == 2:
+        return latents, ""
+    if latents.shape[1] == 1:
+        across = np.random.default_rng(0).uniform(-1, 1, len(latents)).astype(np.float32)
+        return np.stack([latents[:, 0], across], axis=1), "one dimension, from left to right; the height means nothing"
+    axes = (axes_of or frame)["latents"]
+    return explore.flat(latents, "pca", axes_of=axes), f"{latents.shape[1]} dimensions, brought to two by PCA"
+
+
+def chart(figure: Any, key: str) -> None:
+    """A Plotly figure in the page's own font."""
+    figure.update_layout(font_family='"Source Sans", "Source Sans Pro", sans-serif')
+    st.plotly_chart(figure, key=key, config=PLOTLY, theme=None)
+
+
+def ends(low: str, high: str) -> None:
+    """Words at the two ends of the slider above."""
+    st.html(
+        f'<div style="display: flex; justify-content: space-between; margin-top: -1rem; font-size: 0.8rem; '
+        f'opacity: 0.7"><span>{low}</span><span>{high}</span></div>'
+    )
+
+
+def extent(run_id: str, points: Any) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Ranges of x and y for a run's map that only grow while this visitor looks, so that nothing jumps: they hold
+    all but the outermost 0.2 % of the points at either side, and are widened in steps of a quarter."""
+    import numpy as np
+
+    known = st.session_state.setdefault("extents", {})
+    low, high = np.percentile(points, [0.2, 99.8], axis=0)
+    low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
+    if run_id in known:
+        (left, right), (bottom, top) = known[run_id]
+        old_low, old_high = np.array([left, bottom]), np.array([right, top])
+        room = 0.25 * (old_high - old_low)
+        low = np.where(low < old_low, np.minimum(low, old_low - room), old_low)
+        high = np.where(high > old_high, np.maximum(high, old_high + room), old_high)
+    known[run_id] = ((float(low[0]), float(high[0])), (float(low[1]), float(high[1])))
+    while len(known) > 32:
+        known.pop(next(iter(known)))
+    return known[run_id]
+
+
+def frame_words(run: "Run", frame: Mapping[str, Any], its_rows: Mapping[str, Any], how: str) -> str:
+    """What a map shows: epoch, how many points of how many, and how they came to the plane."""
+    epoch, step = int(frame.get("epoch", 0)), int(frame.get("step", 0))
+    when = "Before training" if epoch == 0 and step == 0 else f"Epoch {epoch} of {run.config().epochs}"
+    when = f"In epoch {epoch + 1} of {run.config().epochs}, step {step}" if step else when
+    train, test = int((its_rows["split"] == 0).sum()), int((its_rows["split"] == 1).sum())
+    seen = int(its_rows["seen"].sum())
+    return (
+        f"{when} · {train + test:,} points: {train:,} training images ({seen:,} with a seen label) and {test:,} test "
+        f"images, a fixed draw in equal shares{f' · {how}' if how else ''}"
+    )
+
+
+def dark() -> bool | None:
+    """Whether the visitor's theme is dark; None before the browser has said so."""
+    return {"dark": True, "light": False}.get(st.context.theme.type or "")
+
+
+def small_map(run_id: str) -> None:
+    """A run's last frame as a small picture."""
+    picture = _small_map(run_id)
+    if picture is None:
+        st.caption("This run has kept no map.")
+    else:
+        st.image(picture, width="stretch")
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _small_map(run_id: str) -> bytes | None:
+    from semidml import plots, runs
+
+    found = look(runs.get(run_id))
+    return None if found is None else plots.map_image(flat(found[0])[0], found[1]["labels"], size=240)
+
+
+LIVING_FRAMES, LIVING_STEPS, LIVING_SIZE, MILLISECONDS = 9, 4, 300, 90
+
+
+def living_map(run_id: str) -> None:
+    """A run's frames as a picture that moves by itself from before training to the end, over and over; it stands
+    still for those who asked their system for less motion."""
+    moving, still = _living_map(run_id)
+    words = "Points that move from one cloud into groups of one colour each while a network is trained."
+    st.html(
+        f'''<picture><source media="(prefers-reduced-motion: reduce)" srcset="data:image/webp;base64,{still}">
+        <img src="data:image/webp;base64,{moving}" alt="{words}" style="width: 100%; max-width: 440px;
+        display: block; margin: auto;"></picture>'''
+    )
+
+
+@st.cache_data(max_entries=4, show_spinner="Drawing the map …")
+def _living_map(run_id: str) -> tuple[str, str]:
+    """(moving, still) as WebP in base64: a few frames, with straight ways between them, each scaled to one size."""
+    import numpy as np
+    from PIL import Image
+
+    from semidml import plots, runs
+
+    run = runs.get(run_id)
+    epochs, labels = run.frames(), rows(run_id)["labels"]
+    last = frame(run_id, epochs[-1])
+    share = np.linspace(0, 1, min(LIVING_FRAMES, len(epochs))) ** 1.6  # most happens early
+    kept = sorted({epochs[round(s * (len(epochs) - 1))] for s in share})
+    clouds = [flat(frame(run_id, epoch), last)[0].astype(np.float32) for epoch in kept]
+    clouds = [(cloud - cloud.mean(0)) / (np.abs(cloud - cloud.mean(0)).max() or 1) for cloud in clouds]
+    ways = [
+        (1 - step) * before + step * after
+        for before, after in itertools.pairwise(clouds)
+        for step in np.linspace(0, 1, LIVING_STEPS, endpoint=False)
+    ]
+    drawn = [plots.map_image(way, labels, LIVING_SIZE, 1.5, 1500) for way in (*ways, clouds[-1])]
+    pictures = [Image.open(io.BytesIO(png)) for png in drawn]
+    moving, still = io.BytesIO(), io.BytesIO()
+    times = [900] + [MILLISECONDS] * (len(pictures) - 2) + [2500]
+    pictures[0].save(
+        moving, "WEBP", save_all=True, append_images=pictures[1:], duration=times[: len(pictures)], loop=0, quality=70
+    )
+    pictures[-1].save(still, "WEBP", quality=80)
+    return base64.b64encode(moving.getvalue()).decode(), base64.b64encode(still.getvalue()).decode()

@@ -1,0 +1,100 @@
+"""Home: what this is, one living map, the gallery of finished runs, what runs now.
+
+python -m streamlit run app.py
+"""
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from semidml import runs, ui
+
+GALLERY = 8
+PRESETS = (
+    (
+        "Labels only",
+        "Plain deep metric learning: all labels of the digits, no decoder. Classes part, nothing else is asked for.",
+        {"data": "digits", "model": "dml"},
+    ),
+    (
+        "Images only",
+        "An autoencoder: alpha is 1, so no label is used. What looks alike lies together, and classes overlap.",
+        {"data": "digits", "model": "dml-ae", "alpha": "1"},
+    ),
+    (
+        "A few labels and all images",
+        "The DML autoencoder with 5 % of the labels: does the reconstruction help when labels are few?",
+        {"data": "digits", "model": "dml-ae", "pl": "5", "alpha": "0.02"},
+    ),
+)
+
+
+def hero(run: runs.Run | None) -> DeltaGenerator:
+    """The sentence, and beside it the place of the living map, which is drawn last because it takes longest."""
+    words, picture = st.columns([1, 1.25], gap="large", vertical_alignment="center")
+    with words:
+        st.title("See a latent space form")
+        st.markdown(
+            "Move a knob, press Train, and watch within seconds what a reconstruction and a handful of labels do to "
+            "the space in which a network arranges images."
+        )
+        st.page_link(ui.TRAIN, label="Train on the digits", icon=":material/play_circle:")
+        if run is not None:
+            st.page_link(
+                ui.EXPLORE, label="Explore this map", icon=":material/travel_explore:", query_params={"run": run.id}
+            )
+    with picture:
+        if run is None:
+            with st.container(border=True):
+                st.markdown("Here a map will move, once there is a finished run. **Train** makes one in a few seconds.")
+        else:
+            place = st.empty()
+            st.caption(
+                f"{ui.setting(run.config())}, from before training to its end. A point is an image, a colour a class."
+            )
+            return place
+    return st.empty()
+
+
+def gallery(finished: list[runs.Run]) -> None:
+    """Finished runs as small maps, the newest first, then the shipped."""
+    st.header("Finished runs")
+    if not finished:
+        st.markdown("None yet. They appear here with their map, their setting and their score.")
+        return
+    for start in range(0, min(len(finished), GALLERY), 4):
+        for column, run in zip(st.columns(4), finished[start : start + 4], strict=False):
+            with column:
+                card(run)
+    if len(finished) > GALLERY:
+        st.caption(f"{len(finished) - GALLERY} more are in the list on the pages Train and Explore.")
+
+
+def card(run: runs.Run) -> None:
+    with st.container(border=True):
+        ui.small_map(run.id)
+        metrics = run.metrics() or {}
+        st.markdown(f"**{ui.setting(run.config())}: {ui.percent(metrics.get('knn_accuracy'))}**")
+        st.caption(f"kNN on all labels; {'shipped' if run.is_shipped else ui.age_words(run.created())}")
+        st.page_link(ui.TRAIN, label="Look at it", icon=":material/arrow_forward:", query_params={"run": run.id})
+
+
+def start_with() -> None:
+    st.header("Start with")
+    for column, (name, what, link) in zip(st.columns(3), PRESETS, strict=True):
+        with column, st.container(border=True):
+            st.markdown(f"**{name}**")
+            st.markdown(what)
+            st.page_link(ui.TRAIN, label="Set the knobs so", icon=":material/tune:", query_params=link)
+
+
+ui.page("semidml")
+everything = runs.list_runs()
+finished = [run for run in everything if run.status().state == "done"]
+own, shipped = [r for r in finished if not r.is_shipped], [r for r in finished if r.is_shipped]
+star = (shipped or own or [None])[0]
+place = hero(star)
+start_with()
+gallery(own[: GALLERY - min(4, len(shipped))] + shipped)
+if star is not None:
+    with place:
+        ui.living_map(star.id)

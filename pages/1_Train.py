@@ -1,0 +1,453 @@
+"""Train: choose a setting, press Train, watch the points move."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from semidml import evaluate, jobs, plots, runs, ui
+from semidml.config import FEW, RunConfig, knobs
+from semidml.data import labels, store
+from semidml.methods import MODELS
+
+SECONDS_LIVE = 1.0
+PERCENTAGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+ALPHAS = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
+DIMENSIONS = (1, 2, 3, 4, 6, 8, 10, 16, 32, 64)
+HEADLINES = ("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami", "reconstruction_mse")
+FLOORS = {"knn_accuracy": "pixel_knn_accuracy", "knn_accuracy_labelled": "pixel_knn_accuracy_labelled"}
+
+
+# ---- left: the knobs
+
+
+def choose() -> RunConfig | None:
+    """The knobs; the config that they make, or None after saying why they make none."""
+    ui.knob("model", label="The square: a decoder or not", horizontal=True, format_func=cell)
+    model = MODELS[ui.current("model")]
+    st.caption(f"**{model.title[0].upper()}{model.title[1:]}**: {model.summary}.  \n*{model.facts['claim']}*")
+    ui.knob("data", options=ui.data_names(), format_func=ui.data_title)
+    seen_slider()
+    used = ui.used()
+    if "alpha" in used:
+        ui.knob("alpha", label="Alpha: weight of the reconstruction", options=ALPHAS, slider=True)
+        ui.ends("0: labels only", "1: images only")
+    left, right = st.columns(2)
+    with left:
+        ui.knob("latent_dim", options=DIMENSIONS, format_func=str)
+    with right:
+        ui.knob("epochs")
+    if "schedule" in used:
+        ui.knob("schedule")
+    with st.expander("More knobs", icon=":material/tune:"):
+        for name, knob in knobs().items():
+            if knob.group != FEW and name in used:
+                ui.knob(name)
+    try:
+        return ui.config()
+    except ValueError as error:
+        ui.trouble(error)
+        return None
+
+
+def cell(name: str) -> str:
+    """A cell of the square in a few words."""
+    facts = MODELS[name].facts
+    return f"{'Decoder' if facts['decoder'] else 'No decoder'}{', prior' if facts['prior'] else ''}"
+
+
+def seen_slider() -> None:
+    """The labels that are seen: logarithmic, counted in labels."""
+    pl = ui.current("pl")
+    try:
+        facts = store.facts(ui.current("data"))
+    except ValueError:
+        ui.knob("pl")
+        return
+    official = facts["train"]
+    steps = {ui.seen_labels(step, official): step for step in (*PERCENTAGES, pl)}
+    ui.knob("pl", options=steps.values(), slider=True, format_func=lambda step: f"{ui.seen_labels(step, official):,}")
+    sampling = ui.current("label_sampling")
+    st.caption(labels.describe(pl, official, sampling, facts["classes"]))
+
+
+def start_button(config: RunConfig | None) -> None:
+    """Train, with what it will take; or what stands in its way."""
+    problem = config and cannot_work(config)
+    if problem:
+        st.warning(problem, icon=":material/block:")
+        if config and not ui.is_here(config.data):
+            st.page_link(ui.DATA, label="Fetch it on the page Data", icon=":material/download:")
+    st.button(
+        "Train",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=config is None or bool(problem),
+        on_click=start,
+        args=(config,),
+    )
+    if config and not problem:
+        st.caption(ui.estimate(config))
+    if error := st.session_state.pop("train error", None):
+        ui.trouble(error)
+
+
+def cannot_work(config: RunConfig) -> str:
+    """Why this config cannot be trained here, in words; "" when nothing is known against it."""
+    try:
+        if not ui.is_here(config.data):
+            return f"{ui.entry_title('data', config.data)} is not on this machine yet."
+        facts = store.facts(config.data)
+        return labels.problem(
+            config.pl,
+            facts["train"],
+            config.label_sampling,
+            facts["classes"],
+            needs_pairs=config.alpha < 1 or config.warmup_epochs > 0,
+            views=config.augment == "on",
+        )
+    except ValueError as error:
+        return str(error)
+
+
+def queue() -> None:
+    """Runs that wait, and those that an app which is gone left waiting."""
+    supervisor = jobs.jobs()
+    waiting, orphans = supervisor.queue(), supervisor.orphans()
+    if waiting:
+        st.markdown("**Waiting for their turn**")
+    for run in waiting:
+        waiting_row(run, "Stop", stop)
+    if orphans:
+        st.markdown("**Left waiting when the app was last closed**")
+    for run in orphans:
+        waiting_row(run, "Resume", resume)
+
+
+def waiting_row(run: runs.Run, word: str, do: Callable[[str], None]) -> None:
+    words, button = st.columns([3, 1], vertical_alignment="center")
+    words.caption(ui.run_words(run))
+    button.button(word, key=f"{word} {run.id}", on_click=do, args=(run.id,), width="stretch")
+
+
+def start(config: RunConfig) -> None:
+    act(lambda: show(jobs.jobs().submit(config).id))
+
+
+def resume(run_id: str) -> None:
+    act(lambda: jobs.jobs().resume(run_id))
+
+
+def stop(run_id: str) -> None:
+    act(lambda: stop_wherever(run_id))
+
+
+def stop_wherever(run_id: str) -> None:
+    """Stops a run of this app, or one that was started elsewhere."""
+    supervisor = jobs.jobs()
+    run = runs.get(run_id)
+    if run.path.parent == supervisor.root:
+        supervisor.stop(run_id)
+    else:
+        run.stop()
+
+
+def delete(run_id: str) -> None:
+    act(lambda: runs.get(run_id).delete())
+
+
+def act(what: Callable[[], object]) -> None:
+    """Does it; an error is kept for the page to say."""
+    try:
+        what()
+    except ValueError as error:
+        st.session_state["train error"] = str(error)
+
+
+def show(run_id: str) -> None:
+    st.session_state["shown run"] = run_id
+
+
+# ---- right: the picture
+
+
+def pick_run() -> runs.Run | None:
+    """The run that is shown: the link's, the one just started, the one that runs now, the newest; None without any."""
+    there = {run.id: run for run in runs.list_runs()}
+    asked = st.query_params.get("run")
+    if asked and asked != st.session_state.get("asked run"):
+        st.session_state["asked run"] = asked
+        show(asked)
+    wanted = st.session_state.get("shown run")
+    if wanted and wanted not in there:
+        st.info(f"The run `{wanted[:80]}` is not here (any more). Here is another one.", icon=":material/delete:")
+        st.session_state.pop("shown run")
+        wanted = None
+    if not there:
+        return None
+    if not wanted:
+        active = [run for run in there.values() if run.status().active]
+        wanted = (active or list(there.values()))[0].id
+    st.session_state["run shown"] = wanted
+    chosen = st.selectbox(
+        "Run",
+        list(there),
+        format_func=lambda run_id: ui.run_words(there[run_id]),
+        key="run shown",
+        on_change=lambda: show(st.session_state["run shown"]),
+        help="Every run of this machine's folder, newest first, and the runs that come with the project.",
+    )
+    st.session_state["asked run"] = chosen
+    st.query_params["run"] = chosen
+    return there[chosen]
+
+
+def moved_on(run: runs.Run, config: RunConfig | None) -> None:
+    """Says so when the knobs differ from the shown run's."""
+    if config is None:
+        return
+    try:
+        its = run.config()
+    except ValueError:
+        return
+    changes = ui.changes(its, config)
+    if not changes:
+        return
+    words, button = st.columns([3, 1.3], vertical_alignment="center")
+    words.caption(f":material/tune: The knobs have moved on since this run: {changes}.")
+    button.button(
+        "Back to its knobs", on_click=ui.set_knobs, args=(ui.values_of(its),), width="stretch", key="back to its knobs"
+    )
+
+
+def picture(run_id: str, was_active: bool) -> None:
+    """All that changes while a run goes on."""
+    try:
+        run = runs.get(run_id)
+    except ValueError:
+        st.rerun()
+    status = run.status()
+    if was_active and not status.active:
+        st.rerun()
+    heading(run, status)
+    if status.state == "failed" and not run.frames():
+        return
+    live = ui.look(run)
+    if live is None:
+        st.info(
+            "Waiting for the first points: they come before the first step of the training.",
+            icon=":material/hourglass_top:",
+        )
+        return
+    frame, rows = live
+    scores(run, status)
+    map_place = st.container()
+    if not status.active:
+        frame = replay(run, frame)
+    with map_place:
+        draw_map(run, frame, rows)
+    reconstructions(run, frame, rows)
+    curves(run)
+    if status.state == "done":
+        comparison(run)
+
+
+def heading(run: runs.Run, status: runs.Status) -> None:
+    """State, progress, and what can be done now."""
+    state, actions = st.columns([2, 1.2], vertical_alignment="center")
+    with state:
+        if status.active:
+            text = ui.state_words(run, status)
+            st.progress(status.fraction, text=text)
+        else:
+            st.markdown(ui.state_words(run, status))
+    with actions, st.container(horizontal=True, horizontal_alignment="right"):
+        if status.active:
+            st.button("Stop", icon=":material/stop:", on_click=stop, args=(run.id,), key="stop")
+        elif not run.is_shipped and status.state in ("stopped", "interrupted", "failed"):
+            st.button("Resume", icon=":material/resume:", on_click=resume, args=(run.id,), key="resume", type="primary")
+        if not status.active:
+            with st.popover("Rerun", icon=":material/replay:", help="The same setting with one knob changed"):
+                rerun_one(run)
+            if not run.is_shipped:
+                with st.popover("", icon=":material/delete:", help="Delete this run"):
+                    st.write("Delete this run and its folder?")
+                    st.button("Delete", icon=":material/delete:", on_click=delete, args=(run.id,), key="delete")
+    if status.reason and status.state in ("failed", "interrupted"):
+        st.warning(status.reason[0].upper() + status.reason[1:], icon=":material/warning:")
+    for alarm in ui.alarms(status):
+        st.warning(alarm, icon=":material/notification_important:")
+
+
+def rerun_one(run: runs.Run) -> None:
+    """The setting of a run with one knob changed."""
+    try:
+        config = run.config()
+    except ValueError as error:
+        ui.trouble(error)
+        return
+    names = [name for name in knobs() if name in config.used() and name not in ("data", "device")]
+    name = st.selectbox("Knob to change", names, format_func=ui.title, key="rerun knob", index=names.index("seed"))
+    known, value = knobs()[name], getattr(config, name)
+    key = f"rerun value {name}"
+    if known.choices:
+        new = st.selectbox(
+            "New value",
+            known.choices,
+            known.choices.index(value),
+            key=key,
+            format_func=lambda c: ui.entry_title(name, c),
+        )
+    else:
+        new = st.text_input("New value", ui.shown(value), key=key)
+    st.button(
+        "Train with it", icon=":material/play_arrow:", on_click=start_changed, args=(config, name, new), key="rerun"
+    )
+
+
+def start_changed(config: RunConfig, name: str, value: object) -> None:
+    def submit() -> None:
+        changed = ui.config_of(ui.values_of(config) | {name: value})
+        ui.set_knobs(ui.values_of(changed))
+        show(jobs.jobs().submit(changed).id)
+
+    act(submit)
+
+
+def replay(run: runs.Run, newest: dict) -> dict:
+    """The frame of the epoch that the visitor chose among those kept; at first the last."""
+    epochs = run.frames()
+    if len(epochs) < 2:
+        return newest
+    epoch = st.select_slider("Epoch", epochs, epochs[-1], key=f"epoch {run.id}", help="0 is before training.")
+    return newest if epoch == epochs[-1] else ui.frame(run.id, epoch)
+
+
+def draw_map(run: runs.Run, frame: dict, rows: dict) -> None:
+    """The map; its axes only grow."""
+    points, how = ui.flat(frame)
+    x_range, y_range = ui.extent(run.id, points)
+    names = ui.class_names(run)
+    figure = plots.latent_map(
+        points,
+        rows["labels"],
+        names,
+        seen=rows["seen"],
+        x_range=x_range,
+        y_range=y_range,
+        equal=False,
+        height=460,
+        dark=ui.dark(),
+    )
+    ui.chart(figure, "map")
+    st.caption(ui.frame_words(run, frame, rows, how))
+
+
+def scores(run: runs.Run, status: runs.Status) -> None:
+    """Scores now and before training, above the floors that need no training."""
+    scored = [record.scores for record in run.history() if record.scores]
+    final = run.metrics()
+    before, now = scored[0] if scored else {}, final or (scored[-1] if scored else {})
+    floors = ui.floors(run.id) if ui.is_here(run.config().data) else {}
+    for column, name in zip(st.columns(len(HEADLINES)), HEADLINES, strict=True):
+        title, protocol = evaluate.SCORE_TITLES[name]
+        lines = [f"before {ui.score_words(name, before.get(name))}"]
+        if FLOORS.get(name) in floors:
+            lines.append(f"pixels {ui.percent(floors[FLOORS[name]])}")
+        reason = (final or {}).get("failed", {}).get(name)
+        with column:
+            st.metric(
+                title[0].upper() + title[1:],
+                ui.score_words(name, now.get(name)),
+                " · ".join(lines),
+                delta_color="off",
+                delta_arrow="off",
+                help=protocol + (f" Not computed: {reason}." if reason else ""),
+            )
+    words = [f"Scores of {'all test images' if final else 'the drawn test points'}"]
+    words += [f"before: before training{', pixels: the same score on raw pixels' if floors else ''}"]
+    words += [f"chance {ui.percent(floors['chance'])}"] if floors else []
+    words += [f"spread {now['spread']:.2g}"] if now.get("spread") is not None else []
+    words += [f"effective rank {now['effective_rank']:.1f}"] if now.get("effective_rank") is not None else []
+    st.caption(" · ".join(words))
+
+
+def reconstructions(run: runs.Run, frame: dict, rows: dict) -> None:
+    """Originals over what the decoder makes of them."""
+    if "reconstructions" not in frame:
+        return
+    try:
+        originals = ui.originals(run.id)
+    except ValueError as error:
+        st.caption(f"The originals cannot be shown: {error}")
+        return
+    st.markdown("**Test images over their reconstructions**")
+    st.image(plots.image_strip([originals, frame["reconstructions"]]), width="stretch")
+
+
+def curves(run: runs.Run) -> None:
+    """Loss terms times their weights, and scores, by epoch."""
+    history = run.history()
+    if len(history) < 3:
+        return
+    floors = ui.floors(run.id) if ui.is_here(run.config().data) else None
+    loss, score = st.columns(2)
+    with loss:
+        ui.chart(plots.loss_curves(history, dark=ui.dark()), "loss")
+    with score:
+        st.plotly_chart(
+            plots.score_curves(history, floors, evaluate.SCORE_TITLES, ui.dark()),
+            key="scores",
+            config=ui.PLOTLY,
+            theme=None,
+        )
+
+
+def comparison(run: runs.Run) -> None:
+    """A finished run beside the one before it: what changed in the settings, what in the scores."""
+    before = ui.run_before(run)
+    if before is None:
+        return
+    then, now = before.metrics() or {}, run.metrics() or {}
+    st.markdown("**Beside the run before it**")
+    st.caption(f"{ui.run_words(before)}.  \nSettings: {ui.changes(before.config(), run.config()) or 'the same'}.")
+    table = [
+        {
+            "score": evaluate.SCORE_TITLES[name][0],
+            "before": ui.score_words(name, then.get(name)),
+            "now": ui.score_words(name, now.get(name)),
+            "difference": ui.difference_words(name, then.get(name), now.get(name)),
+        }
+        for name in HEADLINES
+        if name in now or name in then
+    ]
+    st.dataframe(table, hide_index=True, width="stretch")
+
+
+# ---- the page
+
+ui.page("Train", ":material/play_circle:")
+st.title("Train")
+st.markdown(
+    "Choose a setting, press **Train**, watch the points move. Each point is an image; its colour is its class."
+)
+ui.read_link()
+knob_column, picture_column = st.columns([1, 2.6], gap="large")
+with knob_column:
+    config = choose()
+    start_button(config)
+with picture_column:
+    run = pick_run()
+    if run is None:
+        with st.container(border=True, height=420, vertical_alignment="center", horizontal_alignment="center"):
+            st.markdown("### Nothing has been trained here yet")
+            st.markdown("Press **Train**: the digits need no download and take a few seconds.")
+    else:
+        moved_on(run, config)
+        is_active = run.status().active
+        live = st.fragment(picture, run_every=SECONDS_LIVE if is_active else None)
+        live(run.id, is_active)
+    queue()
+if config is not None:
+    ui.write_link(config)
+    ui.foot(config.command(), ui.python_of(config))

@@ -1,0 +1,99 @@
+"""The app on a free port with its own folders of runs and data, and a Chromium that looks at it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FLAGS = (
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+SECONDS = 30
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """The running app: url, folder of runs, the server's process."""
+    runs, data = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("data")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
+    command += ["--server.fileWatcherType=none", "--browser.gatherUsageStats=false"]
+    log = open(tmp_path_factory.mktemp("log") / "server.txt", "w+")  # noqa: SIM115
+    places = {"SEMIDML_RUNS": str(runs), "SEMIDML_DATA": str(data)}
+    server = subprocess.Popen(command, cwd=ROOT, env=os.environ | places, stdout=log, stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(SECONDS * 10):
+            try:
+                urllib.request.urlopen(f"{url}/_stcore/health", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        else:
+            log.seek(0)
+            pytest.fail(f"the app did not start within {SECONDS} s:\n{log.read()[-3000:]}")
+        yield SimpleNamespace(url=url, runs=runs, process=server)
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        log.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    """Chromium: the system's, or Playwright's own. Without either the tests are skipped, but on CI they fail."""
+    sync_api = (
+        pytest.importorskip("playwright.sync_api")
+        if not os.environ.get("CI")
+        else __import__("playwright.sync_api", fromlist=["sync_playwright"])
+    )
+    with sync_api.sync_playwright() as playwright:
+        try:
+            chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
+        except sync_api.Error as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"there is no Chromium here: {error}")
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser, app) -> Iterator[object]:
+    """A fresh tab, 1280 wide; the test fails if the page threw an exception or showed one."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000}, base_url=app.url)
+    context.set_default_timeout(SECONDS * 1000)
+    tab = context.new_page()
+    thrown: list[str] = []
+    tab.on("pageerror", lambda error: thrown.append(str(error)))
+    yield tab
+    shown = [box.inner_text() for box in tab.locator('[data-testid="stException"]').all()]
+    context.close()
+    assert not thrown + shown

@@ -1,0 +1,99 @@
+"""What a visitor of Train sees: the map appears, its points move, a run stops and goes on, links carry the knobs."""
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+EPOCH = re.compile(r"[Ee]poch (\d+)")
+
+
+def ready(page: Page, path: str) -> None:
+    page.goto(path, wait_until="domcontentloaded")
+    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
+    settled(page)
+
+
+def settled(page: Page) -> None:
+    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget], [data-testid=stSkeleton]')")
+
+
+def press_train(page: Page) -> None:
+    page.get_by_role("button", name="Train", exact=False).filter(has_text=re.compile(r"Train$")).first.click()
+
+
+def state_of(runs: Path) -> dict:
+    """status.json of the newest run."""
+    newest = max((p for p in runs.iterdir() if not p.name.startswith(".")), key=lambda p: p.stat().st_ctime)
+    return json.loads((newest / "status.json").read_text()) | {"id": newest.name}
+
+
+def test_a_run_is_trained_seen_and_scored(page: Page, app) -> None:
+    ready(page, "/Train?data=digits&model=dml-ae&epochs=12&seed=1")
+    press_train(page)
+    expect(page.get_by_text(re.compile(r"^Training: epoch|Waiting for its turn")).first).to_be_visible()
+    caption = page.get_by_text(re.compile(r"^(After|Before|In) .*points?", re.I)).first
+    expect(caption).to_be_visible()
+    first = caption.inner_text()
+    expect(caption).not_to_have_text(first)  # the frame moved on
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    expect(page.get_by_text("Done", exact=True).first).to_be_visible(timeout=60_000)
+    accuracy = page.get_by_test_id("stMetricValue").first
+    expect(accuracy).to_have_text(re.compile(r"\d+\.\d %"))
+    assert float(accuracy.inner_text().removesuffix(" %")) > 50  # chance is 10 %
+    expect(page.get_by_test_id("stImage").first).to_be_visible()  # originals over reconstructions
+    assert state_of(app.runs)["state"] == "done"
+
+
+def test_a_run_stops_and_goes_on_and_a_killed_worker_is_said(page: Page, app) -> None:
+    ready(page, "/Train?data=digits&model=dml&epochs=2000&seed=2")
+    press_train(page)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Stopped", exact=True).first).to_be_visible()
+    stopped = state_of(app.runs)
+    assert stopped["state"] == "stopped"
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text(re.compile("^Training: epoch")).first).to_be_visible()
+    time.sleep(1)
+    running = state_of(app.runs)
+    assert running["epoch"] >= stopped["epoch"] and running["state"] == "running"
+
+    other_tab = page.context.new_page()  # watches the same run
+    ready(other_tab, f"/Train?run={running['id']}")
+    expect(other_tab.get_by_text(re.compile("^Training: epoch")).first).to_be_visible()
+    other_tab.close()
+
+    os.kill(running["owner"]["pid"], signal.SIGKILL)
+    expect(page.get_by_text("Interrupted", exact=True).first).to_be_visible()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    expect(page.get_by_text(re.compile("killed|process ended")).first).to_be_visible()
+
+
+def test_the_link_carries_the_knobs(page: Page) -> None:
+    ready(page, "/Train?data=digits&model=dml-ae&alpha=0.5&latent_dim=4&seed=7")
+    expect(page.get_by_label("Latent dimensions")).to_have_value("4") if False else None
+    page.wait_for_url(re.compile(r"alpha=0\.5"))
+    assert "latent_dim=4" in page.url and "seed=7" in page.url
+    page.get_by_text("No decoder", exact=True).click()
+    page.wait_for_url(re.compile(r"model=dml(&|$)"))
+    assert "alpha" not in page.url  # plain metric learning has no alpha
+    page.reload(wait_until="domcontentloaded")
+    settled(page)
+    expect(page.get_by_text("python -m semidml train", exact=False).first).to_be_attached()
+
+
+def test_a_wrong_link_is_said_and_nothing_else_happens(page: Page) -> None:
+    ready(page, "/Train?alpha=99&data=../../no-such-place&seed=5&nonsense=1")
+    expect(page.get_by_text("alpha must be between 0 and 1, got 99")).to_be_visible()
+    expect(page.get_by_text(re.compile("data must be one of .*no-such-place"))).to_be_visible()
+    page.wait_for_url(re.compile("seed=5"))
+    assert "99" not in page.url.partition("?")[2] and "no-such-place" not in page.url
+
+
+def test_a_run_that_is_deleted_while_it_is_shown(page: Page, app) -> None:
+    ready(page, "/Train?run=no-such-run")
+    expect(page.get_by_text("is not here (any more)")).to_be_visible()

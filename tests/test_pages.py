@@ -1,0 +1,93 @@
+"""Home and Train open, alone and from the menu, and say what stands in the way."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).parents[1]
+TRAIN = "pages/1_Train.py"
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
+
+
+def opened(page: str | None = None, **link: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    if page:
+        app.switch_page(page)
+        for name, value in link.items():
+            app.query_params[name] = value
+        app.run()
+    assert not app.exception
+    return app
+
+
+def words(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.warning, app.error, app.info)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def test_home_opens() -> None:
+    assert "See a latent space form" in opened().title[0].value
+
+
+def test_train_opens_with_the_defaults() -> None:
+    app = opened(TRAIN)
+    assert app.session_state["data"] == "digits"
+    assert "all 1,297 labels" in words(app)
+
+
+def test_a_link_sets_the_knobs() -> None:
+    app = opened(TRAIN, alpha="0.5", latent_dim="4", pl="5")
+    assert (app.session_state["alpha"], app.session_state["latent_dim"], app.session_state["pl"]) == (0.5, 4, 5.0)
+    assert "65 of 1,297 labels" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("alpha", "99", "alpha must be between 0 and 1, got 99"),
+        ("alpha", "nan", "alpha must be between 0 and 1, got nan"),
+        ("data", "../../no-such-place", "data must be one of digits"),
+        ("epochs", "many", "epochs must be a whole number"),
+        ("model", "<script>", "model must be one of dml"),
+    ],
+)
+def test_what_a_link_says_wrongly_is_said(name: str, value: str, said: str) -> None:
+    app = opened(TRAIN, **{name: value})
+    assert said in words(app)
+    assert app.session_state["data"] == "digits"
+
+
+def test_alpha_goes_with_the_decoder() -> None:
+    app = opened(TRAIN, model="dml", alpha="1")
+    assert "alpha" not in [slider.key for slider in app.select_slider]
+    assert "leaves dml without any loss" not in words(app)  # a knob without effect cannot stand in the way
+
+
+def test_data_that_are_not_here_are_said() -> None:
+    app = opened(TRAIN, data="mnist")
+    assert "MNIST is not on this machine yet" in words(app)
+    assert next(b for b in app.button if b.label == "Train").disabled
+
+
+def test_too_few_labels_are_said_before_training() -> None:
+    app = opened(TRAIN, pl="0.1")
+    assert "a metric loss needs at least 3" in words(app)
+    assert next(b for b in app.button if b.label == "Train").disabled
+
+
+def test_the_pages_load_nothing_heavy() -> None:
+    """torch, scikit-learn and the like load where they are used, so that a cold app shows its first page at once."""
+    code = (
+        "import sys\nfrom semidml import evaluate, explore, jobs, plots, runs, ui\n"
+        "print([m for m in ('torch', 'sklearn', 'umap', 'torchvision', 'medmnist', 'scipy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
