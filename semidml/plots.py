@@ -1,0 +1,429 @@
+"""Numbers in, figures out: Plotly figures and small pictures, with one colour a class everywhere.
+
+`dark` says which background a figure will lie on; None (the page's theme is not known) takes ink that is legible on
+both. Paper is transparent. Pictures are uint8 (height, width, 4) with transparent gaps, or PNG bytes."""
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+# The first ten were searched for (sRGB in steps of 17, farthest points with swaps): the smallest distance of two in
+# OKLab is 0.108 over normal, protan, deutan and tritan vision (Machado et al. 2009), against 0.061 for Petroff's ten
+# (arXiv 2107.02270) and 0.007 for Plotly's own. The next ten are the farthest from those before them, 0.062. Contrast
+# at least 1.5 to white, 2.4 to near black.
+CLASS_COLOURS = (
+    *("#3377cc", "#ffcc00", "#aa2200", "#22ddff", "#883388", "#ff8888", "#aa9900", "#9999ff", "#ee3388", "#5511ee"),
+    *("#00bb66", "#bb6622", "#bb44ff", "#99dd88", "#cc0055", "#00ccbb", "#cc77bb", "#006622", "#bbbb00", "#7722bb"),
+)
+SYMBOLS = (
+    "circle",
+    "diamond",
+    "square",
+    "triangle-up",
+    "cross",
+    "x",
+)  # class 20 has the colour of class 0 and another symbol
+LINE_COLOURS = ("#3377cc", "#d55e00", "#009473", "#b0559a", "#8c7500")  # thin lines: at least 3 to either background
+INK = {True: ("#e4e9f0", "#2d3744"), False: ("#1c2430", "#dfe4ea"), None: ("#7b8494", "rgba(123,132,148,0.28)")}
+RING = {True: "#ffffff", False: "#10151c", None: "#10151c"}  # around points that stand out
+FONT = "'Source Sans', 'Source Sans Pro', system-ui, sans-serif"  # Streamlit's own
+FAINT = "rgba(123,132,148,0.45)"  # points that are not the matter
+MOST_POINTS, SVG_POINTS = 5_000, 1_500  # a Plotly map stays fluent; above the second number it draws with WebGL
+
+Kind = Literal["class", "prediction", "seen", "error"]
+CURVES = ("knn_accuracy", "knn_accuracy_labelled", "knn_ami", "kmeans_ami")
+
+
+def class_colour(number: int) -> str:
+    """The colour of a class, as #rrggbb; the twenty-first starts anew."""
+    return CLASS_COLOURS[number % len(CLASS_COLOURS)]
+
+
+def class_symbol(number: int) -> str:
+    """The marker symbol of a class: the next one for each twenty classes."""
+    return SYMBOLS[number // len(CLASS_COLOURS) % len(SYMBOLS)]
+
+
+# --- maps
+
+
+def latent_map(
+    points: np.ndarray,
+    labels: np.ndarray,
+    names: Sequence[str],
+    *,
+    seen: np.ndarray | None = None,
+    predictions: np.ndarray | None = None,
+    kind: Kind = "class",
+    hover: Sequence[str] | None = None,
+    x_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None,
+    equal: bool = True,
+    revision: str = "map",
+    height: int = 460,
+    dark: bool | None = None,
+) -> "Figure":
+    """Points (n, 2) in the plane, one trace a class; customdata holds each point's row, so that a click can be
+    resolved.
+
+    One column (n, 1) is drawn as a strip for each class. kind: "class" colours by label, "prediction" by prediction,
+    "seen" only the points whose label was seen, "error" only the wrongly predicted ones, by their true class. Points
+    with a seen label are larger and ringed while they are at most a quarter of all. Of more than 5,000 points an even
+    part is drawn, with every seen one first; points that are not finite are left out. equal: one unit is as long on
+    either axis."""
+    import plotly.graph_objects as go
+
+    if kind in ("prediction", "error") and predictions is None:
+        raise ValueError(f"a map of kind {kind!r} needs predictions")
+    strip = points.shape[1] == 1
+    seen = np.zeros(len(points), bool) if seen is None else np.asarray(seen, bool)
+    rows = _drawn(points, seen)
+    ringed = seen if seen.sum() <= len(points) / 4 else np.zeros(len(points), bool)
+    colour_by = np.asarray(predictions if kind == "prediction" else labels)
+    strong = {"seen": seen, "error": None if predictions is None else labels != predictions}.get(kind)
+    y = labels + np.random.default_rng(0).uniform(-0.35, 0.35, len(points)) if strip else points[:, 1]
+
+    traces = []
+    kind_of_trace = "scattergl" if len(rows) > SVG_POINTS else "scatter"
+
+    def draw(chosen: np.ndarray, name: str, marker: dict[str, Any], **more: Any) -> None:
+        if len(chosen):
+            words = [hover[i] if hover is not None else names[labels[i]] for i in chosen]
+            look = {
+                "type": kind_of_trace,
+                "mode": "markers",
+                "marker": marker,
+                "hovertemplate": "%{text}<extra></extra>",
+            }
+            at = {"x": points[chosen, 0], "y": y[chosen], "text": words, "customdata": chosen}
+            traces.append({"name": name, **at, **look, **more})
+
+    if strong is not None:
+        name = {"seen": "label not seen", "error": "right"}[kind]
+        draw(rows[~strong[rows]], name, {"color": FAINT, "size": 4})
+        rows = rows[strong[rows]]
+    present = [c for c in range(len(names)) if (colour_by[rows] == c).any()]
+    for rings in (False, True):
+        for c in present:
+            chosen = rows[(colour_by[rows] == c) & (ringed[rows] == rings)]
+            marker = {"color": class_colour(c), "symbol": class_symbol(c), "size": 10 if rings else 5}
+            marker |= {"line": {"color": RING[dark], "width": 1.5}} if rings else {"opacity": 0.8}
+            legend = not rings or not (~ringed[rows] & (colour_by[rows] == c)).any()
+            draw(chosen, names[c], marker, legendgroup=str(c), showlegend=bool(legend))
+    figure = go.Figure(traces)
+    figure.update_layout(
+        **_layout(dark, height, revision=revision), hovermode="closest", legend={"itemsizing": "constant"}
+    )
+    figure.update_xaxes(**_axis(dark), range=x_range)
+    figure.update_yaxes(**_axis(dark), range=y_range)
+    if strip:
+        figure.update_yaxes(range=(-0.6, len(names) - 0.4), tickvals=list(range(len(names))), ticktext=list(names))
+    elif equal:
+        figure.update_yaxes(scaleanchor="x", scaleratio=1)
+    return figure
+
+
+def map_image(points: np.ndarray, labels: np.ndarray, size: int = 160, radius: float = 1.4, most: int = 3_000) -> bytes:
+    """Points (n, 2) as a small PNG of size x size pixels on a transparent ground, one colour a class, equal scales.
+
+    Drawn four times as large and averaged. The outermost quarter per cent at each side falls on the edge. (n, 1) is
+    drawn as a strip a class. About 40 ms for 3,000 points at 160 pixels (two busy cores, November 2026)."""
+    from PIL import Image
+
+    if points.shape[1] == 1:
+        points = np.stack([points[:, 0], np.random.default_rng(0).uniform(-1, 1, len(points))], axis=1)
+        equal = False
+    else:
+        equal = True
+    rows = _drawn(points, np.zeros(len(points), bool), most)
+    fine, margin = 4, 2 * radius
+    side = size * fine
+    canvas = np.full(side * side, len(CLASS_COLOURS), np.intp)  # the class on top, or none
+    if len(rows):
+        low, high = np.percentile(points[rows], [0.25, 99.75], axis=0)
+        extent = np.maximum(high - low, 1e-9)
+        extent = np.full(2, extent.max()) if equal else extent
+        place = ((points[rows] - (low + high) / 2) / extent + 0.5).clip(0, 1)
+        x, y = ((margin + place * (size - 2 * margin)) * fine).astype(np.intp).T
+        reach = math.ceil(radius * fine)
+        dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+        disc = dx**2 + dy**2 <= (radius * fine) ** 2
+        down, across = side - 1 - y[:, None] - dy[disc], x[:, None] + dx[disc]
+        at = down.clip(0, side - 1) * side + across.clip(0, side - 1)
+        canvas[at] = (labels[rows] % len(CLASS_COLOURS))[:, None]  # a later point lies on the ones before it
+    colours = np.array([(*_rgb(colour), 255) for colour in CLASS_COLOURS] + [(0, 0, 0, 0)], np.uint8)
+    parts = colours[canvas].reshape(size, fine, size, fine, 4).sum(axis=(1, 3), dtype=np.uint32)
+    covered = parts[..., 3:] / 255  # 0 to 16 of a pixel's parts
+    small = np.concatenate([parts[..., :3] / np.maximum(covered, 1), covered * 255 / fine**2], axis=2)
+    out = io.BytesIO()
+    Image.fromarray(small.round().astype(np.uint8)).save(out, "PNG")
+    return out.getvalue()
+
+
+def _drawn(points: np.ndarray, first: np.ndarray, most: int = MOST_POINTS) -> np.ndarray:
+    """Rows to draw, in order: the finite ones; of more than `most` all of `first` that fit and an even part of the
+    others."""
+    rows = np.flatnonzero(np.isfinite(points).all(axis=1))
+    if len(rows) <= most:
+        return rows
+    kept = _evenly(rows[first[rows]], most)
+    return np.sort(np.concatenate([kept, _evenly(rows[~first[rows]], most - len(kept))]))
+
+
+def _evenly(rows: np.ndarray, most: int) -> np.ndarray:
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
+
+
+# --- curves
+
+
+def loss_curves(records: Sequence[Any], dark: bool | None = None, height: int = 280) -> "Figure":
+    """Each loss term times its weight over epochs, of records (`semidml.train.Record`).
+
+    A term that a stretch of training did not compute is a gap there; the hover takes a value apart into weight and
+    term."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    x = [_epochs(record) for record in records]
+    for i, name in enumerate(sorted({name for record in records for name in record.terms})):
+        pairs = [(record.weights.get(name, 1.0), record.terms.get(name)) for record in records]
+        share = [None if term is None or not math.isfinite(term) else weight * term for weight, term in pairs]
+        words = [f"{w:.3g} × {t:.4g}" if s is not None else "" for (w, t), s in zip(pairs, share, strict=True)]
+        figure.add_trace(_line(x, share, name, i, text=words, hovertemplate="%{y:.4g} = %{text}"))
+    figure.update_layout(**_layout(dark, height, "loss"), hovermode="x unified", legend=_legend_above())
+    figure.update_xaxes(**_axis(dark), title_text="epoch", rangemode="tozero")
+    figure.update_yaxes(**_axis(dark), title_text="weight × term", rangemode="tozero")
+    return figure
+
+
+def score_curves(
+    records: Sequence[Any],
+    floors: Mapping[str, float] | None = None,
+    titles: Mapping[str, tuple[str, str]] | None = None,
+    dark: bool | None = None,
+    height: int = 280,
+) -> "Figure":
+    """Live scores over epochs, from 0 to 1, with what needs no training beside them: chance dotted, raw pixels dashed
+    in the colour of the score that they belong to. floors: see `evaluate.floors`; titles: `evaluate.SCORE_TITLES`."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    scored = [record for record in records if record.scores]
+    x = [_epochs(record) for record in scored]
+    for i, key in enumerate(CURVES):
+        if any(key in record.scores for record in scored):
+            y = [record.scores.get(key) for record in scored]
+            figure.add_trace(_line(x, y, _title(key, titles), i, hovertemplate="%{y:.3f}"))
+        if floors and floors.get(f"pixel_{key}") is not None:
+            _level(
+                figure,
+                floors[f"pixel_{key}"],
+                f"pixels{', seen' if 'labelled' in key else ''}",
+                LINE_COLOURS[i],
+                "dash",
+            )
+    if floors and floors.get("chance") is not None:
+        _level(figure, floors["chance"], "chance", INK[dark][0], "dot")
+    figure.update_layout(**_layout(dark, height, "scores"), hovermode="x unified", legend=_legend_above())
+    figure.update_xaxes(**_axis(dark), title_text="epoch", rangemode="tozero")
+    figure.update_yaxes(**_axis(dark), range=(0, 1.02))
+    return figure
+
+
+def _line(x: list[float], y: list[float | None], name: str, position: int, **more: Any) -> Any:
+    import plotly.graph_objects as go
+
+    colour = LINE_COLOURS[position % len(LINE_COLOURS)]
+    look = {
+        "line": {"color": colour, "width": 2},
+        "marker": {"color": colour, "size": 5},
+    }  # a marker shows a lone point
+    return go.Scatter(x=x, y=y, name=name, mode="lines+markers", connectgaps=False, **look, **more)
+
+
+def _level(figure: "Figure", value: float, name: str, colour: str, dash: str) -> None:
+    figure.add_hline(
+        y=value, line={"color": colour, "width": 1.2, "dash": dash},
+        annotation={"text": name, "font": {"color": colour, "size": 11}}, annotation_position="bottom right",
+    )  # fmt: skip
+
+
+def _epochs(record: Any) -> float:
+    return record.epoch + record.step / record.steps if record.steps else float(record.epoch)
+
+
+def _title(key: str, titles: Mapping[str, tuple[str, str]] | None) -> str:
+    return titles[key][0] if titles and key in titles else key.replace("_", " ")
+
+
+# --- tables of numbers
+
+
+def confusion_figure(
+    matrix: np.ndarray, class_names: Sequence[str], dark: bool | None = None, height: int = 440
+) -> "Figure":
+    """Counts (K, K) of true (down) and predicted (across) classes, coloured by the share of the true class; the colour
+    grows with the root of the share, so that rare mistakes show. Counts are written in up to 12 classes."""
+    import plotly.graph_objects as go
+
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    words = [
+        [
+            f"{class_names[i]} read as {class_names[j]}: {matrix[i, j]:,} ({share[i, j]:.1%})"
+            for j in range(len(class_names))
+        ]
+        for i in range(len(class_names))
+    ]
+    names = _distinct(class_names)
+    written = [[f"{n}" if n else "" for n in row] for row in matrix]
+    counts = {"text": written, "texttemplate": "%{text}"} if len(class_names) <= 12 else {}
+    look = {"colorscale": "Cividis", "zmin": 0, "zmax": 1, "showscale": False, "xgap": 1, "ygap": 1}
+    heat = go.Heatmap(z=np.sqrt(share), x=names, y=names, hovertext=words, hoverinfo="text", **look, **counts)
+    figure = go.Figure(heat)
+    figure.update_layout(**_layout(dark, height, "confusion"))
+    figure.update_xaxes(**_axis(dark), title_text="predicted", type="category", showgrid=False)
+    figure.update_yaxes(**_axis(dark), title_text="true", type="category", autorange="reversed", showgrid=False)
+    return figure
+
+
+def class_counts(
+    names: Sequence[str], counts: Mapping[str, Sequence[int]], dark: bool | None = None, height: int | None = None
+) -> "Figure":
+    """How many images of each class there are, a bar for each of the named splits; the second split's bars are
+    paler."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for i, (split, numbers) in enumerate(counts.items()):
+        marker = {"color": [class_colour(c) for c in range(len(names))], "opacity": max(0.3, 1 - 0.5 * i)}
+        words = f"%{{y}}: %{{x:,}} {split}<extra></extra>"
+        figure.add_trace(
+            go.Bar(
+                x=list(numbers),
+                y=_distinct(names),
+                orientation="h",
+                name=f"{split} (paler)" if i else split,
+                marker=marker,
+                hovertemplate=words,
+            )
+        )
+    tall = height or max(160, 60 + len(names) * (16 + 8 * len(counts)))
+    figure.update_layout(**_layout(dark, min(tall, 1200), "counts"), barmode="group", legend=_legend_above())
+    figure.update_xaxes(**_axis(dark), rangemode="tozero")
+    figure.update_yaxes(**_axis(dark), type="category", autorange="reversed", showgrid=False)
+    return figure
+
+
+# --- pictures
+
+
+def image_strip(rows: Sequence[np.ndarray], scale: int | None = None, gap: int = 1) -> np.ndarray:
+    """Rows of images, each (n, C, H, W), one under the other (originals over reconstructions): uint8 (height, width,
+    4).
+
+    Images are uint8 or from 0 to 1; grey or colour. `scale` enlarges each pixel to a square (default: images of about
+    56 pixels), gaps are transparent. Rows may differ in length."""
+    rows = [_pixels(row) for row in rows]  # (n, H, W, 4)
+    if not rows or not any(len(row) for row in rows):
+        raise ValueError("there is no image to show")
+    height, width = next(row.shape[1:3] for row in rows if len(row))
+    columns = max(len(row) for row in rows)
+    sheet = np.zeros((len(rows), height + gap, columns, width + gap, 4), np.uint8)
+    for i, row in enumerate(rows):
+        if len(row):
+            sheet[i, :height, : len(row), :width] = row.transpose(1, 0, 2, 3)
+    picture = sheet.reshape(len(rows) * (height + gap), columns * (width + gap), 4)
+    picture = picture[: len(picture) - gap, : picture.shape[1] - gap]
+    scale = scale or max(1, math.ceil(56 / height))
+    return picture.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def image_sheet(images: np.ndarray, columns: int | None = None, scale: int | None = None) -> np.ndarray:
+    """Images (n, C, H, W) in rows of equal length (default: about 2.5 times as wide as high): uint8 (height, width,
+    4)."""
+    columns = columns or max(1, math.ceil(math.sqrt(2.5 * len(images))))
+    return image_strip([images[i : i + columns] for i in range(0, len(images), columns)], scale)
+
+
+def lattice_image(grid: np.ndarray, scale: int | None = None) -> np.ndarray:
+    """Images (rows, columns, C, H, W) side by side without gaps, the first at the upper left: uint8 (height, width,
+    4)."""
+    return image_strip(list(grid), scale, gap=0)
+
+
+def image_grid(
+    images: Sequence[np.ndarray], names: Sequence[str], dark: bool | None = None, row_height: int = 34
+) -> "Figure":
+    """A row of images, each (n, C, H, W), beside each name."""
+    import plotly.graph_objects as go
+
+    picture = image_strip(images, scale=1)
+    pitch = (len(picture) + 1) / len(images)
+    figure = go.Figure(go.Image(z=picture, colormodel="rgba256", hoverinfo="skip"))
+    figure.update_layout(**_layout(dark, 20 + row_height * len(images), "grid"))
+    figure.update_xaxes(visible=False, constrain="domain")
+    centres = [pitch * (i + 0.5) - 1 for i in range(len(images))]
+    figure.update_yaxes(
+        **_axis(dark), tickvals=centres, ticktext=list(names), showgrid=False, ticks="", constrain="domain"
+    )
+    return figure
+
+
+def _pixels(images: np.ndarray) -> np.ndarray:
+    """(n, C, H, W), uint8 or from 0 to 1, grey or colour -> uint8 (n, H, W, 4), opaque."""
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise ValueError(f"images must be (n, 1 or 3, H, W), got {images.shape}")
+    if images.dtype != np.uint8:
+        images = (np.nan_to_num(images).clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    colour = np.broadcast_to(images, (len(images), 3, *images.shape[2:])).transpose(0, 2, 3, 1)
+    return np.concatenate([colour, np.full((*colour.shape[:3], 1), 255, np.uint8)], axis=3)
+
+
+# --- the common frame
+
+
+def _layout(dark: bool | None, height: int, revision: str) -> dict[str, Any]:
+    ink, _ = INK[dark]
+    return {
+        "template": "none",
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": ink, "size": 12, "family": FONT},
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "height": height,
+        "uirevision": revision,
+    }
+
+
+def _axis(dark: bool | None) -> dict[str, Any]:
+    ink, grid = INK[dark]
+    return {
+        "automargin": True,
+        "gridcolor": grid,
+        "zeroline": False,
+        "linecolor": grid,
+        "tickfont": {"color": ink},
+        "title_font": {"color": ink},
+        "title_standoff": 6,
+    }
+
+
+def _legend_above() -> dict[str, Any]:
+    return {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"}
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names as axis categories, of which two must not be equal: a number is put before those that are."""
+    return [name if list(names).count(name) == 1 else f"{i} {name}" for i, name in enumerate(names)]
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

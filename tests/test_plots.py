@@ -1,0 +1,252 @@
+"""Figures: what is drawn is what was given, nothing jumps, and colours can be told apart."""
+
+import io
+import itertools
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from semidml import plots
+
+NAMES = [f"class {i}" for i in range(10)]
+LIGHT, NIGHT = "#ffffff", "#0f141b"
+# Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB.
+VISIONS = {
+    "normal": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+@dataclass
+class Tick:
+    """What the curves read of a training's record."""
+
+    epoch: int
+    step: int = 0
+    steps: int = 4
+    terms: dict = field(default_factory=dict)
+    weights: dict = field(default_factory=dict)
+    scores: dict = field(default_factory=dict)
+
+
+def linear(colour):
+    c = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+
+
+def oklab(rgb):
+    """Ottosson 2020."""
+    to_lms = [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
+              [0.0883024619, 0.2817188376, 0.6299787005]]  # fmt: skip
+    to_lab = [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099],
+              [0.0259040371, 0.7827717662, -0.8086757660]]  # fmt: skip
+    return np.array(to_lab) @ np.cbrt(np.array(to_lms) @ rgb.clip(0, 1))
+
+
+def contrast(a, b):
+    """WCAG 2."""
+    low, high = sorted(linear(c) @ [0.2126, 0.7152, 0.0722] for c in (a, b))
+    return (high + 0.05) / (low + 0.05)
+
+
+def cloud(n=400, dims=2, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 10, n)
+    return (rng.normal(size=(10, dims))[labels] * 5 + rng.normal(size=(n, dims))).astype(np.float32), labels
+
+
+def plain(figure):
+    """The figure as the browser gets it; fails on NaN."""
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} in a figure")
+
+    return json.loads(figure.to_json(), parse_constant=refuse)
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_ten_classes_can_be_told_apart_by_every_kind_of_eye(vision):
+    seen = [oklab(np.array(VISIONS[vision]) @ linear(c)) for c in plots.CLASS_COLOURS]
+    nearest = {n: min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen[:n], 2)) for n in (10, 20)}
+    assert nearest[10] > 0.1 and nearest[20] > 0.06  # Plotly's own ten: 0.007
+
+
+def test_colours_show_on_light_and_dark():
+    assert min(contrast(c, LIGHT) for c in plots.CLASS_COLOURS) > 1.4
+    assert min(contrast(c, NIGHT) for c in plots.CLASS_COLOURS) > 2.3
+    thin = (*plots.LINE_COLOURS, plots.INK[None][0])
+    assert min(contrast(c, ground) for c in thin for ground in (LIGHT, NIGHT)) >= 3
+
+
+def test_the_twenty_first_class_has_another_symbol():
+    looks = {(plots.class_colour(c), plots.class_symbol(c)) for c in range(120)}
+    assert len(looks) == 120
+
+
+@pytest.mark.parametrize("n", [400, 2_000])
+def test_a_map_draws_every_point_once_with_its_row(n):
+    points, labels = cloud(n)
+    seen = np.arange(n) % 20 == 0
+    figure = plots.latent_map(points, labels, NAMES, seen=seen, x_range=(-9, 9), y_range=(-8, 8))
+    rows = np.concatenate([t.customdata for t in figure.data])
+    assert sorted(rows) == list(range(n))
+    for trace in figure.data:
+        assert np.array_equal(trace.x, points[trace.customdata, 0])
+        assert {NAMES[labels[i]] for i in trace.customdata} == {trace.name}
+        assert trace.type == ("scatter" if n <= plots.SVG_POINTS else "scattergl")
+        assert (trace.marker.size > 5) == bool(seen[trace.customdata].all())
+    assert sorted(t.name for t in figure.data if t.showlegend is not False) == NAMES
+    assert figure.layout.xaxis.range == (-9, 9) and figure.layout.yaxis.scaleanchor == "x"
+    plain(figure)
+
+
+def test_rings_are_left_out_when_most_labels_are_seen():
+    points, labels = cloud()
+    figure = plots.latent_map(points, labels, NAMES, seen=np.ones(len(points), bool))
+    assert {t.marker.size for t in figure.data} == {5}
+
+
+def test_points_that_are_not_finite_are_left_out():
+    points, labels = cloud()
+    points[3], points[7, 1] = np.nan, np.inf
+    figure = plots.latent_map(points, labels, NAMES)
+    assert not {3, 7} & {int(i) for t in figure.data for i in t.customdata}
+
+
+def test_of_many_points_all_seen_ones_are_drawn():
+    points, labels = cloud(20_000)
+    seen = np.arange(20_000) % 1_000 == 0
+    rows = np.concatenate([t.customdata for t in plots.latent_map(points, labels, NAMES, seen=seen).data])
+    assert len(set(rows)) == len(rows) == plots.MOST_POINTS and set(np.flatnonzero(seen)) <= set(rows)
+
+
+def test_errors_and_predictions_are_what_is_coloured():
+    points, labels = cloud()
+    wrong = np.arange(len(labels)) < 30
+    predicted = np.where(wrong, (labels + 1) % 10, labels)
+    grey, *coloured = plots.latent_map(points, labels, NAMES, predictions=predicted, kind="error").data
+    assert grey.name == "right" and sorted(np.concatenate([t.customdata for t in coloured])) == list(range(30))
+    for trace in plots.latent_map(points, labels, NAMES, predictions=predicted, kind="prediction").data:
+        assert {NAMES[c] for c in predicted[trace.customdata]} == {trace.name}
+    with pytest.raises(ValueError, match="needs predictions"):
+        plots.latent_map(points, labels, NAMES, kind="error")
+
+
+def test_one_dimension_is_a_strip_a_class():
+    points, labels = cloud(dims=1)
+    figure = plots.latent_map(points, labels, NAMES)
+    for trace in figure.data:
+        assert np.array_equal(np.round(trace.y), labels[trace.customdata])
+    assert list(figure.layout.yaxis.ticktext) == NAMES
+
+
+def test_a_small_map_shows_classes_in_their_places_and_colours():
+    points = np.array([[0.0, 0.0], [1.0, 1.0]]).repeat(50, axis=0)
+    picture = Image.open(io.BytesIO(plots.map_image(points, np.repeat([0, 1], 50), size=64)))
+    pixels = np.asarray(picture)
+    assert picture.size == (64, 64) and picture.mode == "RGBA"
+    low_left, up_right = pixels[48:, :16], pixels[:16, 48:]
+    for corner, colour in ((low_left, plots.class_colour(0)), (up_right, plots.class_colour(1))):
+        solid = corner[corner[..., 3] == 255]
+        assert len(solid) and all("#{:02x}{:02x}{:02x}".format(*p[:3]) == colour for p in solid)
+    assert not pixels[:16, :16, 3].any()
+
+
+@pytest.mark.parametrize(
+    "points", [np.zeros((0, 2)), np.full((5, 2), np.nan), np.ones((9, 2)), np.arange(9.0)[:, None]]
+)
+def test_a_small_map_bears_odd_points(points):
+    assert plots.map_image(points, np.zeros(len(points), int), size=32).startswith(b"\x89PNG")
+
+
+def test_loss_curves_show_weight_times_term_and_gaps():
+    ticks = [
+        Tick(1, terms={"metric": 0.5, "reconstruction": 100.0}, weights={"metric": 0.98, "reconstruction": 0.02}),
+        Tick(1, 2, terms={"reconstruction": 90.0}, weights={"metric": 0.0, "reconstruction": 0.02}),
+    ]
+    metric, reconstruction = plots.loss_curves(ticks).data
+    assert list(metric.y) == [0.49, None] and list(reconstruction.y) == pytest.approx([2.0, 1.8])
+    assert list(metric.x) == [1.0, 1.5] and metric.connectgaps is False
+    plain(plots.loss_curves(ticks))
+
+
+def test_score_curves_show_scores_floors_and_titles():
+    ticks = [
+        Tick(0, scores={"knn_accuracy": 0.1, "knn_ami": None}),
+        Tick(1, scores={"knn_accuracy": 0.9, "knn_ami": 0.8}),
+    ]
+    floors = {"chance": 0.1, "pixel_knn_accuracy": 0.85}
+    figure = plots.score_curves(ticks, floors, {"knn_accuracy": ("kNN", "")})
+    assert [t.name for t in figure.data] == ["kNN", "knn ami"]
+    assert list(figure.data[1].y) == [None, 0.8]
+    assert sorted(line.y0 for line in figure.layout.shapes) == [0.1, 0.85]
+    assert figure.layout.yaxis.range[0] == 0
+    plain(figure)
+
+
+def test_no_record_is_an_empty_figure():
+    assert not plots.loss_curves([]).data and not plots.score_curves([]).data
+
+
+def test_confusion_shows_shares_of_the_true_class():
+    figure = plots.confusion_figure(np.array([[9, 1], [0, 0]]), ["cat", "dog"])
+    assert np.allclose(figure.data[0].z, np.sqrt([[0.9, 0.1], [0, 0]]))
+    assert "cat read as dog: 1 (10.0%)" in figure.data[0].hovertext[0]
+    assert figure.layout.yaxis.autorange == "reversed"
+    plain(figure)
+
+
+def test_classes_of_one_name_stay_apart():
+    figure = plots.confusion_figure(np.eye(3, dtype=int), ["a", "a", "b"])
+    assert len(set(figure.data[0].x)) == 3
+
+
+def test_class_counts_has_a_bar_a_class_and_split():
+    figure = plots.class_counts(["a", "b"], {"training": [3, 4], "test": [1, 2]})
+    assert [list(t.x) for t in figure.data] == [[3, 4], [1, 2]]
+    assert list(figure.data[0].marker.color) == [plots.class_colour(0), plots.class_colour(1)]
+
+
+def test_a_strip_puts_rows_under_each_other():
+    originals = np.full((3, 1, 4, 4), 255, np.uint8)
+    picture = plots.image_strip([originals, np.zeros((3, 3, 4, 4))], scale=2)
+    assert picture.shape == (2 * 9, 2 * 14, 4) and picture.dtype == np.uint8
+    assert (picture[:8, :8] == 255).all()
+    assert not picture[8:10].any()  # a gap lets the page through
+    assert (picture[10:, :8, :3] == 0).all() and (picture[10:, :8, 3] == 255).all()
+
+
+def test_enlarging_repeats_pixels_and_keeps_colours():
+    image = np.random.default_rng(0).integers(0, 256, (1, 3, 5, 5)).astype(np.uint8)
+    picture = plots.image_strip([image], scale=3)
+    assert np.array_equal(picture[1::3, 1::3, :3], image[0].transpose(1, 2, 0))
+    assert np.array_equal(plots.image_strip([image / 255.0], scale=1), plots.image_strip([image], scale=1))
+
+
+def test_a_lattice_reads_from_the_upper_left():
+    grid = np.arange(6, dtype=np.uint8).reshape(2, 3, 1, 1, 1) * 40
+    assert plots.lattice_image(grid, scale=1)[..., 0].tolist() == [[0, 40, 80], [120, 160, 200]]
+
+
+def test_a_sheet_holds_every_image():
+    images = np.arange(1, 8, dtype=np.uint8).reshape(7, 1, 1, 1)
+    sheet = plots.image_sheet(images, columns=3, scale=1)
+    assert sorted(sheet[sheet[..., 3] > 0][:, 0]) == list(range(1, 8))
+
+
+@pytest.mark.parametrize("bad", [[], [np.zeros((0, 1, 2, 2))], [np.zeros((2, 2, 2))]])
+def test_pictures_of_nothing_are_refused(bad):
+    with pytest.raises(ValueError, match=r"no image|must be"):
+        plots.image_strip(bad)
+
+
+def test_an_image_grid_names_its_rows():
+    figure = plots.image_grid([np.zeros((4, 1, 8, 8)), np.zeros((2, 1, 8, 8))], ["cat", "dog"])
+    assert list(figure.layout.yaxis.ticktext) == ["cat", "dog"]
+    assert list(figure.layout.yaxis.tickvals) == [3.5, 12.5]  # the middle of rows of 8 pixels, one apart
+    plain(figure)
