@@ -1,6 +1,7 @@
 """RunConfig: one declaration of each knob (type, bounds, default, one-line help).
 
-The command line, the widgets of the pages, the links between them and the README's table are made from it. No torch here.
+The command line, the widgets of the pages, the links between them and the README's table are made from it. No torch
+here.
 """
 
 import math
@@ -32,7 +33,7 @@ def knob(default: Any, help: str, group: str = MORE, **bounds: Any) -> Any:
 
 
 class RunConfig(BaseModel):
-    """Everything that decides a run. Frozen; unknown names and NaN are refused; `RunConfig.of` gives errors in words."""
+    """Everything that decides a run. Frozen; refuses unknown names and NaN; `RunConfig.of` gives errors in words."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -52,13 +53,17 @@ class RunConfig(BaseModel):
     augment: Literal["off", "on"] = knob("off", "turn, scale and shift the labelled images, each time anew")
     label_sampling: Literal["uniform", "balanced"] = knob("uniform", "how the seen labels are drawn")
     labelled_per_class: int = knob(20, "rows of each seen class in a step", ge=2, le=256)
-    warmup_epochs: float = knob(0.0, "epochs of the metric loss alone at the start; a fraction is allowed", ge=0, le=1000)
+    warmup_epochs: float = knob(
+        0.0, "epochs of the metric loss alone at the start; a fraction is allowed", ge=0, le=1000
+    )
     reconstruction: Literal["sum", "mean"] = knob("sum", "reconstruction error summed or averaged over pixels")
     likelihood: Literal["bernoulli", "gaussian"] = knob("bernoulli", "of a pixel, given its latent")
     batch_size: int = knob(256, "images of a step", ge=2, le=8192)
     lr: float = knob(0.001, "Adam's learning rate", gt=0, le=1)
     lr_decay: Literal["none", "cosine"] = knob("none", "how the learning rate falls over the training")
-    evaluate_on: Literal["test", "validation"] = knob("test", "which split the scores are of; validation is for choosing settings")
+    evaluate_on: Literal["test", "validation"] = knob(
+        "test", "which split the scores are of; validation is for choosing settings"
+    )
     seed: int = knob(0, "of the weights, the seen labels and the order of the images", ge=0, le=2**31 - 1)
     device: Literal["auto", "cpu", "cuda", "mps"] = knob("auto", "where the training runs")
 
@@ -83,7 +88,9 @@ class RunConfig(BaseModel):
     @classmethod
     def _named(cls, name: str) -> str:
         if not name.strip() or len(name) > 1000 or "\0" in name:
-            raise ValueError(f"data must be one of {', '.join(DATASETS)}, an upload's name, or a path; got {name[:40]!r}")
+            raise ValueError(
+                f"data must be one of {', '.join(DATASETS)}, an upload's name, or a path; got {name[:40]!r}"
+            )
         return name
 
     @model_validator(mode="after")
@@ -96,7 +103,9 @@ class RunConfig(BaseModel):
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "RunConfig":
-        """A config from names and values (numbers may be text). Raises ValueError that says what is allowed, in words."""
+        """A config from names and values (numbers may be text). Raises ValueError that says what is allowed, in
+        words.
+        """
         try:
             return cls(**{str(k): v for k, v in values.items()})
         except ValidationError as error:

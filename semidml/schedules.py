@@ -1,14 +1,16 @@
 """How the weights of the two losses change over a training: (epoch, step, alpha) -> (w_S, w_U).
 
-L_S is the metric loss of the labelled rows, L_U the reconstruction (and, with a prior, the KL term) of all rows. Epochs and
-steps count from 1 and 0: the paper's odd epochs are the first, the third, ...
+L_S is the metric loss of the labelled rows, L_U the reconstruction (and, with a prior, the KL term) of all rows.
+Epochs and steps count from 1 and 0: the paper's odd epochs are the first, the third, ...
 """
 
 from semidml.registry import Entry, table
 
 
 def by_epoch(epoch: int, step: int, alpha: float) -> tuple[float, float]:
-    """Odd epochs (1 - alpha) L_S + alpha L_U, even epochs alpha L_U (Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022)."""
+    """Odd epochs (1 - alpha) L_S + alpha L_U, even epochs alpha L_U (Safir et al., SciPy 2022, doi
+    10.25080/majora-212e5952-022).
+    """
     return (1 - alpha, alpha) if epoch % 2 == 1 else (0.0, alpha)
 
 
@@ -25,8 +27,16 @@ def joint(epoch: int, step: int, alpha: float) -> tuple[float, float]:
 SAFIR = "Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022"
 SCHEDULES = table(
     [
-        Entry("joint", "both losses in every step", "(1 - alpha) L_S + alpha L_U, always", SAFIR, "semidml.schedules:joint"),
-        Entry("batch", "alternate by step", "as the paper's, but from step to step", SAFIR, "semidml.schedules:by_batch"),
+        Entry(
+            "joint",
+            "both losses in every step",
+            "(1 - alpha) L_S + alpha L_U, always",
+            SAFIR,
+            "semidml.schedules:joint",
+        ),
+        Entry(
+            "batch", "alternate by step", "as the paper's, but from step to step", SAFIR, "semidml.schedules:by_batch"
+        ),
         Entry(
             "epoch",
             "alternate by epoch (the paper)",

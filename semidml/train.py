@@ -4,8 +4,8 @@
     for tick in training:
         print(tick.epoch, tick.terms, tick.scores)
 
-Tick 0 is before training; then there is one at least every half second and one at the end of each epoch. To stop is to stop
-iterating: the unfinished epoch is dropped, and `fit(config, data, state)` repeats it.
+Tick 0 is before training; then there is one at least every half second and one at the end of each epoch. To stop is
+to stop iterating: the unfinished epoch is dropped, and `fit(config, data, state)` repeats it.
 """
 
 import json
@@ -24,10 +24,10 @@ from semidml.config import RunConfig
 from semidml.data.augment import affine
 from semidml.data.batches import Batches
 from semidml.data.dataset import Dataset
-from semidml.data.labels import Seen, draw
+from semidml.data.labels import Seen, draw, hidden
 from semidml.losses.pairs import pairs_of
 from semidml.methods import MODELS
-from semidml.methods.latent import RECONSTRUCTION, Batch, Latent, build
+from semidml.methods.latent import Batch, Latent, build
 from semidml.schedules import SCHEDULES
 
 SECONDS_A_TICK = 0.4  # a step may still be running when it is over, and "at least every half second" is the promise
@@ -39,8 +39,9 @@ TRAIN, TEST = 0, 1  # values of rows()["split"]
 
 @dataclass(frozen=True)
 class Record:
-    """A tick in small numbers. Terms are means over the steps since the last tick in which they were computed; a term that no
-    step computed is absent. `weights` are means over all these steps: a term's share of the loss is weight times term."""
+    """A tick in small numbers. Terms are means over the steps since the last tick in which they were computed; a term
+    that no step computed is absent. `weights` are means over all these steps: a term's share of the loss is weight
+    times term."""
 
     epoch: int  # finished epochs
     step: int  # steps into the unfinished epoch, 0 at an epoch's end
@@ -65,20 +66,23 @@ class Record:
 
 
 def fit(config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None) -> "Training":
-    """A training to iterate over, from the start or from a `Training.state()`. Raises ValueError when config and data do not fit."""
+    """A training to iterate over, from the start or from a `Training.state()`. Raises ValueError when config and data
+    do not fit.
+    """
     return Training(config, data, state)
 
 
 class Training:
-    """See `fit`. Same config, data and machine: same records, seconds aside, however often it was stopped and resumed."""
+    """See `fit`. Same config, data and machine: same records, seconds aside, however often it was stopped and
+    resumed.
+    """
 
     def __init__(self, config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None):
         self.config, self.device = config, pick_device(config.device)
-        self.data = data.for_selection(config.seed) if config.evaluate_on == "validation" else data
         self.schedule = SCHEDULES[config.schedule].resolve()
-        self.seen = seen_rows(config, self.data, official=len(data.train.labels))
-        augment = config.augment == "on"
-        labels = self.data.train.labels
+        self.data, self.seen = prepare(config, data)
+        augment = self.data.augment_strength if config.augment == "on" else 0.0
+        labels = hidden(self.data.train.labels, self.seen.rows)
         self.batches = Batches(labels, self.seen.rows, config.labelled_per_class, config.batch_size, augment)
         self.y = self.batches.y.to(self.device)
         self.pairs = pairs_of(self.y)
@@ -88,7 +92,7 @@ class Training:
         self.generator = torch.Generator().manual_seed(config.seed)
         self.watched = watched_rows(self.data, self.seen.rows, config.seed)
         self.epoch, self.seconds = 0, 0.0
-        self._draws = bool(self._weights(max(1, config.epochs), 0).get(RECONSTRUCTION)) and config.alpha > 0
+        self._draws = trains_decoder(config)
         self._snapshot: dict[str, Tensor] = {}
         self._fresh = None  # the newest watched latents, at the same weights as the newest tick
         with torch.random.fork_rng(devices=[]):
@@ -101,7 +105,11 @@ class Training:
     @property
     def facts(self) -> dict[str, str | int | float]:
         """What the config does not say: how many labels, draws, steps, on which device, at which precision."""
-        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else platform.processor() or platform.machine()
+        name = (
+            torch.cuda.get_device_name(self.device)
+            if self.device.type == "cuda"
+            else platform.processor() or platform.machine()
+        )
         return {
             "seen_labels": len(self.seen.rows),
             "label_redraws": self.seen.redraws,
@@ -147,12 +155,17 @@ class Training:
         yield tick
 
     def _step(self, step: int, labelled: Tensor, views: Tensor | None, images: Tensor) -> tuple[dict, dict]:
-        """One step of the optimiser on the given rows; asks the device for nothing. Terms are (), weights are numbers."""
+        """One step of the optimiser on the given rows; asks the device for nothing. Terms are (), weights are
+        numbers.
+        """
         weights = self._weights(self.epoch + 1, step)
+        active = [name for name, weight in weights.items() if weight != 0]
+        if not active:  # alpha = 0 leaves the paper's even epochs without a loss
+            return {}, weights
         self._set_lr(self.epoch * self.batches.steps + step)
         shown = unit(self.images[labelled])
         batch = Batch(shown if views is None else affine(shown, views), self.y, self.pairs, unit(self.images[images]))
-        terms = self.method.terms(batch, [name for name, weight in weights.items() if weight != 0])
+        terms = self.method.terms(batch, active)
         self.optimizer.zero_grad(set_to_none=True)
         sum(weights[name] * term for name, term in terms.items()).backward()
         self.optimizer.step()
@@ -164,7 +177,9 @@ class Training:
         return self.method.weights(*((1.0, 0.0) if warming else self.schedule(epoch, step, self.config.alpha)))
 
     def _set_lr(self, step: int) -> None:
-        """Constant, or half a cosine from lr to 0 over the whole training (Loshchilov and Hutter 2017, arXiv 1608.03983, eq. 5)."""
+        """Constant, or half a cosine from lr to 0 over the whole training (Loshchilov and Hutter 2017, arXiv
+        1608.03983, eq. 5).
+        """
         if self.config.lr_decay == "cosine":
             share = step / (self.config.epochs * self.batches.steps)
             for group in self.optimizer.param_groups:
@@ -195,7 +210,14 @@ class Training:
             scores["reconstruction_mse"] = self._live_reconstruction_mse()
         alarm = evaluate.collapse(latents)
         return Record(
-            self.epoch, step, self.batches.steps, round(self.seconds, 3), terms, weights, scores, [alarm] if alarm and self.epoch else []
+            self.epoch,
+            step,
+            self.batches.steps,
+            round(self.seconds, 3),
+            terms,
+            weights,
+            scores,
+            [alarm] if alarm and self.epoch else [],
         )
 
     def _checked(self, means: "Means") -> tuple[dict[str, float], dict[str, float]]:
@@ -203,23 +225,24 @@ class Training:
         terms, weights = means.numbers()
         broken = [name for name, value in terms.items() if not math.isfinite(value)]
         if broken:
+            good = self._snapshot["epoch"].item()
             raise FloatingPointError(
-                f"the {' and '.join(broken)} loss was no longer finite in epoch {self.epoch + 1}: lower lr "
-                f"(now {self.config.lr:g}) or the loss's scale; the weights of epoch {self._snapshot['epoch'].item()} are kept"
+                f"the {' and '.join(broken)} loss was no longer finite in epoch {good + 1}: lower lr "
+                f"(now {self.config.lr:g}) or the loss's scale; the weights of epoch {good} are kept"
             )
         return terms, weights
 
     def rows(self) -> dict[str, np.ndarray]:
-        """Which rows the map draws, the same in every frame: split (0 train, 1 test), row in that split, labels, seen, and the
-        positions `shown` (m,) of those whose reconstructions a frame holds."""
+        """Which rows the map draws, the same in every frame: split (0 train, 1 test), row in that split, labels,
+        seen, and the positions `shown` (m,) of those whose reconstructions a frame holds."""
         return self.watched
 
     def frame(self) -> dict[str, np.ndarray]:
-        """What the map draws now: latents float32 (n, D), predictions int16 (n,) by the 5 nearest rows with a seen label and, if
-        there is a trained decoder, reconstructions uint8 (m, C, H, W)."""
+        """What the map draws now: latents float32 (n, D), predictions int16 (n,) by the 5 nearest rows with a seen
+        label and, if there is a trained decoder, reconstructions uint8 (m, C, H, W)."""
         latents, labels = self._watched_latents(), self.watched["labels"]
         seen = np.flatnonzero(self.watched["seen"])
-        nearest = evaluate.knn(latents[seen], latents, min(5, len(seen)))
+        nearest, _ = evaluate.knn(latents[seen], latents, min(evaluate.NEIGHBOURS, len(seen)))
         predictions = evaluate.vote(labels[seen][nearest], len(self.data.class_names))
         frame = {"latents": latents, "predictions": predictions.astype(np.int16)}
         if self._draws:
@@ -229,7 +252,10 @@ class Training:
 
     def _watched_latents(self) -> np.ndarray:
         if self._fresh is None:
-            images = [part.images[self._positions(split)] for split, part in ((TRAIN, self.data.train), (TEST, self.data.test))]
+            images = [
+                part.images[self._positions(split)]
+                for split, part in ((TRAIN, self.data.train), (TEST, self.data.test))
+            ]
             self._fresh = self.embed(torch.cat(images))
         return self._fresh
 
@@ -256,7 +282,7 @@ class Training:
 
     def finish(self, full: bool = False, progress: Callable[[float, str], None] | None = None) -> dict:
         """The final scores, on all rows: metrics.json's content. `full` adds the forest and the MLP classifier."""
-        metrics = score(self.method, self.config, self.data, self.seen, self.device, self._draws, full, progress)
+        metrics = score(self.method, self.config, self.data, self.seen, self.device, full, progress)
         return metrics | {"seconds": round(self.seconds, 3)}
 
     # ---- what a resume needs
@@ -286,7 +312,9 @@ class Training:
     def _restore(self, state: Mapping[str, Tensor]) -> None:
         """Raises ValueError when the state is not one of this config's."""
         try:
-            self.method.load_state_dict({k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")})
+            self.method.load_state_dict(
+                {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+            )
             moments: dict[int, dict[str, Tensor]] = {}
             for key, value in state.items():
                 if key.startswith("adam."):
@@ -325,20 +353,39 @@ class Means:
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; auto takes CUDA, then Apple's MPS, then the CPU. Raises ValueError where it is not to be had."""
+    """The device of that name; auto takes CUDA, then Apple's MPS, then the CPU. Raises ValueError where it is not to
+    be had.
+    """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, is_there in there.items() if is_there))
     if not there[name]:
-        raise ValueError(f"device {name} is not available on this machine; there is {', '.join(k for k, v in there.items() if v)}")
+        raise ValueError(
+            f"device {name} is not available on this machine; there is {', '.join(k for k, v in there.items() if v)}"
+        )
     return torch.device(name)
 
 
-def seen_rows(config: RunConfig, data: Dataset, official: int) -> Seen:
-    """The training rows whose labels are seen. With alpha = 1 no label is used, and any draw will do."""
-    uses_labels = config.alpha < 1 or not MODELS[config.model].facts["decoder"] or config.warmup_epochs > 0
-    views = config.augment == "on"
-    return draw(data.train.labels, config.pl, config.label_sampling, config.seed, official, needs_pairs=uses_labels, views=views)
+def prepare(config: RunConfig, data: Dataset) -> tuple[Dataset, Seen]:
+    """The splits that a config trains and scores on, and the training rows whose labels it sees. pl counts in rows of the
+    official training split. With alpha = 1 no label is used, and any draw will do."""
+    splits = data.for_selection(config.seed) if config.evaluate_on == "validation" else data
+    uses_labels = config.alpha < 1 or config.warmup_epochs > 0
+    seen = draw(
+        splits.train.labels,
+        config.pl,
+        config.label_sampling,
+        config.seed,
+        official=len(data.train.labels),
+        needs_pairs=uses_labels,
+        views=config.augment == "on",
+    )
+    return splits, seen
+
+
+def trains_decoder(config: RunConfig) -> bool:
+    """Whether there is a decoder that learns: without one, or with its weight at 0, reconstructions mean nothing."""
+    return MODELS[config.model].facts["decoder"] and config.alpha > 0 and config.warmup_epochs < config.epochs
 
 
 def seeded_model(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Latent:
@@ -349,7 +396,9 @@ def seeded_model(config: RunConfig, shape: tuple[int, int, int], classes: int) -
 
 
 def load_model(config: RunConfig, shape: tuple[int, int, int], classes: int, weights: Mapping[str, Tensor]) -> Latent:
-    """The trained model on the CPU, in evaluation mode. Raises ValueError when the weights are not those of this config."""
+    """The trained model on the CPU, in evaluation mode. Raises ValueError when the weights are not those of this
+    config.
+    """
     model = seeded_model(config, shape, classes)
     try:
         model.load_state_dict(dict(weights))
@@ -380,30 +429,37 @@ def score(
     data: Dataset,
     seen: Seen,
     device: torch.device | str = "cpu",
-    draws: bool | None = None,
     full: bool = False,
     progress: Callable[[float, str], None] | None = None,
 ) -> dict:
-    """metrics.json's content, anew from a model: latents of all training and test rows, and what `evaluate` makes of them."""
+    """metrics.json's content, anew from a model: what `evaluate` makes of the latents of all training and test rows.
+
+    data, seen: what `prepare` gave."""
+
+    def reconstruct(latents: np.ndarray) -> np.ndarray:
+        return method.decode(torch.from_numpy(latents).to(device)).cpu().numpy()
+
+    decoded = {"test_images": data.test.images.numpy(), "reconstruct": reconstruct} if trains_decoder(config) else {}
     train, test = embed(method, data.train.images, device), embed(method, data.test.images, device)
-    labels, test_labels = data.train.labels.numpy(), data.test.labels.numpy()
-    found = evaluate.scores(
-        train, labels, seen.rows.numpy(), test, test_labels, len(data.class_names), full=full, seed=config.seed, progress=progress
+    method.eval()
+    return evaluate.scores(
+        train,
+        data.train.labels.numpy(),
+        seen.rows.numpy(),
+        test,
+        data.test.labels.numpy(),
+        len(data.class_names),
+        **decoded,
+        full=full,
+        seed=config.seed,
+        device=str(device),
+        progress=progress,
     )
-    if draws if draws is not None else method.decoder is not None and config.alpha > 0:
-        method.eval()
-        latents = torch.from_numpy(test).split(ROWS_AT_ONCE)
-        errors = [
-            (method.decode(z.to(device)).cpu() - unit(x)).square().flatten(1).mean(1)
-            for z, x in zip(latents, data.test.images.split(ROWS_AT_ONCE), strict=True)
-        ]
-        found["reconstruction_mse"] = float(torch.cat(errors).mean())
-    return found
 
 
 def watched_rows(data: Dataset, seen: Tensor, seed: int) -> dict[str, np.ndarray]:
-    """The rows that are drawn and scored live: up to 1,000 with a seen label, others up to 3,500 of the training split, and up to
-    1,500 of the test split, all stratified by class and drawn with the seed. See `Training.rows`."""
+    """The rows that are drawn and scored live: up to 1,000 with a seen label, others up to 3,500 of the training
+    split, and up to 1,500 of the test split, all stratified by class and drawn with the seed. See `Training.rows`."""
     generator = torch.Generator().manual_seed(seed)
     is_seen = torch.zeros(len(data.train.labels), dtype=torch.bool)
     is_seen[seen] = True

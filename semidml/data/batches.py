@@ -30,12 +30,10 @@ class Batches:
     that pairs are found once.
     """
 
-    def __init__(
-        self, labels: Tensor, seen: Tensor, per_class: int, batch_size: int, augment: bool, strength: float = 1
-    ):
-        """labels: (N,), read at the `seen` rows (n,) only; `strength` of the augmentation, `Dataset.augment_strength`.
-        Raises ValueError when a step would be too large."""
-        self.n, self.batch_size, self.augment, self.strength = len(labels), batch_size, augment, strength
+    def __init__(self, labels: Tensor, seen: Tensor, per_class: int, batch_size: int, augment: float):
+        """labels: (N,), read at the `seen` rows (n,) only; augment: strength of the augmentation, 0 for none
+        (`Dataset.augment_strength`). Raises ValueError when a step would be too large."""
+        self.n, self.batch_size, self.augment = len(labels), batch_size, augment
         self.steps = -(-self.n // batch_size)
         shown = labels[seen]
         self.classes = [seen[shown == c] for c in shown.unique().tolist()]
@@ -55,7 +53,7 @@ class Batches:
         labelled = torch.cat(blocks, dim=1)
         views = None
         if self.augment:
-            views = affine_parameters(self.steps, labelled.shape[1], generator, self.strength)
+            views = affine_parameters(self.steps, labelled.shape[1], generator, self.augment)
         return Epoch(labelled, views, self._pass(generator))
 
     def _block(self, rows: Tensor, m: int, generator: torch.Generator) -> Tensor:

@@ -2,7 +2,8 @@
 
     L = w_S L_S + w_U L_U,   L_S = metric loss of the labelled rows,   L_U = reconstruction of all rows
 
-(Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022.) Without a decoder there is no L_U: this is plain deep metric learning.
+(Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022.) Without a decoder there is no L_U: this is plain deep
+metric learning.
 """
 
 from collections.abc import Callable, Collection
@@ -29,7 +30,9 @@ class Batch(NamedTuple):
 
 
 class Latent(nn.Module):
-    """Encoder, perhaps a decoder, metric loss; `terms` gives the loss terms of a batch, `embed` the latents of images."""
+    """Encoder, perhaps a decoder, metric loss; `terms` gives the loss terms of a batch, `embed` the latents of
+    images.
+    """
 
     def __init__(
         self,
@@ -90,7 +93,9 @@ class Latent(nn.Module):
 def build(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Latent:
     """The model of a config, its weights drawn from torch's global generator."""
     chosen = config.entries()
-    encoder, decoder = chosen["encoder"].resolve()(shape, config.latent_dim, decoder=MODELS[config.model].facts["decoder"])
+    encoder, decoder = chosen["encoder"].resolve()(
+        shape, config.latent_dim, decoder=MODELS[config.model].facts["decoder"]
+    )
     entry = chosen["loss"]
     loss = entry.resolve()(config.latent_dim, classes, **{name: getattr(config, name) for name in entry.knobs})
     return Latent(encoder, decoder, loss, entry.facts["pairs"], config.likelihood, config.reconstruction)

@@ -1,6 +1,5 @@
 """Convolutional encoder with batch normalisation, and its mirror image (Ioffe and Szegedy 2015, arXiv 1502.03167)."""
 
-import torch
 from torch import Tensor, nn
 
 CHANNELS = (32, 64)

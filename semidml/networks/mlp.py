@@ -1,6 +1,7 @@
 """Fully connected encoder and its mirror image."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 
 from torch import nn
@@ -18,6 +19,6 @@ def build(shape: tuple[int, int, int], latent_dim: int, decoder: bool, hidden: S
 def layers(sizes: Sequence[int]) -> list[nn.Module]:
     """Linear maps between the sizes, a ReLU between each two."""
     made: list[nn.Module] = []
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in pairwise(sizes):
         made += [nn.Linear(n_in, n_out), nn.ReLU()]
     return made[:-1]

@@ -1,0 +1,85 @@
+"""What the benchmarks share: runs that are measured once and kept, tables for the README, a line about the machine."""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def arguments(about: str) -> argparse.Namespace:
+    """--quick, --readme and whatever every benchmark takes."""
+    ask = argparse.ArgumentParser(description=about)
+    ask.add_argument("--quick", action="store_true", help="a small form, in seconds, that shows that it runs")
+    ask.add_argument("--readme", action="store_true", help="write the table into README.md")
+    return ask.parse_args()
+
+
+def machine() -> str:
+    """The machine in words: processor, cores, torch, date."""
+    import torch
+
+    names = [line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")]
+    name = names[0] if names else platform.processor() or platform.machine()
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"
+    return f"{name}, {os.cpu_count()} cores{gpu}, torch {torch.__version__.partition('+')[0]}, {datetime.date.today()}"
+
+
+def _cpuinfo() -> list[str]:
+    file = Path("/proc/cpuinfo")
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def spread(values: Iterable[float | None], digits: int = 3) -> str:
+    """Mean and sample standard deviation as `.958 ± .002`; the mean alone of a single value; a dash of none."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "-"
+    mean = f"{statistics.mean(known):.{digits}f}".removeprefix("0")
+    return mean if len(known) == 1 else f"{mean} ± {statistics.stdev(known):.{digits}f}".replace("± 0.", "± .")
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def report(name: str, text: str, numbers: dict, into_readme: bool) -> None:
+    """Prints the text and, as the last line, the numbers as JSON; writes the text between the README's markers of
+    that name.
+    """
+    if into_readme:
+        file = ROOT / "README.md"
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, _, rest = file.read_text().partition(begin)
+        _, found, after = rest.partition(end)
+        if not found:
+            raise ValueError(f"README.md has no place for the table: {begin} ... {end}")
+        file.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+    print(text)
+    print(json.dumps({"benchmark": name, "machine": machine(), **numbers}))
+
+
+class Kept:
+    """Results by key in a file of JSON lines, so that a benchmark that was interrupted goes on where it was."""
+
+    def __init__(self, file: Path):
+        self.file = file
+        lines = file.read_text().splitlines() if file.exists() else []
+        self.known = {line["key"]: line["result"] for line in map(json.loads, lines)}
+
+    def get(self, key: str, measure: Callable[[], dict]) -> dict:
+        """The result of that key, measured now if it is not known."""
+        if key not in self.known:
+            self.known[key] = measure()
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with self.file.open("a") as out:
+                out.write(json.dumps({"key": key, "result": self.known[key]}) + "\n")
+        return self.known[key]

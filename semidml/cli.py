@@ -1,0 +1,218 @@
+"""The command line: python -m semidml train | evaluate | runs | data. Same names, bounds and errors as the pages."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from semidml import __version__, evaluate, runs, worker
+from semidml.config import RunConfig, allowed, knobs, shown
+from semidml.data import store
+
+TABLE_SCORES = ("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs a command; what was asked for wrongly is said in one line on stderr, with exit status 2."""
+    asked = parser().parse_args(words)
+    try:
+        return asked.do(asked)
+    except ValueError as error:
+        print(f"semidml: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("semidml: stopped", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; the options of `train` are the knobs of RunConfig."""
+    top = argparse.ArgumentParser(prog="python -m semidml", description="Latent spaces from a few labels.")
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train a run and print its scores")
+    for knob in knobs().values():
+        about = f"{knob.help} ({allowed(knob)}; default {shown(knob.default)})".replace("%", "%%")
+        train.add_argument(f"--{knob.name.replace('_', '-')}", help=about, metavar=knob.name.upper())
+    train.add_argument("--out", type=Path, help="folder of the run (default: a new one among the runs)")
+    train.add_argument("--full", action="store_true", help="also score a random forest and an MLP classifier")
+    train.set_defaults(do=do_train)
+
+    score = commands.add_parser("evaluate", help="score a finished run anew from its weights, and print metrics.json")
+    score.add_argument("run", help="id or folder of a run")
+    score.add_argument("--full", action="store_true", help="also a random forest and an MLP classifier")
+    score.set_defaults(do=do_evaluate)
+
+    listed = commands.add_parser("runs", help="a table of runs; also stop, resume, rename, delete, export, import")
+    listed.set_defaults(do=do_list)
+    acts = listed.add_subparsers(metavar="ACT")
+    for name, do, about, further in (
+        ("stop", do_stop, "stop a running run within a tick", ()),
+        ("resume", do_resume, "go on with a stopped, interrupted or failed run", ()),
+        ("rename", do_rename, "give a run another id", ("new",)),
+        ("delete", do_delete, "delete a run's folder", ()),
+        ("export", do_export, "write a run as a zip", ("zip",)),
+    ):
+        act = acts.add_parser(name, help=about)
+        act.add_argument("run", help="id or folder of a run")
+        for word in further:
+            act.add_argument(word)
+        act.set_defaults(do=do)
+    bring = acts.add_parser("import", help="take in a run from a zip")
+    bring.add_argument("zip", type=Path)
+    bring.add_argument("--name", help="id to give it")
+    bring.set_defaults(do=do_import)
+
+    data = commands.add_parser("data", help="a table of data sets; also fetch")
+    data.set_defaults(do=do_data)
+    fetch = data.add_subparsers(metavar="ACT").add_parser("fetch", help="download a data set into the data folder")
+    fetch.add_argument("name")
+    fetch.set_defaults(do=do_fetch)
+    return top
+
+
+def do_train(asked: argparse.Namespace) -> int:
+    config = RunConfig.of({name: value for name in knobs() if (value := getattr(asked, name)) is not None})
+    without_effect = [name for name in knobs() if getattr(asked, name) is not None and name not in config.used()]
+    if without_effect:
+        print(f"note: without effect here: {', '.join(without_effect)}", file=sys.stderr)
+    run = runs.create(config, path=asked.out, paths=True)
+    return train(run, asked.full)
+
+
+def train(run: runs.Run, full: bool = False) -> int:
+    """Trains or resumes a run in this process, with a progress bar; its status is the exit status."""
+    from tqdm import tqdm
+
+    began, bar = time.perf_counter(), None
+    print(f"{run.config().command()}\nrun folder: {run.path}", file=sys.stderr)
+    for record in worker.execute(run, threads=max(1, worker.cores() - 1), full=full):
+        if bar is None:
+            bar = tqdm(total=run.config().epochs * record.steps, unit="step", file=sys.stderr, dynamic_ncols=True)
+        bar.update(record.epoch * record.steps + record.step - bar.n)
+        bar.set_postfix_str(" ".join(f"{name} {value:.3g}" for name, value in record.terms.items()), refresh=False)
+        for alarm in record.alarms:
+            bar.write(f"epoch {record.epoch}: {alarm}", file=sys.stderr)
+    if bar is not None:
+        bar.close()
+    status = run.status()
+    if status.state != "done":
+        print(f"semidml: {status.state}: {status.reason}", file=sys.stderr)
+        return 1
+    show_scores(run.metrics())
+    print(f"{status.state} in {time.perf_counter() - began:.1f} s, of which training {run.metrics()['seconds']:.1f} s")
+    return 0
+
+
+def do_evaluate(asked: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    with tqdm(total=100, unit="%", file=sys.stderr, disable=not asked.full) as bar:
+
+        def progress(share: float, what: str) -> None:
+            bar.set_description_str(what)
+            bar.update(round(100 * share) - bar.n)
+
+        metrics = worker.evaluate_run(find(asked.run), asked.full, progress)
+    print(json.dumps(metrics, indent=2, allow_nan=False))
+    return 0
+
+
+def do_list(asked: argparse.Namespace) -> int:
+    row = "{:32} {:12} {:8} {:14} {:>8} {:>6}  {}"
+    print(row.format("id", "state", "model", "data", "pl", "alpha", "  ".join(TABLE_SCORES)))
+    for run in runs.list_runs():
+        status, metrics = run.status(), run.metrics() or {}
+        scores = "  ".join(f"{shown_score(metrics.get(name)):>{len(name)}}" for name in TABLE_SCORES)
+        try:
+            config = run.config()
+        except ValueError as error:
+            print(row.format(run.id, status.state, "", "", "", "", str(error)))
+            continue
+        print(
+            row.format(
+                run.id, status.state, config.model, config.data[-14:], shown(config.pl), shown(config.alpha), scores
+            )
+        )
+    return 0
+
+
+def do_stop(asked: argparse.Namespace) -> int:
+    find(asked.run).stop()
+    return 0
+
+
+def do_resume(asked: argparse.Namespace) -> int:
+    return train(find(asked.run))
+
+
+def do_rename(asked: argparse.Namespace) -> int:
+    print(find(asked.run).rename(asked.new).path)
+    return 0
+
+
+def do_delete(asked: argparse.Namespace) -> int:
+    find(asked.run).delete()
+    return 0
+
+
+def do_export(asked: argparse.Namespace) -> int:
+    with open(asked.zip, "wb") as file:
+        find(asked.run).export_zip(file)
+    print(asked.zip)
+    return 0
+
+
+def do_import(asked: argparse.Namespace) -> int:
+    with open(asked.zip, "rb") as file:
+        print(runs.import_zip(file, asked.name).path)
+    return 0
+
+
+def do_data(asked: argparse.Namespace) -> int:
+    print(f"data folder: {store.data_folder()}")
+    row = "{:16} {:24} {:>10}  {}"
+    print(row.format("name", "title", "MB", "here"))
+    for there in store.available():
+        fetch = f"no: python -m semidml data fetch {there.name}"
+        print(row.format(there.name, there.title[:24], f"{there.megabytes:g}", "yes" if there.here else fetch))
+    return 0
+
+
+def do_fetch(asked: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    with tqdm(total=100, unit="%", file=sys.stderr) as bar:
+
+        def progress(share: float, what: str) -> None:
+            bar.set_description_str(what)
+            bar.update(round(100 * share) - bar.n)
+
+        data = store.load(asked.name, download=True, progress=progress)
+    print(f"{data.title}: {len(data.train.labels):,} training and {len(data.test.labels):,} test images")
+    return 0
+
+
+def find(name: str) -> runs.Run:
+    """A run by its id or, if the folder is one of a run, by its folder. Raises ValueError when there is none: a folder
+    without the files of a run is never taken for one, because runs can be deleted and renamed."""
+    folder = Path(name)
+    if folder.is_dir() and not folder.is_symlink() and (folder / "config.json").is_file():
+        return runs.Run(folder)
+    return runs.get(name)
+
+
+def show_scores(metrics: dict) -> None:
+    """Every score with its title; what failed, with its reason."""
+    for key, (title, _) in evaluate.SCORE_TITLES.items():
+        if key in metrics:
+            reason = metrics.get("failed", {}).get(key, "")
+            print(f"{title:52} {shown_score(metrics[key])} {reason}".rstrip())
+
+
+def shown_score(value: float | None) -> str:
+    """A score with four digits; what could not be computed as a dash."""
+    return "-" if value is None else f"{value:.4f}"

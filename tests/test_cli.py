@@ -1,0 +1,117 @@
+"""The command line on real digits, each command as a user types it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from semidml import runs
+from semidml.cli import main
+from semidml.evaluate import SCORE_TITLES
+
+ROOT = Path(__file__).parents[1]
+TRAIN = ["train", "--data", "digits", "--epochs", "3", "--pl", "20"]
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def finished(tmp_path, capsys):
+    """A finished run of three epochs."""
+    assert main([*TRAIN, "--out", str(tmp_path / "runs" / "first")]) == 0
+    capsys.readouterr()
+    return runs.get("first")
+
+
+def test_train_prints_scores_and_leaves_a_run(tmp_path, capsys):
+    assert main([*TRAIN, "--out", str(tmp_path / "runs" / "first")]) == 0
+    said = capsys.readouterr().out
+    assert SCORE_TITLES["knn_accuracy"][0] in said and said.splitlines()[-1].startswith("done in ")
+    run = runs.get("first")
+    assert run.status().state == "done" and [r.epoch for r in run.history()] == [0, 1, 2, 3]
+    assert run.metrics()["knn_accuracy"] > 0.5
+
+
+def test_evaluate_prints_what_the_run_recorded(finished, capsys):
+    assert main(["evaluate", str(finished.path)]) == 0
+    anew, then = json.loads(capsys.readouterr().out), finished.metrics()
+    assert anew.keys() == then.keys() - {"seconds"}
+    assert anew == pytest.approx({k: v for k, v in then.items() if k != "seconds"}, abs=0.01)
+
+
+def test_a_full_evaluation_adds_forest_and_mlp(finished, capsys):
+    assert main(["evaluate", "first", "--full"]) == 0
+    anew = json.loads(capsys.readouterr().out)
+    for name in ("random_forest_accuracy", "random_forest_ami_labelled", "mlp_accuracy_labelled", "mlp_ami"):
+        assert 0 < anew[name] <= 1
+
+
+def test_the_table_of_runs(finished, capsys):
+    assert main(["runs"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("first "))
+    assert "done" in line and "dml-ae" in line and f"{finished.metrics()['knn_accuracy']:.4f}" in line
+
+
+def test_rename_export_import_delete(finished, tmp_path, capsys):
+    assert main(["runs", "rename", "first", "second"]) == 0
+    assert main(["runs", "export", "second", str(tmp_path / "second.zip")]) == 0
+    assert main(["runs", "import", str(tmp_path / "second.zip"), "--name", "third"]) == 0
+    assert runs.get("third").metrics() == runs.get("second").metrics()
+    assert main(["runs", "delete", "second"]) == 0
+    assert main(["runs", "delete", "second"]) == 2
+    assert "there is no run called 'second'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "--alpha", "nan"], "alpha must be between 0 and 1, got nan"),
+        (["train", "--pl", "0"], "pl must be above 0 and at most 100, got 0"),
+        (["train", "--epochs", "1000000000"], "epochs must be a whole number between 1 and 10000"),
+        (["train", "--data", "no/such/place"], "no/such/place"),
+        (["evaluate", "../../no-such-place"], "../../no-such-place"),
+        (["runs", "resume", "nothing"], "there is no run called 'nothing'"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line_and_nothing_is_left(words, said, tmp_path, capsys):
+    status = main(words)
+    err = capsys.readouterr().err
+    assert status != 0 and said in err and "Traceback" not in err
+    assert not [run for run in runs.list_runs(include_shipped=False) if run.status().state == "done"]
+
+
+@pytest.mark.parametrize("act", [["delete"], ["rename", "other"], ["resume"], ["stop"]], ids=lambda act: act[0])
+def test_a_folder_that_is_no_run_is_left_alone(act, tmp_path, capsys):
+    """Only a folder with a run's config.json is a run, however it is named."""
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file.txt").write_text("keep me")
+    assert main(["runs", act[0], str(precious), *act[1:]]) == 2
+    assert (precious / "file.txt").read_text() == "keep me" and not (tmp_path / "other").exists()
+
+
+def test_too_few_labels_are_refused_in_words(capsys):
+    assert main(["train", "--data", "digits", "--pl", "0.01", "--epochs", "1"]) == 1
+    assert "1 label" in capsys.readouterr().err
+
+
+def test_a_knob_without_effect_is_named(tmp_path, capsys):
+    main(["train", "--model", "dml", "--likelihood", "gaussian", "--epochs", "1", "--out", str(tmp_path / "r")])
+    assert "without effect here: likelihood" in capsys.readouterr().err
+
+
+def test_the_readme_s_command_runs_as_a_process(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "semidml", "train", "--epochs", "2", "--out", str(tmp_path / "run")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "kNN, all labels" in done.stdout and (tmp_path / "run" / "weights.safetensors").exists()

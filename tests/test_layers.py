@@ -1,0 +1,82 @@
+"""Imports go down the house only, and what opens the first page imports nothing heavy."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS = [  # the lowest first; modules of one floor do not import one another, but for those of one family
+    ["semidml", "semidml.registry"],
+    ["semidml.data", "semidml.losses", "semidml.networks", "semidml.methods", "semidml.schedules"],  # the tables
+    ["semidml.config"],
+    ["semidml.data.*", "semidml.losses.*", "semidml.networks.*"],
+    ["semidml.methods.*"],
+    ["semidml.evaluate", "semidml.plots"],
+    ["semidml.train"],
+    ["semidml.runs"],
+    ["semidml.worker", "semidml.jobs", "semidml.explore"],
+    ["semidml.cli", "semidml.ui"],
+    ["semidml.__main__", "pages.*"],
+    ["app"],
+]
+FILES = [*sorted((ROOT / "semidml").rglob("*.py")), *sorted((ROOT / "pages").glob("*.py")), ROOT / "app.py"]
+HEAVY = {"torch", "torchvision", "sklearn", "scipy", "umap", "medmnist", "pytorch_metric_learning"}
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def floor_of(module: str) -> int:
+    parent = module.rpartition(".")[0]
+    for level, names in enumerate(FLOORS):
+        if module in names or (parent and f"{parent}.*" in names):
+            return level
+    raise AssertionError(f"{module} has no floor in the house: give it one in FLOORS")
+
+
+def imports_of(file: Path) -> list[str]:
+    """Modules of ours that a file imports, anywhere in it."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                submodule = ROOT.joinpath(*node.module.split("."), alias.name)
+                is_module = submodule.with_suffix(".py").exists() or submodule.is_dir()
+                found.append(f"{node.module}.{alias.name}" if is_module else node.module)
+    return [name for name in found if name.split(".")[0] in ("semidml", "pages", "app")]
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_imports_go_down_only(file):
+    importer = module_of(file)
+    for imported in imports_of(file):
+        same_family = importer.rpartition(".")[0] == imported.rpartition(".")[0] != "semidml"
+        assert floor_of(imported) < floor_of(importer) or same_family or imported == importer, (
+            f"{importer} imports {imported}"
+        )
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_only_the_interface_imports_streamlit(file):
+    imported = {name.split(".")[0] for node in ast.walk(ast.parse(file.read_text())) for name in names_in(node)}
+    module = module_of(file)
+    assert "streamlit" not in imported or module in ("semidml.ui", "app") or module.startswith("pages.")
+
+
+def names_in(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+
+
+def test_the_interface_opens_without_torch():
+    code = f"import sys, semidml.ui, semidml.cli; print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
