@@ -88,14 +88,15 @@ class Lane:
         with self.changed:
             self._closed = True
             self.changed.notify_all()
-            process = self._process
-        if process is not None and process.poll() is None:
+            process, thread = self._process, self._thread
+        if process is not None:
             _close_pipe(process)
             try:
                 process.wait(LEAVE)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
+        if thread is not None:
+            thread.join(LEAVE)  # what it listened to has ended: it lets go of the process
 
     def _serve(self) -> None:
         while not self._closed:
@@ -115,6 +116,8 @@ class Lane:
                     self.changed.wait(LOOK if self._process else None)
             if self._process is not None and self._process.poll() is not None:
                 self._forget_worker()
+        if self._process is not None:
+            self._forget_worker()
 
     def _do(self, job: Job) -> None:
         """Give a job to the worker and listen until it has ended, or the worker has."""

@@ -557,6 +557,8 @@ class Run:
     def _may_change(self, what: str, idle: bool) -> None:
         if not self.path.is_dir():
             raise ValueError(f"there is no run called {self.id!r}")
+        if not any((self.path / name).is_file() for name in ("config.json", "status.json")):
+            raise ValueError(f"{self.path} does not hold a run: it is not {what}")
         if self.is_shipped:
             raise ValueError(f"{self.id} ships with the project and cannot be {what}")
         state = self.status().state
@@ -642,7 +644,7 @@ def create(
     """
     if path is None:
         check_quota()
-        target = root() / checked_id(run_id or new_id(config))
+        target = root() / checked_id(new_id(config) if run_id is None else run_id)
     else:
         target = Path(path).absolute()
         checked_id(target.name)
@@ -1138,9 +1140,9 @@ def _check_folder(folder: Path) -> None:
         _check_tensors(path)
     if (folder / "metrics.json").exists():
         metrics = _read_json(folder / "metrics.json")
-        failed = metrics.get("failed", {})
-        _require(isinstance(failed, dict) and _plain(failed), "metrics.json")
-        _require(_plain({k: v for k, v in metrics.items() if k != "failed"}), "metrics.json")
+        tables = {k: v for k, v in metrics.items() if k in ("failed", "notes")}
+        _require(all(isinstance(v, dict) and _plain(v) for v in tables.values()), "metrics.json")
+        _require(_plain({k: v for k, v in metrics.items() if k not in tables}), "metrics.json")
     if (folder / "history.jsonl").exists():
         _check_history(folder / "history.jsonl")
     replace_file(folder / "config.json", _json(clean))

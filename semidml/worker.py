@@ -118,7 +118,11 @@ def _end(writer: Writer, training: "Training | None", state: str, why: str, erro
     try:
         if training is not None:
             writer.save_state(training)
-        if error is not None and not isinstance(error, ValueError | ArithmeticError | MemoryError):
+        if (
+            error is not None
+            and not is_full(error)
+            and not isinstance(error, ValueError | ArithmeticError | MemoryError)
+        ):
             (writer.path / "error.txt").write_text("".join(traceback.format_exception(error)))
     except OSError as further:
         why = "; ".join(part for part in (why, f"its last epochs could not be saved: {further.strerror}") if part)

@@ -1,0 +1,762 @@
+"""A run's folder: never half a file, one writer, many readers, a quota, and strangers' zips."""
+
+import errno
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from semidml import runs, worker
+from semidml.config import RunConfig
+from semidml.runs import Run, Status, Writer
+from semidml.train import Record
+
+ROWS = 30
+
+
+class FakeTraining:
+    """What `train.fit` gives, in a few numbers that depend on the epoch alone."""
+
+    facts = {"device": "cpu", "device_name": "paper", "matmul_precision": "highest", "threads": 1, "seen_labels": 7}  # noqa: RUF012
+
+    def __init__(self, config, state=None, steps=2, fails=None):
+        self.config, self.steps, self.fails = config, steps, fails or {}
+        self.epoch = self.now = int(state["epoch"]) if state else 0
+
+    def __iter__(self):
+        if self.epoch == 0:
+            yield self.record(0, 0)
+        while self.epoch < self.config.epochs:
+            for step in range(1, self.steps):
+                self.now = self.epoch
+                yield self.record(self.epoch, step)
+            if error := self.fails.get(self.epoch + 1):
+                raise error
+            self.epoch += 1
+            yield self.record(self.epoch, 0)
+
+    def record(self, epoch, step):
+        return Record(epoch, step, self.steps, time.monotonic(), {"metric": 1 / (1 + epoch)}, {"metric": 1.0})
+
+    def rows(self):
+        return {
+            "split": np.zeros(ROWS, np.uint8),
+            "row": np.arange(ROWS, dtype=np.int32),
+            "labels": np.zeros(ROWS, np.int16),
+            "seen": np.ones(ROWS, bool),
+            "shown": np.arange(2, dtype=np.int32),
+        }
+
+    def frame(self):
+        return {
+            "latents": np.full((ROWS, 2), self.epoch, np.float32),
+            "predictions": np.full(ROWS, self.epoch % 10, np.int16),
+            "reconstructions": np.zeros((2, 1, 4, 4), np.uint8),
+        }
+
+    def state(self):
+        return {"epoch": torch.tensor(self.epoch), "model.w": torch.full((3,), float(self.epoch))}
+
+    def weights(self):
+        return {"w": torch.full((3,), float(self.epoch))}
+
+    def finish(self, full=False, progress=None):
+        return {"knn_accuracy": 0.5, "knn_ami": float("nan"), "collapsed": False, "seconds": 1.0}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(runs, "shipped", lambda: tmp_path / "checkpoints")
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def faked(monkeypatch):
+    """Runs train on FakeTraining; gives a dictionary of what it is made with."""
+    given = {}
+
+    def open_training(writer, config, threads):
+        training = FakeTraining(config, writer.saved_state(), **given)
+        data = {"title": "Paper", "shape": [1, 4, 4], "class_names": ["a"]}
+        writer.describe(machine={"device": "cpu"}, facts={"seen_labels": 7}, data=data)
+        return training
+
+    monkeypatch.setattr(worker, "open_training", open_training)
+    return given
+
+
+def config(**values):
+    return RunConfig.of({"epochs": 5} | values)
+
+
+def until(true, seconds=10.0):
+    """Wait for something that another thread brings about."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def python(*words, **options):
+    """Run Python in a process of its own, with the package importable."""
+    environment = os.environ | {"PYTHONPATH": str(Path(runs.__file__).parents[1])}
+    return subprocess.run([*words], capture_output=True, text=True, env=environment, **options)
+
+
+def finished(run_id="first", **values):
+    run = runs.create(config(**values), run_id)
+    for _ in worker.execute(run):
+        continue
+    return run
+
+
+def content(run):
+    return {p.relative_to(run.path).as_posix() for p in run.path.rglob("*") if p.is_file()}
+
+
+# ---- names
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc", "..", ".", "", "a/b", "a\\b", "/etc", ".hidden", "a" * 81, "a\n", "a b", "é", "-rf"]
+)
+def test_a_name_cannot_lead_out_of_the_folder(name):
+    assert not runs.valid_id(name)
+    with pytest.raises(ValueError, match="80 letters"):
+        runs.get(name)
+    with pytest.raises(ValueError, match="80 letters"):
+        runs.create(config(), name)
+
+
+def test_a_link_out_of_the_folder_is_no_run(folder, tmp_path, faked):
+    finished("inside")
+    shutil.copytree(folder / "inside", tmp_path / "outside")
+    (folder / "link").symlink_to(tmp_path / "outside")
+    with pytest.raises(ValueError, match="no run called 'link'"):
+        runs.get("link")
+    assert [run.id for run in runs.list_runs()] == ["inside"]
+
+
+def test_new_names_are_valid_readable_and_differ():
+    names = {runs.new_id(config(data="../some place/x y.npz")) for _ in range(50)}
+    assert len(names) > 45 and all(runs.valid_id(n) and n.startswith("x-y-dml-ae-pl100-") for n in names)
+
+
+def test_a_name_is_taken_once():
+    runs.create(config(), "first")
+    with pytest.raises(ValueError, match="already a run called first"):
+        runs.create(config(), "first")
+
+
+def test_importing_runs_loads_no_torch():
+    code = "import sys; from semidml import runs, jobs, worker; print('torch' in sys.modules)"
+    assert python(sys.executable, "-c", code).stdout == "False\n"
+
+
+# ---- a run from its beginning to its end
+
+
+def test_a_finished_run_has_everything_and_nothing_else(faked):
+    run = finished()
+    status = run.status()
+    assert (status.state, status.reason, status.epoch, status.epochs) == ("done", "", 5, 5)
+    assert [r.epoch for r in run.history()] == [0, 1, 2, 3, 4, 5]
+    assert run.frames() == [0, 1, 2, 3, 4, 5] and (run.frame(3)["latents"] == 3).all()
+    assert (run.live()["latents"] == 5).all() and run.rows()["labels"].shape == (ROWS,)
+    assert run.metrics()["knn_accuracy"] == 0.5
+    assert run.metrics()["knn_ami"] is None and run.metrics()["failed"] == {"knn_ami": "not finite"}
+    frames = {f"frames/{e:04d}.npz" for e in range(6)}
+    files = {"config.json", "status.json", "history.jsonl", "rows.npz", "weights.safetensors", "metrics.json"}
+    assert content(run) == frames | files
+    assert run.details()["versions"]["torch"] and run.config() == config()
+    with pytest.raises(ValueError, match="is done"):
+        next(worker.execute(run))
+
+
+def test_a_stop_keeps_what_is_finished_and_a_resume_goes_on_from_there(faked):
+    run = runs.create(config(), "first")
+    for record in worker.execute(run):
+        if (record.epoch, record.step) == (3, 1):
+            run.stop()
+    status = run.status()
+    assert (status.state, status.epoch, status.reason) == ("stopped", 3, "resume continues from epoch 3")
+    assert [r.epoch for r in run.history()] == [0, 1, 2, 3] and not (run.path / "stop").exists()
+    assert run.metrics() is None and "lock" not in content(run)
+    with pytest.raises(ValueError, match="not running: it is stopped"):
+        run.stop()
+    run.make_ready()
+    assert run.status().state == "queued"
+    resumed = [r.epoch for r in worker.execute(run)]
+    assert resumed[0] == 3
+    assert run.status().state == "done" and [r.epoch for r in run.history()] == [0, 1, 2, 3, 4, 5]
+    assert "state.safetensors" not in content(run)
+
+
+def test_to_stop_iterating_stops_the_run(faked):
+    run = runs.create(config(), "first")
+    ticks = worker.execute(run)
+    for _ in range(6):
+        next(ticks)
+    until(lambda: run.status().fraction > 0)
+    assert run.status().state == "running"
+    ticks.close()
+    assert run.status().state == "stopped" and run.resume_epoch() == run.history()[-1].epoch == 2
+
+
+def test_what_follows_the_saved_state_is_cut_at_a_resume(faked):
+    faked["fails"] = {4: KeyboardInterrupt()}
+    run = finished()
+    assert run.status().state == "stopped" and run.resume_epoch() == 3
+    with open(run.path / "history.jsonl", "a") as file:  # a killed writer had come farther than its last state
+        file.write(replace(run.history()[-1], epoch=4, terms={"metric": 99.0}).to_json() + '\n{"epoch": 5, "st')
+    shutil.copy(run.path / "frames/0003.npz", run.path / "frames/0004.npz")
+    (run.path / "frames/.0005.npz.77-1.tmp").write_bytes(b"half")
+    assert [r.epoch for r in run.history()] == [0, 1, 2, 3, 4]
+    faked["fails"] = {}
+    for _ in worker.execute(run):
+        continue
+    assert [r.terms["metric"] for r in run.history()] == [1 / (1 + e) for e in range(6)]
+    assert (run.frame(4)["latents"] == 4).all() and not any(".tmp" in name for name in content(run))
+
+
+def test_a_last_line_without_its_end_is_not_a_record_yet(faked):
+    run = finished()
+    path = run.path / "history.jsonl"
+    whole = path.read_bytes()
+    for cut in range(len(whole) - 40, len(whole)):
+        path.write_bytes(whole[:cut])
+        assert [r.epoch for r in run.history()] == [0, 1, 2, 3, 4]
+    path.write_bytes(whole)
+    assert len(run.history()) == 6
+
+
+def test_the_history_is_read_anew_when_it_was_cut_and_grew_again(faked):
+    run = finished()
+    records = run.history()
+    (run.path / "history.jsonl").write_text("".join(replace(r, seconds=-1.0).to_json() + "\n" for r in records))
+    assert {r.seconds for r in run.history()} == {-1.0}
+
+
+def test_frames_are_thinned_evenly(faked):
+    run = finished(epochs=1000)
+    kept = run.frames()
+    assert len(kept) == 200 and kept[0] == 0 and kept[-1] == 1000
+    assert set(np.diff(kept)) <= {5, 6}
+    assert len(run.history()) == 1001
+    assert runs.kept_frames(199) == set(range(200)) and len(runs.kept_frames(10_000)) == 200
+
+
+def test_between_kept_frames_there_is_the_newest(faked, monkeypatch):
+    monkeypatch.setattr(Writer, "_pace", lambda self, began: None)  # as if frames took no time
+    run = runs.create(config(epochs=1000), "first")
+    for record in worker.execute(run):
+        assert (int(run.live()["epoch"]), int(run.live()["step"])) == (record.epoch, record.step)
+        if record.epoch == 12:
+            break
+    assert run.frames() == [0, 5, 10, 12]
+
+
+# ---- one writer, many readers
+
+
+def test_readers_never_see_half_a_file(tmp_path):
+    path, stop, seen = tmp_path / "frame.npz", threading.Event(), []
+
+    def write(value):
+        runs.replace_file(path, lambda f: np.savez(f, a=np.full(20_000, value)), durable=False)
+
+    def read():
+        while not stop.is_set():
+            with np.load(path) as arrays:
+                a = arrays["a"]
+            seen.append(a.shape == (20_000,) and bool((a == a[0]).all()))
+
+    write(0)
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for value in range(150):
+        write(value)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert len(seen) > 20 and all(seen)
+
+
+def test_the_status_is_whole_at_every_moment(faked):
+    run = runs.create(config(epochs=60), "first")
+    states, stop = [], threading.Event()
+
+    def read():
+        while not stop.is_set():
+            states.append(run.status())
+            run.history(), run.live(), run.stamp()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in worker.execute(run):
+        time.sleep(0.002)
+    stop.set()
+    reader.join()
+    assert {s.state for s in states} <= {"queued", "running", "done"} and len(states) > 10
+
+
+def test_a_second_writer_is_refused_in_words(faked):
+    run = runs.create(config(), "first")
+    with (
+        Writer(run),
+        pytest.raises(ValueError, match=f"first is being written by pid {os.getpid()} on {socket.gethostname()}"),
+    ):
+        Writer(run)
+    assert "lock" not in content(run)
+
+
+def test_a_writer_on_another_machine_is_respected_until_it_falls_silent(faked):
+    run = runs.create(config(), "first")
+    other = {"host": "elsewhere", "pid": 7, "place": "x", "born": "1"}
+    runs.write_status(run, Status("running", owner=other, updated=time.time()))
+    (run.path / "lock").write_text(json.dumps(other))
+    with pytest.raises(ValueError, match="being written by pid 7 on elsewhere"):
+        next(worker.execute(run))
+    assert run.recorded().owner == other
+    runs.write_status(run, Status("running", owner=other, updated=time.time() - 16))
+    assert run.status().state == "interrupted" and "last heard of 16 s ago" in run.status().reason
+    assert [r.epoch for r in worker.execute(run)][-1] == 5
+
+
+def test_a_run_whose_process_has_ended_is_interrupted_at_once():
+    run = runs.create(config(), "first")
+    code = "import json; from semidml import runs; print(json.dumps(runs.this_process()))"
+    owner = json.loads(python(sys.executable, "-c", code).stdout)
+    runs.write_status(run, Status("running", owner=owner, updated=time.time()))
+    assert run.status().state == "interrupted" and run.status().reason == "its process ended; resume starts anew"
+    runs.write_status(run, Status("running", owner=runs.this_process(), updated=time.time()))
+    assert run.status().state == "running"
+
+
+def test_the_heartbeat_tells_even_without_ticks(monkeypatch):
+    monkeypatch.setattr(runs, "HEARTBEAT", 0.1)
+    run = runs.create(config(), "first")
+    with Writer(run):
+        first = run.status().updated
+        until(lambda: run.status().updated > first)
+
+
+# ---- what goes wrong ends the run, and says why
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (FloatingPointError("the metric loss was no longer finite in epoch 3"), "no longer finite in epoch 3"),
+        (MemoryError(), r"out of memory: lower batch_size \(now 256\)"),
+        (RuntimeError("CUDA out of memory. Tried to allocate"), "out of memory: lower batch_size"),
+        (ValueError("pl must be larger"), "pl must be larger"),
+        (KeyError("x"), "KeyError: 'x'"),
+    ],
+)
+def test_an_error_ends_the_run_with_its_reason_and_keeps_the_last_epoch(faked, error, words):
+    faked["fails"] = {3: error}
+    run = finished()
+    status = run.status()
+    assert status.state == "failed" and status.reason.endswith("; resume continues from epoch 2")
+    assert re.search(words, status.reason)
+    assert (run.path / "error.txt").exists() == isinstance(error, KeyError | RuntimeError)
+    faked["fails"] = {}
+    for _ in worker.execute(run):
+        continue
+    assert run.status().state == "done" and not (run.path / "error.txt").exists()
+
+
+def test_a_state_that_is_not_finite_does_not_replace_a_good_one(faked, monkeypatch):
+    monkeypatch.setattr(runs, "STATE_EVERY", 0.0)
+    good = FakeTraining.state
+    broken = {"epoch": torch.tensor(3), "model.w": torch.tensor([float("nan")])}
+    monkeypatch.setattr(FakeTraining, "state", lambda self: broken if self.epoch >= 3 else good(self))
+    faked["fails"] = {4: FloatingPointError("not finite")}
+    assert finished().resume_epoch() == 2
+
+
+@pytest.mark.parametrize(
+    "what", ["state.safetensors", "history.jsonl", "status.json", "weights.safetensors", "0003.npz"]
+)
+def test_a_full_disk_fails_the_run_and_keeps_the_earlier_state(faked, monkeypatch, what):
+    monkeypatch.setattr(runs, "STATE_EVERY", 0.0)
+    run = runs.create(config(epochs=8), "first")
+    full = [False]
+    replace_file, write = runs.os.replace, os.write
+
+    def refuse(source, target):
+        if full[0] and str(target).endswith(what):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replace_file(source, target)
+
+    def refuse_half(handle, data):
+        if full[0] and what == "history.jsonl" and len(data) > 50:
+            write(handle, data[:20])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(handle, data)
+
+    monkeypatch.setattr(runs.os, "replace", refuse)
+    monkeypatch.setattr(runs.os, "write", refuse_half)
+    for record in worker.execute(run):
+        if what == "status.json":
+            time.sleep(0.15)  # the heartbeat meets it
+        full[0] = record.epoch >= (1 if what == "0003.npz" else 2)
+    monkeypatch.undo()
+    status = run.status()
+    assert status.state == "failed" and status.reason.startswith("the disk is full: ")
+    assert 1 <= run.resume_epoch() <= 8 and f"epoch {run.resume_epoch()}" in status.reason
+    assert [r.epoch for r in run.history()] == list(range(len(run.history())))
+    assert not any(".tmp" in name or name == "lock" for name in content(run))
+
+
+ON_A_FULL_DISK = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import test_runs as t
+from semidml import runs, worker
+os.environ["SEMIDML_RUNS"] = {mount!r}
+runs.STATE_EVERY = 0.0
+def open_training(writer, config, threads):
+    return t.FakeTraining(config, writer.saved_state())
+worker.open_training = open_training
+run = runs.create(t.config(epochs=50), "first")
+for record in worker.execute(run):
+    if record.epoch == 4 and record.step == 0:
+        other = os.open(Path({mount!r}) / "other", os.O_WRONLY | os.O_CREAT)
+        try:
+            while os.write(other, bytes(1024)):
+                continue
+        except OSError as error:
+            print(error)
+        os.close(other)
+print(run.status().state, "|", run.status().reason, "|", run.resume_epoch(), len(run.history()))
+(Path({mount!r}) / "other").unlink()
+print([r.epoch for r in worker.execute(run)][-1:], run.status().state, run.status().reason)
+"""
+
+
+def test_a_disk_that_is_really_full(tmp_path):
+    mount = str(tmp_path / "small")
+    os.mkdir(mount)
+    alone = ["unshare", "--mount", "--map-root-user"]
+    script = tmp_path / "fill.py"
+    script.write_text(ON_A_FULL_DISK.format(tests=os.path.dirname(__file__), mount=mount))
+    commands = f"mount -t tmpfs -o size=1m tmpfs {mount} && exec {sys.executable} {script}"
+    if shutil.which("unshare") is None or subprocess.run([*alone, "true"], capture_output=True).returncode:
+        pytest.skip("this system lets nobody mount a small disk of their own")
+    done = python(*alone, "sh", "-c", commands)
+    assert done.returncode == 0, done.stderr
+    full, first, second = done.stdout.splitlines()
+    assert "No space left" in full
+    assert first.startswith("failed | the disk is full: ") and "resume continues from epoch" in first, done
+    assert second.strip() == "[50] done", second
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config.json", "{"),
+        ("config.json", '{"config": {"alpha": 7}}'),
+        ("config.json", "[1]"),
+        ("status.json", '{"state": "flying"}'),
+        ("status.json", '{"state": "done", "updated": "now"}'),
+        ("status.json", "\0"),
+    ],
+)
+def test_a_damaged_folder_is_listed_as_failed(faked, name, text):
+    finished("good")
+    (finished("bad").path / name).write_text(text)
+    found = {run.id: run.status() for run in runs.list_runs()}
+    assert found["good"].state == "done"
+    assert found["bad"].state == "failed" and "this run's folder is damaged" in found["bad"].reason
+
+
+# ---- quota
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("500MB", 500e6), ("2 GB", 2e9), ("1.5g", 1.5e9), ("123", 123), ("10kb", 1e4)]
+)
+def test_a_quota_is_read_as_people_write_it(monkeypatch, text, size):
+    monkeypatch.setenv("SEMIDML_QUOTA", text)
+    assert runs.quota() == size
+
+
+def test_beyond_the_quota_nothing_is_created_and_the_largest_is_named(faked, monkeypatch, folder):
+    finished("small")
+    big = finished("big")
+    (big.path / "weights.safetensors").write_bytes(bytes(200_000))
+    monkeypatch.setenv("SEMIDML_QUOTA", "150kB")
+    with pytest.raises(ValueError, match=r"of the 150.0 kB they may.*the largest are big \(.* kB\), small"):
+        runs.create(config(), "third")
+    assert not (folder / "third").exists()
+    big.delete()
+    runs.create(config(), "third")
+    monkeypatch.setenv("SEMIDML_QUOTA", "much")
+    with pytest.raises(ValueError, match="SEMIDML_QUOTA must be a size"):
+        runs.quota()
+
+
+# ---- moving about
+
+
+def test_rename_and_delete(faked, folder):
+    run = finished()
+    finished("second")
+    with pytest.raises(ValueError, match="already a run called second"):
+        run.rename("second")
+    with pytest.raises(ValueError, match="80 letters"):
+        run.rename("../third")
+    third = run.rename("third")
+    assert third.id == "third" and third.status().state == "done" and not run.path.exists()
+    third.delete()
+    assert {p.name for p in folder.iterdir()} == {"second"}
+    with pytest.raises(ValueError, match="no run called"):
+        third.delete()
+
+
+def test_a_running_run_is_neither_renamed_nor_deleted(faked):
+    run = runs.create(config(), "first")
+    for record in worker.execute(run):
+        if record.epoch == 2:
+            with pytest.raises(ValueError, match="first is running: stop it before it is renamed"):
+                run.rename("second")
+            with pytest.raises(ValueError, match="first is running: stop it before it is deleted"):
+                run.delete()
+    assert run.status().state == "done"
+
+
+def test_a_shipped_run_stays_as_it_is(faked, tmp_path):
+    finished().path.rename((tmp_path / "checkpoints").mkdir() or tmp_path / "checkpoints" / "gift")
+    gift = runs.get("gift")
+    assert gift in runs.list_runs() and gift not in runs.list_runs(include_shipped=False)
+    for act in (gift.delete, lambda: gift.rename("mine"), gift.make_ready):
+        with pytest.raises(ValueError, match="gift ships with the project"):
+            act()
+
+
+def test_the_newest_is_listed_first(faked):
+    for name in ("b", "a", "c"):
+        runs.create(config(), name)
+        time.sleep(0.005)
+    assert [run.id for run in runs.list_runs()] == ["c", "a", "b"]
+
+
+def test_a_projection_is_kept_with_the_run(faked):
+    run = finished()
+    assert run.projection("pca") is None
+    run.keep_projection("pca", points=np.ones((ROWS, 2), np.float32))
+    assert (run.projection("pca")["points"] == 1).all()
+
+
+# ---- zips
+
+
+def zipped(run):
+    file = io.BytesIO()
+    run.export_zip(file)
+    file.seek(0)
+    return file
+
+
+def test_a_run_comes_back_from_its_zip_as_it_was(faked, folder):
+    run = finished()
+    run.keep_projection("pca", points=np.ones((ROWS, 2), np.float32))
+    back = runs.import_zip(zipped(run))
+    assert back.id == "first-2" and back.status().state == "done" and back.status().epoch == 5
+    assert back.history() == run.history() and back.frames() == run.frames() and back.metrics() == run.metrics()
+    assert (back.path / "weights.safetensors").read_bytes() == (run.path / "weights.safetensors").read_bytes()
+    assert content(back) == content(run)
+    assert runs.import_zip(zipped(run), "mine").id == "mine"
+    with pytest.raises(ValueError, match="already a run called mine"):
+        runs.import_zip(zipped(run), "mine")
+    assert {p.name for p in folder.iterdir()} == {"first", "first-2", "mine"}
+
+
+def test_an_interrupted_run_goes_on_after_its_journey(faked):
+    faked["fails"] = {4: KeyboardInterrupt()}
+    run = finished()
+    faked["fails"] = {}
+    back = runs.import_zip(zipped(run), "back")
+    assert back.status().state == "stopped" and back.status().epoch == 3
+    back.make_ready()
+    for _ in worker.execute(back):
+        continue
+    assert [r.epoch for r in back.history()] == [0, 1, 2, 3, 4, 5] and back.status().state == "done"
+
+
+def test_an_imported_run_may_not_name_paths(faked):
+    run = runs.create(config(data="/etc/passwd"), "first", paths=True)
+    for _ in worker.execute(run):
+        continue
+    assert run.details()["paths"] is True
+    assert runs.import_zip(zipped(run)).details()["paths"] is False
+
+
+def npz(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def giant():
+    """An npz of 8 kB whose header promises 8 TB."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive, archive.open("latents.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, {"descr": "<f4", "fortran_order": False, "shape": (10**12, 2)})
+        member.write(bytes(8000))
+    return file.getvalue()
+
+
+def frame(**changes):
+    whole = {"latents": np.zeros((ROWS, 2), np.float32), "predictions": np.zeros(ROWS, np.int16)}
+    return npz(**(whole | changes))
+
+
+class Evil:
+    def __reduce__(self):
+        return (os.system, ("touch /tmp/semidml-was-here",))
+
+
+def pickled():
+    import pickle
+
+    return pickle.dumps(Evil())
+
+
+MALICIOUS = {
+    "parent": ("first/../../evil.json", b"{}", "no file of a run"),
+    "absolute": ("/tmp/evil.json", b"{}", "no file of a run"),
+    "backslash": ("first/..\\evil.json", b"{}", "no file of a run"),
+    "program": ("first/run.py", b"print()", "no file of a run"),
+    "stop": ("first/stop", b"", "no file of a run"),
+    "pickled weights": ("first/weights.safetensors", pickled(), "does not hold weights in the safetensors format"),
+    "empty weights": ("first/weights.safetensors", b"", "does not hold weights in the safetensors format"),
+    "objects": ("first/frames/0001.npz", frame(latents=np.array([Evil()], dtype=object)), "no run has there"),
+    "other array": ("first/frames/0001.npz", frame(more=np.zeros(3)), "no run has there"),
+    "other dtype": ("first/frames/0001.npz", frame(latents=np.zeros((ROWS, 2))), "no run has there"),
+    "other rows": ("first/frames/0001.npz", frame(latents=np.zeros((3, 2), np.float32)), "not what a run holds"),
+    "giant array": ("first/frames/0001.npz", giant(), "no run has there"),
+    "no npz": ("first/frames/0001.npz", b"latents", "cannot be read"),
+    "config": ("first/config.json", b'{"config": {"alpha": 7}}', "alpha must be between 0 and 1"),
+    "deep config": ("first/config.json", b'{"config":' * 50_000, "cannot be read"),
+    "metrics": ("first/metrics.json", b'{"knn_accuracy": [1]}', "metrics.json is not what a run holds"),
+    "infinite metrics": ("first/metrics.json", b'{"knn_accuracy": Infinity}', "metrics.json is not what"),
+    "history": ("first/history.jsonl", b'{"epoch": 0}\n', "a line is not a record"),
+}
+
+
+@pytest.mark.parametrize("kind", MALICIOUS)
+def test_a_malicious_zip_is_refused_and_leaves_nothing_behind(faked, folder, tmp_path, kind):
+    name, bad, words = MALICIOUS[kind]
+    source = zipped(finished())
+    file = io.BytesIO()
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(file, "w") as new:
+        for info in old.infolist():
+            if info.filename != name:
+                new.writestr(info, old.read(info))
+        new.writestr(name, bad)
+    before = {p for p in tmp_path.rglob("*")}
+    with pytest.raises(ValueError, match=words):
+        runs.import_zip(file, "evil")
+    assert {p for p in tmp_path.rglob("*")} == before
+    assert not os.path.exists("/tmp/semidml-was-here") and not os.path.exists("/tmp/evil.json")
+
+
+def test_a_link_in_a_zip_is_refused(faked, folder):
+    file = zipped(finished())
+    with zipfile.ZipFile(file, "a") as archive:
+        info = zipfile.ZipInfo("first/frames/0099.npz")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, "/etc/passwd")
+    with pytest.raises(ValueError, match="no file of a run"):
+        runs.import_zip(file, "evil")
+    assert {p.name for p in folder.iterdir()} == {"first"}
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(faked, folder):
+    file = zipped(finished())
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("first/frames/0099.npz", bytes(201 * 10**6))
+    assert len(file.getvalue()) < 10**6
+    with pytest.raises(ValueError, match=r"frames/0099.npz unpacks to 201.0 MB"):
+        runs.import_zip(file, "evil")
+    lots = io.BytesIO()
+    with zipfile.ZipFile(lots, "w") as archive:
+        for i in range(1001):
+            archive.writestr(f"first/frames/{i:04d}.npz", b"")
+    with pytest.raises(ValueError, match="holds 1001 files"):
+        runs.import_zip(lots, "evil")
+    assert {p.name for p in folder.iterdir()} == {"first"}
+
+
+def test_a_torn_zip_is_refused(faked, folder):
+    whole = zipped(finished()).getvalue()
+    for cut in (0, 100, len(whole) // 2, len(whole) - 30):
+        with pytest.raises(ValueError, match="the zip cannot be read"):
+            runs.import_zip(io.BytesIO(whole[:cut]), "torn")
+    middle = len(whole) // 2
+    with pytest.raises(ValueError):
+        runs.import_zip(io.BytesIO(whole[:middle] + bytes(500) + whole[middle + 500 :]), "torn")
+    assert {p.name for p in folder.iterdir()} == {"first"}
+
+
+def test_the_quota_holds_for_a_zip_too(faked, monkeypatch):
+    file = zipped(finished())
+    monkeypatch.setenv("SEMIDML_QUOTA", "20kB")
+    with pytest.raises(ValueError, match="and this needs"):
+        runs.import_zip(file, "second")
+
+
+# ---- with real digits
+
+
+def test_a_stopped_digits_run_ends_with_the_records_of_one_that_was_not(digits):
+    whole, parts = runs.create(config(epochs=3), "whole"), runs.create(config(epochs=3), "parts")
+    for _ in worker.execute(whole):
+        continue
+    for record in worker.execute(parts):
+        if record.epoch == 1 and record.ends_epoch:
+            parts.stop()
+    assert parts.status().state == "stopped" and parts.resume_epoch() == 1
+    assert parts.model() is not None
+    for _ in worker.execute(parts):
+        continue
+    assert [replace(r, seconds=0) for r in parts.history()] == [replace(r, seconds=0) for r in whole.history()]
+    assert {k: v for k, v in parts.metrics().items() if k != "seconds"} == {
+        k: v for k, v in whole.metrics().items() if k != "seconds"
+    }
+    again = worker.evaluate_run(whole)
+    assert again["knn_accuracy"] == whole.metrics()["knn_accuracy"]
+    back = runs.import_zip(zipped(whole), "back")
+    assert all(torch.equal(a, b) for a, b in zip(back.model().parameters(), whole.model().parameters(), strict=True))
+    machine = whole.details()["machine"]
+    assert machine["device"] in ("cpu", "cuda", "mps") and machine["threads"] >= 1 and machine["matmul_precision"]
+    assert whole.details()["data"]["shape"] == [1, 8, 8]
+
+
+def test_data_that_are_not_here_fail_the_run_with_a_reason(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "none"))
+    run = finished(data="mnist", epochs=1)
+    assert run.status().state == "failed" and "MNIST" in run.status().reason
+    run = finished("second", data=str(tmp_path))
+    assert run.status().state == "failed" and "data set" in run.status().reason and str(tmp_path) in run.status().reason
+    assert isinstance(run, Run)
