@@ -5,6 +5,7 @@ searched or fitted on, the *queries* are scored. What cannot be computed raises 
 into None and keeps the words.
 """
 
+import os
 import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -334,6 +335,7 @@ def mlp_classify(
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
+    from threadpoolctl import threadpool_limits
 
     gallery, queries = _some(finite(gallery)), finite(queries)
     present, counts = np.unique(labels, return_counts=True)
@@ -344,7 +346,7 @@ def mlp_classify(
     holds_out = len(labels) >= max(1_000, 10 * len(present)) and counts.min() >= 2
     how = {"early_stopping": True} if holds_out else {"solver": "lbfgs", "max_iter": 1_000, "max_fun": 100_000}
     model = MLPClassifier(random_state=seed, **how)
-    with warnings.catch_warnings():
+    with threadpool_limits(1), warnings.catch_warnings():  # one thread: see `kmeans`
         warnings.simplefilter("ignore", ConvergenceWarning)  # said by `remark` instead
         model.fit((gallery - centre) / unit, labels)
     if model.n_iter_ >= model.max_iter:
@@ -619,10 +621,12 @@ def projection(latents: np.ndarray, method: str, seed: int = 0, progress: Progre
         )
     elif method == "tsne":
         from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits
 
         report(0.2, "t-SNE: laying out")
         perplexity = min(30.0, (len(points) - 1) / 3)  # its default, lowered for few rows
-        placed = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(_wide(points))
+        with threadpool_limits(max(1, (os.cpu_count() or 1) - 1)):  # a training may need the other core: see `kmeans`
+            placed = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(_wide(points))
     else:
         raise ValueError(f"projection must be one of pca, umap, tsne; got {method!r}")
     report(1.0, method)

@@ -1,0 +1,400 @@
+"""Scores: equal to scikit-learn's and to double loops, blind to hidden labels, honest when they cannot be had."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from semidml import evaluate
+
+
+def blobs(n=600, dims=2, classes=5, apart=4.0, seed=0):
+    """One Gaussian a class, its centre drawn anew."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, n)
+    return (rng.normal(size=(classes, dims)) * apart)[labels] + rng.normal(size=(n, dims)), labels
+
+
+def halves(**how):
+    """The arguments of `scores`: train, labels, 40 seen rows, test, labels, classes."""
+    points, labels = blobs(**how)
+    n = len(points) * 2 // 3
+    return points[:n], labels[:n], np.arange(0, n, n // 40)[:40], points[n:], labels[n:], how.get("classes", 5)
+
+
+# --- neighbours and votes
+
+
+@pytest.mark.parametrize("dims", [1, 2, 6, 8, 16])
+@pytest.mark.parametrize("k", [1, 5])
+def test_knn_classifies_as_scikit_learn_does(dims, k):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    train, labels, _, test, _, classes = halves(dims=dims, apart=1.0)
+    theirs = KNeighborsClassifier(k).fit(train, labels).predict(test)
+    assert np.array_equal(evaluate.knn_classify(train, labels, test, classes, k), theirs)
+
+
+@pytest.mark.parametrize("search", [evaluate._by_tree, lambda *a: evaluate._by_search(*a, "cpu")])
+@pytest.mark.parametrize("offset", [0.0, 1_000.0])
+def test_neighbours_are_those_of_all_distances(search, offset):
+    rng = np.random.default_rng(0)
+    gallery, queries = (rng.normal(size=(n, 7)).astype(np.float32) + np.float32(offset) for n in (700, 90))
+    all_distances = np.linalg.norm(gallery[None].astype(float) - queries[:, None], axis=2)
+    rows, distances = search(gallery, queries, 9)
+    assert np.array_equal(rows, np.argsort(all_distances, axis=1)[:, :9])
+    assert np.allclose(distances, np.sort(all_distances, axis=1)[:, :9], rtol=1e-4)
+
+
+def test_a_tie_goes_to_the_smallest_label():
+    assert evaluate.vote(np.array([[2, 1, 1, 2], [3, 0, 3, 1], [4, 4, 4, 0]]), 5).tolist() == [1, 3, 4]
+
+
+def test_with_fewer_points_than_neighbours_all_are_asked():
+    rows, _ = evaluate.knn(np.array([[0.0], [5.0]]), np.array([[4.0]]), 5)
+    assert rows.tolist() == [[1, 0]]
+    rows, _ = evaluate._by_search(np.array([[0.0], [5.0]]), np.array([[4.0]]), 2, "cpu")
+    assert rows.tolist() == [[1, 0]]
+
+
+def test_neighbours_of_a_place_come_nearest_first():
+    rows, distances = evaluate.neighbours(np.array([[0.0, 0], [3, 4], [1, 0]]), np.zeros(2), 3)
+    assert rows.tolist() == [0, 2, 1] and distances.tolist() == [0, 1, 5]
+
+
+def test_many_points_at_one_place_cost_no_more_than_others():
+    gallery = np.zeros((60_000, 2), np.float32)
+    gallery[::3] = 1  # two piles
+    start = time.perf_counter()
+    rows, distances = evaluate.knn(gallery, gallery[:10_000], 5)
+    assert time.perf_counter() - start < 5  # a plain tree takes some 4 s a thousand; this one 0.1 in all
+    assert not distances.any()
+    assert np.array_equal(gallery[rows[:, 4]], gallery[:10_000])
+    assert (np.sort(rows, axis=1)[:, 1:] > np.sort(rows, axis=1)[:, :-1]).all()  # no row twice
+
+
+def test_thinning_changes_no_distance():
+    rng = np.random.default_rng(0)
+    gallery = rng.integers(0, 4, (3_000, 2)).astype(float)  # 16 places, some 190 points each
+    queries = rng.uniform(-1, 5, (50, 2))
+    all_distances = np.sort(np.linalg.norm(gallery[None] - queries[:, None], axis=2), axis=1)
+    assert len(evaluate._thinned(gallery, 7)) == 16 * 7
+    assert np.allclose(evaluate._by_tree(gallery, queries, 7)[1], all_distances[:, :7])
+
+
+# --- recall
+
+
+@pytest.mark.parametrize("dims", [2, 12])
+def test_recall_is_that_of_a_double_loop(dims):
+    points, labels = blobs(150, dims, apart=0.7)
+    expected = dict.fromkeys(evaluate.RECALL_AT, 0)
+    for i in range(len(points)):
+        others = sorted((j for j in range(len(points)) if j != i), key=lambda j: np.linalg.norm(points[i] - points[j]))
+        for k in expected:
+            expected[k] += any(labels[j] == labels[i] for j in others[:k])
+    assert evaluate.recall_at(points, labels) == pytest.approx([n / len(points) for n in expected.values()])
+
+
+@pytest.mark.parametrize("dims", [2, 12])
+def test_a_point_is_not_its_own_neighbour_even_where_many_coincide(dims):
+    points, labels = np.zeros((500, dims)), np.arange(500)  # no two of a class
+    assert evaluate.recall_at(points, labels) == (0, 0, 0, 0)
+
+
+def test_recall_among_few_rows_looks_at_all_others():
+    assert evaluate.recall_at(np.array([[0.0], [1.0], [5.0]]), np.array([0, 1, 0])) == pytest.approx(
+        (0, 2 / 3, 2 / 3, 2 / 3)
+    )
+    with pytest.raises(ValueError, match="at least 2 rows"):
+        evaluate.recall_at(np.zeros((1, 2)), np.zeros(1, int))
+
+
+# --- agreement and clusters
+
+
+def test_ami_is_zero_for_shuffled_labels_and_one_for_renamed_ones():
+    labels = np.random.default_rng(0).integers(0, 10, 5_000)
+    shuffled = np.random.default_rng(1).permutation(labels)
+    assert abs(evaluate.ami(labels, shuffled)) < 0.01 < evaluate.nmi(labels, np.arange(5_000) % 500)
+    assert evaluate.ami(labels, 9 - labels) == pytest.approx(1) == evaluate.nmi(labels, 9 - labels)
+
+
+def test_kmeans_finds_clusters_that_are_apart():
+    points, labels = blobs(apart=50)
+    assert evaluate.kmeans_scores(points, labels, 5) == pytest.approx((1, 1))
+    assert evaluate.ami(labels, evaluate.kmeans_quick(points, 5, starts=10)) == pytest.approx(1)
+
+
+def test_kmeans_is_scikit_learns_of_the_same_seed_and_the_same_again():
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import normalized_mutual_info_score
+
+    points, labels = blobs(apart=1.5)
+    scaled = (points - points.mean(0)) / np.sqrt(np.square(points - points.mean(0)).mean())
+    theirs = KMeans(5, n_init=20, random_state=3).fit_predict(scaled)
+    assert evaluate.kmeans_scores(points, labels, 5, seed=3)[1] == normalized_mutual_info_score(labels, theirs)
+    assert evaluate.kmeans_scores(points, labels, 5, seed=3) == evaluate.kmeans_scores(points, labels, 5, seed=3)
+
+
+def test_kmeans_does_not_mind_place_and_scale():
+    points, _ = blobs(apart=8)
+    moved = evaluate.kmeans(points * 1e-6 + 3, 5)
+    assert evaluate.ami(moved, evaluate.kmeans(points, 5)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("cluster", [evaluate.kmeans, evaluate.kmeans_quick])
+def test_clusters_of_points_that_coincide_are_refused_in_words(cluster):
+    with pytest.raises(ValueError, match="as many distinct points, got 1"):
+        cluster(np.ones((100, 2)), 5)
+
+
+def test_confusion_counts_true_by_predicted():
+    matrix = evaluate.confusion(np.array([0, 0, 1, 2], np.int16), np.array([0, 1, 1, 0], np.int16), 3)
+    assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+
+
+def test_confusion_of_many_classes_does_not_overflow():
+    assert evaluate.confusion(np.array([299], np.int16), np.array([299], np.int16), 300)[299, 299] == 1
+
+
+def test_the_ceiling_is_the_share_of_classes_with_a_seen_label():
+    assert evaluate.seen_class_ceiling(np.array([0, 2, 2]), np.array([0, 1, 2, 1])) == 0.5
+
+
+# --- shape
+
+
+@pytest.mark.parametrize("dims", [1, 2, 7, 64])
+def test_effective_rank_of_a_ball_is_its_dimension_and_of_a_line_one(dims):
+    rng = np.random.default_rng(0)
+    assert evaluate.effective_rank(rng.normal(size=(20_000, dims))) == pytest.approx(dims, rel=0.01)
+    line = rng.normal(size=(500, 1)) * rng.normal(size=(1, dims))
+    assert evaluate.effective_rank(line * 1e-20) == pytest.approx(1, abs=1e-4)
+
+
+def test_effective_rank_is_that_of_the_singular_values():
+    points = blobs(dims=4)[0]
+    values = np.linalg.svd(points - points.mean(0), compute_uv=False)
+    p = values / values.sum()
+    assert evaluate.effective_rank(points) == pytest.approx(np.exp(-(p * np.log(p)).sum()))
+
+
+def test_distance_and_spread_are_those_of_a_normal_cloud():
+    points = np.random.default_rng(0).normal(size=(5_000, 3)) * 2
+    assert evaluate.spread(points) == pytest.approx(2, rel=0.02)
+    assert evaluate.mean_pairwise_distance(points) == pytest.approx(
+        2 * 4 / np.sqrt(np.pi), rel=0.02
+    )  # E |x - y|, D = 3
+
+
+def test_collapse_is_said_for_a_point_and_a_line_only():
+    cloud = np.random.default_rng(0).normal(size=(500, 2))
+    assert evaluate.collapse(cloud) is None
+    assert evaluate.collapse(cloud[:, :1]) is None
+    assert "nearly coincide" in evaluate.collapse(cloud * 0.01)
+    assert "nearly coincide" in evaluate.collapse(np.ones((50, 2)))
+    assert evaluate.collapse(cloud * 0.01, scale=0.01) is None
+    assert "on a line" in evaluate.collapse(cloud * [1, 0.005])
+    assert "not finite" in evaluate.collapse(cloud * np.nan)
+
+
+# --- all of them
+
+
+@pytest.mark.parametrize("dims", [1, 2, 12])
+def test_scores_are_whole_and_fit_into_json(dims):
+    result = evaluate.scores(*halves(dims=dims), seed=1)
+    assert "failed" not in result and "notes" not in result
+    assert set(result) == set(evaluate.SCORE_TITLES) - {
+        *(k for k in evaluate.SCORE_TITLES if k.startswith(("random_forest", "mlp", "pixel"))),
+        *("reconstruction_mse", "chance", "seconds"),
+    }
+    assert all(type(value) in (float, bool) for value in result.values())
+    json.dumps(result, allow_nan=False)
+    assert result == evaluate.scores(*halves(dims=dims), seed=1)
+
+
+def test_scores_are_those_of_the_parts():
+    train, labels, seen, test, test_labels, classes = halves(apart=1.5)
+    result = evaluate.scores(train, labels, seen, test, test_labels, classes)
+    few = evaluate.knn_classify(train[seen], labels[seen], test, classes, 1)
+    assert result["knn1_accuracy_labelled"] == (few == test_labels).mean()
+    assert result["knn1_ami_labelled"] == evaluate.ami(test_labels, few)
+    assert 0.3 < result["knn_accuracy_labelled"] < 0.99
+    assert result["recall_at_1"] < result["recall_at_2"] < result["recall_at_4"] < result["recall_at_8"]
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_labels_that_are_not_seen_change_no_score_on_seen_labels(full):
+    train, labels, seen, test, test_labels, classes = halves(n=300)
+    hidden = np.setdiff1d(np.arange(len(labels)), seen)
+    other = labels.copy()
+    other[hidden] = np.random.default_rng(5).permutation(labels[hidden])
+    ours, theirs = (evaluate.scores(train, y, seen, test, test_labels, classes, full=full) for y in (labels, other))
+    blind = [
+        k for k in ours if k.endswith("_labelled") or k == "seen_class_ceiling" or k.startswith(("kmeans", "recall"))
+    ]
+    assert len(blind) == (15 if full else 11) and {k: ours[k] for k in blind} == {k: theirs[k] for k in blind}
+    assert ours["knn_accuracy"] != theirs["knn_accuracy"]
+
+
+def test_full_scores_learn_what_is_easy():
+    result = evaluate.scores(*halves(n=2_400, apart=10), full=True)
+    for name in ("random_forest", "mlp"):
+        assert result[f"{name}_accuracy"] > 0.98 and result[f"{name}_ami"] > 0.95
+        assert result[f"{name}_accuracy_labelled"] > 0.9
+
+
+def test_a_fit_that_does_not_settle_is_used_and_noted(monkeypatch):
+    from sklearn.neural_network import MLPClassifier
+
+    start = MLPClassifier.__init__
+    monkeypatch.setattr(MLPClassifier, "__init__", lambda self, **how: start(self, **how | {"max_iter": 3}))
+    said = []
+    train, labels, _, test, _, classes = halves(n=300, apart=0.5)
+    predicted = evaluate.mlp_classify(train, labels, test, classes, remark=said.append)
+    assert len(predicted) == len(test) and said == ["the MLP had not settled after 3 passes"]
+
+
+def test_one_seen_label_is_enough_for_every_classifier():
+    train, labels, _, test, test_labels, classes = halves(n=300)
+    result = evaluate.scores(train, labels, np.array([7]), test, test_labels, classes, full=True)
+    share = (test_labels == labels[7]).mean()
+    for name in ("knn", "knn1", "random_forest", "mlp"):
+        assert result[f"{name}_accuracy_labelled"] == share == result["seen_class_ceiling"]
+        assert result[f"{name}_ami_labelled"] == 0
+
+
+def test_no_seen_label_fails_in_words_and_leaves_the_rest():
+    train, labels, _, test, test_labels, classes = halves()
+    result = evaluate.scores(train, labels, np.array([], np.int64), test, test_labels, classes)
+    assert result["knn_accuracy_labelled"] is None and result["knn1_ami_labelled"] is None
+    assert "at least one seen label" in result["failed"]["knn_accuracy_labelled"]
+    assert result["knn_accuracy"] > 0.5 and result["seen_class_ceiling"] == 0
+
+
+def test_latents_that_are_not_finite_fail_in_words():
+    train, labels, seen, test, test_labels, classes = halves()
+    test[3] = np.nan
+    result = evaluate.scores(train, labels, seen, test, test_labels, classes, full=True)
+    assert all(result[k] is None for k in result if k not in ("failed", "seen_class_ceiling"))
+    assert set(result["failed"].values()) == {"1 of 200 rows hold numbers that are not finite"}
+    json.dumps(result, allow_nan=False)
+    live = evaluate.live_scores(train, labels, seen, test, test_labels, classes)
+    assert set(live.values()) == {None}
+
+
+def test_a_collapsed_space_is_said_so():
+    train, labels, seen, test, test_labels, classes = halves()
+    result = evaluate.scores(train * 0, labels, seen, test * 0, test_labels, classes)
+    assert result["collapsed"] is True and result["spread"] == 0 == result["mean_pairwise_distance"]
+    assert set(result["failed"]) == {"kmeans_ami", "kmeans_nmi", "effective_rank"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"test": np.zeros((200, 3))}, "latents must be"),
+        ({"train_labels": np.zeros(3, int)}, "as many labels"),
+        ({"classes": 3}, "between 0 and 2"),
+        ({"seen": np.array([400])}, "between 0 and 399"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(change, words):
+    names = ("train", "train_labels", "seen", "test", "test_labels", "classes")
+    with pytest.raises(ValueError, match=words):
+        evaluate.scores(**dict(zip(names, halves(), strict=True)) | change)
+
+
+def test_progress_goes_from_nothing_to_all():
+    told = []
+    evaluate.scores(*halves(), progress=lambda fraction, text: told.append((fraction, text)))
+    fractions = [fraction for fraction, _ in told]
+    assert fractions[0] == 0 and fractions[-1] == 1 and fractions == sorted(fractions) and all(text for _, text in told)
+
+
+def test_live_scores_are_the_scores_of_small_sets():
+    arrays = halves()
+    live, final = evaluate.live_scores(*arrays), evaluate.scores(*arrays)
+    assert set(live) == {"knn_accuracy", "knn_ami", "knn_accuracy_labelled", "kmeans_ami", "mean_pairwise_distance",
+                         "spread", "effective_rank"}  # fmt: skip
+    for name in set(live) - {"kmeans_ami"}:  # of fewer starts
+        assert live[name] == pytest.approx(final[name]), name
+
+
+def test_live_scores_are_quick():
+    arrays = halves(n=30_000, classes=10)
+    evaluate.live_scores(*arrays)  # imports
+    spans = []
+    for _ in range(5):
+        start = time.perf_counter()
+        evaluate.live_scores(*arrays)
+        spans.append(time.perf_counter() - start)
+    assert min(spans) < 0.25  # 0.02 to 0.035 on two busy cores
+
+
+# --- pictures, floors, projections
+
+
+def test_reconstruction_error_is_the_mean_square_in_units_of_the_range():
+    images = np.zeros((3, 1, 2, 2), np.uint8)
+    assert evaluate.reconstruction_mse(images, np.full((3, 1, 2, 2), 0.5)) == 0.25
+    assert evaluate.reconstruction_mse(images, images + 255) == 1
+    with pytest.raises(ValueError, match="same shape"):
+        evaluate.reconstruction_mse(images, images[:2])
+
+
+def test_scores_reconstruct_in_parts_what_was_embedded():
+    train, labels, seen, _, _, classes = halves(n=2_000)
+    images = np.random.default_rng(0).random((len(train), 1, 1, 2)).astype(np.float32)
+    sizes = []
+
+    def reconstruct(latents):
+        sizes.append(len(latents))
+        return latents.reshape(-1, 1, 1, 2)
+
+    test = images.reshape(-1, 2) + np.float32(0.1)
+    result = evaluate.scores(train, labels, seen, test, labels, classes, test_images=images, reconstruct=reconstruct)
+    assert result["reconstruction_mse"] == pytest.approx(0.01, rel=1e-4)
+    assert sum(sizes) == len(images) and max(sizes) <= 1_000
+
+
+def test_floors_are_chance_and_pixels():
+    rng = np.random.default_rng(0)
+    labels = np.array([0] * 60 + [1] * 40)
+    images = (labels[:, None] * 200 + rng.integers(0, 50, (100, 16))).astype(np.uint8).reshape(-1, 1, 4, 4)
+    found = evaluate.floors(images, labels, np.array([0, 1, 2, 70, 71, 72]), images, labels, 2)
+    assert found == {"chance": 0.6, "pixel_knn_accuracy": 1.0, "pixel_knn_accuracy_labelled": 1.0}
+    assert set(found) <= set(evaluate.SCORE_TITLES)
+
+
+def test_pca_is_scikit_learns_up_to_sign():
+    from sklearn.decomposition import PCA
+
+    points = blobs(dims=5)[0].astype(np.float32)
+    ours, theirs = evaluate.projection(points, "pca"), PCA(2).fit_transform(points)
+    assert np.allclose(np.abs(ours), np.abs(theirs), atol=1e-3)
+
+
+@pytest.mark.parametrize("method", ["umap", "tsne"])
+def test_projections_keep_clusters_together_and_repeat(method):
+    points, labels = blobs(120, dims=6, classes=3, apart=10)
+    told = []
+    flat = evaluate.projection(points, method, seed=1, progress=lambda fraction, text: told.append(fraction))
+    assert flat.shape == (120, 2) and flat.dtype == np.float32
+    assert (evaluate.knn_classify(flat, labels, flat, 3) == labels).mean() > 0.95
+    assert told[0] == 0 and told[-1] == 1
+
+
+def test_projections_say_what_they_need():
+    with pytest.raises(ValueError, match="at least 5 rows"):
+        evaluate.projection(np.zeros((4, 3)), "pca")
+    with pytest.raises(ValueError, match="pca, umap, tsne"):
+        evaluate.projection(np.zeros((9, 3)), "sne")
+
+
+def test_every_title_says_its_rows_or_its_unit():
+    for key, (title, words) in evaluate.SCORE_TITLES.items():
+        assert title and len(title) < 40 and words.endswith("."), key
