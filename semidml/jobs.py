@@ -110,13 +110,25 @@ class Lane:
                     self._do(job)
                 continue
             if self.warm and self._process is None:
-                self._start_worker()
+                self._start_ahead()
             with self.changed:
                 if not self.waiting and not self._closed:
                     self.changed.wait(LOOK if self._process else None)
             if self._process is not None and self._process.poll() is not None:
                 self._forget_worker()
         if self._process is not None:
+            self._forget_worker()
+
+    def _start_ahead(self) -> None:
+        try:
+            self._start_worker()
+            begun = self._listen() is not None
+        except OSError:
+            traceback.print_exc()
+            begun = False
+        if not begun:
+            self.warm = False  # it cannot even begin: not again until somebody asks for something
+        if not begun and self._process is not None:
             self._forget_worker()
 
     def _do(self, job: Job) -> None:
@@ -144,7 +156,7 @@ class Lane:
             return
         if self._process is not None:
             self._forget_worker()
-        self._start_worker(wait=False)
+        self._start_worker()
         self._write(line)  # if it has ended at once, listening to it tells
 
     def _write(self, line: str) -> bool:
@@ -156,7 +168,7 @@ class Lane:
             return False
         return True
 
-    def _start_worker(self, wait: bool = True) -> None:
+    def _start_worker(self) -> None:
         package = str(Path(__file__).resolve().parent.parent)
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         process = subprocess.Popen(
@@ -170,9 +182,6 @@ class Lane:
             self._process = process
             if self._closed:
                 _close_pipe(process)
-        if wait and self._listen() is None:
-            self.warm = False  # it cannot even begin: not again until somebody asks for something
-            self._forget_worker()
 
     def _listen(self) -> dict[str, Any] | None:
         """The worker's next line; None at its end."""
@@ -248,7 +257,6 @@ class Jobs:
         the quota used up."""
         with self._changed:
             self._check_room()
-            runs.check_quota(folder=self.root)
             run = runs.create(config, path=self.root / runs.new_id(config))
             self._put(run)
         return run

@@ -59,6 +59,7 @@ STALE = 15.0  # seconds without a heartbeat after which a run counts as interrup
 STATE_EVERY = 5.0  # seconds between two writes of state.safetensors
 LIVE_EVERY = 1.0  # seconds between two frames in the middle of an epoch
 MOST_FRAMES = 200
+SWEEP_AFTER = 3600.0  # seconds after which what a killed process left half done is removed
 QUOTA = "2GB"
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
@@ -275,6 +276,13 @@ def size_words(size: float) -> str:
     return f"{size:.1f} GB"
 
 
+def sweep() -> None:
+    """Remove what a process left that was killed while it deleted or imported a run."""
+    for left in [*root().glob(".deleted-*"), *root().glob(".import-*")]:
+        if time.time() - left.stat().st_mtime > SWEEP_AFTER:
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def check_quota(more: int = 0, folder: Path | None = None) -> None:
     """Raises ValueError, naming what could be deleted, when the runs (of `folder`) and `more` bytes pass the quota."""
     folder = folder or root()
@@ -410,8 +418,12 @@ class Run:
 
     def is_orphan(self) -> bool:
         """Whether it waits for a process that has ended."""
-        status = self.status()
-        return status.state == "queued" and has_ended(status.owner, elsewhere=True)
+        try:
+            status = self.recorded()
+        except ValueError:
+            return False
+        stopped = (self.path / "stop").exists()
+        return status.state == "queued" and not stopped and has_ended(status.owner, elsewhere=True)
 
     def resume_epoch(self) -> int:
         """The finished epochs that a resume would start from; 0 when it would start anew."""
@@ -643,11 +655,13 @@ def create(
     is used up.
     """
     if path is None:
-        check_quota()
         target = root() / checked_id(new_id(config) if run_id is None else run_id)
     else:
         target = Path(path).absolute()
         checked_id(target.name)
+    if target.parent == root():
+        sweep()
+        check_quota()
     if target.is_dir() and not any(target.iterdir()):
         target.rmdir()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -872,8 +886,9 @@ class Writer:
         """Write what is new. Raises OSError when the disk does not take it."""
         if self._problem is not None:
             raise self._problem
+        line = record.to_json()  # at every tick: what JSON cannot hold is then an error here, not in the heartbeat
         if record.ends_epoch:
-            self._end_of_epoch(record, training)
+            self._end_of_epoch(record, line, training)
         elif time.monotonic() >= self._frame_due:
             began = time.monotonic()
             self._save_frame(self.path / "frames" / "live.npz", record, training, durable=False)
@@ -883,7 +898,7 @@ class Writer:
         )
         self._wake.set()
 
-    def _end_of_epoch(self, record: "Record", training: "Training") -> None:
+    def _end_of_epoch(self, record: "Record", line: str, training: "Training") -> None:
         if not (self.path / "rows.npz").exists():
             rows = training.rows()
             replace_file(self.path / "rows.npz", lambda file: np.savez(file, **rows))
@@ -898,7 +913,7 @@ class Writer:
             self._pace(began)
         (self.path / "frames" / "live.npz").unlink(missing_ok=True)
         if epoch > self._last:
-            self._append(record.to_json().encode() + b"\n")
+            self._append(line.encode() + b"\n")
             self._last = epoch
         if epoch and time.monotonic() >= self._state_due:
             self.save_state(training)

@@ -164,6 +164,7 @@ def test_a_worker_that_cannot_begin_fails_the_run_and_is_not_tried_for_ever(tmp_
     assert status.state in ("interrupted", "failed") and "exit code 5" in status.reason
     supervisor.close()
     supervisor = Jobs(tmp_path / "runs", [str(tmp_path / "no such program")])
+    supervisor.warm()
     run = supervisor.submit(config())
     assert "no worker process could be started" in supervisor.wait(run.id, 30).reason
     supervisor.close()

@@ -533,6 +533,15 @@ def test_rename_and_delete(faked, folder):
         third.delete()
 
 
+def test_what_a_killed_process_left_half_deleted_is_swept(folder):
+    runs.create(config(), "first")
+    for name, age in ((".deleted-old", 4000), (".import-new", 10)):
+        (folder / name).mkdir()
+        os.utime(folder / name, (time.time() - age,) * 2)
+    runs.create(config(), "second")
+    assert {p.name for p in folder.iterdir()} == {"first", "second", ".import-new"}
+
+
 def test_a_running_run_is_neither_renamed_nor_deleted(faked):
     run = runs.create(config(), "first")
     for record in worker.execute(run):
