@@ -186,6 +186,7 @@ def interval(differences: list[float]) -> str:
 
 # ---- levels that a user may expect
 
+AUGMENTED = {"model": "dml", "latent_dim": 10, "epochs": 8, "augment": "on"}
 LEVELS = [  # what, its settings, the level to reach on all labels
     ("DML, d=10, 6,000 labels", {"model": "dml", "pl": 10, "latent_dim": 10, "epochs": 6}, 0.955),
     (

@@ -6,10 +6,12 @@ import json
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # a script's own folder is on the path, the project is not
 RESULTS = ROOT / "benchmarks" / "results"
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from semidml import __version__, evaluate, runs, worker
+from semidml import __version__, evaluate, runs, transfer, worker
 from semidml.config import RunConfig, allowed, knobs, shown
 from semidml.data import store
 
@@ -161,14 +161,14 @@ def do_delete(asked: argparse.Namespace) -> int:
 
 def do_export(asked: argparse.Namespace) -> int:
     with open(asked.zip, "wb") as file:
-        find(asked.run).export_zip(file)
+        transfer.export_zip(find(asked.run), file)
     print(asked.zip)
     return 0
 
 
 def do_import(asked: argparse.Namespace) -> int:
     with open(asked.zip, "rb") as file:
-        print(runs.import_zip(file, asked.name).path)
+        print(transfer.import_zip(file, asked.name).path)
     return 0
 
 

@@ -14,12 +14,16 @@ import io
 import json
 import threading
 import time
+import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from semidml import transfer
+from semidml.config import RunConfig
 from semidml.registry import Entry, choose, table
 
 if TYPE_CHECKING:
@@ -31,6 +35,7 @@ Progress = Callable[[float, str], None]
 Rows = Mapping[str, np.ndarray]
 TRAIN, TEST = 0, 1  # values of rows["split"]
 SPLITS = ("train", "test")
+ROW_KEYS = ("split", "row", "labels", "seen")
 NEIGHBOURS = 8
 AT_ONCE = 1024  # images encoded or decoded together
 
@@ -56,6 +61,84 @@ PROJECTIONS = table(
         ),
     ]
 )
+
+
+# ---- what a run has stored
+
+
+class Points(NamedTuple):
+    """What a run's map draws after an epoch: n points of D dimensions, and the rows behind them (`Training.rows`)."""
+
+    epoch: int
+    latents: np.ndarray  # float32 (n, D)
+    predictions: np.ndarray  # int16 (n,), by the 5 nearest rows with a seen label
+    rows: dict[str, np.ndarray]  # split, row, labels, seen: (n,) each
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """Whether the prediction is not the label: bool (n,)."""
+        return self.predictions != self.rows["labels"]
+
+
+def points(run: "Run", epoch: int) -> Points:
+    """The stored frame of an epoch. Raises ValueError in words when it is not there or cannot be read."""
+    try:
+        frame, rows = run.frame(epoch), run.rows()
+        found = Points(epoch, frame["latents"], frame["predictions"], {key: rows[key] for key in ROW_KEYS})
+        lengths = {len(found.latents), len(found.predictions), *(len(values) for values in found.rows.values())}
+    except FileNotFoundError:
+        raise ValueError(f"epoch {epoch} is not among the frames that {run.id} has kept") from None
+    except (KeyError, TypeError, OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"the frame of epoch {epoch} is damaged and cannot be drawn: {error}") from None
+    if found.latents.ndim != 2 or len(lengths) != 1 or not len(found.latents):
+        raise ValueError(f"the frame of epoch {epoch} is damaged and cannot be drawn: its arrays differ in length")
+    if not np.isfinite(found.latents).all():
+        raise ValueError(f"the frame of epoch {epoch} cannot be drawn: some latents are not finite numbers")
+    return found
+
+
+def telling_point(points: Points) -> int:
+    """The position of a point to begin with: a test row whose prediction is wrong, else the first test row."""
+    test = np.flatnonzero(points.rows["split"] == TEST)
+    wrong = test[points.wrong[test]]
+    return int([*wrong[:1], *test[:1], 0][0])
+
+
+def point_words(points: Points, names: Sequence[str]) -> list[str]:
+    """Each point in a few words: `test 123 · 7`, or `test 123 · 7, taken for 2`."""
+    rows = points.rows
+    every = zip(rows["split"], rows["row"], rows["labels"], points.predictions, strict=True)
+    return [
+        f"{SPLITS[split]} {row:,} · {names[label]}" + (f", taken for {names[taken]}" if taken != label else "")
+        for split, row, label, taken in every
+    ]
+
+
+def stamp(run: "Run", *names: str) -> tuple[int, ...]:
+    """Times and sizes of files of a run: changes when one of them does. A key for caches: names may be used again."""
+    found: list[int] = []
+    for name in names:
+        try:
+            about = (run.path / name).stat()
+        except OSError:
+            found.append(0)
+        else:
+            found += [about.st_mtime_ns, about.st_size]
+    return tuple(found)
+
+
+def class_names(run: "Run", points: Points | None = None) -> list[str]:
+    """The names of a run's classes: its own, else numbers for as many as occur among the points."""
+    known = (run.details().get("data") or {}).get("class_names")
+    occur = 0 if points is None else 1 + int(max(points.rows["labels"].max(), points.predictions.max()))
+    names = [str(name) for name in known] if known else []
+    return names + [str(c) for c in range(len(names), occur)]
+
+
+def in_charts(names: Sequence[str], most: int = 24) -> list[str]:
+    """Names as Plotly may draw them: it reads a part of HTML, so `<` and `&` are escaped; long ones are cut."""
+    cut = [name if len(name) <= most else f"{name[: most - 1]}…" for name in names]
+    return [name.replace("&", "&amp;").replace("<", "&lt;") for name in cut]
 
 
 # ---- a point and its pictures
@@ -100,6 +183,14 @@ def pictures(data: "Dataset", rows: Rows, positions: Sequence[int] | np.ndarray)
     return found
 
 
+def enlarged(image: np.ndarray, side: int) -> np.ndarray:
+    """An image as it is shown, at least `side` pixels wide and each of its pixels a square: uint8 (C, H, W) ->
+    (s H, s W) or (s H, s W, 3) with a whole number s."""
+    times = max(1, -(-side // image.shape[2]))
+    large = image.repeat(times, axis=1).repeat(times, axis=2)
+    return large[0] if len(large) == 1 else large.transpose(1, 2, 0)
+
+
 class Near(NamedTuple):
     """Neighbours of a point, the nearest first."""
 
@@ -131,6 +222,45 @@ def grouped(values: np.ndarray, order: Sequence[int] | np.ndarray, most: int) ->
     return ranked[np.argsort(rank, kind="stable")][:most]
 
 
+# ---- a data set
+
+
+def class_counts(data: "Dataset") -> tuple[list[str], list[int], list[int]]:
+    """(class names, training rows of each class, test rows of each)."""
+    names = list(data.class_names)
+    train, test = (np.bincount(part.labels.numpy(), minlength=len(names)).tolist() for part in (data.train, data.test))
+    return names, train, test
+
+
+def of_each_class(data: "Dataset", classes: Sequence[int], most: int, seed: int) -> list[np.ndarray]:
+    """Training images of each of the classes, drawn with the seed, at most `most`: a list of uint8 (m, C, H, W)."""
+    labels, rng = data.train.labels.numpy(), np.random.default_rng(seed)
+    rows = [np.flatnonzero(labels == c) for c in classes]
+    return [data.train.images[rng.permutation(of_class)[:most]].numpy() for of_class in rows]
+
+
+class SeenImages(NamedTuple):
+    """The training images whose labels a setting sees."""
+
+    n: int  # seen labels
+    redraws: int  # draws thrown away because a metric loss could not have learned from them
+    counts: list[int]  # of each class
+    images: np.ndarray  # uint8 (m, C, H, W), class after class
+
+
+def seen_images(config: RunConfig, data: "Dataset", most: int) -> SeenImages:
+    """What `config` sees of the labels, with at most `most` of its images, as many of each class as there are of the
+    rarest. Raises ValueError when no draw can teach a metric loss."""
+    from semidml.train import prepare
+
+    splits, drawn = prepare(config, data)
+    rows, labels = drawn.rows.numpy(), splits.train.labels.numpy()
+    shown = grouped(labels, rows, most)
+    shown = shown[np.argsort(labels[shown], kind="stable")]
+    counts = np.bincount(labels[rows], minlength=len(data.class_names)).tolist()
+    return SeenImages(len(rows), drawn.redraws, counts, splits.train.images[shown].numpy())
+
+
 # ---- what the decoder makes of it
 
 
@@ -148,6 +278,12 @@ def decode(model: "Latent", latents: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
         parts = [model.decode(torch.from_numpy(np.asarray(part, dtype=np.float32))) for part in _parts(latents)]
     return (torch.cat(parts) * 255).round().to(torch.uint8).numpy()
+
+
+def squared_errors(images: np.ndarray, decoded: np.ndarray) -> np.ndarray:
+    """Mean over pixels (0 to 1) of the squared difference, of each pair: uint8 (m, C, H, W) twice -> float64 (m,)."""
+    difference = (images.astype(np.float64) - decoded) / 255
+    return (difference**2).reshape(len(images), -1).mean(axis=1)
 
 
 def reconstruct(model: "Latent", images: np.ndarray) -> np.ndarray:
@@ -178,8 +314,7 @@ def reconstructions(model: "Latent", data: "Dataset", rows: Rows) -> Reconstruct
     positions = np.flatnonzero(rows["split"] == TEST)
     originals = pictures(data, rows, positions)
     decoded = reconstruct(model, originals)
-    difference = (originals.astype(np.float64) - decoded) / 255
-    errors = (difference**2).reshape(len(positions), -1).mean(axis=1)  # (m,)
+    errors = squared_errors(originals, decoded)  # (m,)
     order = np.argsort(errors, kind="stable")
     return Reconstructed(positions[order], errors[order], originals[order], decoded[order])
 
@@ -321,7 +456,7 @@ def as_csv(arrays: Mapping[str, np.ndarray], class_names: Sequence[str]) -> byte
 def as_zip(run: "Run") -> bytes:
     """The whole run as a zip that can be imported again."""
     file = io.BytesIO()
-    run.export_zip(file)
+    transfer.export_zip(run, file)
     return file.getvalue()
 
 

@@ -8,12 +8,10 @@ Tick 0 is before training; then there is one at least every half second and one 
 to stop iterating: the unfinished epoch is dropped, and `fit(config, data, state)` repeats it.
 """
 
-import json
 import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
@@ -25,9 +23,11 @@ from semidml.data.augment import affine
 from semidml.data.batches import Batches
 from semidml.data.dataset import Dataset
 from semidml.data.labels import Seen, draw, hidden
+from semidml.losses import LOSSES
 from semidml.losses.pairs import pairs_of
 from semidml.methods import MODELS
 from semidml.methods.latent import Batch, Latent, build
+from semidml.record import Record
 from semidml.schedules import SCHEDULES
 
 SECONDS_A_TICK = 0.4  # a step may still be running when it is over, and "at least every half second" is the promise
@@ -35,34 +35,6 @@ WATCHED_TRAIN, WATCHED_TEST, WATCHED_SEEN = 3500, 1500, 1000  # rows that the ma
 SHOWN = 16  # of which reconstructions are kept in a frame
 ROWS_AT_ONCE = 4096  # rows encoded together outside of training
 TRAIN, TEST = 0, 1  # values of rows()["split"]
-
-
-@dataclass(frozen=True)
-class Record:
-    """A tick in small numbers. Terms are means over the steps since the last tick in which they were computed; a term
-    that no step computed is absent. `weights` are means over all these steps: a term's share of the loss is weight
-    times term."""
-
-    epoch: int  # finished epochs
-    step: int  # steps into the unfinished epoch, 0 at an epoch's end
-    steps: int  # of an epoch
-    seconds: float  # of training so far, scoring and saving not counted
-    terms: dict[str, float] = field(default_factory=dict)
-    weights: dict[str, float] = field(default_factory=dict)
-    scores: dict[str, float | None] = field(default_factory=dict)
-    alarms: list[str] = field(default_factory=list)
-
-    @property
-    def ends_epoch(self) -> bool:
-        return self.step == 0
-
-    def to_json(self) -> str:
-        """One line."""
-        return json.dumps(asdict(self), allow_nan=False)
-
-    @classmethod
-    def from_json(cls, line: str) -> "Record":
-        return cls(**json.loads(line))
 
 
 def fit(config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None) -> "Training":
@@ -208,7 +180,7 @@ class Training:
         )
         if self._draws:
             scores["reconstruction_mse"] = self._live_reconstruction_mse()
-        alarm = evaluate.collapse(latents)
+        alarm = evaluate.collapse(latents, latent_scale(self.config))
         return Record(
             self.epoch,
             step,
@@ -367,8 +339,8 @@ def pick_device(name: str) -> torch.device:
 
 
 def prepare(config: RunConfig, data: Dataset) -> tuple[Dataset, Seen]:
-    """The splits that a config trains and scores on, and the training rows whose labels it sees. pl counts in rows of the
-    official training split. With alpha = 1 no label is used, and any draw will do."""
+    """The splits that a config trains and scores on, and the training rows whose labels it sees. pl counts in rows of
+    the official training split. With alpha = 1 no label is used, and any draw will do."""
     splits = data.for_selection(config.seed) if config.evaluate_on == "validation" else data
     uses_labels = config.alpha < 1 or config.warmup_epochs > 0
     seen = draw(
@@ -386,6 +358,13 @@ def prepare(config: RunConfig, data: Dataset) -> tuple[Dataset, Seen]:
 def trains_decoder(config: RunConfig) -> bool:
     """Whether there is a decoder that learns: without one, or with its weight at 0, reconstructions mean nothing."""
     return MODELS[config.model].facts["decoder"] and config.alpha > 0 and config.warmup_epochs < config.epochs
+
+
+def latent_scale(config: RunConfig) -> float:
+    """The distance that the loss asks for in the latent space, which a collapse is measured by: the margin, where it is
+    one of Euclidean distance; otherwise 1."""
+    loss = LOSSES[config.loss]
+    return config.margin if "margin" in loss.knobs and not loss.facts["normalised"] else 1.0
 
 
 def seeded_model(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Latent:
@@ -452,6 +431,7 @@ def score(
         **decoded,
         full=full,
         seed=config.seed,
+        scale=latent_scale(config),
         device=str(device),
         progress=progress,
     )

@@ -41,7 +41,7 @@ MENU = {
 TRAIN = "pages/1_Train.py"
 EXPLORE = "pages/2_Explore.py"
 DATA = "pages/3_Data.py"
-SIDEBAR = 220  # pixels wide; folded away on a phone
+SIDEBAR = 240  # pixels wide; folded away on a phone
 SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
 NAMES = {
     "data": "Data",
@@ -76,6 +76,7 @@ def page(title: str, icon: str = ":material/scatter_plot:") -> None:
     )
     st.html(STYLE)
     warm_up()
+    _whole_pandas()
     with st.sidebar:
         st.markdown("### semidml")
         for group, links in MENU.items():
@@ -113,7 +114,7 @@ def _now() -> None:
 def device_name() -> str:
     """The device that `auto` takes, once torch is loaded."""
     torch = sys.modules.get("torch")
-    if torch is None or not hasattr(torch, "cuda") or not hasattr(torch, "backends"):
+    if torch is None or not is_warm():  # not there, or half of it
         return "looking …"
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
@@ -133,6 +134,17 @@ def warm_up() -> threading.Thread:
     thread = threading.Thread(target=work, name="warm-up", daemon=True)
     thread.start()
     return thread
+
+
+def _whole_pandas() -> None:
+    """Waits until pandas is imported whole: Plotly looks into it as soon as another thread has begun to import it, and
+    then fails on the missing half."""
+    import pandas  # noqa: F401
+
+
+def is_warm() -> bool:
+    """Whether torch is loaded in this process."""
+    return not warm_up().is_alive()
 
 
 def foot(command: str, python: str) -> None:
@@ -405,7 +417,9 @@ def difference_words(name: str, before: float | None, after: float | None) -> st
 def state_words(run: "Run", status: "Status") -> str:
     """Where a run stands, for the reader."""
     if status.state == "queued":
-        return "Waiting for its turn"
+        from semidml import jobs
+
+        return "Waiting for its turn" if jobs.jobs().ready else "Starting the process that trains: some seconds, once"
     seconds = (status.latest or {}).get("seconds", 0)
     at = f"epoch {status.epoch} of {status.epochs}"
     if status.state == "running":
@@ -584,9 +598,9 @@ def flat(frame: Mapping[str, Any], axes_of: Mapping[str, Any] | None = None) -> 
 
 
 def chart(figure: Any, key: str) -> None:
-    """A Plotly figure in the page's own font."""
+    """A Plotly figure in the page's own font; its key cannot be a knob's."""
     figure.update_layout(font_family='"Source Sans", "Source Sans Pro", sans-serif')
-    st.plotly_chart(figure, key=key, config=PLOTLY, theme=None)
+    st.plotly_chart(figure, key=f"chart {key}", config=PLOTLY, theme=None)
 
 
 def ends(low: str, high: str) -> None:
@@ -626,7 +640,7 @@ def frame_words(run: "Run", frame: Mapping[str, Any], its_rows: Mapping[str, Any
     seen = int(its_rows["seen"].sum())
     return (
         f"{when} · {train + test:,} points: {train:,} training images ({seen:,} with a seen label) and {test:,} test "
-        f"images, a fixed draw in equal shares{f' · {how}' if how else ''}"
+        f"images, always the same{f' · {how}' if how else ''}"
     )
 
 

@@ -31,7 +31,8 @@ from semidml.config import RunConfig
 from semidml.runs import Run, Status, Writer
 
 if TYPE_CHECKING:  # at run time these would import torch
-    from semidml.train import Record, Training
+    from semidml.record import Record
+    from semidml.train import Training
 
 MACHINE = ("device", "device_name", "matmul_precision", "threads")  # of a training's facts
 PARENT_GONE = "the app that started it ended"

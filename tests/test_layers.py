@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [  # the lowest first; modules of one floor do not import one another, but for those of one family
-    ["semidml", "semidml.registry"],
+    ["semidml", "semidml.registry", "semidml.record"],
     ["semidml.data", "semidml.losses", "semidml.networks", "semidml.methods", "semidml.schedules"],  # the tables
     ["semidml.config"],
     ["semidml.data.*", "semidml.losses.*", "semidml.networks.*"],
@@ -17,6 +17,7 @@ FLOORS = [  # the lowest first; modules of one floor do not import one another, 
     ["semidml.evaluate", "semidml.plots"],
     ["semidml.train"],
     ["semidml.runs"],
+    ["semidml.transfer"],
     ["semidml.worker", "semidml.jobs", "semidml.explore"],
     ["semidml.cli", "semidml.ui"],
     ["semidml.__main__", "pages.*"],

@@ -20,10 +20,10 @@ import numpy as np
 import pytest
 import torch
 
-from semidml import runs, worker
+from semidml import runs, transfer, worker
 from semidml.config import RunConfig
+from semidml.record import Record
 from semidml.runs import Run, Status, Writer
-from semidml.train import Record
 
 ROWS = 30
 
@@ -581,7 +581,7 @@ def test_a_projection_is_kept_with_the_run(faked):
 
 def zipped(run):
     file = io.BytesIO()
-    run.export_zip(file)
+    transfer.export_zip(run, file)
     file.seek(0)
     return file
 
@@ -589,14 +589,14 @@ def zipped(run):
 def test_a_run_comes_back_from_its_zip_as_it_was(faked, folder):
     run = finished()
     run.keep_projection("pca", points=np.ones((ROWS, 2), np.float32))
-    back = runs.import_zip(zipped(run))
+    back = transfer.import_zip(zipped(run))
     assert back.id == "first-2" and back.status().state == "done" and back.status().epoch == 5
     assert back.history() == run.history() and back.frames() == run.frames() and back.metrics() == run.metrics()
     assert (back.path / "weights.safetensors").read_bytes() == (run.path / "weights.safetensors").read_bytes()
     assert content(back) == content(run)
-    assert runs.import_zip(zipped(run), "mine").id == "mine"
+    assert transfer.import_zip(zipped(run), "mine").id == "mine"
     with pytest.raises(ValueError, match="already a run called mine"):
-        runs.import_zip(zipped(run), "mine")
+        transfer.import_zip(zipped(run), "mine")
     assert {p.name for p in folder.iterdir()} == {"first", "first-2", "mine"}
 
 
@@ -604,7 +604,7 @@ def test_an_interrupted_run_goes_on_after_its_journey(faked):
     faked["fails"] = {4: KeyboardInterrupt()}
     run = finished()
     faked["fails"] = {}
-    back = runs.import_zip(zipped(run), "back")
+    back = transfer.import_zip(zipped(run), "back")
     assert back.status().state == "stopped" and back.status().epoch == 3
     back.make_ready()
     for _ in worker.execute(back):
@@ -617,7 +617,7 @@ def test_an_imported_run_may_not_name_paths(faked):
     for _ in worker.execute(run):
         continue
     assert run.details()["paths"] is True
-    assert runs.import_zip(zipped(run)).details()["paths"] is False
+    assert transfer.import_zip(zipped(run)).details()["paths"] is False
 
 
 def npz(**arrays):
@@ -685,7 +685,7 @@ def test_a_malicious_zip_is_refused_and_leaves_nothing_behind(faked, folder, tmp
         new.writestr(name, bad)
     before = {p for p in tmp_path.rglob("*")}
     with pytest.raises(ValueError, match=words):
-        runs.import_zip(file, "evil")
+        transfer.import_zip(file, "evil")
     assert {p for p in tmp_path.rglob("*")} == before
     assert not os.path.exists("/tmp/semidml-was-here") and not os.path.exists("/tmp/evil.json")
 
@@ -697,7 +697,7 @@ def test_a_link_in_a_zip_is_refused(faked, folder):
         info.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(info, "/etc/passwd")
     with pytest.raises(ValueError, match="no file of a run"):
-        runs.import_zip(file, "evil")
+        transfer.import_zip(file, "evil")
     assert {p.name for p in folder.iterdir()} == {"first"}
 
 
@@ -707,13 +707,13 @@ def test_a_bomb_is_refused_before_it_is_unpacked(faked, folder):
         archive.writestr("first/frames/0099.npz", bytes(201 * 10**6))
     assert len(file.getvalue()) < 10**6
     with pytest.raises(ValueError, match=r"frames/0099.npz unpacks to 201.0 MB"):
-        runs.import_zip(file, "evil")
+        transfer.import_zip(file, "evil")
     lots = io.BytesIO()
     with zipfile.ZipFile(lots, "w") as archive:
         for i in range(1001):
             archive.writestr(f"first/frames/{i:04d}.npz", b"")
     with pytest.raises(ValueError, match="holds 1001 files"):
-        runs.import_zip(lots, "evil")
+        transfer.import_zip(lots, "evil")
     assert {p.name for p in folder.iterdir()} == {"first"}
 
 
@@ -721,10 +721,10 @@ def test_a_torn_zip_is_refused(faked, folder):
     whole = zipped(finished()).getvalue()
     for cut in (0, 100, len(whole) // 2, len(whole) - 30):
         with pytest.raises(ValueError, match="the zip cannot be read"):
-            runs.import_zip(io.BytesIO(whole[:cut]), "torn")
+            transfer.import_zip(io.BytesIO(whole[:cut]), "torn")
     middle = len(whole) // 2
     with pytest.raises(ValueError):
-        runs.import_zip(io.BytesIO(whole[:middle] + bytes(500) + whole[middle + 500 :]), "torn")
+        transfer.import_zip(io.BytesIO(whole[:middle] + bytes(500) + whole[middle + 500 :]), "torn")
     assert {p.name for p in folder.iterdir()} == {"first"}
 
 
@@ -732,7 +732,7 @@ def test_the_quota_holds_for_a_zip_too(faked, monkeypatch):
     file = zipped(finished())
     monkeypatch.setenv("SEMIDML_QUOTA", "20kB")
     with pytest.raises(ValueError, match="and this needs"):
-        runs.import_zip(file, "second")
+        transfer.import_zip(file, "second")
 
 
 # ---- with real digits
@@ -755,7 +755,7 @@ def test_a_stopped_digits_run_ends_with_the_records_of_one_that_was_not(digits):
     }
     again = worker.evaluate_run(whole)
     assert again["knn_accuracy"] == whole.metrics()["knn_accuracy"]
-    back = runs.import_zip(zipped(whole), "back")
+    back = transfer.import_zip(zipped(whole), "back")
     assert all(torch.equal(a, b) for a, b in zip(back.model().parameters(), whole.model().parameters(), strict=True))
     machine = whole.details()["machine"]
     assert machine["device"] in ("cpu", "cuda", "mps") and machine["threads"] >= 1 and machine["matmul_precision"]

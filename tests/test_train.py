@@ -14,8 +14,9 @@ from semidml.data.dataset import Dataset, Split
 from semidml.data.labels import hidden
 from semidml.losses import LOSSES
 from semidml.networks import ENCODERS
+from semidml.record import Record
 from semidml.schedules import SCHEDULES
-from semidml.train import SECONDS_A_TICK, Record, fit, load_model, prepare, seeded_model, stratified, watched_rows
+from semidml.train import SECONDS_A_TICK, fit, load_model, prepare, seeded_model, stratified, watched_rows
 
 
 def config(**values) -> RunConfig:

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-CHANNELS = (32, 64)
+CHANNELS = (16, 32)
 HIDDEN = 128
 
 

@@ -1,0 +1,278 @@
+"""How fast a step is, beside the usual way, and beside what the machine could do.
+
+    python benchmarks/throughput.py [--quick] [--readme]
+
+One network (784-512-10 and its mirror), batches of 128, one thread, MNIST; every way is timed in turn, round after
+round, so that a busy machine slows all alike; medians and ratios within the rounds. Lightning's way is that of the
+paper: torchvision items through a DataLoader, one item at a time. It needs pytorch-lightning (pip install
+pytorch-lightning); without it that line is left out and said to be.
+
+Equal work: the triplet losses are compared with pytorch-metric-learning's defaults (embeddings normalised, margin
+.05, mean over the triplets above zero) on the same batches, their values and gradients checked to 1e-6 first.
+"""
+
+import itertools
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+
+import torch
+from common import ROOT, arguments, machine, markdown, report
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits, normalize
+
+from semidml.data import store
+from semidml.data.batches import Batches
+from semidml.losses.pairs import pairs_of
+from semidml.losses.triplet import triplet_loss
+from semidml.methods.latent import Batch, Latent
+from semidml.networks.mlp import build
+from semidml.train import unit
+
+BATCH, HIDDEN, DIM, MARGIN = 128, (512,), 10, 0.05
+SHAPE = (1, 28, 28)
+
+
+def network(decoder: bool) -> tuple[nn.Module, nn.Module | None]:
+    torch.manual_seed(0)
+    return build(SHAPE, DIM, decoder, HIDDEN)
+
+
+def ours_autoencoder(steps: int) -> Callable[[], int]:
+    """Our step: rows of a uint8 tensor, metric loss of half of the batch, reconstruction of the other half: 128
+    images.
+    """
+    data = store.load("mnist", download=True).train
+    half = BATCH // 2
+    batches = Batches(data.labels, torch.arange(len(data.labels)), half // 10, half, 0.0)
+    model = Latent(*network(True), lambda z, y, pairs: triplet_loss(z, y, pairs=pairs), True, "bernoulli", "sum")
+    pairs, y = pairs_of(batches.y), batches.y
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    rows = batches.epoch(torch.Generator().manual_seed(0))
+    order = itertools.cycle(range(batches.steps))
+
+    def run() -> int:
+        for step in itertools.islice(order, steps):
+            labelled, images = data.images[rows.labelled[step]], data.images[rows.images[step]]
+            terms = model.terms(Batch(unit(labelled), y, pairs, unit(images)), ("metric", "reconstruction"))
+            optimizer.zero_grad(set_to_none=True)
+            (0.5 * terms["metric"] + 0.5 * terms["reconstruction"]).backward()
+            optimizer.step()
+        return steps * (len(y) + half)
+
+    return run
+
+
+def lightning_autoencoder(steps: int) -> Callable[[], int]:
+    """The paper's way: torchvision's items, a DataLoader, a LightningModule; the library's triplet loss, the same
+    weights.
+    """
+    import logging
+
+    import pytorch_lightning as lightning
+    from pytorch_metric_learning.losses import TripletMarginLoss
+    from torch.utils.data import DataLoader
+    from torchvision.datasets import MNIST
+    from torchvision.transforms import ToTensor
+
+    class Autoencoder(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder, self.decoder = network(True)
+            self.loss = TripletMarginLoss()
+
+        def training_step(self, batch: tuple, index: int) -> torch.Tensor:
+            x, y = batch
+            half = BATCH // 2
+            z = self.encoder(x)
+            logits = self.decoder(z[half:])
+            reconstruction = binary_cross_entropy_with_logits(logits, x[half:], reduction="sum") / half
+            return 0.5 * self.loss(z[:half], y[:half]) + 0.5 * reconstruction
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.Adam(self.parameters())
+
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    items = MNIST(str(store.data_folder()), train=True, transform=ToTensor())
+    loader = DataLoader(items, batch_size=BATCH, shuffle=True, drop_last=True)
+    model = Autoencoder()
+
+    def run() -> int:
+        trainer = lightning.Trainer(
+            max_steps=steps, max_epochs=-1, accelerator="cpu", logger=False, enable_checkpointing=False,
+            enable_progress_bar=False, enable_model_summary=False,
+        )  # fmt: skip
+        trainer.fit(model, loader)
+        return steps * BATCH
+
+    return run
+
+
+def fixed_batches(count: int = 50) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    data = store.load("mnist", download=True).train
+    order = torch.randperm(len(data.labels), generator=torch.Generator().manual_seed(0))
+    return [(unit(data.images[rows]), data.labels[rows]) for rows in order[: count * BATCH].split(BATCH)]
+
+
+def triplet_loop(steps: int, loss: Callable[..., torch.Tensor]) -> Callable[[], int]:
+    """A bare loop over ready batches: encoder, loss, Adam, the same for both losses."""
+    encoder, _ = network(False)
+    optimizer = torch.optim.Adam(encoder.parameters(), fused=True)
+    batches = itertools.cycle(fixed_batches())
+
+    def run() -> int:
+        for x, y in itertools.islice(batches, steps):
+            optimizer.zero_grad(set_to_none=True)
+            loss(encoder(x), y).backward()
+            optimizer.step()
+        return steps * BATCH
+
+    return run
+
+
+def ours(z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return triplet_loss(normalize(z), y, margin=MARGIN, reduction="nonzero")
+
+
+def library() -> Callable[..., torch.Tensor]:
+    from pytorch_metric_learning.losses import TripletMarginLoss
+
+    return TripletMarginLoss()
+
+
+def differences(precision: torch.dtype) -> dict[str, float]:
+    """Largest difference of value and of gradient between the two losses, over ten batches in that precision."""
+    encoder, _ = network(False)
+    values, gradients = [], []
+    for x, y in fixed_batches(10):
+        z = encoder(x).detach().to(precision)
+        found = []
+        for loss in (ours, library()):
+            leaf = z.clone().requires_grad_()
+            value = loss(leaf, y)
+            value.backward()
+            found.append((value.item(), leaf.grad))
+        values.append(abs(found[0][0] - found[1][0]))
+        gradients.append((found[0][1] - found[1][1]).abs().max().item())
+    return {"value": max(values), "gradient": max(gradients)}
+
+
+def gemm(steps: int) -> Callable[[], float]:
+    """The machine's own rate on the largest product of the step: (128, 784) x (784, 512), in floating-point
+    operations.
+    """
+    a, b = torch.randn(BATCH, 784), torch.randn(784, 512)
+
+    def run() -> float:
+        for _ in range(steps):
+            a @ b
+        return 2.0 * BATCH * 784 * 512 * steps
+
+    return run
+
+
+def step_flop() -> float:
+    """Operations of the matrix products of one sample of the autoencoder step: forward once, backward twice (the first
+    layer needs no gradient of its input); half of the samples pass the decoder."""
+    layers = [784 * 512, 512 * 10]
+    encoder = 2 * (3 * sum(layers) - layers[0])
+    decoder = 2 * 3 * sum(layers)
+    return encoder + decoder / 2
+
+
+def rounds(ways: dict[str, Callable], count: int) -> dict[str, list[float]]:
+    """Units a second of each way, in turn, after one round that is not counted."""
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(count + 1):
+        for name, run in ways.items():
+            began = time.perf_counter()
+            done = run()
+            if number:
+                rates[name].append(done / (time.perf_counter() - began))
+    return rates
+
+
+def memory() -> float:
+    """Peak memory of a process that trains MNIST as the worker does, in megabytes."""
+    code = (
+        "import resource, semidml.worker as w, semidml.runs as r; from semidml.config import RunConfig;"
+        "run = r.create(RunConfig.of(dict(data='mnist', epochs=1, pl=100)));"
+        "w.load_heavy_modules(); list(w.execute(run, threads=1)); assert run.status().state == 'done', run.status();"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"SEMIDML_RUNS": folder}
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
+    return float(done.stdout.split()[-1])
+
+
+def main() -> None:
+    asked = arguments(__doc__)
+    torch.set_num_threads(1)
+    torch.set_float32_matmul_precision("medium")
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    steps, count = (5, 2) if asked.quick else (40, 9)
+    difference, rounded = differences(torch.float64), differences(torch.float32)
+    if max(difference.values()) > 1e-6:
+        raise ValueError(f"the two triplet losses differ: {difference}")
+    ways = {
+        "DML autoencoder, semidml": ours_autoencoder(steps),
+        "triplet loop, semidml": triplet_loop(steps, ours),
+        "triplet loop, pytorch-metric-learning": triplet_loop(steps, library()),
+        "GEMM": gemm(steps * 5),
+    }
+    if there := find_spec("pytorch_lightning") is not None:
+        ways["DML autoencoder, Lightning over torchvision items"] = lightning_autoencoder(steps)
+    rates = rounds(ways, count)
+
+    def ratio(a: str, b: str) -> float:
+        return statistics.median(x / y for x, y in zip(rates[a], rates[b], strict=True))
+
+    samples = {name: statistics.median(values) for name, values in rates.items() if name != "GEMM"}
+    triplet = ratio("triplet loop, semidml", "triplet loop, pytorch-metric-learning")
+    share = ratio("DML autoencoder, semidml", "GEMM") * step_flop()
+    numbers = {
+        "samples_a_second": samples,
+        "triplet_ratio": triplet,
+        "gemm_share": share,
+        "difference": difference,
+        "rounded": rounded,
+    }
+    rows = [[name, f"{value:,.0f}"] for name, value in samples.items()]
+    lines = [
+        f"- triplet loop: **{triplet:.1f} times** pytorch-metric-learning's; values within {difference['value']:.0e}, gradients "
+        f"within {difference['gradient']:.0e} in double precision ({rounded['value']:.0e}, {rounded['gradient']:.0e} in single)"
+    ]
+    if there:
+        name = "DML autoencoder, Lightning over torchvision items"
+        numbers["lightning_ratio"] = ratio("DML autoencoder, semidml", name)
+        lines.insert(
+            0, f"- DML autoencoder step: **{numbers['lightning_ratio']:.1f} times** Lightning over torchvision items"
+        )
+    else:
+        lines.insert(0, "- pytorch-lightning is not installed: not compared")
+    lines.append(
+        f"- the step's matrix products run at **{share:.0%}** of the machine's own GEMM rate, data and optimiser included"
+    )
+    numbers["worker_megabytes"] = memory()
+    lines.append(f"- MNIST in training, peak of the worker process: **{numbers['worker_megabytes']:,.0f} MB**")
+    text = "\n\n".join(
+        [
+            f"784-512-10, batch {BATCH}, one thread, medians of {count} interleaved rounds of {steps} steps; {machine()}.",
+            markdown(["way", "samples a second"], rows),
+            "\n".join(lines),
+        ]
+    )
+    report("throughput", text, numbers, asked.readme)
+
+
+if __name__ == "__main__":
+    main()

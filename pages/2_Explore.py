@@ -1,0 +1,864 @@
+"""Explore: choose a run, click a point, ask what lies behind it."""
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from semidml import evaluate, explore, plots, runs, transfer, ui
+from semidml.data import store
+from semidml.explore import PROJECTIONS, SPLITS, TEST, TRAIN, Points
+
+COLOURS = {"class": "Class", "prediction": "Prediction", "seen": "Seen or hidden", "error": "Error"}
+PARTS = {"both": "Both", "train": "Training", "test": "Test"}
+WORDS = {"train": "Training", "test": "Test"}
+SECTIONS = ("Scores", "Curves", "Confusion", "Reconstructions", "Points", "Downloads")
+SECONDS_LIVE = 1.0
+MAP_HEIGHT = 560
+MODE_BAR = {"displayModeBar": True, "modeBarButtonsToRemove": ["zoomIn2d", "zoomOut2d", "autoScale2d", "toImage"]}
+PICTURE, SMALL, TILE = 136, 64, 164  # pixels across: of a picture, a neighbour, a score
+MODE_BAR_LOOK = {"bgcolor": "rgba(0,0,0,0)", "color": "#7b8494", "activecolor": "#3377cc"}
+PAIRS = 12  # of the best and of the worst reconstructions
+
+
+# ---- which run
+
+
+def pick() -> runs.Run | None:
+    """The run that the page is about: the link's, or the one chosen here; None when there is none."""
+    there = {run.id: run for run in runs.list_runs()}
+    asked = st.query_params.get("run")
+    if asked is not None and asked != st.session_state.get("explore link"):
+        st.session_state["explore link"] = asked
+        if asked in there:
+            st.session_state["explored"] = asked
+        else:
+            st.warning(f"There is no run called {plain(asked)} here (any more).", icon=":material/link_off:")
+    if not there:
+        st.query_params.pop("run", None)
+        return None
+    if st.session_state.get("explored") not in there:
+        st.session_state["explored"] = first_choice(list(there.values())).id
+    st.session_state["explored run"] = st.session_state["explored"]  # each time: its words, and so the widget, change
+    chosen = st.selectbox(
+        "Run",
+        list(there),
+        format_func=lambda run_id: ui.run_words(there[run_id]),
+        key="explored run",
+        on_change=lambda: st.session_state.update({"explored": st.session_state["explored run"]}),
+        help="Every run of this machine's folder, newest first, and the runs that come with the project.",
+    )
+    st.session_state["explore link"] = st.query_params["run"] = chosen
+    return there[chosen]
+
+
+def first_choice(there: list[runs.Run]) -> runs.Run:
+    """The newest run that has something to show, else the newest."""
+    return next((run for run in there if run.frames()), there[0])
+
+
+def plain(text: str) -> str:
+    """A visitor's text as code in Markdown, cut to a line."""
+    return "`" + text[:60].replace("`", "'").replace("\n", " ") + "`"
+
+
+def sentence(text: str) -> str:
+    """With a capital letter at its start."""
+    return text[:1].upper() + text[1:]
+
+
+def cut(words: object, most: int = 300) -> str:
+    """An error's words, of which libraries may use many."""
+    return str(words) if len(str(words)) <= most else f"{str(words)[:most]} …"
+
+
+def heading(run: runs.Run) -> None:
+    """Where the run stands, and what is missing."""
+    status = run.status()
+    st.markdown(ui.state_words(run, status))
+    if status.active:
+        st.fragment(going_on, run_every=SECONDS_LIVE)(run.id, len(run.frames()))
+    elif status.reason:
+        st.warning(sentence(status.reason), icon=":material/warning:")
+
+
+def going_on(run_id: str, frames: int) -> None:
+    """Progress of a run that goes on, and a way to its newest points; what is drawn stays until it is asked for."""
+    try:
+        run = runs.get(run_id)
+    except ValueError:
+        st.rerun()
+    status = run.status()
+    if not status.active:
+        st.rerun()
+    words, button = st.columns([4, 1], vertical_alignment="center")
+    words.progress(status.fraction, text=ui.state_words(run, status))
+    new = len(run.frames()) - frames
+    if new and button.button(f"Show {new} new epoch{'s' * (new > 1)}", key="show new", width="stretch"):
+        st.session_state.pop(f"epoch {run_id}", None)
+        st.rerun()
+
+
+# ---- caches: by file times, since a name may be used again
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def points_of(run_id: str, epoch: int, stamp: tuple) -> Points:
+    return explore.points(runs.get(run_id), epoch)
+
+
+def points(run: runs.Run, epoch: int) -> Points:
+    """The stored frame of an epoch. Raises ValueError in words."""
+    return points_of(run.id, epoch, explore.stamp(run, f"frames/{epoch:04d}.npz", "rows.npz"))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading the model …")
+def model_of(run_id: str, stamp: tuple) -> Any:
+    return runs.get(run_id).model()
+
+
+def model(run: runs.Run) -> Any:
+    """The model with its final weights. Raises ValueError when there are none."""
+    return model_of(run.id, explore.stamp(run, "weights.safetensors", "state.safetensors"))
+
+
+@st.cache_data(max_entries=8, show_spinner="Encoding and decoding the test points …")
+def reconstructed(run_id: str, epoch: int, stamp: tuple) -> explore.Reconstructed:
+    run = runs.get(run_id)
+    return explore.reconstructions(model(run), images_of(run), points(run, epoch).rows)
+
+
+def images_of(run: runs.Run) -> Any:
+    """The run's splits of its data set. Raises ValueError when they are not on this machine."""
+    return explore.splits_of(run, store.load(run.config().data))
+
+
+def missing_images(run: runs.Run) -> str:
+    """Why the pictures cannot be shown, in words; "" when they can."""
+    try:
+        images_of(run)
+    except ValueError as error:
+        return f"The pictures of this run cannot be shown: {error}"
+    return ""
+
+
+# ---- the map
+
+
+def controls(run: runs.Run, epochs: list[int]) -> tuple[int, str, str, str]:
+    """(epoch, colour, part, projection)."""
+    key = f"epoch {run.id}"
+    if st.session_state.get(key) not in epochs:
+        st.session_state[key] = epochs[-1]
+    dimensions = run.config().latent_dim
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        colour = st.segmented_control(
+            "Colour",
+            COLOURS,
+            format_func=COLOURS.get,
+            default="class",
+            required=True,
+            key="colour",
+            persist_state="session",
+        )
+        part = st.segmented_control(
+            "Rows", PARTS, format_func=PARTS.get, default="both", required=True, key="part", persist_state="session"
+        )
+        method = "pca"
+        if dimensions > 2:
+            method = st.segmented_control(
+                f"{dimensions} dimensions, drawn by",
+                PROJECTIONS,
+                format_func=lambda name: PROJECTIONS[name].title,
+                default="pca",
+                required=True,
+                key="projection",
+                persist_state="session",
+                help="  \n".join(f"**{entry.title}**: {entry.summary}." for entry in PROJECTIONS.values()),
+            )
+    epoch = epochs[-1]
+    if len(epochs) > 1:
+        epoch = st.select_slider("Epoch", epochs, key=key, help="0 is before training.")
+    return epoch, colour, part, method
+
+
+def in_plane(run: runs.Run, found: Points, method: str, last: int) -> tuple[np.ndarray, str]:
+    """(points as they are drawn, (n, 1 or 2); what the axes are, in words)."""
+    dimensions = found.latents.shape[1]
+    if dimensions <= 2:
+        return found.latents, ""
+    if method != "pca":
+        made = projection(run, found, method)
+        if made is not None:
+            return made, f"{PROJECTIONS[method].title} of {dimensions} dimensions"
+    drawn = explore.flat(found.latents, "pca", axes_of=points(run, last).latents)
+    kept = explore.variance_kept(found.latents, drawn)
+    return drawn, f"PCA of {dimensions} dimensions: the plane holds {ui.percent(kept)} of the variance"
+
+
+def projection(run: runs.Run, found: Points, method: str) -> np.ndarray | None:
+    """A projection that is there already, else a button that computes it in the background, or how far that is."""
+    key = ("projection", str(run.path), method, found.epoch, *explore.stamp(run, f"frames/{found.epoch:04d}.npz"))
+    made = explore.plane(run, found.epoch, method)
+    task = explore.task(key)
+    if made is None and task is not None and task.done and not task.error:
+        made = task.result
+    if made is not None and len(made) == len(found.latents):
+        return made
+    title = PROJECTIONS[method].title
+    if task is not None and not task.done:
+        st.fragment(computing, run_every=SECONDS_LIVE)(key, title)
+        return None
+    if task is not None and task.error:
+        ui.trouble(task.error)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            f"Compute {title} of epoch {found.epoch}",
+            icon=":material/function:",
+            on_click=explore.start,
+            args=(key, lambda progress: explore.make_plane(run, found.epoch, method, found.latents, progress)),
+            key="compute projection",
+        )
+        loads = "Its import alone takes about 13 s the first time. " if method == "umap" else ""
+        st.caption(f"{loads}Computed once, then kept with the run; until then PCA is drawn.")
+    return None
+
+
+def computing(key: tuple, title: str) -> None:
+    """How far work in the background is; draws the page anew when it has ended."""
+    task = explore.task(key)
+    if task is None or task.done:
+        st.rerun()
+    st.progress(task.fraction, text=f"{title}: {task.text}, {task.seconds:.0f} s")
+
+
+def draw_map(run: runs.Run, found: Points, names: list[str], colour: str, part: str, method: str, last: int) -> None:
+    """The map, and what is drawn in words."""
+    drawn, axes = in_plane(run, found, method, last)
+    visible = positions_of(found, part)
+    hidden = np.setdiff1d(np.arange(len(drawn)), visible)
+    drawn = drawn.copy()
+    drawn[hidden] = np.nan  # left out, so that a click still gives a point's position among all
+    rows = found.rows
+    figure = plots.latent_map(
+        drawn,
+        rows["labels"],
+        explore.in_charts(names),
+        seen=rows["seen"],
+        predictions=found.predictions,
+        kind=colour,
+        hover=explore.in_charts(explore.point_words(found, names), 80),
+        revision=f"{run.id} {method}",
+        height=MAP_HEIGHT,
+        dark=ui.dark(),
+    )
+    figure.update_traces(selected={"marker": {"size": 15, "opacity": 1}}, unselected={"marker": {"opacity": 0.7}})
+    figure.update_layout(legend={"orientation": "h", "y": -0.02, "yanchor": "top", "x": 0}, dragmode="zoom")
+    figure.update_layout(modebar=MODE_BAR_LOOK, margin={"t": 30})
+    marked = st.session_state.get("point")
+    if marked is not None and st.session_state.get("point from") != "map":
+        mark(figure, drawn[marked])
+    key = f"map {run.id}"
+    st.plotly_chart(
+        figure,
+        key=key,
+        on_select=lambda: clicked(key),
+        selection_mode=("points", "box", "lasso"),
+        config=ui.PLOTLY | MODE_BAR,
+        theme=None,
+    )
+    st.caption(map_words(run, found, part, len(visible), axes))
+
+
+def mark(figure: Any, place: np.ndarray) -> None:
+    """A ring around the point that was chosen elsewhere than on the map. place: (1,) or (2,)."""
+    if len(place) == 2 and np.isfinite(place).all():
+        ring = {"symbol": "circle-open", "size": 20, "color": plots.INK[ui.dark()][0], "line": {"width": 3}}
+        figure.add_scatter(x=[place[0]], y=[place[1]], mode="markers", marker=ring, hoverinfo="skip", showlegend=False)
+
+
+def clicked(key: str) -> None:
+    """A click on the map chooses its point, a box or lasso its region."""
+    hits = [np.ravel(point.get("customdata", [])) for point in st.session_state[key]["selection"]["points"]]
+    chosen = [int(hit[0]) for hit in hits if len(hit)]
+    if len(chosen) == 1:
+        st.session_state["point"], st.session_state["point from"] = chosen[0], "map"
+    st.session_state["region"] = chosen if len(chosen) > 1 else []
+
+
+def positions_of(found: Points, part: str) -> np.ndarray:
+    split = found.rows["split"]
+    return np.arange(len(split)) if part == "both" else np.flatnonzero(split == (TRAIN if part == "train" else TEST))
+
+
+def map_words(run: runs.Run, found: Points, part: str, n: int, axes: str) -> str:
+    """What is drawn, and of how many."""
+    split = found.rows["split"]
+    counts = {"train": (split == TRAIN).sum(), "test": (split == TEST).sum()}
+    which = " and ".join(
+        f"{counts[p]:,} {'training' if p == 'train' else p}" for p in ("train", "test") if part in ("both", p)
+    )
+    seen = int(found.rows["seen"].sum())
+    words = f"{n:,} points: {which} rows, drawn with the seed {run.config().seed}, classes in their proportions"
+    return f"{words}; {seen:,} with a seen label (ringed where they are few). {axes}".strip()
+
+
+# ---- a point, a region
+
+
+def answer(run: runs.Run, found: Points, names: list[str], visible: np.ndarray) -> None:
+    """The right third: the last point or region that was chosen."""
+    if region := [p for p in st.session_state.get("region", []) if p < len(found.latents)]:
+        a_region(run, found, names, region)
+        return
+    options, words = visible.tolist(), explore.point_words(found, names)
+    if st.session_state.get("point") not in options:
+        st.session_state["point"] = None
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        position = st.selectbox(
+            "Point",
+            options,
+            index=None,
+            format_func=words.__getitem__,
+            key="point",
+            on_change=chose_in_list,
+            placeholder="Click the map, or choose here",
+        )
+        wrong = visible[found.wrong[visible]]
+        st.button(
+            "An error",
+            icon=":material/casino:",
+            on_click=chose_error,
+            args=(wrong,),
+            disabled=not len(wrong),
+            key="an error",
+            help=f"One of the {len(wrong):,} points drawn whose prediction is wrong.",
+        )
+    if position is None:
+        st.caption(
+            "A point answers here with its image, its reconstruction, its label and its neighbours; "
+            "a box or a lasso with what is in it."
+        )
+        return
+    a_point(run, found, names, position)
+
+
+def chose_in_list() -> None:
+    st.session_state["point from"] = "list"
+
+
+def chose_error(wrong: np.ndarray) -> None:
+    st.session_state["point"], st.session_state["point from"] = int(np.random.default_rng().choice(wrong)), "list"
+    st.session_state["region"] = []
+
+
+def a_point(run: runs.Run, found: Points, names: list[str], position: int) -> None:
+    """Image, reconstruction, label, prediction, neighbours."""
+    rows = found.rows
+    label, prediction = names[rows["labels"][position]], names[found.predictions[position]]
+    seen = "its label was seen" if rows["seen"][position] else "its label was hidden"
+    if rows["split"][position] == TEST:
+        seen = "its label is for scoring only"
+    missing = missing_images(run)
+    if missing:
+        st.info(missing, icon=":material/hide_image:")
+        if not ui.is_here(run.config().data):
+            st.page_link(ui.DATA, label="Fetch it on the page Data", icon=":material/download:")
+    else:
+        image_and_reconstruction(run, rows, position)
+    mark = ":material/check:" if label == prediction else ":material/close:"
+    st.markdown(
+        f"{WORDS[SPLITS[rows['split'][position]]]} row {rows['row'][position]:,}, {seen}.  \n"
+        f"Class {plain(label)} · prediction {plain(prediction)} {mark}"
+    )
+    for title, of_seen in (("Nearest seen labels", True), ("Nearest others", False)):
+        near = explore.nearest(found.latents, rows, position, of_seen)
+        with st.container(gap="small"):
+            st.markdown(
+                f"**{title}**",
+                help="Euclidean distance in the latent space, all dimensions, among the points drawn."
+                if of_seen
+                else "Hidden training rows and test rows among the points drawn.",
+            )
+            neighbours(run, found, names, near, bool(missing))
+
+
+def image_and_reconstruction(run: runs.Run, rows: dict, position: int) -> None:
+    original = explore.pictures(images_of(run), rows, [position])
+    pictures, captions = [explore.enlarged(original[0], PICTURE)], ["image"]
+    words = ""
+    if not explore.decoder_trained(run):
+        words = "No reconstruction: this run has no decoder that was trained."
+    else:
+        try:
+            decoded = explore.reconstruct(model(run), original)
+        except ValueError as error:
+            words = f"No reconstruction: {cut(error)}"
+        else:
+            pictures.append(explore.enlarged(decoded[0], PICTURE))
+            captions.append(f"reconstruction, error {explore.squared_errors(original, decoded)[0]:.3f}")
+    side_by_side(pictures, captions, PICTURE)
+    if words:
+        st.caption(words)
+
+
+def neighbours(run: runs.Run, found: Points, names: list[str], near: explore.Near, without_images: bool) -> None:
+    """Neighbours as pictures with class and distance, or as words."""
+    if not len(near.positions):
+        st.caption("There are none among the points drawn.")
+        return
+    labels = [names[c] for c in found.rows["labels"][near.positions]]
+    captions = [f"{label[:9]} · {d:.2g}" for label, d in zip(labels, near.distances, strict=True)]
+    if without_images:
+        st.caption(", ".join(captions))
+        return
+    images = explore.pictures(images_of(run), found.rows, near.positions)
+    side_by_side([explore.enlarged(image, SMALL) for image in images], captions, SMALL)
+
+
+def side_by_side(pictures: list[np.ndarray], captions: list[str], width: int) -> None:
+    """Pictures in a row that breaks where the page is narrow."""
+    with st.container(horizontal=True, gap="xsmall"):
+        for picture, caption in zip(pictures, captions, strict=True):
+            st.image(picture, caption=caption, width=width)
+
+
+def a_region(run: runs.Run, found: Points, names: list[str], region: list[int]) -> None:
+    """How many points, of which classes, and their mean image."""
+    labels = found.rows["labels"][region]
+    counts = np.bincount(labels, minlength=len(names))
+    head, button = st.columns([2, 1], vertical_alignment="center")
+    head.markdown(f"**{len(region):,} points chosen**")
+    button.button("Let go", icon=":material/close:", on_click=let_go, width="stretch", key="let go")
+    wrong = ui.percent(float(found.wrong[region].mean()))
+    st.caption(f"{int(found.rows['seen'][region].sum()):,} with a seen label; {wrong} are predicted wrongly.")
+    ui.chart(plots.class_counts(explore.in_charts(names), {"points": counts.tolist()}, ui.dark()), "region counts")
+    missing = missing_images(run)
+    if missing:
+        st.info(missing, icon=":material/hide_image:")
+        return
+    images = explore.pictures(images_of(run), found.rows, region)
+    st.image(
+        explore.enlarged(images.mean(axis=0).round().astype(np.uint8), PICTURE), caption="mean image", width=PICTURE
+    )
+
+
+def let_go() -> None:
+    st.session_state["region"] = []
+
+
+# ---- below the map
+
+
+def scores(run: runs.Run, found: Points, names: list[str]) -> None:
+    """All scores, what failed with its reason, and the slow ones on demand."""
+    key = ("scores", str(run.path), *explore.stamp(run, "weights.safetensors"))
+    task = explore.task(key)
+    metrics = run.metrics()
+    if task is not None and task.done and not task.error and run.is_shipped:
+        metrics = task.result
+    if metrics is None:
+        st.info(
+            "The final scores are computed at a run's end, on all rows; this one has none (yet). "
+            "Its curves have those on the way.",
+            icon=":material/hourglass_empty:",
+        )
+        return
+    rows_words, failed, notes = score_rows(run), metrics.get("failed", {}), metrics.get("notes", {})
+    for group, about, chosen in GROUPS:
+        there = [name for name in evaluate.SCORE_TITLES if name in metrics and chosen(name)]
+        if not there:
+            continue
+        st.markdown(f"**{group}** :gray[{about}]")
+        with st.container(horizontal=True, gap="small"):
+            for name in there:
+                title, protocol = evaluate.SCORE_TITLES[name]
+                about_it = " ".join(filter(None, [protocol, notes.get(name), rows_words]))
+                title = title.removesuffix(", all labels").removesuffix(", seen labels")
+                st.metric(title, score_value(name, metrics[name]), help=about_it, width=TILE, border=True)
+        for name in there:
+            if name in failed:
+                st.caption(f":material/error: {evaluate.SCORE_TITLES[name][0]} could not be computed: {failed[name]}")
+    st.caption(rows_words)
+    slow_scores(run, task, key, metrics)
+
+
+def score_value(name: str, value: float | bool | None) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else ui.score_words(name, value)
+
+
+def fitted_on_all(name: str) -> bool:
+    return name.startswith(("knn", "random_forest", "mlp")) and not name.endswith("_labelled")
+
+
+def fitted_on_seen(name: str) -> bool:
+    return name.endswith("_labelled") or name == "seen_class_ceiling"
+
+
+def without_labels(name: str) -> bool:
+    return name.startswith(("kmeans", "recall"))
+
+
+def of_the_space(name: str) -> bool:
+    return not (fitted_on_all(name) or fitted_on_seen(name) or without_labels(name))
+
+
+GROUPS = (
+    ("Read with all labels", "a classifier fitted on every training label: the paper's way", fitted_on_all),
+    ("Read with the seen labels", "a classifier fitted on those only: what a user with them would get", fitted_on_seen),
+    ("Read without labels", "clusters and neighbours of the latents", without_labels),
+    ("The space itself", "its shape, and what the training took", of_the_space),
+)
+
+
+def score_rows(run: runs.Run) -> str:
+    """How many rows the scores are of."""
+    facts = run.details().get("facts") or {}
+    try:
+        of = store.facts(run.config().data)
+    except ValueError:
+        return f"{facts.get('seen_labels', 'An unknown number of')} seen labels."
+    on = "validation" if run.config().evaluate_on == "validation" else "test"
+    n = f"{of[on]:,}" if on in of else "held-out"
+    train, seen = facts.get("training_rows", of["train"]), facts.get("seen_labels", 0)
+    return f"Fitted on {train:,} training rows or on the {seen:,} seen labels; scored on {n} {on} rows."
+
+
+def slow_scores(run: runs.Run, task: explore.Task | None, key: tuple, metrics: dict) -> None:
+    """Random forest and MLP classifier, in the background."""
+    if task is not None and not task.done:
+        st.fragment(computing, run_every=SECONDS_LIVE)(key, "Forest and MLP")
+        return
+    if task is not None and task.error:
+        ui.trouble(task.error)
+    if "mlp_accuracy" in metrics:
+        return
+    missing = missing_images(run)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Add random forest and MLP",
+            icon=":material/forest:",
+            disabled=bool(missing),
+            on_click=start_scores,
+            args=(run, key),
+            key="slow scores",
+        )
+        kept = "shown until the app ends" if run.is_shipped else "kept with the run"
+        st.caption(missing or f"About 20 s each for 60,000 rows, in the background; {kept}.")
+
+
+def start_scores(run: runs.Run, key: tuple) -> None:
+    explore.start(key, lambda progress: explore.all_scores(run, store.load(run.config().data), progress))
+
+
+def curves(run: runs.Run, found: Points, names: list[str]) -> None:
+    """Loss terms and scores by epoch."""
+    try:
+        history = run.history()
+    except (ValueError, KeyError, TypeError) as error:
+        ui.trouble(f"history.jsonl is damaged: {error}")
+        return
+    if len(history) < 2:
+        st.info("Curves need two finished epochs.", icon=":material/show_chart:")
+        return
+    loss, score = st.columns(2)
+    with loss:
+        ui.chart(plots.loss_curves(history, ui.dark()), "loss")
+    with score:
+        ui.chart(plots.score_curves(history, floors(run), evaluate.SCORE_TITLES, ui.dark()), "scores")
+    st.caption("Scores of every epoch are of the points drawn; the final ones are of all rows.")
+
+
+def floors(run: runs.Run) -> dict[str, float]:
+    """What needs no training, where the images are here to say."""
+    return {} if missing_images(run) else ui.floors(run.id)
+
+
+def confusion(run: runs.Run, found: Points, names: list[str]) -> None:
+    """Which class is taken for which, among the test rows drawn."""
+    test = found.rows["split"] == TEST
+    labels, predictions = found.rows["labels"][test], found.predictions[test]
+    if not len(labels):
+        st.info("No test row is drawn.")
+        return
+    counts = evaluate.confusion(labels, predictions, len(names))
+    ui.chart(plots.confusion_figure(counts, explore.in_charts(names), ui.dark()), "confusion")
+    right = ui.percent(evaluate.accuracy(labels, predictions))
+    st.caption(
+        f"After epoch {found.epoch}: {right} of the {len(labels):,} test rows drawn are right, "
+        "by the 5 nearest of the seen labels drawn."
+    )
+
+
+def reconstructions(run: runs.Run, found: Points, names: list[str]) -> None:
+    """Best and worst reconstructions of the test rows drawn; of a plane, what the decoder makes of its places."""
+    if not explore.decoder_trained(run):
+        st.info(
+            "This run has no decoder that was trained: there is nothing to reconstruct. The DML autoencoder has one.",
+            icon=":material/hide_image:",
+        )
+        return
+    missing = missing_images(run)
+    if missing:
+        st.info(missing, icon=":material/hide_image:")
+        return
+    its_model = model(run)
+    done = reconstructed(
+        run.id, found.epoch, explore.stamp(run, "weights.safetensors", "state.safetensors", "rows.npz")
+    )
+    for title, some in (("Best", slice(0, PAIRS)), ("Worst", slice(-1, -PAIRS - 1, -1))):
+        errors = done.errors[some]
+        st.markdown(
+            f"**{title}** · squared error {errors[0]:.4f} to {errors[-1]:.4f}; images over their reconstructions"
+        )
+        st.image(plots.image_strip([done.originals[some], done.decoded[some]]), width="stretch")
+    st.caption(
+        f"Of the {len(done.positions):,} test rows drawn, with the weights of the end; mean over pixels from 0 to 1."
+    )
+    if found.latents.shape[1] == 2:
+        st.markdown("**What the decoder makes of each place of the map**")
+        st.image(plots.image_sheet(explore.lattice(its_model, found.latents)), width=560)
+        st.caption("A lattice from the 2nd to the 98th percentile of each axis, upwards as in the map.")
+
+
+def table(run: runs.Run, found: Points, names: list[str]) -> None:
+    """The points drawn as a table; a row that is chosen answers beside the map."""
+    rows, label = found.rows, np.array(names, dtype=object)
+    columns = {
+        "Split": np.array(SPLITS)[rows["split"]],
+        "Row": rows["row"],
+        "Class": label[rows["labels"]],
+        "Prediction": label[found.predictions],
+        "Right": ~found.wrong,
+        "Seen": rows["seen"],
+        **{f"z{i + 1}": found.latents[:, i] for i in range(found.latents.shape[1])},
+    }
+    st.dataframe(
+        columns,
+        hide_index=True,
+        width="stretch",
+        height=380,
+        key="table",
+        on_select=chose_in_table,
+        selection_mode="single-row",
+    )
+    st.caption(f"{len(found.latents):,} points after epoch {found.epoch}. A row that is chosen answers beside the map.")
+
+
+def chose_in_table() -> None:
+    if chosen := st.session_state["table"]["selection"]["rows"]:
+        st.session_state["point"], st.session_state["point from"] = int(chosen[0]), "list"
+        st.session_state["region"] = []
+
+
+def downloads(run: runs.Run, found: Points, names: list[str]) -> None:
+    """Everything to take away; made when it is asked for."""
+    missing = missing_images(run)
+    has_weights = (run.path / "weights.safetensors").exists()
+    why = missing or ("" if has_weights else "This run has no final weights (yet).")
+    run_id = run.id
+
+    def everything() -> dict[str, np.ndarray]:
+        its_run = runs.get(run_id)
+        return explore.everything(its_run, store.load(its_run.config().data))
+
+    st.markdown("**Latents, labels and predictions of all rows**, training and test, by the weights of the end")
+    with st.container(horizontal=True):
+        st.download_button(
+            "NumPy (.npz)",
+            lambda: explore.as_npz(everything()),
+            f"{run_id}-latents.npz",
+            on_click="ignore",
+            icon=":material/download:",
+            disabled=bool(why),
+            key="npz",
+        )
+        st.download_button(
+            "Table (.csv)",
+            lambda: explore.as_csv(everything(), names),
+            f"{run_id}-latents.csv",
+            on_click="ignore",
+            icon=":material/download:",
+            disabled=bool(why),
+            key="csv",
+        )
+    if why:
+        st.caption(why)
+    st.markdown("**The run**")
+    metrics = run.metrics()
+    with st.container(horizontal=True):
+        st.download_button(
+            "Scores (.json)",
+            explore.as_json(metrics or {}),
+            f"{run_id}-scores.json",
+            "application/json",
+            on_click="ignore",
+            icon=":material/download:",
+            disabled=metrics is None,
+            key="scores json",
+        )
+        st.download_button(
+            "Config (.json)",
+            explore.as_json(run.details()),
+            f"{run_id}-config.json",
+            "application/json",
+            on_click="ignore",
+            icon=":material/download:",
+            key="config json",
+        )
+        st.download_button(
+            "Whole run (.zip)",
+            lambda: explore.as_zip(runs.get(run_id)),
+            f"{run_id}.zip",
+            "application/zip",
+            on_click="ignore",
+            icon=":material/folder_zip:",
+            key="run zip",
+            help=f"{runs.size_words(run.size())}; it can be imported again, here or elsewhere.",
+        )
+
+
+# ---- management
+
+
+def manage(run: runs.Run | None) -> None:
+    """Rename, delete, export, import, and the quota."""
+    if run is not None:
+        st.markdown(f"{plain(run.id)} · {runs.size_words(run.size())}")
+        if run.is_shipped:
+            st.caption("This run comes with the project: it cannot be renamed or deleted.")
+        else:
+            new = st.text_input("New name", max_chars=80, key=f"new name {run.id}", placeholder=run.id)
+            st.button("Rename", on_click=rename, args=(run.id,), disabled=not new, icon=":material/edit:", key="rename")
+            sure = st.checkbox("Delete it with all its files", key=f"sure {run.id}")
+            st.button(
+                "Delete", on_click=delete, args=(run.id,), disabled=not sure, icon=":material/delete:", key="delete run"
+            )
+        st.divider()
+    file = st.file_uploader(
+        "Import a run (.zip)", type=["zip"], key=f"import {st.session_state.setdefault('import round', 0)}"
+    )
+    st.button("Import", on_click=bring, args=(file,), disabled=file is None, icon=":material/upload:", key="import run")
+    used, quota = runs.usage(), runs.quota()
+    st.progress(
+        min(1.0, used / quota) if quota else 1.0, text=f"Runs take {runs.size_words(used)} of {runs.size_words(quota)}"
+    )
+
+
+def rename(run_id: str) -> None:
+    new = st.session_state[f"new name {run_id}"].strip()
+    act(lambda: choose(runs.get(run_id).rename(new)), f"It is called {plain(new)} now.")
+
+
+def delete(run_id: str) -> None:
+    act(lambda: runs.get(run_id).delete(), f"{plain(run_id)} is deleted.")
+
+
+def bring(file: Any) -> None:
+    def take() -> None:
+        choose(transfer.import_zip(file))
+        st.session_state["import round"] += 1
+
+    act(take, "The run is here.")
+
+
+def choose(run: runs.Run) -> None:
+    st.session_state["explored"] = st.session_state["explore link"] = run.id
+    st.query_params["run"] = run.id
+
+
+def act(what: Any, done: str) -> None:
+    """Does it, and keeps for the page what came of it."""
+    try:
+        what()
+    except (ValueError, FileNotFoundError) as error:
+        st.session_state["explore said"] = (False, str(error))
+    else:
+        st.session_state["explore said"] = (True, done)
+
+
+def what_came_of_it() -> None:
+    if said := st.session_state.pop("explore said", None):
+        well, words = said
+        st.success(words, icon=":material/check:") if well else ui.trouble(words)
+
+
+# ---- the page
+
+
+def show(run: runs.Run) -> None:
+    """Everything about a run that can be read."""
+    heading(run)
+    epochs = run.frames()
+    if st.session_state.get("explored before") != run.id:
+        st.session_state.update({"explored before": run.id, "point": None, "region": [], "first look": True})
+    if not epochs:
+        waiting = (
+            "Its first points come before the first step of the training."
+            if run.status().active
+            else "It has stored no points: there is nothing to draw."
+        )
+        st.info(waiting, icon=":material/scatter_plot:")
+        return
+    epoch, colour, part, method = controls(run, epochs)
+    try:
+        found = points(run, epoch)
+    except ValueError as error:
+        ui.trouble(error)
+        return
+    names = explore.class_names(run, found)
+    if st.session_state.pop("first look", False):  # so that it is seen at once what a point answers
+        st.session_state.update({"point": explore.telling_point(found), "point from": "list"})
+    map_column, answer_column = st.columns([2, 1], gap="medium")
+    with map_column:
+        draw_map(run, found, names, colour, part, method, epochs[-1])
+    with answer_column:
+        answer(run, found, names, positions_of(found, part))
+    section = st.segmented_control(
+        "More about this run",
+        SECTIONS,
+        default="Scores",
+        required=True,
+        key="section",
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    parts = dict(zip(SECTIONS, (scores, curves, confusion, reconstructions, table, downloads), strict=True))
+    try:
+        parts[section](run, found, names)
+    except ValueError as error:
+        ui.trouble(cut(error))
+    ui.foot(
+        f"python -m semidml evaluate {run.id}\npython -m semidml runs export {run.id} {run.id}.zip\n"
+        f"{run.config().command()}",
+        python_of(run),
+    )
+
+
+def python_of(run: runs.Run) -> str:
+    return (
+        f"from semidml import explore, runs\nfrom semidml.data import store\n\nrun = runs.get({run.id!r})\n"
+        "print(run.config(), run.metrics())\n"
+        "everything = explore.everything(run, store.load(run.config().data))  # latents, predictions"
+    )
+
+
+ui.page("Explore", ":material/travel_explore:")
+st.html("<style>[data-testid='stMetricLabel'] * {white-space: normal;}</style>")
+st.title("Explore")
+st.markdown("Choose a run, **click a point**: its image, its reconstruction and its neighbours answer.")
+what_came_of_it()
+choice, more = st.columns([5, 1], vertical_alignment="bottom")
+with choice:
+    run = pick()
+with more, st.popover("Manage", icon=":material/settings:", width="stretch"):
+    manage(run)
+if run is None:
+    with st.container(border=True, height=320, vertical_alignment="center", horizontal_alignment="center"):
+        st.markdown("### There is no run yet")
+        st.page_link(ui.TRAIN, label="Train one: the digits take a few seconds", icon=":material/play_circle:")
+else:
+    try:
+        show(run)
+    except (ValueError, FileNotFoundError) as error:
+        ui.trouble(f"This run cannot be shown: {error}")

@@ -1,0 +1,300 @@
+"""A run as a zip: written for others, and a stranger's taken in only when each of its files is what it says."""
+
+import itertools
+import json
+import math
+import re
+import shutil
+import stat
+import tempfile
+import time
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from semidml.config import RunConfig
+from semidml.record import Record
+from semidml.runs import (
+    Run,
+    Status,
+    as_json,
+    check_quota,
+    checked_id,
+    read_json,
+    replace_file,
+    root,
+    shipped,
+    size_words,
+    valid_id,
+)
+
+MOST_BYTES = 10**9  # of an unpacked zip
+MOST_FILES = 1000
+MOST_ARRAY_BYTES = 200 * 10**6  # of an unpacked npz
+DEFLATE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+SMALL = 20 * 10**6  # of a JSON file
+FILES = re.compile(
+    r"config\.json|status\.json|metrics\.json|history\.jsonl|rows\.npz|(weights|state)\.safetensors"
+    r"|frames/\d{4,6}\.npz|projections/[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\.npz"
+)
+FRAME = {  # array: dtype, number of axes
+    "latents": ("float32", 2),
+    "predictions": ("int16", 1),
+    "reconstructions": ("uint8", 4),
+    "epoch": ("int64", 0),
+    "step": ("int64", 0),
+}
+ROWS = {"split": ("uint8", 1), "row": ("int32", 1), "labels": ("int16", 1), "seen": ("bool", 1), "shown": ("int32", 1)}
+
+
+def export_zip(run: Run, file: IO[bytes]) -> None:
+    """Write the run as a zip that `import_zip` reads: its known files in a folder of its name."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(run.path.rglob("*")):
+            name = path.relative_to(run.path).as_posix()
+            if not _sent(name) or path.is_symlink():
+                continue
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:  # replaced or thinned away while a run goes on
+                continue
+            if name == "status.json":
+                content = as_json(asdict(replace(run.status(), owner={})))
+            archive.writestr(f"{run.id}/{name}", content)
+
+
+def import_zip(file: IO[bytes], name: str | None = None) -> Run:
+    """A run from a zip of `export_zip`, under `name` or its own (with a number where that is taken).
+
+    Only a run's own files are read, into a temporary folder that becomes the run when all of them are what they say.
+    Raises ValueError in words; nothing stays behind.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            own, members = _members(archive)
+            check_quota(sum(info.file_size for info in members.values()))
+            if name is not None and (root() / checked_id(name)).exists():
+                raise ValueError(f"there is already a run called {name}")
+            root().mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=".import-", dir=root()))
+            try:
+                for path, info in members.items():
+                    (folder / path).parent.mkdir(exist_ok=True)
+                    with archive.open(info) as source, open(folder / path, "xb") as target:
+                        shutil.copyfileobj(source, target)
+                _check_folder(folder)
+                folder.chmod(0o755)
+                return _settle(folder, name, own)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, OverflowError, RuntimeError) as error:
+        raise ValueError(f"the zip cannot be read: {error}") from None
+
+
+def _settle(folder: Path, name: str | None, own: str) -> Run:
+    """Give the checked folder its name."""
+    base = own if valid_id(own) else "imported"
+    names = [name] if name else itertools.chain([base], (f"{base[:74]}-{i}" for i in range(2, 10_000)))
+    for candidate in names:
+        target = root() / candidate
+        if not target.exists() and not (shipped() / candidate).exists():
+            folder.rename(target)
+            return Run(target)
+    raise ValueError(f"there is already a run called {name or base}")
+
+
+def _members(archive: zipfile.ZipFile) -> tuple[str, dict[str, zipfile.ZipInfo]]:
+    """(name of the zip's one folder or '', {file of a run: where it is}). Raises ValueError for anything else."""
+    infos = [
+        i for i in archive.infolist() if not i.filename.startswith("__MACOSX/") and not i.filename.endswith(".DS_Store")
+    ]
+    if len(infos) > MOST_FILES:
+        raise ValueError(f"the zip holds {len(infos)} files; a run has at most {MOST_FILES}")
+    total = sum(info.file_size for info in infos)
+    if total > MOST_BYTES:
+        raise ValueError(f"the zip unpacks to {size_words(total)}; at most {size_words(MOST_BYTES)} are allowed")
+    tops = {info.filename.split("/")[0] for info in infos}
+    own = tops.pop() if len(tops) == 1 and all("/" in info.filename for info in infos) else ""
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        path = info.filename.removeprefix(f"{own}/") if own else info.filename
+        if path in ("", "frames/", "projections/"):
+            continue
+        if (
+            not _sent(path)
+            or stat.S_ISLNK(info.external_attr >> 16)
+            or info.flag_bits & 1
+            or info.compress_type not in DEFLATE
+        ):
+            raise ValueError(f"the zip holds {info.filename[:80]!r}, which is no file of a run")
+        if path in members:
+            raise ValueError(f"the zip holds {path} twice")
+        if not path.endswith(".safetensors") and info.file_size > (
+            MOST_ARRAY_BYTES if path.endswith(".npz") else SMALL
+        ):
+            raise ValueError(f"{path} unpacks to {size_words(info.file_size)}, which is too much")
+        members[path] = info
+    if "config.json" not in members:
+        raise ValueError("the zip is not of a run: it has no config.json")
+    return own, members
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises ValueError unless every file is what its name says; config.json and status.json are written anew."""
+    run = Run(folder)
+    try:
+        config = run.config()
+    except ValueError as error:
+        raise ValueError(f"the zip is not of a run that this version can read: {error}") from None
+    details = run.details()
+    clean: dict[str, Any] = {
+        "config": config.model_dump(),
+        "created": run.created(),
+        "imported": time.time(),
+        "paths": False,
+    }
+    for part in ("versions", "machine", "facts"):
+        values = details.get(part, {})
+        _require(isinstance(values, dict) and len(values) <= 50 and _plain(values), f"{part} of config.json")
+        clean[part] = values
+    if "data" in details:
+        clean["data"] = _checked_data(details["data"])
+    count = None
+    if (folder / "rows.npz").exists():
+        rows = _headers(folder / "rows.npz", ROWS)
+        _require(set(rows) == set(ROWS), "rows.npz")
+        count = rows["split"][0]
+        _require(all(rows[name] == (count,) for name in ROWS if name != "shown"), "rows.npz")
+    for path in sorted(folder.glob("frames/*.npz")):
+        shapes = _headers(path, FRAME)
+        where = f"frames/{path.name}"
+        _require({"latents", "predictions"} <= set(shapes) and count is not None, where)
+        _require(shapes["latents"] == (count, config.latent_dim) and shapes["predictions"] == (count,), where)
+    for path in sorted(folder.glob("projections/*.npz")):
+        _headers(path, None)
+    for path in sorted(folder.glob("*.safetensors")):
+        _check_tensors(path)
+    if (folder / "metrics.json").exists():
+        metrics = read_json(folder / "metrics.json")
+        tables = {k: v for k, v in metrics.items() if k in ("failed", "notes")}
+        _require(all(isinstance(v, dict) and _plain(v) for v in tables.values()), "metrics.json")
+        _require(_plain({k: v for k, v in metrics.items() if k not in tables}), "metrics.json")
+    if (folder / "history.jsonl").exists():
+        _check_history(folder / "history.jsonl")
+    replace_file(folder / "config.json", as_json(clean))
+    replace_file(folder / "status.json", as_json(asdict(_imported_status(run, config))))
+
+
+def _require(holds: bool, where: str) -> None:
+    if not holds:
+        raise ValueError(f"{where} is not what a run holds there")
+
+
+def _plain(values: Mapping[str, Any]) -> bool:
+    """Short text and finite numbers only."""
+
+    def plain(value: Any) -> bool:
+        if isinstance(value, str):
+            return len(value) <= 2000
+        return value is None or (isinstance(value, int | float) and math.isfinite(value))
+
+    return all(len(name) <= 100 and plain(value) for name, value in values.items())
+
+
+def _checked_data(data: Any) -> dict[str, Any]:
+    _require(isinstance(data, dict), "data of config.json")
+    shape, names, title = data.get("shape"), data.get("class_names"), data.get("title")
+    _require(isinstance(title, str) and len(title) <= 200, "data of config.json")
+    _require(isinstance(names, list) and 1 <= len(names) <= 10_000, "class_names of config.json")
+    _require(all(isinstance(name, str) and len(name) <= 200 for name in names), "class_names of config.json")
+    _require(isinstance(shape, list) and len(shape) == 3, "shape of config.json")
+    _require(all(isinstance(n, int) and 1 <= n <= 1024 for n in shape), "shape of config.json")
+    return {"title": title, "shape": shape, "class_names": names}
+
+
+def _headers(path: Path, expected: Mapping[str, tuple[str, int]] | None) -> dict[str, tuple[int, ...]]:
+    """Shapes of an npz's arrays, read without unpickling or allocating them.
+
+    Raises ValueError when one is not as expected (dtype, axes), or, with no expectation, not of numbers.
+    """
+    shapes = {}
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+        if len(infos) > 20 or sum(info.file_size for info in infos) > MOST_ARRAY_BYTES:
+            raise ValueError(f"{path.name} unpacks to more than {size_words(MOST_ARRAY_BYTES)}")
+        for info in infos:
+            name = info.filename.removesuffix(".npy")
+            with archive.open(info) as file:
+                shape, _, dtype = _array_header(file)
+                rest = sum(len(part) for part in iter(lambda: file.read(1 << 20), b""))
+            known = expected is None and dtype.kind in "fiub" and len(shape) <= 4
+            if expected and name in expected:
+                known = (dtype, len(shape)) == (np.dtype(expected[name][0]), expected[name][1])
+            if not known or name in shapes or rest != math.prod(shape) * dtype.itemsize:
+                raise ValueError(f"{path.name} holds an array {name[:40]!r} ({dtype}, {shape}) that no run has there")
+            shapes[name] = shape
+    return shapes
+
+
+def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    major, _ = np.lib.format.read_magic(file)
+    return np.lib.format.read_array_header_1_0(file) if major == 1 else np.lib.format.read_array_header_2_0(file)
+
+
+def _check_tensors(path: Path) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as tensors:
+            names = list(tensors.keys())
+            for name in names:
+                tensors.get_slice(name).get_shape()
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ValueError(f"{path.name} does not hold weights in the safetensors format: {error}") from None
+    if not names:
+        raise ValueError(f"{path.name} holds no weights")
+
+
+def _check_history(path: Path) -> None:
+
+    previous = -1
+    for line in path.read_bytes().splitlines():
+        try:
+            record = json.loads(line)
+            numbers = {k: record[k] for k in ("epoch", "step", "steps", "seconds")}
+            tables = [record[k] for k in ("terms", "weights", "scores")]
+            alarms = record["alarms"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise ValueError("history.jsonl is not a run's: a line is not a record") from None
+        good = all(isinstance(v, int | float) and math.isfinite(v) for v in numbers.values())
+        good = good and set(record) == {f.name for f in fields(Record)}
+        good = good and all(isinstance(t, dict) and len(t) <= 100 and _plain(t) for t in tables)
+        good = good and all(v is None or isinstance(v, int | float) for t in tables for v in t.values())
+        good = good and isinstance(alarms, list) and all(isinstance(a, str) and len(a) <= 2000 for a in alarms)
+        _require(bool(good) and isinstance(record["epoch"], int) and record["epoch"] > previous, "history.jsonl")
+        previous = record["epoch"]
+
+
+def _imported_status(run: Run, config: RunConfig) -> Status:
+    """Done, failed or stopped as it was; what was running or waiting elsewhere is interrupted here."""
+    try:
+        was = run.recorded()
+    except ValueError:
+        was = Status("done" if (run.path / "weights.safetensors").exists() else "interrupted")
+    state = "interrupted" if was.active else was.state
+    records = run.path / "history.jsonl"
+    lines = records.read_bytes().splitlines() if records.exists() else []
+    latest = json.loads(lines[-1]) if lines else None
+    reason = was.reason[:2000] if isinstance(was.reason, str) else ""
+    epoch, steps = (latest["epoch"], latest["steps"]) if latest else (0, 0)
+    return Status(state, reason, epoch, config.epochs, 0, steps, None, time.time(), {}, latest)
+
+
+def _sent(name: str) -> bool:
+    return bool(FILES.fullmatch(name))
