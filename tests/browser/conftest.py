@@ -81,6 +81,7 @@ def browser() -> Iterator[object]:
             if os.environ.get("CI"):
                 raise
             pytest.skip(f"there is no Chromium here: {error}")
+        sync_api.expect.set_options(timeout=SECONDS * 1000)
         yield chromium
         chromium.close()
 

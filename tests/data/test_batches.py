@@ -1,0 +1,63 @@
+"""Rows of steps: constant blocks of seen classes beside passes over all rows."""
+
+import pytest
+import torch
+
+from semidml.data.batches import Batches
+
+LABELS = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)
+
+
+def batches(seen, per_class=4, batch_size=16, augment=0.0) -> Batches:
+    labels = torch.full_like(LABELS, -1)
+    labels[seen] = LABELS[seen]
+    return Batches(labels, torch.tensor(seen), per_class, batch_size, augment)
+
+
+def epoch(made: Batches, seed: int = 0):
+    return made.epoch(torch.Generator().manual_seed(seed))
+
+
+def test_a_pass_shows_every_row_and_fills_only_the_last_step():
+    rows = epoch(batches([0, 1, 60, 61])).images
+    assert rows.shape == (7, 16) and rows.flatten()[:100].sort().values.tolist() == list(range(100))
+
+
+def test_each_step_holds_the_same_labels_in_the_same_places():
+    made = batches([*range(10), *range(50, 60), 80, 81])
+    assert made.y.tolist() == [0] * 4 + [1] * 4 + [2] * 2  # class 2 has only two seen rows
+    for step in epoch(made).labelled:
+        assert torch.equal(LABELS[step], made.y)
+        assert len(step.unique()) == len(step), "a row is its own positive only as two different augmented views"
+
+
+def test_only_seen_rows_come_as_labelled_ones_and_all_of_them_do():
+    seen = [*range(0, 50, 3), *range(50, 80, 4), 85]
+    assert set(epoch(batches(seen, batch_size=4)).labelled.flatten().tolist()) == set(seen)
+
+
+def test_augmented_views_fill_the_block_of_a_class_with_few_rows():
+    made = batches([0, 1, 50], augment=1.0)
+    assert made.y.tolist() == [0] * 4 + [1] * 4
+    rows = epoch(made)
+    assert rows.views.shape == (7, 8, 4)
+    assert all(step[4:].tolist() == [50] * 4 and set(step[:4].tolist()) == {0, 1} for step in rows.labelled)
+    assert len(rows.views[0, 4:].unique(dim=0)) == 4, "each of them is another view"
+
+
+def test_the_seed_decides_and_an_epoch_differs_from_the_next():
+    made = batches([*range(20), *range(50, 70)])
+    assert torch.equal(epoch(made, 1).labelled, epoch(made, 1).labelled)
+    generator = torch.Generator().manual_seed(1)
+    first, second = made.epoch(generator), made.epoch(generator)
+    assert not torch.equal(first.images, second.images) and not torch.equal(first.labelled, second.labelled)
+
+
+def test_fewer_rows_than_a_batch():
+    assert epoch(batches([0, 1, 50, 51], batch_size=256)).images.shape == (1, 256)
+
+
+def test_too_large_a_step_is_refused():
+    labels = torch.arange(1500).repeat(2)
+    with pytest.raises(ValueError, match=r"1500 seen classes .* lower labelled_per_class"):
+        Batches(labels, torch.arange(3000), 2, 16, 0.0)
