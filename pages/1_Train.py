@@ -10,11 +10,12 @@ from semidml.data import labels, store
 from semidml.methods import MODELS
 
 SECONDS_LIVE = 1.0
+MOST_RECORDS = 200  # of a curve
 PERCENTAGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 ALPHAS = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 DIMENSIONS = (1, 2, 3, 4, 6, 8, 10, 16, 32, 64)
 HEADLINES = ("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami", "reconstruction_mse")
-FLOORS = {"knn_accuracy": "pixel_knn_accuracy", "knn_accuracy_labelled": "pixel_knn_accuracy_labelled"}
+PIXELS = {"pixel_knn_accuracy": "kNN, all labels", "pixel_knn_accuracy_labelled": "kNN, seen labels"}
 
 
 # ---- left: the knobs
@@ -110,10 +111,11 @@ def cannot_work(config: RunConfig) -> str:
         return str(error)
 
 
-def queue() -> None:
-    """Runs that wait, and those that an app which is gone left waiting."""
+def queue(shown: str) -> None:
+    """Other runs that wait, and those that an app which is gone left waiting."""
     supervisor = jobs.jobs()
-    waiting, orphans = supervisor.queue(), supervisor.orphans()
+    waiting = [run for run in supervisor.queue() if run.id != shown]
+    orphans = [run for run in supervisor.orphans() if run.id != shown]
     if waiting:
         st.markdown("**Waiting for their turn**")
     for run in waiting:
@@ -198,6 +200,7 @@ def pick_run() -> runs.Run | None:
         help="Every run of this machine's folder, newest first, and the runs that come with the project.",
     )
     st.session_state["asked run"] = chosen
+    show(chosen)
     st.query_params["run"] = chosen
     return there[chosen]
 
@@ -222,13 +225,14 @@ def moved_on(run: runs.Run, config: RunConfig | None) -> None:
 
 def picture(run_id: str, was_active: bool) -> None:
     """All that changes while a run goes on."""
+    state = st.session_state
     try:
         run = runs.get(run_id)
+        status = run.status()
     except ValueError:
         st.rerun()
-    status = run.status()
-    if was_active and not status.active:
-        st.rerun()
+    if status.active != was_active or state.get("shown run") != run_id or "train error" in state:
+        st.rerun()  # what stands outside of this part has to follow
     heading(run, status)
     if status.state == "failed" and not run.frames():
         return
@@ -239,17 +243,21 @@ def picture(run_id: str, was_active: bool) -> None:
             icon=":material/hourglass_top:",
         )
         return
-    frame, rows = live
-    scores(run, status)
-    map_place = st.container()
-    if not status.active:
-        frame = replay(run, frame)
+    newest, rows = live
+    score_place, map_place = st.empty(), st.container()
+    if not ui.is_warm():  # the records are read with torch, which a cold app is still loading: the map is out before
+        with score_place.container():
+            score_row({}, {}, {})
+    frame = newest if status.active else replay(run, newest)
     with map_place:
-        draw_map(run, frame, rows)
+        draw_map(run, frame, rows, newest)
+    with score_place.container():
+        scores(run)
     reconstructions(run, frame, rows)
     curves(run)
     if status.state == "done":
         comparison(run)
+    queue(run_id)
 
 
 def heading(run: runs.Run, status: runs.Status) -> None:
@@ -323,53 +331,53 @@ def replay(run: runs.Run, newest: dict) -> dict:
     return newest if epoch == epochs[-1] else ui.frame(run.id, epoch)
 
 
-def draw_map(run: runs.Run, frame: dict, rows: dict) -> None:
-    """The map; its axes only grow."""
-    points, how = ui.flat(frame)
+def draw_map(run: runs.Run, frame: dict, rows: dict, newest: dict) -> None:
+    """The map; its axes only grow. `newest` gives the axes of more than two dimensions."""
+    points, how = ui.flat(frame, newest)
     x_range, y_range = ui.extent(run.id, points)
-    names = ui.class_names(run)
-    figure = plots.latent_map(
-        points,
-        rows["labels"],
-        names,
-        seen=rows["seen"],
-        x_range=x_range,
-        y_range=y_range,
-        equal=False,
-        height=460,
-        dark=ui.dark(),
-    )
-    ui.chart(figure, "map")
+
+    def draw() -> object:
+        names, dark = ui.class_names(run), ui.dark()
+        look = {"x_range": x_range, "y_range": y_range, "equal": False, "height": 460, "dark": dark}
+        return plots.latent_map(points, rows["labels"], names, seen=rows["seen"], **look)
+
+    ui.chart("map", (run.id, int(frame["epoch"]), int(frame["step"]), x_range, y_range, ui.dark()), draw)
     st.caption(ui.frame_words(run, frame, rows, how))
 
 
-def scores(run: runs.Run, status: runs.Status) -> None:
+def scores(run: runs.Run) -> None:
     """Scores now and before training, above the floors that need no training."""
     scored = [record.scores for record in run.history() if record.scores]
     final = run.metrics()
     before, now = scored[0] if scored else {}, final or (scored[-1] if scored else {})
     floors = ui.floors(run.id) if ui.is_here(run.config().data) else {}
-    for column, name in zip(st.columns(len(HEADLINES)), HEADLINES, strict=True):
-        title, protocol = evaluate.SCORE_TITLES[name]
-        lines = [f"before {ui.score_words(name, before.get(name))}"]
-        if FLOORS.get(name) in floors:
-            lines.append(f"pixels {ui.percent(floors[FLOORS[name]])}")
-        reason = (final or {}).get("failed", {}).get(name)
-        with column:
-            st.metric(
-                title[0].upper() + title[1:],
-                ui.score_words(name, now.get(name)),
-                " · ".join(lines),
-                delta_color="off",
-                delta_arrow="off",
-                help=protocol + (f" Not computed: {reason}." if reason else ""),
-            )
+    score_row(before, now, (final or {}).get("failed", {}))
     words = [f"Scores of {'all test images' if final else 'the drawn test points'}"]
-    words += [f"before: before training{', pixels: the same score on raw pixels' if floors else ''}"]
+    words += [f"raw pixels {ui.percent(floors[name])} ({of})" for name, of in PIXELS.items() if name in floors]
     words += [f"chance {ui.percent(floors['chance'])}"] if floors else []
     words += [f"spread {now['spread']:.2g}"] if now.get("spread") is not None else []
     words += [f"effective rank {now['effective_rank']:.1f}"] if now.get("effective_rank") is not None else []
     st.caption(" · ".join(words))
+
+
+def score_row(before: dict, now: dict, failed: dict) -> None:
+    """The headline scores side by side, and what they were before training; dashes for those that are not known."""
+    with st.container(horizontal=True):
+        for name in HEADLINES:
+            if name == "reconstruction_mse" and name not in now | before:
+                continue
+            title, protocol = evaluate.SCORE_TITLES[name]
+            protocol += f" Not computed: {failed[name]}." if name in failed else ""
+            was = f"before {ui.score_words(name, before.get(name))}"
+            st.metric(
+                title,
+                ui.score_words(name, now.get(name)),
+                was,
+                delta_color="off",
+                delta_arrow="off",
+                help=protocol,
+                width=150,
+            )
 
 
 def reconstructions(run: runs.Run, frame: dict, rows: dict) -> None:
@@ -382,7 +390,7 @@ def reconstructions(run: runs.Run, frame: dict, rows: dict) -> None:
         st.caption(f"The originals cannot be shown: {error}")
         return
     st.markdown("**Test images over their reconstructions**")
-    st.image(plots.image_strip([originals, frame["reconstructions"]]), width="stretch")
+    ui.pixels(plots.image_strip([originals, frame["reconstructions"]], scale=1), "images over their reconstructions")
 
 
 def curves(run: runs.Run) -> None:
@@ -391,16 +399,14 @@ def curves(run: runs.Run) -> None:
     if len(history) < 3:
         return
     floors = ui.floors(run.id) if ui.is_here(run.config().data) else None
+    every = -(-len(history) // MOST_RECORDS)
+    drawn = [*history[:-1:every], history[-1]]
+    state, dark = (run.id, len(history), ui.dark()), ui.dark()
     loss, score = st.columns(2)
     with loss:
-        ui.chart(plots.loss_curves(history, dark=ui.dark()), "loss")
+        ui.chart("loss", state, lambda: plots.loss_curves(drawn, dark))
     with score:
-        st.plotly_chart(
-            plots.score_curves(history, floors, evaluate.SCORE_TITLES, ui.dark()),
-            key="scores",
-            config=ui.PLOTLY,
-            theme=None,
-        )
+        ui.chart("scores", state, lambda: plots.score_curves(drawn, floors, evaluate.SCORE_TITLES, dark))
 
 
 def comparison(run: runs.Run) -> None:
@@ -447,7 +453,6 @@ with picture_column:
         is_active = run.status().active
         live = st.fragment(picture, run_every=SECONDS_LIVE if is_active else None)
         live(run.id, is_active)
-    queue()
 if config is not None:
     ui.write_link(config)
     ui.foot(config.command(), ui.python_of(config))

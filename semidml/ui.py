@@ -17,7 +17,7 @@ import itertools
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -597,10 +597,26 @@ def flat(frame: Mapping[str, Any], axes_of: Mapping[str, Any] | None = None) -> 
     return explore.flat(latents, "pca", axes_of=axes), f"{latents.shape[1]} dimensions, brought to two by PCA"
 
 
-def chart(figure: Any, key: str) -> None:
-    """A Plotly figure in the page's own font; its key cannot be a knob's."""
-    figure.update_layout(font_family='"Source Sans", "Source Sans Pro", sans-serif')
-    st.plotly_chart(figure, key=f"chart {key}", config=PLOTLY, theme=None)
+def chart(key: str, state: Hashable, draw: Callable[[], Any]) -> None:
+    """The Plotly figure that `draw` gives, in the page's own font. It is drawn anew only when `state` has changed since
+    this visitor saw it: the browser leaves a figure alone that is the same."""
+    drawn = st.session_state.setdefault("charts drawn", {})
+    if key not in drawn or drawn[key][0] != state:
+        figure = draw()
+        figure.update_layout(font_family='"Source Sans", "Source Sans Pro", sans-serif')
+        drawn[key] = (state, figure)
+    st.plotly_chart(drawn[key][1], key=f"chart {key}", config=PLOTLY, theme=None)
+
+
+def pixels(picture: Any, words: str) -> None:
+    """A small picture, uint8 (height, width, 4), as wide as there is room, each pixel a square; it leaves no file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    source = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    look = "width: 100%; image-rendering: pixelated; display: block"
+    st.html(f'<img src="{source}" alt="{words}" style="{look}">')
 
 
 def ends(low: str, high: str) -> None:

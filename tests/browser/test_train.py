@@ -9,6 +9,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from semidml import runs
+from semidml.config import RunConfig
+
 
 def ready(page: Page, path: str) -> None:
     page.goto(path, wait_until="domcontentloaded")
@@ -20,9 +23,9 @@ def press_train(page: Page) -> None:
     page.get_by_role("button", name="Train", exact=True).click()
 
 
-def state_of(runs: Path) -> dict:
+def state_of(folder: Path) -> dict:
     """status.json of the newest run."""
-    newest = max((p for p in runs.iterdir() if not p.name.startswith(".")), key=lambda p: p.stat().st_ctime)
+    newest = max((p for p in folder.iterdir() if not p.name.startswith(".")), key=lambda p: p.stat().st_ctime)
     return json.loads((newest / "status.json").read_text()) | {"id": newest.name}
 
 
@@ -69,7 +72,7 @@ def test_a_run_stops_and_goes_on_and_a_killed_worker_is_said(page: Page, app) ->
 
 def test_the_link_carries_the_knobs(page: Page) -> None:
     ready(page, "/Train?data=digits&model=dml-ae&alpha=0.5&latent_dim=4&seed=7")
-    expect(page.get_by_label("Latent dimensions")).to_have_value("4")
+    expect(page.get_by_role("combobox", name="Latent dimensions")).to_have_value("4")
     page.wait_for_url(re.compile(r"alpha=0\.5"))
     assert "latent_dim=4" in page.url and "seed=7" in page.url
     page.get_by_text("No decoder", exact=True).click()
@@ -87,6 +90,11 @@ def test_a_wrong_link_is_said_and_nothing_else_happens(page: Page) -> None:
     assert "99" not in page.url.partition("?")[2] and "no-such-place" not in page.url
 
 
-def test_a_run_that_is_deleted_while_it_is_shown(page: Page, app) -> None:
-    ready(page, "/Train?run=no-such-run")
+def test_a_run_is_deleted_while_it_is_shown(page: Page, app) -> None:
+    run = runs.create(RunConfig(), path=app.runs / "soon-gone")
+    runs.write_status(run, runs.Status("stopped", updated=time.time()))
+    ready(page, "/Train?run=soon-gone")
+    page.get_by_role("button", name="delete", exact=False).first.click()
+    page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_text("is not here (any more)")).to_be_visible()
+    assert not run.path.exists()
