@@ -26,24 +26,34 @@ CORNERS = {  # of the paper's comparison
     "autoencoder (alpha 1)": {"model": "dml-ae", "alpha": 1},
     "DML autoencoder": {"model": "dml-ae", "alpha": 0.5},
 }
-SCORES = ("knn_accuracy", "knn_accuracy_labelled", "knn1_accuracy_labelled", "knn_ami", "knn_ami_labelled", "seconds")
-GRID = {"alpha": (0.01, 0.03, 0.1, 0.3, 0.6, 0.9), "margin": (0.3, 1.0)}
+GRID = {"alpha": (0.02, 0.1, 0.3, 0.6, 0.85), "margin": (0.3, 1.0)}
 
 
 def measure(values: dict) -> dict:
-    """One run in this process, its test scores and training seconds."""
+    """One run in this process: 5-NN and 1-NN of the test images, both protocols, and its training seconds."""
     import torch
 
+    from semidml import evaluate
     from semidml.data import store
     from semidml.train import fit
 
     torch.set_num_threads(1)
     torch.set_float32_matmul_precision("medium")
     training = fit(RunConfig.of(values), store.load("mnist", download=True))
-    for _ in training:
-        pass
-    metrics = training.finish()
-    return {name: metrics[name] for name in SCORES} | {"label_redraws": training.facts["label_redraws"]}
+    for tick in training:
+        seconds = tick.seconds
+    data, seen, classes = training.data, training.seen.rows.numpy(), len(training.data.class_names)
+    train, test = training.embed(data.train.images), training.embed(data.test.images)
+    labels, truth = data.train.labels.numpy(), data.test.labels.numpy()
+    found = {"seconds": seconds, "label_redraws": training.seen.redraws}
+    for name, rows, k in (
+        ("knn_accuracy", slice(None), 5),
+        ("knn_accuracy_labelled", seen, 5),
+        ("knn1_accuracy_labelled", seen, 1),
+    ):
+        predicted = evaluate.knn_classify(train[rows], labels[rows], test, classes, k)
+        found[name] = evaluate.accuracy(truth, predicted)
+    return found
 
 
 def run_all(wanted: list[dict], kept: Kept) -> None:
@@ -187,6 +197,7 @@ def interval(differences: list[float]) -> str:
 # ---- levels that a user may expect
 
 AUGMENTED = {"model": "dml", "latent_dim": 10, "epochs": 8, "augment": "on"}
+PLANE = {"model": "dml", "pl": 100, "latent_dim": 2, "epochs": 8, "encoder": "conv", "lr": 0.002}
 LEVELS = [  # what, its settings, the level to reach on all labels
     ("DML, d=10, 6,000 labels", {"model": "dml", "pl": 10, "latent_dim": 10, "epochs": 6}, 0.955),
     (
@@ -201,7 +212,7 @@ LEVELS = [  # what, its settings, the level to reach on all labels
     ),
     (
         "DML, d=2, 60,000 labels, conv",
-        {"model": "dml", "pl": 100, "latent_dim": 2, "epochs": 6, "encoder": "conv"},
+        PLANE,
         0.965,
     ),
 ]
@@ -222,35 +233,37 @@ def level_table(seeds: range, kept: Kept) -> str:
 
 def main() -> None:
     asked = arguments(__doc__)
-    seeds, selected_on = (range(1), range(1)) if asked.quick else (range(3), range(2))
+    seeds, selected_on = (range(1), range(1)) if asked.quick else (range(3), range(1))
     dims, pls, chosen_pls = ([10], [0.1], [0.1]) if asked.quick else ([10, 2], [0.01, 0.1, 10], [0.1, 1, 10])
     if asked.quick:
         PAPER["epochs"] = CHOSEN["epochs"] = 1
         GRID["alpha"], LEVELS[:] = (0.3, 0.9), []
     kept = Kept(RESULTS / ("claim1-quick.jsonl" if asked.quick else "claim1.jsonl"))
     run_all([v for d in dims for p in pls for c in CORNERS for v in paper_runs(d, p, seeds, c)], kept)
-    run_all([v for _, values, _ in LEVELS for v in level_runs(values, seeds)], kept)
     models = ("dml", "dml-ae")
     run_all([v for p in chosen_pls for m in models for runs in selection_runs(p, m, selected_on) for v in runs], kept)
     run_all([v for p in chosen_pls for runs in chosen_runs(p, seeds, selected_on, kept).values() for v in runs], kept)
+
+    run_all([v for _, values, _ in LEVELS for v in level_runs(values, seeds)], kept)
 
     told = [] if asked.quick else [(dim, *line) for dim in dims for line in pattern(dim, seeds, kept)]
     chosen, gaps = chosen_table(chosen_pls, seeds, selected_on, kept)
     text = "\n\n".join(
         [
-            f"MNIST, n = {len(seeds)} seeds, mean ± sd, one thread a run, {machine()}. Each cell: 5-NN accuracy on the test set, "
-            "classifier fitted on **all training labels / the seen labels only**.",
+            f"MNIST, n = {len(seeds)} seeds, mean ± sd, one thread a run, {machine()}. Each cell: 5-NN accuracy on the "
+            "test set, classifier fitted on **all training labels / the seen labels only**.",
             f"**The paper's schedule** (by epoch, alpha .5, {PAPER['epochs']} epochs, triplet loss):",
             paper_table(dims, pls, seeds, kept),
             "\n".join(f"- d={dim}: {what}: **{'yes' if holds else 'no'}**" for dim, what, holds in told),
-            f"**Both losses in each step** (d=10, {CHOSEN['epochs']} epochs); alpha and margin selected with the labels of 6,000 "
-            f"held-out training images ({len(selected_on)} seeds); paired differences on all labels with 95 % intervals:",
+            f"**Both losses in each step** (d=10, {CHOSEN['epochs']} epochs); alpha and margin selected with the labels of "
+            f"6,000 held-out training images ({len(selected_on)} seed); paired differences on all labels, 95 % intervals:",
             chosen,
-            "**Levels** (cosine decay):" if LEVELS else "",
+            "**Levels** (cosine decay of the learning rate; conv: lr .002):" if LEVELS else "",
             level_table(seeds, kept) if LEVELS else "",
         ]
     )
-    numbers = {"pattern": {f"d={d} {what}": holds for d, what, holds in told}, "differences": gaps, "runs": kept.known}
+    pattern_holds = {f"d={d} {what}": holds for d, what, holds in told}
+    numbers = {"pattern": pattern_holds, "differences": gaps, "runs": kept.known}
     report("claim1", text, numbers, asked.readme)
 
 

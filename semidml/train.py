@@ -135,8 +135,11 @@ class Training:
         if not active:  # alpha = 0 leaves the paper's even epochs without a loss
             return {}, weights
         self._set_lr(self.epoch * self.batches.steps + step)
-        shown = unit(self.images[labelled])
-        batch = Batch(shown if views is None else affine(shown, views), self.y, self.pairs, unit(self.images[images]))
+        read = {self.method.reads[name] for name in active}
+        shown = unit(self.images[labelled]) if "labelled" in read else None
+        if shown is not None and views is not None:
+            shown = affine(shown, views)
+        batch = Batch(shown, self.y, self.pairs, unit(self.images[images]) if "images" in read else None)
         terms = self.method.terms(batch, active)
         self.optimizer.zero_grad(set_to_none=True)
         sum(weights[name] * term for name, term in terms.items()).backward()

@@ -7,7 +7,7 @@ metric learning.
 """
 
 from collections.abc import Callable, Collection
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,18 +21,21 @@ METRIC, RECONSTRUCTION = "metric", "reconstruction"
 
 
 class Batch(NamedTuple):
-    """Rows of a step, in [0, 1]. `y` and `pairs` belong to `labelled` and are the same in every step of a run."""
+    """Rows of a step, in [0, 1]; None where no active term reads them. `y` and `pairs` belong to `labelled` and are the
+    same in every step of a run."""
 
-    labelled: Tensor  # (L, C, H, W)
+    labelled: Tensor | None  # (L, C, H, W)
     y: Tensor  # (L,)
     pairs: Pairs | None
-    images: Tensor  # (B, C, H, W)
+    images: Tensor | None  # (B, C, H, W)
 
 
 class Latent(nn.Module):
     """Encoder, perhaps a decoder, metric loss; `terms` gives the loss terms of a batch, `embed` the latents of
     images.
     """
+
+    reads: ClassVar = {METRIC: "labelled", RECONSTRUCTION: "images"}  # which rows of a Batch a term needs
 
     def __init__(
         self,
@@ -56,7 +59,7 @@ class Latent(nn.Module):
 
         Labelled and unlabelled rows pass the encoder side by side, so that batch normalisation sees both.
         """
-        rows = [x for name, x in ((METRIC, batch.labelled), (RECONSTRUCTION, batch.images)) if name in active]
+        rows = [getattr(batch, self.reads[name]) for name in (METRIC, RECONSTRUCTION) if name in active]
         z = self.encoder(torch.cat(rows) if len(rows) > 1 else rows[0])  # (L + B, D)
         found: dict[str, Tensor] = {}
         if METRIC in active:

@@ -1,0 +1,153 @@
+"""Life on two cores, measured in Chromium: how long a visitor waits.
+
+    python benchmarks/life.py [--quick] [--readme]
+
+Starts the app with folders of its own, opens it, presses Train, moves a knob while nothing and while MNIST trains,
+presses Stop. Needs playwright (PyPI) and a Chromium, as the browser tests do, and MNIST in SEMIDML_DATA.
+"""
+
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from common import ROOT, arguments, machine, markdown, report
+from playwright.sync_api import Page, sync_playwright
+
+from semidml.data import store
+
+FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking"]
+FRAME = re.compile(r"^(Epoch|Before training|In epoch).* points")
+
+
+@contextmanager
+def app(folder: str) -> Iterator[tuple[str, float]]:
+    """The running app: its address and the seconds until it answered."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
+    places = {"SEMIDML_RUNS": folder, "SEMIDML_DATA": str(store.data_folder())}
+    began = time.perf_counter()
+    server = subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | places, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        while time.perf_counter() - began < 60:
+            try:
+                urllib.request.urlopen(f"{url}/_stcore/health", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.02)
+        yield url, time.perf_counter() - began
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def took(act: Callable[[], object], until: Callable[[], object]) -> float:
+    """Seconds from the act until what it should bring is there."""
+    began = time.perf_counter()
+    act()
+    until()
+    return time.perf_counter() - began
+
+
+def open_train(page: Page, url: str, **knobs: object) -> None:
+    page.goto(f"{url}/Train?" + "&".join(f"{k}={v}" for k, v in knobs.items()), wait_until="domcontentloaded")
+    page.get_by_role("button", name="Train", exact=True).wait_for()
+    page.wait_for_timeout(1500)
+
+
+def press_train(page: Page) -> None:
+    page.get_by_role("button", name="Train", exact=True).click()
+
+
+def until_text(page: Page, text: str | re.Pattern) -> Callable[[], None]:
+    return lambda: page.get_by_text(text).first.wait_for()
+
+
+def reruns(page: Page, count: int) -> list[float]:
+    """Seconds of a rerun of Train: the switch of the model, until the page has described the other one."""
+    waits = []
+    for _ in range(count):
+        for switch, described in (("No decoder", "plain deep metric learning:"), ("Decoder", "DML autoencoder:")):
+            button = page.get_by_role("radio", name=switch, exact=True)
+            button = button if button.count() else page.get_by_role("button", name=switch, exact=True)
+            seen = page.get_by_text(re.compile(f"^{described}")).first
+            waits.append(took(button.click, seen.wait_for))
+            page.wait_for_timeout(200)
+    return waits
+
+
+def measure(quick: bool) -> dict[str, float]:
+    """Seconds, by what was waited for."""
+    found: dict[str, float] = {}
+    starts, reruns_each, stops = (1, 1, 1) if quick else (5, 8, 3)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.set_default_timeout(120_000)
+        with app(folder) as (url, found["the server answers"]):
+            heading = page.get_by_role("heading", name="See a latent space form")
+            found["first page of a cold app"] = took(
+                lambda: page.goto(url, wait_until="domcontentloaded"), heading.wait_for
+            )
+            page.wait_for_timeout(20_000)  # the worker imports torch and warms up
+            waits = []
+            for seed in range(starts):
+                open_train(page, url, data="digits", epochs=400, seed=seed)
+                waits.append(took(lambda: press_train(page), lambda: new_run_drawn(page)))
+                page.get_by_role("button", name="Stop").click()
+                page.get_by_text("Stopped", exact=True).first.wait_for()
+            found["click to first live frame, warm worker (median)"] = statistics.median(waits)
+            open_train(page, url, data="mnist", epochs=500)
+            idle = reruns(page, reruns_each)
+            press_train(page)
+            page.get_by_text(re.compile("^Training: epoch")).first.wait_for()
+            page.wait_for_timeout(5000)
+            busy = reruns(page, reruns_each)
+            found["page rerun, idle (median)"] = statistics.median(idle)
+            found["page rerun, MNIST training (median)"] = statistics.median(busy)
+            waits = []
+            for _ in range(stops):
+                waits.append(
+                    took(page.get_by_role("button", name="Stop").click, until_text(page, re.compile("^Stopped$")))
+                )
+                page.get_by_role("button", name="Resume").click()
+                page.get_by_text(re.compile("^Training: epoch")).first.wait_for()
+                page.wait_for_timeout(2000)
+            found["stop (median)"] = statistics.median(waits)
+            page.get_by_role("button", name="Stop").click()
+            page.get_by_text("Stopped", exact=True).first.wait_for()
+        browser.close()
+    return found
+
+
+def new_run_drawn(page: Page) -> None:
+    """Wait for the picture of the run just started, not of the one before: the page then says that it trains."""
+    page.get_by_text(re.compile("^Training: epoch")).first.wait_for()
+    page.get_by_text(FRAME).first.wait_for()
+
+
+def main() -> None:
+    asked = arguments(__doc__)
+    found = measure(asked.quick)
+    ratio = found["page rerun, MNIST training (median)"] / found["page rerun, idle (median)"]
+    rows = [[name, f"{seconds:.2f} s"] for name, seconds in found.items()]
+    rows.append(["rerun while training / idle", f"{ratio:.2f}"])
+    text = f"One visitor in headless Chromium; {machine()}.\n\n" + markdown(["waiting for", "time"], rows)
+    report("life", text, found | {"rerun_ratio": ratio}, asked.readme)
+
+
+if __name__ == "__main__":
+    main()
