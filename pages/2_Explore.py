@@ -14,9 +14,9 @@ PARTS = {"both": "Both", "train": "Training", "test": "Test"}
 WORDS = {"train": "Training", "test": "Test"}
 SECTIONS = ("Scores", "Curves", "Confusion", "Reconstructions", "Points", "Downloads")
 SECONDS_LIVE = 1.0
-MAP_HEIGHT = 560
+MAP_HEIGHT, LATTICE = 600, 560  # pixels
 MODE_BAR = {"displayModeBar": True, "modeBarButtonsToRemove": ["zoomIn2d", "zoomOut2d", "autoScale2d", "toImage"]}
-PICTURE, SMALL, TILE = 136, 64, 164  # pixels across: of a picture, a neighbour, a score
+PICTURE, SMALL, TILE = 136, 52, 146  # pixels across: of a picture, a neighbour, a score
 MODE_BAR_LOOK = {"bgcolor": "rgba(0,0,0,0)", "color": "#7b8494", "activecolor": "#3377cc"}
 PAIRS = 12  # of the best and of the worst reconstructions
 
@@ -80,6 +80,8 @@ def heading(run: runs.Run) -> None:
         st.fragment(going_on, run_every=SECONDS_LIVE)(run.id, len(run.frames()))
     elif status.reason:
         st.warning(sentence(status.reason), icon=":material/warning:")
+    for alarm in ui.alarms(status):
+        st.warning(alarm, icon=":material/notification_important:")
 
 
 def going_on(run_id: str, frames: int) -> None:
@@ -252,12 +254,11 @@ def draw_map(run: runs.Run, found: Points, names: list[str], colour: str, part: 
         height=MAP_HEIGHT,
         dark=ui.dark(),
     )
-    figure.update_traces(selected={"marker": {"size": 15, "opacity": 1}}, unselected={"marker": {"opacity": 0.7}})
+    chosen = {"marker": {"size": 15, "opacity": 1, "color": plots.INK[ui.dark()][0]}}
+    figure.update_traces(selected=chosen, unselected={"marker": {"opacity": 0.7}})
+    mark(figure, st.session_state.get("marked"))
     figure.update_layout(legend={"orientation": "h", "y": -0.02, "yanchor": "top", "x": 0}, dragmode="zoom")
     figure.update_layout(modebar=MODE_BAR_LOOK, margin={"t": 30})
-    marked = st.session_state.get("point")
-    if marked is not None and st.session_state.get("point from") != "map":
-        mark(figure, drawn[marked])
     key = f"map {run.id}"
     st.plotly_chart(
         figure,
@@ -270,11 +271,11 @@ def draw_map(run: runs.Run, found: Points, names: list[str], colour: str, part: 
     st.caption(map_words(run, found, part, len(visible), axes))
 
 
-def mark(figure: Any, place: np.ndarray) -> None:
-    """A ring around the point that was chosen elsewhere than on the map. place: (1,) or (2,)."""
-    if len(place) == 2 and np.isfinite(place).all():
-        ring = {"symbol": "circle-open", "size": 20, "color": plots.INK[ui.dark()][0], "line": {"width": 3}}
-        figure.add_scatter(x=[place[0]], y=[place[1]], mode="markers", marker=ring, hoverinfo="skip", showlegend=False)
+def mark(figure: Any, position: int | None) -> None:
+    """Shows a point that was chosen elsewhere as if it had been clicked. After a click the figure stays as it was, so
+    that the map keeps its zoom, and shows the click itself."""
+    for trace in figure.data:
+        trace.selectedpoints = np.flatnonzero(trace.customdata == position).tolist()
 
 
 def clicked(key: str) -> None:
@@ -282,7 +283,7 @@ def clicked(key: str) -> None:
     hits = [np.ravel(point.get("customdata", [])) for point in st.session_state[key]["selection"]["points"]]
     chosen = [int(hit[0]) for hit in hits if len(hit)]
     if len(chosen) == 1:
-        st.session_state["point"], st.session_state["point from"] = chosen[0], "map"
+        choose_point(chosen[0], "map")
     st.session_state["region"] = chosen if len(chosen) > 1 else []
 
 
@@ -312,8 +313,8 @@ def answer(run: runs.Run, found: Points, names: list[str], visible: np.ndarray) 
         a_region(run, found, names, region)
         return
     options, words = visible.tolist(), explore.point_words(found, names)
-    if st.session_state.get("point") not in options:
-        st.session_state["point"] = None
+    chosen = st.session_state.get("chosen point")
+    st.session_state["point"] = chosen if chosen in options else None  # each time: its words, and so the widget, change
     with st.container(horizontal=True, vertical_alignment="bottom"):
         position = st.selectbox(
             "Point",
@@ -344,12 +345,18 @@ def answer(run: runs.Run, found: Points, names: list[str], visible: np.ndarray) 
 
 
 def chose_in_list() -> None:
-    st.session_state["point from"] = "list"
+    choose_point(st.session_state["point"], "list")
+
+
+def choose_point(position: int | None, origin: str) -> None:
+    """The point that answers; the map marks it, unless it was clicked there."""
+    st.session_state.update({"chosen point": position, "region": []})
+    if origin == "list":
+        st.session_state["marked"] = position
 
 
 def chose_error(wrong: np.ndarray) -> None:
-    st.session_state["point"], st.session_state["point from"] = int(np.random.default_rng().choice(wrong)), "list"
-    st.session_state["region"] = []
+    choose_point(int(np.random.default_rng().choice(wrong)), "list")
 
 
 def a_point(run: runs.Run, found: Points, names: list[str], position: int) -> None:
@@ -371,15 +378,12 @@ def a_point(run: runs.Run, found: Points, names: list[str], position: int) -> No
         f"{WORDS[SPLITS[rows['split'][position]]]} row {rows['row'][position]:,}, {seen}.  \n"
         f"Class {plain(label)} · prediction {plain(prediction)} {mark}"
     )
-    for title, of_seen in (("Nearest seen labels", True), ("Nearest others", False)):
+    for title, of_seen in (("Nearest seen labels", True), ("Nearest other rows", False)):
         near = explore.nearest(found.latents, rows, position, of_seen)
         with st.container(gap="small"):
-            st.markdown(
-                f"**{title}**",
-                help="Euclidean distance in the latent space, all dimensions, among the points drawn."
-                if of_seen
-                else "Hidden training rows and test rows among the points drawn.",
-            )
+            which = "These vote on the prediction" if of_seen else "Hidden training rows and test rows"
+            about = "class and distance in the latent space, in all its dimensions, among the points drawn"
+            st.markdown(f"**{title}**", help=f"{which}: {about}.")
             neighbours(run, found, names, near, bool(missing))
 
 
@@ -396,7 +400,8 @@ def image_and_reconstruction(run: runs.Run, rows: dict, position: int) -> None:
             words = f"No reconstruction: {cut(error)}"
         else:
             pictures.append(explore.enlarged(decoded[0], PICTURE))
-            captions.append(f"reconstruction, error {explore.squared_errors(original, decoded)[0]:.3f}")
+            captions.append("reconstruction")
+            words = f"Squared error of the reconstruction: {explore.squared_errors(original, decoded)[0]:.4f}"
     side_by_side(pictures, captions, PICTURE)
     if words:
         st.caption(words)
@@ -617,7 +622,7 @@ def reconstructions(run: runs.Run, found: Points, names: list[str]) -> None:
     )
     if found.latents.shape[1] == 2:
         st.markdown("**What the decoder makes of each place of the map**")
-        st.image(plots.image_sheet(explore.lattice(its_model, found.latents)), width=560)
+        st.image(plots.lattice_image(explore.lattice(its_model, found.latents)), width=LATTICE)
         st.caption("A lattice from the 2nd to the 98th percentile of each axis, upwards as in the map.")
 
 
@@ -647,8 +652,7 @@ def table(run: runs.Run, found: Points, names: list[str]) -> None:
 
 def chose_in_table() -> None:
     if chosen := st.session_state["table"]["selection"]["rows"]:
-        st.session_state["point"], st.session_state["point from"] = int(chosen[0]), "list"
-        st.session_state["region"] = []
+        choose_point(int(chosen[0]), "list")
 
 
 def downloads(run: runs.Run, found: Points, names: list[str]) -> None:
@@ -791,7 +795,7 @@ def show(run: runs.Run) -> None:
     heading(run)
     epochs = run.frames()
     if st.session_state.get("explored before") != run.id:
-        st.session_state.update({"explored before": run.id, "point": None, "region": [], "first look": True})
+        st.session_state.update({"explored before": run.id, "chosen point": None, "region": [], "first look": True})
     if not epochs:
         waiting = (
             "Its first points come before the first step of the training."
@@ -808,7 +812,7 @@ def show(run: runs.Run) -> None:
         return
     names = explore.class_names(run, found)
     if st.session_state.pop("first look", False):  # so that it is seen at once what a point answers
-        st.session_state.update({"point": explore.telling_point(found), "point from": "list"})
+        choose_point(explore.telling_point(found), "list")
     map_column, answer_column = st.columns([2, 1], gap="medium")
     with map_column:
         draw_map(run, found, names, colour, part, method, epochs[-1])
@@ -844,7 +848,7 @@ def python_of(run: runs.Run) -> str:
 
 
 ui.page("Explore", ":material/travel_explore:")
-st.html("<style>[data-testid='stMetricLabel'] * {white-space: normal;}</style>")
+st.html("<style>[data-testid='stMetricLabel'] p {white-space: normal !important;}</style>")
 st.title("Explore")
 st.markdown("Choose a run, **click a point**: its image, its reconstruction and its neighbours answer.")
 what_came_of_it()

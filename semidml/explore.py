@@ -36,7 +36,7 @@ Rows = Mapping[str, np.ndarray]
 TRAIN, TEST = 0, 1  # values of rows["split"]
 SPLITS = ("train", "test")
 ROW_KEYS = ("split", "row", "labels", "seen")
-NEIGHBOURS = 8
+NEIGHBOURS = 5  # as many as vote on a prediction
 AT_ONCE = 1024  # images encoded or decoded together
 
 PROJECTIONS = table(
@@ -321,12 +321,13 @@ def reconstructions(model: "Latent", data: "Dataset", rows: Rows) -> Reconstruct
 
 def lattice(model: "Latent", latents: np.ndarray, side: int = 16) -> np.ndarray:
     """What the decoder draws on a square lattice over the points of a 2-D run (2nd to 98th percentile of each axis):
-    uint8 (side * side, C, H, W), row by row from the upper left. Raises ValueError for other dimensions."""
+    uint8 (side, side, C, H, W), the first at the upper left. Raises ValueError for other dimensions."""
     if latents.shape[1] != 2:
         raise ValueError(f"a lattice needs 2 latent dimensions; this run has {latents.shape[1]}")
     (left, low), (right, high) = np.percentile(latents, [2, 98], axis=0)
     x, y = np.meshgrid(np.linspace(left, right, side), np.linspace(high, low, side))
-    return decode(model, np.stack([x.ravel(), y.ravel()], axis=1))
+    images = decode(model, np.stack([x.ravel(), y.ravel()], axis=1))
+    return images.reshape(side, side, *images.shape[1:])
 
 
 def _parts(values: np.ndarray) -> list[np.ndarray]:

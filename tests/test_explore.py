@@ -111,8 +111,8 @@ def test_lattice_runs_from_the_upper_left(plane_run):
     model, latents = plane_run.model(), plane_run.frame(8)["latents"]
     images = explore.lattice(model, latents, side=3)
     corner = np.array([[np.percentile(latents[:, 0], 2), np.percentile(latents[:, 1], 98)]])
-    assert images.shape == (9, 1, 8, 8)
-    assert (images[0] == explore.decode(model, corner)[0]).all()
+    assert images.shape == (3, 3, 1, 8, 8)
+    assert (images[0, 0] == explore.decode(model, corner)[0]).all()
 
 
 def test_without_a_decoder_that_is_said(deep_run):

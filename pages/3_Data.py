@@ -1,0 +1,330 @@
+"""Data: what there is to train on, what can be fetched, which labels a setting sees, and your own images."""
+
+import streamlit as st
+
+from semidml import explore, plots, ui
+from semidml.config import RunConfig, knobs, seen_labels, shown
+from semidml.data import DATASETS, labels, store
+
+CLASSES_AT_ONCE = 12
+IMAGES_A_CLASS = 12
+MOST_SEEN_SHOWN = 120
+PERCENTAGES = (0.01, 0.1, 1.0, 10.0, 100.0)  # Safir et al. 2022, and those between
+SECONDS_LIVE = 0.5
+LAYOUT = """An **.npz** file in [MedMNIST's layout](https://medmnist.com), as `numpy.savez` writes it:
+
+- `train_images` (N, H, W) grey or (N, H, W, 3) colour, `uint8`; `train_labels` (N,), whole numbers
+- perhaps `test_images` and `test_labels`, `val_images` and `val_labels`, `class_names`
+
+or a **.zip** of class folders: `cats/1.png`, `dogs/1.jpg`. Without a test split, 20 % of each class are held out."""
+
+
+# ---- which data set
+
+
+def pick() -> store.Available | None:
+    """The data set that the page is about: the link's, or the one chosen here."""
+    there = {one.name: one for one in store.available()}
+    asked = st.query_params.get("data")
+    if asked and asked != st.session_state.get("data page link"):
+        st.session_state["data page link"] = asked
+        if asked in there:
+            st.session_state["data set"] = asked
+        else:
+            st.warning(f"There is no data set called {plain(asked)} here.", icon=":material/link_off:")
+    if st.session_state.get("data set") not in there:
+        st.session_state["data set"] = next(iter(there))
+    name = st.selectbox(
+        "Data set", list(there), format_func=lambda n: ui.data_title(n), key="data set", persist_state="session"
+    )
+    st.session_state["data page link"] = st.query_params["data"] = name
+    return there[name]
+
+
+def plain(text: str) -> str:
+    """A visitor's text as code in Markdown, cut to a line."""
+    return "`" + text[:60].replace("`", "'").replace("\n", " ") + "`"
+
+
+def describe(one: store.Available) -> None:
+    """What it is, in one paragraph: rows, classes, size, licence, source."""
+    facts = one.facts
+    entry = DATASETS.get(one.name)
+    if entry:
+        st.markdown(f"**{entry.title}**: {entry.summary}.")
+    else:
+        st.markdown(f"**Your own**: {plain(one.title)}, {one.megabytes:.1f} MB on disk.")
+    if facts:
+        channels, height, width = facts["shape"]
+        rows = [f"{facts['train']:,} training"]
+        rows += [f"{facts['validation']:,} validation"] if facts.get("validation") else []
+        rows += [f"{facts['test']:,} test"]
+        colour = "grey" if channels == 1 else "colour"
+        st.markdown(
+            f"{' · '.join(rows)} images of {width} x {height} pixels, {colour}, in {facts['classes']:,} classes."
+        )
+    if entry:
+        st.caption(f"Licence: {facts['licence']} · [Source]({facts['source']}) · {entry.paper}")
+
+
+# ---- fetching
+
+
+def fetch(one: store.Available) -> None:
+    """The button, the progress, and what went wrong."""
+    task = explore.task(("fetch", one.name))
+    working = task is not None and not task.done
+    if one.problem:
+        ui.trouble(one.problem)
+    if one.kind != "table":
+        return
+    st.button(
+        f"Fetch {one.title} ({one.megabytes:g} MB)",
+        type="primary",
+        icon=":material/download:",
+        disabled=working,
+        on_click=start_fetch,
+        args=(one.name,),
+        key="fetch",
+    )
+    st.caption(
+        f"It comes from its makers' own addresses, is checked, and lies in `{ui.short(store.data_folder())}` then."
+    )
+    if working:
+        st.fragment(fetching, run_every=SECONDS_LIVE)(one.name)
+    elif task is not None and task.error:
+        ui.trouble(task.error)
+
+
+def start_fetch(name: str) -> None:
+    explore.start(
+        ("fetch", name), lambda progress: bool(store.load(name, download=True, progress=progress)), heavy=False
+    )
+
+
+def fetching(name: str) -> None:
+    """How far the download is."""
+    task = explore.task(("fetch", name))
+    if task is None or task.done:
+        st.rerun()
+    words = task.text if task.fraction else "Looking for the network …"
+    st.progress(task.fraction, text=f"{words} ({task.seconds:.0f} s)")
+
+
+# ---- what it looks like
+
+
+def look(name: str) -> None:
+    """Counts and a grid of images."""
+    data = store.load(name)
+    for note in data.notes:
+        st.info(note, icon=":material/info:")
+    names, train, test = explore.class_counts(data)
+    titles = explore.in_charts(names)
+    left, right = st.columns([1, 1.7], gap="large")
+    with left:
+        st.markdown("**Images of each class**")
+        ui.chart(plots.class_counts(titles, {"training": train, "test": test}, ui.dark()), "counts")
+    with right:
+        first = which_classes(names)
+        head, button = st.columns([3, 1], vertical_alignment="center")
+        head.markdown("**Training images, a row for each class**")
+        draw = st.session_state.setdefault("image draw", 0)
+        button.button("Others", icon=":material/shuffle:", on_click=draw_others, width="stretch", key="others")
+        shown_classes = range(first, min(first + CLASSES_AT_ONCE, len(names)))
+        images = explore.of_each_class(data, shown_classes, IMAGES_A_CLASS, seed=draw)
+        ui.chart(plots.image_grid(images, [titles[c] for c in shown_classes], ui.dark()), "grid")
+
+
+def draw_others() -> None:
+    st.session_state["image draw"] += 1
+
+
+def which_classes(names: list[str]) -> int:
+    """The first of the classes that the grid shows."""
+    if len(names) <= CLASSES_AT_ONCE:
+        return 0
+    starts = range(0, len(names), CLASSES_AT_ONCE)
+    return st.selectbox(
+        "Classes",
+        starts,
+        format_func=lambda s: f"classes {s + 1} to {min(s + CLASSES_AT_ONCE, len(names))} of {len(names)}",
+        key="first class",
+    )
+
+
+# ---- which labels a setting sees
+
+
+def seen(name: str) -> None:
+    """The draw of labels for a percentage, a sampling and a seed."""
+    data = store.load(name)
+    official = data.official_train
+    amount, sampling, seed = st.columns([2, 1, 1])
+    pl = amount.select_slider(
+        "Labels seen",
+        PERCENTAGES,
+        value=next(p for p in PERCENTAGES if p == 100 or seen_labels(p, official) >= 3 * len(data.class_names)),
+        format_func=lambda p: f"{seen_labels(p, official):,} ({shown(p)} %)",
+        help=knobs()["pl"].help.capitalize() + ".",
+        key=f"seen pl {name}",
+    )
+    how = sampling.selectbox(
+        "Label sampling",
+        knobs()["label_sampling"].choices,
+        help=knobs()["label_sampling"].help.capitalize() + ".",
+        key="seen sampling",
+    )
+    number = seed.number_input(
+        "Seed", 0, int(knobs()["seed"].high), 0, help="Another seed draws other labels.", key="seen seed"
+    )
+    try:
+        config = RunConfig.of({"data": name, "pl": pl, "label_sampling": how, "seed": number})
+        drawn = explore.seen_images(config, data, MOST_SEEN_SHOWN)
+    except ValueError as error:
+        ui.trouble(error)
+        return
+    names = list(data.class_names)
+    words = labels.describe(pl, official, how, len(names))
+    redrawn = (
+        f"; drawn again {drawn.redraws} times, because a metric loss could not have learned from the draw"
+        if drawn.redraws
+        else ""
+    )
+    st.markdown(f"This setting sees **{words}**{redrawn}.")
+    left, right = st.columns([1, 1.7], gap="large")
+    with left:
+        ui.chart(plots.class_counts(explore.in_charts(names), {"seen": drawn.counts}, ui.dark()), "seen counts")
+    with right:
+        st.image(plots.image_sheet(drawn.images), width="stretch")
+        part = "All" if len(drawn.images) == drawn.n else f"{len(drawn.images)} of the"
+        st.caption(f"{part} {drawn.n:,} images with a seen label, class after class.")
+    st.page_link(
+        ui.TRAIN, label="Train with these labels", icon=":material/play_circle:", query_params=ui.link_of(config)
+    )
+
+
+# ---- your own
+
+
+def own() -> None:
+    """Upload, and the uploads there are."""
+    form, held = st.columns([1.5, 1], gap="large")
+    with form:
+        upload()
+        with st.expander("What a file must hold", icon=":material/help:"):
+            st.markdown(LAYOUT)
+    with held:
+        uploads = [one for one in store.available() if one.kind == "upload"]
+        st.markdown(
+            "**Uploads here**" if uploads else "No uploads yet. They are kept in the data folder until you delete them."
+        )
+        for one in uploads:
+            an_upload(one)
+
+
+def upload() -> None:
+    """A file, a name, a button; errors as the reader words them."""
+    round_ = st.session_state.setdefault("upload round", 0)
+    file = st.file_uploader(
+        "Your images", type=["npz", "zip"], key=f"upload {round_}", help="At most 50 MB. It stays on this machine."
+    )
+    name = st.text_input(
+        "Name it",
+        max_chars=64,
+        key=f"upload name {round_}",
+        placeholder="my-images",
+        help="Letters, digits, spaces, '_', '.' or '-'.",
+    )
+    if st.button("Add", type="primary", icon=":material/upload:", disabled=file is None, key="add upload"):
+        try:
+            with st.spinner("Reading every image …"):
+                added = store.save_upload(name or file.name.rsplit(".", 1)[0], file, file.name)
+        except ValueError as error:
+            st.session_state["upload error"] = str(error)
+        else:
+            st.session_state.pop("upload error", None)
+            st.session_state["upload round"] = round_ + 1
+            st.session_state["asked data set"] = added.name
+            st.session_state["upload added"] = added.name
+            st.rerun()
+    if error := st.session_state.get("upload error"):
+        ui.trouble(error)
+    if added := st.session_state.pop("upload added", None):
+        st.success(f"{plain(added)} is here: it is chosen above, and can be trained on.", icon=":material/check:")
+
+
+def an_upload(one: store.Available) -> None:
+    """An upload with its size, and a way to delete it that asks first."""
+    words, button = st.columns([3, 1.4], vertical_alignment="center")
+    rows = f", {one.facts['train'] + one.facts['test']:,} images" if one.facts else ""
+    words.markdown(f"{plain(one.name)}{rows}, {one.megabytes:.1f} MB" + (":material/warning:" if one.problem else ""))
+    with button.popover("Delete", icon=":material/delete:"):
+        st.write(f"Delete the images {plain(one.name)}? Runs trained on them keep their maps, but lose the pictures.")
+        st.button("Delete", type="primary", on_click=delete, args=(one.name,), key=f"delete {one.name}")
+
+
+def delete(name: str) -> None:
+    try:
+        store.delete_upload(name)
+    except ValueError as error:
+        st.session_state["upload error"] = str(error)
+
+
+# ---- everything
+
+
+def overview() -> None:
+    """All data sets as a table."""
+    table = [
+        {
+            "Here": one.here,
+            "Data set": one.title,
+            "Training": one.facts.get("train"),
+            "Test": one.facts.get("test"),
+            "Classes": one.facts.get("classes"),
+            "Pixels": "{2} x {1}".format(*one.facts["shape"]) if one.facts else "",
+            "Download": f"{one.megabytes:g} MB" if one.kind == "table" and one.megabytes else "",
+            "Licence": one.facts.get("licence", "your own" if one.kind == "upload" else ""),
+            "Source": one.facts.get("source"),
+        }
+        for one in store.available()
+    ]
+    columns = {name: st.column_config.NumberColumn(format="localized") for name in ("Training", "Test", "Classes")}
+    columns["Source"] = st.column_config.LinkColumn(display_text="page")
+    st.dataframe(
+        table,
+        hide_index=True,
+        width="stretch",
+        height="content",
+        column_config=columns,
+    )
+
+
+# ---- the page
+
+ui.page("Data", ":material/image:")
+st.title("Data")
+st.markdown("Images to train on: what is on this machine, what can be **fetched**, and **your own**.")
+if (asked := st.session_state.pop("asked data set", None)) is not None:
+    st.session_state["data set"] = asked
+one = pick()
+describe(one)
+if one.here:
+    try:
+        look(one.name)
+        st.subheader("Which labels a setting sees")
+        seen(one.name)
+    except ValueError as error:
+        ui.trouble(error)
+else:
+    fetch(one)
+st.subheader("Your own images")
+own()
+st.subheader("All data sets")
+overview()
+ui.foot(
+    f"python -m semidml data fetch {one.name}" if one.kind == "table" else "python -m semidml data",
+    f"from semidml.data import store\n\ndata = store.load({one.name!r}, download=True)\n"
+    "print(data.train.images.shape, data.class_names)",
+)
