@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from semidml import __version__, evaluate, runs, transfer, worker
-from semidml.config import RunConfig, allowed, knobs, shown
+from semidml.config import FAMILIES, RunConfig, allowed, knobs, shown
 from semidml.data import store
 
 TABLE_SCORES = ("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami")
@@ -71,6 +71,8 @@ def parser() -> argparse.ArgumentParser:
     fetch = data.add_subparsers(metavar="ACT").add_parser("fetch", help="download a data set into the data folder")
     fetch.add_argument("name")
     fetch.set_defaults(do=do_fetch)
+    told = commands.add_parser("knobs", help="tables of models, losses, data sets and knobs, in Markdown")
+    told.set_defaults(do=do_knobs)
     return top
 
 
@@ -194,6 +196,40 @@ def do_fetch(asked: argparse.Namespace) -> int:
         data = store.load(asked.name, download=True, progress=progress)
     print(f"{data.title}: {len(data.train.labels):,} training and {len(data.test.labels):,} test images")
     return 0
+
+
+def do_knobs(asked: argparse.Namespace) -> int:
+    print(tables())
+    return 0
+
+
+def tables() -> str:
+    """What can be chosen and turned, as Markdown: the README's reference."""
+    parts = []
+    for family, plural in (("model", "Models"), ("loss", "Losses"), ("encoder", "Encoders"), ("schedule", "Schedules")):
+        parts.append(f"**{plural}** (`--{family}`)\n")
+        rows = [
+            (f"`{e.name}`", e.title, e.summary, e.paper, f"`{e.target.partition(':')[0].replace('.', '/')}.py`")
+            for e in FAMILIES[family].values()
+        ]
+        parts.append(markdown(("name", "what", "in words", "source", "file"), rows) + "\n")
+    rows = [
+        (
+            f"`--{k.name.replace('_', '-')}`",
+            k.help,
+            shown(k.default),
+            allowed(k) if not FAMILIES.get(k.name) else "see above",
+        )
+        for k in knobs().values()
+        if k.name != "data"
+    ]
+    parts.append("**Knobs**\n\n" + markdown(("option", "what", "default", "allowed"), rows))
+    return "\n".join(parts)
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows))
 
 
 def find(name: str) -> runs.Run:
