@@ -96,5 +96,4 @@ place = hero(star)
 start_with()
 gallery(own[: GALLERY - min(4, len(shipped))] + shipped)
 if star is not None:
-    with place:
-        ui.living_map(star.id)
+    ui.living_map(star.id, place)

@@ -34,7 +34,7 @@ def choose() -> RunConfig | None:
         ui.ends("0: labels only", "1: images only")
     left, right = st.columns(2)
     with left:
-        ui.knob("latent_dim", options=DIMENSIONS, format_func=str)
+        ui.knob("latent_dim", label="Dimensions", options=DIMENSIONS, format_func=str)
     with right:
         ui.knob("epochs")
     if "schedule" in used:
@@ -245,7 +245,7 @@ def picture(run_id: str, was_active: bool) -> None:
         return
     newest, rows = live
     score_place, map_place = st.empty(), st.container()
-    if not ui.is_warm():  # the records are read with torch, which a cold app is still loading: the map is out before
+    if not ui.is_warm():  # the floors need torch, which a cold app is still loading: the map does not wait for it
         with score_place.container():
             score_row({}, {}, {})
     frame = newest if status.active else replay(run, newest)

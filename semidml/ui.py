@@ -23,6 +23,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from semidml.config import FAMILIES, RunConfig, knobs, seen_labels, shown
 
@@ -99,7 +100,8 @@ def _now() -> None:
     for run in running:
         st.page_link(
             TRAIN,
-            label=progress_words(run),
+            label=f"Epoch {run.status().epoch} of {run.status().epochs}",
+            help=setting(run.config()),
             icon=":material/progress_activity:",
             query_params={"run": run.id},
         )
@@ -150,6 +152,7 @@ def is_warm() -> bool:
 def foot(command: str, python: str) -> None:
     """The same without the page: the command line and the Python that do what the page did."""
     with st.expander("The same without the page", icon=":material/terminal:"):
+        st.caption("The address of this page is a link to this setting.")
         st.code(command, language="bash", wrap_lines=True)
         st.code(python, language="python", wrap_lines=True)
 
@@ -486,12 +489,6 @@ def running_runs() -> list["Run"]:
     return [run for run in runs.list_runs(include_shipped=False) if run.status().state == "running"]
 
 
-def progress_words(run: "Run") -> str:
-    """Setting and progress of a run: `MNIST, 60 labels, DML autoencoder: epoch 3 of 10`."""
-    status = run.status()
-    return f"{setting(run.config())}: epoch {status.epoch} of {status.epochs}"
-
-
 def look(run: "Run") -> tuple[dict[str, Any], dict[str, Any]] | None:
     """(newest frame, rows) of a run; None before its first frame."""
     try:
@@ -682,24 +679,32 @@ def _small_map(run_id: str) -> bytes | None:
     return None if found is None else plots.map_image(flat(found[0])[0], found[1]["labels"], size=240)
 
 
+MAP_WORDS = "Points that move from one cloud into groups of one colour each while a network is trained"
 LIVING_FRAMES, LIVING_STEPS, LIVING_SIZE, MILLISECONDS = 9, 4, 300, 90
 
 
-def living_map(run_id: str) -> None:
+def living_map(run_id: str, place: DeltaGenerator) -> None:
     """A run's frames as a picture that moves by itself from before training to the end, over and over; it stands
-    still for those who asked their system for less motion."""
-    moving, still = _living_map(run_id)
-    words = "Points that move from one cloud into groups of one colour each while a network is trained."
-    st.html(
-        f'''<picture><source media="(prefers-reduced-motion: reduce)" srcset="data:image/webp;base64,{still}">
-        <img src="data:image/webp;base64,{moving}" alt="{words}" style="width: 100%; max-width: 440px;
-        display: block; margin: auto;"></picture>'''
-    )
+    still for those who asked their system for less motion. Its last frame is there at once."""
+    picture = _small_map(run_id)
+    if picture is None:
+        return
+    still = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    place.html(_framed(f'<img src="{still}" alt="{MAP_WORDS}">'))
+    moving = f"data:image/webp;base64,{_living_map(run_id)}"
+    source = f'<source media="(prefers-reduced-motion: reduce)" srcset="{still}">'
+    place.html(_framed(f'<picture>{source}<img src="{moving}" alt="{MAP_WORDS}"></picture>'))
 
 
-@st.cache_data(max_entries=4, show_spinner="Drawing the map …")
-def _living_map(run_id: str) -> tuple[str, str]:
-    """(moving, still) as WebP in base64: a few frames, with straight ways between them, each scaled to one size."""
+def _framed(picture: str) -> str:
+    """The same room for the still and the moving picture."""
+    style = ".living img {width: 100%; max-width: 440px; aspect-ratio: 1; display: block; margin: auto;}"
+    return f'<style>{style}</style><div class="living">{picture}</div>'
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _living_map(run_id: str) -> str:
+    """WebP in base64: a few frames, with straight ways between them, each scaled to one size."""
     import numpy as np
     from PIL import Image
 
@@ -719,10 +724,8 @@ def _living_map(run_id: str) -> tuple[str, str]:
     ]
     drawn = [plots.map_image(way, labels, LIVING_SIZE, 1.5, 1500) for way in (*ways, clouds[-1])]
     pictures = [Image.open(io.BytesIO(png)) for png in drawn]
-    moving, still = io.BytesIO(), io.BytesIO()
+    moving = io.BytesIO()
     times = [900] + [MILLISECONDS] * (len(pictures) - 2) + [2500]
-    pictures[0].save(
-        moving, "WEBP", save_all=True, append_images=pictures[1:], duration=times[: len(pictures)], loop=0, quality=70
-    )
-    pictures[-1].save(still, "WEBP", quality=80)
-    return base64.b64encode(moving.getvalue()).decode(), base64.b64encode(still.getvalue()).decode()
+    more = {"append_images": pictures[1:], "duration": times[: len(pictures)], "loop": 0, "quality": 70}
+    pictures[0].save(moving, "WEBP", save_all=True, **more)
+    return base64.b64encode(moving.getvalue()).decode()

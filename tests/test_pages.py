@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from semidml import runs, worker
+from semidml.config import RunConfig
+
 ROOT = Path(__file__).parents[1]
 TRAIN = "pages/1_Train.py"
 
@@ -81,6 +84,36 @@ def test_too_few_labels_are_said_before_training() -> None:
     app = opened(TRAIN, pl="0.1")
     assert "a metric loss needs at least 3" in words(app)
     assert next(b for b in app.button if b.label == "Train").disabled
+
+
+def finished(**knobs: object) -> runs.Run:
+    """A run of the digits, trained here."""
+    run = runs.create(RunConfig(**{"model": "dml", "epochs": 1} | knobs))
+    for _ in worker.execute(run):
+        pass
+    return run
+
+
+def test_a_finished_run_is_shown_beside_the_one_before() -> None:
+    first, second = finished(), finished(seed=5, epochs=2)
+    app = opened(TRAIN, run=second.id)
+    said = words(app)
+    assert "Epoch 2 of 2 · 1,797 points" in said
+    assert "The knobs have moved on since this run" in said  # they are at the defaults, the run is of another model
+    assert "Settings: epochs 1 → 2, seed 0 → 1" not in said and "seed 0 → 5" in said
+    assert [metric.label for metric in app.metric][:2] == ["kNN, all labels", "kNN, seen labels"]
+    next(b for b in app.button if b.label == "Back to its knobs").click().run()
+    assert not app.exception and "have moved on" not in words(app)
+    assert (app.session_state["model"], app.session_state["seed"]) == ("dml", 5)
+    assert opened().markdown and first.id in [run.id for run in runs.list_runs()]  # Home with a gallery opens too
+
+
+def test_a_damaged_run_and_a_missing_one_do_not_break_the_page() -> None:
+    run = runs.create(RunConfig())
+    (run.path / "config.json").write_text("{")
+    assert "damaged" in words(opened(TRAIN, run=run.id))
+    assert "is not here (any more)" in words(opened(TRAIN, run="../../no-such-place"))
+    opened()
 
 
 def test_the_pages_load_nothing_heavy() -> None:

@@ -72,7 +72,7 @@ def test_a_run_stops_and_goes_on_and_a_killed_worker_is_said(page: Page, app) ->
 
 def test_the_link_carries_the_knobs(page: Page) -> None:
     ready(page, "/Train?data=digits&model=dml-ae&alpha=0.5&latent_dim=4&seed=7")
-    expect(page.get_by_role("combobox", name="Latent dimensions")).to_have_value("4")
+    expect(page.get_by_role("combobox", name="Dimensions")).to_have_value("4")
     page.wait_for_url(re.compile(r"alpha=0\.5"))
     assert "latent_dim=4" in page.url and "seed=7" in page.url
     page.get_by_text("No decoder", exact=True).click()
