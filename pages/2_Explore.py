@@ -40,10 +40,11 @@ def pick() -> runs.Run | None:
     if st.session_state.get("explored") not in there:
         st.session_state["explored"] = first_choice(list(there.values())).id
     st.session_state["explored run"] = st.session_state["explored"]  # each time: its words, and so the widget, change
+    words = {run.id: ui.run_words(run) for run in there.values()}  # now: they change while a run goes on
     chosen = st.selectbox(
         "Run",
         list(there),
-        format_func=lambda run_id: ui.run_words(there[run_id]),
+        format_func=words.__getitem__,
         key="explored run",
         on_change=lambda: st.session_state.update({"explored": st.session_state["explored run"]}),
         help="Every run of this machine's folder, newest first, and the runs that come with the project.",
@@ -437,7 +438,8 @@ def a_region(run: runs.Run, found: Points, names: list[str], region: list[int]) 
     button.button("Let go", icon=":material/close:", on_click=let_go, width="stretch", key="let go")
     wrong = ui.percent(float(found.wrong[region].mean()))
     st.caption(f"{int(found.rows['seen'][region].sum()):,} with a seen label; {wrong} are predicted wrongly.")
-    ui.chart(plots.class_counts(explore.in_charts(names), {"points": counts.tolist()}, ui.dark()), "region counts")
+    state, shown = (tuple(names), tuple(counts), ui.dark()), explore.in_charts(names)
+    ui.chart("region", state, lambda: plots.class_counts(shown, {"points": counts.tolist()}, ui.dark()))
     missing = missing_images(run)
     if missing:
         st.info(missing, icon=":material/hide_image:")
@@ -567,10 +569,11 @@ def curves(run: runs.Run, found: Points, names: list[str]) -> None:
         st.info("Curves need two finished epochs.", icon=":material/show_chart:")
         return
     loss, score = st.columns(2)
+    low, state = floors(run), ("explore", run.id, explore.stamp(run, "history.jsonl"), ui.dark())
     with loss:
-        ui.chart(plots.loss_curves(history, ui.dark()), "loss")
+        ui.chart("loss", state, lambda: plots.loss_curves(history, ui.dark()))
     with score:
-        ui.chart(plots.score_curves(history, floors(run), evaluate.SCORE_TITLES, ui.dark()), "scores")
+        ui.chart("scores", state, lambda: plots.score_curves(history, low, evaluate.SCORE_TITLES, ui.dark()))
     st.caption("Scores of every epoch are of the points drawn; the final ones are of all rows.")
 
 
@@ -587,7 +590,8 @@ def confusion(run: runs.Run, found: Points, names: list[str]) -> None:
         st.info("No test row is drawn.")
         return
     counts = evaluate.confusion(labels, predictions, len(names))
-    ui.chart(plots.confusion_figure(counts, explore.in_charts(names), ui.dark()), "confusion")
+    state, shown = (tuple(names), counts.tobytes(), ui.dark()), explore.in_charts(names)
+    ui.chart("confusion", state, lambda: plots.confusion_figure(counts, shown, ui.dark()))
     right = ui.percent(evaluate.accuracy(labels, predictions))
     st.caption(
         f"After epoch {found.epoch}: {right} of the {len(labels):,} test rows drawn are right, "

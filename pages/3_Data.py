@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from semidml import explore, plots, ui
+from semidml import explore, plots, runs, ui
 from semidml.config import RunConfig, knobs, seen_labels, shown
 from semidml.data import DATASETS, labels, store
 
@@ -22,20 +22,26 @@ or a **.zip** of class folders: `cats/1.png`, `dogs/1.jpg`. Without a test split
 # ---- which data set
 
 
-def pick() -> store.Available | None:
+def pick() -> store.Available:
     """The data set that the page is about: the link's, or the one chosen here."""
     there = {one.name: one for one in store.available()}
     asked = st.query_params.get("data")
-    if asked and asked != st.session_state.get("data page link"):
+    if asked is not None and asked != st.session_state.get("data page link"):
         st.session_state["data page link"] = asked
         if asked in there:
-            st.session_state["data set"] = asked
+            st.session_state["looked at"] = asked
         else:
             st.warning(f"There is no data set called {plain(asked)} here.", icon=":material/link_off:")
-    if st.session_state.get("data set") not in there:
-        st.session_state["data set"] = next(iter(there))
+    if st.session_state.get("looked at") not in there:
+        st.session_state["looked at"] = next(iter(there))
+    st.session_state["data set"] = st.session_state["looked at"]  # each time: its words, and so the widget, change
+    words = {name: ui.data_title(name) for name in there}
     name = st.selectbox(
-        "Data set", list(there), format_func=lambda n: ui.data_title(n), key="data set", persist_state="session"
+        "Data set",
+        list(there),
+        format_func=words.__getitem__,
+        key="data set",
+        on_change=lambda: st.session_state.update({"looked at": st.session_state["data set"]}),
     )
     st.session_state["data page link"] = st.query_params["data"] = name
     return there[name]
@@ -53,7 +59,7 @@ def describe(one: store.Available) -> None:
     if entry:
         st.markdown(f"**{entry.title}**: {entry.summary}.")
     else:
-        st.markdown(f"**Your own**: {plain(one.title)}, {one.megabytes:.1f} MB on disk.")
+        st.markdown(f"**Your own**: {plain(one.title)}, {runs.size_words(1e6 * one.megabytes)} on disk.")
     if facts:
         channels, height, width = facts["shape"]
         rows = [f"{facts['train']:,} training"]
@@ -87,8 +93,10 @@ def fetch(one: store.Available) -> None:
         args=(one.name,),
         key="fetch",
     )
+    files = ", ".join(f"`{file}`" for file in one.facts["files"])
     st.caption(
-        f"It comes from its makers' own addresses, is checked, and lies in `{ui.short(store.data_folder())}` then."
+        f"It is fetched from its makers, checked, and kept in `{ui.short(store.data_folder())}`. "
+        f"Without a network, put {files} there."
     )
     if working:
         st.fragment(fetching, run_every=SECONDS_LIVE)(one.name)
@@ -124,7 +132,8 @@ def look(name: str) -> None:
     left, right = st.columns([1, 1.7], gap="large")
     with left:
         st.markdown("**Images of each class**")
-        ui.chart(plots.class_counts(titles, {"training": train, "test": test}, ui.dark()), "counts")
+        state, counts = (*titles, *train, *test, ui.dark()), {"training": train, "test": test}
+        ui.chart("counts", state, lambda: plots.class_counts(titles, counts, ui.dark()))
     with right:
         first = which_classes(names)
         head, button = st.columns([3, 1], vertical_alignment="center")
@@ -133,7 +142,8 @@ def look(name: str) -> None:
         button.button("Others", icon=":material/shuffle:", on_click=draw_others, width="stretch", key="others")
         shown_classes = range(first, min(first + CLASSES_AT_ONCE, len(names)))
         images = explore.of_each_class(data, shown_classes, IMAGES_A_CLASS, seed=draw)
-        ui.chart(plots.image_grid(images, [titles[c] for c in shown_classes], ui.dark()), "grid")
+        rows, state = [titles[c] for c in shown_classes], (name, draw, sum(int(i.sum()) for i in images), ui.dark())
+        ui.chart("grid", state, lambda: plots.image_grid(images, rows, ui.dark()))
 
 
 def draw_others() -> None:
@@ -194,7 +204,9 @@ def seen(name: str) -> None:
     st.markdown(f"This setting sees **{words}**{redrawn}.")
     left, right = st.columns([1, 1.7], gap="large")
     with left:
-        ui.chart(plots.class_counts(explore.in_charts(names), {"seen": drawn.counts}, ui.dark()), "seen counts")
+        titles = explore.in_charts(names)
+        state, counts = (*titles, *drawn.counts, ui.dark()), {"seen": drawn.counts}
+        ui.chart("seen", state, lambda: plots.class_counts(titles, counts, ui.dark()))
     with right:
         st.image(plots.image_sheet(drawn.images), width="stretch")
         part = "All" if len(drawn.images) == drawn.n else f"{len(drawn.images)} of the"
@@ -227,7 +239,11 @@ def upload() -> None:
     """A file, a name, a button; errors as the reader words them."""
     round_ = st.session_state.setdefault("upload round", 0)
     file = st.file_uploader(
-        "Your images", type=["npz", "zip"], key=f"upload {round_}", help="At most 50 MB. It stays on this machine."
+        "Your images",
+        type=["npz", "zip"],
+        key=f"upload {round_}",
+        help="At most 50 MB. It stays on this machine.",
+        on_change=lambda: st.session_state.pop("upload error", None),
     )
     name = st.text_input(
         "Name it",
@@ -245,7 +261,7 @@ def upload() -> None:
         else:
             st.session_state.pop("upload error", None)
             st.session_state["upload round"] = round_ + 1
-            st.session_state["asked data set"] = added.name
+            st.session_state["looked at"] = added.name
             st.session_state["upload added"] = added.name
             st.rerun()
     if error := st.session_state.get("upload error"):
@@ -258,7 +274,10 @@ def an_upload(one: store.Available) -> None:
     """An upload with its size, and a way to delete it that asks first."""
     words, button = st.columns([3, 1.4], vertical_alignment="center")
     rows = f", {one.facts['train'] + one.facts['test']:,} images" if one.facts else ""
-    words.markdown(f"{plain(one.name)}{rows}, {one.megabytes:.1f} MB" + (":material/warning:" if one.problem else ""))
+    words.markdown(
+        f"{plain(one.name)}{rows}, {runs.size_words(1e6 * one.megabytes)}"
+        + (":material/warning:" if one.problem else "")
+    )
     with button.popover("Delete", icon=":material/delete:"):
         st.write(f"Delete the images {plain(one.name)}? Runs trained on them keep their maps, but lose the pictures.")
         st.button("Delete", type="primary", on_click=delete, args=(one.name,), key=f"delete {one.name}")
@@ -306,8 +325,6 @@ def overview() -> None:
 ui.page("Data", ":material/image:")
 st.title("Data")
 st.markdown("Images to train on: what is on this machine, what can be **fetched**, and **your own**.")
-if (asked := st.session_state.pop("asked data set", None)) is not None:
-    st.session_state["data set"] = asked
 one = pick()
 describe(one)
 if one.here:

@@ -191,6 +191,16 @@ def enlarged(image: np.ndarray, side: int) -> np.ndarray:
     return large[0] if len(large) == 1 else large.transpose(1, 2, 0)
 
 
+def reduced(images: np.ndarray, most: int = 64) -> np.ndarray:
+    """Images of at most `most` pixels a side, means over square blocks: uint8 (m, C, H, W) -> uint8 (m, C, h, w)."""
+    times = -(-max(images.shape[2:]) // most)
+    if times <= 1:
+        return images
+    height, width = (side // times for side in images.shape[2:])
+    blocks = images[:, :, : height * times, : width * times].reshape(*images.shape[:2], height, times, width, times)
+    return blocks.mean(axis=(3, 5)).round().astype(np.uint8)
+
+
 class Near(NamedTuple):
     """Neighbours of a point, the nearest first."""
 
@@ -233,10 +243,11 @@ def class_counts(data: "Dataset") -> tuple[list[str], list[int], list[int]]:
 
 
 def of_each_class(data: "Dataset", classes: Sequence[int], most: int, seed: int) -> list[np.ndarray]:
-    """Training images of each of the classes, drawn with the seed, at most `most`: a list of uint8 (m, C, H, W)."""
+    """Training images of each of the classes, drawn with the seed, at most `most`, `reduced`: a list of uint8
+    (m, C, h, w)."""
     labels, rng = data.train.labels.numpy(), np.random.default_rng(seed)
     rows = [np.flatnonzero(labels == c) for c in classes]
-    return [data.train.images[rng.permutation(of_class)[:most]].numpy() for of_class in rows]
+    return [reduced(data.train.images[rng.permutation(of_class)[:most]].numpy()) for of_class in rows]
 
 
 class SeenImages(NamedTuple):
@@ -245,7 +256,7 @@ class SeenImages(NamedTuple):
     n: int  # seen labels
     redraws: int  # draws thrown away because a metric loss could not have learned from them
     counts: list[int]  # of each class
-    images: np.ndarray  # uint8 (m, C, H, W), class after class
+    images: np.ndarray  # uint8 (m, C, h, w), class after class, `reduced`
 
 
 def seen_images(config: RunConfig, data: "Dataset", most: int) -> SeenImages:
@@ -258,7 +269,7 @@ def seen_images(config: RunConfig, data: "Dataset", most: int) -> SeenImages:
     shown = grouped(labels, rows, most)
     shown = shown[np.argsort(labels[shown], kind="stable")]
     counts = np.bincount(labels[rows], minlength=len(data.class_names)).tolist()
-    return SeenImages(len(rows), drawn.redraws, counts, splits.train.images[shown].numpy())
+    return SeenImages(len(rows), drawn.redraws, counts, reduced(splits.train.images[shown].numpy()))
 
 
 # ---- what the decoder makes of it

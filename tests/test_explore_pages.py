@@ -1,0 +1,302 @@
+"""Explore and Data open, answer, and say what is missing or wrong; AppTest draws them without a browser."""
+
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from semidml import explore, runs
+from semidml.config import RunConfig
+from semidml.data import store
+
+ROOT = Path(__file__).parents[1]
+EXPLORE, DATA = "pages/2_Explore.py", "pages/3_Data.py"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two finished runs of digits: `plane`, an autoencoder in 2 dimensions, and `deep`, without a decoder in 4."""
+    from semidml import worker
+
+    folder = tmp_path_factory.mktemp("trained")
+    settings = {
+        "plane": {"model": "dml-ae", "alpha": 0.1, "epochs": 3},
+        "deep": {"model": "dml", "latent_dim": 4, "epochs": 2},
+    }
+    for name, knobs in settings.items():
+        run = runs.create(RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=folder / name)
+        for _ in worker.execute(run):
+            pass
+        assert run.status().state == "done", run.status().reason
+    return folder
+
+
+@pytest.fixture
+def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Own copies of the runs, own data, no shipped runs."""
+    shutil.copytree(trained, tmp_path / "runs")
+    monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(runs, "shipped", lambda: tmp_path / "none")
+    yield tmp_path / "runs"
+
+
+def opened(page: str, **link: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    app.switch_page(page)
+    for name, value in link.items():
+        app.query_params[name] = value
+    return checked(app.run())
+
+
+def checked(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    return app
+
+
+def words(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.warning, app.error, app.info, app.success)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+# ---- Explore
+
+
+def test_a_run_opens_with_a_point_that_answers(folder: Path) -> None:
+    app = opened(EXPLORE, run="plane")
+    said = words(app)
+    assert "1,797 points: 1,297 training and 500 test rows" in said
+    assert "130 with a seen label" in said and "Squared error of the reconstruction" in said
+    assert "Nearest seen labels" in said and "Nearest other rows" in said
+    assert {metric.label for metric in app.metric} >= {"kNN", "1-NN", "k-means AMI", "recall at 1", "spread"}
+    assert app.query_params["run"] == "plane"
+
+
+def test_without_runs_the_page_leads_to_train(folder: Path) -> None:
+    shutil.rmtree(folder)
+    assert "There is no run yet" in words(opened(EXPLORE))
+
+
+@pytest.mark.parametrize("name", ["../../etc", "gone", "<script>alert(1)</script>", "a\0b", ""])
+def test_a_link_to_no_run_is_said(folder: Path, name: str) -> None:
+    app = opened(EXPLORE, run=name)
+    assert "There is no run called" in app.warning[0].value
+    assert app.selectbox(key="explored run").value in ("plane", "deep")
+
+
+@pytest.mark.parametrize("section", ["Scores", "Curves", "Confusion", "Reconstructions", "Points", "Downloads"])
+@pytest.mark.parametrize("run", ["plane", "deep"])
+def test_every_section_opens(folder: Path, run: str, section: str) -> None:
+    app = opened(EXPLORE, run=run)
+    app.session_state["section"] = section
+    checked(app.run())
+    assert not app.error
+    if (run, section) == ("deep", "Reconstructions"):
+        assert "no decoder that was trained" in app.info[-1].value
+    if section == "Points":
+        assert len(app.dataframe[-1].value) == 1797
+
+
+@pytest.mark.parametrize("colour", ["class", "prediction", "seen", "error"])
+def test_every_colour_and_part_is_drawn(folder: Path, colour: str) -> None:
+    app = opened(EXPLORE, run="plane")
+    app.session_state["colour"], app.session_state["part"] = colour, "test"
+    assert "500 points: 500 test rows" in words(checked(app.run()))
+
+
+def test_more_than_two_dimensions_are_drawn_by_pca_until_another_map_is_asked_for(folder: Path) -> None:
+    app = opened(EXPLORE, run="deep")
+    assert "PCA of 4 dimensions: the plane holds" in words(app)
+    app.session_state["projection"] = "umap"
+    app.run()
+    assert "about 13 s" in words(app) and "PCA of 4 dimensions" in words(app)
+    points = np.random.default_rng(0).normal(size=(1797, 2)).astype(np.float32)
+    runs.get("deep").keep_projection("umap-0002", points=points)
+    assert "UMAP of 4 dimensions" in words(checked(app.run()))
+
+
+def test_the_point_stays_when_the_epoch_moves(folder: Path) -> None:
+    app = opened(EXPLORE, run="plane")
+    app.selectbox(key="point").set_value(7).run()
+    app.select_slider(key="epoch plane").set_value(1).run()
+    checked(app)
+    assert app.selectbox(key="point").value == 7
+    assert app.selectbox(key="explored run").value == "plane"
+
+
+def test_a_damaged_frame_is_said_and_another_epoch_is_drawn(folder: Path) -> None:
+    (folder / "plane" / "frames" / "0003.npz").write_bytes(b"not a zip")
+    app = opened(EXPLORE, run="plane")
+    assert "epoch 3 is damaged" in app.error[0].value
+    app.select_slider(key="epoch plane").set_value(2).run()
+    assert not checked(app).error and "1,797 points" in words(app)
+
+
+@pytest.mark.parametrize("content", ["missing", "other lengths", "objects"])
+def test_frames_that_lie_are_refused(folder: Path, content: str) -> None:
+    path = folder / "plane" / "rows.npz"
+    rows = dict(np.load(path))
+    if content == "missing":
+        path.unlink()
+    elif content == "other lengths":
+        np.savez(path, **{**rows, "labels": rows["labels"][:5]})
+    else:
+        np.savez(path, **{**rows, "labels": np.array([None] * len(rows["labels"]), dtype=object)})
+    assert len(opened(EXPLORE, run="plane").error) == 1
+
+
+def test_a_run_deleted_while_it_is_shown(folder: Path) -> None:
+    app = opened(EXPLORE, run="plane")
+    shutil.rmtree(folder / "plane")
+    checked(app.run())
+    assert app.selectbox(key="explored run").value == "deep"
+
+
+def test_a_damaged_folder_is_said(folder: Path) -> None:
+    (folder / "plane" / "config.json").write_text("{")
+    app = opened(EXPLORE, run="plane")
+    assert "damaged" in words(app)
+
+
+def test_a_run_whose_data_are_not_here_keeps_its_map(folder: Path) -> None:
+    path = folder / "plane" / "config.json"
+    details = json.loads(path.read_text())
+    details["config"]["data"] = "kmnist"
+    path.write_text(json.dumps(details))
+    app = opened(EXPLORE, run="plane")
+    assert "The pictures of this run cannot be shown" in words(app) and "1,797 points" in words(app)
+    app.session_state["section"] = "Reconstructions"
+    assert not checked(app.run()).error
+
+
+def test_a_failed_run_shows_its_reason_and_its_last_frames(folder: Path) -> None:
+    path = folder / "plane" / "status.json"
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"state": "failed", "reason": "the loss was no longer finite"})
+    )
+    (folder / "plane" / "metrics.json").unlink()
+    app = opened(EXPLORE, run="plane")
+    assert "The loss was no longer finite" in app.warning[0].value
+    assert "1,797 points" in words(app) and "final scores are computed at a run's end" in words(app)
+
+
+def test_a_score_that_failed_is_shown_with_its_reason(folder: Path) -> None:
+    path = folder / "plane" / "metrics.json"
+    metrics = json.loads(path.read_text()) | {"kmeans_ami": None, "failed": {"kmeans_ami": "needs 10 distinct points"}}
+    path.write_text(json.dumps(metrics))
+    app = opened(EXPLORE, run="plane")
+    assert "k-means AMI could not be computed: needs 10 distinct points" in words(app)
+    assert next(metric.value for metric in app.metric if metric.label == "k-means AMI") == "–"
+
+
+def test_rename_and_delete(folder: Path) -> None:
+    app = opened(EXPLORE, run="plane")
+    app.text_input(key="new name plane").set_value("../up").run()
+    app.button(key="rename").click().run()
+    assert "a run's name is 1 to 80 letters" in words(checked(app))
+    app.text_input(key="new name plane").set_value("flat").run()
+    app.button(key="rename").click().run()
+    assert checked(app).query_params["run"] == "flat" and (folder / "flat").is_dir()
+    assert app.button(key="delete run").disabled
+    app.checkbox(key="sure flat").check().run()
+    app.button(key="delete run").click().run()
+    assert not (folder / "flat").exists() and checked(app).selectbox(key="explored run").value == "deep"
+
+
+def test_forest_and_mlp_are_computed_beside_the_page_and_kept(folder: Path) -> None:
+    app = opened(EXPLORE, run="plane")
+    app.button(key="slow scores").click().run()
+    checked(app)
+    for task in list(explore._tasks.values()):
+        task.wait(120)
+    labels_shown = [metric.label for metric in checked(app.run()).metric]
+    assert "random forest" in labels_shown and "MLP" in labels_shown
+    assert json.loads((folder / "plane" / "metrics.json").read_text())["seconds"] > 0
+
+
+# ---- Data
+
+
+def test_data_shows_what_is_here(folder: Path) -> None:
+    app = opened(DATA)
+    assert "1,297 training · 500 test images of 8 x 8 pixels, grey, in 10 classes" in words(app)
+    assert "130 of 1,297 labels" in words(app)
+    table = app.dataframe[-1].value
+    assert list(table[table["Here"]]["Data set"]) == ["Digits 8x8"] and "OrganAMNIST" in set(table["Data set"])
+
+
+@pytest.mark.parametrize("name", ["../../etc", "<b>x</b>", "/etc/passwd"])
+def test_a_link_to_no_data_set_is_said(folder: Path, name: str) -> None:
+    app = opened(DATA, data=name)
+    assert "There is no data set called" in app.warning[0].value and app.selectbox(key="data set").value == "digits"
+
+
+def test_a_fetch_without_a_network_names_folder_and_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from semidml.data import fetch
+
+    monkeypatch.setattr(fetch, "unreachable", lambda urls, *seconds: dict.fromkeys(urls, "no network"))
+    app = opened(DATA, data="kmnist")
+    assert "Fetch Kuzushiji-MNIST (21 MB)" in labels(app) and "CC BY-SA 4.0" in words(app)
+    app.button(key="fetch").click().run()
+    explore.task(("fetch", "kmnist")).wait(20)
+    said = checked(app.run()).error[0].value
+    assert "no network" in said and "KMNIST/raw" in said and "train-images-idx3-ubyte.gz" in said
+    assert str(store.data_folder()) in said
+    explore.forget(("fetch", "kmnist"))
+
+
+def test_a_setting_that_cannot_be_drawn_says_why(folder: Path) -> None:
+    app = opened(DATA)
+    app.select_slider(key="seen pl digits").set_value(0.01).run()
+    assert "a metric loss needs at least 3" in checked(app).error[0].value
+    app.select_slider(key="seen pl digits").set_value(1.0).run()
+    app.selectbox(key="seen sampling").set_value("balanced").run()
+    assert "1 or 2 a class" in words(checked(app))
+
+
+def small_npz(rows: int = 40, named: int = 40) -> bytes:
+    images = np.random.default_rng(0).integers(0, 255, (rows, 6, 6), dtype=np.uint8)
+    file = io.BytesIO()
+    np.savez(file, train_images=images, train_labels=np.arange(named) % 2, class_names=np.array(["<i>a</i>", "b"]))
+    return file.getvalue()
+
+
+def test_an_upload_is_shown_and_deleted(folder: Path) -> None:
+    store.save_upload("mine", small_npz(), "mine.npz")
+    app = opened(DATA, data="mine")
+    assert "32 training · 8 test images of 6 x 6 pixels" in words(app) and "were held out" in app.info[0].value
+    app.button(key="delete mine").click().run()
+    assert checked(app).selectbox(key="data set").value == "digits" and "No uploads yet" in words(app)
+
+
+def test_a_damaged_upload_is_said(folder: Path) -> None:
+    store.save_upload("mine", small_npz(), "mine.npz")
+    (store.data_folder() / "uploads" / "mine.npz").write_bytes(b"torn")
+    app = opened(DATA, data="mine")
+    assert "cannot be read as an .npz file" in app.error[0].value
+
+
+@pytest.mark.parametrize("page", [EXPLORE, DATA])
+def test_opening_a_page_loads_nothing_heavy_itself(page: str) -> None:
+    import ast
+
+    tree = ast.parse((ROOT / page).read_text())
+    imported: Callable[[ast.AST], list[str]] = lambda node: (  # noqa: E731
+        [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+    )
+    found = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in imported(node)
+    }
+    assert not found & {"torch", "sklearn", "umap", "torchvision", "scipy"}
