@@ -177,8 +177,8 @@ def pick_run() -> runs.Run | None:
     """The run that is shown: the link's, the one just started, the one that runs now, the newest; None without any."""
     there = {run.id: run for run in runs.list_runs()}
     asked = st.query_params.get("run")
-    if asked and asked != st.session_state.get("asked run"):
-        st.session_state["asked run"] = asked
+    if asked and ui.is_news("run", asked):
+        ui.wrote("run", asked)
         show(asked)
     wanted = st.session_state.get("shown run")
     if wanted and wanted not in there:
@@ -199,7 +199,7 @@ def pick_run() -> runs.Run | None:
         on_change=lambda: show(st.session_state["run shown"]),
         help="Every run of this machine's folder, newest first, and the runs that come with the project.",
     )
-    st.session_state["asked run"] = chosen
+    ui.wrote("run", chosen)
     show(chosen)
     st.query_params["run"] = chosen
     return there[chosen]

@@ -43,6 +43,7 @@ TRAIN = "pages/1_Train.py"
 EXPLORE = "pages/2_Explore.py"
 DATA = "pages/3_Data.py"
 SIDEBAR = 240  # pixels wide; folded away on a phone
+SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
 SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
 NAMES = {
     "data": "Data",
@@ -75,6 +76,8 @@ def page(title: str, icon: str = ":material/scatter_plot:") -> None:
         layout="wide",
         initial_sidebar_state=SIDEBAR,
     )
+    st.session_state["arrived"] = st.session_state.get("page") != title  # from another page, or in a new tab
+    st.session_state["page"] = title
     st.html(STYLE)
     warm_up()
     _whole_pandas()
@@ -212,11 +215,11 @@ def read_link() -> None:
     that it does not name take their defaults. What is wrong with it stays on the page until a knob moves."""
     known = knobs()
     raw = {name: st.query_params[name] for name in st.query_params if name in known}
-    if raw and raw != st.session_state.get("written link"):
+    if raw and is_news("knobs", raw):
         values, problems = _parsed(raw)
         st.session_state["chosen knobs"] = values
         st.session_state["link problems"] = problems
-        st.session_state["written link"] = raw
+        wrote("knobs", raw)
     for problem in st.session_state.get("link problems", []):
         st.warning(f"The link was not followed in one place: {problem}.", icon=":material/link_off:")
 
@@ -241,7 +244,25 @@ def write_link(config: RunConfig) -> None:
     others = {name: st.query_params[name] for name in st.query_params if name not in knobs()}
     if dict(st.query_params) != others | link:
         st.query_params.from_dict(others | link)
-    st.session_state["written link"] = link
+    wrote("knobs", link)
+
+
+def is_news(part: str, value: object) -> bool:
+    """Whether what the address says came from outside. A request may carry an address that is some writes old, so what
+    this page wrote itself within the last seconds is no news, unless the visitor has just come from elsewhere."""
+    known = st.session_state.setdefault("links written", {}).get(part, [])
+    own = [old for old, until in known if until is None or time.time() < until]
+    return value not in own or (bool(st.session_state.get("arrived")) and value != own[-1])
+
+
+def wrote(part: str, value: object) -> None:
+    """Notes what the address says from now on."""
+    written = st.session_state.setdefault("links written", {})
+    known = [(old, until) for old, until in written.get(part, []) if until is None or time.time() < until]
+    if not known or known[-1][0] != value:
+        until = time.time() + SECONDS_OLD
+        known = [(old, until if end is None else end) for old, end in known if old != value]
+        written[part] = [*known, (value, None)]
 
 
 def link_of(config: RunConfig) -> dict[str, str]:

@@ -68,6 +68,18 @@ def test_what_a_link_says_wrongly_is_said(name: str, value: str, said: str) -> N
     assert app.session_state["data"] == "digits"
 
 
+def test_a_request_with_an_old_address_takes_nothing_back() -> None:
+    """While knobs move quickly, a request may still carry the address from before the last move."""
+    app = opened(TRAIN, alpha="0.5")
+    next(slider for slider in app.select_slider if slider.key == "alpha").set_value(0.1).run()
+    app.query_params["alpha"] = "0.5"
+    app.run()
+    assert app.session_state["alpha"] == 0.1
+    app.query_params["alpha"] = "0.3"  # this one was never the page's own: somebody followed a link
+    app.run()
+    assert app.session_state["alpha"] == 0.3 and not app.exception
+
+
 def test_alpha_goes_with_the_decoder() -> None:
     app = opened(TRAIN, model="dml", alpha="1")
     assert "alpha" not in [slider.key for slider in app.select_slider]
