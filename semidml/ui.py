@@ -320,6 +320,8 @@ def _moved(name: str) -> None:
     """A widget was moved: remember it; with another data set or model, what suits that one comes back."""
     chosen()[name] = st.session_state[name]
     st.session_state["link problems"] = []
+    if name == "data":  # the words of this slider's choices, counts of labels, are now others: tell the browser
+        st.session_state["pl"] = current("pl")
     if name in ("data", "model"):
         for suited in {
             knob for family in ("data", "model") for entry in FAMILIES[family].values() for knob in entry.defaults
@@ -372,8 +374,8 @@ def official_rows(name: str) -> int:
 
 
 def data_title(name: str) -> str:
-    """A data set's title, and whether it has yet to be fetched."""
-    return entry_title("data", name) + ("" if is_here(name) else " (not here yet)")
+    """A data set in a list. The same at any time, as in `run_words`, so not whether it has been fetched."""
+    return entry_title("data", name)
 
 
 def is_here(name: str) -> bool:
@@ -415,18 +417,16 @@ def age_words(then: float) -> str:
 
 
 def run_words(run: "Run") -> str:
-    """A run in a list: setting, state or score, age."""
+    """A run in a list: setting, what else is unusual about it, when it was made, the end of its name. The same at any
+    time: a select box knows its choices by their words, and would lose one whose words change."""
     try:
-        name = setting(run.config())
+        config = run.config()
+        unusual = [f"{title(name).lower()} {shown(value)}" for name, value in config.changed().items() if name != "pl"]
+        name = " · ".join([setting(config), *([", ".join(unusual[:3])] if unusual else [])])
     except ValueError:
-        return f"{run.id} · damaged"
-    status = run.status()
-    state = status.state
-    if state == "done":
-        state = f"kNN {percent((run.metrics() or {}).get('knn_accuracy'))}"
-    elif state == "running":
-        state = f"epoch {status.epoch} of {status.epochs}"
-    return f"{name} · {state} · {'shipped' if run.is_shipped else age_words(run.created())}"
+        name = "damaged"
+    when = "shipped" if run.is_shipped else time.strftime("%-d %b, %H:%M", time.localtime(run.created()))
+    return f"{name} · {when} · {run.id if len(run.id) < 20 else run.id[-4:]}"
 
 
 def difference_words(name: str, before: float | None, after: float | None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from semidml import runs, worker
+from semidml import runs, ui, worker
 from semidml.config import RunConfig
 
 ROOT = Path(__file__).parents[1]
@@ -118,6 +118,15 @@ def test_a_finished_run_is_shown_beside_the_one_before() -> None:
     assert not app.exception and "have moved on" not in words(app)
     assert (app.session_state["model"], app.session_state["seed"]) == ("dml", 5)
     assert opened().markdown and first.id in [run.id for run in runs.list_runs()]  # Home with a gallery opens too
+
+
+def test_the_words_of_a_run_stay_the_same_while_it_goes_on() -> None:
+    """A select box knows a choice by its words: with others, the page would lose the run it shows."""
+    run = runs.create(RunConfig(epochs=1, model="dml"))
+    before = ui.run_words(run)
+    for _ in worker.execute(run):
+        assert ui.run_words(run) == before
+    assert run.status().state == "done" and ui.run_words(run) == before
 
 
 def test_a_damaged_run_and_a_missing_one_do_not_break_the_page() -> None:

@@ -39,6 +39,9 @@ def test_a_run_is_trained_seen_and_scored(page: Page, app) -> None:
     expect(caption).not_to_have_text(first)  # the frame moved on
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     expect(page.get_by_text("Done", exact=True).first).to_be_visible(timeout=60_000)
+    page.get_by_role("combobox", name="Dimensions").click()  # any move: the page goes on showing this run
+    page.get_by_role("option", name="4", exact=True).click()
+    expect(page.get_by_text("The knobs have moved on since this run: latent dimensions 2 → 4.")).to_be_visible()
     accuracy = page.get_by_test_id("stMetricValue").first
     expect(accuracy).to_have_text(re.compile(r"\d+\.\d %"))
     assert float(accuracy.inner_text().removesuffix(" %")) > 50  # chance is 10 %
@@ -80,6 +83,19 @@ def test_the_link_carries_the_knobs(page: Page) -> None:
     assert "alpha" not in page.url  # plain metric learning has no alpha
     page.reload(wait_until="domcontentloaded")
     expect(page.get_by_text("python -m semidml train", exact=False).first).to_be_attached()
+
+
+def test_labels_seen_keep_their_share_when_the_data_change(page: Page) -> None:
+    ready(page, "/Train?data=digits&pl=5")
+    expect(page.get_by_text("65 of 1,297 labels")).to_be_visible()
+    page.get_by_role("combobox", name="Data", exact=True).click()
+    page.get_by_role("option", name="MNIST", exact=True).click()
+    expect(page.get_by_text("3,000 of 60,000 labels")).to_be_visible()
+    expect(page.get_by_text("MNIST is not on this machine yet")).to_be_visible()
+    page.get_by_text("No decoder", exact=True).click()
+    page.wait_for_url(re.compile(r"model=dml(&|$)"))
+    assert "pl=5" in page.url
+    expect(page.get_by_text("3,000 of 60,000 labels")).to_be_visible()
 
 
 def test_a_wrong_link_is_said_and_nothing_else_happens(page: Page) -> None:
