@@ -788,7 +788,10 @@ def act(what: Any, done: str) -> None:
 def what_came_of_it() -> None:
     if said := st.session_state.pop("explore said", None):
         well, words = said
-        st.success(words, icon=":material/check:") if well else ui.trouble(words)
+        if well:
+            st.success(words, icon=":material/check:")
+        else:
+            ui.trouble(words)
 
 
 # ---- the page
@@ -855,7 +858,8 @@ ui.page("Explore", ":material/travel_explore:")
 st.html("<style>[data-testid='stMetricLabel'] p {white-space: normal !important;}</style>")
 st.title("Explore")
 st.markdown("Choose a run, **click a point**: its image, its reconstruction and its neighbours answer.")
-what_came_of_it()
+with st.container():  # always there: what follows must not move, or an open menu would close
+    what_came_of_it()
 choice, more = st.columns([5, 1], vertical_alignment="bottom")
 with choice:
     run = pick()

@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """The running app: url, folder of runs, the server's process."""
+    """The running app: url, folders of runs and of data, the server's process."""
     runs, data = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("data")
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -55,7 +55,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
         else:
             log.seek(0)
             pytest.fail(f"the app did not start within {SECONDS} s:\n{log.read()[-3000:]}")
-        yield SimpleNamespace(url=url, runs=runs, process=server)
+        yield SimpleNamespace(url=url, runs=runs, data=data, process=server)
     finally:
         server.terminate()
         try:
