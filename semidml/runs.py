@@ -953,9 +953,8 @@ class Writer:
             reason = "; ".join(part for part in (reason, self.run.resume_words() if saved else "") if part)
         epoch = self._last if self._last >= 0 else self.run.resume_epoch()
         latest = self._status.latest if self._status.step == 0 else self._last_line()
-        status = replace(
-            self._status, state=state, reason=reason, epoch=epoch, step=0, latest=latest, updated=time.time()
-        )
+        ended = {"state": state, "reason": reason, "epoch": epoch, "step": 0, "latest": latest, "updated": time.time()}
+        status = replace(self._status, **ended, owner={})  # nobody writes it any more; a run may be sent to others
         write_status(self.run, status)
         if state == "done":
             (self.path / "state.safetensors").unlink(missing_ok=True)

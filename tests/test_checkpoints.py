@@ -30,6 +30,9 @@ def test_a_shipped_run_is_whole(folder):
 def test_its_scores_come_out_again_from_its_weights(folder):
     run = runs.get(folder.name)
     anew, then = worker.evaluate_run(run), run.metrics()
+    assert anew["collapsed"] == then["collapsed"]
+    if then["collapsed"]:
+        return  # neighbours among points that coincide are a matter of rounding
     for name in ("knn_accuracy", "knn_accuracy_labelled", "recall_at_1"):
         assert anew[name] == pytest.approx(then[name], abs=0.01), name
 
