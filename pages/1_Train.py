@@ -338,7 +338,7 @@ def draw_map(run: runs.Run, frame: dict, rows: dict, newest: dict) -> None:
 
     def draw() -> object:
         names, dark = ui.class_names(run), ui.dark()
-        look = {"x_range": x_range, "y_range": y_range, "equal": False, "height": 460, "dark": dark}
+        look = {"x_range": x_range, "y_range": y_range, "equal": True, "height": 460, "dark": dark}
         return plots.latent_map(points, rows["labels"], names, seen=rows["seen"], **look)
 
     ui.chart("map", (run.id, int(frame["epoch"]), int(frame["step"]), x_range, y_range, ui.dark()), draw)
