@@ -76,11 +76,18 @@ def cut(words: object, most: int = 300) -> str:
 def heading(run: runs.Run) -> None:
     """Where the run stands, and what is missing."""
     status = run.status()
-    st.markdown(ui.state_words(run, status))
     if status.active:
         st.fragment(going_on, run_every=SECONDS_LIVE)(run.id, len(run.frames()))
+    else:
+        st.markdown(ui.state_words(run, status))
+    if status.state in ("failed", "interrupted"):
+        st.warning(sentence(status.reason or "It does not say why."), icon=":material/warning:")
     elif status.reason:
-        st.warning(sentence(status.reason), icon=":material/warning:")
+        st.caption(f"{sentence(status.reason)}.")
+    if status.state in ("stopped", "interrupted", "failed") and not run.is_shipped:
+        st.page_link(
+            ui.TRAIN, label="Resume it on the page Train", icon=":material/resume:", query_params={"run": run.id}
+        )
     for alarm in ui.alarms(status):
         st.warning(alarm, icon=":material/notification_important:")
 
@@ -255,9 +262,7 @@ def draw_map(run: runs.Run, found: Points, names: list[str], colour: str, part: 
         height=MAP_HEIGHT,
         dark=ui.dark(),
     )
-    chosen = {"marker": {"size": 15, "opacity": 1, "color": plots.INK[ui.dark()][0]}}
-    figure.update_traces(selected=chosen, unselected={"marker": {"opacity": 0.7}})
-    mark(figure, st.session_state.get("marked"))
+    mark(figure)
     figure.update_layout(legend={"orientation": "h", "y": -0.02, "yanchor": "top", "x": 0}, dragmode="zoom")
     figure.update_layout(modebar=MODE_BAR_LOOK, margin={"t": 30})
     key = f"map {run.id}"
@@ -272,11 +277,16 @@ def draw_map(run: runs.Run, found: Points, names: list[str], colour: str, part: 
     st.caption(map_words(run, found, part, len(visible), axes))
 
 
-def mark(figure: Any, position: int | None) -> None:
-    """Shows a point that was chosen elsewhere as if it had been clicked. After a click the figure stays as it was, so
-    that the map keeps its zoom, and shows the click itself."""
+def mark(figure: Any) -> None:
+    """Shows a point or a region as if it had been clicked. After a click on a point the figure stays as it was, so that
+    the map keeps its zoom, and shows the click itself."""
+    region = st.session_state.get("region") or []
+    strong = {} if region else {"size": 15, "color": plots.INK[ui.dark()][0]}
+    figure.update_traces(selected={"marker": {"opacity": 1, **strong}})
+    figure.update_traces(unselected={"marker": {"opacity": 0.15 if region else 0.7}})
     for trace in figure.data:
-        trace.selectedpoints = np.flatnonzero(trace.customdata == position).tolist()
+        chosen = np.isin(trace.customdata, region or [st.session_state.get("marked")])
+        trace.selectedpoints = np.flatnonzero(chosen).tolist()
 
 
 def clicked(key: str) -> None:
@@ -284,8 +294,9 @@ def clicked(key: str) -> None:
     hits = [np.ravel(point.get("customdata", [])) for point in st.session_state[key]["selection"]["points"]]
     chosen = [int(hit[0]) for hit in hits if len(hit)]
     if len(chosen) == 1:
-        choose_point(chosen[0], "map")
-    st.session_state["region"] = chosen if len(chosen) > 1 else []
+        choose_point(chosen[0], "list" if st.session_state.get("region") else "map")
+    elif chosen:
+        st.session_state["region"] = chosen
 
 
 def positions_of(found: Points, part: str) -> np.ndarray:
@@ -402,7 +413,10 @@ def image_and_reconstruction(run: runs.Run, rows: dict, position: int) -> None:
         else:
             pictures.append(explore.enlarged(decoded[0], PICTURE))
             captions.append("reconstruction")
-            words = f"Squared error of the reconstruction: {explore.squared_errors(original, decoded)[0]:.4f}"
+            words = (
+                f"Squared error of the reconstruction: {explore.squared_errors(original, decoded)[0]:.4f}, "
+                "by the newest weights kept"
+            )
     side_by_side(pictures, captions, PICTURE)
     if words:
         st.caption(words)

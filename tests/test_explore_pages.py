@@ -56,6 +56,7 @@ def opened(page: str, **link: str) -> AppTest:
 
 def checked(app: AppTest) -> AppTest:
     assert not app.exception, app.exception
+    assert not app.get("doc_string"), "a bare expression was written to the page"
     return app
 
 
