@@ -146,7 +146,8 @@ def images_of(run: runs.Run) -> Any:
 def missing_images(run: runs.Run) -> str:
     """Why the pictures cannot be shown, in words; "" when they can."""
     try:
-        images_of(run)
+        with st.spinner("Loading the images …"):
+            images_of(run)
     except ValueError as error:
         return f"The pictures of this run cannot be shown: {error}"
     return ""

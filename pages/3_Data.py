@@ -124,7 +124,8 @@ def fetching(name: str) -> None:
 
 def look(name: str) -> None:
     """Counts and a grid of images."""
-    data = store.load(name)
+    with st.spinner("Loading the images …"):
+        data = store.load(name)
     for note in data.notes:
         st.info(note, icon=":material/info:")
     names, train, test = explore.class_counts(data)
