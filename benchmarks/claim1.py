@@ -250,12 +250,12 @@ def main() -> None:
     chosen, gaps = chosen_table(chosen_pls, seeds, selected_on, kept)
     text = "\n\n".join(
         [
-            f"MNIST, n = {len(seeds)} seeds, mean ± sd, one thread a run, {machine()}. Cells: 5-NN accuracy on the "
+            f"MNIST, n = {len(seeds)} seeds, mean ± sd, one thread, {machine()}. Cells: 5-NN accuracy on the "
             "test set, classifier fitted on **all training labels / the seen labels only**.",
             f"**The paper's schedule** (by epoch, alpha .5, {PAPER['epochs']} epochs, triplet loss):",
             paper_table(dims, pls, seeds, kept),
             "\n".join(f"- d={dim}: {what}: **{'yes' if holds else 'no'}**" for dim, what, holds in told),
-            f"**Both losses in each step** (d=10, {CHOSEN['epochs']} epochs); alpha and margin selected with the labels "
+            f"**Both losses in each step** (d=10, {CHOSEN['epochs']} epochs); alpha and margin chosen with the labels "
             f"of 6,000 held-out images ({len(selected_on)} seed); paired differences on all labels, 95 % intervals:",
             chosen,
             "**Levels** (cosine decay of the learning rate; conv: lr .002):" if LEVELS else "",
