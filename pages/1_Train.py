@@ -156,6 +156,7 @@ def stop_wherever(run_id: str) -> None:
 
 def delete(run_id: str) -> None:
     act(lambda: runs.get(run_id).delete())
+    ui.forget_runs()
 
 
 def act(what: Callable[[], object]) -> None:

@@ -771,15 +771,18 @@ def manage(run: runs.Run | None) -> None:
 def rename(run_id: str) -> None:
     new = st.session_state[f"new name {run_id}"].strip()
     act(lambda: choose(runs.get(run_id).rename(new)), f"It is called {plain(new)} now.")
+    ui.forget_runs()
 
 
 def delete(run_id: str) -> None:
     act(lambda: runs.get(run_id).delete(), f"{plain(run_id)} is deleted.")
+    ui.forget_runs()
 
 
 def bring(file: Any) -> None:
     def take() -> None:
         choose(transfer.import_zip(file))
+        ui.forget_runs()
         st.session_state["import round"] += 1
 
     act(take, "The run is here.")

@@ -519,13 +519,18 @@ def look(run: "Run") -> tuple[dict[str, Any], dict[str, Any]] | None:
         return None
 
 
-@st.cache_resource(max_entries=2, show_spinner="Loading the images …")
 def dataset(name: str) -> Any:
-    """The Dataset of that name, loaded (not downloaded). Shared by all visitors: don't change it. Raises ValueError
-    when it is not here."""
+    """The Dataset of that name, loaded (not downloaded); `store` keeps the last two until their files change. Shared by
+    all visitors: don't change it. Raises ValueError when it is not here."""
     from semidml.data import store
 
     return store.load(name)
+
+
+def forget_runs() -> None:
+    """Drop what is kept by a run's id: ids may come to mean another run when runs are deleted, renamed or imported."""
+    for kept in (model, rows, frame, originals, floors, _small_map, _living_map):
+        kept.clear()
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the model …")
