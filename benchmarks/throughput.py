@@ -33,7 +33,7 @@ from semidml.losses.pairs import pairs_of
 from semidml.losses.triplet import triplet_loss
 from semidml.methods.latent import Batch, Latent
 from semidml.networks.mlp import build
-from semidml.train import unit
+from semidml.train import fastest_precision, unit
 
 BATCH, HIDDEN, DIM, MARGIN = 128, (512,), 10, 0.05
 SHAPE = (1, 28, 28)
@@ -221,7 +221,8 @@ def memory() -> float:
 def main() -> None:
     asked = arguments(__doc__)
     torch.set_num_threads(1)
-    torch.set_float32_matmul_precision("medium")
+    precision = fastest_precision()
+    torch.set_float32_matmul_precision(precision)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     steps, count = (5, 2) if asked.quick else (40, 9)
     difference, rounded = differences(torch.float64), differences(torch.float32)
@@ -271,8 +272,8 @@ def main() -> None:
     lines.append(f"- MNIST in training, peak of the worker process: **{numbers['worker_megabytes']:,.0f} MB**")
     text = "\n\n".join(
         [
-            f"784-512-10, batch {BATCH}, one thread, medians of {count} interleaved rounds of {steps} steps; "
-            f"{machine()}.",
+            f"784-512-10, batch {BATCH}, one thread, medians of {count} interleaved rounds of {steps} steps, "
+            f"matrix precision {precision}; {machine()}.",
             markdown(["way", "samples a second"], rows),
             "\n".join(lines),
         ]

@@ -96,14 +96,14 @@ def _stop_if_asked(writer: Writer) -> None:
 def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Training":
     """The training of a run from where it was left, on this machine, which config.json then names."""
     from semidml.data import store
-    from semidml.train import fit, pick_device
+    from semidml.train import fastest_precision, fit, pick_device
 
     if threads is not None:
         import torch
 
         torch.set_num_threads(threads)
         if pick_device(config.device).type == "cpu":
-            torch.set_float32_matmul_precision("medium")
+            torch.set_float32_matmul_precision(fastest_precision())
     data = store.load(config.data, allow_paths=writer.run.details().get("paths") is True)
     training = fit(config, data, writer.saved_state())
     machine = {name: training.facts[name] for name in MACHINE if name in training.facts}

@@ -296,7 +296,7 @@ def test_a_run_stopped_and_then_killed_ends_with_the_same_records(real, monkeypa
     }
     machine = whole.details()["machine"]
     assert machine["threads"] == max(1, worker.cores() - 1)
-    assert machine["device"] != "cpu" or machine["matmul_precision"] == "medium"
+    assert machine["matmul_precision"] in ("medium", "highest")
     assert stopped_after < 1 + max(0.0, os.getloadavg()[0] / worker.cores() - 1)  # a busy machine takes its time
 
 

@@ -16,7 +16,16 @@ from semidml.losses import LOSSES
 from semidml.networks import ENCODERS
 from semidml.record import Record
 from semidml.schedules import SCHEDULES
-from semidml.train import SECONDS_A_TICK, fit, load_model, prepare, seeded_model, stratified, watched_rows
+from semidml.train import (
+    SECONDS_A_TICK,
+    fastest_precision,
+    fit,
+    load_model,
+    prepare,
+    seeded_model,
+    stratified,
+    watched_rows,
+)
 
 
 def config(**values) -> RunConfig:
@@ -254,3 +263,12 @@ def test_sixty_mnist_labels_beat_chance_by_far(mnist):
     list(training)
     scores = training.finish()
     assert scores["knn_accuracy"] > 0.8 and scores["knn_accuracy_labelled"] > 0.4
+
+
+def test_the_fast_matrix_precision_is_taken_only_where_it_is_accurate():
+    was = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(fastest_precision())
+    a, b = torch.randn(300, 500), torch.randn(500, 200)
+    error = ((a @ b) - a.double() @ b.double()).abs().max() / (a.double() @ b.double()).abs().max()
+    torch.set_float32_matmul_precision(was)
+    assert error < 1e-5

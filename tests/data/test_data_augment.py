@@ -77,7 +77,7 @@ def test_an_epoch_of_augmented_batches_keeps_to_the_strength():
     labels, rows = torch.arange(10).repeat(4), torch.arange(40)
 
     def views(strength):
-        batches = Batches(labels, rows, per_class=3, batch_size=8, augment=True, strength=strength)
+        batches = Batches(labels, rows, per_class=3, batch_size=8, augment=strength)
         return batches.epoch(torch.Generator().manual_seed(0)).views
 
     assert views(0.5).shape == (5, 30, 4)
