@@ -322,11 +322,8 @@ def _moved(name: str) -> None:
     st.session_state["link problems"] = []
     if name == "data":  # the words of this slider's choices, counts of labels, are now others: tell the browser
         st.session_state["pl"] = current("pl")
-    if name in ("data", "model"):
-        for suited in {
-            knob for family in ("data", "model") for entry in FAMILIES[family].values() for knob in entry.defaults
-        }:
-            chosen().pop(suited, None)
+    for suited in {knob for entry in FAMILIES[name].values() for knob in entry.defaults} if name in FAMILIES else ():
+        chosen().pop(suited, None)
 
 
 # ---- words
