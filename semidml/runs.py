@@ -58,6 +58,8 @@ LIVE_EVERY = 1.0  # seconds between two frames in the middle of an epoch
 MOST_FRAMES = 200
 SWEEP_AFTER = 3600.0  # seconds after which what a killed process left half done is removed
 QUOTA = "2GB"
+OWN = {"config.json", "status.json", "lock", "history.jsonl", "rows.npz", "frames", "projections", "metrics.json"}
+OWN |= {"state.safetensors", "weights.safetensors", "stop", "error.txt"}  # all that a run's folder may hold
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 
@@ -557,6 +559,11 @@ class Run:
     def delete(self) -> None:
         """Remove the folder. Raises ValueError while it runs."""
         self._may_change("deleted", idle=False)
+        strange = [path.name for path in self.path.iterdir() if path.name not in OWN and ".tmp" not in path.name]
+        if strange:  # many a folder that is no run has a config.json
+            raise ValueError(
+                f"{self.path} holds what is not a run's ({', '.join(sorted(strange)[:3])}): it is not deleted"
+            )
         hidden = self.path.with_name(f".deleted-{self.id}-{secrets.token_hex(4)}")
         self.path.rename(hidden)  # at once gone for every reader
         shutil.rmtree(hidden)

@@ -96,6 +96,15 @@ def test_a_folder_that_is_no_run_is_left_alone(act, tmp_path, capsys):
     assert (precious / "file.txt").read_text() == "keep me" and not (tmp_path / "other").exists()
 
 
+def test_a_folder_with_more_than_a_run_in_it_is_not_deleted(tmp_path, capsys):
+    """A config.json alone makes no run: a project of somebody's may have one."""
+    (tmp_path / "project").mkdir()
+    for name in ("config.json", "thesis.tex"):
+        (tmp_path / "project" / name).write_text("{}")
+    assert main(["runs", "delete", str(tmp_path / "project")]) == 2
+    assert "thesis.tex" in capsys.readouterr().err and (tmp_path / "project" / "thesis.tex").exists()
+
+
 def test_too_few_labels_are_refused_in_words(capsys):
     assert main(["train", "--data", "digits", "--pl", "0.01", "--epochs", "1"]) == 1
     assert "1 label" in capsys.readouterr().err
