@@ -65,12 +65,12 @@ def took(act: Callable[[], object], until: Callable[[], object]) -> float:
 
 def open_train(page: Page, url: str, **knobs: object) -> None:
     page.goto(f"{url}/Train?" + "&".join(f"{k}={v}" for k, v in knobs.items()), wait_until="domcontentloaded")
-    page.get_by_role("button", name="Train", exact=True).wait_for()
+    page.get_by_role("button", name=re.compile(r"\bTrain$")).wait_for()
     page.wait_for_timeout(1500)
 
 
 def press_train(page: Page) -> None:
-    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_role("button", name=re.compile(r"\bTrain$")).click()
 
 
 def reruns(page: Page, count: int) -> list[float]:
@@ -105,7 +105,7 @@ def measure(quick: bool) -> dict[str, float]:
                 open_train(page, url, data="digits", epochs=400, seed=seed)
                 waits.append(took(lambda: press_train(page), lambda: new_run_drawn(page)))
                 page.wait_for_timeout(1000)
-                stop = page.get_by_role("button", name="Stop", exact=True)
+                stop = page.get_by_role("button", name=re.compile(r"\bStop$"))
                 stops.append(took(stop.click, page.get_by_text("Stopped", exact=True).first.wait_for))
             found["stop (median)"] = statistics.median(stops)
             found["click to first live frame, warm worker (median)"] = statistics.median(waits)

@@ -1,15 +1,17 @@
 """Train: choose a setting, press Train, watch the points move."""
 
+import time
 from collections.abc import Callable
 
 import streamlit as st
 
-from semidml import evaluate, jobs, plots, runs, ui
+from semidml import evaluate, jobs, plots, runs, scatter, ui
 from semidml.config import FEW, RunConfig, knobs
 from semidml.data import labels, store
 from semidml.methods import MODELS
 
 SECONDS_LIVE = 1.0
+SECONDS_TO_STOP = 0.8  # a run stops within a tick, which is half a second
 MOST_RECORDS = 200  # of a curve
 PERCENTAGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 ALPHAS = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
@@ -145,13 +147,17 @@ def stop(run_id: str) -> None:
 
 
 def stop_wherever(run_id: str) -> None:
-    """Stops a run of this app, or one that was started elsewhere."""
+    """Stops a run of this app, or one that was started elsewhere; waits a moment for it, so that the page that follows
+    can already say so."""
     supervisor = jobs.jobs()
     run = runs.get(run_id)
     if run.path.parent == supervisor.root:
         supervisor.stop(run_id)
     else:
         run.stop()
+    patience = time.monotonic() + SECONDS_TO_STOP
+    while run.status().active and time.monotonic() < patience:
+        time.sleep(0.02)
 
 
 def delete(run_id: str) -> None:
@@ -337,13 +343,23 @@ def draw_map(run: runs.Run, frame: dict, rows: dict, newest: dict) -> None:
     points, how = ui.flat(frame, newest)
     x_range, y_range = ui.extent(run.id, points)
 
-    def draw() -> object:
-        names, dark = ui.class_names(run), ui.dark()
-        look = {"x_range": x_range, "y_range": y_range, "equal": True, "height": 460, "dark": dark}
-        return plots.latent_map(points, rows["labels"], names, seen=rows["seen"], **look)
-
-    ui.chart("map", (run.id, int(frame["epoch"]), int(frame["step"]), x_range, y_range, ui.dark()), draw)
-    st.caption(ui.frame_words(run, frame, rows, how))
+    names, words = ui.class_names(run), ui.frame_words(run, frame, rows, how)
+    packed = scatter.pack(
+        points,
+        rows["labels"],
+        seen=rows["seen"],
+        test=rows["split"] == 1,
+        names=names,
+        looks=plots.class_looks(len(names)),
+        x_range=x_range,
+        y_range=y_range,
+        words=f"Map of the latent space. {words}",
+        run=run.id,
+        epoch=int(frame["epoch"]),
+        dark=ui.dark(),
+    )
+    ui.live_map(packed, "map")
+    st.caption(words)
 
 
 def scores(run: runs.Run) -> None:

@@ -33,7 +33,7 @@ def pick() -> runs.Run | None:
         if asked in there:
             st.session_state["explored"] = asked
         else:
-            st.warning(f"There is no run called {plain(asked)} here (any more).", icon=":material/link_off:")
+            st.warning(f"There is no run called {ui.plain(asked)} here (any more).", icon=":material/link_off:")
     if not there:
         st.query_params.pop("run", None)
         return None
@@ -56,11 +56,6 @@ def pick() -> runs.Run | None:
 def first_choice(there: list[runs.Run]) -> runs.Run:
     """The newest run that has something to show, else the newest."""
     return next((run for run in there if run.frames()), there[0])
-
-
-def plain(text: str) -> str:
-    """A visitor's text as code in Markdown, cut to a line."""
-    return "`" + text[:60].replace("`", "'").replace("\n", " ") + "`"
 
 
 def sentence(text: str) -> str:
@@ -389,7 +384,7 @@ def a_point(run: runs.Run, found: Points, names: list[str], position: int) -> No
     mark = ":material/check:" if label == prediction else ":material/close:"
     st.markdown(
         f"{WORDS[SPLITS[rows['split'][position]]]} row {rows['row'][position]:,}, {seen}.  \n"
-        f"Class {plain(label)} · prediction {plain(prediction)} {mark}"
+        f"Class {ui.plain(label)} · prediction {ui.plain(prediction)} {mark}"
     )
     for title, of_seen in (("Nearest seen labels", True), ("Nearest other rows", False)):
         near = explore.nearest(found.latents, rows, position, of_seen)
@@ -747,7 +742,7 @@ def downloads(run: runs.Run, found: Points, names: list[str]) -> None:
 def manage(run: runs.Run | None) -> None:
     """Rename, delete, export, import, and the quota."""
     if run is not None:
-        st.markdown(f"{plain(run.id)} · {runs.size_words(run.size())}")
+        st.markdown(f"{ui.plain(run.id)} · {runs.size_words(run.size())}")
         if run.is_shipped:
             st.caption("This run comes with the project: it cannot be renamed or deleted.")
         else:
@@ -770,12 +765,12 @@ def manage(run: runs.Run | None) -> None:
 
 def rename(run_id: str) -> None:
     new = st.session_state[f"new name {run_id}"].strip()
-    act(lambda: choose(runs.get(run_id).rename(new)), f"It is called {plain(new)} now.")
+    act(lambda: choose(runs.get(run_id).rename(new)), f"It is called {ui.plain(new)} now.")
     ui.forget_runs()
 
 
 def delete(run_id: str) -> None:
-    act(lambda: runs.get(run_id).delete(), f"{plain(run_id)} is deleted.")
+    act(lambda: runs.get(run_id).delete(), f"{ui.plain(run_id)} is deleted.")
     ui.forget_runs()
 
 

@@ -31,7 +31,7 @@ def pick() -> store.Available:
         if asked in there:
             st.session_state["looked at"] = asked
         else:
-            st.warning(f"There is no data set called {plain(asked)} here.", icon=":material/link_off:")
+            st.warning(f"There is no data set called {ui.plain(asked)} here.", icon=":material/link_off:")
     if st.session_state.get("looked at") not in there:
         st.session_state["looked at"] = next(iter(there))
     st.session_state["data set"] = st.session_state["looked at"]  # each time: its words, and so the widget, change
@@ -47,11 +47,6 @@ def pick() -> store.Available:
     return there[name]
 
 
-def plain(text: str) -> str:
-    """A visitor's text as code in Markdown, cut to a line."""
-    return "`" + text[:60].replace("`", "'").replace("\n", " ") + "`"
-
-
 def describe(one: store.Available) -> None:
     """What it is, in one paragraph: rows, classes, size, licence, source."""
     facts = one.facts
@@ -59,7 +54,7 @@ def describe(one: store.Available) -> None:
     if entry:
         st.markdown(f"**{entry.title}**: {entry.summary}.")
     else:
-        st.markdown(f"**Your own**: {plain(one.title)}, {runs.size_words(1e6 * one.megabytes)} on disk.")
+        st.markdown(f"**Your own**: {ui.plain(one.title)}, {runs.size_words(1e6 * one.megabytes)} on disk.")
     if facts:
         channels, height, width = facts["shape"]
         rows = [f"{facts['train']:,} training"]
@@ -253,7 +248,8 @@ def upload() -> None:
         placeholder="my-images",
         help="Letters, digits, spaces, '_', '.' or '-'.",
     )
-    if st.button("Add", type="primary", icon=":material/upload:", disabled=file is None, key="add upload"):
+    words = f"Add {ui.plain(file.name[:40])}" if file else "Add"
+    if st.button(words, type="primary", icon=":material/upload:", disabled=file is None, key="add upload"):
         try:
             with st.spinner("Reading every image …"):
                 added = store.save_upload(name or file.name.rsplit(".", 1)[0], file, file.name)
@@ -268,7 +264,7 @@ def upload() -> None:
     if error := st.session_state.get("upload error"):
         ui.trouble(error)
     if added := st.session_state.pop("upload added", None):
-        st.success(f"{plain(added)} is here: it is chosen above, and can be trained on.", icon=":material/check:")
+        st.success(f"{ui.plain(added)} is here: it is chosen above, and can be trained on.", icon=":material/check:")
 
 
 def an_upload(one: store.Available) -> None:
@@ -276,11 +272,13 @@ def an_upload(one: store.Available) -> None:
     words, button = st.columns([3, 1.4], vertical_alignment="center")
     rows = f", {one.facts['train'] + one.facts['test']:,} images" if one.facts else ""
     words.markdown(
-        f"{plain(one.name)}{rows}, {runs.size_words(1e6 * one.megabytes)}"
+        f"{ui.plain(one.name)}{rows}, {runs.size_words(1e6 * one.megabytes)}"
         + (":material/warning:" if one.problem else "")
     )
     with button.popover("Delete", icon=":material/delete:"):
-        st.write(f"Delete the images {plain(one.name)}? Runs trained on them keep their maps, but lose the pictures.")
+        st.write(
+            f"Delete the images {ui.plain(one.name)}? Runs trained on them keep their maps, but lose the pictures."
+        )
         st.button("Delete", type="primary", on_click=delete, args=(one.name,), key=f"delete {one.name}")
 
 

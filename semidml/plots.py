@@ -50,6 +50,11 @@ def class_symbol(number: int) -> str:
     return SYMBOLS[number // len(CLASS_COLOURS) % len(SYMBOLS)]
 
 
+def class_looks(count: int) -> list[tuple[str, str]]:
+    """(colour, symbol) of the first classes."""
+    return [(class_colour(number), class_symbol(number)) for number in range(count)]
+
+
 # --- maps
 
 

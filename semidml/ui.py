@@ -165,6 +165,11 @@ def trouble(error: Exception | str) -> None:
     st.error(str(error), icon=":material/error:")
 
 
+def plain(text: str) -> str:
+    """A visitor's text as code in Markdown, cut to a line."""
+    return "`" + text[:60].replace("`", "'").replace("\n", " ") + "`"
+
+
 # ---- knobs
 
 
@@ -294,20 +299,21 @@ def knob(
     value = current(name)
     if st.session_state.get(name) != value or name not in st.session_state:
         st.session_state[name] = value
+    # The value is also given as the default: a browser that was left behind by a quick second move starts from it.
     common: dict[str, Any] = {"key": name, "help": known.help.capitalize() + ".", "on_change": _moved, "args": (name,)}
     label = label or title(name)
     if slider:
-        return st.select_slider(label, sorted({*options, value}), format_func=format_func or shown, **common)
+        return st.select_slider(label, sorted({*options, value}), value, format_func=format_func or shown, **common)
     if known.choices or options is not None:
         names = list(options if options is not None else known.choices)
         names += [value] if value not in names else []
         titles = format_func or (lambda choice: entry_title(name, choice))
         if horizontal:
-            return st.segmented_control(label, names, format_func=titles, required=True, **common)
-        return st.selectbox(label, names, format_func=titles, **common)
+            return st.segmented_control(label, names, default=value, format_func=titles, required=True, **common)
+        return st.selectbox(label, names, names.index(value), format_func=titles, **common)
     if known.kind is int:
-        return st.number_input(label, int(known.low), int(known.high), step=1, **common)
-    return st.number_input(label, float(known.low), float(known.high), step=_step(value), format="%g", **common)
+        return st.number_input(label, int(known.low), int(known.high), value, step=1, **common)
+    return st.number_input(label, float(known.low), float(known.high), value, step=_step(value), format="%g", **common)
 
 
 def _step(value: float) -> float:
@@ -626,6 +632,14 @@ def chart(key: str, state: Hashable, draw: Callable[[], Any]) -> None:
         figure.update_layout(font_family='"Source Sans", "Source Sans Pro", sans-serif')
         drawn[key] = (state, figure)
     st.plotly_chart(drawn[key][1], key=f"chart {key}", config=PLOTLY, theme=None)
+
+
+def live_map(packed: bytes, key: str) -> None:
+    """The map that the browser draws from what `scatter.pack` packed."""
+    from semidml import scatter
+
+    draw = st.components.v2.component(scatter.NAME, html=scatter.HTML, css=scatter.css(), js=scatter.javascript())
+    draw(data=packed, key=key)
 
 
 def pixels(picture: Any, words: str) -> None:

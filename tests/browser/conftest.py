@@ -1,4 +1,6 @@
-"""The app on a free port with its own folders of runs and data, and a Chromium that looks at it."""
+"""The app on a free port with its own folders of runs and data, and a Chromium that looks at it.
+
+Buttons are found by the end of their names: some releases of Streamlit put the icon's name before the words."""
 
 import os
 import shutil

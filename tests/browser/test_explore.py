@@ -201,9 +201,9 @@ def test_a_run_is_renamed_sent_away_deleted_and_taken_in_again(page: Page, train
     open_menu(page)
     sure = page.get_by_text("Delete it with all its files")
     expect(sure).to_have_count(1)  # while a page is drawn anew, the old run's is still there
-    expect(page.get_by_role("button", name="Delete", exact=True)).to_be_disabled()
+    expect(page.get_by_role("button", name=re.compile(r"\bDelete$"))).to_be_disabled()
     sure.click()
-    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name=re.compile(r"\bDelete$")).click()
     expect(page.get_by_text("explore-renamed is deleted")).to_be_visible()
     assert not (trained / "explore-renamed").exists()
 
@@ -215,7 +215,7 @@ def test_a_run_is_renamed_sent_away_deleted_and_taken_in_again(page: Page, train
         page.locator("input[type=file]").set_input_files(
             {"name": name, "mimeType": "application/zip", "buffer": content}
         )
-        page.get_by_role("button", name="Import", exact=True).click()
+        page.get_by_role("button", name=re.compile(r"\bImport$")).click()
         expect(page.get_by_text(said)).to_be_visible()
     page.wait_for_url(re.compile("run=explore-rename$"))
 

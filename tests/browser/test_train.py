@@ -16,11 +16,11 @@ from semidml.config import RunConfig
 def ready(page: Page, path: str) -> None:
     page.goto(path, wait_until="domcontentloaded")
     expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
-    expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile(r"\bTrain$"))).to_be_visible()
 
 
 def press_train(page: Page) -> None:
-    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_role("button", name=re.compile(r"\bTrain$")).click()
 
 
 def state_of(folder: Path) -> dict:
@@ -37,7 +37,7 @@ def test_a_run_is_trained_seen_and_scored(page: Page, app) -> None:
     expect(caption).to_be_visible()
     first = caption.inner_text()
     expect(caption).not_to_have_text(first)  # the frame moved on
-    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    expect(page.locator("canvas[data-drawn='1797']")).to_be_visible()
     expect(page.get_by_text("Done", exact=True).first).to_be_visible(timeout=60_000)
     page.get_by_role("combobox", name="Dimensions").click()  # any move: the page goes on showing this run
     page.get_by_role("option", name="4", exact=True).click()
@@ -47,6 +47,34 @@ def test_a_run_is_trained_seen_and_scored(page: Page, app) -> None:
     assert float(accuracy.inner_text().removesuffix(" %")) > 50  # chance is 10 %
     expect(page.get_by_alt_text("images over their reconstructions")).to_be_visible()
     assert state_of(app.runs)["state"] == "done"
+
+
+def test_the_map_answers_the_mouse(page: Page) -> None:
+    ready(page, "/Train?run=digits-dml-all-labels")
+    canvas = page.locator("canvas[data-drawn='1797']")
+    expect(canvas).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("^Map of the latent space.*1,797 points"))).to_be_visible()
+    corner = canvas.bounding_box()
+    tip = page.locator(".tip")
+    for x, y in ((x, y) for x in range(100, 500, 8) for y in range(60, 420, 8)):
+        page.mouse.move(corner["x"] + x, corner["y"] + y)
+        if tip.is_visible():
+            break
+    expect(tip).to_have_text(re.compile(r"^\d · (test image|training image, label (not )?seen)$"))
+
+    before = canvas.evaluate("it => it.toDataURL()")
+    name = tip.inner_text()[0]
+    page.get_by_role("button", name=name, exact=True).click()  # its class is hidden
+    page.mouse.move(corner["x"] + x, corner["y"] + y)
+    assert tip.is_hidden() or not tip.inner_text().startswith(name)
+    hidden = canvas.evaluate("it => it.toDataURL()")
+    page.mouse.move(corner["x"] + 200, corner["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(corner["x"] + 260, corner["y"] + 220, steps=3)
+    page.mouse.up()
+    moved = canvas.evaluate("it => it.toDataURL()")
+    canvas.dblclick()
+    assert len({before, hidden, moved}) == 3 and canvas.evaluate("it => it.toDataURL()") == hidden
 
 
 def test_a_run_stops_and_goes_on_and_a_killed_worker_is_said(page: Page, app) -> None:
@@ -111,6 +139,6 @@ def test_a_run_is_deleted_while_it_is_shown(page: Page, app) -> None:
     runs.write_status(run, runs.Status("stopped", updated=time.time()))
     ready(page, "/Train?run=soon-gone")
     page.get_by_role("button", name="delete", exact=False).first.click()
-    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name=re.compile(r"\bDelete$")).click()
     expect(page.get_by_text("is not here (any more)")).to_be_visible()
     assert not run.path.exists()
