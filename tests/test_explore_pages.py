@@ -79,7 +79,7 @@ def test_a_run_opens_with_a_point_that_answers(folder: Path) -> None:
     assert "130 with a seen label" in said and "Squared error of the reconstruction" in said
     assert "Nearest seen labels" in said and "Nearest other rows" in said
     assert {metric.label for metric in app.metric} >= {"kNN", "1-NN", "k-means AMI", "recall at 1", "spread"}
-    assert app.query_params["run"] == "plane"
+    assert app.query_params["run"] in ("plane", ["plane"])  # a list in Streamlit 1.64
 
 
 def test_without_runs_the_page_leads_to_train(folder: Path) -> None:
@@ -206,7 +206,7 @@ def test_rename_and_delete(folder: Path) -> None:
     assert "a run's name is 1 to 80 letters" in words(checked(app))
     app.text_input(key="new name plane").set_value("flat").run()
     app.button(key="rename").click().run()
-    assert checked(app).query_params["run"] == "flat" and (folder / "flat").is_dir()
+    assert checked(app).query_params["run"] in ("flat", ["flat"]) and (folder / "flat").is_dir()
     assert app.button(key="delete run").disabled
     app.checkbox(key="sure flat").check().run()
     app.button(key="delete run").click().run()

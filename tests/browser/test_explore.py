@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 PLACE = """(row) => {
-    const plot = document.querySelector('.js-plotly-plot'), frame = plot._fullLayout, size = frame._size;
-    for (const trace of plot._fullData) for (let i = 0; i < trace.x.length; i++)
+    const plot = document.querySelector('.js-plotly-plot'), frame = plot?._fullLayout, size = frame?._size;
+    for (const trace of plot?._fullData ?? []) for (let i = 0; i < trace.x.length; i++)
         if (trace.customdata[i] === row)
             return [frame.xaxis.l2p(trace.x[i]) + size.l, frame.yaxis.l2p(trace.y[i]) + size.t];
     return null;
@@ -131,17 +131,20 @@ def test_colours_rows_and_epochs_redraw_the_map(page: Page, trained) -> None:
     opened(page, "explore-plane")
     assert "0" in traces(page) and "right" not in traces(page)
     option(page, "Error").click()
-    page.wait_for_function("document.querySelector('.js-plotly-plot')._fullData.some(trace => trace.name === 'right')")
+    page.wait_for_function(
+        "document.querySelector('.js-plotly-plot')?._fullData?.some(trace => trace.name === 'right')"
+    )
     option(page, "Seen or hidden").click()
     page.wait_for_function(
-        "document.querySelector('.js-plotly-plot')._fullData.some(trace => trace.name === 'label not seen')"
+        "document.querySelector('.js-plotly-plot')?._fullData?.some(trace => trace.name === 'label not seen')"
     )
     option(page, "Test").click()
     expect(page.get_by_text(re.compile("^500 points: 500 test rows"))).to_be_visible()
     option(page, "Both").click()
     before = page.evaluate(PLACE, 0)
     page.get_by_role("slider", name="Epoch").press("Home")
-    page.wait_for_function(f"JSON.stringify(({PLACE})(0)) !== '{json.dumps(before, separators=(',', ':'))}'")
+    old = json.dumps(before, separators=(",", ":"))
+    page.wait_for_function(f"(place => place && JSON.stringify(place) !== '{old}')(({PLACE})(0))")
 
 
 def test_four_dimensions_are_projected(page: Page, trained) -> None:
