@@ -9,6 +9,8 @@ from semidml import evaluate, jobs, plots, runs, scatter, ui
 from semidml.config import FEW, RunConfig, knobs
 from semidml.data import labels, store
 from semidml.methods import MODELS
+from semidml.priors import PRIORS
+from semidml.registry import Entry
 
 SECONDS_LIVE = 1.0
 SECONDS_TO_STOP = 0.8  # a run stops within a tick, which is half a second
@@ -16,7 +18,8 @@ MOST_RECORDS = 200  # of a curve
 PERCENTAGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 ALPHAS = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 DIMENSIONS = (1, 2, 3, 4, 6, 8, 10, 16, 32, 64)
-HEADLINES = ("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami", "reconstruction_mse")
+HEADLINES = ("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami", "component_ami", "reconstruction_mse")
+ONLY_SOME = {"component_ami", "reconstruction_mse"}  # which not every model has
 PIXELS = {"pixel_knn_accuracy": "kNN, all labels", "pixel_knn_accuracy_labelled": "kNN, seen labels"}
 
 
@@ -25,15 +28,15 @@ PIXELS = {"pixel_knn_accuracy": "kNN, all labels", "pixel_knn_accuracy_labelled"
 
 def choose() -> RunConfig | None:
     """The knobs; the config that they make, or None after saying why they make none."""
-    ui.knob("model", label="The square: a decoder or not", horizontal=True, format_func=cell)
+    ui.square()
     model = MODELS[ui.current("model")]
     st.caption(f"**{model.title[0].upper()}{model.title[1:]}**: {model.summary}.  \n*{model.facts['claim']}*")
     ui.knob("data", options=ui.data_names(), format_func=ui.data_title)
     seen_slider()
     used = ui.used()
     if "alpha" in used:
-        ui.knob("alpha", label="Alpha: weight of the reconstruction", options=ALPHAS, slider=True)
-        ui.ends("0: labels only", "1: images only")
+        ui.knob("alpha", label=f"Alpha: weight of the {unsupervised(model)}", options=ALPHAS, slider=True)
+        ui.ends("0: labels only", "1: prior only" if not model.facts["decoder"] else "1: images only")
     left, right = st.columns(2)
     with left:
         ui.knob("latent_dim", label="Dimensions", options=DIMENSIONS, format_func=str)
@@ -41,9 +44,12 @@ def choose() -> RunConfig | None:
         ui.knob("epochs")
     if "schedule" in used:
         ui.knob("schedule")
+    if "prior" in used:
+        prior_knobs(used)
+    of_prior = {name for entry in PRIORS.values() for name in entry.knobs} | {"beta", "beta_warmup_epochs"}
     with st.expander("More knobs", icon=":material/tune:"):
         for name, knob in knobs().items():
-            if knob.group != FEW and name in used:
+            if knob.group != FEW and name in used - of_prior:
                 ui.knob(name)
     try:
         return ui.config()
@@ -52,10 +58,26 @@ def choose() -> RunConfig | None:
         return None
 
 
-def cell(name: str) -> str:
-    """A cell of the square in a few words."""
-    facts = MODELS[name].facts
-    return f"{'Decoder' if facts['decoder'] else 'No decoder'}{', prior' if facts['prior'] else ''}"
+def unsupervised(model: Entry) -> str:
+    """What a model's loss of all rows is made of, in words."""
+    parts = ["reconstruction"] * model.facts["decoder"] + ["prior"] * model.facts["prior"]
+    return " and the ".join(parts)
+
+
+def prior_knobs(used: set[str]) -> None:
+    """What a prior has of its own, and what a mixture offers."""
+    names = [*PRIORS[ui.current("prior")].knobs, *(name for name in ("beta", "beta_warmup_epochs") if name in used)]
+    with st.expander(f"The prior: {PRIORS[ui.current('prior')].title}", icon=":material/bubble_chart:", expanded=True):
+        place = st.container()
+        for name in names:
+            if name == "components" and ui.current("placement") == "vertices":
+                continue  # a cube has as many as it has
+            ui.knob(name)
+        if ui.current("prior") == "gmm" and (ui.is_warm() or ui.current("placement") == "vertices"):
+            try:
+                place.caption(ui.prior_words(ui.config()))
+            except ValueError as error:
+                place.caption(f":material/block: {error}")
 
 
 def seen_slider() -> None:
@@ -261,6 +283,7 @@ def picture(run_id: str, was_active: bool) -> None:
     with score_place.container():
         scores(run)
     reconstructions(run, frame, rows)
+    prior_pictures(frame)
     curves(run)
     if status.state == "done":
         comparison(run)
@@ -354,6 +377,7 @@ def draw_map(run: runs.Run, frame: dict, rows: dict, newest: dict) -> None:
         x_range=x_range,
         y_range=y_range,
         words=f"Map of the latent space. {words}",
+        ellipses=ui.ellipses(frame, newest),
         run=run.id,
         epoch=int(frame["epoch"]),
         dark=ui.dark(),
@@ -374,6 +398,12 @@ def scores(run: runs.Run) -> None:
     words += [f"chance {ui.percent(floors['chance'])}"] if floors else []
     words += [f"spread {now['spread']:.2g}"] if now.get("spread") is not None else []
     words += [f"effective rank {now['effective_rank']:.1f}"] if now.get("effective_rank") is not None else []
+    if now.get("component_ami") is not None:
+        words += [f"components used {now['components_used']:.0f}"]
+        words += [f"distance to the own component {now['component_distance']:.2f} sigma"]
+        kinds = {"component_ami_rotated": "latents turned", "component_ami_random": "components anywhere"}
+        told = [f"{kind} {now[name]:.2f}" for name, kind in kinds.items() if now.get(name) is not None]
+        words += [f"component AMI without their places: {', '.join(told)}"] if told else []
     st.caption(" · ".join(words))
 
 
@@ -381,7 +411,7 @@ def score_row(before: dict, now: dict, failed: dict) -> None:
     """The headline scores side by side, and what they were before training; dashes for those that are not known."""
     with st.container(horizontal=True):
         for name in HEADLINES:
-            if name == "reconstruction_mse" and name not in now | before:
+            if name in ONLY_SOME and name not in now | before:
                 continue
             title, protocol = evaluate.SCORE_TITLES[name]
             protocol += f" Not computed: {failed[name]}." if name in failed else ""
@@ -408,6 +438,18 @@ def reconstructions(run: runs.Run, frame: dict, rows: dict) -> None:
         return
     st.markdown("**Test images over their reconstructions**")
     ui.pixels(plots.image_strip([originals, frame["reconstructions"]], scale=1), "images over their reconstructions")
+
+
+def prior_pictures(frame: dict) -> None:
+    """What the decoder makes of the components' means, and a VampPrior's pseudo-inputs."""
+    strips = {
+        "component_images": "The prior's components, decoded at their means",
+        "pseudo_inputs": "The pseudo-inputs: images that were learned, whose latents are the prior's components",
+    }
+    for name, words in strips.items():
+        if name in frame:
+            st.markdown(f"**{words}**")
+            ui.pixels(plots.image_sheet(frame[name], columns=min(16, len(frame[name])), scale=1), words)
 
 
 def curves(run: runs.Run) -> None:

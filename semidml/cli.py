@@ -206,10 +206,17 @@ def do_knobs(asked: argparse.Namespace) -> int:
 def tables() -> str:
     """What can be chosen and turned, as Markdown: the README's reference."""
     parts = []
-    for family, plural in (("model", "Models"), ("loss", "Losses"), ("encoder", "Encoders"), ("schedule", "Schedules")):
+    families = {"model": "Models", "prior": "Priors", "loss": "Losses", "encoder": "Encoders", "schedule": "Schedules"}
+    for family, plural in families.items():
         parts.append(f"**{plural}** (`--{family}`)\n")
         rows = [
-            (f"`{e.name}`", e.title, e.summary, e.paper, f"`{e.target.partition(':')[0].replace('.', '/')}.py`")
+            (
+                f"`{e.name}`",
+                e.title,
+                e.summary,
+                e.paper,
+                f"`{e.target.partition(':')[0].replace('.', '/')}.py`" if e.target else "",
+            )
             for e in FAMILIES[family].values()
         ]
         parts.append(markdown(("name", "what", "in words", "source", "file"), rows) + "\n")

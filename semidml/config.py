@@ -15,12 +15,14 @@ from semidml.data import DATASETS
 from semidml.losses import LOSSES
 from semidml.methods import MODELS
 from semidml.networks import ENCODERS
+from semidml.priors import MOST_COMPONENTS, PRIORS
 from semidml.registry import Entry, choose
 from semidml.schedules import SCHEDULES
 
 FAMILIES: dict[str, Mapping[str, Entry]] = {
     "data": DATASETS,
     "model": MODELS,
+    "prior": PRIORS,
     "loss": LOSSES,
     "encoder": ENCODERS,
     "schedule": SCHEDULES,
@@ -39,7 +41,10 @@ class RunConfig(BaseModel):
 
     data: str = knob("digits", "data set: a name of the table, of an upload, or (command line only) a path", FEW)
     model: str = knob("dml-ae", "what is trained", FEW)
-    alpha: float = knob(0.02, "weight of the reconstruction: 0 is labels only, 1 is images only", FEW, ge=0, le=1)
+    prior: str = knob("none", "where the latents should lie, whatever their labels", FEW)
+    alpha: float = knob(
+        0.02, "weight of the reconstruction and of the prior: 0 is labels only, 1 is images only", FEW, ge=0, le=1
+    )
     pl: float = knob(100.0, "percentage of the training labels that are seen", FEW, gt=0, le=100)
     latent_dim: int = knob(2, "dimensions of the latent space", FEW, ge=1, le=64)
     schedule: str = knob("joint", "how the two losses take turns", FEW)
@@ -58,6 +63,16 @@ class RunConfig(BaseModel):
     )
     reconstruction: Literal["sum", "mean"] = knob("sum", "reconstruction error summed or averaged over pixels")
     likelihood: Literal["bernoulli", "gaussian"] = knob("bernoulli", "of a pixel, given its latent")
+    beta: float = knob(1.0, "weight of the KL divergence from the prior beside the reconstruction", ge=0, le=1000)
+    beta_warmup_epochs: float = knob(0.0, "epochs over which beta rises from 0; a fraction is allowed", ge=0, le=1000)
+    kl_samples: int = knob(1, "samples of each image's posterior for the KL divergence", ge=1, le=64)
+    balance: Literal["none", "sinkhorn"] = knob("none", "sinkhorn shares the images of a step evenly over components")
+    components: int = knob(10, "components of the mixture; vertices always have 2^latent_dim", ge=1, le=500)
+    placement: Literal["vertices", "lattice", "sphere"] = knob("vertices", "where the components lie")
+    component_spacing: float = knob(2.0, "distance of neighbouring components, in latent units", gt=0, le=1000)
+    component_log_var: float = knob(1.0, "log of each component's variance: 1 is a sigma of 1.65", ge=-12, le=6)
+    pseudo_inputs: int = knob(100, "components of a VampPrior, each the posterior of a learned image", ge=1, le=500)
+    pseudo_init: Literal["images", "noise"] = knob("images", "what the pseudo-inputs start from")
     batch_size: int = knob(256, "images of a step", ge=2, le=8192)
     lr: float = knob(0.001, "Adam's learning rate", gt=0, le=1)
     lr_decay: Literal["none", "cosine"] = knob("none", "how the learning rate falls over the training")
@@ -79,7 +94,7 @@ class RunConfig(BaseModel):
             suited |= dict(entry.defaults) if entry else {}
         return suited | dict(values)
 
-    @field_validator("model", "loss", "encoder", "schedule")
+    @field_validator("model", "prior", "loss", "encoder", "schedule")
     @classmethod
     def _known(cls, name: str, info: Any) -> str:
         return choose(FAMILIES[info.field_name], name, info.field_name).name
@@ -97,9 +112,35 @@ class RunConfig(BaseModel):
     def _makes_sense(self) -> "RunConfig":
         if self.model == "dml" and self.alpha == 1:
             raise ValueError("alpha = 1 leaves dml without any loss: choose a smaller alpha, or the model dml-ae")
+        with_prior = [name for name, entry in MODELS.items() if entry.facts["prior"]]
+        if self.prior != "none" and self.model not in with_prior:
+            raise ValueError(f"{self.model} has no prior: choose one of the models {', '.join(with_prior)}")
+        if self.prior == "none" and self.model in with_prior:
+            raise ValueError(
+                f"{self.model} needs a prior: one of {', '.join(name for name in PRIORS if name != 'none')}"
+            )
+        if self.prior == "gmm":
+            self._can_be_placed()
+        if self.beta_warmup_epochs > self.epochs:
+            raise ValueError(
+                f"beta_warmup_epochs must be at most epochs ({self.epochs}), got {self.beta_warmup_epochs:g}"
+            )
         if self.warmup_epochs > self.epochs:
             raise ValueError(f"warmup_epochs must be at most epochs ({self.epochs}), got {self.warmup_epochs:g}")
         return self
+
+    def _can_be_placed(self) -> None:
+        """Raises ValueError where so many components have no such place."""
+        dim, k = self.latent_dim, self.components
+        if self.placement == "vertices" and 2**dim > MOST_COMPONENTS:
+            raise ValueError(
+                f"a cube in latent_dim {dim} has 2^{dim} = {2**dim:,} vertices, and at most {MOST_COMPONENTS:,} "
+                "components are possible: choose placement sphere, or a smaller latent_dim"
+            )
+        if self.placement == "lattice" and dim != 2:
+            raise ValueError(f"a lattice lies in the plane: latent_dim must be 2, got {dim}; placement sphere fits any")
+        if self.placement == "sphere" and dim == 1 and k > 2:
+            raise ValueError(f"a sphere in one dimension has two points: components must be at most 2, got {k}")
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "RunConfig":

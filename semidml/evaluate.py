@@ -75,6 +75,39 @@ SCORE_TITLES: dict[str, tuple[str, str]] = {
         "reconstruction error",
         "Mean over pixels of the squared difference of test image and reconstruction, pixels from 0 to 1.",
     ),
+    "component_ami": (
+        "component AMI",
+        f"Do the prior's components know the classes? Each test latent's most responsible component.{_AMI} Separate "
+        "clusters score high wherever they lie: hold it against its floors.",
+    ),
+    "component_nmi": ("component NMI", "As component AMI, but not adjusted for chance; 0 to 1."),
+    "component_ami_rotated": (
+        "floor: latents turned",
+        "component AMI of the same test latents turned at random around their mean, mean of 20.",
+    ),
+    "component_ami_random": (
+        "floor: components anywhere",
+        "component AMI with as many components at random places among the test latents, mean of 20.",
+    ),
+    "component_ami_permuted": ("floor: labels permuted", "component AMI with permuted labels, mean of 20; about 0."),
+    "components_used": (
+        "components used",
+        "Components that are the most responsible one of at least 1 % of an even share of the test images.",
+    ),
+    "classes_alone": (
+        "classes on components of their own",
+        "Classes whose commonest component is no other class's commonest, of the test images.",
+    ),
+    "component_distance": (
+        "distance to the own component",
+        "Mean over test latents, in that component's sigmas, root mean square over dimensions; 1 is a typical sample.",
+    ),
+    "kl_nats": ("KL", "Mean over test images of KL(q(z|x) || p(z)), in nats, closed form or one sample each."),
+    "elbo_nats": (
+        "negative ELBO",
+        "Mean over test images of reconstruction, summed over pixels, plus KL, in nats: an upper bound on -log p(x) "
+        "with the bernoulli likelihood, up to a constant with the gaussian.",
+    ),
     "mean_pairwise_distance": (
         "mean distance of two points",
         "Euclidean, of the test latents, over all pairs of at most 2,000 of them, in latent units.",
@@ -117,7 +150,8 @@ def scores(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """The content of metrics.json: one number a key of SCORE_TITLES (all but the floors and seconds).
+    """The content of metrics.json: one number a key of SCORE_TITLES (all but the floors, seconds and what belongs to
+    a prior).
 
     train (N, D) with labels (N,), test (M, D) with labels (M,); seen: rows of train whose labels the training saw.
     Labels of other rows enter only the scores that say "all labels". `test_images` (M, C, H, W), uint8 or in [0, 1],

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semidml import evaluate
+from semidml import bias, evaluate
 from semidml.config import RunConfig
 from semidml.data.augment import affine
 from semidml.data.batches import Batches
@@ -26,15 +26,18 @@ from semidml.data.labels import Seen, draw, hidden
 from semidml.losses import LOSSES
 from semidml.losses.pairs import pairs_of
 from semidml.methods import MODELS
-from semidml.methods.latent import Batch, Latent, build
+from semidml.methods.latent import Batch, Latent, build, sampled
+from semidml.priors.mixture import kl_monte_carlo
 from semidml.record import Record
 from semidml.schedules import SCHEDULES
 
 SECONDS_A_TICK = 0.4  # a step may still be running when it is over, and "at least every half second" is the promise
 WATCHED_TRAIN, WATCHED_TEST, WATCHED_SEEN = 3500, 1500, 1000  # rows that the map draws and the live scores are of
 SHOWN = 16  # of which reconstructions are kept in a frame
+PICTURED = 32  # components that a frame keeps as images
 ROWS_AT_ONCE = 4096  # rows encoded together outside of training
 MOST_ERROR = 1e-5  # of a matrix product, relative, on a CPU
+COMPONENTS = ("component_means", "component_log_vars", "component_weights")  # of a frame
 TRAIN, TEST = 0, 1  # values of rows()["split"]
 
 
@@ -61,6 +64,8 @@ class Training:
         self.pairs = pairs_of(self.y)
         self.images = self.data.train.images.to(self.device)
         self.method = seeded_model(config, self.data.shape, len(self.data.class_names)).to(self.device)
+        if self.method.prior is not None and self.method.prior.pseudo_inputs is not None:
+            self.method.prior.start(self.images, torch.Generator().manual_seed(config.seed))
         self.optimizer = torch.optim.Adam(self.method.parameters(), lr=config.lr, fused=self.device.type != "mps")
         self.generator = torch.Generator().manual_seed(config.seed)
         self.watched = watched_rows(self.data, self.seen.rows, config.seed)
@@ -150,7 +155,15 @@ class Training:
     def _weights(self, epoch: int, step: int) -> dict[str, float]:
         """Weight of each term in a step; the metric loss alone while it warms up."""
         warming = (epoch - 1) * self.batches.steps + step < round(self.config.warmup_epochs * self.batches.steps)
-        return self.method.weights(*((1.0, 0.0) if warming else self.schedule(epoch, step, self.config.alpha)))
+        if warming:
+            return self.method.weights(1.0, 0.0)
+        return self.method.weights(*self.schedule(epoch, step, self.config.alpha), self._ramp(epoch, step))
+
+    def _ramp(self, epoch: int, step: int) -> float:
+        """beta's share: from 0 to 1 over its warm-up epochs, in a straight line (Bowman et al. 2016, arXiv 1511.06349,
+        anneal it so)."""
+        rising = self.config.beta_warmup_epochs * self.batches.steps
+        return 1.0 if rising == 0 else min(1.0, ((epoch - 1) * self.batches.steps + step) / rising)
 
     def _set_lr(self, step: int) -> None:
         """Constant, or half a cosine from lr to 0 over the whole training (Loshchilov and Hutter 2017, arXiv
@@ -184,7 +197,9 @@ class Training:
         )
         if self._draws:
             scores["reconstruction_mse"] = self._live_reconstruction_mse()
-        alarm = evaluate.collapse(latents, latent_scale(self.config))
+        if self.method.prior is not None:
+            scores |= live_component_scores(latents[split == TEST], labels[split == TEST], components(self.method))
+        alarms = [evaluate.collapse(latents, latent_scale(self.config)), one_for_all(scores)]
         return Record(
             self.epoch,
             step,
@@ -193,7 +208,7 @@ class Training:
             terms,
             weights,
             scores,
-            [alarm] if alarm and self.epoch else [],
+            [alarm for alarm in alarms if alarm and self.epoch],
         )
 
     def _checked(self, means: "Means") -> tuple[dict[str, float], dict[str, float]]:
@@ -215,15 +230,24 @@ class Training:
 
     def frame(self) -> dict[str, np.ndarray]:
         """What the map draws now: latents float32 (n, D), predictions int16 (n,) by the 5 nearest rows with a seen
-        label and, if there is a trained decoder, reconstructions uint8 (m, C, H, W)."""
+        label; if there is a trained decoder, reconstructions uint8 (m, C, H, W); with a prior, its components float32:
+        component_means (K, D), component_log_vars (K, D), component_weights (K,); of the first 32 the decoded means
+        component_images and, with a VampPrior, pseudo_inputs, both uint8 (k, C, H, W)."""
         latents, labels = self._watched_latents(), self.watched["labels"]
         seen = np.flatnonzero(self.watched["seen"])
         nearest, _ = evaluate.knn(latents[seen], latents, min(evaluate.NEIGHBOURS, len(seen)))
         predictions = evaluate.vote(labels[seen][nearest], len(self.data.class_names))
         frame = {"latents": latents, "predictions": predictions.astype(np.int16)}
+        if self.method.prior is not None:
+            frame |= dict(zip(COMPONENTS, components(self.method), strict=True))
         if self._draws:
             z = torch.from_numpy(latents[self.watched["shown"]]).to(self.device)
-            frame["reconstructions"] = (self._decode(z) * 255).round().to(torch.uint8).cpu().numpy()
+            frame["reconstructions"] = pixels(self._decode(z))
+            if self.method.prior is not None:
+                means = torch.from_numpy(frame["component_means"][:PICTURED]).to(self.device)
+                frame["component_images"] = pixels(self._decode(means))
+        if self.method.prior is not None and self.method.prior.pseudo_inputs is not None:
+            frame["pseudo_inputs"] = pixels(self.method.prior.pseudo_inputs[:PICTURED].detach())
         return frame
 
     def _watched_latents(self) -> np.ndarray:
@@ -408,6 +432,11 @@ def unit(images: Tensor) -> Tensor:
     return images.float().div_(255)
 
 
+def pixels(images: Tensor) -> np.ndarray:
+    """Images in [0, 1] as uint8 on the CPU."""
+    return (images * 255).round().to(torch.uint8).cpu().numpy()
+
+
 @torch.no_grad()
 def embed(method: Latent, images: Tensor, device: torch.device | str = "cpu") -> np.ndarray:
     """Latents of images, in evaluation mode: uint8 (N, C, H, W) -> float32 (N, D)."""
@@ -438,7 +467,7 @@ def score(
     decoded = {"test_images": data.test.images.numpy(), "reconstruct": reconstruct} if trains_decoder(config) else {}
     train, test = embed(method, data.train.images, device), embed(method, data.test.images, device)
     method.eval()
-    return evaluate.scores(
+    found = evaluate.scores(
         train,
         data.train.labels.numpy(),
         seen.rows.numpy(),
@@ -452,6 +481,73 @@ def score(
         device=str(device),
         progress=progress,
     )
+    return found if method.prior is None else found | prior_scores(method, config, data, test, device)
+
+
+def prior_scores(
+    method: Latent, config: RunConfig, data: Dataset, latents: np.ndarray, device: torch.device | str = "cpu"
+) -> dict:
+    """Scores of all test images that belong to a prior: `bias.component_scores` and its floors where it has more than
+    one component, kl_nats, and elbo_nats if there is a trained decoder."""
+    its, labels = components(method), data.test.labels.numpy()
+    found = {}
+    if len(its[0]) > 1 and np.isfinite(latents).all():
+        found |= bias.component_scores(latents, labels, *its) | bias.floors(latents, labels, *its, config.seed)
+    return found | elbo(method, data.test.images, device, config.seed, trains_decoder(config))
+
+
+@torch.no_grad()
+def elbo(method: Latent, images: Tensor, device: torch.device | str, seed: int, decoded: bool) -> dict[str, float]:
+    """kl_nats and, if `decoded`, elbo_nats: means over images, with one sample of each posterior, drawn with the
+    seed. The reconstruction is summed over pixels whatever the training did, and the balance is off."""
+    method.eval()
+    kl, negative_log_likelihood = 0.0, 0.0
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for part in images.split(ROWS_AT_ONCE // 4):
+            x = unit(part.to(device))
+            mean, log_var = method.posterior(x)
+            z = sampled(mean, log_var)
+            kl += float(divergence(method.prior, z, mean, log_var).sum())
+            if decoded:
+                per_row = method.reconstruction(z, x) * (1 if method.reduction == "sum" else x[0].numel())
+                negative_log_likelihood += float(per_row) * len(x)
+    found = {"kl_nats": kl / len(images)}
+    return found | ({"elbo_nats": (kl + negative_log_likelihood) / len(images)} if decoded else {})
+
+
+def divergence(prior: torch.nn.Module, z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
+    """KL(q(z|x) || p(z)) in nats, in closed form where there is one, else by the sample z: (B, D) x 3 -> (B,)."""
+    if len(prior.components()[0]) == 1:
+        return prior.kl(z[None], mean, log_var)
+    return kl_monte_carlo(z[None], mean, log_var, prior.log_prob(z)[None])
+
+
+@torch.no_grad()
+def components(method: Latent) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The components of a model's prior: means (K, D), log_vars (K, D), weights (K,), float32."""
+    was_training = method.training
+    method.eval()
+    found = tuple(part.detach().float().cpu().numpy() for part in method.prior.components())
+    method.train(was_training)
+    return found
+
+
+def one_for_all(scores: Mapping[str, float | None]) -> str | None:
+    """The alarm that one component of several holds everything, or None."""
+    if scores.get("components_used") == 1:
+        return "One component holds nearly all points: the prior's other components are empty."
+    return None
+
+
+def live_component_scores(latents: np.ndarray, labels: np.ndarray, its: tuple[np.ndarray, ...]) -> dict:
+    """component_ami, components_used and component_distance of the watched test rows; none where there is one component
+    only or a latent is not finite."""
+    names = ("component_ami", "components_used", "component_distance")
+    if len(its[0]) == 1 or not np.isfinite(latents).all():
+        return {}
+    found = bias.component_scores(latents, labels, *its)
+    return {name: found[name] for name in names}
 
 
 def watched_rows(data: Dataset, seen: Tensor, seed: int) -> dict[str, np.ndarray]:

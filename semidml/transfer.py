@@ -46,6 +46,11 @@ FRAME = {  # array: dtype, number of axes
     "latents": ("float32", 2),
     "predictions": ("int16", 1),
     "reconstructions": ("uint8", 4),
+    "component_means": ("float32", 2),
+    "component_log_vars": ("float32", 2),
+    "component_weights": ("float32", 1),
+    "component_images": ("uint8", 4),
+    "pseudo_inputs": ("uint8", 4),
     "epoch": ("int64", 0),
     "step": ("int64", 0),
 }
@@ -176,6 +181,9 @@ def _check_folder(folder: Path) -> None:
         where = f"frames/{path.name}"
         _require({"latents", "predictions"} <= set(shapes) and count is not None, where)
         _require(shapes["latents"] == (count, config.latent_dim) and shapes["predictions"] == (count,), where)
+        its = [shapes.get(f"component_{name}") for name in ("means", "log_vars", "weights")]
+        k = its[0][0] if its[0] else 0
+        _require(its in ([None] * 3, [(k, config.latent_dim), (k, config.latent_dim), (k,)]), where)
     for path in sorted(folder.glob("projections/*.npz")):
         _headers(path, None)
     for path in sorted(folder.glob("*.safetensors")):

@@ -244,7 +244,8 @@ def _parsed(raw: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         try:
             if name == "data" and text not in data_names():
                 raise ValueError(f"data must be one of {', '.join(data_names())}, got {text[:60]!r}")
-            values[name] = getattr(RunConfig.of({name: text}), name)
+            model = {"model": raw["model"]} if name == "prior" and "model" in raw else {}
+            values[name] = getattr(RunConfig.of(model | {name: text}), name)
         except ValueError as error:
             problems.append(str(error))
     return values, problems
@@ -287,6 +288,50 @@ def link_of(config: RunConfig) -> dict[str, str]:
 def set_knobs(values: Mapping[str, Any]) -> None:
     """All knobs at once, as a run's config has them; call it before the widgets are drawn (in a callback)."""
     st.session_state["chosen knobs"] = dict(values)
+    st.session_state["link problems"] = []
+
+
+def square() -> None:
+    """The latent model's two switches, decoder and prior; together they choose the model."""
+    from semidml.methods import MODELS
+    from semidml.priors import PRIORS
+
+    here = {"square decoder": MODELS[current("model")].facts["decoder"], "square prior": current("prior")}
+    for key, value in here.items():
+        if st.session_state.get(key) != value:
+            st.session_state[key] = value
+    st.segmented_control(
+        "Decoder",
+        [False, True],
+        default=here["square decoder"],
+        format_func=lambda on: "Decoder" if on else "No decoder",
+        key="square decoder",
+        required=True,
+        on_change=_squared,
+        help="With a decoder the model must also be able to draw each image from its latent.",
+    )
+    st.segmented_control(
+        "Prior",
+        list(PRIORS),
+        default=here["square prior"],
+        format_func=lambda name: {"none": "None", "unit": "Unit", "gmm": "Mixture", "vamp": "Vamp"}.get(name, name),
+        key="square prior",
+        required=True,
+        on_change=_squared,
+        help="Where the latents should lie, whatever their labels: "
+        + "; ".join(f"{entry.title}: {entry.summary}" for entry in PRIORS.values())
+        + ".",
+    )
+
+
+def _squared() -> None:
+    """A switch of the square was moved."""
+    from semidml.methods import MODELS
+
+    decoder, prior = st.session_state["square decoder"], st.session_state["square prior"]
+    wanted = (decoder, prior != "none")
+    model = next(name for name, entry in MODELS.items() if (entry.facts["decoder"], entry.facts["prior"]) == wanted)
+    chosen().update(model=model, prior=prior)
     st.session_state["link problems"] = []
 
 
@@ -373,7 +418,8 @@ def setting(config: RunConfig) -> str:
         labels = "all labels" if config.pl == 100 else "1 label" if seen == 1 else f"{seen:,} labels"
     except ValueError:
         labels = f"{shown(config.pl)} % of the labels"
-    return f"{entry_title('data', config.data)}, {labels}, {entry_title('model', config.model)}"
+    prior = "" if config.prior == "none" else f", {entry_title('prior', config.prior)}"
+    return f"{entry_title('data', config.data)}, {labels}, {entry_title('model', config.model)}{prior}"
 
 
 def official_rows(name: str) -> int:
@@ -493,7 +539,7 @@ def estimate(config: RunConfig) -> str:
     """How long this config takes here, from this machine's finished runs; says so when nothing like it was measured."""
     from semidml import runs
 
-    alike = ("data", "model", "encoder", "augment", "mining")
+    alike = ("data", "model", "prior", "encoder", "augment", "mining")
     times: list[tuple[bool, float]] = []
     for run in runs.list_runs(include_shipped=False)[:200]:
         if run.status().state != "done":
@@ -628,6 +674,48 @@ def flat(frame: Mapping[str, Any], axes_of: Mapping[str, Any] | None = None) -> 
         return np.stack([latents[:, 0], across], axis=1), "one dimension, from left to right; the height means nothing"
     axes = (axes_of or frame)["latents"]
     return explore.flat(latents, "pca", axes_of=axes), f"{latents.shape[1]} dimensions, brought to two by PCA"
+
+
+MOST_ELLIPSES = 128
+
+
+def ellipses(frame: Mapping[str, Any], axes_of: Mapping[str, Any] | None = None) -> list[list[float]]:
+    """The prior's components of a frame on the map that `flat` makes: for each its middle x, y, its two half axes at
+    one sigma, their angle in radians, its weight relative to the largest. None for one dimension and where there are
+    too many to be told apart."""
+    import numpy as np
+
+    from semidml import explore
+
+    means = frame.get("component_means")
+    if means is None or means.shape[1] == 1 or len(means) > MOST_ELLIPSES or not np.isfinite(means).all():
+        return []
+    dimensions, variances = means.shape[1], np.exp(frame["component_log_vars"].astype(np.float64))
+    if dimensions == 2:
+        middles, axes = means, np.eye(2)
+    else:
+        base = (axes_of or frame)["latents"]
+        middles = explore.flat(means, "pca", axes_of=base)
+        axes = explore.flat(np.eye(dimensions, dtype=np.float32), "pca", axes_of=base)
+        axes = axes - explore.flat(np.zeros((1, dimensions), np.float32), "pca", axes_of=base)  # (D, 2)
+    drawn = []
+    largest = float(frame["component_weights"].max())
+    for middle, variance, weight in zip(middles, variances, frame["component_weights"], strict=True):
+        spread, turn = np.linalg.eigh(axes.T @ (variance[:, None] * axes))
+        half = np.sqrt(np.maximum(spread, 0))
+        angle = float(np.arctan2(turn[1, 1], turn[0, 1]))
+        drawn.append([*map(float, middle), float(half[1]), float(half[0]), angle, float(weight) / largest])
+    return drawn
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def prior_words(config: RunConfig) -> str:
+    """What a mixture has to offer, in a sentence: how many components and, if it can be counted, modes."""
+    from semidml.priors.words import describe
+
+    return describe(
+        config.placement, config.components, config.latent_dim, config.component_spacing, config.component_log_var
+    )
 
 
 def chart(key: str, state: Hashable, draw: Callable[[], Any]) -> None:

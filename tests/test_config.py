@@ -25,7 +25,17 @@ def test_defaults_are_a_valid_run_on_bundled_data():
         ({"latent_dim": 65}, "latent_dim must be a whole number between 1 and 64, got 65"),
         ({"latent_dim": "two"}, "latent_dim must be a whole number between 1 and 64, got two"),
         ({"mining": "easy"}, "mining must be one of all, semihard, hard, got easy"),
-        ({"model": "gan"}, "model must be one of dml, dml-ae; got 'gan'"),
+        ({"model": "gan"}, "model must be one of dml, dml-ae, dml-prior, metric-vae; got 'gan'"),
+        ({"model": "dml", "prior": "gmm"}, "dml has no prior: choose one of the models dml-prior, metric-vae"),
+        ({"model": "dml-prior", "prior": "none"}, "dml-prior needs a prior: one of unit, gmm, vamp"),
+        ({"model": "dml-prior", "components": 0}, "components must be a whole number between 1 and 500, got 0"),
+        (
+            {"model": "dml-prior", "component_log_var": 1e9},
+            "component_log_var must be between -12 and 6, got 1000000000",
+        ),
+        ({"model": "dml-prior", "latent_dim": 20}, "a cube in latent_dim 20 has 2^20 = 1,048,576 vertices"),
+        ({"model": "dml-prior", "placement": "lattice", "latent_dim": 4}, "a lattice lies in the plane"),
+        ({"model": "metric-vae", "pseudo_inputs": 0}, "pseudo_inputs must be a whole number between 1 and 500, got 0"),
         ({"colour": 1}, "there is no knob called 'colour'"),
         ({"model": "dml", "alpha": 1}, "alpha = 1 leaves dml without any loss"),
         ({"warmup_epochs": 7, "epochs": 5}, "warmup_epochs must be at most epochs (5), got 7"),
@@ -79,7 +89,7 @@ def test_each_bound_is_the_last_value_accepted(knob):
     assert knob.help and allowed(knob)
     if knob.low is None:
         return
-    base = {"epochs": 10_000} if knob.name == "warmup_epochs" else {"model": "dml-ae"}
+    base = {"epochs": 10_000} if "warmup_epochs" in knob.name else {"model": "dml-ae"}
     getattr(RunConfig.of(base | {knob.name: knob.kind(knob.high)}), knob.name)
     below = knob.low if knob.low_is_open else knob.low - 1
     for bad in (below, knob.high + 1):

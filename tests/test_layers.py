@@ -10,11 +10,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = [  # the lowest first; modules of one floor do not import one another, but for those of one family
     ["semidml", "semidml.registry", "semidml.record"],
-    ["semidml.data", "semidml.losses", "semidml.networks", "semidml.methods", "semidml.schedules"],  # the tables
+    [
+        "semidml.data",
+        "semidml.losses",
+        "semidml.networks",
+        "semidml.priors",
+        "semidml.methods",
+        "semidml.schedules",
+    ],  # the tables
     ["semidml.config"],
-    ["semidml.data.*", "semidml.losses.*", "semidml.networks.*"],
+    ["semidml.data.*", "semidml.losses.*", "semidml.networks.*", "semidml.priors.*"],
     ["semidml.methods.*"],
     ["semidml.evaluate", "semidml.plots", "semidml.scatter"],
+    ["semidml.bias"],
     ["semidml.train"],
     ["semidml.runs"],
     ["semidml.transfer"],

@@ -116,7 +116,7 @@ def test_a_finished_run_is_shown_beside_the_one_before() -> None:
     assert [metric.label for metric in app.metric][:2] == ["kNN, all labels", "kNN, seen labels"]
     next(b for b in app.button if b.label == "Back to its knobs").click().run()
     assert not app.exception and "have moved on" not in words(app)
-    assert (app.session_state["model"], app.session_state["seed"]) == ("dml", 5)
+    assert (app.session_state["square decoder"], app.session_state["seed"]) == (False, 5)
     assert opened().markdown and first.id in [run.id for run in runs.list_runs()]  # Home with a gallery opens too
 
 

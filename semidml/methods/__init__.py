@@ -15,7 +15,7 @@ MODELS = table(
             "an encoder and a metric loss of the labelled rows; unlabelled rows are not used",
             SAFIR,
             LATENT,
-            knobs=(),
+            defaults={"prior": "none"},
             facts={"decoder": False, "prior": False, "claim": "the baseline of every claim"},
         ),
         Entry(
@@ -25,7 +25,31 @@ MODELS = table(
             SAFIR,
             LATENT,
             knobs=("alpha", "schedule", "warmup_epochs", "reconstruction", "likelihood"),
+            defaults={"prior": "none"},
             facts={"decoder": True, "prior": False, "claim": "claim 1: a reconstruction helps when labels are few"},
+        ),
+        Entry(
+            "dml-prior",
+            "DML with a prior",
+            "a metric loss of the labelled rows and the distance of all rows' posteriors from a prior",
+            SAFIR,
+            LATENT,
+            knobs=("alpha", "schedule", "warmup_epochs", "prior", "beta", "beta_warmup_epochs"),
+            defaults={"prior": "gmm"},
+            facts={"decoder": False, "prior": True, "claim": "claim 2: what a chosen prior does to the latent space"},
+        ),
+        Entry(
+            "metric-vae",
+            "MetricVAE",
+            "a variational autoencoder with any of the priors, and a metric loss of the labelled rows",
+            SAFIR,
+            LATENT,
+            knobs=(
+                *("alpha", "schedule", "warmup_epochs", "reconstruction", "likelihood"),
+                *("prior", "beta", "beta_warmup_epochs"),
+            ),
+            defaults={"prior": "vamp"},
+            facts={"decoder": True, "prior": True, "claim": "claim 3: a VampPrior and a metric loss, trained jointly"},
         ),
     ]
 )

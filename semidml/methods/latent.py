@@ -1,9 +1,12 @@
-"""The latent model of the first paper: an encoder, perhaps a decoder, and a metric loss of the labelled rows.
+"""The latent model of the first paper: an encoder, perhaps a decoder, perhaps a prior, and a metric loss of the
+labelled rows.
 
-    L = w_S L_S + w_U L_U,   L_S = metric loss of the labelled rows,   L_U = reconstruction of all rows
+    L = w_S L_S + w_U L_U,   L_S = metric loss of the labelled rows,   L_U = reconstruction + beta KL(q(z|x) || p(z))
 
-(Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022.) Without a decoder there is no L_U: this is plain deep
-metric learning.
+(Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022.) L_U has the parts that there are: without decoder and
+prior this is plain deep metric learning. With a prior the encoder is Gaussian, q(z|x) = N(mean, diag exp(log_var)), and
+the losses see samples of it. The paper's additive form L_U + gamma L_S is the same loss times 1 / alpha, with gamma =
+(1 - alpha) / alpha; Adam's steps do not change with that factor.
 """
 
 from collections.abc import Callable, Collection
@@ -17,7 +20,7 @@ from semidml.config import RunConfig
 from semidml.losses.pairs import Pairs
 from semidml.methods import MODELS
 
-METRIC, RECONSTRUCTION = "metric", "reconstruction"
+METRIC, RECONSTRUCTION, KL = "metric", "reconstruction", "kl"
 
 
 class Batch(NamedTuple):
@@ -31,44 +34,71 @@ class Batch(NamedTuple):
 
 
 class Latent(nn.Module):
-    """Encoder, perhaps a decoder, metric loss; `terms` gives the loss terms of a batch, `embed` the latents of
-    images.
+    """Encoder, perhaps a decoder, perhaps a prior, metric loss; `terms` gives the loss terms of a batch, `embed` the
+    latents of images.
     """
 
-    reads: ClassVar = {METRIC: "labelled", RECONSTRUCTION: "images"}  # which rows of a Batch a term needs
+    reads: ClassVar = {METRIC: "labelled", RECONSTRUCTION: "images", KL: "images"}  # which rows of a Batch a term needs
 
     def __init__(
         self,
         encoder: nn.Module,
         decoder: nn.Module | None,
+        prior: nn.Module | None,
         loss: Callable[..., Tensor],
         takes_pairs: bool,
         likelihood: str,
         reduction: str,
+        beta: float,
     ):
         super().__init__()
-        self.encoder, self.decoder, self.loss = encoder, decoder, loss
-        self.takes_pairs, self.likelihood, self.reduction = takes_pairs, likelihood, reduction
+        self.encoder, self.decoder, self.prior, self.loss = encoder, decoder, prior, loss
+        self.takes_pairs, self.likelihood, self.reduction, self.beta = takes_pairs, likelihood, reduction, beta
+        if prior is not None and prior.pseudo_inputs is not None:
+            prior.encode = self.posterior
 
-    def weights(self, w_s: float, w_u: float) -> dict[str, float]:
-        """The weight of each term, from those of L_S and L_U; without an L_U that of L_S is 1."""
-        return {METRIC: w_s, RECONSTRUCTION: w_u} if self.decoder else {METRIC: 1.0}
+    def weights(self, w_s: float, w_u: float, ramp: float = 1.0) -> dict[str, float]:
+        """The weight of each term, from those of L_S and L_U and beta's share `ramp`; without an L_U that of L_S is
+        1."""
+        if self.decoder is None and self.prior is None:
+            return {METRIC: 1.0}
+        decoded = {RECONSTRUCTION: w_u} if self.decoder else {}
+        return {METRIC: w_s} | decoded | ({KL: w_u * self.beta * ramp} if self.prior else {})
 
     def terms(self, batch: Batch, active: Collection[str]) -> dict[str, Tensor]:
         """The active terms, each (); what is not asked for is not computed.
 
-        Labelled and unlabelled rows pass the encoder side by side, so that batch normalisation sees both.
+        All rows pass the encoder side by side, pseudo-inputs too, so that batch normalisation sees them together.
         """
-        rows = [getattr(batch, self.reads[name]) for name in (METRIC, RECONSTRUCTION) if name in active]
-        z = self.encoder(torch.cat(rows) if len(rows) > 1 else rows[0])  # (L + B, D)
+        labelled = batch.labelled if METRIC in active else None  # (L, C, H, W)
+        images = batch.images if {RECONSTRUCTION, KL} & set(active) else None  # (B, C, H, W)
+        pseudo = self.prior.pseudo_inputs if KL in active else None  # (K, C, H, W)
+        there = [rows for rows in (labelled, images, pseudo) if rows is not None]
+        n_pseudo = 0 if pseudo is None else len(pseudo)
+        outputs = self.encoder(torch.cat(there) if len(there) > 1 else there[0])
+        outputs, posteriors = outputs[: len(outputs) - n_pseudo], outputs[len(outputs) - n_pseudo :]
+        mean, log_var = self._parts(outputs)
+        z = mean if log_var is None else sampled(mean, log_var)  # (L + B, D)
+
         found: dict[str, Tensor] = {}
-        if METRIC in active:
-            labelled = z[: len(batch.y)]
+        if labelled is not None:
             pairs = {"pairs": batch.pairs} if self.takes_pairs else {}
-            found[METRIC] = self.loss(labelled, batch.y, **pairs)
+            found[METRIC] = self.loss(z[: len(labelled)], batch.y, **pairs)
+        if images is None:
+            return found
+        first = len(z) - len(images)
         if RECONSTRUCTION in active:
-            found[RECONSTRUCTION] = self.reconstruction(z[-len(batch.images) :], batch.images)
+            found[RECONSTRUCTION] = self.reconstruction(z[first:], images)
+        if KL in active:
+            mean, log_var = mean[first:], log_var[first:]
+            more = [sampled(mean, log_var) for _ in range(1, self.prior.samples)]
+            given = None if pseudo is None else self._parts(posteriors)
+            found[KL] = self.prior.kl(torch.stack([z[first:], *more]), mean, log_var, given).mean()
         return found
+
+    def _parts(self, outputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Mean and, with a prior, log-variance: (B, D) or (B, 2 D) -> (B, D), (B, D) or None."""
+        return (outputs, None) if self.prior is None else tuple(outputs.chunk(2, dim=1))
 
     def reconstruction(self, z: Tensor, images: Tensor) -> Tensor:
         """-log p(x | z), in nats, mean over rows, `sum` or `mean` over pixels: (B, D), (B, C, H, W) -> ().
@@ -83,22 +113,45 @@ class Latent(nn.Module):
         return per_pixel * images[0].numel() if self.reduction == "sum" else per_pixel
 
     def embed(self, x: Tensor) -> Tensor:
-        """Latents of images: (B, C, H, W) in [0, 1] -> (B, D)."""
-        return self.encoder(x)
+        """Latents of images, with a prior their posteriors' means: (B, C, H, W) in [0, 1] -> (B, D)."""
+        return self._parts(self.encoder(x))[0]
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of q(z|x): (B, C, H, W) in [0, 1] -> (B, D), (B, D). Raises ValueError for a model
+        without a prior."""
+        mean, log_var = self._parts(self.encoder(x))
+        if log_var is None:
+            raise ValueError("this model has no prior, and its encoder gives points, not distributions")
+        return mean, log_var
 
     def decode(self, z: Tensor) -> Tensor:
         """Images of latents: (B, D) -> (B, C, H, W) in [0, 1]. Raises ValueError for a model without a decoder."""
         if self.decoder is None:
-            raise ValueError("this model has no decoder: nothing was trained that could draw an image; choose dml-ae")
+            raise ValueError(
+                "this model has no decoder: nothing was trained that could draw an image; choose dml-ae or metric-vae"
+            )
         return self.decoder(z).sigmoid()
+
+
+def sampled(mean: Tensor, log_var: Tensor) -> Tensor:
+    """A sample of N(mean, diag exp(log_var)) with a gradient (Kingma and Welling 2014, arXiv 1312.6114, eq. 4): (B,
+    D), (B, D) -> (B, D). Its noise comes from torch's global generator of the CPU, so that a run is the same on any
+    device."""
+    return mean + (log_var / 2).exp() * torch.randn(mean.shape).to(mean)
 
 
 def build(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Latent:
     """The model of a config, its weights drawn from torch's global generator."""
-    chosen = config.entries()
-    encoder, decoder = chosen["encoder"].resolve()(
-        shape, config.latent_dim, decoder=MODELS[config.model].facts["decoder"]
-    )
-    entry = chosen["loss"]
-    loss = entry.resolve()(config.latent_dim, classes, **{name: getattr(config, name) for name in entry.knobs})
-    return Latent(encoder, decoder, loss, entry.facts["pairs"], config.likelihood, config.reconstruction)
+    chosen, facts = config.entries(), MODELS[config.model].facts
+    outputs = config.latent_dim * (2 if facts["prior"] else 1)
+    encoder, decoder = chosen["encoder"].resolve()(shape, config.latent_dim, facts["decoder"], outputs)
+    loss = built(config, "loss", config.latent_dim, classes)
+    prior = built(config, "prior", config.latent_dim, shape) if facts["prior"] else None
+    takes_pairs = chosen["loss"].facts["pairs"]
+    return Latent(encoder, decoder, prior, loss, takes_pairs, config.likelihood, config.reconstruction, config.beta)
+
+
+def built(config: RunConfig, family: str, *given: object) -> Callable[..., Tensor] | nn.Module:
+    """What the chosen entry of a family makes of its knobs."""
+    entry = config.entries()[family]
+    return entry.resolve()(*given, **{name: getattr(config, name) for name in entry.knobs})

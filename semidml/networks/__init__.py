@@ -1,7 +1,8 @@
 """Encoders and their mirrored decoders. This table is torch-free.
 
-`target` is `build(shape, latent_dim, decoder) -> (encoder, decoder or None)` for images of shape (C, H, W): the
-encoder maps (B, C, H, W) in [0, 1] to (B, D), the decoder (B, D) to pixel logits (B, C, H, W).
+`target` is `build(shape, latent_dim, decoder, outputs) -> (encoder, decoder or None)` for images of shape (C, H, W):
+the encoder maps (B, C, H, W) in [0, 1] to (B, outputs), the decoder (B, D) to pixel logits (B, C, H, W). A Gaussian
+encoder has 2 D outputs, a mean and a log-variance.
 """
 
 from semidml.registry import Entry, table

@@ -6,8 +6,9 @@ CHANNELS = (16, 32)
 HIDDEN = 128
 
 
-def build(shape: tuple[int, int, int], latent_dim: int, decoder: bool):
-    """(encoder, decoder or None) for images (C, H, W); the decoder crops to H x W what is not a multiple of 4."""
+def build(shape: tuple[int, int, int], latent_dim: int, decoder: bool, outputs: int | None = None):
+    """(encoder, decoder or None) for images (C, H, W); the decoder crops to H x W what is not a multiple of 4. The
+    encoder has `outputs` numbers a row, D unless said."""
     channels, height, width = shape
     small = (CHANNELS[1], -(-height // 4), -(-width // 4))
     flat = small[0] * small[1] * small[2]
@@ -18,7 +19,7 @@ def build(shape: tuple[int, int, int], latent_dim: int, decoder: bool):
         nn.Linear(flat, HIDDEN, bias=False),
         nn.BatchNorm1d(HIDDEN),
         nn.ReLU(),
-        nn.Linear(HIDDEN, latent_dim),
+        nn.Linear(HIDDEN, outputs or latent_dim),
     )
     if not decoder:
         return encode, None

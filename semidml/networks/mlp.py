@@ -9,11 +9,13 @@ from torch import nn
 HIDDEN = (256, 128)
 
 
-def build(shape: tuple[int, int, int], latent_dim: int, decoder: bool, hidden: Sequence[int] = HIDDEN):
-    """(encoder, decoder or None) for images (C, H, W): pixels -> hidden ... -> D, and D -> ... hidden -> pixels."""
-    sizes = [prod(shape), *hidden, latent_dim]
-    encode = nn.Sequential(nn.Flatten(), *layers(sizes))
-    return encode, nn.Sequential(*layers(sizes[::-1]), nn.Unflatten(1, shape)) if decoder else None
+def build(shape: tuple[int, int, int], latent_dim: int, decoder: bool, outputs: int | None = None):
+    """(encoder, decoder or None) for images (C, H, W): pixels -> hidden ... -> D, and D -> ... hidden -> pixels. The
+    encoder has `outputs` numbers a row, D unless said."""
+    encode = nn.Sequential(nn.Flatten(), *layers([prod(shape), *HIDDEN, outputs or latent_dim]))
+    if not decoder:
+        return encode, None
+    return encode, nn.Sequential(*layers([latent_dim, *HIDDEN[::-1], prod(shape)]), nn.Unflatten(1, shape))
 
 
 def layers(sizes: Sequence[int]) -> list[nn.Module]:

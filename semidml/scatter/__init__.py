@@ -34,6 +34,7 @@ def pack(
     x_range: tuple[float, float],
     y_range: tuple[float, float],
     words: str,
+    ellipses: Sequence[Sequence[float]] = (),
     run: str = "",
     epoch: int = 0,
     dark: bool | None = None,
@@ -42,9 +43,10 @@ def pack(
 
     seen, test: (n,) bool, whether the label is seen and whether the image is a test image. names, looks: of each class
     its name (drawn as text, never as HTML) and its (colour, shape). x_range, y_range: what the map shows at first,
-    with equal scales. words: the map in a sentence, for those who don't see it. With another run or other classes the
-    visitor's zoom is dropped; dark is only sent so that another theme means a new drawing. Points that are not finite
-    are left out; the header's `left_out` counts them."""
+    with equal scales. words: the map in a sentence, for those who don't see it. ellipses: drawn at one and two times
+    their half axes: middle x, y, half axes a, b, angle of a in radians, weight 0 to 1. With another run or other
+    classes the visitor's zoom is dropped; dark is only sent so that another theme means a new drawing. Points that are
+    not finite are left out; the header's `left_out` counts them."""
     finite = np.isfinite(points).all(axis=1)
     points, labels = points[finite].astype(np.float64), labels[finite]
     low, high = (points.min(axis=0), points.max(axis=0)) if len(points) else (np.zeros(2), np.ones(2))
@@ -60,6 +62,7 @@ def pack(
         "names": list(names),
         "looks": [list(look) for look in looks],
         "words": words,
+        "ellipses": [list(ellipse) for ellipse in ellipses],
         "run": run,
         "epoch": epoch,
         "dark": dark,

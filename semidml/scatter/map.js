@@ -92,6 +92,7 @@ class LiveMap {
     draw.rect(LEFT, 0, width - LEFT, height - EDGE);
     draw.clip();
     for (const large of [false, true]) this.points(draw, large);
+    this.components(draw);
     draw.restore();
     canvas.dataset.drawn = frame.n;
     canvas.dataset.epoch = frame.epoch ?? "";
@@ -105,6 +106,22 @@ class LiveMap {
       const sprite = this.sprite(classes[i], large);
       draw.drawImage(sprite, (x[i] - left) * scale + LEFT - sprite.half, (top - y[i]) * scale - sprite.half, 2 * sprite.half, 2 * sprite.half);
     }
+  }
+
+  /** The prior's components, at one and two sigma; a faint line is a small weight. */
+  components(draw) {
+    const { left, top, scale } = this.window();
+    draw.strokeStyle = this.ink;
+    for (const [x, y, a, b, angle, weight] of this.frame.ellipses) {
+      for (const [sigmas, width] of [[1, 1.6], [2, 0.8]]) {
+        draw.globalAlpha = 0.15 + 0.65 * weight;
+        draw.lineWidth = width;
+        draw.beginPath();
+        draw.ellipse((x - left) * scale + LEFT, (top - y) * scale, sigmas * a * scale, sigmas * b * scale, -angle, 0, 2 * Math.PI);
+        draw.stroke();
+      }
+    }
+    draw.globalAlpha = 1;
   }
 
   isLarge(flag) {

@@ -1,0 +1,77 @@
+"""Scores of induced bias: do classes live on the components of the prior, and would they without it?
+
+A point belongs to its most responsible component. Every score is of test latents; numpy in, plain numbers out.
+"""
+
+import numpy as np
+
+from semidml import evaluate
+
+ROTATIONS = 20  # of the floors
+
+
+def component_of(
+    latents: np.ndarray, means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(the most responsible component of each row (N,), its distance to that component in the component's sigmas, root
+    mean square over dimensions (N,)): (N, D), (K, D), (K, D), (K,)."""
+    squares = ((latents[:, None] - means) ** 2 / np.exp(log_vars)).astype(np.float64)  # (N, K, D)
+    joint = np.log(weights) - (squares + log_vars).sum(2) / 2  # (N, K), but for a constant
+    own = joint.argmax(1)
+    return own, np.sqrt(squares[np.arange(len(latents)), own].mean(1))
+
+
+def component_scores(
+    latents: np.ndarray, labels: np.ndarray, means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray
+) -> dict[str, float]:
+    """component_ami, component_nmi, components_used (by at least 1 % of a component's even share), component_distance
+    (mean, in sigmas a dimension), classes_alone (whose commonest component is no other class's) of latents (N, D) with
+    labels (N,). Raises ValueError when latents are not finite."""
+    own, distance = component_of(evaluate.finite(latents), means, log_vars, weights)
+    counts = np.bincount(own, minlength=len(means))
+    classes = [label for label in range(int(labels.max()) + 1) if (labels == label).any()]
+    commonest = [np.bincount(own[labels == label], minlength=len(means)).argmax() for label in classes]
+    return {
+        "component_ami": evaluate.ami(labels, own),
+        "component_nmi": evaluate.nmi(labels, own),
+        "components_used": int((counts > 0.01 * len(latents) / len(means)).sum()),
+        "component_distance": float(distance.mean()),
+        "classes_alone": int(sum(commonest.count(one) == 1 for one in commonest)),
+    }
+
+
+def floors(
+    latents: np.ndarray, labels: np.ndarray, means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray, seed: int = 0
+) -> dict[str, float]:
+    """What component_ami would be for other reasons than the prior, each a mean over draws of the seed:
+
+    - component_ami_rotated: the latents turned at random around their mean. Given latents of a run without any prior it
+      is the floor of the prior's effect (any ten separate clusters score high); given a run's own latents it says how
+      much hangs on these places.
+    - component_ami_random: as many components of the same spread, drawn from a Gaussian with the latents' variance.
+    - component_ami_permuted: labels permuted; about 0 by construction.
+    """
+    generator = np.random.default_rng(seed)
+    centre, spread = latents.mean(0), latents.std()
+
+    def score(points: np.ndarray, places: np.ndarray, of: np.ndarray) -> float:
+        return evaluate.ami(of, component_of(points, places, log_vars, weights)[0])
+
+    rotated = [
+        score((latents - centre) @ rotation(latents.shape[1], generator) + centre, means, labels)
+        for _ in range(ROTATIONS)
+    ]
+    places = [centre + spread * generator.normal(size=means.shape) for _ in range(ROTATIONS)]
+    own = component_of(latents, means, log_vars, weights)[0]
+    permuted = [evaluate.ami(generator.permutation(labels), own) for _ in range(ROTATIONS)]
+    return {
+        "component_ami_rotated": float(np.mean(rotated)),
+        "component_ami_random": float(np.mean([score(latents, place, labels) for place in places])),
+        "component_ami_permuted": float(np.mean(permuted)),
+    }
+
+
+def rotation(dimensions: int, generator: np.random.Generator) -> np.ndarray:
+    """A rotation or reflection, uniform over all of them (Mezzadri 2007, arXiv math-ph/0609050): (D, D)."""
+    q, r = np.linalg.qr(generator.normal(size=(dimensions, dimensions)))
+    return q * np.sign(np.diag(r))

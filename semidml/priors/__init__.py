@@ -1,0 +1,50 @@
+"""Priors p(z) over the latent space. This table is torch-free.
+
+`target` is `build(latent_dim, shape, **knobs) -> nn.Module` with
+
+    log_prob(z)            (B, D) -> (B,), in nats
+    sample(n, generator)   -> (n, D)
+    components()           means (K, D), log_vars (K, D), weights (K,)
+    kl(z, mean, log_var)   KL(N(mean, diag exp(log_var)) || p) in nats: (B, D), (B, D) -> (B,), in closed form or by
+                           `samples` samples z (S, B, D) of that Gaussian
+
+A prior whose components come from the encoder has `pseudo_inputs` (K, C, H, W), None otherwise; `components` and `kl`
+take their `posteriors` where they are at hand. `facts` say whether the KL divergence has a closed form.
+"""
+
+from semidml.registry import Entry, table
+
+SAFIR = "Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022"
+MOST_COMPONENTS = 1024  # of the vertices: ten dimensions
+
+PRIORS = table(
+    [
+        Entry("none", "no prior", "latents lie where the losses put them"),
+        Entry(
+            "unit",
+            "unit Gaussian",
+            "one round hill around the origin",
+            "Kingma and Welling 2014, arXiv 1312.6114",
+            "semidml.priors.gmm:build_unit",
+            facts={"closed_form": True, "components": False},
+        ),
+        Entry(
+            "gmm",
+            "Gaussian mixture",
+            "hills at chosen places; as the paper has it, at the vertices of a cube",
+            SAFIR,
+            "semidml.priors.gmm:build",
+            knobs=("components", "placement", "component_spacing", "component_log_var", "balance", "kl_samples"),
+            facts={"closed_form": False, "components": True},
+        ),
+        Entry(
+            "vamp",
+            "VampPrior",
+            "a mixture of the posteriors of learned pseudo-inputs",
+            "Tomczak and Welling 2018, arXiv 1705.07120",
+            "semidml.priors.vamp:build",
+            knobs=("pseudo_inputs", "pseudo_init", "kl_samples"),
+            facts={"closed_form": False, "components": True},
+        ),
+    ]
+)

@@ -1,0 +1,97 @@
+"""A mixture of diagonal Gaussians as plain tensors: means (K, D), log_vars (K, D), log_weights (K,)."""
+
+import math
+
+import torch
+from torch import Tensor
+
+MODE_STEPS = 2000  # of the ascent to a mode; it slows down where two modes are about to merge
+
+
+def log_joint(z: Tensor, means: Tensor, log_vars: Tensor, log_weights: Tensor) -> Tensor:
+    """log w_k + log N(z; m_k, exp(v_k)), in nats: (..., D) -> (..., K).
+
+    The square is taken apart, so that the memory is that of the answer: z^2 / v - 2 z m / v + m^2 / v.
+    """
+    precisions = (-log_vars).exp()  # (K, D)
+    squares = z.square() @ precisions.T - 2 * z @ (means * precisions).T + (means.square() * precisions).sum(1)
+    constant = log_weights - (log_vars.sum(1) + means.shape[1] * math.log(2 * math.pi)) / 2  # (K,)
+    return constant - squares / 2
+
+
+def log_density(z: Tensor, means: Tensor, log_vars: Tensor, log_weights: Tensor) -> Tensor:
+    """log sum_k w_k N(z; m_k, exp(v_k)), in nats: (..., D) -> (...)."""
+    return log_joint(z, means, log_vars, log_weights).logsumexp(-1)
+
+
+def gaussian_log_density(z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
+    """log N(z; mean, diag exp(log_var)) in nats: (S, B, D), (B, D), (B, D) -> (S, B)."""
+    return -((z - mean).square() / log_var.exp() + log_var + math.log(2 * math.pi)).sum(-1) / 2
+
+
+def kl_monte_carlo(z: Tensor, mean: Tensor, log_var: Tensor, log_prob: Tensor) -> Tensor:
+    """KL(q || p) in nats from samples z of q = N(mean, diag exp(log_var)): (S, B, D), ..., log p(z) (S, B) -> (B,).
+
+    The mean over samples of log q(z|x) - log p(z) (Safir et al. 2022; Tomczak and Welling 2018, arXiv 1705.07120).
+    """
+    return (gaussian_log_density(z, mean, log_var) - log_prob).mean(0)
+
+
+def kl_balanced(z: Tensor, log_var: Tensor, log_joint: Tensor) -> Tensor:
+    """As `kl_monte_carlo`, but with responsibilities that share the rows of the batch evenly over the components: log
+    w_k + log N(z; m_k, v_k) (S, B, K) -> (B,), in nats.
+
+    -sum_k Q_ik (log w_k + log N(z_i; m_k, v_k)) - H(q_i), with Q from `sinkhorn` and H the entropy of the Gaussian
+    q_i. With Q the true responsibilities r and - H(r) added it would be the KL divergence; the balance is what keeps
+    every component in use, so it assumes classes of about equal size.
+    """
+    entropy = (log_var + math.log(2 * math.pi) + 1).sum(-1) / 2  # (B,)
+    crossed = torch.stack([(sinkhorn(one) * one).sum(-1) for one in log_joint])  # (S, B)
+    return -crossed.mean(0) - entropy
+
+
+def draw(n: int, means: Tensor, log_vars: Tensor, weights: Tensor, generator: torch.Generator) -> Tensor:
+    """n samples of the mixture: (n, D). The generator is one of the CPU."""
+    chosen = torch.multinomial(weights.cpu(), n, replacement=True, generator=generator).to(means.device)
+    noise = torch.randn(n, means.shape[1], generator=generator).to(means)
+    return means[chosen] + (log_vars[chosen] / 2).exp() * noise
+
+
+def modes(means: Tensor, log_vars: Tensor, weights: Tensor) -> Tensor:
+    """Where the density has its maxima: (M, D), with 1 <= M <= K.
+
+    Fixed-point ascent from each component's mean (Carreira-Perpinan 2000, doi 10.1109/34.888716, eq. 4):
+    z <- (sum_k r_k / v_k)^-1 sum_k r_k m_k / v_k with the responsibilities r_k of z; what ends within a tenth of the
+    smallest sigma is one mode. Two equal components merge when they are less than 2 sigma apart. A mode between the
+    means, where no ascent from a mean ends, would be missed; in more than one dimension there may be such.
+    """
+    means, log_vars, weights = (tensor.detach().double().cpu() for tensor in (means, log_vars, weights))
+    precisions = (-log_vars).exp()
+    at = means.clone()
+    near = 0.1 * float((log_vars / 2).exp().min())
+    for _ in range(MODE_STEPS):
+        r = log_joint(at, means, log_vars, weights.log()).softmax(1)  # (K, K)
+        to = (r @ (means * precisions)) / (r @ precisions)
+        moved, at = (to - at).abs().max(), to
+        if moved < 1e-5 * near:
+            break
+    found: list[Tensor] = []
+    for z in at:
+        if not any(bool((z - other).norm() < near) for other in found):
+            found.append(z)
+    return torch.stack(found)
+
+
+def sinkhorn(scores: Tensor, rounds: int = 10) -> Tensor:
+    """Responsibilities that share n rows evenly over K components: log-scores (n, K) -> (n, K), each row sums to 1
+    and, after enough rounds, each column to n / K.
+
+    exp(scores), its columns and then its rows scaled in turn (Sinkhorn and Knopp 1967, doi 10.2140/pjm.1967.21.343;
+    for balanced assignments in learning Caron et al. 2020, arXiv 2006.09882). No gradient passes through it.
+    """
+    log_q = scores.detach()
+    share = math.log(scores.shape[0] / scores.shape[1])
+    for _ in range(rounds):
+        log_q = log_q - log_q.logsumexp(0, keepdim=True) + share  # columns
+        log_q = log_q - log_q.logsumexp(1, keepdim=True)  # rows
+    return log_q.exp()

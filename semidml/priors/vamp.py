@@ -1,0 +1,64 @@
+"""VampPrior: the mixture of the posteriors of K pseudo-inputs, which are learned in image space.
+
+p(z) = 1/K sum_k q(z | u_k)          (Tomczak and Welling 2018, arXiv 1705.07120, eq. 9)
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from semidml.priors import mixture
+
+Posteriors = tuple[Tensor, Tensor]  # means (K, D), log_vars (K, D)
+
+
+class Vamp(nn.Module):
+    """See the module. `encode` gives the posteriors of images; it is set by the model that owns the encoder."""
+
+    encode: Callable[[Tensor], Posteriors]
+
+    def __init__(self, shape: tuple[int, int, int], pseudo_inputs: int, pseudo_init: str, samples: int = 1):
+        super().__init__()
+        self.samples = samples
+        self.from_images = pseudo_init == "images"
+        self.pixels = nn.Parameter((0.5 + 0.1 * torch.randn(pseudo_inputs, *shape)).clamp(0, 1))
+
+    @property
+    def pseudo_inputs(self) -> Tensor:
+        """(K, C, H, W) in [0, 1]."""
+        return self.pixels.clamp(0, 1)
+
+    @torch.no_grad()
+    def start(self, images: Tensor, generator: torch.Generator) -> None:
+        """Takes images drawn without replacement, uint8 (N, C, H, W), for the pseudo-inputs if that was chosen.
+        Raises ValueError when there are fewer images than pseudo-inputs."""
+        k = len(self.pixels)
+        if k > len(images):
+            raise ValueError(f"pseudo_inputs must be at most the number of training images, {len(images):,}; got {k:,}")
+        if self.from_images:
+            rows = torch.randperm(len(images), generator=generator)[:k]
+            self.pixels.copy_(images[rows.to(images.device)].float() / 255)
+
+    def components(self, posteriors: Posteriors | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """means (K, D), log_vars (K, D), weights (K,), from the posteriors of the pseudo-inputs if they are at hand."""
+        means, log_vars = self.encode(self.pseudo_inputs) if posteriors is None else posteriors
+        return means, log_vars, means.new_full((len(means),), 1 / len(means))
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log p(z) in nats: (B, D) -> (B,)."""
+        means, log_vars, weights = self.components()
+        return mixture.log_density(z, means, log_vars, weights.log())
+
+    def kl(self, z: Tensor, mean: Tensor, log_var: Tensor, posteriors: Posteriors | None = None) -> Tensor:
+        """KL(N(mean, diag exp(log_var)) || p) in nats by samples z of it: (S, B, D), (B, D), (B, D) -> (B,)."""
+        means, log_vars, weights = self.components(posteriors)
+        return mixture.kl_monte_carlo(z, mean, log_var, mixture.log_density(z, means, log_vars, weights.log()))
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """(n, D), from the components: what N(0, I) would give are no samples of this prior."""
+        return mixture.draw(n, *self.components(), generator)
+
+
+def build(latent_dim: int, shape: tuple[int, int, int], pseudo_inputs: int, pseudo_init: str, kl_samples: int) -> Vamp:
+    return Vamp(shape, pseudo_inputs, pseudo_init, kl_samples)

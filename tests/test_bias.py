@@ -1,0 +1,50 @@
+"""Component scores: what they say of points on, off and beside the components."""
+
+import numpy as np
+import pytest
+
+from semidml import bias
+
+MEANS = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
+LOG_VARS, WEIGHTS = np.zeros((4, 2)), np.full(4, 0.25)
+
+
+def points(n: int = 400, sigma: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    labels = np.arange(n) % 4
+    return MEANS[labels] + sigma * np.random.default_rng(0).normal(size=(n, 2)), labels
+
+
+def test_classes_on_components_of_their_own():
+    found = bias.component_scores(*points(), MEANS, LOG_VARS, WEIGHTS)
+    assert found["component_ami"] == pytest.approx(1) and found["component_nmi"] == pytest.approx(1)
+    assert found["components_used"] == 4 and found["classes_alone"] == 4
+    assert found["component_distance"] == pytest.approx(np.sqrt(np.pi / 4), abs=0.05)  # mean of a Rayleigh / sqrt 2
+
+
+def test_two_classes_that_share_a_component_are_not_alone():
+    latents, labels = points()
+    latents[labels == 1] = latents[labels == 0]
+    found = bias.component_scores(latents, labels, MEANS, LOG_VARS, WEIGHTS)
+    assert found["classes_alone"] == 2 and found["components_used"] == 3
+    assert found["component_ami"] < 0.9
+
+
+def test_a_heavier_component_takes_the_middle():
+    middle = np.array([[5.0, 0.0]])
+    own, distance = bias.component_of(middle, MEANS, LOG_VARS, np.array([0.1, 0.7, 0.1, 0.1]))
+    assert own.tolist() == [1] and distance[0] == pytest.approx(5 / np.sqrt(2))
+
+
+def test_floors():
+    latents, labels = points()
+    found = bias.floors(latents, labels, MEANS, LOG_VARS, WEIGHTS)
+    assert abs(found["component_ami_permuted"]) < 0.02
+    assert 0.3 < found["component_ami_rotated"] < 1, "separate clusters score wherever they lie"
+    assert 0.3 < found["component_ami_random"] < 1
+
+
+def test_rotations_keep_distances_and_are_uniform():
+    generator = np.random.default_rng(0)
+    turned = np.stack([bias.rotation(3, generator) for _ in range(4000)])
+    assert np.allclose(turned @ turned.transpose(0, 2, 1), np.eye(3), atol=1e-12)
+    assert np.abs(turned.mean(0)).max() < 0.04 and np.abs((turned**2).mean(0) - 1 / 3).max() < 0.03
