@@ -67,8 +67,8 @@ def unsupervised(model: Entry) -> str:
 def prior_knobs(used: set[str]) -> None:
     """What a prior has of its own, and what a mixture offers."""
     names = [*PRIORS[ui.current("prior")].knobs, *(name for name in ("beta", "beta_warmup_epochs") if name in used)]
-    with st.expander(f"The prior: {PRIORS[ui.current('prior')].title}", icon=":material/bubble_chart:", expanded=True):
-        place = st.container()
+    place = st.container()
+    with st.expander(f"The prior: {PRIORS[ui.current('prior')].title}", icon=":material/bubble_chart:"):
         for name in names:
             if name == "components" and ui.current("placement") == "vertices":
                 continue  # a cube has as many as it has
@@ -78,6 +78,7 @@ def prior_knobs(used: set[str]) -> None:
                 place.caption(ui.prior_words(ui.config()))
             except ValueError as error:
                 place.caption(f":material/block: {error}")
+            st.page_link(ui.PRIOR, label="Play with it alone", icon=":material/bubble_chart:")
 
 
 def seen_slider() -> None:

@@ -38,11 +38,13 @@ MENU = {
         ("pages/1_Train.py", "Train", ":material/play_circle:"),
         ("pages/2_Explore.py", "Explore", ":material/travel_explore:"),
     ],
+    "Learn": [("pages/4_Prior.py", "The prior", ":material/bubble_chart:")],
     "Data": [("pages/3_Data.py", "Data", ":material/image:")],
 }
 TRAIN = "pages/1_Train.py"
 EXPLORE = "pages/2_Explore.py"
 DATA = "pages/3_Data.py"
+PRIOR = "pages/4_Prior.py"
 SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
 SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
@@ -54,6 +56,10 @@ NAMES = {
     "latent_dim": "Latent dimensions",
     "lr": "Learning rate",
     "lr_decay": "Learning rate decay",
+    "kl_samples": "KL samples",
+    "component_log_var": "Component log-variance",
+    "beta_warmup_epochs": "Beta warm-up epochs",
+    "pseudo_init": "Pseudo-inputs start from",
 }
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding: 2.6rem 2.2rem 3rem; max-width: 1500px;}
@@ -314,7 +320,7 @@ def square() -> None:
         "Prior",
         list(PRIORS),
         default=here["square prior"],
-        format_func=lambda name: {"none": "None", "unit": "Unit", "gmm": "Mixture", "vamp": "Vamp"}.get(name, name),
+        format_func=lambda name: {"none": "None", "unit": "Unit", "gmm": "GMM", "vamp": "Vamp"}.get(name, name),
         key="square prior",
         required=True,
         on_change=_squared,
@@ -585,7 +591,7 @@ def dataset(name: str) -> Any:
 
 def forget_runs() -> None:
     """Drop what is kept by a run's id: ids may come to mean another run when runs are deleted, renamed or imported."""
-    for kept in (model, rows, frame, originals, floors, _small_map, _living_map):
+    for kept in (model, rows, frame, originals, floors, decoded_samples, _small_map, _living_map):
         kept.clear()
 
 
@@ -716,6 +722,35 @@ def prior_words(config: RunConfig) -> str:
     return describe(
         config.placement, config.components, config.latent_dim, config.component_spacing, config.component_log_var
     )
+
+
+@st.cache_data(max_entries=32, show_spinner="Placing the components …")
+def prior_picture(components: int, placement: str, component_spacing: float, component_log_var: float) -> Any:
+    """A mixture in the plane as numbers to draw: see `priors.picture.look`."""
+    from semidml.priors.picture import look
+
+    return look(components, placement, component_spacing, component_log_var)
+
+
+def decodes_plane(run: "Run") -> bool:
+    """Whether a run has a trained decoder of two latent dimensions."""
+    try:
+        config = run.config()
+    except ValueError:
+        return False
+    return config.latent_dim == 2 and FAMILIES["model"][config.model].facts["decoder"] and config.alpha > 0
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def decoded_samples(run_id: str, latents: Any) -> Any:
+    """Latents (n, 2) as a run's decoder draws them, in one strip: uint8 (height, width, 4)."""
+    import torch
+
+    from semidml import plots
+
+    with torch.no_grad():
+        images = model(run_id).decode(torch.from_numpy(latents)).numpy()
+    return plots.image_strip([images], scale=1)
 
 
 def chart(key: str, state: Hashable, draw: Callable[[], Any]) -> None:

@@ -1,5 +1,6 @@
 """Home and Train open, alone and from the menu, and say what stands in the way."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,66 @@ def finished(**knobs: object) -> runs.Run:
     for _ in worker.execute(run):
         pass
     return run
+
+
+PRIOR = "pages/4_Prior.py"
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
+    return app
+
+
+def test_the_square_chooses_the_model_and_its_prior() -> None:
+    app = opened(TRAIN)
+    square = {group.key: group for group in app.segmented_control}
+    square["square prior"].set_value("gmm").run()
+    assert not app.exception and ui_model(app) == {"model": "metric-vae", "prior": "gmm"}
+    assert "merge into 1 mode" in words(app)
+    next(group for group in app.segmented_control if group.key == "square decoder").set_value(False).run()
+    assert not app.exception and ui_model(app) == {"model": "dml-prior", "prior": "gmm"}
+    next(group for group in app.segmented_control if group.key == "square prior").set_value("none").run()
+    assert not app.exception and ui_model(app) == {"model": "dml", "prior": "none"}
+
+
+def ui_model(app: AppTest) -> dict[str, str]:
+    return {name: value for name, value in app.session_state["chosen knobs"].items() if name in ("model", "prior")}
+
+
+def test_a_link_with_a_prior_is_followed_and_one_that_cannot_be_is_said() -> None:
+    app = opened(TRAIN, model="metric-vae", prior="unit")
+    assert (app.session_state["square decoder"], app.session_state["square prior"]) == (True, "unit")
+    app = opened(TRAIN, model="dml", prior="gmm")
+    assert "dml has no prior" in words(app) and app.session_state["square prior"] == "none"
+    app = opened(TRAIN, model="dml-prior", latent_dim="20")
+    assert "a cube in latent_dim 20 has 2^20 = 1,048,576 vertices" in words(app)
+
+
+def test_the_prior_page_counts_modes_and_leads_to_train() -> None:
+    app = opened(PRIOR)
+    assert "merge into 1 mode" in words(app) and "No finished run has a decoder" not in words(app)
+    press(app, "Ten on a lattice")
+    assert "**10 modes**" in words(app)
+    next(box for box in app.number_input if box.key == "my component_log_var").set_value(3.0).run()
+    assert not app.exception and "merge into 1 mode" in words(app)
+    press(app, "Ten on a ring")
+    press(app, "Train with it")
+    assert app.title[0].value == "Train"
+    chosen = app.session_state["chosen knobs"]
+    assert (chosen["model"], chosen["placement"], chosen["balance"]) == ("dml-prior", "sphere", "sinkhorn")
+
+
+def test_a_run_with_a_prior_is_drawn_with_its_components() -> None:
+    run = finished(model="metric-vae", prior="vamp", pseudo_inputs=12, epochs=2)
+    app = opened(TRAIN, run=run.id)
+    said = words(app)
+    assert "components used" in said and "pseudo-inputs" in said and "Vamp" in ui.run_words(run)
+    assert len(ui.ellipses(run.live())) == 12
+    deep = finished(model="dml-prior", latent_dim=4, component_log_var=-2.0)
+    drawn = ui.ellipses(deep.live())
+    assert len(drawn) == 16 and all(a >= b > 0 for _, _, a, b, _, _ in drawn)
+    assert all(abs(a - math.exp(-1)) < 1e-3 for _, _, a, _, _, _ in drawn)  # a round Gaussian stays round
 
 
 def test_a_finished_run_is_shown_beside_the_one_before() -> None:

@@ -1,0 +1,199 @@
+"""The paper's second claim on MNIST: when a prior collapses, when it induces a bias, and whether it helps.
+
+    python benchmarks/claim2.py [--quick] [--readme]
+
+Safir et al., SciPy 2022, report every model with a prior at the level of the null model. Every run is kept in
+benchmarks/results/claim2.jsonl. Two processes, one thread each, float32.
+"""
+
+import math
+import os
+import statistics
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+from claim1 import interval, key
+from common import RESULTS, Kept, arguments, machine, markdown, report, spread
+
+from semidml.config import RunConfig
+
+PAPER = {"model": "dml-prior", "schedule": "epoch", "alpha": 0.5, "epochs": 4}  # vertices 2 apart, log-variance 1
+VAE = {"model": "metric-vae", "latent_dim": 10, "schedule": "epoch", "alpha": 0.5, "epochs": 4}
+CUBE = {
+    "model": "dml-prior", "latent_dim": 4, "component_log_var": -2, "alpha": 0.1, "warmup_epochs": 1, "epochs": 4,
+}  # fmt: skip
+LATTICE = {
+    "model": "dml-prior", "placement": "lattice", "component_spacing": 2.67, "component_log_var": -1,
+    "alpha": 0.2, "warmup_epochs": 0.25, "epochs": 5,
+}  # fmt: skip
+PLANE = LATTICE | {"balance": "sinkhorn"}
+RING = PLANE | {"placement": "sphere", "component_spacing": 8 * math.sin(math.pi / 10)}  # a circle of radius 4
+CONV = PLANE | {"encoder": "conv", "epochs": 7}
+ROTATIONS = 20
+NULL = {  # what: settings, seeds
+    "d=2, 60,000 labels": (PAPER | {"latent_dim": 2, "pl": 100}, 5),
+    "d=2, 6,000 labels": (PAPER | {"latent_dim": 2, "pl": 10}, 5),
+    "d=4, 60,000 labels": (PAPER | {"latent_dim": 4, "pl": 100}, 5),
+    "d=4, 6,000 labels": (PAPER | {"latent_dim": 4, "pl": 10}, 5),
+    "MetricVAE, d=10, reconstruction averaged": (VAE | {"reconstruction": "mean"}, 3),
+    "MetricVAE, d=10, reconstruction summed": (VAE | {"reconstruction": "sum"}, 3),
+}
+BIAS = {
+    "d=4, 16 vertices, log-variance -2": (CUBE, 5),
+    "d=2, ten on a lattice, balanced": (PLANE, 5),
+    "the same, not balanced": (LATTICE, 5),
+    "the same on a ring, balanced": (RING, 3),
+    "lattice, balanced, conv": (CONV, 3),
+    "lattice, balanced, 600 labels": (PLANE | {"pl": 1}, 3),
+}
+FLOORS = {  # plain DML of the same seeds, its latents turned and scaled to fit these components
+    "plain DML, d=4, read by the 16 vertices": ({"model": "dml", "latent_dim": 4, "epochs": 4}, CUBE, 5),
+    "plain DML, d=2, read by the lattice": ({"model": "dml", "latent_dim": 2, "epochs": 5}, PLANE, 5),
+}
+HELP = {  # no decoder, d=4, six epochs; what the prior adds to plain DML
+    "DML": {"model": "dml"},
+    "unit": {"model": "dml-prior", "prior": "unit", "alpha": 0.05},
+    "mixture": {"model": "dml-prior", "prior": "gmm", "component_log_var": -2, "alpha": 0.05},
+}
+LABELS = {0.1: "60", 1: "600", 10: "6,000"}
+
+
+def measure(values: dict) -> dict:
+    """One run in this process: 5-NN of the test images, both protocols, spread, alarm, component scores; of a run
+    without a prior, the floors of the components that `read_by` names."""
+    import torch
+
+    from semidml import evaluate, train
+    from semidml.data import store
+    from semidml.priors.gmm import Gmm
+    from semidml.train import fit
+
+    torch.set_num_threads(1)
+    given = {name: value for name, value in values.items() if name != "read_by"}
+    training = fit(RunConfig.of(given), store.load("mnist", download=True))
+    for tick in training:
+        alarms, seconds = tick.alarms, tick.seconds
+    data, seen, classes = training.data, training.seen.rows.numpy(), len(training.data.class_names)
+    gallery, test = training.embed(data.train.images), training.embed(data.test.images)
+    labels, truth = data.train.labels.numpy(), data.test.labels.numpy()
+    found = {"seconds": seconds, "alarm": bool(alarms), "spread": evaluate.spread(test)}
+    for name, rows in (("knn_accuracy", slice(None)), ("knn_accuracy_labelled", seen)):
+        predicted = evaluate.knn_classify(gallery[rows], labels[rows], test, classes)
+        found[name] = evaluate.accuracy(truth, predicted)
+        found[name.replace("accuracy", "ami")] = evaluate.ami(truth, predicted)
+    if training.method.prior is not None:
+        found |= train.prior_scores(training.method, training.config, data, test)
+    if "read_by" in values:
+        its: Gmm = train.seeded_model(RunConfig.of(values["read_by"]), data.shape, classes).prior
+        found["floor"] = fitted_floor(test, truth, *(part.numpy() for part in its.components()), seed=given["seed"])
+    return found
+
+
+def fitted_floor(
+    latents: np.ndarray, labels: np.ndarray, means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray, seed: int
+) -> list[float]:
+    """Component AMI of latents moved to the components' middle, scaled to their spread, and turned at random."""
+    from semidml import bias, evaluate
+
+    generator = np.random.default_rng(seed)
+    size = math.sqrt(float((means.var(axis=0) + np.exp(log_vars).mean(axis=0)).mean()))
+    points = (latents - latents.mean(axis=0)) * size / latents.std() if latents.std() else latents
+    turned = [points @ bias.rotation(points.shape[1], generator) + means.mean(axis=0) for _ in range(ROTATIONS)]
+    return [evaluate.ami(labels, bias.component_of(one, means, log_vars, weights)[0]) for one in turned]
+
+
+def run_all(wanted: list[dict], kept: Kept) -> None:
+    """Measures what is not known yet, two runs at a time."""
+    missing = {key(values): values for values in wanted if key(values) not in kept.known}
+    with ProcessPoolExecutor(min(2, os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
+        for name, result in zip(missing, pool.map(measure, missing.values()), strict=True):
+            kept.get(name, lambda result=result: result)
+            print(name, {k: round(v, 3) for k, v in result.items() if isinstance(v, float)}, flush=True)
+
+
+def seeded(values: dict, n: int) -> list[dict]:
+    return [{"data": "mnist", "pl": 100, "seed": seed} | values for seed in range(n)]
+
+
+def floor_runs(plain: dict, read_by: dict, n: int) -> list[dict]:
+    return [run | {"read_by": {"data": "mnist"} | read_by} for run in seeded(plain, n)]
+
+
+def help_runs(model: str, pl: float, n: int) -> list[dict]:
+    return seeded(HELP[model] | {"latent_dim": 4, "epochs": 6, "pl": pl}, n)
+
+
+# ---- tables
+
+
+def null_table(kept: Kept) -> str:
+    rows = []
+    for what, (values, n) in NULL.items():
+        found = [kept.known[key(run)] for run in seeded(values, n)]
+        alarmed = sum(one["alarm"] for one in found)
+        columns = [spread(one[name] for one in found) for name in ("knn_accuracy", "knn_ami", "spread")]
+        rows.append([what, *columns, f"{alarmed} of {n}"])
+    return markdown(["the paper's setting", "accuracy, all labels", "AMI", "spread of the latents", "alarm"], rows)
+
+
+def bias_table(kept: Kept) -> str:
+    rows = []
+    for what, (values, n) in BIAS.items():
+        found = [kept.known[key(run)] for run in seeded(values, n)]
+        columns = [spread(one[name] for one in found) for name in ("knn_accuracy", "component_ami")]
+        distance = spread((one["component_distance"] for one in found), 2)
+        alone = ", ".join(str(one["classes_alone"]) for one in found)
+        rows.append([what, *columns, distance, alone, f"{statistics.mean(one['seconds'] for one in found):.0f}"])
+    for what, (plain, read_by, n) in FLOORS.items():
+        found = [kept.known[key(run)] for run in floor_runs(plain, read_by, n)]
+        turned = [one for run in found for one in run["floor"]]
+        accuracy = spread(one["knn_accuracy"] for one in found)
+        rows.append([f"*floor: {what}*", accuracy, f"{spread(turned)}, best {max(turned):.3f}", "", "", ""])
+    head = ["setting", "accuracy, all labels", "component AMI", "sigmas to the own component", "classes alone", "s"]
+    return markdown(head, rows)
+
+
+def help_table(pls: list[float], n: int, kept: Kept) -> str:
+    rows = []
+    for pl in pls:
+        found = {model: [kept.known[key(run)] for run in help_runs(model, pl, n)] for model in HELP}
+        for protocol, name in (("all labels", "knn_accuracy"), ("seen labels", "knn_accuracy_labelled")):
+            gaps = [
+                interval([a[name] - b[name] for a, b in zip(found[model], found["DML"], strict=True)])
+                for model in ("unit", "mixture")
+            ]
+            rows.append([LABELS[pl], protocol, *(spread(one[name] for one in of) for of in found.values()), *gaps])
+    return markdown(["labels", "fitted on", *HELP, "unit minus DML", "mixture minus DML"], rows)
+
+
+def main() -> None:
+    asked = arguments(__doc__)
+    pls, n_help = ([0.1], 1) if asked.quick else ([0.1, 1, 10], 5)
+    if asked.quick:
+        for table in (NULL, BIAS):
+            kept_first = next(iter(table.items()))
+            table.clear()
+            table[kept_first[0]] = (kept_first[1][0] | {"epochs": 1, "warmup_epochs": 0}, 1)
+        for what, (plain, read_by, _) in list(FLOORS.items()):
+            FLOORS[what] = (plain | {"epochs": 1}, read_by, 1)
+    kept = Kept(RESULTS / ("claim2-quick.jsonl" if asked.quick else "claim2.jsonl"))
+    run_all([run for values, n in BIAS.values() for run in seeded(values, n)], kept)
+    run_all([run for plain, by, n in FLOORS.values() for run in floor_runs(plain, by, n)], kept)
+    run_all([run for values, n in NULL.values() for run in seeded(values, n)], kept)
+    run_all([run for pl in pls for model in HELP for run in help_runs(model, pl, n_help)], kept)
+    text = "\n\n".join(
+        [
+            f"MNIST, mean ± sd over seeds, one thread, float32, {machine()}. 5-NN accuracy on the test set.",
+            f"**The null.** Alternating by epoch, alpha .5, components at the vertices 2 apart with log-variance 1:\n\n"
+            f"{null_table(kept)}",
+            f"**The bias, induced.** Joint, 60,000 labels unless said:\n\n{bias_table(kept)}",
+            f"**Does it help?** d=4, no decoder, alpha .05, {n_help} seeds, paired differences with 95 % intervals:\n\n"
+            f"{help_table(pls, n_help, kept)}",
+        ]
+    )
+    report("claim2", text, {"runs": len(kept.known)}, asked.readme)
+
+
+if __name__ == "__main__":
+    main()

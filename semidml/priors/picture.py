@@ -1,0 +1,55 @@
+"""A mixture in the plane as numbers to draw: density, modes, samples, and the way from a component to its neighbour."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from semidml.priors import mixture
+from semidml.priors.gmm import build
+
+GRID, PROFILE, SAMPLES = 121, 161, 400
+
+
+def look(components: int, placement: str, component_spacing: float, component_log_var: float) -> dict[str, Any]:
+    """Arrays of a mixture in two dimensions: x (121,), y (121,), density (121, 121) with y first; means (K, 2), sigma
+    (), modes (M, 2), samples (400, 2); along the line through two nearest neighbours, from 3 sigma before the first to
+    3 sigma behind the second: along (161,) in latent units from the middle, whole (161,) the density, parts (2, 161)
+    the two components' shares of it. With one component the line runs along x."""
+    its = build(2, (1, 1, 1), components, placement, component_spacing, component_log_var, "none", 1)
+    means, log_vars, weights = its.components()
+    sigma = float(np.exp(component_log_var / 2))
+    reach = float(means.abs().max()) + 3 * sigma
+    axis = torch.linspace(-reach, reach, GRID)
+    plane = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1)  # (121, 121, 2)
+    first, second = _neighbours(means)
+    towards = second - first
+    apart = float(towards.norm())
+    direction = towards / apart if apart else torch.tensor([1.0, 0.0])
+    along = torch.linspace(-apart / 2 - 3 * sigma, apart / 2 + 3 * sigma, PROFILE)
+    line = (first + second) / 2 + along[:, None] * direction
+    joint = mixture.log_joint(line, means, log_vars, weights.log()).exp()  # (161, K)
+    nearest = [int((means - one).square().sum(1).argmin()) for one in (first, second)]
+    found = {
+        "x": axis,
+        "y": axis,
+        "density": its.log_prob(plane).exp(),
+        "means": means,
+        "modes": mixture.modes(means, log_vars, weights),
+        "samples": its.sample(SAMPLES, torch.Generator().manual_seed(0)),
+        "along": along,
+        "whole": joint.sum(1),
+        "parts": joint[:, nearest].T,
+    }
+    return {name: tensor.numpy() for name, tensor in found.items()} | {"sigma": sigma}
+
+
+def _neighbours(means: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two components that are nearest to one another, of these the ones nearest to the origin; with one component it
+    twice."""
+    if len(means) == 1:
+        return means[0], means[0]
+    distances = torch.cdist(means, means) + 1e-3 * (means.norm(dim=1)[:, None] + means.norm(dim=1))
+    distances.fill_diagonal_(torch.inf)
+    i, j = divmod(int(distances.argmin()), len(means))
+    return means[min(i, j)], means[max(i, j)]
