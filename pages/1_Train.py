@@ -124,7 +124,7 @@ def cannot_work(config: RunConfig) -> str:
         if not ui.is_here(config.data):
             return f"{ui.entry_title('data', config.data)} is not on this machine yet."
         facts = store.facts(config.data)
-        return labels.problem(
+        return config.too_few(facts["train"]) or labels.problem(
             config.pl,
             facts["train"],
             config.label_sampling,

@@ -142,6 +142,12 @@ class RunConfig(BaseModel):
         if self.placement == "sphere" and dim == 1 and k > 2:
             raise ValueError(f"a sphere in one dimension has two points: components must be at most 2, got {k}")
 
+    def too_few(self, rows: int) -> str:
+        """Why so many training images are too few for this config, in words; "" when they are enough."""
+        if self.prior == "vamp" and self.pseudo_inputs > rows:
+            return f"pseudo_inputs must be at most the number of training images, {rows:,}, got {self.pseudo_inputs:,}"
+        return ""
+
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "RunConfig":
         """A config from names and values (numbers may be text). Raises ValueError that says what is allowed, in

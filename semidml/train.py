@@ -57,6 +57,8 @@ class Training:
         self.config, self.device = config, pick_device(config.device)
         self.schedule = SCHEDULES[config.schedule].resolve()
         self.data, self.seen = prepare(config, data)
+        if problem := config.too_few(len(self.data.train.labels)):
+            raise ValueError(problem)
         augment = self.data.augment_strength if config.augment == "on" else 0.0
         labels = hidden(self.data.train.labels, self.seen.rows)
         self.batches = Batches(labels, self.seen.rows, config.labelled_per_class, config.batch_size, augment)

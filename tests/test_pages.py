@@ -161,6 +161,7 @@ def test_a_run_with_a_prior_is_drawn_with_its_components() -> None:
     said = words(app)
     assert "components used" in said and "pseudo-inputs" in said and "Vamp" in ui.run_words(run)
     assert len(ui.ellipses(run.live())) == 12
+    assert not opened("pages/2_Explore.py", run=run.id).exception
     deep = finished(model="dml-prior", latent_dim=4, component_log_var=-2.0)
     drawn = ui.ellipses(deep.live())
     assert len(drawn) == 16 and all(a >= b > 0 for _, _, a, b, _, _ in drawn)

@@ -100,6 +100,13 @@ def test_with_a_prior_too_a_resumed_run_gives_the_records_it_would_have_given(di
     assert ("pseudo_inputs" in frame) == (prior == "vamp") and ("component_images" in frame) == (model == "metric-vae")
 
 
+def test_more_pseudo_inputs_than_images_are_refused(digits):
+    few = replace(digits, train=Split(digits.train.images[:30], digits.train.labels[:30]))
+    with pytest.raises(ValueError, match="at most the number of training images, 30, got 31"):
+        fit(config(model="metric-vae", pseudo_inputs=31, pl=100), few)
+    fit(config(model="metric-vae", pseudo_inputs=30, pl=100), few)
+
+
 @pytest.mark.parametrize(("model", "prior"), WITH_PRIOR)
 def test_with_a_prior_every_parameter_learns(digits, model, prior):
     settings = config(model=model, prior=prior, alpha=0.5, epochs=2, pseudo_inputs=20, pseudo_init="noise")

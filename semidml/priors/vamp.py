@@ -31,13 +31,10 @@ class Vamp(nn.Module):
 
     @torch.no_grad()
     def start(self, images: Tensor, generator: torch.Generator) -> None:
-        """Takes images drawn without replacement, uint8 (N, C, H, W), for the pseudo-inputs if that was chosen.
-        Raises ValueError when there are fewer images than pseudo-inputs."""
-        k = len(self.pixels)
-        if k > len(images):
-            raise ValueError(f"pseudo_inputs must be at most the number of training images, {len(images):,}; got {k:,}")
+        """Takes images drawn without replacement, uint8 (N, C, H, W), for the pseudo-inputs if that was chosen;
+        there must be as many."""
         if self.from_images:
-            rows = torch.randperm(len(images), generator=generator)[:k]
+            rows = torch.randperm(len(images), generator=generator)[: len(self.pixels)]
             self.pixels.copy_(images[rows.to(images.device)].float() / 255)
 
     def components(self, posteriors: Posteriors | None = None) -> tuple[Tensor, Tensor, Tensor]:

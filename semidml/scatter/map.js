@@ -95,7 +95,8 @@ class LiveMap {
     this.components(draw);
     draw.restore();
     canvas.dataset.drawn = frame.n;
-    canvas.dataset.epoch = frame.epoch ?? "";
+    canvas.dataset.epoch = frame.epoch;
+    canvas.dataset.components = frame.ellipses.length;
   }
 
   points(draw, large) {

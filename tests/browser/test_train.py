@@ -101,6 +101,23 @@ def test_a_run_stops_and_goes_on_and_a_killed_worker_is_said(page: Page, app) ->
     expect(page.get_by_text(re.compile("killed|process ended")).first).to_be_visible()
 
 
+def test_a_prior_is_placed_trained_with_and_drawn(page: Page) -> None:
+    page.goto("/Prior", wait_until="domcontentloaded")
+    expect(page.get_by_text("they merge into 1 mode")).to_be_visible()
+    page.get_by_role("button", name="Ten on a lattice").click()
+    expect(page.get_by_text("10 modes")).to_be_visible()
+    page.get_by_role("button", name=re.compile(r"\bTrain with it$")).click()
+    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
+    page.wait_for_url(re.compile("placement=lattice"))
+    page.get_by_role("spinbutton", name="Epochs").fill("6")
+    page.get_by_role("spinbutton", name="Epochs").press("Enter")
+    page.wait_for_url(re.compile("epochs=6"))
+    press_train(page)
+    expect(page.locator("canvas[data-components='10']")).to_be_visible()
+    expect(page.get_by_text("Done", exact=True).first).to_be_visible()
+    expect(page.get_by_text(re.compile("components used"))).to_be_visible()
+
+
 def test_the_link_carries_the_knobs(page: Page) -> None:
     ready(page, "/Train?data=digits&model=dml-ae&alpha=0.5&latent_dim=4&seed=7")
     expect(page.get_by_role("combobox", name="Dimensions")).to_have_value("4")
@@ -111,6 +128,18 @@ def test_the_link_carries_the_knobs(page: Page) -> None:
     assert "alpha" not in page.url  # plain metric learning has no alpha
     page.reload(wait_until="domcontentloaded")
     expect(page.get_by_text("python -m semidml train", exact=False).first).to_be_attached()
+
+
+def test_quick_moves_of_a_switch_set_no_other_knob(page: Page) -> None:
+    ready(page, "/Train?data=digits")
+    for _ in range(5):
+        page.get_by_text("No decoder", exact=True).click()
+        page.get_by_text("Decoder", exact=True).last.click()
+    page.wait_for_timeout(3000)
+    page.get_by_role("spinbutton", name="Epochs").fill("7")
+    page.get_by_role("spinbutton", name="Epochs").press("Enter")
+    page.wait_for_url(re.compile("epochs=7"))
+    assert "alpha" not in page.url and "model=dml-ae" in page.url
 
 
 def test_labels_seen_keep_their_share_when_the_data_change(page: Page) -> None:

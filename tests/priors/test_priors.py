@@ -103,9 +103,12 @@ def test_terms_take_the_pseudo_inputs_along_and_find_the_same_kl():
     assert torch.allclose(together, made.prior.kl(z[None], mean, log_var).mean())
 
 
-def test_more_pseudo_inputs_than_images_are_refused():
-    with pytest.raises(ValueError, match="at most the number of training images, 3; got 7"):
-        model().prior.start(torch.zeros(3, *SHAPE, dtype=torch.uint8), torch.Generator())
+def test_pseudo_inputs_start_from_different_training_images():
+    images = torch.arange(50, dtype=torch.uint8)[:, None, None, None].expand(50, *SHAPE)
+    its = model().prior.float()
+    its.start(images, torch.Generator().manual_seed(0))
+    values = (its.pseudo_inputs * 255).round()
+    assert (values == values[:, :1, :1, :1]).all() and len(values[:, 0, 0, 0].unique()) == 7
 
 
 # ---- balance and modes
