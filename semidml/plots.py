@@ -134,6 +134,21 @@ def latent_map(
     return figure
 
 
+def add_ellipses(figure: "Figure", ellipses: Sequence[Sequence[float]], dark: bool | None = None) -> None:
+    """Draws a prior's components on a map, at one and two half axes: middle x, y, half axes a, b, angle of a, weight of
+    each. Their traces have no customdata, so a click on them is no point's."""
+    turn = np.linspace(0, 2 * np.pi, 49)
+    for sigmas, width in ((1, 1.6), (2, 0.8)) if ellipses else ():
+        x, y = [], []
+        for mx, my, a, b, angle, _ in ellipses:
+            right, up = sigmas * a * np.cos(turn), sigmas * b * np.sin(turn)
+            x += [*(mx + right * np.cos(angle) - up * np.sin(angle)), None]
+            y += [*(my + right * np.sin(angle) + up * np.cos(angle)), None]
+        line = {"color": INK[dark][0], "width": width}
+        name = f"prior, {sigmas} sigma"
+        figure.add_scatter(x=x, y=y, mode="lines", line=line, opacity=0.7, hoverinfo="skip", name=name)
+
+
 def map_image(points: np.ndarray, labels: np.ndarray, size: int = 160, radius: float = 1.4, most: int = 3_000) -> bytes:
     """Points (n, 2) as a small PNG of size x size pixels on a transparent ground, one colour a class, equal scales.
 

@@ -250,3 +250,16 @@ def test_an_image_grid_names_its_rows():
     assert list(figure.layout.yaxis.ticktext) == ["cat", "dog"]
     assert list(figure.layout.yaxis.tickvals) == [3.5, 12.5]  # the middle of rows of 8 pixels, one apart
     plain(figure)
+
+
+def test_components_are_drawn_where_they_lie():
+    figure = plots.latent_map(np.zeros((3, 2)), np.array([0, 1, 1]), ["a", "b"])
+    plots.add_ellipses(figure, [])
+    assert len(figure.data) == 2
+    plots.add_ellipses(figure, [[1.0, 2.0, 3.0, 0.5, np.pi / 2, 1.0]])
+    one, two = figure.data[2:]
+    for trace, sigmas in ((one, 1), (two, 2)):
+        x, y = (np.array(part[:-1], float) for part in (trace.x, trace.y))
+        assert (x.min(), x.max()) == pytest.approx((1 - 0.5 * sigmas, 1 + 0.5 * sigmas))  # its long axis points up
+        assert (y.min(), y.max()) == pytest.approx((2 - 3 * sigmas, 2 + 3 * sigmas))
+    assert one.customdata is None
