@@ -25,6 +25,15 @@ PRESETS = (
         "The DML autoencoder with 5 % of the labels: does the reconstruction help when labels are few?",
         {"data": "digits", "model": "dml-ae", "pl": "5", "alpha": "0.02"},
     ),
+    (
+        "Ten places for ten classes",
+        "A prior with ten components on a lattice, shared out evenly: each class finds its own, nobody says which.",
+        {
+            **{"data": "digits", "model": "dml-prior", "placement": "lattice", "component_spacing": "2.67"},
+            **{"component_log_var": "-1", "balance": "sinkhorn", "alpha": "0.2", "warmup_epochs": "1"},
+            **{"batch_size": "64", "epochs": "30"},
+        },
+    ),
 )
 
 
@@ -34,8 +43,8 @@ def hero(run: runs.Run | None) -> DeltaGenerator:
     with words:
         st.title("See a latent space form")
         st.markdown(
-            "Move a knob, press Train, and watch within seconds what a reconstruction and a handful of labels do to "
-            "the space in which a network arranges images."
+            "Move a knob, press Train, and watch within seconds what a reconstruction, a prior and a handful of labels "
+            "do to the space in which a network arranges images."
         )
         st.page_link(ui.TRAIN, label="Train on the digits", icon=":material/play_circle:")
         if run is not None:
@@ -80,7 +89,7 @@ def card(run: runs.Run) -> None:
 
 def start_with() -> None:
     st.header("Start with")
-    for column, (name, what, link) in zip(st.columns(3), PRESETS, strict=True):
+    for column, (name, what, link) in zip(st.columns(len(PRESETS)), PRESETS, strict=True):
         with column, st.container(border=True):
             st.markdown(f"**{name}**")
             st.markdown(what)

@@ -35,6 +35,7 @@ PRESETS = {  # name: (the mixture, what else to train it with, what it shows)
     ),
 }
 OWN = ("placement", "components", "component_spacing", "component_log_var")
+SMALL = {"batch_size": 64, "epochs": 30}  # what the digits need for steps enough
 SAMPLES_DECODED = 16
 
 
@@ -133,8 +134,10 @@ st.markdown(
 knob_column, picture_column = st.columns([1, 2.9], gap="large")
 with knob_column:
     choose()
+data = ui.current("data")
 try:
-    config = RunConfig.of(TWO_D | {"data": ui.current("data")} | mine() | st.session_state.get("my others", {}))
+    others = st.session_state.get("my others", {}) | (SMALL if data == "digits" else {})
+    config = RunConfig.of(TWO_D | {"data": data} | mine() | others)
 except ValueError as error:
     with picture_column:
         ui.trouble(error)
