@@ -260,7 +260,7 @@ def draw_map(run: runs.Run, found: Points, names: list[str], colour: str, part: 
     )
     mark(figure)
     if not axes or axes.startswith("PCA"):  # other projections have no place for what is no point
-        base = {"latents": points(run, last).latents}
+        base = {"latents": points(run, last).latents} if axes else None
         plots.add_ellipses(figure, ui.ellipses(ui.frame(run.id, found.epoch), base), ui.dark())
     figure.update_layout(legend={"orientation": "h", "y": -0.02, "yanchor": "top", "x": 0}, dragmode="zoom")
     figure.update_layout(modebar=MODE_BAR_LOOK, margin={"t": 30})
