@@ -69,6 +69,7 @@ h1 {font-size: 1.9rem !important; padding-bottom: 0.2rem !important;}
 h2 {font-size: 1.3rem !important; padding-top: 1.2rem !important;}
 h3 {font-size: 1.05rem !important;}
 [data-testid="stMetricValue"] {font-size: 1.5rem;}
+[data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
 </style>"""
 
