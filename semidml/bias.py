@@ -15,10 +15,12 @@ def component_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(the most responsible component of each row (N,), its distance to that component in the component's sigmas, root
     mean square over dimensions (N,)): (N, D), (K, D), (K, D), (K,)."""
-    squares = ((latents[:, None] - means) ** 2 / np.exp(log_vars)).astype(np.float64)  # (N, K, D)
-    joint = np.log(weights) - (squares + log_vars).sum(2) / 2  # (N, K), but for a constant
-    own = joint.argmax(1)
-    return own, np.sqrt(squares[np.arange(len(latents)), own].mean(1))
+    latents, means, log_vars = (part.astype(np.float64) for part in (latents, means, log_vars))
+    precisions = np.exp(-log_vars)  # (K, D)
+    # The square taken apart: (N, K) numbers, not (N, K, D), which would be gigabytes for many components.
+    squares = latents**2 @ precisions.T - 2 * latents @ (means * precisions).T + (means**2 * precisions).sum(1)
+    own = (np.log(weights) - (squares + log_vars.sum(1)) / 2).argmax(1)
+    return own, np.sqrt(((latents - means[own]) ** 2 * precisions[own]).mean(1))
 
 
 def component_scores(

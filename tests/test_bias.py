@@ -35,6 +35,17 @@ def test_a_heavier_component_takes_the_middle():
     assert own.tolist() == [1] and distance[0] == pytest.approx(5 / np.sqrt(2))
 
 
+def test_it_is_the_definition_written_out():
+    generator = np.random.default_rng(1)
+    latents, means = generator.normal(size=(50, 3)), generator.normal(size=(7, 3))
+    log_vars, weights = generator.normal(size=(7, 3)), generator.dirichlet(np.ones(7))
+    squares = (latents[:, None] - means) ** 2 / np.exp(log_vars)  # (N, K, D)
+    by_hand = (np.log(weights) - (squares + log_vars).sum(2) / 2).argmax(1)
+    own, distance = bias.component_of(latents, means, log_vars, weights)
+    assert (own == by_hand).all() and len(set(own.tolist())) > 3
+    assert np.allclose(distance, np.sqrt(squares[np.arange(50), by_hand].mean(1)))
+
+
 def test_floors():
     latents, labels = points()
     found = bias.floors(latents, labels, MEANS, LOG_VARS, WEIGHTS)

@@ -71,7 +71,7 @@ def build(
     balance: str,
     kl_samples: int,
 ) -> Gmm:
-    """The mixture of these knobs. Raises ValueError where the components cannot be placed."""
+    """The mixture of these knobs, with equal weights; what cannot be placed is refused by RunConfig."""
     means = component_spacing * place(placement, components, latent_dim)
     log_vars = torch.full_like(means, component_log_var)
     return Gmm(means, log_vars, balanced=balance == "sinkhorn", samples=kl_samples)
