@@ -6,35 +6,10 @@ python -m streamlit run app.py
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from semidml import runs, ui
+from semidml import presets, runs, ui
 
 GALLERY = 8
-PRESETS = (
-    (
-        "Labels only",
-        "Plain deep metric learning: all labels of the digits, no decoder. Classes part, nothing else is asked for.",
-        {"data": "digits", "model": "dml"},
-    ),
-    (
-        "Images only",
-        "An autoencoder: alpha is 1, so no label is used. What looks alike lies together, and classes overlap.",
-        {"data": "digits", "model": "dml-ae", "alpha": "1"},
-    ),
-    (
-        "A few labels and all images",
-        "The DML autoencoder with 5 % of the labels: does the reconstruction help when labels are few?",
-        {"data": "digits", "model": "dml-ae", "pl": "5", "alpha": "0.02"},
-    ),
-    (
-        "Ten places for ten classes",
-        "A prior with ten components on a lattice, shared out evenly: each class finds its own, nobody says which.",
-        {
-            **{"data": "digits", "model": "dml-prior", "placement": "lattice", "component_spacing": "2.67"},
-            **{"component_log_var": "-1", "balance": "sinkhorn", "alpha": "0.2", "warmup_epochs": "1"},
-            **{"batch_size": "64", "epochs": "30"},
-        },
-    ),
-)
+
 
 
 def hero(run: runs.Run | None) -> DeltaGenerator:
@@ -89,10 +64,11 @@ def card(run: runs.Run) -> None:
 
 def start_with() -> None:
     st.header("Start with")
-    for column, (name, what, link) in zip(st.columns(len(PRESETS)), PRESETS, strict=True):
+    for column, preset in zip(st.columns(len(presets.START)), presets.START, strict=True):
         with column, st.container(border=True):
-            st.markdown(f"**{name}**")
-            st.markdown(what)
+            st.markdown(f"**{preset.title}**")
+            st.markdown(preset.words)
+            link = ui.link_of(preset.config())
             st.page_link(ui.TRAIN, label="Set the knobs so", icon=":material/tune:", query_params=link)
 
 

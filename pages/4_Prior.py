@@ -4,57 +4,35 @@ from typing import Any
 
 import streamlit as st
 
-from semidml import plots, runs, ui
+from semidml import plots, presets, runs, ui
 from semidml.config import RunConfig, knobs
 
 TWO_D = {"model": "dml-prior", "prior": "gmm", "latent_dim": 2}
-WORKS = {"schedule": "joint", "balance": "sinkhorn", "alpha": 0.2, "warmup_epochs": 0.25}
-PRESETS = {  # name: (the mixture, what else to train it with, what it shows)
-    "The paper's": (
-        {"placement": "vertices", "components": 4, "component_spacing": 2.0, "component_log_var": 1.0},
-        {"schedule": "epoch", "alpha": 0.5},
-        "Vertices of a square, 2 apart, with log-variance 1. The four hills melt into one, so the prior has no places "
-        "to offer; trained by turns at a large alpha, the latents collapse onto it.",
-    ),
-    "Tighter": (
-        {"placement": "vertices", "components": 4, "component_spacing": 2.0, "component_log_var": -2.0},
-        {"schedule": "joint", "alpha": 0.1, "warmup_epochs": 1.0},
-        "The same places with log-variance -2: four hills with valleys between them.",
-    ),
-    "Ten on a lattice": (
-        {"placement": "lattice", "components": 10, "component_spacing": 2.67, "component_log_var": -1.0},
-        WORKS,
-        "A place for each of ten classes. With balanced responsibilities each class moves to one of its own, and "
-        "nobody says which.",
-    ),
-    "Ten on a ring": (
-        {"placement": "sphere", "components": 10, "component_spacing": 2.5, "component_log_var": -1.0},
-        WORKS,
-        "As many places, all at the rim. In two dimensions the metric loss puts some classes in the middle, where "
-        "this prior has nothing.",
-    ),
-}
 OWN = ("placement", "components", "component_spacing", "component_log_var")
-SMALL = {"batch_size": 64, "epochs": 30}  # what the digits need for steps enough
 SAMPLES_DECODED = 16
 
 
 def mine() -> dict[str, Any]:
     """This page's mixture; at first the paper's."""
-    return st.session_state.setdefault("my mixture", dict(PRESETS["The paper's"][0]))
+    return st.session_state.setdefault("my mixture", mixture_of(presets.MIXTURES[0]))
 
 
-def take(name: str) -> None:
-    mixture, others, _ = PRESETS[name]
-    st.session_state["my mixture"], st.session_state["my others"] = dict(mixture), dict(others)
+def mixture_of(preset: presets.Preset) -> dict[str, Any]:
+    return {name: preset.values[name] for name in OWN}
+
+
+def take(preset: presets.Preset) -> None:
+    st.session_state["my mixture"] = mixture_of(preset)
+    st.session_state["my others"] = {name: value for name, value in preset.values.items() if name not in OWN}
 
 
 def choose() -> None:
     """Presets, and the knobs of the mixture."""
     st.markdown("**Start from**")
-    for name, (mixture, _, _) in PRESETS.items():
-        kind = "primary" if mixture == mine() else "secondary"
-        st.button(name, on_click=take, args=(name,), width="stretch", type=kind, key=f"preset {name}")
+    for preset in presets.MIXTURES:
+        kind = "primary" if mixture_of(preset) == mine() else "secondary"
+        key = f"preset {preset.title}"
+        st.button(preset.title, on_click=take, args=(preset,), width="stretch", type=kind, key=key)
     known = knobs()
     for name in OWN:
         if name == "components" and mine()["placement"] == "vertices":
@@ -91,7 +69,7 @@ def offer(config: RunConfig) -> None:
     """What the mixture has to offer, its density, and the way between two neighbours."""
     st.markdown(f"### {ui.prior_words(config)}")
     its = ui.prior_picture(**{name: getattr(config, name) for name in OWN})
-    shown = next((words for mixture, _, words in PRESETS.values() if mixture == mine()), None)
+    shown = next((preset.words for preset in presets.MIXTURES if mixture_of(preset) == mine()), None)
     if shown:
         st.markdown(shown)
     state = (*mine().values(), ui.dark())
@@ -136,7 +114,7 @@ with knob_column:
     choose()
 data = ui.current("data")
 try:
-    others = st.session_state.get("my others", {}) | (SMALL if data == "digits" else {})
+    others = st.session_state.get("my others", {}) | (presets.DIGITS_STEPS if data == "digits" else {})
     config = RunConfig.of(TWO_D | {"data": data} | mine() | others)
 except ValueError as error:
     with picture_column:

@@ -1,6 +1,6 @@
 """The frame around every page, the widgets made from RunConfig, and the caches.
 
-Beside pages/ and app.py this is the only file that imports Streamlit.
+Beside pages/ and app.py this package is the only place that imports Streamlit.
 
 A page begins with `page(title)`. Heavy modules load where they are used: the first page is out before torch is.
 
@@ -31,7 +31,7 @@ from semidml.config import FAMILIES, RunConfig, knobs, seen_labels, shown
 if TYPE_CHECKING:
     from semidml.runs import Run, Status
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MENU = {
     "Play": [
         ("app.py", "Home", ":material/home:"),

@@ -1,0 +1,73 @@
+"""Settings with a name and a reason: what Home, the page The prior and the lessons offer. Torch-free."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from semidml.config import RunConfig
+
+
+class Preset(NamedTuple):
+    """A setting that shows something."""
+
+    title: str
+    words: str  # what it shows
+    values: Mapping[str, Any]  # knobs; those that it does not name keep their defaults
+
+    def config(self, **others: Any) -> RunConfig:
+        """The setting with other values for some knobs. Raises ValueError in words."""
+        return RunConfig.of({**self.values, **others})
+
+
+DIGITS_STEPS = {"batch_size": 64, "epochs": 30}  # the digits are few: steps enough for a prior
+PAPERS_MIXTURE = {"placement": "vertices", "components": 4, "component_spacing": 2.0, "component_log_var": 1.0}
+LATTICE = {"placement": "lattice", "components": 10, "component_spacing": 2.67, "component_log_var": -1.0}
+BALANCED = {"schedule": "joint", "balance": "sinkhorn", "alpha": 0.2}
+TEN_PLACES = {"model": "dml-prior", "prior": "gmm"} | LATTICE | BALANCED
+
+START = (  # on Home
+    Preset(
+        "Labels only",
+        "Plain deep metric learning: all labels of the digits, no decoder. Classes part, nothing else is asked for.",
+        {"data": "digits", "model": "dml"},
+    ),
+    Preset(
+        "Images only",
+        "An autoencoder: alpha is 1, so no label is used. What looks alike lies together, and classes overlap.",
+        {"data": "digits", "model": "dml-ae", "alpha": 1.0},
+    ),
+    Preset(
+        "A few labels and all images",
+        "The DML autoencoder with 5 % of the labels: does the reconstruction help when labels are few?",
+        {"data": "digits", "model": "dml-ae", "pl": 5.0, "alpha": 0.02},
+    ),
+    Preset(
+        "Ten places for ten classes",
+        "A prior with ten components on a lattice, shared out evenly: each class finds its own, nobody says which.",
+        {"data": "digits", "warmup_epochs": 1.0} | TEN_PLACES | DIGITS_STEPS,
+    ),
+)
+MIXTURES = (  # on the page The prior; each in the plane
+    Preset(
+        "The paper's",
+        "Vertices of a square, 2 apart, with log-variance 1. The four hills melt into one, so the prior has no places "
+        "to offer; trained by turns at a large alpha, the latents collapse onto it.",
+        PAPERS_MIXTURE | {"schedule": "epoch", "alpha": 0.5},
+    ),
+    Preset(
+        "Tighter",
+        "The same places with log-variance -2: four hills with valleys between them.",
+        PAPERS_MIXTURE | {"component_log_var": -2.0, "schedule": "joint", "alpha": 0.1, "warmup_epochs": 1.0},
+    ),
+    Preset(
+        "Ten on a lattice",
+        "A place for each of ten classes. With balanced responsibilities each class moves to one of its own, and "
+        "nobody says which.",
+        LATTICE | BALANCED | {"warmup_epochs": 0.25},
+    ),
+    Preset(
+        "Ten on a ring",
+        "As many places, all at the rim. In two dimensions the metric loss puts some classes in the middle, where "
+        "this prior has nothing.",
+        LATTICE | {"placement": "sphere", "component_spacing": 2.5} | BALANCED | {"warmup_epochs": 0.25},
+    ),
+)
