@@ -11,7 +11,6 @@ from semidml import presets, runs, ui
 GALLERY = 8
 
 
-
 def hero(run: runs.Run | None) -> DeltaGenerator:
     """The sentence, and beside it the place of the living map, which is drawn last because it takes longest."""
     words, picture = st.columns([1, 1.25], gap="large", vertical_alignment="center")
