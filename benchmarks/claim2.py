@@ -14,7 +14,6 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-import numpy as np
 from claim1 import interval, key
 from common import RESULTS, Kept, arguments, machine, markdown, report, spread
 
@@ -35,7 +34,6 @@ LATTICE = {
 PLANE = LATTICE | {"balance": "sinkhorn"}
 RING = PLANE | {"placement": "sphere", "component_spacing": 8 * math.sin(math.pi / 10)}  # a circle of radius 4
 CONV = PLANE | {"encoder": "conv", "epochs": 7}
-ROTATIONS = 20
 NULL = {  # what: settings, seeds
     "d=2, 60,000 labels": (PAPER | {"latent_dim": 2, "pl": 100}, 5),
     "d=2, 6,000 labels": (PAPER | {"latent_dim": 2, "pl": 10}, 5),
@@ -71,7 +69,7 @@ def measure(values: dict, threads: int = 1) -> dict:
     without a prior, the floors of the components that `read_by` names. With `forced`, see `force`."""
     import torch
 
-    from semidml import evaluate, train
+    from semidml import bias, evaluate, train
     from semidml.data import store
     from semidml.priors.gmm import Gmm
     from semidml.train import fit
@@ -95,7 +93,9 @@ def measure(values: dict, threads: int = 1) -> dict:
         found |= train.prior_scores(training.method, training.config, data, test)
     if "read_by" in values:
         its: Gmm = train.seeded_model(RunConfig.of(values["read_by"]), data.shape, classes).prior
-        found["floor"] = fitted_floor(test, truth, *(part.numpy() for part in its.components()), seed=given["seed"])
+        found["floor"] = bias.fitted_floor(
+            test, truth, *(part.numpy() for part in its.components()), seed=given["seed"]
+        )
     return found
 
 
@@ -128,19 +128,6 @@ def force(training: "Training") -> None:
         return -joint.gather(1, places[0][of_step[0]][:, None])[:, 0] - entropy
 
     training._step, prior.kl = stepped, kl
-
-
-def fitted_floor(
-    latents: np.ndarray, labels: np.ndarray, means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray, seed: int
-) -> list[float]:
-    """Component AMI of latents moved to the components' middle, scaled to their spread, and turned at random."""
-    from semidml import bias, evaluate
-
-    generator = np.random.default_rng(seed)
-    size = math.sqrt(float((means.var(axis=0) + np.exp(log_vars).mean(axis=0)).mean()))
-    points = (latents - latents.mean(axis=0)) * size / latents.std() if latents.std() else latents
-    turned = [points @ bias.rotation(points.shape[1], generator) + means.mean(axis=0) for _ in range(ROTATIONS)]
-    return [evaluate.ami(labels, bias.component_of(one, means, log_vars, weights)[0]) for one in turned]
 
 
 def run_all(wanted: list[dict], kept: Kept, measured: Callable[[dict], dict] = measure) -> None:

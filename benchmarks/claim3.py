@@ -175,9 +175,9 @@ def main() -> None:
     text = "\n\n".join(
         [
             f"MNIST, n = {SEEDS} seeds, mean ± sd, 100 pseudo-inputs, {EPOCHS} epochs, joint, float32, {machine()}. "
-            "5-NN accuracy on the test set; alpha chosen with the labels of 6,000 held-out images (1 seed). With 6,000 and "
-            "60 labels the labelled rows are augmented, DML's too; the 60 are six of each class. Paired differences with "
-            "95 % intervals.",
+            "5-NN accuracy on the test set; alpha chosen with the labels of 6,000 held-out images (1 seed). With 6,000 "
+            "and 60 labels the labelled rows are augmented, DML's too; the 60 are six of each class. Paired "
+            "differences with 95 % intervals.",
             f"**With and without the metric loss:**\n\n{accuracy_table(pls, kept)}",
             f"**The bound**, in nats a test image:\n\n{bound_table(pls, kept)}",
             f"**In how many dimensions does it help most?**\n\n{dimensions_table(kept)}",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from semidml import evaluate, jobs, plots, runs, scatter, ui
+from semidml import evaluate, jobs, plots, runs, ui
 from semidml.config import FEW, RunConfig, knobs
 from semidml.data import labels, store
 from semidml.methods import MODELS
@@ -280,7 +280,7 @@ def picture(run_id: str, was_active: bool) -> None:
             score_row({}, {}, {})
     frame = newest if status.active else replay(run, newest)
     with map_place:
-        draw_map(run, frame, rows, newest)
+        ui.run_map(run, frame, rows, newest, "map")
     with score_place.container():
         scores(run)
     reconstructions(run, frame, rows)
@@ -360,31 +360,6 @@ def replay(run: runs.Run, newest: dict) -> dict:
         return newest
     epoch = st.select_slider("Epoch", epochs, epochs[-1], key=f"epoch {run.id}", help="0 is before training.")
     return newest if epoch == epochs[-1] else ui.frame(run.id, epoch)
-
-
-def draw_map(run: runs.Run, frame: dict, rows: dict, newest: dict) -> None:
-    """The map; its axes only grow. `newest` gives the axes of more than two dimensions."""
-    points, how = ui.flat(frame, newest)
-    x_range, y_range = ui.extent(run.id, points)
-
-    names, words = ui.class_names(run), ui.frame_words(run, frame, rows, how)
-    packed = scatter.pack(
-        points,
-        rows["labels"],
-        seen=rows["seen"],
-        test=rows["split"] == 1,
-        names=names,
-        looks=plots.class_looks(len(names)),
-        x_range=x_range,
-        y_range=y_range,
-        words=f"Map of the latent space. {words}",
-        ellipses=ui.ellipses(frame, newest),
-        run=run.id,
-        epoch=int(frame["epoch"]),
-        dark=ui.dark(),
-    )
-    ui.live_map(packed, "map")
-    st.caption(words)
 
 
 def scores(run: runs.Run) -> None:

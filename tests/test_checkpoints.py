@@ -37,7 +37,7 @@ def test_its_scores_come_out_again_from_its_weights(folder):
         assert anew[name] == pytest.approx(then[name], abs=0.01), name
 
 
-def test_one_of_them_shows_a_collapse_and_says_so():
+def test_some_of_them_show_a_collapse_and_say_so():
     alarms = {folder.name: runs.get(folder.name).history()[-1].alarms for folder in SHIPPED}
     collapsed = [name for name, said in alarms.items() if said]
-    assert len(collapsed) == 1 and runs.get(collapsed[0]).metrics()["collapsed"] is True
+    assert collapsed and all(runs.get(name).metrics()["collapsed"] is True for name in collapsed)

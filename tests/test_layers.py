@@ -20,6 +20,7 @@ FLOORS = [  # the lowest first; modules of one floor do not import one another, 
     ],  # the tables
     ["semidml.config"],
     ["semidml.presets"],
+    ["semidml.lessons"],
     ["semidml.data.*", "semidml.losses.*", "semidml.networks.*", "semidml.priors.*"],
     ["semidml.methods.*"],
     ["semidml.evaluate", "semidml.plots", "semidml.scatter"],

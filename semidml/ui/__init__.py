@@ -18,7 +18,7 @@ import itertools
 import sys
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,12 @@ MENU = {
         ("pages/1_Train.py", "Train", ":material/play_circle:"),
         ("pages/2_Explore.py", "Explore", ":material/travel_explore:"),
     ],
-    "Learn": [("pages/4_Prior.py", "The prior", ":material/bubble_chart:")],
+    "Learn": [
+        ("pages/5_Few_labels.py", "Few labels", ":material/school:"),
+        ("pages/6_Places.py", "Places", ":material/school:"),
+        ("pages/7_MetricVAE.py", "MetricVAE", ":material/school:"),
+        ("pages/4_Prior.py", "The prior", ":material/bubble_chart:"),
+    ],
     "Data": [("pages/3_Data.py", "Data", ":material/image:")],
 }
 TRAIN = "pages/1_Train.py"
@@ -459,6 +464,8 @@ def score_words(name: str, value: float | None) -> str:
         return "–"
     if "accuracy" in name or name in ("chance", "seen_class_ceiling"):
         return percent(value)
+    if name in ("classes_alone", "components_used"):
+        return f"{value:.0f}"
     return f"{value:.3f}" if name == "reconstruction_mse" else f"{value:.2f}"
 
 
@@ -773,6 +780,36 @@ def live_map(packed: bytes, key: str) -> None:
     draw(data=packed, key=key)
 
 
+def run_map(
+    run: "Run", frame: Mapping[str, Any], its_rows: Mapping[str, Any], newest: Mapping[str, Any], key: str
+) -> None:
+    """The live map of a run's frame, with what it shows in words; its axes only grow. `newest` gives the axes of more
+    than two dimensions."""
+    from semidml import plots, scatter
+
+    points, how = flat(frame, newest)
+    drawn = ellipses(frame, newest)
+    x_range, y_range = extent(run.id, points, drawn)
+    names, words = class_names(run), frame_words(run, frame, its_rows, how)
+    packed = scatter.pack(
+        points,
+        its_rows["labels"],
+        seen=its_rows["seen"],
+        test=its_rows["split"] == 1,
+        names=names,
+        looks=plots.class_looks(len(names)),
+        x_range=x_range,
+        y_range=y_range,
+        words=f"Map of the latent space. {words}",
+        ellipses=drawn,
+        run=run.id,
+        epoch=int(frame["epoch"]),
+        dark=dark(),
+    )
+    live_map(packed, key)
+    st.caption(words)
+
+
 def pixels(picture: Any, words: str) -> None:
     """A small picture, uint8 (height, width, 4), as wide as there is room, each pixel a square; it leaves no file."""
     from PIL import Image
@@ -792,13 +829,19 @@ def ends(low: str, high: str) -> None:
     )
 
 
-def extent(run_id: str, points: Any) -> tuple[tuple[float, float], tuple[float, float]]:
+def extent(
+    run_id: str, points: Any, rings: Sequence[Sequence[float]] = ()
+) -> tuple[tuple[float, float], tuple[float, float]]:
     """Ranges of x and y for a run's map that only grow while this visitor looks, so that nothing jumps: they hold
-    all but the outermost 0.2 % of the points at either side, and are widened in steps of a quarter."""
+    all but the outermost 0.2 % of the points at either side and the components' rings at one sigma (see `ellipses`),
+    so that a heap is seen to be one, and are widened in steps of a quarter."""
     import numpy as np
 
     known = st.session_state.setdefault("extents", {})
     low, high = np.percentile(points, [0.2, 99.8], axis=0)
+    if rings:
+        middles, reach = np.array([ring[:2] for ring in rings]), np.array([max(ring[2:4]) for ring in rings])[:, None]
+        low, high = np.minimum(low, (middles - reach).min(0)), np.maximum(high, (middles + reach).max(0))
     low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
     if run_id in known:
         (left, right), (bottom, top) = known[run_id]

@@ -1,0 +1,5 @@
+"""A lesson: places. See `semidml.lessons`."""
+
+from semidml.ui import lesson
+
+lesson.show("places")

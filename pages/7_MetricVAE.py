@@ -1,0 +1,5 @@
+"""A lesson: metric vae. See `semidml.lessons`."""
+
+from semidml.ui import lesson
+
+lesson.show("metric vae")

@@ -1,0 +1,293 @@
+"""The pages under Learn: one frame for every lesson of `semidml.lessons`.
+
+A page is `show("few labels")`. Nothing of the answer is drawn before the visitor has predicted.
+"""
+
+import re
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from semidml import evaluate, jobs, runs, ui
+from semidml.config import RunConfig, knobs, shown
+from semidml.lessons import LESSONS, PAPER, Lesson, Side
+
+SECONDS_LIVE = 1.0
+
+
+def show(name: str) -> None:
+    """The whole page of a lesson."""
+    lesson = LESSONS[name]
+    ui.page(lesson.title, ":material/school:")
+    st.title(lesson.title)
+    st.markdown(lesson.claim)
+    with st.expander("The maths, and where the paper says it", icon=":material/functions:"):
+        for line in lesson.maths:
+            st.latex(line)
+        st.markdown(f"{lesson.maths_words}  \n[{lesson.source}]({PAPER}).")
+    predict(lesson)
+    if not state(lesson).get("revealed"):
+        st.caption("Then come two or three trained runs, a knob to turn, ways to break it, and the answer so far.")
+    else:
+        reveal(lesson)
+        turn(lesson)
+        break_it(lesson)
+        live(lesson)
+        answer(lesson)
+        check(lesson)
+    commands = "\n".join(f"# {side.title}\n{side.config().command()}" for side in lesson.sides)
+    ui.foot(commands, ui.python_of(lesson.sides[lesson.turn].config()))
+
+
+def state(lesson: Lesson) -> dict[str, Any]:
+    """What this visitor has done in a lesson; it outlives a visit to another page."""
+    return st.session_state.setdefault(f"lesson {lesson.name}", {})
+
+
+def predict(lesson: Lesson) -> None:
+    """The question, and once it is answered what is so."""
+    asked, mine = lesson.prediction, state(lesson)
+    st.header("Predict")
+    chosen = st.radio(asked.question, asked.choices, index=mine.get("chosen"), key=f"predict {lesson.name}")
+    if not mine.get("revealed"):
+        ready = chosen is not None
+        st.button("Show me", type="primary", disabled=not ready, on_click=reveal_now, args=(lesson, chosen))
+        return
+    told = asked.choices[mine["chosen"]]
+    if mine["chosen"] == asked.right:
+        st.success(f"You said: {told}. **So it is.**", icon=":material/check_circle:")
+    else:
+        st.info(f"You said: {told}. It is: **{asked.choices[asked.right]}**.", icon=":material/lightbulb:")
+    st.markdown(asked.why)
+
+
+def reveal_now(lesson: Lesson, chosen: str) -> None:
+    state(lesson).update(revealed=True, chosen=lesson.prediction.choices.index(chosen))
+
+
+def reveal(lesson: Lesson) -> None:
+    """The shipped runs side by side, at an epoch of the visitor's, and their scores."""
+    st.header("Reveal")
+    sides = [(side, runs.get(side.run)) for side in lesson.sides]
+    epochs = sorted(set.intersection(*(set(run.frames()) for _, run in sides)))
+    epoch = st.select_slider("Epoch", epochs, epochs[-1], key=f"epoch of {lesson.name}", help="0 is before training.")
+    for column, (side, run) in zip(st.columns(len(sides)), sides, strict=True):
+        with column:
+            st.markdown(f"**{side.title}**  \n{side.words}")
+            ui.run_map(run, ui.frame(run.id, epoch), ui.rows(run.id), ui.frame(run.id, epochs[-1]), f"map {side.run}")
+            st.page_link(
+                ui.EXPLORE, label="Explore this run", icon=":material/travel_explore:", query_params={"run": run.id}
+            )
+    st.caption(
+        f"{ui.setting(sides[0][1].config()).partition(',')[0]}, {sides[0][1].config().epochs} epochs, the same seed. A "
+        "point is an image, a colour a class; rings are the prior's components at one and two sigma. Scores after the "
+        "last epoch:"
+    )
+    st.dataframe(score_table(lesson), hide_index=True, width="stretch")
+
+
+def score_table(lesson: Lesson) -> list[dict[str, str]]:
+    """One row a score, one column a side."""
+    found = {side.title: runs.get(side.run).metrics() or {} for side in lesson.sides}
+    rows = [
+        {"of all test images": evaluate.SCORE_TITLES[name][0]}
+        | {title: ui.score_words(name, of.get(name)) for title, of in found.items()}
+        for name in lesson.scores
+    ]
+    if lesson.floor:
+        plain, prior = (lesson.sides[side] for side in lesson.floor)
+        low = floor(plain.run, prior.run)
+        rows.append(
+            dict.fromkeys(rows[0], "")
+            | {"of all test images": "component AMI without any prior", plain.title: f"{low:.2f}"}
+        )
+    return rows
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def floor(plain: str, prior: str) -> float:
+    """The component AMI that a run without a prior has on another run's components; see `bias.fitted_floor`. Of the
+    test images that its map draws."""
+    from semidml import bias
+
+    frame, rows, its = last_frame(plain), ui.rows(plain), last_frame(prior)
+    test = rows["split"] == 1
+    components = (its[name] for name in ("component_means", "component_log_vars", "component_weights"))
+    return float(np.mean(bias.fitted_floor(frame["latents"][test], rows["labels"][test], *components)))
+
+
+def last_frame(run_id: str) -> dict[str, Any]:
+    return ui.frame(run_id, runs.get(run_id).frames()[-1])
+
+
+def turn(lesson: Lesson) -> None:
+    """One knob changed, everything else and the seed as in a shipped run, trained live."""
+    st.header("Turn one knob")
+    start, knob, value, go = st.columns([1.3, 1.3, 1.3, 1], vertical_alignment="bottom")
+    titles = [side.title for side in lesson.sides]
+    with start:
+        title = st.selectbox("Start from", titles, lesson.turn, key=f"turn from {lesson.name}")
+    side = lesson.sides[titles.index(title)]
+    base = side.config()
+    turnable = [name for name in lesson.knobs if name in base.used()]
+    with knob:
+        name = st.selectbox("Knob", turnable, format_func=ui.title, key=f"turn knob {lesson.name} {side.run}")
+    its = getattr(base, name)
+    with value:
+        options = [option for option in lesson.knobs[name] if option != its]
+        to = st.selectbox(
+            f"From {told(name, its)} to",
+            options,
+            format_func=lambda option: told(name, option),
+            key=f"turn to {lesson.name} {side.run} {name}",
+            help=f"{knobs()[name].help.capitalize()}.",
+        )
+    with go:
+        args = (lesson, side, {name: to}, f"{side.title}, with {ui.title(name).lower()} {told(name, to)}")
+        st.button(
+            "Train it", type="primary", icon=":material/play_arrow:", width="stretch", on_click=start_run, args=args
+        )
+
+
+def told(name: str, value: Any) -> str:
+    """A knob's value in words."""
+    return f"{shown(value)} %" if name == "pl" else ui.entry_title(name, shown(value))
+
+
+def break_it(lesson: Lesson) -> None:
+    """Changes that make it fail, each with its reason."""
+    st.header("Break it")
+    for column, broken in zip(st.columns(max(2, len(lesson.breaks))), lesson.breaks, strict=False):
+        with column, st.container(border=True):
+            st.markdown(f"**{broken.title}.** {broken.why}")
+            args = (lesson, lesson.sides[broken.side], dict(broken.values), broken.title)
+            st.button("Break it so", icon=":material/bolt:", key=f"break {broken.title}", on_click=start_run, args=args)
+
+
+def start_run(lesson: Lesson, side: Side, values: dict[str, Any], title: str) -> None:
+    mine = state(lesson)
+    try:
+        config = changed(side, values)
+        mine.update(run=jobs.jobs().submit(config).id, beside=side.run, title=title, trouble=None)
+    except ValueError as error:
+        mine["trouble"] = str(error)
+
+
+def changed(side: Side, values: dict[str, Any]) -> RunConfig:
+    """A side's setting with other values. Raises ValueError in words."""
+    return ui.config_of(ui.values_of(side.config()) | values)
+
+
+def live(lesson: Lesson) -> None:
+    """The run that the visitor started, beside the one that it is a change of."""
+    mine = state(lesson)
+    if mine.get("trouble"):
+        ui.trouble(mine["trouble"])
+    if mine.get("run") is None:
+        return
+    try:
+        is_active = runs.get(mine["run"]).status().active
+    except ValueError:  # deleted elsewhere
+        mine.pop("run")
+        st.caption("The run that was trained here has been deleted.")
+        return
+    st.fragment(side_by_side, run_every=SECONDS_LIVE if is_active else None)(lesson, is_active)
+
+
+def side_by_side(lesson: Lesson, was_active: bool) -> None:
+    mine = state(lesson)
+    try:
+        run, beside = runs.get(mine["run"]), runs.get(mine["beside"])
+        status = run.status()
+    except (KeyError, ValueError):
+        st.rerun()
+    if status.active != was_active:
+        st.rerun()
+    if status.active:
+        st.progress(status.fraction, text=ui.state_words(run, status))
+    else:
+        st.markdown(ui.state_words(run, status))
+    if status.reason and status.state in ("failed", "interrupted"):
+        st.warning(status.reason[0].upper() + status.reason[1:], icon=":material/warning:")
+    for alarm in ui.alarms(status):
+        st.warning(alarm, icon=":material/notification_important:")
+    mine_place, its_place = st.columns(2)
+    with mine_place:
+        st.markdown(f"**{mine['title']}**  \n{ui.changes(beside.config(), run.config())}")
+        if (found := ui.look(run)) is None:
+            st.info("Waiting for the first points.", icon=":material/hourglass_top:")
+        else:
+            ui.run_map(run, found[0], found[1], found[0], "map of mine")
+        st.page_link(
+            ui.TRAIN, label="Look at it on Train", icon=":material/arrow_forward:", query_params={"run": run.id}
+        )
+    with its_place:
+        st.markdown(f"**{next(s.title for s in lesson.sides if s.run == beside.id)}**  \nshipped, the same seed")
+        last = last_frame(beside.id)
+        ui.run_map(beside, last, ui.rows(beside.id), last, "map beside mine")
+    st.dataframe(differences(lesson, run, beside), hide_index=True, width="stretch")
+
+
+def differences(lesson: Lesson, run: runs.Run, beside: runs.Run) -> list[dict[str, str]]:
+    """Scores of a run, so far or at its end, and of the shipped one."""
+    scored = [record.scores for record in run.history() if record.scores]
+    final = run.metrics()
+    now, then = final or (scored[-1] if scored else {}), beside.metrics() or {}
+    kind = "of all test images" if final else "so far, of the drawn test images; shipped: of all"
+    return [
+        {
+            kind: evaluate.SCORE_TITLES[name][0],
+            "mine": ui.score_words(name, now.get(name)),
+            "shipped": ui.score_words(name, then.get(name)),
+            "difference": ui.difference_words(name, then.get(name), now.get(name)),
+        }
+        for name in lesson.scores
+        if name in now or name in then
+    ]
+
+
+def answer(lesson: Lesson) -> None:
+    """What is known so far: the benchmark's tables, as the README has them."""
+    st.header("The answer so far")
+    st.markdown(lesson.answer)
+    with st.expander("The tables: n, intervals, floors, both protocols", icon=":material/table_chart:"):
+        st.markdown(tables(lesson.table))
+        st.caption(f"Written by `python benchmarks/{lesson.table}.py --readme`.")
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def tables(name: str) -> str:
+    """What a benchmark wrote into the README between its marks."""
+    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", (ui.ROOT / "README.md").read_text(), re.DOTALL)
+    return found.group(1) if found else "This benchmark has not been run yet."
+
+
+def check(lesson: Lesson) -> None:
+    """A question whose answer is a number among the sides' scores."""
+    asked = lesson.check
+    st.header("Check yourself")
+    number, button = st.columns([3, 1], vertical_alignment="bottom")
+    with number:
+        said = st.number_input(
+            f"{asked.question} (in {asked.unit})", value=None, step=0.1, format="%.1f", key=f"check {lesson.name}"
+        )
+    with button:
+        pressed = st.button("Check", disabled=said is None, key=f"check button {lesson.name}", width="stretch")
+    if not pressed or said is None:
+        return
+    it = truth(lesson)
+    if abs(said - it) <= asked.tolerance:
+        st.success(f"Yes: {it:.1f} {asked.unit}. {asked.why}", icon=":material/check_circle:")
+    else:
+        st.info(f"Not quite: it is {it:.1f} {asked.unit}. {asked.why}", icon=":material/lightbulb:")
+
+
+def truth(lesson: Lesson) -> float:
+    """The number that `check` asks for, from the shipped runs' scores."""
+    asked = lesson.check
+
+    def score(side: int) -> float:
+        return (runs.get(lesson.sides[side].run).metrics() or {})[asked.score]
+
+    return asked.times * (score(asked.of) - (0.0 if asked.minus is None else score(asked.minus)))

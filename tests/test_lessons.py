@@ -1,0 +1,151 @@
+"""The lessons: what they say is so, by the runs that ship, and nothing of the answer is shown before the prediction."""
+
+import math
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from semidml import evaluate, presets, runs
+from semidml.config import knobs
+from semidml.lessons import FEW_LABELS, LESSONS, METRIC_VAE, PLACES
+from semidml.ui import lesson as page
+
+ROOT = Path(__file__).parents[1]
+PAGES = {"few labels": "pages/5_Few_labels.py", "places": "pages/6_Places.py", "metric vae": "pages/7_MetricVAE.py"}
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
+
+
+def metrics(name: str) -> dict:
+    return runs.get(name).metrics()
+
+
+def opened(name: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    app.switch_page(PAGES[name]).run()
+    assert not app.exception
+    return app
+
+
+def words(app: AppTest) -> str:
+    kinds = (app.title, app.header, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def pressed(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
+    return app
+
+
+def test_there_is_a_page_for_each() -> None:
+    assert set(PAGES) == set(LESSONS)
+    for name, file in PAGES.items():
+        assert f'lesson.show("{name}")' in (ROOT / file).read_text()
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_its_runs_ship_with_the_settings_that_it_names(name: str) -> None:
+    for side in LESSONS[name].sides:
+        assert runs.get(side.run).config() == side.config()
+        assert runs.get(side.run).is_shipped
+    assert len({side.config().seed for side in LESSONS[name].sides}) == 1
+
+
+def test_what_ships_is_what_the_table_says() -> None:
+    assert {folder.name for folder in runs.shipped().iterdir()} == set(presets.SHIPPED)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_what_can_be_turned_and_broken_can_be_trained(name: str) -> None:
+    lesson = LESSONS[name]
+    for knob, options in lesson.knobs.items():
+        for side in lesson.sides:
+            if knob in side.config().used():
+                for option in options:
+                    assert getattr(page.changed(side, {knob: option}), knob) == option
+    for broken in lesson.breaks:
+        config = page.changed(lesson.sides[broken.side], dict(broken.values))
+        assert config != lesson.sides[broken.side].config()
+    assert set(lesson.knobs) <= set(knobs())
+    assert set(lesson.scores) <= set(evaluate.SCORE_TITLES)
+
+
+def test_few_labels_says_what_its_runs_show() -> None:
+    dml, autoencoder, both = (metrics(side.run) for side in FEW_LABELS.sides)
+    few = [of["knn_accuracy_labelled"] for of in (dml, autoencoder, both)]
+    assert max(few) == few[FEW_LABELS.prediction.right] and few[2] > max(few[:2]) + 0.05
+    assert abs(both["knn_accuracy"] - autoencoder["knn_accuracy"]) < 0.02  # about as good, by all labels
+    assert autoencoder["knn_accuracy"] > dml["knn_accuracy"] + 0.05
+
+
+def test_places_says_what_its_runs_show() -> None:
+    papers, works, plain = (metrics(side.run) for side in PLACES.sides)
+    assert papers["collapsed"] and not works["collapsed"] and not plain["collapsed"]
+    assert works["classes_alone"] == 10 and works["component_distance"] < 1
+    assert works["component_ami"] > works["component_ami_rotated"] + 0.1
+    low = page.floor(PLACES.sides[2].run, PLACES.sides[1].run)
+    assert 0.5 < low < works["component_ami"] - 0.05  # ten separate clusters score high wherever they lie
+
+
+def test_metric_vae_says_what_its_runs_show() -> None:
+    averaged, works = (metrics(side.run) for side in METRIC_VAE.sides)
+    assert averaged["collapsed"] and averaged["kl_nats"] < 0.1
+    frame = runs.get(METRIC_VAE.sides[0].run).frame(30)["reconstructions"]
+    assert frame.std(axis=0).max() < 3  # every reconstruction is the same picture, of 255 greys
+    assert not works["collapsed"] and works["knn_accuracy"] > 0.95
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_the_answer_is_shown_after_the_prediction_only(name: str) -> None:
+    lesson = LESSONS[name]
+    app = opened(name)
+    before = words(app)
+    assert lesson.prediction.why not in before and lesson.answer[:40] not in before and "Reveal" not in before
+    assert next(button for button in app.button if button.label == "Show me").disabled
+    wrong = (lesson.prediction.right + 1) % len(lesson.prediction.choices)
+    app.radio[0].set_value(lesson.prediction.choices[wrong]).run()
+    after = words(pressed(app, "Show me"))
+    assert lesson.prediction.why in after and lesson.prediction.choices[lesson.prediction.right] in after
+    assert all(side.title in after for side in lesson.sides)
+    assert "So it is" not in after
+    table = app.dataframe[0].value
+    assert list(table.columns[1:]) == [side.title for side in lesson.sides] and len(table) == len(lesson.scores) + bool(
+        lesson.floor
+    )
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_the_check_knows_the_number_that_the_runs_have(name: str) -> None:
+    lesson = LESSONS[name]
+    right = page.truth(lesson)
+    assert math.isfinite(right)
+    app = opened(name)
+    app.radio[0].set_value(lesson.prediction.choices[lesson.prediction.right]).run()
+    assert "So it is" in words(pressed(app, "Show me"))
+    app.number_input[-1].set_value(right + 3 * lesson.check.tolerance).run()
+    assert "Not quite" in words(pressed(app, "Check"))
+    app.number_input[-1].set_value(right).run()
+    assert f"Yes: {right:.1f}" in words(pressed(app, "Check"))
+
+
+def test_a_knob_is_turned_and_the_run_stands_beside_the_shipped_one() -> None:
+    app = opened("places")
+    app.radio[0].set_value(PLACES.prediction.choices[0]).run()
+    pressed(app, "Show me")
+    pressed(app, "Train it")
+    mine = app.session_state["lesson places"]
+    config, base = runs.get(mine["run"]).config(), PLACES.sides[1].config()
+    changed = {name for name in knobs() if getattr(config, name) != getattr(base, name)}
+    assert changed == {"component_log_var"} and mine["beside"] == PLACES.sides[1].run
+    assert "component log-variance -1 → 1" in words(app)
+
+
+def test_the_tables_are_the_readme_s() -> None:
+    assert "| labels |" in page.tables("claim1") and "sigmas to the own component" in page.tables("claim2")
+    assert page.tables("no such benchmark") == "This benchmark has not been run yet."
