@@ -277,9 +277,7 @@ def seen_images(config: RunConfig, data: "Dataset", most: int) -> SeenImages:
 
 def decoder_trained(run: "Run") -> bool:
     """Whether the run has a decoder that learned something."""
-    from semidml.train import trains_decoder
-
-    return trains_decoder(run.config())
+    return run.config().trains_decoder
 
 
 def decode(model: "Latent", latents: np.ndarray) -> np.ndarray:

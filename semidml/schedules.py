@@ -1,7 +1,11 @@
-"""How the weights of the two losses change over a training: (epoch, step, alpha) -> (w_S, w_U).
+"""How the weights of the two losses change over a training: (epoch, step, the schedule's knob) -> (w_S, w_U).
 
 L_S is the metric loss of the labelled rows, L_U the reconstruction (and, with a prior, the KL term) of all rows.
-Epochs and steps count from 1 and 0: the paper's odd epochs are the first, the third, ...
+Epochs and steps count from 1 and 0: the paper's odd epochs are the first, the third, ... The first step of all has
+every loss that a schedule ever weighs: from it `RunConfig` knows whether labels and images are used at all.
+
+Plain metric learning first and then both losses, which Safir et al. name as future work for mixtures, is no schedule of
+its own: `warmup_epochs` puts L_S alone before any of these.
 """
 
 from semidml.registry import Entry, table
@@ -24,6 +28,14 @@ def joint(epoch: int, step: int, alpha: float) -> tuple[float, float]:
     return 1 - alpha, alpha
 
 
+def additive(epoch: int, step: int, gamma: float) -> tuple[float, float]:
+    """L_U + gamma L_S in every step (Safir et al., last table).
+
+    `joint` with gamma = (1 - alpha) / alpha, times 1 / alpha: Adam takes the same steps, but for its epsilon.
+    """
+    return gamma, 1.0
+
+
 SAFIR = "Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022"
 SCHEDULES = table(
     [
@@ -33,9 +45,15 @@ SCHEDULES = table(
             "(1 - alpha) L_S + alpha L_U, always",
             SAFIR,
             "semidml.schedules:joint",
+            knobs=("alpha",),
         ),
         Entry(
-            "batch", "alternate by step", "as the paper's, but from step to step", SAFIR, "semidml.schedules:by_batch"
+            "batch",
+            "alternate by step",
+            "as the paper's, but from step to step",
+            SAFIR,
+            "semidml.schedules:by_batch",
+            knobs=("alpha",),
         ),
         Entry(
             "epoch",
@@ -43,6 +61,15 @@ SCHEDULES = table(
             "odd epochs (1 - alpha) L_S + alpha L_U, even epochs alpha L_U",
             SAFIR,
             "semidml.schedules:by_epoch",
+            knobs=("alpha",),
+        ),
+        Entry(
+            "additive",
+            "metric loss added (the paper's last table)",
+            "L_U + gamma L_S, always; alpha has no part in it",
+            SAFIR,
+            "semidml.schedules:additive",
+            knobs=("gamma",),
         ),
     ]
 )

@@ -25,11 +25,9 @@ from semidml.data.dataset import Dataset
 from semidml.data.labels import Seen, draw, hidden
 from semidml.losses import LOSSES
 from semidml.losses.pairs import pairs_of
-from semidml.methods import MODELS
 from semidml.methods.latent import Batch, Latent, build, sampled
 from semidml.priors.mixture import kl_monte_carlo
 from semidml.record import Record
-from semidml.schedules import SCHEDULES
 
 SECONDS_A_TICK = 0.4  # a step may still be running when it is over, and "at least every half second" is the promise
 WATCHED_TRAIN, WATCHED_TEST, WATCHED_SEEN = 3500, 1500, 1000  # rows that the map draws and the live scores are of
@@ -55,7 +53,6 @@ class Training:
 
     def __init__(self, config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None):
         self.config, self.device = config, pick_device(config.device)
-        self.schedule = SCHEDULES[config.schedule].resolve()
         self.data, self.seen = prepare(config, data)
         if problem := config.too_few(len(self.data.train.labels)):
             raise ValueError(problem)
@@ -72,7 +69,7 @@ class Training:
         self.generator = torch.Generator().manual_seed(config.seed)
         self.watched = watched_rows(self.data, self.seen.rows, config.seed)
         self.epoch, self.seconds = 0, 0.0
-        self._draws = trains_decoder(config)
+        self._draws = config.trains_decoder
         self._snapshot: dict[str, Tensor] = {}
         self._fresh = None  # the newest watched latents, at the same weights as the newest tick
         with torch.random.fork_rng(devices=[]):
@@ -159,7 +156,7 @@ class Training:
         warming = (epoch - 1) * self.batches.steps + step < round(self.config.warmup_epochs * self.batches.steps)
         if warming:
             return self.method.weights(1.0, 0.0)
-        return self.method.weights(*self.schedule(epoch, step, self.config.alpha), self._ramp(epoch, step))
+        return self.method.weights(*self.config.weights(epoch, step), self._ramp(epoch, step))
 
     def _ramp(self, epoch: int, step: int) -> float:
         """beta's share: from 0 to 1 over its warm-up epochs, in a straight line (Bowman et al. 2016, arXiv 1511.06349,
@@ -383,24 +380,19 @@ def fastest_precision() -> str:
 
 def prepare(config: RunConfig, data: Dataset) -> tuple[Dataset, Seen]:
     """The splits that a config trains and scores on, and the training rows whose labels it sees. pl counts in rows of
-    the official training split. With alpha = 1 no label is used, and any draw will do."""
+    the official training split. Where the schedule never weighs the metric loss, no label is used and any draw will
+    do."""
     splits = data.for_selection(config.seed) if config.evaluate_on == "validation" else data
-    uses_labels = config.alpha < 1 or config.warmup_epochs > 0
     seen = draw(
         splits.train.labels,
         config.pl,
         config.label_sampling,
         config.seed,
         official=len(data.train.labels),
-        needs_pairs=uses_labels,
+        needs_pairs=config.uses_labels,
         views=config.augment == "on",
     )
     return splits, seen
-
-
-def trains_decoder(config: RunConfig) -> bool:
-    """Whether there is a decoder that learns: without one, or with its weight at 0, reconstructions mean nothing."""
-    return MODELS[config.model].facts["decoder"] and config.alpha > 0 and config.warmup_epochs < config.epochs
 
 
 def latent_scale(config: RunConfig) -> float:
@@ -466,7 +458,7 @@ def score(
     def reconstruct(latents: np.ndarray) -> np.ndarray:
         return method.decode(torch.from_numpy(latents).to(device)).cpu().numpy()
 
-    decoded = {"test_images": data.test.images.numpy(), "reconstruct": reconstruct} if trains_decoder(config) else {}
+    decoded = {"test_images": data.test.images.numpy(), "reconstruct": reconstruct} if config.trains_decoder else {}
     train, test = embed(method, data.train.images, device), embed(method, data.test.images, device)
     method.eval()
     found = evaluate.scores(
@@ -495,7 +487,7 @@ def prior_scores(
     found = {}
     if len(its[0]) > 1 and np.isfinite(latents).all():
         found |= bias.component_scores(latents, labels, *its) | bias.floors(latents, labels, *its, config.seed)
-    return found | elbo(method, data.test.images, device, config.seed, trains_decoder(config))
+    return found | elbo(method, data.test.images, device, config.seed, config.trains_decoder)
 
 
 @torch.no_grad()

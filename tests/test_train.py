@@ -175,6 +175,20 @@ def test_every_parameter_learns(digits, schedule):
         assert not torch.equal(before[name], tensor), f"{name} was not trained"
 
 
+def test_the_additive_form_takes_the_steps_of_the_joint_one(digits):
+    """A constant factor changes Adam's steps by its epsilon only: with a tiny one they agree to rounding."""
+    alpha = 0.2
+    trained = []
+    for weighed in ({"alpha": alpha}, {"schedule": "additive", "gamma": 1 / alpha - 1}):
+        training = fit(config(**weighed), digits)
+        training.optimizer.param_groups[0]["eps"] = 1e-14
+        list(training)
+        trained.append(training.weights())
+    before = seeded_model(config(), digits.shape, 10).state_dict()
+    for name, tensor in trained[0].items():
+        assert (trained[1][name] - tensor).norm() < 1e-5 * (tensor - before[name]).norm(), name
+
+
 def test_a_term_of_weight_zero_is_not_computed(digits):
     ticks = epochs_of(fit(config(schedule="epoch", alpha=0.5, epochs=2), digits))
     assert ticks[1]["terms"].keys() == {"metric", "reconstruction"} and ticks[2]["terms"].keys() == {"reconstruction"}

@@ -5,8 +5,7 @@ labelled rows.
 
 (Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022.) L_U has the parts that there are: without decoder and
 prior this is plain deep metric learning. With a prior the encoder is Gaussian, q(z|x) = N(mean, diag exp(log_var)), and
-the losses see samples of it. The paper's additive form L_U + gamma L_S is the same loss times 1 / alpha, with gamma =
-(1 - alpha) / alpha; Adam's steps do not change with that factor.
+the losses see samples of it. `semidml.schedules` says what w_S and w_U are in a step.
 """
 
 from collections.abc import Callable, Collection

@@ -739,7 +739,7 @@ def decodes_plane(run: "Run") -> bool:
         config = run.config()
     except ValueError:
         return False
-    return config.latent_dim == 2 and FAMILIES["model"][config.model].facts["decoder"] and config.alpha > 0
+    return config.latent_dim == 2 and config.trains_decoder
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
