@@ -53,6 +53,7 @@ class Training:
 
     def __init__(self, config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None):
         self.config, self.device = config, pick_device(config.device)
+        self.balances = config.entries()["schedule"].facts["balances"]
         self.data, self.seen = prepare(config, data)
         if problem := config.too_few(len(self.data.train.labels)):
             raise ValueError(problem)
@@ -133,9 +134,10 @@ class Training:
 
     def _step(self, step: int, labelled: Tensor, views: Tensor | None, images: Tensor) -> tuple[dict, dict]:
         """One step of the optimiser on the given rows; asks the device for nothing. Terms are (), weights are
-        numbers.
+        numbers or, where the schedule balances, ().
         """
-        weights = self._weights(self.epoch + 1, step)
+        shares = self._shares(self.epoch + 1, step)
+        weights = self.method.weights(*shares)
         active = [name for name, weight in weights.items() if weight != 0]
         if not active:  # alpha = 0 leaves the paper's even epochs without a loss
             return {}, weights
@@ -146,17 +148,19 @@ class Training:
             shown = affine(shown, views)
         batch = Batch(shown, self.y, self.pairs, unit(self.images[images]) if "images" in read else None)
         terms = self.method.terms(batch, active)
+        if self.balances:
+            weights = self.method.balanced(terms, *shares)
         self.optimizer.zero_grad(set_to_none=True)
         sum(weights[name] * term for name, term in terms.items()).backward()
         self.optimizer.step()
         return {name: term.detach() for name, term in terms.items()}, weights
 
-    def _weights(self, epoch: int, step: int) -> dict[str, float]:
-        """Weight of each term in a step; the metric loss alone while it warms up."""
+    def _shares(self, epoch: int, step: int) -> tuple[float, float, float]:
+        """Weights of the two losses and beta's share in a step; the metric loss alone while it warms up."""
         warming = (epoch - 1) * self.batches.steps + step < round(self.config.warmup_epochs * self.batches.steps)
         if warming:
-            return self.method.weights(1.0, 0.0)
-        return self.method.weights(*self.config.weights(epoch, step), self._ramp(epoch, step))
+            return 1.0, 0.0, 1.0
+        return *self.config.weights(epoch, step), self._ramp(epoch, step)
 
     def _ramp(self, epoch: int, step: int) -> float:
         """beta's share: from 0 to 1 over its warm-up epochs, in a straight line (Bowman et al. 2016, arXiv 1511.06349,
@@ -329,15 +333,15 @@ class Training:
 
 
 class Means:
-    """Sums of loss terms, kept on the device until somebody asks for numbers."""
+    """Sums of loss terms and of their weights, kept on the device until somebody asks for numbers."""
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
-        self.weights: dict[str, float] = {}
+        self.weights: dict[str, float | Tensor] = {}
         self.steps = 0
 
-    def add(self, terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> None:
+    def add(self, terms: Mapping[str, Tensor], weights: Mapping[str, float | Tensor]) -> None:
         self.steps += 1
         for name, term in terms.items():
             self.sums[name] = self.sums[name] + term if name in self.sums else term
@@ -348,7 +352,7 @@ class Means:
     def numbers(self) -> tuple[dict[str, float], dict[str, float]]:
         """(mean of each computed term, mean weight of each term)."""
         terms = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
-        return terms, {name: total / self.steps for name, total in self.weights.items()}
+        return terms, {name: float(total) / self.steps for name, total in self.weights.items()}
 
 
 def pick_device(name: str) -> torch.device:
