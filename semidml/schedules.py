@@ -84,8 +84,8 @@ SCHEDULES = table(
         Entry(
             "balanced",
             "both losses in every step, gradients balanced",
-            "(1 - alpha) L_S + alpha lambda L_U, lambda making both gradients equally long at the encoder's last layer; "
-            "a step takes 1.1 to 1.3 times as long",
+            "(1 - alpha) L_S + alpha lambda L_U, lambda making both gradients equally long at the encoder's last "
+            "layer; a step takes 1.1 to 1.3 times as long",
             "Esser et al., CVPR 2021, arXiv 2012.09841",
             "semidml.schedules:joint",
             knobs=("alpha",),
