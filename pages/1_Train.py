@@ -11,6 +11,7 @@ from semidml.data import labels, store
 from semidml.methods import MODELS
 from semidml.priors import PRIORS
 from semidml.registry import Entry
+from semidml.schedules import SCHEDULES
 
 SECONDS_LIVE = 1.0
 SECONDS_TO_STOP = 0.8  # a run stops within a tick, which is half a second
@@ -50,6 +51,7 @@ def choose() -> RunConfig | None:
         ui.knob("epochs")
     if "schedule" in used:
         ui.knob("schedule")
+        st.caption(f"{SCHEDULES[ui.current('schedule')].summary}.")
     if "prior" in used:
         prior_knobs(used)
     of_prior = {name for entry in PRIORS.values() for name in entry.knobs} | {"beta", "beta_warmup_epochs"}
@@ -470,7 +472,8 @@ def curves(run: runs.Run) -> None:
     state, dark = (run.id, len(history), ui.dark()), ui.dark()
     loss, score = st.columns(2)
     with loss:
-        ui.chart("loss", state, lambda: plots.loss_curves(drawn, dark))
+        ui.chart("loss", state, lambda: plots.loss_curves(history, dark))
+        st.caption(plots.loss_words(history))
     with score:
         ui.chart("scores", state, lambda: plots.score_curves(drawn, floors, evaluate.SCORE_TITLES, dark))
 

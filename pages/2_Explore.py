@@ -585,6 +585,7 @@ def curves(run: runs.Run, found: Points, names: list[str]) -> None:
     low, state = floors(run), ("explore", run.id, explore.stamp(run, "history.jsonl"), ui.dark())
     with loss:
         ui.chart("loss", state, lambda: plots.loss_curves(history, ui.dark()))
+        st.caption(plots.loss_words(history))
     with score:
         ui.chart("scores", state, lambda: plots.score_curves(history, low, evaluate.SCORE_TITLES, ui.dark()))
     st.caption("Scores of every epoch are of the points drawn; the final ones are of all rows.")

@@ -35,6 +35,7 @@ RING = {True: "#ffffff", False: "#10151c", None: "#10151c"}  # around points tha
 FONT = "'Source Sans', 'Source Sans Pro', system-ui, sans-serif"  # Streamlit's own
 FAINT = "rgba(123,132,148,0.45)"  # points that are not the matter
 MOST_POINTS, SVG_POINTS = 5_000, 1_500  # a Plotly map stays fluent; above the second number it draws with WebGL
+MOST_BARS = 200
 
 Kind = Literal["class", "prediction", "seen", "error"]
 CURVES = ("knn_accuracy", "knn_accuracy_labelled", "knn_ami", "kmeans_ami")
@@ -204,23 +205,61 @@ def _evenly(rows: np.ndarray, most: int) -> np.ndarray:
 
 
 def loss_curves(records: Sequence[Any], dark: bool | None = None, height: int = 280) -> "Figure":
-    """Each loss term times its weight over epochs, of records (`semidml.train.Record`).
+    """Each loss term times its weight, stacked: a bar for each finished epoch and one for what there is of the next, of
+    records (`semidml.record.Record`).
 
-    A term that a stretch of training did not compute is a gap there; the hover takes a value apart into weight and
-    term."""
+    What is negative hangs below zero, and then a line shows the sum. A term that an epoch did not compute has no part
+    in its bar; the hover takes each part into weight and term. Of more than 200 epochs every third, fifth, ... is
+    drawn: an odd step, so that a schedule of odd and even epochs shows both."""
     import plotly.graph_objects as go
 
+    drawn = _epoch_by_epoch(records)
+    step = -(-len(drawn) // MOST_BARS) // 2 * 2 + 1 if len(drawn) > MOST_BARS else 1
+    drawn = drawn[(len(drawn) - 1) % step :: step]  # the last is among them
+    x = [record.epoch if record.step == 0 else record.epoch + 1 for record in drawn]
     figure = go.Figure()
-    x = [_epochs(record) for record in records]
-    for i, name in enumerate(sorted({name for record in records for name in record.terms})):
-        pairs = [(record.weights.get(name, 1.0), record.terms.get(name)) for record in records]
-        share = [None if term is None or not math.isfinite(term) else weight * term for weight, term in pairs]
-        words = [f"{w:.3g} × {t:.4g}" if s is not None else "" for (w, t), s in zip(pairs, share, strict=True)]
-        figure.add_trace(_line(x, share, name, i, text=words, hovertemplate="%{y:.4g} = %{text}"))
+    for i, name in enumerate(sorted({name for record in drawn for name in record.terms})):
+        share = [_share(record, name) for record in drawn]
+        words = [
+            "" if s is None else f"{record.weights.get(name, 1.0):.3g} × {record.terms[name]:.4g}"
+            for record, s in zip(drawn, share, strict=True)
+        ]
+        look = {"color": LINE_COLOURS[i % len(LINE_COLOURS)], "line": {"width": 0}}
+        bar = {"x": x, "y": share, "name": name, "width": step * (0.86 if len(x) < 60 else 1.0)}
+        figure.add_trace(go.Bar(**bar, marker=look, hovertext=words, hovertemplate="%{y:.4g} = %{hovertext}"))
+    if any((_share(record, name) or 0) < 0 for record in drawn for name in record.terms):
+        total = [sum(_share(record, name) or 0 for name in record.terms) for record in drawn]
+        line = {"color": INK[dark][0], "width": 2}
+        figure.add_scatter(x=x, y=total, mode="lines", line=line, name="sum", hovertemplate="%{y:.4g}")
     figure.update_layout(**_layout(dark, height, "loss"), hovermode="x unified", legend=_legend_above())
-    figure.update_xaxes(**_axis(dark), title_text="epoch", rangemode="tozero")
+    figure.update_layout(barmode="relative", legend_traceorder="normal")
+    figure.update_xaxes(**_axis(dark), title_text="epoch", range=(0.4, max(x) + 0.6) if x else None)
     figure.update_yaxes(**_axis(dark), title_text="weight × term", rangemode="tozero")
     return figure
+
+
+def loss_words(records: Sequence[Any]) -> str:
+    """The newest loss taken apart, in a sentence; "" before the first step."""
+    drawn = _epoch_by_epoch(records)
+    if not drawn:
+        return ""
+    last = drawn[-1]
+    parts = [f"{last.weights.get(name, 1.0):.3g} × {name} {term:.3g}" for name, term in sorted(last.terms.items())]
+    total = sum(_share(last, name) or 0 for name in last.terms)
+    when = f"epoch {last.epoch}" if last.step == 0 else f"epoch {last.epoch + 1} so far"
+    return f"Each loss term times its weight, stacked; {when}: {' + '.join(parts) or 'no loss'} = {total:.3g}."
+
+
+def _epoch_by_epoch(records: Sequence[Any]) -> list[Any]:
+    """The records of finished epochs, and the newest one of an unfinished epoch."""
+    finished = [record for record in records if record.step == 0 and record.epoch > 0]
+    return finished + [record for record in records[-1:] if record.step > 0]
+
+
+def _share(record: Any, name: str) -> float | None:
+    """A term's part of the loss; None where it was not computed or is not finite."""
+    term = record.terms.get(name)
+    return None if term is None or not math.isfinite(term) else record.weights.get(name, 1.0) * term
 
 
 def score_curves(
