@@ -10,6 +10,7 @@ from semidml.config import FEW, RunConfig, knobs
 from semidml.data import labels, store
 from semidml.methods import MODELS
 from semidml.priors import PRIORS
+from semidml.priors.density import MASSES
 from semidml.registry import Entry
 from semidml.schedules import SCHEDULES
 
@@ -387,6 +388,8 @@ def draw_map(run: runs.Run, frame: dict, rows: dict, newest: dict) -> None:
         y_range=y_range,
         words=f"Map of the latent space. {words}",
         ellipses=ui.ellipses(frame, newest),
+        density=ui.density(frame),
+        masses=MASSES,
         run=run.id,
         epoch=int(frame["epoch"]),
         dark=ui.dark(),

@@ -29,6 +29,7 @@ from streamlit.delta_generator import DeltaGenerator
 from semidml.config import FAMILIES, RunConfig, knobs, seen_labels, shown
 
 if TYPE_CHECKING:
+    from semidml.priors.density import Regions
     from semidml.runs import Run, Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -713,6 +714,24 @@ def ellipses(frame: Mapping[str, Any], axes_of: Mapping[str, Any] | None = None)
         angle = float(np.arctan2(turn[1, 1], turn[0, 1]))
         drawn.append([*map(float, middle), float(half[1]), float(half[0]), angle, float(weight) / largest])
     return drawn
+
+
+def density(frame: Mapping[str, Any]) -> "Regions | None":
+    """The regions of a frame's prior in the plane; None without a prior, and in one or more than two dimensions, where
+    the map is not the latent space itself."""
+    import numpy as np
+
+    means = frame.get("component_means")
+    if means is None or means.shape[1] != 2 or not np.isfinite(means).all():
+        return None
+    return _regions(means, frame["component_log_vars"], frame["component_weights"])
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)  # anew only when the components have moved
+def _regions(means: Any, log_vars: Any, weights: Any) -> "Regions":
+    from semidml.priors.density import regions
+
+    return regions(means, log_vars, weights)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
