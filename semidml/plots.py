@@ -33,11 +33,13 @@ LINE_COLOURS = ("#3377cc", "#d55e00", "#009473", "#b0559a", "#8c7500")  # thin l
 INK = {True: ("#e4e9f0", "#2d3744"), False: ("#1c2430", "#dfe4ea"), None: ("#7b8494", "rgba(123,132,148,0.28)")}
 RING = {True: "#ffffff", False: "#10151c", None: "#10151c"}  # around points that stand out
 FONT = "'Source Sans', 'Source Sans Pro', system-ui, sans-serif"  # Streamlit's own
+GREY = "#c3c8d0"  # of a component that shares its point with others
 FAINT = "rgba(123,132,148,0.45)"  # points that are not the matter
 MOST_POINTS, SVG_POINTS = 5_000, 1_500  # a Plotly map stays fluent; above the second number it draws with WebGL
 MOST_BARS = 200
+MOST_IN_LEGEND = 24  # components; more have no legend, the hover names them
 
-Kind = Literal["class", "prediction", "seen", "error"]
+Kind = Literal["class", "prediction", "seen", "error", "component"]
 CURVES = ("knn_accuracy", "knn_accuracy_labelled", "knn_ami", "kmeans_ami")
 
 
@@ -66,6 +68,7 @@ def latent_map(
     *,
     seen: np.ndarray | None = None,
     predictions: np.ndarray | None = None,
+    components: tuple[np.ndarray, np.ndarray] | None = None,
     kind: Kind = "class",
     hover: Sequence[str] | None = None,
     x_range: tuple[float, float] | None = None,
@@ -79,19 +82,23 @@ def latent_map(
     resolved.
 
     One column (n, 1) is drawn as a strip for each class. kind: "class" colours by label, "prediction" by prediction,
-    "seen" only the points whose label was seen, "error" only the wrongly predicted ones, by their true class. Points
-    with a seen label are larger and ringed while they are at most a quarter of all. Of more than 5,000 points an even
-    part is drawn, with every seen one first; points that are not finite are left out. equal: one unit is as long on
-    either axis."""
+    "seen" only the points whose label was seen, "error" only the wrongly predicted ones, by their true class,
+    "component" by the component of the prior, of `components`: each point's (n,) and how responsible it is (n,), from 0
+    (grey) to 1. Points with a seen label are larger and ringed while they are at most a quarter of all. Of more than
+    5,000 points an even part is drawn, with every seen one first; points that are not finite are left out. equal: one
+    unit is as long on either axis."""
     import plotly.graph_objects as go
 
     if kind in ("prediction", "error") and predictions is None:
         raise ValueError(f"a map of kind {kind!r} needs predictions")
+    if kind == "component" and components is None:
+        raise ValueError("a map of kind 'component' needs components")
     strip = points.shape[1] == 1
     seen = np.zeros(len(points), bool) if seen is None else np.asarray(seen, bool)
     rows = _drawn(points, seen)
     ringed = seen if seen.sum() <= len(points) / 4 else np.zeros(len(points), bool)
-    colour_by = np.asarray(predictions if kind == "prediction" else labels)
+    colour_by = np.asarray({"prediction": predictions, "component": components and components[0]}.get(kind, labels))
+    groups = component_names(int(colour_by.max(initial=0)) + 1) if kind == "component" else names
     strong = {"seen": seen, "error": None if predictions is None else labels != predictions}.get(kind)
     y = labels + np.random.default_rng(0).uniform(-0.35, 0.35, len(points)) if strip else points[:, 1]
 
@@ -114,14 +121,16 @@ def latent_map(
         name = {"seen": "label not seen", "error": "right"}[kind]
         draw(rows[~strong[rows]], name, {"color": FAINT, "size": 4})
         rows = rows[strong[rows]]
-    present = [c for c in range(len(names)) if (colour_by[rows] == c).any()]
+    present = [c for c in range(len(groups)) if (colour_by[rows] == c).any()]
     for rings in (False, True):
         for c in present:
             chosen = rows[(colour_by[rows] == c) & (ringed[rows] == rings)]
-            marker = {"color": class_colour(c), "symbol": class_symbol(c), "size": 10 if rings else 5}
+            colour = class_colour(c) if kind != "component" else _paled(class_colour(c), components[1][chosen])
+            marker = {"color": colour, "symbol": class_symbol(c), "size": 10 if rings else 5}
             marker |= {"line": {"color": RING[dark], "width": 1.5}} if rings else {"opacity": 0.8}
             legend = not rings or not (~ringed[rows] & (colour_by[rows] == c)).any()
-            draw(chosen, names[c], marker, legendgroup=str(c), showlegend=bool(legend))
+            legend = legend and (kind != "component" or len(present) <= MOST_IN_LEGEND)
+            draw(chosen, groups[c], marker, legendgroup=str(c), showlegend=bool(legend))
     figure = go.Figure(traces)
     figure.update_layout(
         **_layout(dark, height, revision=revision), hovermode="closest", legend={"itemsizing": "constant"}
@@ -133,6 +142,32 @@ def latent_map(
     elif equal:
         figure.update_yaxes(scaleanchor="x", scaleratio=1)
     return figure
+
+
+def component_names(count: int) -> list[str]:
+    """Names of a prior's components, counted from 1."""
+    return [f"component {number}" for number in range(1, count + 1)]
+
+
+def _paled(colour: str, shares: np.ndarray) -> list[str]:
+    """A colour mixed with grey, as much of it as each share (n,) from 0 to 1 says."""
+    grey = np.array(_rgb(GREY))
+    mixed = grey + shares[:, None] * (np.array(_rgb(colour)) - grey)
+    return ["#{:02x}{:02x}{:02x}".format(*one) for one in mixed.round().astype(int).tolist()]
+
+
+def add_density(figure: "Figure", its: Any, masses: tuple[float, float], dark: bool | None = None) -> None:
+    """Draws on a map the smallest regions that hold two shares of a prior's mass (`priors.density.Regions`): 0.5 and
+    0.9 give outlines with 50 % and 90 %. Under the points; no click answers it."""
+    inner, outer = masses
+    step, ink = outer - inner, _rgb(INK[dark][0])
+    shades = [f"rgba({ink[0]},{ink[1]},{ink[2]},{opacity})" for opacity in (0.14, 0.06, 0)]
+    figure.add_contour(
+        x=its.x, y=its.y, z=its.share, name="prior's density", showscale=False, hoverinfo="skip", zauto=False,
+        zmin=inner - step / 2, zmax=outer + step / 2, colorscale=[[0, shades[0]], [0.5, shades[1]], [1, shades[2]]],
+        contours={"start": inner, "end": outer, "size": step, "showlabels": True, "labelformat": ".0%"}
+        | {"labelfont": {"color": INK[dark][0], "size": 10}}, line={"width": 0.8, "color": INK[dark][0]}, opacity=0.8,
+    )  # fmt: skip
 
 
 def add_ellipses(figure: "Figure", ellipses: Sequence[Sequence[float]], dark: bool | None = None) -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from semidml import plots
+from semidml.priors.density import MASSES, regions
 
 NAMES = [f"class {i}" for i in range(10)]
 LIGHT, NIGHT = "#ffffff", "#0f141b"
@@ -135,6 +136,38 @@ def test_errors_and_predictions_are_what_is_coloured():
         assert {NAMES[c] for c in predicted[trace.customdata]} == {trace.name}
     with pytest.raises(ValueError, match="needs predictions"):
         plots.latent_map(points, labels, NAMES, kind="error")
+
+
+def test_components_are_coloured_greyer_where_they_share():
+    points, labels = cloud(60)
+    own, share = np.arange(60) % 3 + 4, np.linspace(0, 1, 60)
+    figure = plots.latent_map(points, labels, NAMES, components=(own, share), kind="component")
+    assert [trace.name for trace in figure.data] == ["component 5", "component 6", "component 7"]
+    for k, trace in zip((4, 5, 6), figure.data, strict=True):
+        assert (own[trace.customdata] == k).all() and len(set(trace.marker.color)) == 20
+        certain = np.array([int(plots.class_colour(k)[i : i + 2], 16) for i in (1, 3, 5)])
+        away = [
+            np.abs(np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) - certain).sum() for c in trace.marker.color
+        ]
+        assert (np.diff(away) <= 0).all(), "the more responsible, the nearer to the component's colour"
+    assert figure.data[2].marker.color[-1] == plots.class_colour(6)
+    plain(figure)
+    many = plots.latent_map(points, labels, NAMES, components=(np.arange(60), share), kind="component")
+    assert len(many.data) == 60 and not any(trace.showlegend for trace in many.data)
+    with pytest.raises(ValueError, match="needs components"):
+        plots.latent_map(points, labels, NAMES, kind="component")
+
+
+def test_a_density_lies_on_a_map_with_two_outlines_and_no_clicks():
+    points, labels = cloud()
+    figure = plots.latent_map(points, labels, NAMES)
+    its = regions(np.zeros((2, 2)), np.zeros((2, 2)), np.full(2, 0.5))
+    plots.add_density(figure, its, MASSES)
+    drawn = figure.data[-1]
+    levels = drawn.contours
+    assert (levels.start, levels.start + levels.size) == pytest.approx(MASSES) and levels.end == MASSES[1]
+    assert drawn.customdata is None and drawn.hoverinfo == "skip"
+    plain(figure)
 
 
 def test_one_dimension_is_a_strip_a_class():
