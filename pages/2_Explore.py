@@ -280,11 +280,12 @@ def draw_map(
         dark=ui.dark(),
     )
     mark(figure)
+    its_frame = ui.frame(run.id, found.epoch)
     if density and found.components is not None:
-        plots.add_density(figure, ui.density(ui.frame(run.id, found.epoch)), MASSES, ui.dark())
-    if not axes or axes.startswith("PCA"):  # other projections have no place for what is no point
+        plots.add_density(figure, ui.density(its_frame), MASSES, ui.dark())
+    elif not axes or axes.startswith("PCA"):  # other projections have no place for what is no point
         base = {"latents": points(run, last).latents} if axes else None
-        plots.add_ellipses(figure, ui.ellipses(ui.frame(run.id, found.epoch), base), ui.dark())
+        plots.add_ellipses(figure, ui.ellipses(its_frame, base), ui.dark())
     figure.update_layout(legend={"orientation": "h", "y": -0.02, "yanchor": "top", "x": 0}, dragmode="zoom")
     figure.update_layout(modebar=MODE_BAR_LOOK, margin={"t": 30})
     key = f"map {run.id}"
@@ -307,7 +308,7 @@ def prior_words(found: Points, colour: str, density: bool, axes: str) -> list[st
     if colour == "component":
         words += ["A point has the colour of its most responsible component, the greyer, the more others share in it."]
     if density:
-        words += [f"The outlines hold {' and '.join(f'{mass:.0%}' for mass in MASSES)} of the prior's mass."]
+        words += [f"The shaded regions hold {' and '.join(f'{mass:.0%}' for mass in MASSES)} of the prior's mass."]
     if axes.startswith("PCA"):
         words += [
             "The prior is drawn as ellipses only: the plane is a shadow of all dimensions, in which the density's "

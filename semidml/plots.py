@@ -157,16 +157,15 @@ def _paled(colour: str, shares: np.ndarray) -> list[str]:
 
 
 def add_density(figure: "Figure", its: Any, masses: tuple[float, float], dark: bool | None = None) -> None:
-    """Draws on a map the smallest regions that hold two shares of a prior's mass (`priors.density.Regions`): 0.5 and
-    0.9 give outlines with 50 % and 90 %. Under the points; no click answers it."""
-    inner, outer = masses
-    step, ink = outer - inner, _rgb(INK[dark][0])
-    shades = [f"rgba({ink[0]},{ink[1]},{ink[2]},{opacity})" for opacity in (0.14, 0.06, 0)]
+    """Draws on a map the smallest regions that hold two shares of a prior's mass (`priors.density.Regions`): of 0.5 and
+    0.9 the inner and the outer outlines. Under the points; no click answers it."""
+    outer, inner = (1 - mass for mass in sorted(masses, reverse=True))  # from outside: Plotly lays shade upon shade
+    step, ink = inner - outer, _rgb(INK[dark][0])
+    shades = [f"rgba({ink[0]},{ink[1]},{ink[2]},{opacity})" for opacity in (0, 0.07, 0.1)]
     figure.add_contour(
-        x=its.x, y=its.y, z=its.share, name="prior's density", showscale=False, hoverinfo="skip", zauto=False,
-        zmin=inner - step / 2, zmax=outer + step / 2, colorscale=[[0, shades[0]], [0.5, shades[1]], [1, shades[2]]],
-        contours={"start": inner, "end": outer, "size": step, "showlabels": True, "labelformat": ".0%"}
-        | {"labelfont": {"color": INK[dark][0], "size": 10}}, line={"width": 0.8, "color": INK[dark][0]}, opacity=0.8,
+        x=its.x, y=its.y, z=1 - its.share, name="prior's density", showscale=False, hoverinfo="skip", zauto=False,
+        zmin=outer - step / 2, zmax=inner + step / 2, colorscale=[[0, shades[0]], [0.5, shades[1]], [1, shades[2]]],
+        contours={"start": outer, "end": inner, "size": step}, line={"width": 0.8, "color": INK[dark][0]},
     )  # fmt: skip
 
 

@@ -188,7 +188,7 @@ def test_explore_colours_by_component_and_draws_the_priors_density() -> None:
     traces = figure_of(app)["data"]
     assert {"contour"} < {trace["type"] for trace in traces}
     assert {trace["name"] for trace in traces} & {f"component {k}" for k in (1, 2, 3, 4)}
-    assert "most responsible component" in words(app) and "The outlines hold 50% and 90%" in words(app)
+    assert "most responsible component" in words(app) and "The shaded regions hold 50% and 90%" in words(app)
     assert any(re.search(r"component \d, responsibility [01]\.\d\d", text) for text in traces[0]["text"])
 
 
