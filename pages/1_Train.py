@@ -11,12 +11,14 @@ from semidml.data import labels, store
 from semidml.methods import MODELS
 from semidml.priors import PRIORS
 from semidml.registry import Entry
+from semidml.schedules import SCHEDULES
 
 SECONDS_LIVE = 1.0
 SECONDS_TO_STOP = 0.8  # a run stops within a tick, which is half a second
 MOST_RECORDS = 200  # of a curve
 PERCENTAGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 ALPHAS = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
+GAMMAS = (0, 0.1, 0.3, 1, 3, 10, 20, 50, 100, 200, 500, 1000, 10_000)
 DIMENSIONS = (1, 2, 3, 4, 6, 8, 10, 16, 32, 64)
 HEADLINES = ("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami", "component_ami", "reconstruction_mse")
 ONLY_SOME = {"component_ami", "reconstruction_mse"}  # which not every model has
@@ -37,6 +39,11 @@ def choose() -> RunConfig | None:
     if "alpha" in used:
         ui.knob("alpha", label=f"Alpha: weight of the {unsupervised(model)}", options=ALPHAS, slider=True)
         ui.ends("0: labels only", "1: prior only" if not model.facts["decoder"] else "1: images only")
+    if "gamma" in used:
+        ui.knob(
+            "gamma", label=f"Gamma: weight of the labels beside the {unsupervised(model)}", options=GAMMAS, slider=True
+        )
+        ui.ends("0: prior only" if not model.facts["decoder"] else "0: images only", "labels above all")
     left, right = st.columns(2)
     with left:
         ui.knob("latent_dim", label="Dimensions", options=DIMENSIONS, format_func=str)
@@ -44,6 +51,7 @@ def choose() -> RunConfig | None:
         ui.knob("epochs")
     if "schedule" in used:
         ui.knob("schedule")
+        st.caption(f"{SCHEDULES[ui.current('schedule')].summary}.")
     if "prior" in used:
         prior_knobs(used)
     of_prior = {name for entry in PRIORS.values() for name in entry.knobs} | {"beta", "beta_warmup_epochs"}
@@ -129,7 +137,7 @@ def cannot_work(config: RunConfig) -> str:
             facts["train"],
             config.label_sampling,
             facts["classes"],
-            needs_pairs=config.alpha < 1 or config.warmup_epochs > 0,
+            needs_pairs=config.uses_labels,
             views=config.augment == "on",
         )
     except ValueError as error:
@@ -439,7 +447,8 @@ def curves(run: runs.Run) -> None:
     state, dark = (run.id, len(history), ui.dark()), ui.dark()
     loss, score = st.columns(2)
     with loss:
-        ui.chart("loss", state, lambda: plots.loss_curves(drawn, dark))
+        ui.chart("loss", state, lambda: plots.loss_curves(history, dark))
+        st.caption(plots.loss_words(history))
     with score:
         ui.chart("scores", state, lambda: plots.score_curves(drawn, floors, evaluate.SCORE_TITLES, dark))
 

@@ -8,8 +8,11 @@ import streamlit as st
 from semidml import evaluate, explore, plots, runs, transfer, ui
 from semidml.data import store
 from semidml.explore import PROJECTIONS, SPLITS, TEST, TRAIN, Points
+from semidml.priors import PRIORS
+from semidml.priors.density import MASSES
 
 COLOURS = {"class": "Class", "prediction": "Prediction", "seen": "Seen or hidden", "error": "Error"}
+OF_PRIOR = {"component": "Component"}
 PARTS = {"both": "Both", "train": "Training", "test": "Test"}
 WORDS = {"train": "Training", "test": "Test"}
 SECTIONS = ("Scores", "Curves", "Confusion", "Reconstructions", "Points", "Downloads")
@@ -151,17 +154,21 @@ def missing_images(run: runs.Run) -> str:
 # ---- the map
 
 
-def controls(run: runs.Run, epochs: list[int]) -> tuple[int, str, str, str]:
-    """(epoch, colour, part, projection)."""
+def controls(run: runs.Run, epochs: list[int]) -> tuple[int, str, str, str, bool]:
+    """(epoch, colour, part, projection, whether the prior's density is drawn)."""
     key = f"epoch {run.id}"
     if st.session_state.get(key) not in epochs:
         st.session_state[key] = epochs[-1]
-    dimensions = run.config().latent_dim
+    dimensions, prior = run.config().latent_dim, PRIORS[run.config().prior]
+    colours = COLOURS | (OF_PRIOR if prior.facts.get("components") else {})
+    if st.session_state.get("colour") not in colours:  # the run before had components
+        st.session_state["colour"] = "class"
+    density = False
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         colour = st.segmented_control(
             "Colour",
-            COLOURS,
-            format_func=COLOURS.get,
+            colours,
+            format_func=colours.get,
             default="class",
             required=True,
             key="colour",
@@ -182,10 +189,17 @@ def controls(run: runs.Run, epochs: list[int]) -> tuple[int, str, str, str]:
                 persist_state="session",
                 help="  \n".join(f"**{entry.title}**: {entry.summary}." for entry in PROJECTIONS.values()),
             )
+        elif dimensions == 2 and prior.facts:
+            density = st.toggle(
+                "Prior's density",
+                key="density",
+                persist_state="session",
+                help=f"The smallest regions that hold {' and '.join(f'{mass:.0%}' for mass in MASSES)} of the prior.",
+            )
     epoch = epochs[-1]
     if len(epochs) > 1:
         epoch = st.select_slider("Epoch", epochs, key=key, help="0 is before training.")
-    return epoch, colour, part, method
+    return epoch, colour, part, method, density
 
 
 def in_plane(run: runs.Run, found: Points, method: str, last: int) -> tuple[np.ndarray, str]:
@@ -238,30 +252,40 @@ def computing(key: tuple, title: str) -> None:
     st.progress(task.fraction, text=f"{title}: {task.text}, {task.seconds:.0f} s")
 
 
-def draw_map(run: runs.Run, found: Points, names: list[str], colour: str, part: str, method: str, last: int) -> None:
+def draw_map(
+    run: runs.Run, found: Points, names: list[str], colour: str, part: str, method: str, density: bool, last: int
+) -> None:
     """The map, and what is drawn in words."""
     drawn, axes = in_plane(run, found, method, last)
     visible = positions_of(found, part)
     hidden = np.setdiff1d(np.arange(len(drawn)), visible)
     drawn = drawn.copy()
     drawn[hidden] = np.nan  # left out, so that a click still gives a point's position among all
-    rows = found.rows
+    rows, hover = found.rows, explore.point_words(found, names)
+    components = None
+    if colour == "component":
+        components = explore.most_responsible(found)
+        hover = [" · ".join(both) for both in zip(hover, explore.component_words(*components), strict=True)]
     figure = plots.latent_map(
         drawn,
         rows["labels"],
         explore.in_charts(names),
         seen=rows["seen"],
         predictions=found.predictions,
+        components=components,
         kind=colour,
-        hover=explore.in_charts(explore.point_words(found, names), 80),
+        hover=explore.in_charts(hover, 120),
         revision=f"{run.id} {method}",
         height=MAP_HEIGHT,
         dark=ui.dark(),
     )
     mark(figure)
-    if not axes or axes.startswith("PCA"):  # other projections have no place for what is no point
+    its_frame = ui.frame(run.id, found.epoch)
+    if density and found.components is not None:
+        plots.add_density(figure, ui.density(its_frame), MASSES, ui.dark())
+    elif not axes or axes.startswith("PCA"):  # other projections have no place for what is no point
         base = {"latents": points(run, last).latents} if axes else None
-        plots.add_ellipses(figure, ui.ellipses(ui.frame(run.id, found.epoch), base), ui.dark())
+        plots.add_ellipses(figure, ui.ellipses(its_frame, base), ui.dark())
     figure.update_layout(legend={"orientation": "h", "y": -0.02, "yanchor": "top", "x": 0}, dragmode="zoom")
     figure.update_layout(modebar=MODE_BAR_LOOK, margin={"t": 30})
     key = f"map {run.id}"
@@ -273,7 +297,24 @@ def draw_map(run: runs.Run, found: Points, names: list[str], colour: str, part: 
         config=ui.PLOTLY | MODE_BAR,
         theme=None,
     )
-    st.caption(map_words(run, found, part, len(visible), axes))
+    st.caption(" ".join([map_words(run, found, part, len(visible), axes), *prior_words(found, colour, density, axes)]))
+
+
+def prior_words(found: Points, colour: str, density: bool, axes: str) -> list[str]:
+    """What is drawn of the prior, in sentences."""
+    if found.components is None:
+        return []
+    words = []
+    if colour == "component":
+        words += ["A point has the colour of its most responsible component, the greyer, the more others share in it."]
+    if density:
+        words += [f"The shaded regions hold {' and '.join(f'{mass:.0%}' for mass in MASSES)} of the prior's mass."]
+    if axes.startswith("PCA"):
+        words += [
+            "The prior is drawn as ellipses only: the plane is a shadow of all dimensions, in which the density's "
+            "regions would lie on top of one another and no longer hold their shares."
+        ]
+    return words
 
 
 def mark(figure: Any) -> None:
@@ -585,6 +626,7 @@ def curves(run: runs.Run, found: Points, names: list[str]) -> None:
     low, state = floors(run), ("explore", run.id, explore.stamp(run, "history.jsonl"), ui.dark())
     with loss:
         ui.chart("loss", state, lambda: plots.loss_curves(history, ui.dark()))
+        st.caption(plots.loss_words(history))
     with score:
         ui.chart("scores", state, lambda: plots.score_curves(history, low, evaluate.SCORE_TITLES, ui.dark()))
     st.caption("Scores of every epoch are of the points drawn; the final ones are of all rows.")
@@ -827,7 +869,7 @@ def show(run: runs.Run) -> None:
         )
         st.info(waiting, icon=":material/scatter_plot:")
         return
-    epoch, colour, part, method = controls(run, epochs)
+    epoch, colour, part, method, density = controls(run, epochs)
     try:
         found = points(run, epoch)
     except ValueError as error:
@@ -838,7 +880,7 @@ def show(run: runs.Run) -> None:
         choose_point(explore.telling_point(found), "list")
     map_column, answer_column = st.columns([2, 1], gap="medium")
     with map_column:
-        draw_map(run, found, names, colour, part, method, epochs[-1])
+        draw_map(run, found, names, colour, part, method, density, epochs[-1])
     with answer_column:
         answer(run, found, names, positions_of(found, part))
     section = st.segmented_control(

@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from semidml import evaluate
+from semidml.priors.density import log_joint
 
 ROTATIONS = 20  # of the floors
 
@@ -17,12 +18,16 @@ def component_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(the most responsible component of each row (N,), its distance to that component in the component's sigmas, root
     mean square over dimensions (N,)): (N, D), (K, D), (K, D), (K,)."""
-    latents, means, log_vars = (part.astype(np.float64) for part in (latents, means, log_vars))
-    precisions = np.exp(-log_vars)  # (K, D)
-    # The square taken apart: (N, K) numbers, not (N, K, D), which would be gigabytes for many components.
-    squares = latents**2 @ precisions.T - 2 * latents @ (means * precisions).T + (means**2 * precisions).sum(1)
-    own = (np.log(weights) - (squares + log_vars.sum(1)) / 2).argmax(1)
-    return own, np.sqrt(((latents - means[own]) ** 2 * precisions[own]).mean(1))
+    own = log_joint(latents, means, log_vars, weights).argmax(1)
+    squares = (latents.astype(np.float64) - means[own]) ** 2 * np.exp(-log_vars[own].astype(np.float64))  # (N, D)
+    return own, np.sqrt(squares.mean(1))
+
+
+def responsibilities(latents: np.ndarray, means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """p(k | z) = w_k N(z; m_k, v_k) / p(z): (N, D), (K, D), (K, D), (K,) -> (N, K), each row sums to 1."""
+    joint = log_joint(latents, means, log_vars, weights)
+    shares = np.exp(joint - joint.max(1, keepdims=True))
+    return shares / shares.sum(1, keepdims=True)
 
 
 def component_scores(

@@ -124,8 +124,8 @@ def do_evaluate(asked: argparse.Namespace) -> int:
 
 
 def do_list(asked: argparse.Namespace) -> int:
-    row = "{:32} {:12} {:8} {:14} {:>8} {:>6}  {}"
-    print(row.format("id", "state", "model", "data", "pl", "alpha", "  ".join(TABLE_SCORES)))
+    row = "{:32} {:12} {:10} {:14} {:>8} {:>11}  {}"
+    print(row.format("id", "state", "model", "data", "pl", "weight", "  ".join(TABLE_SCORES)))
     for run in runs.list_runs():
         status, metrics = run.status(), run.metrics() or {}
         scores = "  ".join(f"{shown_score(metrics.get(name)):>{len(name)}}" for name in TABLE_SCORES)
@@ -136,7 +136,7 @@ def do_list(asked: argparse.Namespace) -> int:
             continue
         print(
             row.format(
-                run.id, status.state, config.model, config.data[-14:], shown(config.pl), shown(config.alpha), scores
+                run.id, status.state, config.model, config.data[-14:], shown(config.pl), shown_weight(config), scores
             )
         )
     return 0
@@ -254,6 +254,12 @@ def show_scores(metrics: dict) -> None:
         if key in metrics:
             reason = metrics.get("failed", {}).get(key, "")
             print(f"{title:52} {shown_score(metrics[key])} {reason}".rstrip())
+
+
+def shown_weight(config: RunConfig) -> str:
+    """What the schedule weighs the two losses with, `alpha 0.02`; a dash where there is only one loss."""
+    weighed = set(config.entries()["schedule"].knobs) & config.used()
+    return ", ".join(f"{name} {shown(getattr(config, name))}" for name in weighed) or "-"
 
 
 def shown_score(value: float | None) -> str:

@@ -45,6 +45,9 @@ class RunConfig(BaseModel):
     alpha: float = knob(
         0.02, "weight of the reconstruction and of the prior: 0 is labels only, 1 is images only", FEW, ge=0, le=1
     )
+    gamma: float = knob(
+        50.0, "weight of the metric loss beside reconstruction and prior: 0 is images only", FEW, ge=0, le=100_000
+    )
     pl: float = knob(100.0, "percentage of the training labels that are seen", FEW, gt=0, le=100)
     latent_dim: int = knob(2, "dimensions of the latent space", FEW, ge=1, le=64)
     schedule: str = knob("joint", "how the two losses take turns", FEW)
@@ -110,8 +113,12 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "RunConfig":
-        if self.model == "dml" and self.alpha == 1:
-            raise ValueError("alpha = 1 leaves dml without any loss: choose a smaller alpha, or the model dml-ae")
+        if not any(MODELS[self.model].facts[part] for part in ("decoder", "prior")) and not self.weights()[0]:
+            weight = SCHEDULES[self.schedule].knobs[0]
+            raise ValueError(
+                f"{weight} = {getattr(self, weight):g} leaves {self.model} without any loss: choose another {weight}, "
+                "or the model dml-ae"
+            )
         with_prior = [name for name, entry in MODELS.items() if entry.facts["prior"]]
         if self.prior != "none" and self.model not in with_prior:
             raise ValueError(f"{self.model} has no prior: choose one of the models {', '.join(with_prior)}")
@@ -162,11 +169,30 @@ class RunConfig(BaseModel):
         """The chosen entry of each family (the data set's only when it is one of the table)."""
         return {f: table[getattr(self, f)] for f, table in FAMILIES.items() if getattr(self, f) in table}
 
+    def weights(self, epoch: int = 1, step: int = 0) -> tuple[float, float]:
+        """(w_S, w_U) of the schedule in a step, warm-up aside. In the first step each is positive that ever is."""
+        entry = SCHEDULES[self.schedule]
+        return entry.resolve()(epoch, step, **{name: getattr(self, name) for name in entry.knobs})
+
+    @property
+    def uses_labels(self) -> bool:
+        """Whether the metric loss is ever computed."""
+        return self.weights()[0] > 0 or self.warmup_epochs > 0
+
+    @property
+    def trains_decoder(self) -> bool:
+        """Whether there is a decoder that learns: without one, or with its weight at 0, reconstructions mean
+        nothing."""
+        return MODELS[self.model].facts["decoder"] and self.weights()[1] > 0 and self.warmup_epochs < self.epochs
+
     def used(self) -> set[str]:
-        """Names of the knobs that have an effect with these choices."""
+        """Names of the knobs that have an effect with these choices: those that no entry of a table asks for, and those
+        that a chosen one asks for, if its own family has an effect."""
         choosable = {name for family in FAMILIES.values() for entry in family.values() for name in entry.knobs}
-        chosen = {name for entry in self.entries().values() for name in entry.knobs}
-        return (set(type(self).model_fields) - choosable) | chosen
+        found = set(type(self).model_fields) - choosable
+        for family, entry in self.entries().items():  # in the order of FAMILIES: the model before what it asks for
+            found |= set(entry.knobs) if family in found else set()
+        return found
 
     def changed(self, other: "RunConfig | None" = None) -> dict[str, Any]:
         """Knobs whose values differ from `other`'s, or from what this data set and model give by default."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from semidml import transfer
+from semidml import bias, transfer
 from semidml.config import RunConfig
 from semidml.registry import Entry, choose, table
 
@@ -36,6 +36,7 @@ Rows = Mapping[str, np.ndarray]
 TRAIN, TEST = 0, 1  # values of rows["split"]
 SPLITS = ("train", "test")
 ROW_KEYS = ("split", "row", "labels", "seen")
+COMPONENT_KEYS = ("component_means", "component_log_vars", "component_weights")
 NEIGHBOURS = 5  # as many as vote on a prediction
 AT_ONCE = 1024  # images encoded or decoded together
 
@@ -73,6 +74,7 @@ class Points(NamedTuple):
     latents: np.ndarray  # float32 (n, D)
     predictions: np.ndarray  # int16 (n,), by the 5 nearest rows with a seen label
     rows: dict[str, np.ndarray]  # split, row, labels, seen: (n,) each
+    components: tuple[np.ndarray, ...] | None = None  # of the prior: means (K, D), log_vars (K, D), weights (K,)
 
     @property
     def wrong(self) -> np.ndarray:
@@ -84,7 +86,8 @@ def points(run: "Run", epoch: int) -> Points:
     """The stored frame of an epoch. Raises ValueError in words when it is not there or cannot be read."""
     try:
         frame, rows = run.frame(epoch), run.rows()
-        found = Points(epoch, frame["latents"], frame["predictions"], {key: rows[key] for key in ROW_KEYS})
+        prior = tuple(frame[key] for key in COMPONENT_KEYS) if COMPONENT_KEYS[0] in frame else None
+        found = Points(epoch, frame["latents"], frame["predictions"], {key: rows[key] for key in ROW_KEYS}, prior)
         lengths = {len(found.latents), len(found.predictions), *(len(values) for values in found.rows.values())}
     except FileNotFoundError:
         raise ValueError(f"epoch {epoch} is not among the frames that {run.id} has kept") from None
@@ -112,6 +115,20 @@ def point_words(points: Points, names: Sequence[str]) -> list[str]:
         f"{SPLITS[split]} {row:,} · {names[label]}" + (f", taken for {names[taken]}" if taken != label else "")
         for split, row, label, taken in every
     ]
+
+
+def component_words(own: np.ndarray, responsible: np.ndarray) -> list[str]:
+    """Each point's component and its responsibility (n,): `component 3, responsibility 0.98`."""
+    return [f"component {k + 1}, responsibility {r:.2f}" for k, r in zip(own, responsible, strict=True)]
+
+
+def most_responsible(points: Points) -> tuple[np.ndarray, np.ndarray]:
+    """(component (n,) that is most responsible for each point, how responsible it is (n,), at least 1 / K). Raises
+    ValueError for points without a prior."""
+    if points.components is None:
+        raise ValueError("this run has no prior: no component is responsible for its points")
+    shares = bias.responsibilities(points.latents, *points.components)
+    return shares.argmax(1), shares.max(1)
 
 
 def stamp(run: "Run", *names: str) -> tuple[int, ...]:
@@ -277,9 +294,7 @@ def seen_images(config: RunConfig, data: "Dataset", most: int) -> SeenImages:
 
 def decoder_trained(run: "Run") -> bool:
     """Whether the run has a decoder that learned something."""
-    from semidml.train import trains_decoder
-
-    return trains_decoder(run.config())
+    return run.config().trains_decoder
 
 
 def decode(model: "Latent", latents: np.ndarray) -> np.ndarray:

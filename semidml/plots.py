@@ -33,10 +33,13 @@ LINE_COLOURS = ("#3377cc", "#d55e00", "#009473", "#b0559a", "#8c7500")  # thin l
 INK = {True: ("#e4e9f0", "#2d3744"), False: ("#1c2430", "#dfe4ea"), None: ("#7b8494", "rgba(123,132,148,0.28)")}
 RING = {True: "#ffffff", False: "#10151c", None: "#10151c"}  # around points that stand out
 FONT = "'Source Sans', 'Source Sans Pro', system-ui, sans-serif"  # Streamlit's own
+GREY = "#c3c8d0"  # of a component that shares its point with others
 FAINT = "rgba(123,132,148,0.45)"  # points that are not the matter
 MOST_POINTS, SVG_POINTS = 5_000, 1_500  # a Plotly map stays fluent; above the second number it draws with WebGL
+MOST_BARS = 200
+MOST_IN_LEGEND = 24  # components; more have no legend, the hover names them
 
-Kind = Literal["class", "prediction", "seen", "error"]
+Kind = Literal["class", "prediction", "seen", "error", "component"]
 CURVES = ("knn_accuracy", "knn_accuracy_labelled", "knn_ami", "kmeans_ami")
 
 
@@ -65,6 +68,7 @@ def latent_map(
     *,
     seen: np.ndarray | None = None,
     predictions: np.ndarray | None = None,
+    components: tuple[np.ndarray, np.ndarray] | None = None,
     kind: Kind = "class",
     hover: Sequence[str] | None = None,
     x_range: tuple[float, float] | None = None,
@@ -78,19 +82,23 @@ def latent_map(
     resolved.
 
     One column (n, 1) is drawn as a strip for each class. kind: "class" colours by label, "prediction" by prediction,
-    "seen" only the points whose label was seen, "error" only the wrongly predicted ones, by their true class. Points
-    with a seen label are larger and ringed while they are at most a quarter of all. Of more than 5,000 points an even
-    part is drawn, with every seen one first; points that are not finite are left out. equal: one unit is as long on
-    either axis."""
+    "seen" only the points whose label was seen, "error" only the wrongly predicted ones, by their true class,
+    "component" by the component of the prior, of `components`: each point's (n,) and how responsible it is (n,), from 0
+    (grey) to 1. Points with a seen label are larger and ringed while they are at most a quarter of all. Of more than
+    5,000 points an even part is drawn, with every seen one first; points that are not finite are left out. equal: one
+    unit is as long on either axis."""
     import plotly.graph_objects as go
 
     if kind in ("prediction", "error") and predictions is None:
         raise ValueError(f"a map of kind {kind!r} needs predictions")
+    if kind == "component" and components is None:
+        raise ValueError("a map of kind 'component' needs components")
     strip = points.shape[1] == 1
     seen = np.zeros(len(points), bool) if seen is None else np.asarray(seen, bool)
     rows = _drawn(points, seen)
     ringed = seen if seen.sum() <= len(points) / 4 else np.zeros(len(points), bool)
-    colour_by = np.asarray(predictions if kind == "prediction" else labels)
+    colour_by = np.asarray({"prediction": predictions, "component": components and components[0]}.get(kind, labels))
+    groups = component_names(int(colour_by.max(initial=0)) + 1) if kind == "component" else names
     strong = {"seen": seen, "error": None if predictions is None else labels != predictions}.get(kind)
     y = labels + np.random.default_rng(0).uniform(-0.35, 0.35, len(points)) if strip else points[:, 1]
 
@@ -113,14 +121,16 @@ def latent_map(
         name = {"seen": "label not seen", "error": "right"}[kind]
         draw(rows[~strong[rows]], name, {"color": FAINT, "size": 4})
         rows = rows[strong[rows]]
-    present = [c for c in range(len(names)) if (colour_by[rows] == c).any()]
+    present = [c for c in range(len(groups)) if (colour_by[rows] == c).any()]
     for rings in (False, True):
         for c in present:
             chosen = rows[(colour_by[rows] == c) & (ringed[rows] == rings)]
-            marker = {"color": class_colour(c), "symbol": class_symbol(c), "size": 10 if rings else 5}
+            colour = class_colour(c) if kind != "component" else _paled(class_colour(c), components[1][chosen])
+            marker = {"color": colour, "symbol": class_symbol(c), "size": 10 if rings else 5}
             marker |= {"line": {"color": RING[dark], "width": 1.5}} if rings else {"opacity": 0.8}
             legend = not rings or not (~ringed[rows] & (colour_by[rows] == c)).any()
-            draw(chosen, names[c], marker, legendgroup=str(c), showlegend=bool(legend))
+            legend = legend and (kind != "component" or len(present) <= MOST_IN_LEGEND)
+            draw(chosen, groups[c], marker, legendgroup=str(c), showlegend=bool(legend))
     figure = go.Figure(traces)
     figure.update_layout(
         **_layout(dark, height, revision=revision), hovermode="closest", legend={"itemsizing": "constant"}
@@ -132,6 +142,31 @@ def latent_map(
     elif equal:
         figure.update_yaxes(scaleanchor="x", scaleratio=1)
     return figure
+
+
+def component_names(count: int) -> list[str]:
+    """Names of a prior's components, counted from 1."""
+    return [f"component {number}" for number in range(1, count + 1)]
+
+
+def _paled(colour: str, shares: np.ndarray) -> list[str]:
+    """A colour mixed with grey, as much of it as each share (n,) from 0 to 1 says."""
+    grey = np.array(_rgb(GREY))
+    mixed = grey + shares[:, None] * (np.array(_rgb(colour)) - grey)
+    return ["#{:02x}{:02x}{:02x}".format(*one) for one in mixed.round().astype(int).tolist()]
+
+
+def add_density(figure: "Figure", its: Any, masses: tuple[float, float], dark: bool | None = None) -> None:
+    """Draws on a map the smallest regions that hold two shares of a prior's mass (`priors.density.Regions`): of 0.5 and
+    0.9 the inner and the outer outlines. Under the points; no click answers it."""
+    outer, inner = (1 - mass for mass in sorted(masses, reverse=True))  # from outside: Plotly lays shade upon shade
+    step, ink = inner - outer, _rgb(INK[dark][0])
+    shades = [f"rgba({ink[0]},{ink[1]},{ink[2]},{opacity})" for opacity in (0, 0.07, 0.1)]
+    figure.add_contour(
+        x=its.x, y=its.y, z=1 - its.share, name="prior's density", showscale=False, hoverinfo="skip", zauto=False,
+        zmin=outer - step / 2, zmax=inner + step / 2, colorscale=[[0, shades[0]], [0.5, shades[1]], [1, shades[2]]],
+        contours={"start": outer, "end": inner, "size": step}, line={"width": 0.8, "color": INK[dark][0]},
+    )  # fmt: skip
 
 
 def add_ellipses(figure: "Figure", ellipses: Sequence[Sequence[float]], dark: bool | None = None) -> None:
@@ -204,23 +239,61 @@ def _evenly(rows: np.ndarray, most: int) -> np.ndarray:
 
 
 def loss_curves(records: Sequence[Any], dark: bool | None = None, height: int = 280) -> "Figure":
-    """Each loss term times its weight over epochs, of records (`semidml.train.Record`).
+    """Each loss term times its weight, stacked: a bar for each finished epoch and one for what there is of the next, of
+    records (`semidml.record.Record`).
 
-    A term that a stretch of training did not compute is a gap there; the hover takes a value apart into weight and
-    term."""
+    What is negative hangs below zero, and then a line shows the sum. A term that an epoch did not compute has no part
+    in its bar; the hover takes each part into weight and term. Of more than 200 epochs every third, fifth, ... is
+    drawn: an odd step, so that a schedule of odd and even epochs shows both."""
     import plotly.graph_objects as go
 
+    drawn = _epoch_by_epoch(records)
+    step = -(-len(drawn) // MOST_BARS) // 2 * 2 + 1 if len(drawn) > MOST_BARS else 1
+    drawn = drawn[(len(drawn) - 1) % step :: step]  # the last is among them
+    x = [record.epoch if record.step == 0 else record.epoch + 1 for record in drawn]
     figure = go.Figure()
-    x = [_epochs(record) for record in records]
-    for i, name in enumerate(sorted({name for record in records for name in record.terms})):
-        pairs = [(record.weights.get(name, 1.0), record.terms.get(name)) for record in records]
-        share = [None if term is None or not math.isfinite(term) else weight * term for weight, term in pairs]
-        words = [f"{w:.3g} × {t:.4g}" if s is not None else "" for (w, t), s in zip(pairs, share, strict=True)]
-        figure.add_trace(_line(x, share, name, i, text=words, hovertemplate="%{y:.4g} = %{text}"))
+    for i, name in enumerate(sorted({name for record in drawn for name in record.terms})):
+        share = [_share(record, name) for record in drawn]
+        words = [
+            "" if s is None else f"{record.weights.get(name, 1.0):.3g} × {record.terms[name]:.4g}"
+            for record, s in zip(drawn, share, strict=True)
+        ]
+        look = {"color": LINE_COLOURS[i % len(LINE_COLOURS)], "line": {"width": 0}}
+        bar = {"x": x, "y": share, "name": name, "width": step * (0.86 if len(x) < 60 else 1.0)}
+        figure.add_trace(go.Bar(**bar, marker=look, hovertext=words, hovertemplate="%{y:.4g} = %{hovertext}"))
+    if any((_share(record, name) or 0) < 0 for record in drawn for name in record.terms):
+        total = [sum(_share(record, name) or 0 for name in record.terms) for record in drawn]
+        line = {"color": INK[dark][0], "width": 2}
+        figure.add_scatter(x=x, y=total, mode="lines", line=line, name="sum", hovertemplate="%{y:.4g}")
     figure.update_layout(**_layout(dark, height, "loss"), hovermode="x unified", legend=_legend_above())
-    figure.update_xaxes(**_axis(dark), title_text="epoch", rangemode="tozero")
+    figure.update_layout(barmode="relative", legend_traceorder="normal")
+    figure.update_xaxes(**_axis(dark), title_text="epoch", range=(0.4, max(x) + 0.6) if x else None)
     figure.update_yaxes(**_axis(dark), title_text="weight × term", rangemode="tozero")
     return figure
+
+
+def loss_words(records: Sequence[Any]) -> str:
+    """The newest loss taken apart, in a sentence; "" before the first step."""
+    drawn = _epoch_by_epoch(records)
+    if not drawn:
+        return ""
+    last = drawn[-1]
+    parts = [f"{last.weights.get(name, 1.0):.3g} × {name} {term:.3g}" for name, term in sorted(last.terms.items())]
+    total = sum(_share(last, name) or 0 for name in last.terms)
+    when = f"epoch {last.epoch}" if last.step == 0 else f"epoch {last.epoch + 1} so far"
+    return f"Each loss term times its weight, stacked; {when}: {' + '.join(parts) or 'no loss'} = {total:.3g}."
+
+
+def _epoch_by_epoch(records: Sequence[Any]) -> list[Any]:
+    """The records of finished epochs, and the newest one of an unfinished epoch."""
+    finished = [record for record in records if record.step == 0 and record.epoch > 0]
+    return finished + [record for record in records[-1:] if record.step > 0]
+
+
+def _share(record: Any, name: str) -> float | None:
+    """A term's part of the loss; None where it was not computed or is not finite."""
+    term = record.terms.get(name)
+    return None if term is None or not math.isfinite(term) else record.weights.get(name, 1.0) * term
 
 
 def score_curves(

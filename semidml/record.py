@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 class Record:
     """A tick in small numbers. Terms are means over the steps since the last tick in which they were computed; a term
     that no step computed is absent. `weights` are means over all these steps: a term's share of the loss is weight
-    times term."""
+    times term, about so where a schedule balances and the weights move from step to step."""
 
     epoch: int  # finished epochs
     step: int  # steps into the unfinished epoch, 0 at an epoch's end

@@ -25,11 +25,9 @@ from semidml.data.dataset import Dataset
 from semidml.data.labels import Seen, draw, hidden
 from semidml.losses import LOSSES
 from semidml.losses.pairs import pairs_of
-from semidml.methods import MODELS
 from semidml.methods.latent import Batch, Latent, build, sampled
 from semidml.priors.mixture import kl_monte_carlo
 from semidml.record import Record
-from semidml.schedules import SCHEDULES
 
 SECONDS_A_TICK = 0.4  # a step may still be running when it is over, and "at least every half second" is the promise
 WATCHED_TRAIN, WATCHED_TEST, WATCHED_SEEN = 3500, 1500, 1000  # rows that the map draws and the live scores are of
@@ -55,7 +53,7 @@ class Training:
 
     def __init__(self, config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None):
         self.config, self.device = config, pick_device(config.device)
-        self.schedule = SCHEDULES[config.schedule].resolve()
+        self.balances = config.entries()["schedule"].facts["balances"]
         self.data, self.seen = prepare(config, data)
         if problem := config.too_few(len(self.data.train.labels)):
             raise ValueError(problem)
@@ -72,7 +70,7 @@ class Training:
         self.generator = torch.Generator().manual_seed(config.seed)
         self.watched = watched_rows(self.data, self.seen.rows, config.seed)
         self.epoch, self.seconds = 0, 0.0
-        self._draws = trains_decoder(config)
+        self._draws = config.trains_decoder
         self._snapshot: dict[str, Tensor] = {}
         self._fresh = None  # the newest watched latents, at the same weights as the newest tick
         with torch.random.fork_rng(devices=[]):
@@ -136,9 +134,10 @@ class Training:
 
     def _step(self, step: int, labelled: Tensor, views: Tensor | None, images: Tensor) -> tuple[dict, dict]:
         """One step of the optimiser on the given rows; asks the device for nothing. Terms are (), weights are
-        numbers.
+        numbers or, where the schedule balances, ().
         """
-        weights = self._weights(self.epoch + 1, step)
+        shares = self._shares(self.epoch + 1, step)
+        weights = self.method.weights(*shares)
         active = [name for name, weight in weights.items() if weight != 0]
         if not active:  # alpha = 0 leaves the paper's even epochs without a loss
             return {}, weights
@@ -149,17 +148,19 @@ class Training:
             shown = affine(shown, views)
         batch = Batch(shown, self.y, self.pairs, unit(self.images[images]) if "images" in read else None)
         terms = self.method.terms(batch, active)
+        if self.balances:
+            weights = self.method.balanced(terms, *shares)
         self.optimizer.zero_grad(set_to_none=True)
         sum(weights[name] * term for name, term in terms.items()).backward()
         self.optimizer.step()
         return {name: term.detach() for name, term in terms.items()}, weights
 
-    def _weights(self, epoch: int, step: int) -> dict[str, float]:
-        """Weight of each term in a step; the metric loss alone while it warms up."""
+    def _shares(self, epoch: int, step: int) -> tuple[float, float, float]:
+        """Weights of the two losses and beta's share in a step; the metric loss alone while it warms up."""
         warming = (epoch - 1) * self.batches.steps + step < round(self.config.warmup_epochs * self.batches.steps)
         if warming:
-            return self.method.weights(1.0, 0.0)
-        return self.method.weights(*self.schedule(epoch, step, self.config.alpha), self._ramp(epoch, step))
+            return 1.0, 0.0, 1.0
+        return *self.config.weights(epoch, step), self._ramp(epoch, step)
 
     def _ramp(self, epoch: int, step: int) -> float:
         """beta's share: from 0 to 1 over its warm-up epochs, in a straight line (Bowman et al. 2016, arXiv 1511.06349,
@@ -332,15 +333,15 @@ class Training:
 
 
 class Means:
-    """Sums of loss terms, kept on the device until somebody asks for numbers."""
+    """Sums of loss terms and of their weights, kept on the device until somebody asks for numbers."""
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
-        self.weights: dict[str, float] = {}
+        self.weights: dict[str, float | Tensor] = {}
         self.steps = 0
 
-    def add(self, terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> None:
+    def add(self, terms: Mapping[str, Tensor], weights: Mapping[str, float | Tensor]) -> None:
         self.steps += 1
         for name, term in terms.items():
             self.sums[name] = self.sums[name] + term if name in self.sums else term
@@ -351,7 +352,7 @@ class Means:
     def numbers(self) -> tuple[dict[str, float], dict[str, float]]:
         """(mean of each computed term, mean weight of each term)."""
         terms = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
-        return terms, {name: total / self.steps for name, total in self.weights.items()}
+        return terms, {name: float(total) / self.steps for name, total in self.weights.items()}
 
 
 def pick_device(name: str) -> torch.device:
@@ -383,24 +384,19 @@ def fastest_precision() -> str:
 
 def prepare(config: RunConfig, data: Dataset) -> tuple[Dataset, Seen]:
     """The splits that a config trains and scores on, and the training rows whose labels it sees. pl counts in rows of
-    the official training split. With alpha = 1 no label is used, and any draw will do."""
+    the official training split. Where the schedule never weighs the metric loss, no label is used and any draw will
+    do."""
     splits = data.for_selection(config.seed) if config.evaluate_on == "validation" else data
-    uses_labels = config.alpha < 1 or config.warmup_epochs > 0
     seen = draw(
         splits.train.labels,
         config.pl,
         config.label_sampling,
         config.seed,
         official=len(data.train.labels),
-        needs_pairs=uses_labels,
+        needs_pairs=config.uses_labels,
         views=config.augment == "on",
     )
     return splits, seen
-
-
-def trains_decoder(config: RunConfig) -> bool:
-    """Whether there is a decoder that learns: without one, or with its weight at 0, reconstructions mean nothing."""
-    return MODELS[config.model].facts["decoder"] and config.alpha > 0 and config.warmup_epochs < config.epochs
 
 
 def latent_scale(config: RunConfig) -> float:
@@ -466,7 +462,7 @@ def score(
     def reconstruct(latents: np.ndarray) -> np.ndarray:
         return method.decode(torch.from_numpy(latents).to(device)).cpu().numpy()
 
-    decoded = {"test_images": data.test.images.numpy(), "reconstruct": reconstruct} if trains_decoder(config) else {}
+    decoded = {"test_images": data.test.images.numpy(), "reconstruct": reconstruct} if config.trains_decoder else {}
     train, test = embed(method, data.train.images, device), embed(method, data.test.images, device)
     method.eval()
     found = evaluate.scores(
@@ -495,7 +491,7 @@ def prior_scores(
     found = {}
     if len(its[0]) > 1 and np.isfinite(latents).all():
         found |= bias.component_scores(latents, labels, *its) | bias.floors(latents, labels, *its, config.seed)
-    return found | elbo(method, data.test.images, device, config.seed, trains_decoder(config))
+    return found | elbo(method, data.test.images, device, config.seed, config.trains_decoder)
 
 
 @torch.no_grad()

@@ -46,6 +46,22 @@ def test_it_is_the_definition_written_out():
     assert np.allclose(distance, np.sqrt(squares[np.arange(50), by_hand].mean(1)))
 
 
+def test_responsibilities_are_bayes_rule_and_agree_with_the_component():
+    generator = np.random.default_rng(2)
+    latents, means = generator.normal(size=(60, 3)), generator.normal(size=(5, 3))
+    log_vars, weights = generator.normal(size=(5, 3)), generator.dirichlet(np.ones(5))
+    squares = (latents[:, None] - means) ** 2 / np.exp(log_vars)
+    parts = weights * np.exp(-(squares + log_vars).sum(2) / 2)
+    found = bias.responsibilities(latents, means, log_vars, weights)
+    assert np.allclose(found, parts / parts.sum(1, keepdims=True)) and np.allclose(found.sum(1), 1)
+    assert (found.argmax(1) == bias.component_of(latents, means, log_vars, weights)[0]).all()
+
+
+def test_far_from_everything_somebody_is_still_responsible():
+    found = bias.responsibilities(np.array([[1e4, 0.0]]), MEANS, LOG_VARS, np.array([0.5, 0.5, 0.0, 0.0]))
+    assert found[0].tolist() == [0, 1, 0, 0]
+
+
 def test_floors():
     latents, labels = points()
     found = bias.floors(latents, labels, MEANS, LOG_VARS, WEIGHTS)

@@ -1,6 +1,8 @@
 """Home and Train open, alone and from the menu, and say what stands in the way."""
 
+import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -166,6 +168,63 @@ def test_a_run_with_a_prior_is_drawn_with_its_components() -> None:
     drawn = ui.ellipses(deep.live())
     assert len(drawn) == 16 and all(a >= b > 0 for _, _, a, b, _, _ in drawn)
     assert all(abs(a - math.exp(-1)) < 1e-3 for _, _, a, _, _, _ in drawn)  # a round Gaussian stays round
+
+
+EXPLORE = "pages/2_Explore.py"
+
+
+def figure_of(app: AppTest) -> dict:
+    """Explore's map as the browser gets it."""
+    return json.loads(app.get("plotly_chart")[0].proto.spec)
+
+
+def test_explore_colours_by_component_and_draws_the_priors_density() -> None:
+    run = finished(model="dml-prior", component_log_var=-2.0, epochs=2)
+    app = opened(EXPLORE, run=run.id)
+    assert "contour" not in {trace["type"] for trace in figure_of(app)["data"]}
+    app.session_state["colour"] = "component"
+    app.toggle(key="density").set_value(True).run()
+    assert not app.exception
+    traces = figure_of(app)["data"]
+    assert {"contour"} < {trace["type"] for trace in traces}
+    assert {trace["name"] for trace in traces} & {f"component {k}" for k in (1, 2, 3, 4)}
+    assert "most responsible component" in words(app) and "The shaded regions hold 50% and 90%" in words(app)
+    assert any(re.search(r"component \d, responsibility [01]\.\d\d", text) for text in traces[0]["text"])
+
+
+def test_a_colour_that_a_run_does_not_have_gives_way() -> None:
+    deep, plain = finished(model="dml-prior", latent_dim=4, component_log_var=-2.0), finished()
+    app = opened(EXPLORE, run=deep.id)
+    app.session_state["colour"] = "component"
+    app.run()
+    assert not app.exception and "The prior is drawn as ellipses only" in words(app)
+    assert "density" not in {toggle.key for toggle in app.toggle}
+    app.selectbox(key="explored run").set_value(plain.id).run()
+    assert not app.exception and app.session_state["colour"] == "class"
+    assert "most responsible" not in words(app) and "ellipses only" not in words(app)
+
+
+def test_the_live_map_gets_the_density_of_a_prior_in_the_plane_only() -> None:
+    plane, deep = finished(model="dml-prior", prior="unit"), finished(model="dml-prior", latent_dim=4)
+    assert ui.density(deep.live()) is None and ui.density(finished().live()) is None
+    its = ui.density(plane.live())
+    assert its.share.min() < 0.01 and ui.density(plane.live()) is its, "computed anew only when components have moved"
+    assert not opened(TRAIN, run=plane.id).exception
+
+
+def test_train_offers_the_knob_that_the_schedule_weighs_with() -> None:
+    app = opened(TRAIN, schedule="additive", gamma="3")
+    sliders = {slider.key for slider in app.select_slider}
+    assert "gamma" in sliders and "alpha" not in sliders and "L_U + gamma L_S" in words(app)
+    next(box for box in app.selectbox if box.key == "schedule").set_value("balanced").run()
+    sliders = {slider.key for slider in app.select_slider}
+    assert not app.exception and "alpha" in sliders and "gamma" not in sliders and "equally long" in words(app)
+
+
+def test_the_loss_is_taken_apart_in_a_sentence() -> None:
+    run = finished(model="dml-ae", epochs=3, alpha=0.1)
+    app = opened(TRAIN, run=run.id)
+    assert "stacked; epoch 3: 0.9 × metric" in words(app) and "+ 0.1 × reconstruction" in words(app)
 
 
 def test_a_finished_run_is_shown_beside_the_one_before() -> None:

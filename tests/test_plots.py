@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from semidml import plots
+from semidml.priors.density import MASSES, regions
 
 NAMES = [f"class {i}" for i in range(10)]
 LIGHT, NIGHT = "#ffffff", "#0f141b"
@@ -137,6 +138,39 @@ def test_errors_and_predictions_are_what_is_coloured():
         plots.latent_map(points, labels, NAMES, kind="error")
 
 
+def test_components_are_coloured_greyer_where_they_share():
+    points, labels = cloud(60)
+    own, share = np.arange(60) % 3 + 4, np.linspace(0, 1, 60)
+    figure = plots.latent_map(points, labels, NAMES, components=(own, share), kind="component")
+    assert [trace.name for trace in figure.data] == ["component 5", "component 6", "component 7"]
+    for k, trace in zip((4, 5, 6), figure.data, strict=True):
+        assert (own[trace.customdata] == k).all() and len(set(trace.marker.color)) == 20
+        certain = np.array([int(plots.class_colour(k)[i : i + 2], 16) for i in (1, 3, 5)])
+        away = [
+            np.abs(np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) - certain).sum() for c in trace.marker.color
+        ]
+        assert (np.diff(away) <= 0).all(), "the more responsible, the nearer to the component's colour"
+    assert figure.data[2].marker.color[-1] == plots.class_colour(6)
+    plain(figure)
+    many = plots.latent_map(points, labels, NAMES, components=(np.arange(60), share), kind="component")
+    assert len(many.data) == 60 and not any(trace.showlegend for trace in many.data)
+    with pytest.raises(ValueError, match="needs components"):
+        plots.latent_map(points, labels, NAMES, kind="component")
+
+
+def test_a_density_lies_on_a_map_with_two_outlines_and_no_clicks():
+    points, labels = cloud()
+    figure = plots.latent_map(points, labels, NAMES)
+    its = regions(np.zeros((2, 2)), np.zeros((2, 2)), np.full(2, 0.5))
+    plots.add_density(figure, its, MASSES)
+    drawn = figure.data[-1]
+    levels = drawn.contours
+    assert sorted(1 - level for level in (levels.start, levels.end)) == pytest.approx(MASSES)
+    assert levels.start + levels.size == pytest.approx(levels.end) and np.array_equal(drawn.z, 1 - its.share)
+    assert drawn.customdata is None and drawn.hoverinfo == "skip"
+    plain(figure)
+
+
 def test_one_dimension_is_a_strip_a_class():
     points, labels = cloud(dims=1)
     figure = plots.latent_map(points, labels, NAMES)
@@ -164,15 +198,46 @@ def test_a_small_map_bears_odd_points(points):
     assert plots.map_image(points, np.zeros(len(points), int), size=32).startswith(b"\x89PNG")
 
 
-def test_loss_curves_show_weight_times_term_and_gaps():
+def shares(epoch, step=0, **terms):
+    """A tick of terms given as (weight, term); without the term, it was not computed."""
+    return Tick(
+        epoch,
+        step,
+        terms={name: both[1] for name, both in terms.items() if len(both) == 2},
+        weights={name: both[0] for name, both in terms.items()},
+    )
+
+
+def test_loss_terms_times_their_weights_are_stacked_by_epoch_with_gaps():
     ticks = [
-        Tick(1, terms={"metric": 0.5, "reconstruction": 100.0}, weights={"metric": 0.98, "reconstruction": 0.02}),
-        Tick(1, 2, terms={"reconstruction": 90.0}, weights={"metric": 0.0, "reconstruction": 0.02}),
+        Tick(0, scores={"knn_accuracy": 0.1}),
+        shares(0, 2, metric=(0.9, 9.0), reconstruction=(0.02, 300.0)),  # on the way: the epoch's end says it all
+        shares(1, metric=(0.98, 0.5), reconstruction=(0.02, 100.0)),
+        shares(2, metric=(0.0,), reconstruction=(0.02, 90.0)),
+        shares(2, 1, metric=(0.98, 0.2), reconstruction=(0.02, 85.0)),
     ]
-    metric, reconstruction = plots.loss_curves(ticks).data
-    assert list(metric.y) == [0.49, None] and list(reconstruction.y) == pytest.approx([2.0, 1.8])
-    assert list(metric.x) == [1.0, 1.5] and metric.connectgaps is False
-    plain(plots.loss_curves(ticks))
+    figure = plots.loss_curves(ticks)
+    metric, reconstruction = figure.data
+    assert list(metric.x) == [1, 2, 3] and figure.layout.barmode == "relative"
+    assert list(metric.y) == pytest.approx([0.49, None, 0.196]) and metric.hovertext[1] == ""
+    assert list(reconstruction.y) == pytest.approx([2.0, 1.8, 1.7]) and reconstruction.hovertext[0] == "0.02 × 100"
+    assert plots.loss_words(ticks).endswith("epoch 3 so far: 0.98 × metric 0.2 + 0.02 × reconstruction 85 = 1.9.")
+    assert "epoch 2: 0.02 × reconstruction 90 = 1.8." in plots.loss_words(ticks[:-1])
+    plain(figure)
+
+
+def test_a_negative_term_hangs_below_zero_and_the_sum_is_drawn():
+    figure = plots.loss_curves([shares(e, kl=(0.2, -3.0), metric=(0.8, 1.0)) for e in (1, 2)])
+    kl, metric, total = figure.data
+    assert list(kl.y) == pytest.approx([-0.6] * 2) and list(metric.y) == pytest.approx([0.8] * 2)
+    assert total.name == "sum" and list(total.y) == pytest.approx([0.2] * 2)
+
+
+def test_of_many_epochs_odd_and_even_ones_are_drawn():
+    by_epoch = [shares(e, metric=(0.5, 1.0) if e % 2 else (0.0,), kl=(0.5, 1.0)) for e in range(1, 1001)]
+    metric = next(trace for trace in plots.loss_curves(by_epoch).data if trace.name == "metric")
+    assert len(metric.x) <= plots.MOST_BARS and metric.x[-1] == 1000
+    assert 0.4 < np.mean([y is None for y in metric.y]) < 0.6
 
 
 def test_score_curves_show_scores_floors_and_titles():
@@ -190,6 +255,7 @@ def test_score_curves_show_scores_floors_and_titles():
 
 
 def test_no_record_is_an_empty_figure():
+    assert plots.loss_words([]) == ""
     assert not plots.loss_curves([]).data and not plots.score_curves([]).data
 
 

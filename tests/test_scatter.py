@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from semidml import scatter
+from semidml.priors.density import MASSES, regions
 
 
 def packed(points, labels, **more) -> bytes:
@@ -27,10 +28,13 @@ def unpacked(data: bytes) -> dict:
     length = int.from_bytes(data[:4], "little")
     header = json.loads(data[4 : 4 + length])
     n, at = header["n"], 4 + length
-    assert at % 4 == 0 and len(data) == at + 7 * n
+    its = header["density"]
+    below = np.frombuffer(data, np.uint8, offset=at + 7 * n) / 255
+    assert at % 4 == 0 and len(below) == (its["rows"] * its["columns"] if its else 0)
     x, y, classes = np.frombuffer(data, "<u2", 3 * n, at).reshape(3, n)
     low, high = np.array(header["bounds"][:2]), np.array(header["bounds"][2:])
     points = low + np.stack([x, y], axis=1) / 65_535 * (high - low)
+    header["shares"] = below.reshape(its["rows"], its["columns"]) if its else None
     return header | {"points": points, "classes": classes, "flags": np.frombuffer(data, np.uint8, n, at + 6 * n)}
 
 
@@ -55,6 +59,20 @@ def test_points_that_are_not_finite_are_counted_not_sent():
 def test_no_point_and_points_in_one_place(points):
     there = unpacked(packed(points, [0] * len(points)))
     assert there["n"] == len(points) and np.allclose(there["points"], 3)
+
+
+def test_a_density_arrives_below_the_points():
+    means = np.array([[0.0, 0.0], [4.0, 1.0]])
+    its = regions(means, np.zeros((2, 2)), np.array([0.3, 0.7]))
+    there = unpacked(packed([[1, 2], [3, 4]], [0, 1], density=its, masses=MASSES))
+    assert np.allclose(there["points"], [[1, 2], [3, 4]]) and there["density"]["masses"] == [0.5, 0.9]
+    assert np.abs(there["shares"] - its.share).max() <= 0.51 / 255
+    assert there["density"]["box"] == [its.x[0], its.y[0], its.x[-1], its.y[-1]]
+    assert unpacked(packed([[1, 2]], [0]))["density"] is None
+
+
+def test_the_program_draws_the_version_that_is_packed():
+    assert f"const VERSION = {scatter.VERSION};" in scatter.javascript()
 
 
 def test_the_program_is_our_own_and_writes_names_as_text():

@@ -175,6 +175,46 @@ def test_every_parameter_learns(digits, schedule):
         assert not torch.equal(before[name], tensor), f"{name} was not trained"
 
 
+def test_the_additive_form_takes_the_steps_of_the_joint_one(digits):
+    """A constant factor changes Adam's steps by its epsilon only: with a tiny one they agree to rounding."""
+    alpha = 0.2
+    trained = []
+    for weighed in ({"alpha": alpha}, {"schedule": "additive", "gamma": 1 / alpha - 1}):
+        training = fit(config(**weighed), digits)
+        training.optimizer.param_groups[0]["eps"] = 1e-14
+        list(training)
+        trained.append(training.weights())
+    before = seeded_model(config(), digits.shape, 10).state_dict()
+    for name, tensor in trained[0].items():
+        assert (trained[1][name] - tensor).norm() < 1e-5 * (tensor - before[name]).norm(), name
+
+
+def test_balanced_training_does_not_mind_how_pixels_are_summed(digits):
+    """The first steps of `sum` and `mean` are nearly the same; in a joint training they are not."""
+
+    def apart(schedule):
+        trained = []
+        for reduction in ("sum", "mean"):
+            settings = config(schedule=schedule, reconstruction=reduction, alpha=0.5, epochs=1)
+            training = fit(settings, digits)
+            list(training)
+            trained.append(torch.cat([tensor.flatten() for tensor in training.weights().values()]))
+        before = torch.cat([t.flatten() for t in seeded_model(settings, digits.shape, 10).state_dict().values()])
+        return float((trained[1] - trained[0]).norm() / (trained[0] - before).norm())
+
+    assert apart("balanced") < 0.1 and apart("joint") > 0.5
+
+
+def test_a_balanced_record_holds_mean_weights_as_numbers(digits):
+    """The weight of L_U moves; that of L_S is 1 - alpha; while it warms up nothing is balanced."""
+    ticks = epochs_of(fit(config(schedule="balanced", alpha=0.25, epochs=2, warmup_epochs=1), digits))
+    assert ticks[1]["weights"] == {"metric": 1.0, "reconstruction": 0.0}
+    assert ticks[2]["weights"]["metric"] == 0.75 and 0 < ticks[2]["weights"]["reconstruction"] != 0.25
+    assert all(isinstance(weight, float) for tick in ticks for weight in tick["weights"].values())
+    alone = epochs_of(fit(config(schedule="balanced", alpha=1, epochs=1), digits))
+    assert alone[1]["weights"] == {"metric": 0.0, "reconstruction": 1.0}
+
+
 def test_a_term_of_weight_zero_is_not_computed(digits):
     ticks = epochs_of(fit(config(schedule="epoch", alpha=0.5, epochs=2), digits))
     assert ticks[1]["terms"].keys() == {"metric", "reconstruction"} and ticks[2]["terms"].keys() == {"reconstruction"}

@@ -5,8 +5,7 @@ labelled rows.
 
 (Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022.) L_U has the parts that there are: without decoder and
 prior this is plain deep metric learning. With a prior the encoder is Gaussian, q(z|x) = N(mean, diag exp(log_var)), and
-the losses see samples of it. The paper's additive form L_U + gamma L_S is the same loss times 1 / alpha, with gamma =
-(1 - alpha) / alpha; Adam's steps do not change with that factor.
+the losses see samples of it. `semidml.schedules` says what w_S and w_U are in a step.
 """
 
 from collections.abc import Callable, Collection
@@ -21,6 +20,7 @@ from semidml.losses.pairs import Pairs
 from semidml.methods import MODELS
 
 METRIC, RECONSTRUCTION, KL = "metric", "reconstruction", "kl"
+SMALL = 1e-8  # beside a gradient's norm: far below that of a reconstruction averaged over pixels
 
 
 class Batch(NamedTuple):
@@ -57,13 +57,36 @@ class Latent(nn.Module):
         if prior is not None and prior.pseudo_inputs is not None:
             prior.encode = self.posterior
 
-    def weights(self, w_s: float, w_u: float, ramp: float = 1.0) -> dict[str, float]:
+    def weights(self, w_s: float, w_u: float | Tensor, ramp: float = 1.0) -> dict[str, float | Tensor]:
         """The weight of each term, from those of L_S and L_U and beta's share `ramp`; without an L_U that of L_S is
         1."""
         if self.decoder is None and self.prior is None:
             return {METRIC: 1.0}
         decoded = {RECONSTRUCTION: w_u} if self.decoder else {}
         return {METRIC: w_s} | decoded | ({KL: w_u * self.beta * ramp} if self.prior else {})
+
+    def balanced(
+        self, terms: dict[str, Tensor], w_s: float, w_u: float, ramp: float = 1.0
+    ) -> dict[str, float | Tensor]:
+        """As `weights`, with those of L_U times lambda, a tensor (), so that on the encoder's last layer the gradients
+        of w_S L_S and w_U lambda L_U are as w_S to w_U; where only one of the losses is there, just `weights`.
+
+        lambda = |dL_S / dW| / (|dL_U / dW| + 1e-8), W the last layer's weights, no gradient through lambda: the
+        adaptive weight of Esser, Rombach and Ommer 2021, arXiv 2012.09841, eq. 7. There it weighs an adversarial loss
+        on the decoder's last layer, is cut at 10,000 and has 1e-4 beside the norm. GradNorm (Chen et al. 2018, arXiv
+        1711.02257) is its relative that learns the weights."""
+        inner = self.weights(1.0, 1.0, ramp)
+        unsupervised = [inner[name] * term for name, term in terms.items() if name != METRIC]
+        if METRIC not in terms or not unsupervised:
+            return self.weights(w_s, w_u, ramp)
+        of_s, of_u = (self._at_last_layer(loss) for loss in (terms[METRIC], sum(unsupervised)))
+        return self.weights(w_s, w_u * of_s / (of_u + SMALL), ramp)
+
+    def _at_last_layer(self, loss: Tensor) -> Tensor:
+        """Norm of a loss's gradient with respect to the weights of the encoder's last layer: () -> ()."""
+        last = [module for module in self.encoder.modules() if isinstance(module, nn.Linear)][-1]
+        (gradient,) = torch.autograd.grad(loss, last.weight, retain_graph=True)
+        return gradient.norm()
 
     def terms(self, batch: Batch, active: Collection[str]) -> dict[str, Tensor]:
         """The active terms, each (); what is not asked for is not computed.

@@ -7,6 +7,7 @@
     uint32      bytes of the header, a multiple of four
     header      JSON, filled up with spaces; `version` says which layout this is
     uint16 (n)  x, in 65,535ths of the header's bounds; then uint16 (n) y, then uint16 (n) class, then uint8 (n) flags
+    uint8       where the header's `density` is not null: its rows x columns, from the lowest row up, in 255ths
 """
 
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-VERSION = 1
+VERSION = 2
 NAME = "semidml_map"
 HTML = '<div class="map"></div>'
 SEEN, TEST = 1, 2  # flags of a point
@@ -35,6 +36,8 @@ def pack(
     y_range: tuple[float, float],
     words: str,
     ellipses: Sequence[Sequence[float]] = (),
+    density: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+    masses: Sequence[float] = (),
     run: str = "",
     epoch: int = 0,
     dark: bool | None = None,
@@ -44,9 +47,11 @@ def pack(
     seen, test: (n,) bool, whether the label is seen and whether the image is a test image. names, looks: of each class
     its name (drawn as text, never as HTML) and its (colour, shape). x_range, y_range: what the map shows at first,
     with equal scales. words: the map in a sentence, for those who don't see it. ellipses: drawn at one and two times
-    their half axes: middle x, y, half axes a, b, angle of a in radians, weight 0 to 1. With another run or other
-    classes the visitor's zoom is dropped; dark is only sent so that another theme means a new drawing. Points that are
-    not finite are left out; the header's `left_out` counts them."""
+    their half axes: middle x, y, half axes a, b, angle of a in radians, weight 0 to 1. density: of a prior, as
+    `priors.density.Regions`: x (columns,), y (rows,), shares (rows, columns); the regions that hold each of `masses`
+    lie faintly under the points. With another run or other classes the visitor's zoom is dropped; dark is only sent so
+    that another theme means a new drawing. Points that are not finite are left out; the header's `left_out` counts
+    them."""
     finite = np.isfinite(points).all(axis=1)
     points, labels = points[finite].astype(np.float64), labels[finite]
     low, high = (points.min(axis=0), points.max(axis=0)) if len(points) else (np.zeros(2), np.ones(2))
@@ -63,6 +68,7 @@ def pack(
         "looks": [list(look) for look in looks],
         "words": words,
         "ellipses": [list(ellipse) for ellipse in ellipses],
+        "density": None if density is None else _grid(density[0], density[1], masses),
         "run": run,
         "epoch": epoch,
         "dark": dark,
@@ -70,7 +76,13 @@ def pack(
     text = json.dumps(header, allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
     columns = (place[:, 0], place[:, 1], labels.astype("<u2"), flags)
-    return len(text).to_bytes(4, "little") + text + b"".join(column.tobytes() for column in columns)
+    below = b"" if density is None else np.round(255 * density[2]).astype(np.uint8).tobytes()
+    return len(text).to_bytes(4, "little") + text + b"".join(column.tobytes() for column in columns) + below
+
+
+def _grid(x: np.ndarray, y: np.ndarray, masses: Sequence[float]) -> dict[str, object]:
+    box = [float(edge) for edge in (x[0], y[0], x[-1], y[-1])]
+    return {"box": box, "columns": len(x), "rows": len(y), "masses": list(masses)}
 
 
 @cache

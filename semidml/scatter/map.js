@@ -3,7 +3,7 @@
 // Drag to pan, Ctrl and the wheel (or a pinch) to zoom, double click to see everything; a class in the legend hides on
 // a click and stands alone on a double click. What the visitor did survives new points.
 
-const VERSION = 1;
+const VERSION = 2;
 const SEEN = 1;
 const TEST = 2;
 const FINE = 65535;
@@ -33,6 +33,7 @@ function unpack(data) {
     y: along(shorts.subarray(n, 2 * n), bounds[1], bounds[3]),
     classes: shorts.subarray(2 * n, 3 * n),
     flags: bytes.subarray(4 + length + 6 * n, 4 + length + 7 * n),
+    regions: regions(header.density, bytes.subarray(4 + length + 7 * n)),
   };
 }
 
@@ -91,12 +92,26 @@ class LiveMap {
     draw.beginPath();
     draw.rect(LEFT, 0, width - LEFT, height - EDGE);
     draw.clip();
+    this.density(draw);
     for (const large of [false, true]) this.points(draw, large);
     this.components(draw);
     draw.restore();
     canvas.dataset.drawn = frame.n;
     canvas.dataset.epoch = frame.epoch;
     canvas.dataset.components = frame.ellipses.length;
+    canvas.dataset.regions = frame.regions.length;
+  }
+
+  /** The regions that hold shares of the prior's mass, one faint shade on the other. */
+  density(draw) {
+    const { left, top, scale } = this.window();
+    draw.save();
+    draw.translate(LEFT - left * scale, top * scale);
+    draw.scale(scale, -scale);
+    draw.fillStyle = this.ink;
+    draw.globalAlpha = 0.06;
+    for (const region of this.frame.regions) draw.fill(region);
+    draw.restore();
   }
 
   points(draw, large) {
@@ -322,6 +337,46 @@ function niceStep(least) {
 
 function number(value, digits) {
   return Math.abs(value) < 1e-12 ? "0" : value.toFixed(digits).replace("-", "\u2212");
+}
+
+/** Of each mass the region of a grid where the share is at most that, as a path in latent units: 7 ms for nine hills
+ * (Chromium, two busy Xeon cores, n = 20, 2026-11-22). */
+function regions(grid, shares) {
+  if (!grid) return [];
+  const { columns, rows, masses } = grid;
+  const [x0, y0, x1, y1] = grid.box;
+  const [across, up] = [(x1 - x0) / (columns - 1), (y1 - y0) / (rows - 1)];
+  return masses.map((mass) => {
+    const path = new Path2D();
+    const level = 255 * mass;
+    const inside = (i, j) => shares[j * columns + i] <= level;
+    for (let j = 0; j + 1 < rows; j++) {
+      let since = -1; // the first of the cells side by side that lie inside whole: one rectangle
+      for (let i = 0; i < columns; i++) {
+        const corners = i + 1 < columns ? inside(i, j) + inside(i + 1, j) + inside(i, j + 1) + inside(i + 1, j + 1) : 0;
+        if (corners === 4 && since < 0) since = i;
+        if (corners === 4) continue;
+        if (since >= 0) path.rect(x0 + since * across, y0 + j * up, (i - since) * across, up);
+        since = -1;
+        if (corners) border(i, j);
+      }
+    }
+    return path;
+
+    function border(i, j) {
+      const corners = [[i, j], [i + 1, j], [i + 1, j + 1], [i, j + 1]];
+      let to = "moveTo";
+      corners.forEach(([a, b], k) => {
+        const [c, d] = corners[(k + 1) % 4];
+        const [here, next] = [shares[b * columns + a], shares[d * columns + c]];
+        const part = (level - here) / (next - here);
+        const ends = here <= level ? [[a, b]] : [];
+        if (here <= level !== next <= level) ends.push([a + part * (c - a), b + part * (d - b)]);
+        for (const [x, y] of ends) path[to](x0 + x * across, y0 + y * up), (to = "lineTo");
+      });
+      path.closePath();
+    }
+  });
 }
 
 /** The outline of a shape around the origin, of that radius. */

@@ -29,6 +29,7 @@ from streamlit.delta_generator import DeltaGenerator
 from semidml.config import FAMILIES, RunConfig, knobs, seen_labels, shown
 
 if TYPE_CHECKING:
+    from semidml.priors.density import Regions
     from semidml.runs import Run, Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -722,6 +723,24 @@ def ellipses(frame: Mapping[str, Any], axes_of: Mapping[str, Any] | None = None)
     return drawn
 
 
+def density(frame: Mapping[str, Any]) -> "Regions | None":
+    """The regions of a frame's prior in the plane; None without a prior, and in one or more than two dimensions, where
+    the map is not the latent space itself."""
+    import numpy as np
+
+    means = frame.get("component_means")
+    if means is None or means.shape[1] != 2 or not np.isfinite(means).all():
+        return None
+    return _regions(means, frame["component_log_vars"], frame["component_weights"])
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)  # anew only when the components have moved
+def _regions(means: Any, log_vars: Any, weights: Any) -> "Regions":
+    from semidml.priors.density import regions
+
+    return regions(means, log_vars, weights)
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
 def prior_words(config: RunConfig) -> str:
     """What a mixture has to offer, in a sentence: how many components and, if it can be counted, modes."""
@@ -746,7 +765,7 @@ def decodes_plane(run: "Run") -> bool:
         config = run.config()
     except ValueError:
         return False
-    return config.latent_dim == 2 and FAMILIES["model"][config.model].facts["decoder"] and config.alpha > 0
+    return config.latent_dim == 2 and config.trains_decoder
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -786,6 +805,7 @@ def run_map(
     """The live map of a run's frame, with what it shows in words; its axes only grow. `newest` gives the axes of more
     than two dimensions."""
     from semidml import plots, scatter
+    from semidml.priors.density import MASSES
 
     points, how = flat(frame, newest)
     drawn = ellipses(frame, newest)
@@ -802,6 +822,8 @@ def run_map(
         y_range=y_range,
         words=f"Map of the latent space. {words}",
         ellipses=drawn,
+        density=density(frame),
+        masses=MASSES,
         run=run.id,
         epoch=int(frame["epoch"]),
         dark=dark(),

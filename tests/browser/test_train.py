@@ -113,7 +113,7 @@ def test_a_prior_is_placed_trained_with_and_drawn(page: Page) -> None:
     page.get_by_role("spinbutton", name="Epochs").press("Enter")
     page.wait_for_url(re.compile("epochs=6"))
     press_train(page)
-    expect(page.locator("canvas[data-components='10']")).to_be_visible()
+    expect(page.locator("canvas[data-components='10'][data-regions='2']")).to_be_visible()
     expect(page.get_by_text("Done", exact=True).first).to_be_visible()
     expect(page.get_by_text(re.compile("components used"))).to_be_visible()
 

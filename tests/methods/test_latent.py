@@ -5,7 +5,7 @@ import torch
 
 from semidml.config import RunConfig
 from semidml.losses.pairs import pairs_of
-from semidml.methods.latent import METRIC, RECONSTRUCTION, Batch, build
+from semidml.methods.latent import KL, METRIC, RECONSTRUCTION, Batch, build
 
 SHAPE = (1, 4, 4)
 
@@ -60,3 +60,50 @@ def test_weights_of_the_corners():
 def test_a_model_without_decoder_says_so():
     with pytest.raises(ValueError, match="has no decoder"):
         model(model="dml").decode(torch.zeros(1, 2))
+
+
+def gradient(made, loss):
+    return torch.autograd.grad(loss, list(made.encoder.modules())[-1].weight, retain_graph=True)[0]
+
+
+BALANCEABLE = [{"model": "dml-ae"}, {"model": "dml-prior"}, {"model": "metric-vae", "pseudo_inputs": 4}]
+
+
+@pytest.mark.parametrize("given", BALANCEABLE, ids=lambda given: given["model"])
+def test_balanced_gradients_are_as_alpha_says(batch, given):
+    """At the encoder's last layer, whatever the losses' scales; the parts of L_U keep their shares."""
+    made = model(**given, beta=3.0, reconstruction="mean")
+    if made.prior is not None and made.prior.pseudo_inputs is not None:
+        made.prior.start((batch.images * 255).to(torch.uint8), torch.Generator().manual_seed(0))
+    active = [name for name in (METRIC, RECONSTRUCTION, KL) if name in made.weights(1.0, 1.0)]
+    terms = made.terms(batch, active)
+    weights = made.balanced(terms, 0.8, 0.2, 0.5)
+    unsupervised = sum(weights[name] * term for name, term in terms.items() if name != METRIC)
+    of_s, of_u = gradient(made, weights[METRIC] * terms[METRIC]).norm(), gradient(made, unsupervised).norm()
+    assert weights[METRIC] == 0.8 and torch.allclose(of_u / of_s, torch.tensor(0.25), rtol=1e-4)
+    assert not any(weight.requires_grad for name, weight in weights.items() if name != METRIC)
+    if KL in active and RECONSTRUCTION in active:
+        assert torch.allclose(weights[KL], 3.0 * 0.5 * weights[RECONSTRUCTION])
+
+
+def test_summed_and_averaged_pixels_are_the_same_when_balanced(batch):
+    """All gradients of the weighted losses, not only those of the last layer."""
+    found = []
+    for reduction in ("sum", "mean"):
+        made = model(reconstruction=reduction)
+        terms = made.terms(batch, [METRIC, RECONSTRUCTION])
+        weights = made.balanced(terms, 0.7, 0.3)
+        sum(weights[name] * term for name, term in terms.items()).backward()
+        found.append([parameter.grad for parameter in made.parameters()])
+    for summed, averaged in zip(*found, strict=True):
+        assert torch.allclose(summed, averaged, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize(("active", "w_s", "w_u"), [((METRIC,), 1.0, 0.0), ((RECONSTRUCTION,), 0.0, 1.0)])
+def test_one_loss_alone_has_nothing_to_balance(batch, active, w_s, w_u):
+    made = model()
+    terms = made.terms(batch, active)
+    made._at_last_layer = None  # would fail if it were called
+    assert made.balanced(terms, w_s, w_u) == made.weights(w_s, w_u)
+    alone = model(model="dml")
+    assert alone.balanced(alone.terms(batch, [METRIC]), 0.5, 0.5) == {METRIC: 1.0}
