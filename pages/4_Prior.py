@@ -8,7 +8,7 @@ from semidml import plots, presets, runs, ui
 from semidml.config import RunConfig, knobs
 
 TWO_D = {"model": "dml-prior", "prior": "gmm", "latent_dim": 2}
-OWN = ("placement", "components", "component_spacing", "component_log_var")
+OWN = ("placement", "positions", "components", "component_spacing", "component_log_var", "component_weights")
 SAMPLES_DECODED = 16
 
 
@@ -18,7 +18,7 @@ def mine() -> dict[str, Any]:
 
 
 def mixture_of(preset: presets.Preset) -> dict[str, Any]:
-    return {name: preset.values[name] for name in OWN}
+    return {name: preset.values.get(name, knobs()[name].default) for name in OWN}
 
 
 def take(preset: presets.Preset) -> None:
@@ -34,9 +34,9 @@ def choose() -> None:
         key = f"preset {preset.title}"
         st.button(preset.title, on_click=take, args=(preset,), width="stretch", type=kind, key=key)
     known = knobs()
+    used = ui.used_of(TWO_D | mine())
     for name in OWN:
-        if name == "components" and mine()["placement"] == "vertices":
-            st.caption("A square has four vertices.")
+        if name not in used:
             continue
         knob, key = known[name], f"my {name}"
         if st.session_state.get(key) != mine()[name]:
@@ -44,6 +44,8 @@ def choose() -> None:
         common = {"key": key, "on_change": moved, "args": (name,), "help": knob.help.capitalize() + "."}
         if knob.choices:
             st.selectbox(ui.title(name), knob.choices, knob.choices.index(mine()[name]), **common)
+        elif knob.form:
+            st.text_input(ui.title(name), mine()[name], placeholder=knob.form, **common)
         elif knob.kind is int:
             st.number_input(ui.title(name), int(knob.low), 64, int(mine()[name]), step=1, **common)
         else:
@@ -56,8 +58,6 @@ def choose() -> None:
 
 def moved(name: str) -> None:
     mine()[name] = st.session_state[f"my {name}"]
-    if name == "placement" and mine()[name] == "vertices":
-        mine()["components"] = 4
 
 
 def train_with(config: RunConfig) -> None:
