@@ -7,6 +7,7 @@ import torch
 
 from semidml.priors import mixture
 from semidml.priors.gmm import build
+from semidml.priors.words import MOST_COUNTED
 
 GRID, PROFILE, SAMPLES = 121, 161, 400
 
@@ -23,7 +24,7 @@ def look(
     reaches 3 sigma beyond the components; means (K, 2), weights (K,), sigma (), modes (M, 2), samples (400, 2); along
     the line through two nearest neighbours, from 3 sigma before the first to 3 sigma behind the second: along (161,) in
     latent units from the middle, whole (161,) the density, parts (2, 161) the two components' shares of it. With one
-    component the line runs along x."""
+    component the line runs along x; with more than `MOST_COUNTED` no modes are looked for."""
     its = build(
         *(2, (1, 1, 1), components, placement, component_spacing, component_log_var, "none", 1),
         *(positions, component_weights),
@@ -48,7 +49,7 @@ def look(
         "density": its.log_prob(plane).exp(),
         "means": means,
         "weights": weights,
-        "modes": mixture.modes(means, log_vars, weights),
+        "modes": mixture.modes(means, log_vars, weights) if len(means) <= MOST_COUNTED else means[:0],
         "samples": its.sample(SAMPLES, torch.Generator().manual_seed(0)),
         "along": along,
         "whole": joint.sum(1),

@@ -7,16 +7,21 @@
     uint32      bytes of the header, a multiple of four
     header      JSON, filled up with spaces; `version` says which layout this is
     uint16 (n)  x, in 65,535ths of the header's bounds; then uint16 (n) y, then uint16 (n) class, then uint8 (n) flags
+    uint8       where there is a ground, its cells, row by row, the lowest first: 255 is the darkest
+
+A map whose components can be moved sends the trigger value `moved`, {"move": its number, "middles": [[x, y], ...]},
+each time that one was dropped; `middles_of` reads it.
 """
 
 import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-VERSION = 1
+VERSION = 2
 NAME = "semidml_map"
 HTML = '<div class="map"></div>'
 SEEN, TEST = 1, 2  # flags of a point
@@ -34,7 +39,12 @@ def pack(
     x_range: tuple[float, float],
     y_range: tuple[float, float],
     words: str,
+    images: bool = True,
     ellipses: Sequence[Sequence[float]] = (),
+    movable: bool = False,
+    moves: int = 0,
+    modes: Sequence[Sequence[float]] = (),
+    ground: tuple[np.ndarray, tuple[float, float], tuple[float, float]] | None = None,
     run: str = "",
     epoch: int = 0,
     dark: bool | None = None,
@@ -43,10 +53,13 @@ def pack(
 
     seen, test: (n,) bool, whether the label is seen and whether the image is a test image. names, looks: of each class
     its name (drawn as text, never as HTML) and its (colour, shape). x_range, y_range: what the map shows at first,
-    with equal scales. words: the map in a sentence, for those who don't see it. ellipses: drawn at one and two times
-    their half axes: middle x, y, half axes a, b, angle of a in radians, weight 0 to 1. With another run or other
-    classes the visitor's zoom is dropped; dark is only sent so that another theme means a new drawing. Points that are
-    not finite are left out; the header's `left_out` counts them."""
+    with equal scales. words: the map in a sentence, for those who don't see it. images: whether each point is one, of
+    which the map tells its split. ellipses: drawn at one and two times their half axes: middle x, y, half axes a, b,
+    angle of a in radians, weight 0 to 1; if they are movable, by mouse, touch or keys, `moves` is the number of the
+    last move that they show. modes: crosses, x and y of each. ground: a shade under the points, (values (rows,
+    columns), at least 0, the lowest y first; range of x; range of y). With another run or other classes the visitor's
+    zoom is dropped; dark is only sent so that another theme means a new drawing. Points that are not finite are left
+    out; the header's `left_out` counts them."""
     finite = np.isfinite(points).all(axis=1)
     points, labels = points[finite].astype(np.float64), labels[finite]
     low, high = (points.min(axis=0), points.max(axis=0)) if len(points) else (np.zeros(2), np.ones(2))
@@ -62,15 +75,37 @@ def pack(
         "names": list(names),
         "looks": [list(look) for look in looks],
         "words": words,
-        "ellipses": [list(ellipse) for ellipse in ellipses],
+        "images": images,
+        "ellipses": [[float(value) for value in ellipse] for ellipse in ellipses],
+        "movable": movable,
+        "moves": moves,
+        "modes": [[float(value) for value in mode] for mode in modes],
+        "ground": None,
         "run": run,
         "epoch": epoch,
         "dark": dark,
     }
+    cells = b""
+    if ground is not None:
+        values, (left, right), (bottom, top) = ground
+        cells = np.round(values / max(float(values.max()), 1e-300) * 255).astype(np.uint8).tobytes()
+        header["ground"] = [*values.shape, *map(float, (left, bottom, right, top))]
     text = json.dumps(header, allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
     columns = (place[:, 0], place[:, 1], labels.astype("<u2"), flags)
-    return len(text).to_bytes(4, "little") + text + b"".join(column.tobytes() for column in columns)
+    return len(text).to_bytes(4, "little") + text + b"".join(column.tobytes() for column in columns) + cells
+
+
+def middles_of(moved: Any, count: int) -> tuple[int, list[tuple[float, float]]]:
+    """(number of the move, the middles of all `count` components after it) as a browser has sent them. Raises
+    ValueError for anything else: who can open the page can send what they like."""
+    try:
+        move, middles = int(moved["move"]), [(float(x), float(y)) for x, y in moved["middles"]]
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise ValueError("the map has sent a move that cannot be read") from None
+    if len(middles) != count:
+        raise ValueError(f"the map has moved one of {len(middles)} components, and there are {count}")
+    return move, middles
 
 
 @cache

@@ -786,12 +786,14 @@ def chart(key: str, state: Hashable, draw: Callable[[], Any]) -> None:
     st.plotly_chart(drawn[key][1], key=f"chart {key}", config=PLOTLY, theme=None)
 
 
-def live_map(packed: bytes, key: str) -> None:
-    """The map that the browser draws from what `scatter.pack` packed."""
+def live_map(packed: bytes, key: str, on_moved: Callable[[Any], None] | None = None) -> None:
+    """The map that the browser draws from what `scatter.pack` packed; `on_moved` takes what it sends when a component
+    was moved, for `scatter.middles_of`."""
     from semidml import scatter
 
     draw = st.components.v2.component(scatter.NAME, html=scatter.HTML, css=scatter.css(), js=scatter.javascript())
-    draw(data=packed, key=key)
+    listen = {} if on_moved is None else {"on_moved_change": lambda: on_moved(st.session_state[key]["moved"])}
+    draw(data=packed, key=key, **listen)
 
 
 def pixels(picture: Any, words: str) -> None:
