@@ -10,10 +10,10 @@ import streamlit as st
 from semidml import explore, plots, presets, runs, scatter, ui
 from semidml.config import RunConfig, knobs
 from semidml.priors import given
+from semidml.priors.words import MOST_COUNTED
 
 TWO_D = {"model": "dml-prior", "prior": "gmm", "latent_dim": 2}
 OWN = ("placement", "positions", "components", "component_spacing", "component_log_var", "component_weights")
-MOST_HERE = 64  # components: more cannot be told apart, nor their modes counted
 SAMPLES_DECODED = 16
 SAMPLE_LOOK = ("#8a94a3", "circle")
 
@@ -110,7 +110,7 @@ def choose() -> bool:
         if knob.choices:
             st.selectbox(ui.title(name), knob.choices, knob.choices.index(mine()[name]), **common)
         elif knob.kind is int:
-            st.number_input(ui.title(name), int(knob.low), MOST_HERE, int(mine()[name]), step=1, **common)
+            st.number_input(ui.title(name), int(knob.low), MOST_COUNTED, int(mine()[name]), step=1, **common)
         else:
             step = 0.5 if name == "component_log_var" else 0.1
             low = float(0.1 if knob.low_is_open else knob.low)
@@ -132,17 +132,18 @@ def table() -> bool:
         st.session_state["my rows"] = version, pd.DataFrame(rows, index, ["x", "y", "weight"], dtype=float)
     number = partial(st.column_config.NumberColumn, format="%g", width=52)
     columns = {"_index": st.column_config.Column("", width=24), "x": number(), "y": number()}
-    columns["weight"] = number(default=1.0, help="Relative to the others.")
-    rows = st.session_state["my rows"][1]
+    columns["weight"] = number("w", default=1.0, help="Weight, relative to the others.")
+    rows, said = st.session_state["my rows"][1], st.container()
     filled = st.data_editor(
         rows, num_rows="dynamic", hide_index=False, column_config=columns, key=f"my table {version}"
     )
     try:
-        if len(filled) > MOST_HERE:
-            raise ValueError(f"this page shows at most {MOST_HERE} components, got {len(filled)}")
+        if len(filled) > MOST_COUNTED:
+            raise ValueError(f"this page shows at most {MOST_COUNTED} components, got {len(filled)}")
         positions, weights = given.of_table(filled.itertuples(index=False))
     except ValueError as error:
-        ui.trouble(error)
+        with said:
+            ui.trouble(error)
         return False
     mine().update(positions=positions, component_weights=weights)
     return True
@@ -158,8 +159,8 @@ def from_a_run() -> None:
         st.caption("Fits a mixture to the latents of a finished run; no label is used.")
         best = max(flat, key=lambda run: (run.metrics() or {}).get("knn_accuracy") or 0)  # its map says most
         run = st.selectbox("Run", flat, flat.index(best), format_func=ui.run_words, key="fit to")
-        classes = min(MOST_HERE, len(ui.class_names(run)))
-        count = st.number_input("Components", 1, MOST_HERE, classes, step=1, key=f"components of {run.id}")
+        classes = min(MOST_COUNTED, len(ui.class_names(run)))
+        count = st.number_input("Components", 1, MOST_COUNTED, classes, step=1, key=f"components of {run.id}")
         if st.button("Fit a mixture", width="stretch"):
             with st.spinner("Fitting …"):
                 fit_to(run, count)
@@ -219,7 +220,7 @@ def its_map(its: dict[str, Any], whole: bool) -> None:
         y_range=y_range,
         words=f"A mixture of {len(means)} components with {len(its['modes'])} modes",
         ellipses=ellipses,
-        movable=whole and len(means) <= MOST_HERE,
+        movable=whole and len(means) <= MOST_COUNTED,
         moves=st.session_state.get("my moves", 0),
         modes=its["modes"],
         ground=(its["density"], (its["x"][0], its["x"][-1]), (its["y"][0], its["y"][-1])),
@@ -227,8 +228,8 @@ def its_map(its: dict[str, Any], whole: bool) -> None:
         dark=ui.dark(),
     )
     ui.live_map(packed, "map of the prior", on_moved=dropped)
-    held = "Drag a component by its ring, or move it with the arrow keys. " if whole else ""
-    st.caption(f"{held}The shade is the density, an orange cross a mode, a circle one or two sigma. {words}")
+    held = "Drag a component by its ring, or move it with the arrow keys." if whole else "First complete the table."
+    st.caption(f"{held} The shade is the density, an orange cross a mode, a circle one or two sigma. {words}")
 
 
 def behind(its: dict[str, Any]) -> tuple[dict[str, Any], str]:

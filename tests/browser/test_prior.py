@@ -24,15 +24,17 @@ def middle(handle: Locator) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-def test_a_component_is_dragged_onto_another_and_their_modes_merge(page: Page) -> None:
-    ready(page)
-    ring(page, 1).scroll_into_view_if_needed()
-    start, end = middle(ring(page, 1)), middle(ring(page, 2))
-    page.mouse.move(*start)
+def drag(page: Page, handle: Locator, to: tuple[float, float]) -> None:
+    page.mouse.move(*middle(handle))
     page.mouse.down()
-    page.mouse.move(*end, steps=5)
+    page.mouse.move(*to, steps=5)
     expect(page.locator("canvas[data-ahead='true']")).to_be_visible()
     page.mouse.up()
+
+
+def test_a_component_is_dragged_onto_another_and_their_modes_merge(page: Page) -> None:
+    ready(page)
+    drag(page, ring(page, 1), middle(ring(page, 2)))
     expect(page.get_by_text("3 modes")).to_be_visible()
     expect(page.locator("canvas[data-ahead='false']")).to_be_visible()  # density and modes are those of this place
     expect(page.get_by_role("combobox", name="Placement")).to_have_value("given")
@@ -57,3 +59,13 @@ def test_a_component_is_moved_by_keys_and_stays_in_focus(page: Page) -> None:
     assert x > 1.5
     page.keyboard.press("ArrowDown")
     expect(ring(page, 4)).not_to_have_attribute("aria-label", re.compile(r", 1\.00$"))
+
+
+def test_of_two_quick_drags_neither_is_taken_back(page: Page) -> None:
+    ready(page)
+    for number in (1, 2):
+        x, y = middle(ring(page, number))
+        drag(page, ring(page, number), (x - 30, y))
+    expect(page.locator("canvas[data-ahead='false']")).to_be_visible()  # the page has answered the second
+    for number in (1, 2):
+        expect(ring(page, number)).not_to_have_attribute("aria-label", re.compile(r"at −1\.00,"))
