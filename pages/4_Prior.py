@@ -291,6 +291,7 @@ else:
             type="primary",
             icon=":material/play_arrow:",
             width="stretch",
+            disabled=not whole,  # what is drawn is not what stands in the table
             on_click=train_with,
             args=(config,),
             help="Sets the knobs of Train to this prior, with a schedule that suits it; there you press Train.",
