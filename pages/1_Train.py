@@ -78,10 +78,10 @@ def prior_knobs(used: set[str]) -> None:
     place = st.container()
     with st.expander(f"The prior: {PRIORS[ui.current('prior')].title}", icon=":material/bubble_chart:"):
         for name in names:
-            if name == "components" and ui.current("placement") == "vertices":
-                continue  # a cube has as many as it has
-            ui.knob(name)
-        if ui.current("prior") == "gmm" and (ui.is_warm() or ui.current("placement") == "vertices"):
+            if name in used:
+                ui.knob(name)
+        simple = ui.current("placement") == "vertices" and not ui.current("component_weights")  # told without torch
+        if ui.current("prior") == "gmm" and (ui.is_warm() or simple):
             try:
                 place.caption(ui.prior_words(ui.config()))
             except ValueError as error:

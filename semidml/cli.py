@@ -1,4 +1,5 @@
-"""The command line: python -m semidml train | evaluate | runs | data. Same names, bounds and errors as the pages."""
+"""The command line: python -m semidml train | evaluate | fit-prior | runs | data. Same names, bounds and errors as the
+pages."""
 
 import argparse
 import json
@@ -7,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from semidml import __version__, evaluate, runs, transfer, worker
+from semidml import __version__, evaluate, explore, runs, transfer, worker
 from semidml.config import FAMILIES, RunConfig, allowed, knobs, shown
 from semidml.data import store
 
@@ -45,6 +46,15 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("run", help="id or folder of a run")
     score.add_argument("--full", action="store_true", help="also a random forest and an MLP classifier")
     score.set_defaults(do=do_evaluate)
+
+    fitted = commands.add_parser(
+        "fit-prior",
+        help="fit a mixture to a finished run's latents, and print the command that trains with it as prior",
+    )
+    fitted.add_argument("run", help="id or folder of a run")
+    fitted.add_argument("--components", type=int, help="of the mixture (default: as many as classes)")
+    fitted.add_argument("--seed", type=int, default=0, help="of the fit's starts (default 0)")
+    fitted.set_defaults(do=do_fit_prior)
 
     listed = commands.add_parser("runs", help="a table of runs; also stop, resume, rename, delete, export, import")
     listed.set_defaults(do=do_list)
@@ -120,6 +130,13 @@ def do_evaluate(asked: argparse.Namespace) -> int:
 
         metrics = worker.evaluate_run(find(asked.run), asked.full, progress)
     print(json.dumps(metrics, indent=2, allow_nan=False))
+    return 0
+
+
+def do_fit_prior(asked: argparse.Namespace) -> int:
+    found = explore.fit_prior(find(asked.run), asked.components, asked.seed)
+    print(f"fitted to {found.rows}, without their labels", file=sys.stderr)
+    print(found.config.command())
     return 0
 
 

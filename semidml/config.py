@@ -15,7 +15,7 @@ from semidml.data import DATASETS
 from semidml.losses import LOSSES
 from semidml.methods import MODELS
 from semidml.networks import ENCODERS
-from semidml.priors import MOST_COMPONENTS, PRIORS
+from semidml.priors import IDLE, MOST_COMPONENTS, PRIORS, given
 from semidml.registry import Entry, choose
 from semidml.schedules import SCHEDULES
 
@@ -30,8 +30,9 @@ FAMILIES: dict[str, Mapping[str, Entry]] = {
 FEW, MORE = "few", "more"  # which knobs a page shows at once, and which it folds
 
 
-def knob(default: Any, help: str, group: str = MORE, **bounds: Any) -> Any:
-    return Field(default, description=help, json_schema_extra={"group": group}, **bounds)
+def knob(default: Any, help: str, group: str = MORE, form: str = "", **bounds: Any) -> Any:
+    """form: what a text must look like, in words."""
+    return Field(default, description=help, json_schema_extra={"group": group, "form": form}, **bounds)
 
 
 class RunConfig(BaseModel):
@@ -69,9 +70,17 @@ class RunConfig(BaseModel):
     beta: float = knob(1.0, "weight of the KL divergence from the prior beside the reconstruction", ge=0, le=1000)
     beta_warmup_epochs: float = knob(0.0, "epochs over which beta rises from 0; a fraction is allowed", ge=0, le=1000)
     kl_samples: int = knob(1, "samples of each image's posterior for the KL divergence", ge=1, le=64)
-    balance: Literal["none", "sinkhorn"] = knob("none", "sinkhorn shares the images of a step evenly over components")
+    balance: Literal["none", "sinkhorn"] = knob(
+        "none", "sinkhorn shares the images of a step over components by weight"
+    )
     components: int = knob(10, "components of the mixture; vertices always have 2^latent_dim", ge=1, le=500)
-    placement: Literal["vertices", "lattice", "sphere"] = knob("vertices", "where the components lie")
+    placement: Literal["vertices", "lattice", "sphere", "given"] = knob("vertices", "where the components lie")
+    positions: str = knob(
+        "", "where the components of placement given lie, in latent units", form="a component a semicolon: 0,0; 2.5,0"
+    )
+    component_weights: str = knob(
+        "", "weights of the components, relative to one another; none: all equal", form="a number a component: 1,1,2"
+    )
     component_spacing: float = knob(2.0, "distance of neighbouring components, in latent units", gt=0, le=1000)
     component_log_var: float = knob(1.0, "log of each component's variance: 1 is a sigma of 1.65", ge=-12, le=6)
     pseudo_inputs: int = knob(100, "components of a VampPrior, each the posterior of a learned image", ge=1, le=500)
@@ -111,6 +120,16 @@ class RunConfig(BaseModel):
             )
         return name
 
+    @field_validator("positions")
+    @classmethod
+    def _placed(cls, text: str) -> str:
+        return given.positions_text(given.positions_of(text))
+
+    @field_validator("component_weights")
+    @classmethod
+    def _weighted(cls, text: str) -> str:
+        return given.weights_text(given.weights_of(text))
+
     @model_validator(mode="after")
     def _makes_sense(self) -> "RunConfig":
         if not any(MODELS[self.model].facts[part] for part in ("decoder", "prior")) and not self.weights()[0]:
@@ -137,7 +156,7 @@ class RunConfig(BaseModel):
         return self
 
     def _can_be_placed(self) -> None:
-        """Raises ValueError where so many components have no such place."""
+        """Raises ValueError where so many components have no such place, or not as many weights."""
         dim, k = self.latent_dim, self.components
         if self.placement == "vertices" and 2**dim > MOST_COMPONENTS:
             raise ValueError(
@@ -148,6 +167,21 @@ class RunConfig(BaseModel):
             raise ValueError(f"a lattice lies in the plane: latent_dim must be 2, got {dim}; placement sphere fits any")
         if self.placement == "sphere" and dim == 1 and k > 2:
             raise ValueError(f"a sphere in one dimension has two points: components must be at most 2, got {k}")
+        if self.placement == "given":
+            positions = given.positions_of(self.positions)
+            if not positions:
+                raise ValueError("placement given needs positions, like 0,0; 2.5,0: one component a semicolon")
+            if len(positions[0]) != dim:
+                raise ValueError(
+                    f"positions must have as many coordinates as latent_dim, {dim}, and have {len(positions[0])}"
+                )
+        k, weights = self.component_count(), given.weights_of(self.component_weights)
+        if weights and len(weights) != k:
+            raise ValueError(f"component_weights must be as many as there are components, {k:,}, got {len(weights):,}")
+
+    def component_count(self) -> int:
+        """How many components a Gaussian mixture of this config has."""
+        return given.count(self.placement, self.components, self.latent_dim, self.positions)
 
     def too_few(self, rows: int) -> str:
         """Why so many training images are too few for this config, in words; "" when they are enough."""
@@ -192,7 +226,7 @@ class RunConfig(BaseModel):
         found = set(type(self).model_fields) - choosable
         for family, entry in self.entries().items():  # in the order of FAMILIES: the model before what it asks for
             found |= set(entry.knobs) if family in found else set()
-        return found
+        return found - (IDLE[self.placement] if self.prior == "gmm" and "prior" in found else set())
 
     def changed(self, other: "RunConfig | None" = None) -> dict[str, Any]:
         """Knobs whose values differ from `other`'s, or from what this data set and model give by default."""
@@ -204,7 +238,12 @@ class RunConfig(BaseModel):
         import shlex
 
         words = ["python -m semidml train", f"--data {shlex.quote(self.data)}", f"--model {self.model}"]
-        words += [f"--{k.replace('_', '-')} {shown(v)}" for k, v in self.changed().items()]
+        for name, value in self.changed().items():
+            option, mark = (
+                f"--{name.replace('_', '-')}",
+                "=" if knobs()[name].form else " ",
+            )  # it may begin with a minus
+            words.append(option + mark + shlex.quote(shown(value)))
         return " ".join(words)
 
 
@@ -217,7 +256,8 @@ class Knob:
     default: Any
     help: str
     group: str
-    choices: tuple[str, ...] = ()  # empty: a number, or (data) any text
+    choices: tuple[str, ...] = ()  # empty: a number, or a text
+    form: str = ""  # of a text
     low: float | None = None
     high: float | None = None
     low_is_open: bool = False  # the lower bound itself is refused
@@ -238,6 +278,7 @@ def _knob(name: str, field: Any) -> Knob:
         help=field.description,
         group=field.json_schema_extra["group"],
         choices=get_args(field.annotation) if literal else tuple(FAMILIES.get(name, ())),
+        form=field.json_schema_extra["form"],
         low=bounds.get("ge", bounds.get("gt")),
         high=bounds.get("le"),
         low_is_open="gt" in bounds,
@@ -268,7 +309,7 @@ def allowed(knob: Knob) -> str:
     if knob.choices:
         return f"one of {', '.join(knob.choices)}"
     if knob.low is None:
-        return "text"
+        return f"a text, {knob.form}"
     article = "a whole number " if knob.kind is int else ""
     if knob.low_is_open:
         return f"{article}above {knob.low:g} and at most {shown(knob.high)}"

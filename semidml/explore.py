@@ -39,6 +39,7 @@ ROW_KEYS = ("split", "row", "labels", "seen")
 COMPONENT_KEYS = ("component_means", "component_log_vars", "component_weights")
 NEIGHBOURS = 5  # as many as vote on a prediction
 AT_ONCE = 1024  # images encoded or decoded together
+MOST_FITTED = 10_000  # training images to which a prior is fitted: more change nothing that can be seen
 
 PROJECTIONS = table(
     [
@@ -456,6 +457,57 @@ def everything(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
         "predictions": predicted.astype(np.int16),
         "latents": latents,
     }
+
+
+# ---- a prior from a run
+
+
+class Fitted(NamedTuple):
+    """A mixture fitted to a run's latents."""
+
+    config: RunConfig  # trains anew, with the mixture as its prior
+    rows: str  # which latents it was fitted to, in words
+
+
+def training_latents(run: "Run", seed: int = 0) -> tuple[np.ndarray, str]:
+    """(latents (N, D) of a run's training images, which these are, in words): all of them, or `MOST_FITTED` drawn with
+    the seed; where the images are not here, those that its last frame holds. Raises ValueError when there are none."""
+    from semidml.data import store
+
+    try:
+        images = splits_of(run, store.load(run.config().data)).train.images
+    except ValueError as error:
+        epochs = run.frames()
+        if not epochs:
+            raise ValueError(f"{run.id} has kept no map, and its images cannot be read: {error}") from None
+        last = points(run, epochs[-1])
+        latents = last.latents[last.rows["split"] == TRAIN]
+        return latents, f"the {len(latents):,} training images of its map, since its images cannot be read: {error}"
+    from semidml.train import embed
+
+    if len(images) <= MOST_FITTED:
+        return embed(run.model(), images), f"all {len(images):,} training images"
+    rows = np.sort(np.random.default_rng(seed).choice(len(images), MOST_FITTED, replace=False))
+    return embed(run.model(), images[rows]), f"{MOST_FITTED:,} of {len(images):,} training images"
+
+
+def fit_prior(run: "Run", components: int | None = None, seed: int = 0) -> Fitted:
+    """A mixture fitted to a finished run's latents, to be the prior of another; as many components as classes unless
+    told. (Safir et al. 2022 leave such a prior to future work.) Raises ValueError in words for a
+    run that is not done, and one that has collapsed."""
+    from semidml import evaluate
+    from semidml.priors.fit import after, fit
+    from semidml.train import latent_scale
+
+    status, config = run.status(), run.config()
+    if status.state != "done":
+        raise ValueError(f"{run.id} is {status.state}: a prior is fitted to the latents of a finished run")
+    latents, rows = training_latents(run, seed)
+    if collapsed := evaluate.collapse(latents, latent_scale(config), seed):
+        raise ValueError(f"{run.id} has collapsed, there is nothing to fit: {collapsed}")
+    if components is None:
+        components = len(class_names(run))
+    return Fitted(after(config, fit(latents, components, seed)), rows)
 
 
 def as_npz(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -359,38 +359,6 @@ def _title(key: str, titles: Mapping[str, tuple[str, str]] | None) -> str:
 # --- priors
 
 
-def density_figure(its: Mapping[str, Any], dark: bool | None = None, height: int = 460) -> "Figure":
-    """The density of a mixture in the plane (`priors.picture.look`) as filled contours, its components at one sigma,
-    its modes, and samples."""
-    import plotly.graph_objects as go
-
-    ink, _ = INK[dark]
-    clear, top = "rgba(51,119,204,0)", float(its["density"].max())
-    levels = {"start": top / 14, "end": top, "size": top / 14}
-    figure = go.Figure(
-        go.Contour(
-            x=its["x"], y=its["y"], z=its["density"], showscale=False, hoverinfo="skip", contours=levels,
-            colorscale=[[0, clear], [1, "rgba(51,119,204,0.85)"]], line={"width": 0.6, "color": "rgba(51,119,204,0.5)"},
-        )
-    )  # fmt: skip
-    plain = {"mode": "markers", "showlegend": False, "hoverinfo": "skip"}
-    samples = {"size": 3, "color": ink, "opacity": 0.45}
-    figure.add_trace(go.Scatter(x=its["samples"][:, 0], y=its["samples"][:, 1], marker=samples, **plain))
-    turn = np.linspace(0, 2 * np.pi, 49)
-    x, y = [], []
-    for mean in its["means"]:
-        x += [*(mean[0] + its["sigma"] * np.cos(turn)), None]
-        y += [*(mean[1] + its["sigma"] * np.sin(turn)), None]
-    line = {"color": ink, "width": 1}
-    figure.add_trace(go.Scatter(x=x, y=y, mode="lines", line=line, showlegend=False, hoverinfo="skip"))
-    cross = {"size": 11, "symbol": "x", "color": LINE_COLOURS[1], "line": {"width": 1, "color": "#ffffff"}}
-    figure.add_trace(go.Scatter(x=its["modes"][:, 0], y=its["modes"][:, 1], marker=cross, **plain))
-    figure.update_layout(**_layout(dark, height, "density"))
-    figure.update_xaxes(**_axis(dark))
-    figure.update_yaxes(**_axis(dark), scaleanchor="x", scaleratio=1)
-    return figure
-
-
 def profile_figure(its: Mapping[str, Any], dark: bool | None = None, height: int = 460) -> "Figure":
     """The density along the line through two neighbouring components, and each one's share of it."""
     import plotly.graph_objects as go

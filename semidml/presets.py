@@ -19,7 +19,7 @@ class Preset(NamedTuple):
 
 
 DIGITS_STEPS = {"batch_size": 64, "epochs": 30}  # the digits are few: steps enough for a prior
-PAPERS_MIXTURE = {"placement": "vertices", "components": 4, "component_spacing": 2.0, "component_log_var": 1.0}
+PAPERS_MIXTURE = {"placement": "vertices", "component_spacing": 2.0, "component_log_var": 1.0}
 LATTICE = {"placement": "lattice", "components": 10, "component_spacing": 2.67, "component_log_var": -1.0}
 BALANCED = {"schedule": "joint", "balance": "sinkhorn", "alpha": 0.2}
 TEN_PLACES = {"model": "dml-prior", "prior": "gmm"} | LATTICE | BALANCED

@@ -1,6 +1,7 @@
 """The command line on real digits, each command as a user types it."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,17 @@ def test_a_full_evaluation_adds_forest_and_mlp(finished, capsys):
         assert 0 < anew[name] <= 1
 
 
+def test_a_prior_fitted_to_a_run_is_printed_as_a_command_that_trains_with_it(finished, tmp_path, capsys):
+    assert main(["fit-prior", "first", "--components", "5", "--seed", "1"]) == 0
+    said = capsys.readouterr()
+    assert "fitted to all 1,297 training images, without their labels" in said.err
+    words = shlex.split(said.out)
+    assert words[:4] == ["python", "-m", "semidml", "train"]
+    assert main([*words[3:], "--epochs", "1", "--out", str(tmp_path / "runs" / "second")]) == 0
+    means = runs.get("second").live()["component_means"]
+    assert means.shape == (5, 2) and "metric-vae" in words
+
+
 def test_the_table_of_runs(finished, capsys):
     assert main(["runs"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("first "))
@@ -76,6 +88,10 @@ def test_rename_export_import_delete(finished, tmp_path, capsys):
         (["train", "--epochs", "1000000000"], "epochs must be a whole number between 1 and 10000"),
         (["train", "--data", "no/such/place"], "no/such/place"),
         (["evaluate", "../../no-such-place"], "../../no-such-place"),
+        (["fit-prior", "no-such-run"], "no-such-run"),
+        (["fit-prior", "digits-collapse"], "digits-collapse has collapsed"),
+        (["fit-prior", "digits-dml-all-labels", "--components", "0"], "components must be between 1 and 1,024, got 0"),
+        (["fit-prior", "digits-dml-all-labels", "--seed", "-1"], "seed must be between 0 and 2147483647, got -1"),
         (["runs", "resume", "nothing"], "there is no run called 'nothing'"),
     ],
 )

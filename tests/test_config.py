@@ -8,6 +8,8 @@ import pytest
 
 from semidml.config import FAMILIES, RunConfig, allowed, knobs, seen_labels
 
+MINE = {"model": "dml-prior", "placement": "given"}
+
 
 def test_defaults_are_a_valid_run_on_bundled_data():
     config = RunConfig.of({})
@@ -35,6 +37,14 @@ def test_defaults_are_a_valid_run_on_bundled_data():
         ),
         ({"model": "dml-prior", "latent_dim": 20}, "a cube in latent_dim 20 has 2^20 = 1,048,576 vertices"),
         ({"model": "dml-prior", "placement": "lattice", "latent_dim": 4}, "a lattice lies in the plane"),
+        (MINE, "placement given needs positions, like 0,0; 2.5,0"),
+        (MINE | {"positions": "0,0; nan,1"}, "component 2 has 'nan'"),
+        (MINE | {"positions": "0,0,0"}, "positions must have as many coordinates as latent_dim, 2, and have 3"),
+        (MINE | {"positions": "0,0; 1,1", "component_weights": "1,1,1"}, "as many as there are components, 2, got 3"),
+        ({"model": "dml-prior", "component_weights": "1,1,1"}, "as many as there are components, 4, got 3"),
+        ({"positions": "0,0; 1"}, "positions must all have as many coordinates, got 1 and 2"),
+        ({"positions": 7}, "positions must be a text, a component a semicolon: 0,0; 2.5,0, got 7"),
+        ({"component_weights": "1,0"}, "component_weights must be numbers above 0, and weight 2 is '0'"),
         ({"model": "metric-vae", "pseudo_inputs": 0}, "pseudo_inputs must be a whole number between 1 and 500, got 0"),
         ({"colour": 1}, "there is no knob called 'colour'"),
         ({"model": "dml", "alpha": 1}, "alpha = 1 leaves dml without any loss"),
@@ -57,10 +67,17 @@ def test_json_both_ways():
     assert RunConfig.of(json.loads(config.model_dump_json())) == config
 
 
-def test_the_command_line_says_the_same():
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"data": "mnist", "model": "dml", "pl": 0.1, "latent_dim": 10, "augment": "on", "epochs": 7},
+        MINE | {"positions": "-1,0; 2.5,0; 1,-1.5", "component_weights": "1,1,2", "component_log_var": -2},
+    ],
+)
+def test_the_command_line_says_the_same(given):
     from semidml.cli import parser
 
-    config = RunConfig.of({"data": "mnist", "model": "dml", "pl": 0.1, "latent_dim": 10, "augment": "on", "epochs": 7})
+    config = RunConfig.of(given)
     words = shlex.split(config.command())[3:]
     asked = vars(parser().parse_args(words))
     assert RunConfig.of({k: v for k, v in asked.items() if k in knobs() and v is not None}) == config
@@ -82,6 +99,9 @@ def test_knobs_without_effect_are_known():
     assert "schedule" not in RunConfig.of({"model": "dml"}).used()
     assert {"schedule", "margin"} <= RunConfig.of({"model": "dml-ae"}).used()
     assert "margin" not in RunConfig.of({"loss": "supcon"}).used()
+    mine = RunConfig.of(MINE | {"positions": "0,0"})
+    assert "positions" in mine.used() and not {"components", "component_spacing"} & mine.used()
+    assert not {"positions", "components"} & RunConfig.of({"model": "dml-prior"}).used()
 
 
 @pytest.mark.parametrize("knob", knobs().values(), ids=lambda knob: knob.name)

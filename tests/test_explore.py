@@ -240,3 +240,43 @@ def test_heavy_tasks_take_turns():
     for task in [explore.start(("turn", i), work) for i in range(5)]:
         task.wait(5)
     assert max(most) == 1
+
+
+# ---- a prior from a run
+
+
+def test_a_prior_is_fitted_to_all_training_images_of_a_run(deep_run, digits):
+    found = explore.fit_prior(deep_run)
+    assert found.rows == "all 1,297 training images"
+    config = found.config
+    assert (config.model, config.prior, config.placement, config.latent_dim) == ("dml-prior", "gmm", "given", 4)
+    assert config.component_count() == 10 and config.pl == 10 and config.epochs == 3
+    assert set(config.changed()) <= config.used()
+    assert explore.fit_prior(deep_run) == found and explore.fit_prior(deep_run, 3).config.component_count() == 3
+
+
+def test_a_run_with_a_decoder_keeps_it(plane_run):
+    config = explore.fit_prior(plane_run).config
+    assert (config.model, config.prior, config.alpha) == ("metric-vae", "gmm", 0.1)
+
+
+def test_where_the_images_are_not_here_the_prior_is_fitted_to_the_map(deep_run, digits, monkeypatch):
+    from semidml.data import store
+
+    latents, _ = explore.training_latents(deep_run)
+
+    def missing(name):
+        raise ValueError(f"{name} is not here")
+
+    monkeypatch.setattr(store, "load", missing)
+    drawn, words = explore.training_latents(deep_run)
+    assert words == "the 1,297 training images of its map, since its images cannot be read: digits is not here"
+    assert drawn == pytest.approx(latents, abs=1e-4)
+
+
+def test_no_prior_is_fitted_to_a_run_that_is_not_done_or_has_collapsed(folder, monkeypatch):
+    run = runs.create(RunConfig.of({"data": "digits"}), path=folder / "waiting")
+    with pytest.raises(ValueError, match="waiting is queued: a prior is fitted to the latents of a finished run"):
+        explore.fit_prior(run)
+    with pytest.raises(ValueError, match=r"digits-collapse has collapsed.*All points nearly coincide"):
+        explore.fit_prior(runs.get("digits-collapse"))

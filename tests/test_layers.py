@@ -18,6 +18,7 @@ FLOORS = [  # the lowest first; modules of one floor do not import one another, 
         "semidml.methods",
         "semidml.schedules",
     ],  # the tables
+    ["semidml.priors.given"],
     ["semidml.config"],
     ["semidml.presets"],
     ["semidml.lessons"],

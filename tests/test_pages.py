@@ -157,6 +157,45 @@ def test_the_prior_page_counts_modes_and_leads_to_train() -> None:
     assert (chosen["model"], chosen["placement"], chosen["balance"]) == ("dml-prior", "sphere", "sinkhorn")
 
 
+def test_given_components_start_where_they_are_and_train_takes_them() -> None:
+    app = opened(PRIOR)
+    press(app, "Tighter")
+    next(box for box in app.selectbox if box.key == "my placement").set_value("given").run()
+    assert not app.exception and "4 components, the nearest two 2 apart, sigma 0.37: **4 modes**" in words(app)
+    assert "my component_spacing" not in [box.key for box in app.number_input]
+    press(app, "Train with it")
+    assert app.title[0].value == "Train"
+    assert next(box for box in app.text_input if box.key == "positions").value == "-1,-1; -1,1; 1,-1; 1,1"
+    assert not {"components", "component_spacing"} & set(app.session_state["chosen knobs"])
+
+
+def test_given_components_can_be_typed_on_train() -> None:
+    app = opened(TRAIN, model="dml-prior", placement="given", positions="0,0; 3,0", component_weights="1,2")
+    typed = {box.key: box for box in app.text_input}
+    assert (typed["positions"].value, typed["component_weights"].value) == ("0,0; 3,0", "1,2")
+    typed["positions"].set_value("0,0; 1,nan").run()
+    assert not app.exception and "component 2 has 'nan'" in words(app)
+    assert next(button for button in app.button if button.label == "Train").disabled
+    next(box for box in app.text_input if box.key == "positions").set_value("0,0; 1,2").run()
+    assert not app.exception and "component 2 has" not in words(app)
+    app = opened(TRAIN, model="dml-prior", placement="given", positions="0,0; inf,0")
+    assert "component 2 has 'inf'" in words(app)
+
+
+def test_a_prior_from_a_run() -> None:
+    app = opened(PRIOR)
+    press(app, "Fit a mixture")
+    assert "**10 modes**" in words(app) and "fitted to all 1,297 training images, without their labels" in words(app)
+    mine = app.session_state["my mixture"]
+    assert mine["placement"] == "given" and mine["positions"].count(";") == 9
+    next(box for box in app.selectbox if box.key == "fit to").set_value(runs.get("digits-collapse")).run()
+    press(app, "Fit a mixture")
+    assert "digits-collapse has collapsed" in words(app) and app.session_state["my mixture"] == mine
+    press(app, "Train with it")
+    assert app.session_state["chosen knobs"]["positions"] == mine["positions"]
+    assert app.session_state["chosen knobs"]["epochs"] == runs.get("digits-dml-all-labels").config().epochs
+
+
 def test_a_run_with_a_prior_is_drawn_with_its_components() -> None:
     run = finished(model="metric-vae", prior="vamp", pseudo_inputs=12, epochs=2)
     app = opened(TRAIN, run=run.id)

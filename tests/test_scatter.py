@@ -75,6 +75,24 @@ def test_the_program_draws_the_version_that_is_packed():
     assert f"const VERSION = {scatter.VERSION};" in scatter.javascript()
 
 
+def test_a_move_is_read():
+    assert scatter.middles_of({"move": 3, "middles": [[0, 1.5], [2, -1]]}, 2) == (3, [(0.0, 1.5), (2.0, -1.0)])
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [None, {}, {"move": 1}, {"move": "x", "middles": []}, {"move": 1, "middles": [[0]]}, {"move": 1, "middles": 5}],
+)
+def test_a_move_that_is_none_is_refused(sent):
+    with pytest.raises(ValueError, match="cannot be read"):
+        scatter.middles_of(sent, 1)
+
+
+def test_a_move_of_another_mixture_is_refused():
+    with pytest.raises(ValueError, match="one of 1 components, and there are 4"):
+        scatter.middles_of({"move": 1, "middles": [[0, 0]]}, 4)
+
+
 def test_the_program_is_our_own_and_writes_names_as_text():
     program = scatter.javascript()
     assert "innerHTML" not in program and "eval(" not in program and "import " not in program.split("\n", 12)[-1]

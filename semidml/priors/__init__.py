@@ -16,6 +16,12 @@ from semidml.registry import Entry, table
 
 SAFIR = "Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022"
 MOST_COMPONENTS = 1024  # of the vertices: ten dimensions
+IDLE = {  # knobs of a mixture that have no effect with a placement
+    "vertices": {"positions", "components"},  # as many as a cube has
+    "lattice": {"positions"},
+    "sphere": {"positions"},
+    "given": {"components", "component_spacing"},
+}
 
 PRIORS = table(
     [
@@ -31,10 +37,13 @@ PRIORS = table(
         Entry(
             "gmm",
             "Gaussian mixture",
-            "hills at chosen places; as the paper has it, at the vertices of a cube",
+            "hills at chosen places; as the paper has it, at the vertices of a cube, or where you put them",
             SAFIR,
             "semidml.priors.gmm:build",
-            knobs=("components", "placement", "component_spacing", "component_log_var", "balance", "kl_samples"),
+            knobs=(
+                *("placement", "positions", "components", "component_spacing", "component_log_var"),
+                *("component_weights", "balance", "kl_samples"),
+            ),
             facts={"closed_form": False, "components": True},
         ),
         Entry(

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from semidml.priors import mixture
+from semidml.priors import given, mixture
 from semidml.priors.places import place
 
 
@@ -35,7 +35,7 @@ class Gmm(nn.Module):
         D) -> (B,)."""
         joint = mixture.log_joint(z, self.means, self.log_vars, self.weights.log())  # (S, B, K)
         if self.balanced:
-            return mixture.kl_balanced(z, log_var, joint)
+            return mixture.kl_balanced(z, log_var, joint, self.weights)
         return mixture.kl_monte_carlo(z, mean, log_var, joint.logsumexp(-1))
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
@@ -70,8 +70,14 @@ def build(
     component_log_var: float,
     balance: str,
     kl_samples: int,
+    positions: str = "",
+    component_weights: str = "",
 ) -> Gmm:
-    """The mixture of these knobs, with equal weights; what cannot be placed is refused by RunConfig."""
-    means = component_spacing * place(placement, components, latent_dim)
+    """The mixture of these knobs; what cannot be placed is refused by RunConfig."""
+    if placement == "given":
+        means = torch.tensor(given.positions_of(positions))  # (K, D)
+    else:
+        means = component_spacing * place(placement, components, latent_dim)
     log_vars = torch.full_like(means, component_log_var)
-    return Gmm(means, log_vars, balanced=balance == "sinkhorn", samples=kl_samples)
+    weights = torch.tensor(given.weights_of(component_weights)) if component_weights else None
+    return Gmm(means, log_vars, weights, balance == "sinkhorn", kl_samples)

@@ -37,16 +37,16 @@ def kl_monte_carlo(z: Tensor, mean: Tensor, log_var: Tensor, log_prob: Tensor) -
     return (gaussian_log_density(z, mean, log_var) - log_prob).mean(0)
 
 
-def kl_balanced(z: Tensor, log_var: Tensor, log_joint: Tensor) -> Tensor:
-    """As `kl_monte_carlo`, but with responsibilities that share the rows of the batch evenly over the components: log
-    w_k + log N(z; m_k, v_k) (S, B, K) -> (B,), in nats.
+def kl_balanced(z: Tensor, log_var: Tensor, log_joint: Tensor, weights: Tensor) -> Tensor:
+    """As `kl_monte_carlo`, but with responsibilities that share the rows of the batch over the components by their
+    weights (K,), evenly if these are equal: log w_k + log N(z; m_k, v_k) (S, B, K) -> (B,), in nats.
 
     -sum_k Q_ik (log w_k + log N(z_i; m_k, v_k)) - H(q_i), with Q from `sinkhorn` and H the entropy of the Gaussian
     q_i. With Q the true responsibilities r and - H(r) added it would be the KL divergence; the balance is what keeps
-    every component in use, so it assumes classes of about equal size.
+    every component in use, so it assumes classes of about the weights' sizes.
     """
     entropy = (log_var + math.log(2 * math.pi) + 1).sum(-1) / 2  # (B,)
-    crossed = torch.stack([(sinkhorn(one) * one).sum(-1) for one in log_joint])  # (S, B)
+    crossed = torch.stack([(sinkhorn(one, weights) * one).sum(-1) for one in log_joint])  # (S, B)
     return -crossed.mean(0) - entropy
 
 
@@ -82,15 +82,15 @@ def modes(means: Tensor, log_vars: Tensor, weights: Tensor) -> Tensor:
     return torch.stack(found)
 
 
-def sinkhorn(scores: Tensor, rounds: int = 10) -> Tensor:
-    """Responsibilities that share n rows evenly over K components: log-scores (n, K) -> (n, K), each row sums to 1
-    and, after enough rounds, each column to n / K.
+def sinkhorn(scores: Tensor, weights: Tensor, rounds: int = 10) -> Tensor:
+    """Responsibilities that share n rows over K components by their weights w (K,), which sum to 1: log-scores (n, K)
+    -> (n, K), each row sums to 1 and, after enough rounds, column k to n w_k.
 
     exp(scores), its columns and then its rows scaled in turn (Sinkhorn and Knopp 1967, doi 10.2140/pjm.1967.21.343;
     for balanced assignments in learning Caron et al. 2020, arXiv 2006.09882). No gradient passes through it.
     """
     log_q = scores.detach()
-    share = math.log(scores.shape[0] / scores.shape[1])
+    share = math.log(len(scores)) + weights.log()  # (K,)
     for _ in range(rounds):
         log_q = log_q - log_q.logsumexp(0, keepdim=True) + share  # columns
         log_q = log_q - log_q.logsumexp(1, keepdim=True)  # rows

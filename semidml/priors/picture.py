@@ -6,22 +6,32 @@ import numpy as np
 import torch
 
 from semidml.priors import mixture
+from semidml.priors.density import regions
 from semidml.priors.gmm import build
+from semidml.priors.words import MOST_COUNTED
 
-GRID, PROFILE, SAMPLES = 121, 161, 400
+PROFILE, SAMPLES = 161, 400
 
 
-def look(components: int, placement: str, component_spacing: float, component_log_var: float) -> dict[str, Any]:
-    """Arrays of a mixture in two dimensions: x (121,), y (121,), density (121, 121) with y first; means (K, 2), sigma
-    (), modes (M, 2), samples (400, 2); along the line through two nearest neighbours, from 3 sigma before the first to
+def look(
+    components: int,
+    placement: str,
+    component_spacing: float,
+    component_log_var: float,
+    positions: str = "",
+    component_weights: str = "",
+) -> dict[str, Any]:
+    """Arrays of a mixture in two dimensions: regions, see `density.regions`; means (K, 2), weights (K,), sigma (),
+    modes (M, 2), samples (400, 2). Along the line through two nearest neighbours, from 3 sigma before the first to
     3 sigma behind the second: along (161,) in latent units from the middle, whole (161,) the density, parts (2, 161)
-    the two components' shares of it. With one component the line runs along x."""
-    its = build(2, (1, 1, 1), components, placement, component_spacing, component_log_var, "none", 1)
+    the two components' shares of it. With one component the line runs along x; with more than `MOST_COUNTED` no modes
+    are looked for."""
+    its = build(
+        *(2, (1, 1, 1), components, placement, component_spacing, component_log_var, "none", 1),
+        *(positions, component_weights),
+    )
     means, log_vars, weights = its.components()
     sigma = float(np.exp(component_log_var / 2))
-    reach = float(means.abs().max()) + 3 * sigma
-    axis = torch.linspace(-reach, reach, GRID)
-    plane = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1)  # (121, 121, 2)
     first, second = _neighbours(means)
     towards = second - first
     apart = float(towards.norm())
@@ -31,17 +41,16 @@ def look(components: int, placement: str, component_spacing: float, component_lo
     joint = mixture.log_joint(line, means, log_vars, weights.log()).exp()  # (161, K)
     nearest = [int((means - one).square().sum(1).argmin()) for one in (first, second)]
     found = {
-        "x": axis,
-        "y": axis,
-        "density": its.log_prob(plane).exp(),
         "means": means,
-        "modes": mixture.modes(means, log_vars, weights),
+        "weights": weights,
+        "modes": mixture.modes(means, log_vars, weights) if len(means) <= MOST_COUNTED else means[:0],
         "samples": its.sample(SAMPLES, torch.Generator().manual_seed(0)),
         "along": along,
         "whole": joint.sum(1),
         "parts": joint[:, nearest].T,
     }
-    return {name: tensor.numpy() for name, tensor in found.items()} | {"sigma": sigma}
+    its_regions = regions(means.numpy(), log_vars.numpy(), weights.numpy())
+    return {name: tensor.numpy() for name, tensor in found.items()} | {"sigma": sigma, "regions": its_regions}
 
 
 def _neighbours(means: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,33 +2,57 @@
 
 import math
 
+from semidml.priors import given
+
 MOST_COUNTED = 64  # components whose modes are counted
 
 
-def describe(placement: str, components: int, latent_dim: int, spacing: float, log_var: float) -> str:
-    """What a mixture of these knobs offers, in words: its components, their sigma, and how many modes it really has.
+def describe(
+    placement: str,
+    components: int,
+    latent_dim: int,
+    spacing: float,
+    log_var: float,
+    positions: str = "",
+    component_weights: str = "",
+) -> str:
+    """What a mixture of these knobs offers, in words: its components, the smallest distance between two of them, their
+    sigma, and how many modes it really has.
 
     Counted by ascent from every mean (`mixture.modes`); at the vertices of a cube the density is a product over
-    dimensions, each of two equal Gaussians, which have two modes when they are more than 2 sigma apart.
+    dimensions, each of two equal Gaussians, which have two modes when they are more than 2 sigma apart. On a sphere the
+    smallest distance is also told as a share of the radius, which is what the arrangement reached.
     """
     sigma = math.exp(log_var / 2)
-    k = 2**latent_dim if placement == "vertices" else components
-    if placement == "vertices":
+    k = given.count(placement, components, latent_dim, positions)
+    distance = spacing if k > 1 else math.inf  # of the components of a placement, which is scaled so
+    radius, modes = None, None
+    if placement == "given":
+        distance = given.nearest(given.positions_of(positions))
+    if placement == "vertices" and not component_weights:
         modes = k if spacing > 2 * sigma else 1
     elif k <= MOST_COUNTED:
         from semidml.priors.gmm import build
         from semidml.priors.mixture import modes as modes_of
 
-        its = build(latent_dim, (1, 1, 1), components, placement, spacing, log_var, "none", 1)
+        its = build(
+            *(latent_dim, (1, 1, 1), components, placement, spacing, log_var, "none", 1),
+            *(positions, component_weights),
+        )
         modes = len(modes_of(*its.components()))
-    else:
-        modes = None
-    told = f"{k} components, neighbours {spacing:g} apart, sigma {sigma:.2f}"
+        radius = float(its.means.norm(dim=1).mean()) if placement == "sphere" else None
+
+    told = [f"{k} component{'s' if k > 1 else ''}"]
+    if math.isfinite(distance):
+        told.append(f"the nearest two {distance:.3g} apart")
+    if radius:
+        told.append(f"{distance / radius:.2f} of the sphere's radius {radius:.3g}")
+    told.append(f"sigma {sigma:.2f}")
     if modes is None:
-        return f"{told}: so many that their modes are not counted here."
+        return f"{', '.join(told)}: so many that their modes are not counted here."
     if modes == 1 < k:
         return (
-            f"{told}: **they merge into 1 mode**, so there are no separate places to offer. Equal neighbours merge "
-            "when they are less than 2 sigma apart."
+            f"{', '.join(told)}: **they merge into 1 mode**, so there are no separate places to offer. Equal "
+            "neighbours merge when they are less than 2 sigma apart."
         )
-    return f"{told}: **{modes} mode{'s' if modes > 1 else ''}**."
+    return f"{', '.join(told)}: **{modes} mode{'s' if modes > 1 else ''}**."

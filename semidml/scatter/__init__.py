@@ -8,12 +8,16 @@
     header      JSON, filled up with spaces; `version` says which layout this is
     uint16 (n)  x, in 65,535ths of the header's bounds; then uint16 (n) y, then uint16 (n) class, then uint8 (n) flags
     uint8       where the header's `density` is not null: its rows x columns, from the lowest row up, in 255ths
+
+A map whose components can be moved sends the trigger value `moved`, {"move": its number, "middles": [[x, y], ...]},
+each time that one was dropped; `middles_of` reads it.
 """
 
 import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +39,11 @@ def pack(
     x_range: tuple[float, float],
     y_range: tuple[float, float],
     words: str,
+    images: bool = True,
     ellipses: Sequence[Sequence[float]] = (),
+    movable: bool = False,
+    moves: int = 0,
+    modes: Sequence[Sequence[float]] = (),
     density: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
     masses: Sequence[float] = (),
     run: str = "",
@@ -46,12 +54,13 @@ def pack(
 
     seen, test: (n,) bool, whether the label is seen and whether the image is a test image. names, looks: of each class
     its name (drawn as text, never as HTML) and its (colour, shape). x_range, y_range: what the map shows at first,
-    with equal scales. words: the map in a sentence, for those who don't see it. ellipses: drawn at one and two times
-    their half axes: middle x, y, half axes a, b, angle of a in radians, weight 0 to 1. density: of a prior, as
-    `priors.density.Regions`: x (columns,), y (rows,), shares (rows, columns); the regions that hold each of `masses`
-    lie faintly under the points. With another run or other classes the visitor's zoom is dropped; dark is only sent so
-    that another theme means a new drawing. Points that are not finite are left out; the header's `left_out` counts
-    them."""
+    with equal scales. words: the map in a sentence, for those who don't see it. images: whether each point is one, of
+    which the map tells its split. ellipses: drawn at one and two times their half axes: middle x, y, half axes a, b,
+    angle of a in radians, weight 0 to 1; if they are movable, by mouse, touch or keys, `moves` is the number of the
+    last move that they show. modes: crosses, x and y of each. density: of a prior, as `priors.density.Regions`: x
+    (columns,), y (rows,), shares (rows, columns); the regions that hold each of `masses` lie faintly under the points.
+    With another run or other classes the visitor's zoom is dropped; dark is only sent so that another theme means a new
+    drawing. Points that are not finite are left out; the header's `left_out` counts them."""
     finite = np.isfinite(points).all(axis=1)
     points, labels = points[finite].astype(np.float64), labels[finite]
     low, high = (points.min(axis=0), points.max(axis=0)) if len(points) else (np.zeros(2), np.ones(2))
@@ -67,7 +76,11 @@ def pack(
         "names": list(names),
         "looks": [list(look) for look in looks],
         "words": words,
-        "ellipses": [list(ellipse) for ellipse in ellipses],
+        "images": images,
+        "ellipses": [[float(value) for value in ellipse] for ellipse in ellipses],
+        "movable": movable,
+        "moves": moves,
+        "modes": [[float(value) for value in mode] for mode in modes],
         "density": None if density is None else _grid(density[0], density[1], masses),
         "run": run,
         "epoch": epoch,
@@ -83,6 +96,18 @@ def pack(
 def _grid(x: np.ndarray, y: np.ndarray, masses: Sequence[float]) -> dict[str, object]:
     box = [float(edge) for edge in (x[0], y[0], x[-1], y[-1])]
     return {"box": box, "columns": len(x), "rows": len(y), "masses": list(masses)}
+
+
+def middles_of(moved: Any, count: int) -> tuple[int, list[tuple[float, float]]]:
+    """(number of the move, the middles of all `count` components after it) as a browser has sent them. Raises
+    ValueError for anything else: who can open the page can send what they like."""
+    try:
+        move, middles = int(moved["move"]), [(float(x), float(y)) for x, y in moved["middles"]]
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise ValueError("the map has sent a move that cannot be read") from None
+    if len(middles) != count:
+        raise ValueError(f"the map has moved one of {len(middles)} components, and there are {count}")
+    return move, middles
 
 
 @cache

@@ -1,7 +1,9 @@
 // The live map: draws on a canvas what `semidml/scatter/__init__.py` packs, one small picture a class, one copy a point.
 //
 // Drag to pan, Ctrl and the wheel (or a pinch) to zoom, double click to see everything; a class in the legend hides on
-// a click and stands alone on a double click. What the visitor did survives new points.
+// a click and stands alone on a double click. Components that can be moved have a handle each: drag it, or focus it and
+// press the arrow keys (with Shift: far); where all of them lie then is told to the page. What the visitor did survives
+// new points.
 
 const VERSION = 2;
 const SEEN = 1;
@@ -10,15 +12,19 @@ const FINE = 65535;
 const EDGE = 22; // pixels below and 40 at the left, for the numbers of the axes
 const LEFT = 40;
 const NEAR = 9; // pixels at which the mouse finds a point
+const STEP = 4; // pixels that an arrow key moves a component, at least; with Shift ten times as far
+const PAUSE = 500; // milliseconds without an arrow key after which a move has ended
+const MODE = "#d55e00";
 const SIZE = 5; // pixels of a point; one with a seen label is twice as large and ringed, where such points are few
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".map");
   root.map ??= new LiveMap(root);
+  root.map.tell = (moved) => setTriggerValue("moved", moved);
   root.map.show(unpack(data));
 }
 
-/** Bytes of `pack` -> {header fields, x, y in latent units, classes, flags}. */
+/** Bytes of `pack` -> {header fields, x, y in latent units, classes, flags, regions}. */
 function unpack(data) {
   const bytes = new Uint8Array(data);
   const length = new DataView(bytes.buffer).getUint32(0, true);
@@ -43,9 +49,13 @@ class LiveMap {
     this.hidden = new Set();
     this.view = null; // {x, y, scale} once the visitor has moved it; null follows the frame
     this.sprites = new Map();
+    this.moves = 0; // the last move that was told
+    this.moving = false; // one is made now
     this.room = add(root, "div", "room");
     this.canvas = add(this.room, "canvas");
     this.canvas.setAttribute("role", "img");
+    this.handles = add(this.room, "div", "handles");
+    this.handles.style.inset = `0 0 ${EDGE}px ${LEFT}px`;
     this.tip = add(this.room, "div", "tip");
     this.tip.hidden = true;
     this.note = add(this.room, "div", "note");
@@ -56,7 +66,12 @@ class LiveMap {
 
   show(frame) {
     const changed = JSON.stringify([frame.run, frame.names, frame.looks]) !== this.known;
+    const alike = this.frame?.ellipses.length === frame.ellipses.length && frame.movable;
+    this.ahead = alike && (this.moving || frame.moves < this.moves); // the page has not seen the last move yet
+    if (this.ahead) frame.ellipses.forEach((ellipse, i) => ellipse.splice(0, 2, ...this.frame.ellipses[i].slice(0, 2)));
+    else this.moves = frame.moves;
     this.frame = frame;
+    this.makeHandles();
     this.few = frame.flags.reduce((sum, flag) => sum + (flag & SEEN), 0) <= frame.n / 4;
     if (changed) {
       this.known = JSON.stringify([frame.run, frame.names, frame.looks]);
@@ -95,23 +110,45 @@ class LiveMap {
     this.density(draw);
     for (const large of [false, true]) this.points(draw, large);
     this.components(draw);
+    this.modes(draw);
     draw.restore();
+    this.placeHandles();
     canvas.dataset.drawn = frame.n;
     canvas.dataset.epoch = frame.epoch;
     canvas.dataset.components = frame.ellipses.length;
     canvas.dataset.regions = frame.regions.length;
+    canvas.dataset.ahead = this.ahead || this.moving;
   }
 
-  /** The regions that hold shares of the prior's mass, one faint shade on the other. */
+  /** The regions that hold shares of the prior's mass, one faint shade on the other; fainter where they are not those of the
+   * components any more. */
   density(draw) {
     const { left, top, scale } = this.window();
     draw.save();
     draw.translate(LEFT - left * scale, top * scale);
     draw.scale(scale, -scale);
     draw.fillStyle = this.ink;
-    draw.globalAlpha = 0.06;
+    draw.globalAlpha = this.ahead || this.moving ? 0.02 : 0.06;
     for (const region of this.frame.regions) draw.fill(region);
     draw.restore();
+  }
+
+  modes(draw) {
+    const { left, top, scale } = this.window();
+    if (this.ahead || this.moving) return;
+    for (const [x, y] of this.frame.modes) {
+      const [right, down] = [(x - left) * scale + LEFT, (top - y) * scale];
+      for (const [colour, width] of [["#ffffff", 5], [MODE, 2.5]]) {
+        draw.strokeStyle = colour;
+        draw.lineWidth = width;
+        draw.beginPath();
+        for (const slope of [-1, 1]) {
+          draw.moveTo(right - 4, down - 4 * slope);
+          draw.lineTo(right + 4, down + 4 * slope);
+        }
+        draw.stroke();
+      }
+    }
   }
 
   points(draw, large) {
@@ -216,6 +253,86 @@ class LiveMap {
     return sprite;
   }
 
+  // ---- components that can be moved
+
+  makeHandles() {
+    const wanted = this.frame.movable ? this.frame.ellipses.length : 0;
+    while (this.handles.children.length > wanted) this.handles.lastChild.remove();
+    while (this.handles.children.length < wanted) this.makeHandle(this.handles.children.length);
+  }
+
+  makeHandle(number) {
+    const handle = add(this.handles, "button");
+    handle.type = "button";
+    handle.title = `component ${number + 1}: drag it, or move it with the arrow keys`;
+    add(handle, "span").textContent = number + 1;
+    let grip = null; // from the pointer to the middle, in pixels
+    handle.onpointerdown = (event) => {
+      handle.setPointerCapture(event.pointerId);
+      const [right, down] = this.pixels(number);
+      grip = [right - event.clientX, down - event.clientY];
+      this.moving = true;
+    };
+    handle.onpointermove = (event) => grip && this.move(number, event.clientX + grip[0], event.clientY + grip[1]);
+    handle.onpointerup = handle.onpointercancel = () => {
+      grip = null;
+      this.drop();
+    };
+    handle.onkeydown = (event) => {
+      const along = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      if (!along) return;
+      event.preventDefault(); // the page does not scroll
+      const { scale } = this.window();
+      const step = niceStep(STEP / scale) * scale * (event.shiftKey ? 10 : 1);
+      const [right, down] = this.pixels(number);
+      this.move(number, right + along[0] * step, down + along[1] * step);
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.drop(), PAUSE);
+    };
+    handle.onblur = () => this.timer && this.drop();
+  }
+
+  /** Where a component's middle is drawn, in pixels from the upper left corner of what lies within the axes. */
+  pixels(number) {
+    const { left, top, scale } = this.window();
+    const [x, y] = this.frame.ellipses[number];
+    return [(x - left) * scale, (top - y) * scale];
+  }
+
+  /** A component's middle to these pixels, or as near to them as the map shows. */
+  move(number, right, down) {
+    const { left, top, width, height, scale } = this.window();
+    const within = (value, most) => Math.min(Math.max(value, 0), most);
+    const ellipse = this.frame.ellipses[number];
+    [ellipse[0], ellipse[1]] = [left + within(right, width) / scale, top - within(down, height) / scale];
+    this.moving = this.changed = true;
+    this.draw();
+  }
+
+  /** A move has ended: tell it, if anything moved. */
+  drop() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.moving = false;
+    if (this.changed) {
+      this.ahead = true;
+      this.moves += 1;
+      this.tell({ move: this.moves, middles: this.frame.ellipses.map(([x, y]) => [x, y]) });
+    }
+    this.changed = false;
+    this.draw();
+  }
+
+  placeHandles() {
+    const digits = Math.max(0, Math.ceil(Math.log10(this.window().scale)));
+    [...this.handles.children].forEach((handle, i) => {
+      const [right, down] = this.pixels(i);
+      handle.style.transform = `translate(${right}px, ${down}px) translate(-50%, -50%)`;
+      const [x, y] = this.frame.ellipses[i].map((value) => number(value, digits));
+      handle.setAttribute("aria-label", `component ${i + 1} of ${this.frame.ellipses.length} at ${x}, ${y}`);
+    });
+  }
+
   // ---- legend and gestures
 
   makeLegend() {
@@ -313,7 +430,7 @@ class LiveMap {
     this.tip.hidden = found < 0;
     if (found < 0) return;
     const kind = flags[found] & TEST ? "test image" : flags[found] & SEEN ? "training image, label seen" : "training image, label not seen";
-    this.tip.textContent = `${names[classes[found]]} · ${kind}`;
+    this.tip.textContent = this.frame.images ? `${names[classes[found]]} · ${kind}` : names[classes[found]];
     const room = this.room.clientWidth - this.tip.offsetWidth;
     this.tip.style.left = `${Math.max(0, Math.min(room, offsetX + 12))}px`;
     this.tip.style.top = `${Math.max(0, offsetY - 28)}px`;

@@ -27,6 +27,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from semidml.config import FAMILIES, RunConfig, knobs, seen_labels, shown
+from semidml.priors import given
 
 if TYPE_CHECKING:
     from semidml.priors.density import Regions
@@ -216,8 +217,7 @@ def config() -> RunConfig:
 
 def config_of(values: Mapping[str, Any]) -> RunConfig:
     """The RunConfig of these values, without those that have no effect here. Raises ValueError in words."""
-    families = {name: value for name, value in values.items() if name in FAMILIES}
-    used = RunConfig.of(families).used()
+    used = used_of(values)
     return RunConfig.of({name: value for name, value in values.items() if name in used})
 
 
@@ -357,8 +357,8 @@ def knob(
     slider: bool = False,
     horizontal: bool = False,
 ) -> Any:
-    """The widget of a knob, and its value: a select box for names (with their titles), else a number field, or a
-    slider over `options` (a value outside of them, brought by a link, is put among them). `horizontal` draws names
+    """The widget of a knob, and its value: a select box for names (with their titles), else a field, or a slider over
+    `options` (a value outside of them, brought by a link, is put among them). `horizontal` draws names
     as a segmented control."""
     known = knobs()[name]
     value = current(name)
@@ -376,6 +376,9 @@ def knob(
         if horizontal:
             return st.segmented_control(label, names, default=value, format_func=titles, required=True, **common)
         return st.selectbox(label, names, names.index(value), format_func=titles, **common)
+    if known.form:
+        more = {"placeholder": known.form, "max_chars": given.MOST_TEXT}
+        return st.text_input(label, value, **more, **common)
     if known.kind is int:
         return st.number_input(label, int(known.low), int(known.high), value, step=1, **common)
     return st.number_input(label, float(known.low), float(known.high), value, step=_step(value), format="%g", **common)
@@ -407,7 +410,13 @@ def values_of(config: RunConfig) -> dict[str, Any]:
 
 def used() -> set[str]:
     """Knobs that have an effect with the choices made now."""
-    return RunConfig.of({name: value for name, value in chosen().items() if name in FAMILIES}).used()
+    return used_of(chosen())
+
+
+def used_of(values: Mapping[str, Any]) -> set[str]:
+    """Knobs that have an effect with these choices, whether or not the values of the knobs suit one another."""
+    families = RunConfig.of({name: value for name, value in values.items() if name in FAMILIES})
+    return families.model_copy(update={"placement": values.get("placement", families.placement)}).used()
 
 
 def changes(before: RunConfig, after: RunConfig) -> str:
@@ -421,7 +430,13 @@ def changes(before: RunConfig, after: RunConfig) -> str:
 
 
 def _told(name: str, config: RunConfig) -> str:
-    return entry_title(name, shown(getattr(config, name))) if name in config.used() else "none"
+    return entry_title(name, brief(getattr(config, name))) if name in config.used() else "none"
+
+
+def brief(value: Any) -> str:
+    """A value in a list of settings: a long text is cut, an empty one is a dash."""
+    text = shown(value)
+    return f"{text[:23]}…" if len(text) > 24 else text or "–"
 
 
 def setting(config: RunConfig) -> str:
@@ -492,7 +507,7 @@ def run_words(run: "Run") -> str:
     time: a select box knows its choices by their words, and would lose one whose words change."""
     try:
         config = run.config()
-        unusual = [f"{title(name).lower()} {shown(value)}" for name, value in config.changed().items() if name != "pl"]
+        unusual = [f"{title(name).lower()} {brief(value)}" for name, value in config.changed().items() if name != "pl"]
         name = " · ".join([setting(config), *([", ".join(unusual[:3])] if unusual else [])])
     except ValueError:
         name = "damaged"
@@ -747,16 +762,22 @@ def prior_words(config: RunConfig) -> str:
     from semidml.priors.words import describe
 
     return describe(
-        config.placement, config.components, config.latent_dim, config.component_spacing, config.component_log_var
+        config.placement,
+        config.components,
+        config.latent_dim,
+        config.component_spacing,
+        config.component_log_var,
+        config.positions,
+        config.component_weights,
     )
 
 
 @st.cache_data(max_entries=32, show_spinner="Placing the components …")
-def prior_picture(components: int, placement: str, component_spacing: float, component_log_var: float) -> Any:
-    """A mixture in the plane as numbers to draw: see `priors.picture.look`."""
+def prior_picture(**knobs: Any) -> Any:
+    """A mixture in the plane as numbers to draw, from the knobs of it: see `priors.picture.look`."""
     from semidml.priors.picture import look
 
-    return look(components, placement, component_spacing, component_log_var)
+    return look(**knobs)
 
 
 def decodes_plane(run: "Run") -> bool:
@@ -791,12 +812,14 @@ def chart(key: str, state: Hashable, draw: Callable[[], Any]) -> None:
     st.plotly_chart(drawn[key][1], key=f"chart {key}", config=PLOTLY, theme=None)
 
 
-def live_map(packed: bytes, key: str) -> None:
-    """The map that the browser draws from what `scatter.pack` packed."""
+def live_map(packed: bytes, key: str, on_moved: Callable[[Any], None] | None = None) -> None:
+    """The map that the browser draws from what `scatter.pack` packed; `on_moved` takes what it sends when a component
+    was moved, for `scatter.middles_of`."""
     from semidml import scatter
 
     draw = st.components.v2.component(scatter.NAME, html=scatter.HTML, css=scatter.css(), js=scatter.javascript())
-    draw(data=packed, key=key)
+    listen = {} if on_moved is None else {"on_moved_change": lambda: on_moved(st.session_state[key]["moved"])}
+    draw(data=packed, key=key, **listen)
 
 
 def run_map(

@@ -117,11 +117,18 @@ def test_pseudo_inputs_start_from_different_training_images():
 def test_sinkhorn_shares_rows_evenly():
     scores = 3 * torch.randn(60, 6, generator=torch.Generator().manual_seed(0))
     scores[:, 0] += 5  # one component would take nearly all
-    q = mixture.sinkhorn(scores, rounds=200)
+    q = mixture.sinkhorn(scores, torch.full((6,), 1 / 6), rounds=200)
     assert torch.allclose(q.sum(1), torch.ones(60), atol=1e-5) and torch.allclose(
         q.sum(0), torch.full((6,), 10.0), atol=1e-3
     )
-    assert mixture.sinkhorn(scores.requires_grad_()).grad_fn is None
+    assert mixture.sinkhorn(scores.requires_grad_(), torch.full((6,), 1 / 6)).grad_fn is None
+
+
+def test_sinkhorn_shares_rows_by_weight():
+    scores = 3 * torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
+    q = mixture.sinkhorn(scores, torch.tensor([0.5, 0.3, 0.2]), rounds=200)
+    assert torch.allclose(q.sum(1), torch.ones(60), atol=1e-5)
+    assert torch.allclose(q.sum(0), torch.tensor([30.0, 18.0, 12.0]), atol=1e-3)
 
 
 def test_with_even_responsibilities_the_balance_changes_nothing_but_their_entropy():
@@ -154,6 +161,23 @@ def test_the_papers_mixture_has_one_mode():
         assert f"**{2**dimensions} modes**" in describe("vertices", 0, dimensions, 2.0, -2.0)
     assert "**10 modes**" in describe("lattice", 10, 2, 2.67, -1.0)
     assert "not counted" in describe("sphere", 400, 5, 1.0, -3.0)
+
+
+def test_words_say_the_smallest_distance_reached():
+    """Ten points of a circle are 2 sin(pi / 10) of its radius apart; eight on a ball, a twisted cube, 1.215 of it
+    (Schuette and van der Waerden 1951)."""
+    assert "the nearest two 2.5 apart, 0.62 of the sphere's radius 4.05" in describe("sphere", 10, 2, 2.5, -2.0)
+    assert "the nearest two 1 apart, 1.21 of the sphere's radius 0.824" in describe("sphere", 8, 3, 1.0, -2.0)
+    assert "the nearest two 0.5 apart" in describe("given", 10, 2, 2.0, -6.0, "0,0; 0.3,0.4; 9,9")
+    assert describe("given", 10, 2, 2.0, 0.0, "0,0").startswith("1 component, sigma 1.00: **1 mode**")
+
+
+def test_weights_count_when_modes_are():
+    """Two Gaussians 2.2 sigma apart: equal ones keep both modes, beside one of a hundred times its weight it drowns."""
+    assert "**2 modes**" in describe("given", 10, 2, 2.0, 0.0, "0,0; 2.2,0", "")
+    assert "merge into 1 mode" in describe("given", 10, 2, 2.0, 0.0, "0,0; 2.2,0", "100,1")
+    assert "**4 modes**" in describe("vertices", 10, 2, 2.2, 0.0)
+    assert "merge into 1 mode" in describe("vertices", 10, 2, 2.2, 0.0, "", "100,1,1,1")
 
 
 # ---- places
