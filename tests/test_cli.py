@@ -89,7 +89,7 @@ def test_rename_export_import_delete(finished, tmp_path, capsys):
         (["train", "--data", "no/such/place"], "no/such/place"),
         (["evaluate", "../../no-such-place"], "../../no-such-place"),
         (["fit-prior", "no-such-run"], "no-such-run"),
-        (["fit-prior", "digits-collapse"], "digits-collapse has collapsed"),
+        (["fit-prior", "digits-metric-vae-averaged"], "digits-metric-vae-averaged has collapsed"),
         (["fit-prior", "digits-dml-all-labels", "--components", "0"], "components must be between 1 and 1,024, got 0"),
         (["fit-prior", "digits-dml-all-labels", "--seed", "-1"], "seed must be between 0 and 2147483647, got -1"),
         (["runs", "resume", "nothing"], "there is no run called 'nothing'"),

@@ -278,5 +278,5 @@ def test_no_prior_is_fitted_to_a_run_that_is_not_done_or_has_collapsed(folder, m
     run = runs.create(RunConfig.of({"data": "digits"}), path=folder / "waiting")
     with pytest.raises(ValueError, match="waiting is queued: a prior is fitted to the latents of a finished run"):
         explore.fit_prior(run)
-    with pytest.raises(ValueError, match=r"digits-collapse has collapsed.*All points nearly coincide"):
-        explore.fit_prior(runs.get("digits-collapse"))
+    with pytest.raises(ValueError, match=r"digits-metric-vae-averaged has collapsed.*All points nearly coincide"):
+        explore.fit_prior(runs.get("digits-metric-vae-averaged"))

@@ -188,9 +188,9 @@ def test_a_prior_from_a_run() -> None:
     assert "**10 modes**" in words(app) and "fitted to all 1,297 training images, without their labels" in words(app)
     mine = app.session_state["my mixture"]
     assert mine["placement"] == "given" and mine["positions"].count(";") == 9
-    next(box for box in app.selectbox if box.key == "fit to").set_value(runs.get("digits-collapse")).run()
+    next(box for box in app.selectbox if box.key == "fit to").set_value(runs.get("digits-metric-vae-averaged")).run()
     press(app, "Fit a mixture")
-    assert "digits-collapse has collapsed" in words(app) and app.session_state["my mixture"] == mine
+    assert "digits-metric-vae-averaged has collapsed" in words(app) and app.session_state["my mixture"] == mine
     press(app, "Train with it")
     assert app.session_state["chosen knobs"]["positions"] == mine["positions"]
     assert app.session_state["chosen knobs"]["epochs"] == runs.get("digits-dml-all-labels").config().epochs
