@@ -262,9 +262,10 @@ def decoded(its: dict[str, Any]) -> None:
         return
     chosen = st.selectbox("By the decoder of", able, format_func=ui.run_words, key="decoder of")
     ui.pixels(ui.decoded_samples(chosen.id, its["samples"][:SAMPLES_DECODED]), "samples of the prior, decoded")
-    if chosen.config().prior == "none":
+    if chosen.config().prior != "gmm":
         st.caption(
-            "This run was trained without a prior: its decoder has seen images elsewhere than where these samples lie."
+            f"This run was trained with {ui.entry_title('prior', chosen.config().prior)}: its decoder has seen images "
+            "elsewhere than where these samples lie."
         )
 
 

@@ -9,7 +9,7 @@
                            `samples` samples z (S, B, D) of that Gaussian
 
 A prior whose components come from the encoder has `pseudo_inputs` (K, C, H, W), None otherwise; `components` and `kl`
-take their `posteriors` where they are at hand. `facts` say whether the KL divergence has a closed form.
+take their `posteriors` where they are at hand.
 """
 
 from semidml.registry import Entry, table
@@ -32,7 +32,6 @@ PRIORS = table(
             "one round hill around the origin",
             "Kingma and Welling 2014, arXiv 1312.6114",
             "semidml.priors.gmm:build_unit",
-            facts={"closed_form": True, "components": False},
         ),
         Entry(
             "gmm",
@@ -44,7 +43,6 @@ PRIORS = table(
                 *("placement", "positions", "components", "component_spacing", "component_log_var"),
                 *("component_weights", "balance", "kl_samples"),
             ),
-            facts={"closed_form": False, "components": True},
         ),
         Entry(
             "vamp",
@@ -53,7 +51,6 @@ PRIORS = table(
             "Tomczak and Welling 2018, arXiv 1705.07120",
             "semidml.priors.vamp:build",
             knobs=("pseudo_inputs", "pseudo_init", "kl_samples"),
-            facts={"closed_form": False, "components": True},
         ),
     ]
 )
