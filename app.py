@@ -10,7 +10,6 @@ from semidml import presets, runs, ui
 from semidml.lessons import LESSONS
 
 GALLERY = 8
-LESSON_PAGES = ("pages/5_Few_labels.py", "pages/6_Places.py", "pages/7_MetricVAE.py")
 
 
 def hero(run: runs.Run | None) -> DeltaGenerator:
@@ -66,11 +65,11 @@ def card(run: runs.Run) -> None:
 def start_with() -> None:
     """The three claims, and settings to begin with."""
     st.header("Start with a claim")
-    for column, (path, lesson) in zip(st.columns(3), zip(LESSON_PAGES, LESSONS.values(), strict=True), strict=True):
+    for column, lesson in zip(st.columns(len(LESSONS)), LESSONS.values(), strict=True):
         with column, st.container(border=True):
             st.markdown(f"**{lesson.title}**")
             st.markdown(lesson.prediction.question)
-            st.page_link(path, label="Predict, then see", icon=":material/school:")
+            st.page_link(lesson.page, label="Predict, then see", icon=":material/school:")
     st.header("Or with a setting")
     for column, preset in zip(st.columns(len(presets.START)), presets.START, strict=True):
         with column, st.container(border=True):

@@ -384,7 +384,7 @@ def scores(run: runs.Run) -> None:
     words += [f"effective rank {now['effective_rank']:.1f}"] if now.get("effective_rank") is not None else []
     if now.get("component_ami") is not None:
         words += [f"components used {now['components_used']:.0f}"]
-        words += [f"distance to the own component {now['component_distance']:.2f} sigma"]
+        words += [f"distance to the own component {now['component_distance']:.2f} sigma a dimension"]
         kinds = {"component_ami_rotated": "latents turned", "component_ami_random": "components anywhere"}
         told = [f"{kind} {now[name]:.2f}" for name, kind in kinds.items() if now.get(name) is not None]
         words += [f"component AMI without their places: {', '.join(told)}"] if told else []
@@ -499,4 +499,4 @@ with picture_column:
         live(run.id, is_active)
 if config is not None:
     ui.write_link(config)
-    ui.foot(config.command(), ui.python_of(config))
+    ui.foot(config.command(), ui.python_of(config), linked=True)

@@ -1,5 +1,6 @@
 """The prior: place, spread and count components, see what they offer, draw from them, train with them."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,11 @@ def mixture_of(preset: presets.Preset) -> dict[str, Any]:
     return {name: preset.values.get(name, knobs()[name].default) for name in OWN}
 
 
+def others_of(preset: presets.Preset) -> dict[str, Any]:
+    """What else it is trained with."""
+    return {name: value for name, value in preset.values.items() if name not in OWN}
+
+
 def change(values: dict[str, Any], *, seen_anew: bool = True) -> None:
     """Knobs of the mixture, other than by its table, which is filled anew; the map too finds its frame anew, if it is
     to be seen anew."""
@@ -41,7 +47,7 @@ def change(values: dict[str, Any], *, seen_anew: bool = True) -> None:
 
 
 def take(preset: presets.Preset) -> None:
-    st.session_state["my others"] = {name: value for name, value in preset.values.items() if name not in OWN}
+    st.session_state["my others"] = others_of(preset)
     st.session_state.pop("my run", None)
     change(mixture_of(preset))
 
@@ -59,23 +65,34 @@ def as_given(middles: Any) -> dict[str, Any]:
 def moved(name: str) -> None:
     """A knob was moved. Components that are to be given start from where they are now; weights belong to given ones."""
     value = st.session_state[f"my {name}"]
-    if name == "placement":
-        change(as_given(picture()["means"]) if value == "given" else {"placement": value, "component_weights": ""})
-    else:
+    if name != "placement":
         change({name: value})
+    elif value == "given":
+        give(lambda: picture()["means"], seen_anew=True)
+    else:
+        change({"placement": value, "component_weights": ""})
 
 
 def dropped(sent: Any) -> None:
     """A component was moved on the map: wherever they were placed before, all of them are given now."""
-    try:
-        number, middles = scatter.middles_of(sent, len(picture()["means"]))
+
+    def middles() -> Any:
+        number, found = scatter.middles_of(sent, len(picture()["means"]))
         st.session_state["my moves"] = number
-        values = as_given(middles)
+        return found
+
+    give(middles, seen_anew=False)
+
+
+def give(middles: Callable[[], Any], *, seen_anew: bool) -> None:
+    """The components are given from now on; where they cannot be, the mixture stays, and the page says why."""
+    try:
+        values = as_given(middles())
         given.positions_of(values["positions"])
     except ValueError as error:
         st.session_state["my trouble"] = str(error)
     else:
-        change(values, seen_anew=False)
+        change(values, seen_anew=seen_anew)
 
 
 def train_with(config: RunConfig) -> None:
@@ -249,7 +266,8 @@ def behind(its: dict[str, Any]) -> tuple[dict[str, Any], str]:
     names = ui.class_names(run)
     points = {"points": frame["latents"], "labels": rows["labels"], "images": True}
     points |= {"seen": rows["seen"], "test": rows["split"] == explore.TEST}
-    words = f"Points: the last map of the run {ui.plain(run.id)}; fitted to {chosen[1]}, without their labels."
+    fitted = f"fitted to {ui.inert(chosen[1])}, without their labels"
+    words = f"Points: the last map of the run {ui.plain(run.id)}; {fitted}."
     return points | {"names": names, "looks": plots.class_looks(len(names))}, words
 
 
@@ -262,11 +280,9 @@ def decoded(its: dict[str, Any]) -> None:
         return
     chosen = st.selectbox("By the decoder of", able, format_func=ui.run_words, key="decoder of")
     ui.pixels(ui.decoded_samples(chosen.id, its["samples"][:SAMPLES_DECODED]), "samples of the prior, decoded")
-    if chosen.config().prior != "gmm":
-        st.caption(
-            f"This run was trained with {ui.entry_title('prior', chosen.config().prior)}: its decoder has seen images "
-            "elsewhere than where these samples lie."
-        )
+    config = chosen.config()
+    if config.prior != "gmm" or any(getattr(config, name) != value for name, value in mine().items()):
+        st.caption("This run was not trained with this prior: its decoder has seen images in other places.")
 
 
 ui.page("Prior", ":material/bubble_chart:")
@@ -282,7 +298,8 @@ with knob_column:
     whole = choose()
 data = ui.current("data")
 try:
-    others = {"data": data} | st.session_state.get("my others", {})  # a fitted run's are all that is needed
+    others = {"data": data} | st.session_state.get("my others", others_of(presets.MIXTURES[0]))
+    # What goes with a fitted mixture is its run's whole setting.
     steps = presets.DIGITS_STEPS if data == "digits" and "my run" not in st.session_state else {}
     config = ui.config_of(steps | TWO_D | others | mine())
 except ValueError as error:

@@ -24,6 +24,7 @@ import numpy as np
 
 from semidml import bias, transfer
 from semidml.config import RunConfig
+from semidml.record import COMPONENTS
 from semidml.registry import Entry, choose, table
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ Rows = Mapping[str, np.ndarray]
 TRAIN, TEST = 0, 1  # values of rows["split"]
 SPLITS = ("train", "test")
 ROW_KEYS = ("split", "row", "labels", "seen")
-COMPONENT_KEYS = ("component_means", "component_log_vars", "component_weights")
 NEIGHBOURS = 5  # as many as vote on a prediction
 AT_ONCE = 1024  # images encoded or decoded together
 MOST_FITTED = 10_000  # training images to which a prior is fitted: more change nothing that can be seen
@@ -87,7 +87,7 @@ def points(run: "Run", epoch: int) -> Points:
     """The stored frame of an epoch. Raises ValueError in words when it is not there or cannot be read."""
     try:
         frame, rows = run.frame(epoch), run.rows()
-        prior = tuple(frame[key] for key in COMPONENT_KEYS) if COMPONENT_KEYS[0] in frame else None
+        prior = tuple(frame[key] for key in COMPONENTS) if COMPONENTS[0] in frame else None
         found = Points(epoch, frame["latents"], frame["predictions"], {key: rows[key] for key in ROW_KEYS}, prior)
         lengths = {len(found.latents), len(found.predictions), *(len(values) for values in found.rows.values())}
     except FileNotFoundError:

@@ -280,12 +280,12 @@ def loss_words(records: Sequence[Any]) -> str:
     last = drawn[-1]
     parts = [f"{last.weights.get(name, 1.0):.3g} × {name} {term:.3g}" for name, term in sorted(last.terms.items())]
     total = sum(_share(last, name) or 0 for name in last.terms)
-    when = f"epoch {last.epoch}" if last.step == 0 else f"epoch {last.epoch + 1} so far"
+    when = f"epoch {last.epoch}" if last.step == 0 else f"newest steps of epoch {last.epoch + 1}"
     return f"Each loss term times its weight, stacked; {when}: {' + '.join(parts) or 'no loss'} = {total:.3g}."
 
 
 def _epoch_by_epoch(records: Sequence[Any]) -> list[Any]:
-    """The records of finished epochs, and the newest one of an unfinished epoch."""
+    """The records of finished epochs, and of an unfinished one the newest, which is of some steps only."""
     finished = [record for record in records if record.step == 0 and record.epoch > 0]
     return finished + [record for record in records[-1:] if record.step > 0]
 

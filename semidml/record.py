@@ -3,6 +3,8 @@
 import json
 from dataclasses import asdict, dataclass, field
 
+COMPONENTS = ("component_means", "component_log_vars", "component_weights")  # the prior's, of a frame
+
 
 @dataclass(frozen=True)
 class Record:

@@ -71,6 +71,11 @@ def root() -> Path:
     return Path(os.environ.get("SEMIDML_RUNS") or "runs").absolute()
 
 
+def _ships(run_id: str) -> bool:
+    """Whether a run of that name comes with the project: another one would stand in its place."""
+    return (shipped() / run_id).exists()
+
+
 def shipped() -> Path:
     """The runs that come with the project: `checkpoints/` beside the package."""
     return Path(__file__).resolve().parent.parent / "checkpoints"
@@ -551,7 +556,7 @@ class Run:
         """The run under its new name. Raises ValueError while it runs or waits, or when the name is taken."""
         self._may_change("renamed", idle=True)
         target = self.path.with_name(checked_id(new))
-        if target.exists():
+        if target.exists() or _ships(new):
             raise ValueError(f"there is already a run called {new}")
         self.path.rename(target)
         return Run(target)
@@ -643,6 +648,8 @@ def create(
         target = Path(path).absolute()
         checked_id(target.name)
     if target.parent == root():
+        if _ships(target.name):
+            raise ValueError(f"there is already a run called {target.name}: it ships with the project")
         sweep()
         check_quota()
     if target.is_dir() and not any(target.iterdir()):

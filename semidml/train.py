@@ -27,7 +27,7 @@ from semidml.losses import LOSSES
 from semidml.losses.pairs import pairs_of
 from semidml.methods.latent import Batch, Latent, build, sampled
 from semidml.priors.mixture import kl_monte_carlo
-from semidml.record import Record
+from semidml.record import COMPONENTS, Record
 
 SECONDS_A_TICK = 0.4  # a step may still be running when it is over, and "at least every half second" is the promise
 WATCHED_TRAIN, WATCHED_TEST, WATCHED_SEEN = 3500, 1500, 1000  # rows that the map draws and the live scores are of
@@ -35,7 +35,6 @@ SHOWN = 16  # of which reconstructions are kept in a frame
 PICTURED = 32  # components that a frame keeps as images
 ROWS_AT_ONCE = 4096  # rows encoded together outside of training
 MOST_ERROR = 1e-5  # of a matrix product, relative, on a CPU
-COMPONENTS = ("component_means", "component_log_vars", "component_weights")  # of a frame
 TRAIN, TEST = 0, 1  # values of rows()["split"]
 
 

@@ -8,11 +8,13 @@ from streamlit.testing.v1 import AppTest
 
 from semidml import evaluate, presets, runs
 from semidml.config import knobs
-from semidml.lessons import FEW_LABELS, LESSONS, METRIC_VAE, PLACES
+from semidml.data import store
+from semidml.lessons import FEW_LABELS, LESSONS, METRIC_VAE, PLACES, Break, Lesson
+from semidml.train import fit
 from semidml.ui import lesson as page
 
 ROOT = Path(__file__).parents[1]
-PAGES = {"few labels": "pages/5_Few_labels.py", "places": "pages/6_Places.py", "metric vae": "pages/7_MetricVAE.py"}
+PAGES = {name: lesson.page for name, lesson in LESSONS.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +46,6 @@ def pressed(app: AppTest, label: str) -> AppTest:
 
 
 def test_there_is_a_page_for_each() -> None:
-    assert set(PAGES) == set(LESSONS)
     for name, file in PAGES.items():
         assert f'lesson.show("{name}")' in (ROOT / file).read_text()
 
@@ -146,6 +147,30 @@ def test_a_knob_is_turned_and_the_run_stands_beside_the_shipped_one() -> None:
     assert "component log-variance -1 → 1" in words(app)
 
 
+@pytest.mark.parametrize("name", LESSONS)
+def test_the_answer_has_its_table(name: str) -> None:
+    assert "| ---" in page.tables(LESSONS[name].table)
+
+
 def test_the_tables_are_the_readme_s() -> None:
     assert "| labels |" in page.tables("claim1") and "sigmas to the own component" in page.tables("claim2")
     assert page.tables("no such benchmark") == "This benchmark has not been run yet."
+
+
+BREAKS = [(lesson, broken) for lesson in LESSONS.values() for broken in lesson.breaks]
+
+
+@pytest.mark.parametrize(("lesson", "broken"), BREAKS, ids=lambda it: getattr(it, "title", ""))
+def test_what_breaks_it_does_so(lesson: Lesson, broken: Break) -> None:
+    side = lesson.sides[broken.side]
+    training = fit(page.changed(side, dict(broken.values)), store.load("digits"))
+    last = [tick for tick in training][-1]
+    found, whole = training.finish(), metrics(side.run)
+    if "alpha 1" in broken.why.lower():  # the plain autoencoder: a better bound, worse classes
+        assert found["elbo_nats"] < whole["elbo_nats"] - 5 and found["knn_accuracy"] < whole["knn_accuracy"] - 0.1
+    elif lesson is FEW_LABELS and "all labels" in broken.title.lower():
+        assert found["knn_accuracy"] < metrics("digits-dml-all-labels")["knn_accuracy"] - 0.03
+    elif lesson is FEW_LABELS:
+        assert found["knn_accuracy_labelled"] <= found["seen_class_ceiling"] < 0.6 < found["knn_accuracy"]
+    else:
+        assert last.alarms and found["components_used"] <= 2

@@ -305,3 +305,24 @@ def test_the_pages_load_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_mixture_too_wide_to_be_given_stays_as_it_was() -> None:
+    app = opened(PRIOR)
+    press(app, "Ten on a lattice")
+    next(field for field in app.number_input if field.key == "my component_spacing").set_value(1000.0).run()
+    next(box for box in app.selectbox if box.key == "my placement").set_value("given").run()
+    assert not app.exception and "positions must be between -1,000 and 1,000" in words(app)
+    assert app.session_state["my mixture"]["placement"] == "lattice"
+
+
+def test_the_first_mixture_is_trained_as_its_words_say() -> None:
+    app = opened(PRIOR)
+    press(app, "Train with it")
+    chosen = app.session_state["chosen knobs"]
+    assert (chosen["schedule"], chosen["alpha"]) == ("epoch", 0.5)
+
+
+def test_a_strangers_words_stay_words() -> None:
+    assert ui.inert("![x](https://example.org/x.png)") == "!\\[x](https://example.org/x.png)"
+    assert "!\\[" in ui.setting(RunConfig(data="![x](y)"))

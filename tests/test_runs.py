@@ -163,6 +163,17 @@ def test_a_name_is_taken_once():
         runs.create(config(), "first")
 
 
+def test_the_name_of_a_shipped_run_is_taken(tmp_path, faked):
+    """A run of its name would stand in its place."""
+    (tmp_path / "checkpoints" / "gift").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"already a run called gift: it ships"):
+        runs.create(config(), "gift")
+    run = finished()
+    with pytest.raises(ValueError, match="already a run called gift"):
+        run.rename("gift")
+    assert run.status().state == "done"
+
+
 def test_importing_runs_loads_no_torch():
     code = "import sys; from semidml import runs, jobs, worker; print('torch' in sys.modules)"
     assert python(sys.executable, "-c", code).stdout == "False\n"

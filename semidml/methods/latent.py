@@ -20,6 +20,7 @@ from semidml.losses.pairs import Pairs
 from semidml.methods import MODELS
 
 METRIC, RECONSTRUCTION, KL = "metric", "reconstruction", "kl"
+MOST_RATIO = 1e4  # of two gradients, as in Esser et al.
 SMALL = 1e-8  # beside a gradient's norm: far below that of a reconstruction averaged over pixels
 
 
@@ -72,15 +73,17 @@ class Latent(nn.Module):
         of w_S L_S and w_U lambda L_U are as w_S to w_U; where only one of the losses is there, just `weights`.
 
         lambda = |dL_S / dW| / (|dL_U / dW| + 1e-8), W the last layer's weights, no gradient through lambda: the
-        adaptive weight of Esser, Rombach and Ommer 2021, arXiv 2012.09841, eq. 7. There it weighs an adversarial loss
-        on the decoder's last layer, is cut at 10,000 and has 1e-4 beside the norm. GradNorm (Chen et al. 2018, arXiv
-        1711.02257) is its relative that learns the weights."""
+        adaptive weight of Esser, Rombach and Ommer 2021, arXiv 2012.09841, eq. 7. It is cut at 10,000, and is 1 where
+        L_S has no gradient (all triplets satisfied), or L_U would rest as well. There it weighs an adversarial loss on
+        the decoder's last layer and has 1e-4 beside the norm. GradNorm (Chen et al. 2018, arXiv 1711.02257) is its
+        relative that learns the weights."""
         inner = self.weights(1.0, 1.0, ramp)
         unsupervised = [inner[name] * term for name, term in terms.items() if name != METRIC]
         if METRIC not in terms or not unsupervised:
             return self.weights(w_s, w_u, ramp)
         of_s, of_u = (self._at_last_layer(loss) for loss in (terms[METRIC], sum(unsupervised)))
-        return self.weights(w_s, w_u * of_s / (of_u + SMALL), ramp)
+        ratio = (of_s / (of_u + SMALL)).clamp(max=MOST_RATIO)
+        return self.weights(w_s, w_u * torch.where(of_s > 0, ratio, 1.0), ramp)
 
     def _at_last_layer(self, loss: Tensor) -> Tensor:
         """Norm of a loss's gradient with respect to the weights of the encoder's last layer: () -> ()."""

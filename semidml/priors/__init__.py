@@ -9,7 +9,8 @@
                            `samples` samples z (S, B, D) of that Gaussian
 
 A prior whose components come from the encoder has `pseudo_inputs` (K, C, H, W), None otherwise; `components` and `kl`
-take their `posteriors` where they are at hand.
+take their `posteriors` where they are at hand. The fact `components` says whether it
+has more than one.
 """
 
 from semidml.registry import Entry, table
@@ -32,6 +33,7 @@ PRIORS = table(
             "one round hill around the origin",
             "Kingma and Welling 2014, arXiv 1312.6114",
             "semidml.priors.gmm:build_unit",
+            facts={"components": False},
         ),
         Entry(
             "gmm",
@@ -43,6 +45,7 @@ PRIORS = table(
                 *("placement", "positions", "components", "component_spacing", "component_log_var"),
                 *("component_weights", "balance", "kl_samples"),
             ),
+            facts={"components": True},
         ),
         Entry(
             "vamp",
@@ -51,6 +54,7 @@ PRIORS = table(
             "Tomczak and Welling 2018, arXiv 1705.07120",
             "semidml.priors.vamp:build",
             knobs=("pseudo_inputs", "pseudo_init", "kl_samples"),
+            facts={"components": True},
         ),
     ]
 )

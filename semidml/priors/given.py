@@ -39,12 +39,15 @@ def positions_text(positions: Iterable[Sequence[float]]) -> str:
 
 def weights_of(text: str) -> tuple[float, ...]:
     """The weights of `1,1,2`, relative to one another; () of an empty text, for equal ones. Raises ValueError in words
-    for what is no positive finite number, and for weights that are too unequal to be told from zero."""
+    for what is no number between 1e-6 and 1e6, and for weights that are too unequal to be told from zero."""
     found = []
     for number, word in enumerate(_parts("component_weights", text, ","), 1):
         value = _number(word)
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"component_weights must be numbers above 0, and weight {number} is {_quoted(word)}")
+        if not 1 / MOST_UNEVEN <= value <= MOST_UNEVEN:
+            raise ValueError(
+                f"component_weights must be numbers between {1 / MOST_UNEVEN:g} and {MOST_UNEVEN:,.0f}, and weight "
+                f"{number} is {_quoted(word)}"
+            )
         found.append(value)
     if len(found) > MOST_COMPONENTS:
         raise ValueError(f"component_weights must be at most {MOST_COMPONENTS:,}, got {len(found):,}")

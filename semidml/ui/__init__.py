@@ -27,6 +27,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from semidml.config import FAMILIES, RunConfig, knobs, seen_labels, shown
+from semidml.lessons import LESSONS
 from semidml.priors import given
 
 if TYPE_CHECKING:
@@ -41,9 +42,7 @@ MENU = {
         ("pages/2_Explore.py", "Explore", ":material/travel_explore:"),
     ],
     "Learn": [
-        ("pages/5_Few_labels.py", "Few labels", ":material/school:"),
-        ("pages/6_Places.py", "Places", ":material/school:"),
-        ("pages/7_MetricVAE.py", "MetricVAE", ":material/school:"),
+        *((lesson.page, lesson.menu, ":material/school:") for lesson in LESSONS.values()),
         ("pages/4_Prior.py", "The prior", ":material/bubble_chart:"),
     ],
     "Data": [("pages/3_Data.py", "Data", ":material/image:")],
@@ -173,17 +172,24 @@ def is_warm() -> bool:
     return not warm_up().is_alive()
 
 
-def foot(command: str, python: str) -> None:
-    """The same without the page: the command line and the Python that do what the page did."""
+def foot(command: str, python: str, *, linked: bool = False) -> None:
+    """The same without the page: the command line and the Python that do what the page did. linked: so does its
+    address."""
     with st.expander("The same without the page", icon=":material/terminal:"):
-        st.caption("The address of this page is a link to this setting.")
+        if linked:
+            st.caption("The address of this page is a link to this setting.")
         st.code(command, language="bash", wrap_lines=True)
         st.code(python, language="python", wrap_lines=True)
 
 
 def trouble(error: Exception | str) -> None:
     """An error's own words, as they are."""
-    st.error(str(error), icon=":material/error:")
+    st.error(inert(str(error)), icon=":material/error:")
+
+
+def inert(text: str) -> str:
+    """Words that may hold a stranger's, for Markdown: no link and no image in it comes alive."""
+    return text.replace("[", "\\[")
 
 
 def plain(text: str) -> str:
@@ -447,7 +453,7 @@ def setting(config: RunConfig) -> str:
     except ValueError:
         labels = f"{shown(config.pl)} % of the labels"
     prior = "" if config.prior == "none" else f", {entry_title('prior', config.prior)}"
-    return f"{entry_title('data', config.data)}, {labels}, {entry_title('model', config.model)}{prior}"
+    return f"{inert(entry_title('data', config.data))}, {labels}, {entry_title('model', config.model)}{prior}"
 
 
 def official_rows(name: str) -> int:

@@ -12,6 +12,7 @@ import streamlit as st
 from semidml import evaluate, jobs, runs, ui
 from semidml.config import RunConfig, knobs, shown
 from semidml.lessons import LESSONS, PAPER, Lesson, Side
+from semidml.record import COMPONENTS
 
 SECONDS_LIVE = 1.0
 
@@ -113,7 +114,7 @@ def floor(plain: str, prior: str) -> float:
 
     frame, rows, its = last_frame(plain), ui.rows(plain), last_frame(prior)
     test = rows["split"] == 1
-    components = (its[name] for name in ("component_means", "component_log_vars", "component_weights"))
+    components = (its[name] for name in COMPONENTS)
     return float(np.mean(bias.fitted_floor(frame["latents"][test], rows["labels"][test], *components)))
 
 

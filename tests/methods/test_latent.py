@@ -107,3 +107,11 @@ def test_one_loss_alone_has_nothing_to_balance(batch, active, w_s, w_u):
     assert made.balanced(terms, w_s, w_u) == made.weights(w_s, w_u)
     alone = model(model="dml")
     assert alone.balanced(alone.terms(batch, [METRIC]), 0.5, 0.5) == {METRIC: 1.0}
+
+
+def test_balance_leaves_the_images_their_loss_when_the_labels_have_none(batch):
+    """All triplets satisfied: the ratio would be 0, and nothing would be trained."""
+    made = model(model="dml-ae")
+    terms = made.terms(batch, [METRIC, RECONSTRUCTION])
+    weights = made.balanced(terms | {METRIC: terms[METRIC] * 0}, 0.7, 0.3)
+    assert float(weights[RECONSTRUCTION]) == pytest.approx(0.3)

@@ -50,7 +50,9 @@ def test_positions_that_are_refused(text, said):
     assert said in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["1,-1", "1,0", "nan", "inf,1", "1,,2", "1;2", "1,1e-9", "1," * 1025 + "1"])
+@pytest.mark.parametrize(
+    "text", ["1,-1", "1,0", "nan", "inf,1", "1,,2", "1;2", "1,1e-9", "1e39,2e39", "1e-60,1e-60", "1," * 1025 + "1"]
+)
 def test_weights_that_are_refused(text):
     with pytest.raises(ValueError, match=r"^component_weights must"):
         given.weights_of(text)
