@@ -2,13 +2,19 @@
 
     python benchmarks/shipped.py [--quick]
 
-A few frames of each are kept, their latents rounded to half precision; who trained them is left out.
+They are replaced only when all are trained; --quick trains one for an epoch and replaces none. A few frames of each
+are kept, their latents rounded to half precision; who trained them is left out.
 """
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from common import ROOT, arguments
@@ -19,14 +25,14 @@ from semidml.config import RunConfig
 FRAMES, FRAMES_10D = 6, 3  # of a run, first and last among them
 
 
-def make(name: str, values: dict) -> int:
-    """Trains a run and makes it small; its bytes."""
-    folder = runs.shipped() / name
+def make(name: str, values: Mapping[str, Any], into: Path) -> int:
+    """Trains a run into that folder and makes it small; its bytes."""
+    folder = into / name
     words = [sys.executable, *shlex.split(RunConfig.of(values).command())[1:], "--out", str(folder)]
     trained = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     if trained.returncode:
         raise RuntimeError(f"{name} was not trained:\n{trained.stderr[-2000:]}")
-    run = runs.get(name)
+    run = runs.Run(folder)
     epochs = run.frames()
     most = FRAMES if run.config().latent_dim == 2 else FRAMES_10D
     kept = {epochs[round(share**1.6 * (len(epochs) - 1))] for share in np.linspace(0, 1, most)}  # most happens early
@@ -45,14 +51,18 @@ def make(name: str, values: dict) -> int:
 
 def main() -> None:
     asked = arguments(__doc__)
-    wanted = dict(list(presets.SHIPPED.items())[:1]) if asked.quick else dict(presets.SHIPPED)
-    for folder in runs.shipped().iterdir():
-        if folder.name in wanted or not asked.quick:
-            runs.get(folder.name)  # refuses what is no run
-            for file in sorted(folder.rglob("*"), reverse=True):
-                file.rmdir() if file.is_dir() else file.unlink()
-            folder.rmdir()
-    sizes = {name: make(name, values) for name, values in wanted.items()}
+    wanted = dict(presets.SHIPPED)
+    if asked.quick:
+        wanted = {name: {**values, "epochs": 1, "warmup_epochs": 0.0} for name, values in list(wanted.items())[:1]}
+    with TemporaryDirectory() as place:
+        sizes = {name: make(name, values, Path(place)) for name, values in wanted.items()}
+        (Path(place) / "old").mkdir()
+        if not asked.quick:  # only now, when all of them are there
+            for folder in runs.shipped().iterdir():
+                runs.Run(folder).config()  # refuses what is no run
+                shutil.move(folder, Path(place) / "old" / folder.name)
+            for name in wanted:
+                shutil.move(Path(place) / name, runs.shipped() / name)
     print(json.dumps({"benchmark": "shipped", "bytes": sum(sizes.values()), **sizes}))
 
 
