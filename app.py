@@ -50,7 +50,7 @@ def gallery(finished: list[runs.Run]) -> None:
             with column:
                 card(run)
     if len(finished) > GALLERY:
-        st.caption(f"{len(finished) - GALLERY} more are in the list on the pages Train and Explore.")
+        st.caption(f"And {len(finished) - GALLERY} more in the list on the pages Train and Explore.")
 
 
 def card(run: runs.Run) -> None:
@@ -58,7 +58,8 @@ def card(run: runs.Run) -> None:
         ui.small_map(run.id)
         metrics = run.metrics() or {}
         st.markdown(f"**{ui.setting(run.config())}: {ui.percent(metrics.get('knn_accuracy'))}**")
-        st.caption(f"kNN on all labels; {'shipped' if run.is_shipped else ui.age_words(run.created())}")
+        kind = "; all points coincide" if metrics.get("collapsed") else ""
+        st.caption(f"kNN on all labels; {'shipped' if run.is_shipped else ui.age_words(run.created())}{kind}")
         st.page_link(ui.TRAIN, label="Look at it", icon=":material/arrow_forward:", query_params={"run": run.id})
 
 

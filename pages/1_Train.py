@@ -291,7 +291,7 @@ def picture(run_id: str, was_active: bool) -> None:
         ui.run_map(run, frame, rows, newest, "map")
     with score_place.container():
         scores(run)
-    reconstructions(run, frame, rows)
+    ui.reconstructions(run, frame)
     prior_pictures(frame)
     curves(run)
     if status.state == "done":
@@ -409,19 +409,6 @@ def score_row(before: dict, now: dict, failed: dict) -> None:
                 help=protocol,
                 width=150,
             )
-
-
-def reconstructions(run: runs.Run, frame: dict, rows: dict) -> None:
-    """Originals over what the decoder makes of them."""
-    if "reconstructions" not in frame:
-        return
-    try:
-        originals = ui.originals(run.id)
-    except ValueError as error:
-        st.caption(f"The originals cannot be shown: {error}")
-        return
-    st.markdown("**Test images over their reconstructions**")
-    ui.pixels(plots.image_strip([originals, frame["reconstructions"]], scale=1), "images over their reconstructions")
 
 
 def prior_pictures(frame: dict) -> None:

@@ -115,6 +115,8 @@ def test_the_answer_is_shown_after_the_prediction_only(name: str) -> None:
     assert lesson.prediction.why in after and lesson.prediction.choices[lesson.prediction.right] in after
     assert all(side.title in after for side in lesson.sides)
     assert "So it is" not in after
+    drawn = [side for side in lesson.sides if side.config().trains_decoder]
+    assert after.count("over their reconstructions") == len(drawn)
     table = app.dataframe[0].value
     assert list(table.columns[1:]) == [side.title for side in lesson.sides] and len(table) == len(lesson.scores) + bool(
         lesson.floor

@@ -326,3 +326,8 @@ def test_the_first_mixture_is_trained_as_its_words_say() -> None:
 def test_a_strangers_words_stay_words() -> None:
     assert ui.inert("![x](https://example.org/x.png)") == "!\\[x](https://example.org/x.png)"
     assert "!\\[" in ui.setting(RunConfig(data="![x](y)"))
+
+
+def test_counts_are_told_as_whole_numbers() -> None:
+    assert ui.score_words("classes_alone", 10.0) == "10" and ui.difference_words("classes_alone", 10.0, 6.0) == "-4"
+    assert ui.difference_words("knn_accuracy", 0.5, 0.512) == "+1.2 points"

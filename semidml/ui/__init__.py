@@ -55,6 +55,7 @@ SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
 SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
 SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
+COUNTS = {"classes_alone", "components_used"}  # scores that are whole numbers
 NAMES = {
     "data": "Data",
     "model": "Model",
@@ -486,7 +487,7 @@ def score_words(name: str, value: float | None) -> str:
         return "–"
     if "accuracy" in name or name in ("chance", "seen_class_ceiling"):
         return percent(value)
-    if name in ("classes_alone", "components_used"):
+    if name in COUNTS:
         return f"{value:.0f}"
     return f"{value:.3f}" if name == "reconstruction_mse" else f"{value:.2f}"
 
@@ -525,6 +526,8 @@ def difference_words(name: str, before: float | None, after: float | None) -> st
     """`+1.2` (points of a percentage) or `-0.013`; a dash when one is missing."""
     if before is None or after is None:
         return "–"
+    if name in COUNTS:
+        return f"{after - before:+.0f}"
     share = "accuracy" in name
     difference = round((after - before) * (100 if share else 1), 1 if share else 3)
     return f"{difference:+.1f} points" if share else f"{difference:+.3f}"
@@ -859,6 +862,21 @@ def run_map(
     )
     live_map(packed, key)
     st.caption(words)
+
+
+def reconstructions(run: "Run", frame: Mapping[str, Any]) -> None:
+    """Test images over what a run's decoder makes of them after an epoch; nothing for a run without a decoder."""
+    from semidml import plots
+
+    if "reconstructions" not in frame:
+        return
+    try:
+        shown_images = originals(run.id)
+    except ValueError as error:
+        st.caption(f"The originals cannot be shown: {inert(str(error))}")
+        return
+    st.markdown("**Test images over their reconstructions**")
+    pixels(plots.image_strip([shown_images, frame["reconstructions"]], scale=1), "images over their reconstructions")
 
 
 def pixels(picture: Any, words: str) -> None:

@@ -77,6 +77,7 @@ def reveal(lesson: Lesson) -> None:
         with column:
             st.markdown(f"**{side.title}**  \n{side.words}")
             ui.run_map(run, ui.frame(run.id, epoch), ui.rows(run.id), ui.frame(run.id, epochs[-1]), f"map {side.run}")
+            ui.reconstructions(run, ui.frame(run.id, epoch))
             st.page_link(
                 ui.EXPLORE, label="Explore this run", icon=":material/travel_explore:", query_params={"run": run.id}
             )
@@ -220,6 +221,7 @@ def side_by_side(lesson: Lesson, was_active: bool) -> None:
             st.info("Waiting for the first points.", icon=":material/hourglass_top:")
         else:
             ui.run_map(run, found[0], found[1], found[0], "map of mine")
+            ui.reconstructions(run, found[0])
         st.page_link(
             ui.TRAIN, label="Look at it on Train", icon=":material/arrow_forward:", query_params={"run": run.id}
         )
@@ -227,6 +229,7 @@ def side_by_side(lesson: Lesson, was_active: bool) -> None:
         st.markdown(f"**{next(s.title for s in lesson.sides if s.run == beside.id)}**  \nshipped, the same seed")
         last = last_frame(beside.id)
         ui.run_map(beside, last, ui.rows(beside.id), last, "map beside mine")
+        ui.reconstructions(beside, last)
     st.dataframe(differences(lesson, run, beside), hide_index=True, width="stretch")
 
 
