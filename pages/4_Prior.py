@@ -202,10 +202,7 @@ def fit_to(run: runs.Run, components: int) -> None:
 
 def offer(config: RunConfig, whole: bool) -> None:
     """What the mixture has to offer, the map of it, and the way between two neighbours."""
-    shown = next((preset.words for preset in presets.MIXTURES if mixture_of(preset) == mine()), "")
-    st.markdown(
-        f"### {ui.prior_words(config)}\n\n{shown}"
-    )  # one element: were there another, the map would be a new one
+    st.markdown(f"### {ui.prior_words(config)}")
     its = picture()
     map_place, between = st.columns([1.5, 1])
     with map_place:
@@ -216,6 +213,8 @@ def offer(config: RunConfig, whole: bool) -> None:
             "The way from a component to its nearest neighbour: each one's share, and the whole density. Two equal "
             "Gaussians keep a valley between them only when they are more than 2 sigma apart."
         )
+    if shown := next((preset.words for preset in presets.MIXTURES if mixture_of(preset) == mine()), ""):
+        st.markdown(shown)  # below the map, which a drag would move otherwise
     decoded(its)
 
 

@@ -19,7 +19,7 @@ def test_home_says_what_this_is_and_leads_to_train(page: Page) -> None:
 
 def test_nothing_is_wider_than_a_phone(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
-    for path in ("/", "/Train", "/Prior"):
+    for path in ("/", "/Train", "/Prior", "/Places"):
         page.goto(path, wait_until="domcontentloaded")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         page.wait_for_timeout(1000)

@@ -24,17 +24,19 @@ def middle(handle: Locator) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-def drag(page: Page, handle: Locator, to: tuple[float, float]) -> None:
-    page.mouse.move(*middle(handle))
+def drag(page: Page, handle: Locator, onto: Locator | None = None) -> None:
+    """Onto another component, or a little to the left."""
+    handle.hover()  # which waits until the page stands still
     page.mouse.down()
-    page.mouse.move(*to, steps=5)
+    x, y = middle(onto or handle)
+    page.mouse.move(x if onto else x - 30, y, steps=5)
     expect(page.locator("canvas[data-ahead='true']")).to_be_visible()
     page.mouse.up()
 
 
 def test_a_component_is_dragged_onto_another_and_their_modes_merge(page: Page) -> None:
     ready(page)
-    drag(page, ring(page, 1), middle(ring(page, 2)))
+    drag(page, ring(page, 1), onto=ring(page, 2))
     expect(page.get_by_text("3 modes")).to_be_visible()
     expect(page.locator("canvas[data-ahead='false']")).to_be_visible()  # density and modes are those of this place
     expect(page.get_by_role("combobox", name="Placement")).to_have_value("given")
@@ -64,8 +66,7 @@ def test_a_component_is_moved_by_keys_and_stays_in_focus(page: Page) -> None:
 def test_of_two_quick_drags_neither_is_taken_back(page: Page) -> None:
     ready(page)
     for number in (1, 2):
-        x, y = middle(ring(page, number))
-        drag(page, ring(page, number), (x - 30, y))
+        drag(page, ring(page, number))
     expect(page.locator("canvas[data-ahead='false']")).to_be_visible()  # the page has answered the second
     for number in (1, 2):
         expect(ring(page, number)).not_to_have_attribute("aria-label", re.compile(r"at −1\.00,"))
