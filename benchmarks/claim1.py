@@ -12,10 +12,8 @@ with their labels, the test set is only scored.
 import itertools
 import os
 import statistics
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
-from common import RESULTS, Kept, arguments, machine, markdown, report, spread
+from common import RESULTS, Kept, arguments, interval, key, machine, markdown, report, run_all, spread
 
 from semidml.config import RunConfig
 
@@ -54,20 +52,6 @@ def measure(values: dict, threads: int = 1, precision: str = "medium") -> dict:
         predicted = evaluate.knn_classify(train[rows], labels[rows], test, classes, k)
         found[name] = evaluate.accuracy(truth, predicted)
     return found
-
-
-def run_all(wanted: list[dict], kept: Kept) -> None:
-    """Measures what is not known yet, two runs at a time."""
-    missing = {key(values): values for values in wanted if key(values) not in kept.known}
-    with ProcessPoolExecutor(min(2, os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
-        for name, result in zip(missing, pool.map(measure, missing.values()), strict=True):
-            kept.get(name, lambda result=result: result)
-            print(name, {k: round(v, 4) for k, v in result.items() if v is not None}, flush=True)
-
-
-def key(values: dict) -> str:
-    """A run as text: its knobs in order."""
-    return " ".join(f"{name}={values[name]}" for name in sorted(values))
 
 
 def base(dim: int, pl: float, seed: int, **values: object) -> dict:
@@ -183,17 +167,6 @@ def chosen_table(pls: list[float], seeds: range, selected_on: range, kept: Kept)
     return markdown(head, rows), numbers
 
 
-def interval(differences: list[float]) -> str:
-    """Mean of paired differences with its 95 % interval (Student's t)."""
-    mean = statistics.mean(differences)
-    if len(differences) < 2:
-        return f"{mean:+.3f}"
-    from scipy.stats import t
-
-    half = t.ppf(0.975, len(differences) - 1) * statistics.stdev(differences) / len(differences) ** 0.5
-    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
-
-
 # ---- levels that a user may expect
 
 AUGMENTED = {"model": "dml", "latent_dim": 10, "epochs": 8, "augment": "on"}
@@ -244,12 +217,20 @@ def main() -> None:
         PAPER["epochs"] = CHOSEN["epochs"] = 1
         GRID["alpha"], LEVELS[:] = (0.3, 0.9), []
     kept = Kept(RESULTS / ("claim1-quick.jsonl" if asked.quick else "claim1.jsonl"))
-    run_all([v for d in dims for p in pls for c in CORNERS for v in paper_runs(d, p, seeds, c)], kept)
+    run_all([v for d in dims for p in pls for c in CORNERS for v in paper_runs(d, p, seeds, c)], kept, measure)
     models = ("dml", "dml-ae")
-    run_all([v for p in chosen_pls for m in models for runs in selection_runs(p, m, selected_on) for v in runs], kept)
-    run_all([v for p in chosen_pls for runs in chosen_runs(p, seeds, selected_on, kept).values() for v in runs], kept)
+    run_all(
+        [v for p in chosen_pls for m in models for runs in selection_runs(p, m, selected_on) for v in runs],
+        kept,
+        measure,
+    )
+    run_all(
+        [v for p in chosen_pls for runs in chosen_runs(p, seeds, selected_on, kept).values() for v in runs],
+        kept,
+        measure,
+    )
 
-    run_all([v for _, values, _ in LEVELS for v in level_runs(values, seeds)], kept)
+    run_all([v for _, values, _ in LEVELS for v in level_runs(values, seeds)], kept, measure)
 
     told = [] if asked.quick else [(dim, *line) for dim in dims for line in pattern(dim, seeds, kept)]
     chosen, gaps = chosen_table(chosen_pls, seeds, selected_on, kept)

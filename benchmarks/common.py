@@ -8,6 +8,8 @@ import platform
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +47,17 @@ def spread(values: Iterable[float | None], digits: int = 3) -> str:
         return "-"
     mean = f"{statistics.mean(known):.{digits}f}".removeprefix("0")
     return mean if len(known) == 1 else f"{mean} ± {statistics.stdev(known):.{digits}f}".replace("± 0.", "± .")
+
+
+def interval(differences: list[float]) -> str:
+    """Mean of paired differences with its 95 % interval (Student's t)."""
+    mean = statistics.mean(differences)
+    if len(differences) < 2:
+        return f"{mean:+.3f}"
+    from scipy.stats import t
+
+    half = t.ppf(0.975, len(differences) - 1) * statistics.stdev(differences) / len(differences) ** 0.5
+    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -85,3 +98,17 @@ class Kept:
             with self.file.open("a") as out:
                 out.write(json.dumps({"key": key, "result": self.known[key]}) + "\n")
         return self.known[key]
+
+
+def key(values: dict) -> str:
+    """A run as text: its knobs in order."""
+    return " ".join(f"{name}={values[name]}" for name in sorted(values))
+
+
+def run_all(wanted: list[dict], kept: "Kept", measure: Callable[[dict], dict]) -> None:
+    """Measures what is not known yet, two runs at a time."""
+    missing = {key(values): values for values in wanted if key(values) not in kept.known}
+    with ProcessPoolExecutor(min(2, os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
+        for name, result in zip(missing, pool.map(measure, missing.values()), strict=True):
+            kept.get(name, lambda result=result: result)
+            print(name, {k: round(v, 4) for k, v in result.items() if isinstance(v, float)}, flush=True)

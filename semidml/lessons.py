@@ -310,8 +310,11 @@ METRIC_VAE = Lesson(
             {"alpha": 1.0},
         ),
     ),
-    answer="On MNIST the reconstruction averaged over the pixels collapses at alpha .5 in each seed, and summed it "
-    "does not. Joint training lifts the MetricVAE above the variational autoencoder, most in few dimensions.",
+    answer="On MNIST, in 10 dimensions and by turns, the reconstruction averaged over the pixels collapses in each of "
+    "three seeds, and summed it does not (table of claim 2). Trained jointly the MetricVAE beats the variational "
+    "autoencoder at 6,000 and 60,000 labels, most in few dimensions; at 60 labels only when it is read from the seen "
+    "ones. It beats plain metric learning with the same augmentation only in 10 dimensions, with 60 labels and a "
+    "classifier that has them all; and a unit Gaussian serves as well as the VampPrior.",
     table="claim3",
     check=Check(
         "How many nats of KL divergence from the prior does an image cost in the run that works?",

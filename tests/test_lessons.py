@@ -155,7 +155,7 @@ def test_the_answer_has_its_table(name: str) -> None:
 
 
 def test_the_tables_are_the_readme_s() -> None:
-    assert "| labels |" in page.tables("claim1") and "sigmas to the own component" in page.tables("claim2")
+    assert "| labels |" in page.tables("claim1") and "sigmas a dimension to the own component" in page.tables("claim2")
     assert page.tables("no such benchmark") == "This benchmark has not been run yet."
 
 
