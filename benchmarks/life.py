@@ -100,8 +100,9 @@ CLICK = """async ([name, said]) => {
 
 # The same from the click on "Show me" until the maps of a lesson's three runs are drawn, each in a shadow root.
 REVEAL = """async () => {
-  const drawn = () => [...document.querySelectorAll('*')].filter(
-    (it) => it.shadowRoot && it.shadowRoot.querySelector('canvas[data-drawn="1797"]')).length;
+  const maps = () => [...document.querySelectorAll('*')].map(
+    (it) => it.shadowRoot && it.shadowRoot.querySelector('canvas[data-drawn="1797"]'));
+  const drawn = () => maps().filter((it) => it && it.dataset.epoch !== '0').length; // not the one from before training
   const began = performance.now();
   [...document.querySelectorAll('button')].find((button) => button.textContent.trim() === 'Show me').click();
   while (drawn() < 3) {

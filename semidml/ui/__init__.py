@@ -879,6 +879,12 @@ def reconstructions(run: "Run", frame: Mapping[str, Any]) -> None:
     pixels(plots.image_strip([shown_images, frame["reconstructions"]], scale=1), "images over their reconstructions")
 
 
+def table(rows: Sequence[Mapping[str, str]]) -> None:
+    """A small table of words, the keys of the first row above it; drawn at once, unlike a data frame's grid."""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    st.markdown("\n".join("| " + " | ".join(inert(cell).replace("|", "\\|") for cell in line) + " |" for line in lines))
+
+
 def pixels(picture: Any, words: str) -> None:
     """A small picture, uint8 (height, width, 4), as wide as there is room, each pixel a square; it leaves no file."""
     from PIL import Image

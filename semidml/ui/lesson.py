@@ -29,7 +29,7 @@ def show(name: str) -> None:
         st.markdown(f"{lesson.maths_words}  \n[{lesson.source}]({PAPER}).")
     predict(lesson)
     if not state(lesson).get("revealed"):
-        st.caption("Then come two or three trained runs, a knob to turn, ways to break it, and the answer so far.")
+        before(lesson)
     else:
         reveal(lesson)
         turn(lesson)
@@ -37,8 +37,8 @@ def show(name: str) -> None:
         live(lesson)
         answer(lesson)
         check(lesson)
-    commands = "\n".join(f"# {side.title}\n{side.config().command()}" for side in lesson.sides)
-    ui.foot(commands, ui.python_of(lesson.sides[lesson.turn].config()))
+        commands = "\n".join(f"# {side.title}\n{side.config().command()}" for side in lesson.sides)
+        ui.foot(commands, ui.python_of(lesson.sides[lesson.turn].config()))
 
 
 def state(lesson: Lesson) -> dict[str, Any]:
@@ -61,6 +61,19 @@ def predict(lesson: Lesson) -> None:
     else:
         st.info(f"You said: {told}. It is: **{asked.choices[asked.right]}**.", icon=":material/lightbulb:")
     st.markdown(asked.why)
+
+
+def before(lesson: Lesson) -> None:
+    """The map before training, which gives nothing away."""
+    picture, words = st.columns([1, 1], vertical_alignment="center")
+    run = runs.get(lesson.sides[-1].run)
+    first = ui.frame(run.id, 0)
+    with picture:
+        ui.run_map(run, first, ui.rows(run.id), first, f"before {lesson.name}")
+    words.markdown(
+        "So it looks **before training**: each point is an image of a digit, its colour the class. What follows once "
+        "you have chosen: the trained runs side by side, a knob to turn, ways to break it, and the answer so far."
+    )
 
 
 def reveal_now(lesson: Lesson, chosen: str) -> None:
@@ -86,7 +99,7 @@ def reveal(lesson: Lesson) -> None:
         "point is an image, a colour a class; rings are the prior's components at one and two sigma. Scores after the "
         "last epoch:"
     )
-    st.dataframe(score_table(lesson), hide_index=True, width="stretch")
+    ui.table(score_table(lesson))
 
 
 def score_table(lesson: Lesson) -> list[dict[str, str]]:
@@ -230,7 +243,8 @@ def side_by_side(lesson: Lesson, was_active: bool) -> None:
         last = last_frame(beside.id)
         ui.run_map(beside, last, ui.rows(beside.id), last, "map beside mine")
         ui.reconstructions(beside, last)
-    st.dataframe(differences(lesson, run, beside), hide_index=True, width="stretch")
+    if rows := differences(lesson, run, beside):
+        ui.table(rows)
 
 
 def differences(lesson: Lesson, run: runs.Run, beside: runs.Run) -> list[dict[str, str]]:
