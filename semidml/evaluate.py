@@ -99,7 +99,7 @@ SCORE_TITLES: dict[str, tuple[str, str]] = {
         "Classes whose commonest component is no other class's commonest, of the test images.",
     ),
     "component_distance": (
-        "distance to the own component, a dimension",
+        "own component, sigmas a dimension",
         "Mean over test latents, in that component's sigmas, root mean square over dimensions; 1 is a typical sample.",
     ),
     "kl_nats": ("KL", "Mean over test images of KL(q(z|x) || p(z)), in nats, closed form or one sample each."),

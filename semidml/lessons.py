@@ -242,7 +242,7 @@ PLACES = Lesson(
         1,
         None,
         1.0,
-        "The table has it as the distance to the own component: the mean over images of the root mean square over the "
+        "The table has it in its row on the own component: the mean over images of the root mean square over the "
         "dimensions. Below 1, so the classes lie more tightly than the prior's own samples would.",
     ),
     floor=(2, 1),

@@ -44,7 +44,10 @@ def test_defaults_are_a_valid_run_on_bundled_data():
         ({"model": "dml-prior", "component_weights": "1,1,1"}, "as many as there are components, 4, got 3"),
         ({"positions": "0,0; 1"}, "positions must all have as many coordinates, got 1 and 2"),
         ({"positions": 7}, "positions must be a text, a component a semicolon: 0,0; 2.5,0, got 7"),
-        ({"component_weights": "1,0"}, "component_weights must be numbers above 0, and weight 2 is '0'"),
+        (
+            {"component_weights": "1,0"},
+            "component_weights must be numbers between 1e-06 and 1,000,000, and weight 2 is '0'",
+        ),
         ({"model": "metric-vae", "pseudo_inputs": 0}, "pseudo_inputs must be a whole number between 1 and 500, got 0"),
         ({"colour": 1}, "there is no knob called 'colour'"),
         ({"model": "dml", "alpha": 1}, "alpha = 1 leaves dml without any loss"),

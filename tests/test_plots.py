@@ -221,7 +221,9 @@ def test_loss_terms_times_their_weights_are_stacked_by_epoch_with_gaps():
     assert list(metric.x) == [1, 2, 3] and figure.layout.barmode == "relative"
     assert list(metric.y) == pytest.approx([0.49, None, 0.196]) and metric.hovertext[1] == ""
     assert list(reconstruction.y) == pytest.approx([2.0, 1.8, 1.7]) and reconstruction.hovertext[0] == "0.02 × 100"
-    assert plots.loss_words(ticks).endswith("epoch 3 so far: 0.98 × metric 0.2 + 0.02 × reconstruction 85 = 1.9.")
+    assert plots.loss_words(ticks).endswith(
+        "newest steps of epoch 3: 0.98 × metric 0.2 + 0.02 × reconstruction 85 = 1.9."
+    )
     assert "epoch 2: 0.02 × reconstruction 90 = 1.8." in plots.loss_words(ticks[:-1])
     plain(figure)
 

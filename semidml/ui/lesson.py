@@ -50,8 +50,9 @@ def predict(lesson: Lesson) -> None:
     """The question, and once it is answered what is so."""
     asked, mine = lesson.prediction, state(lesson)
     st.header("Predict")
-    chosen = st.radio(asked.question, asked.choices, index=mine.get("chosen"), key=f"predict {lesson.name}")
-    if not mine.get("revealed"):
+    revealed, key = bool(mine.get("revealed")), f"predict {lesson.name}"
+    chosen = st.radio(asked.question, asked.choices, index=mine.get("chosen"), key=key, disabled=revealed)
+    if not revealed:
         ready = chosen is not None
         st.button("Show me", type="primary", disabled=not ready, on_click=reveal_now, args=(lesson, chosen))
         return
