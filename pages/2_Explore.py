@@ -820,12 +820,14 @@ def delete(run_id: str) -> None:
 
 
 def bring(file: Any) -> None:
+    """Takes the file in; either way the uploader is empty afterwards, so that no second click meets this file again."""
+
     def take() -> None:
         choose(transfer.import_zip(file))
         ui.forget_runs()
-        st.session_state["import round"] += 1
 
     act(take, "The run is here.")
+    st.session_state["import round"] += 1
 
 
 def choose(run: runs.Run) -> None:
