@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 def opened(page: Page, link: str = "") -> None:
     page.goto(f"/Data{link}", wait_until="domcontentloaded")
-    expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Data", exact=True).first).to_be_visible()
     page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget], [data-testid=stSkeleton]')")
 
 
@@ -27,18 +27,18 @@ def bring(page: Page, name: str, content: bytes) -> None:
 
 def test_digits_are_looked_at_and_lead_to_train(page: Page) -> None:
     opened(page)
-    expect(page.get_by_text("1,297 training · 500 test images of 8 x 8 pixels")).to_be_visible()
+    expect(page.get_by_text("1,297 training · 500 test images of 8 x 8 pixels").first).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(3)
-    expect(page.get_by_text("130 of 1,297 labels")).to_be_visible()
+    expect(page.get_by_text("130 of 1,297 labels").first).to_be_visible()
     page.get_by_role("link", name="Train with these labels").click()
-    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
-    expect(page.get_by_text("130 of 1,297 labels")).to_be_visible()
+    expect(page.get_by_role("heading", name="Train", exact=True).first).to_be_visible()
+    expect(page.get_by_text("130 of 1,297 labels").first).to_be_visible()
 
 
 def test_a_fetch_that_cannot_work_names_folder_and_file(page: Page, app) -> None:
     (app.data / "KMNIST").write_text("in the way: also with a network nothing can be fetched into this folder")
     opened(page, "?data=kmnist")
-    expect(page.get_by_text("Licence: CC BY-SA 4.0")).to_be_visible()
+    expect(page.get_by_text("Licence: CC BY-SA 4.0").first).to_be_visible()
     page.get_by_role("button", name="Fetch Kuzushiji-MNIST (21 MB)").click()
     said = page.get_by_test_id("stAlert").get_by_text(re.compile("could not be downloaded"))
     expect(said).to_be_visible()
@@ -52,16 +52,18 @@ def test_own_images_are_taken_in_or_refused_in_words(page: Page, app) -> None:
     names = np.array(["<img src=x onerror=alert(1)>", "dogs"])
     opened(page)
     bring(page, "longer.npz", npz(train_images=images, train_labels=np.arange(50) % 2))
-    expect(page.get_by_text("longer.npz: train_labels has 50 labels, but train_images has 40 images")).to_be_visible()
+    expect(
+        page.get_by_text("longer.npz: train_labels has 50 labels, but train_images has 40 images").first
+    ).to_be_visible()
     bring(page, "objects.npz", npz(train_images=np.array([images, None], dtype=object), train_labels=np.arange(2)))
-    expect(page.get_by_text("could run code and is refused")).to_be_visible()
+    expect(page.get_by_text("could run code and is refused").first).to_be_visible()
     bring(page, "mine.npz", npz(train_images=images, train_labels=np.arange(40) % 2, class_names=names))
-    expect(page.get_by_text("mine is here")).to_be_visible()
-    expect(page.get_by_text("32 training · 8 test images of 6 x 6 pixels")).to_be_visible()
-    expect(page.locator(".js-plotly-plot").first.get_by_text("<img src=x onerror")).to_be_visible()  # as text
+    expect(page.get_by_text("mine is here").first).to_be_visible()
+    expect(page.get_by_text("32 training · 8 test images of 6 x 6 pixels").first).to_be_visible()
+    expect(page.locator(".js-plotly-plot").first.get_by_text("<img src=x onerror").first).to_be_visible()  # as text
     assert (app.data / "uploads" / "mine.npz").exists()
 
     page.get_by_test_id("stPopover").get_by_role("button", name="Delete").click()
     page.get_by_test_id("stPopoverBody").get_by_role("button", name="Delete").click()
-    expect(page.get_by_text("No uploads yet")).to_be_visible()
+    expect(page.get_by_text("No uploads yet").first).to_be_visible()
     assert not (app.data / "uploads" / "mine.npz").exists()

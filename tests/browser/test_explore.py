@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import secrets
+import shutil
 import zipfile
 
 import numpy as np
@@ -51,8 +53,8 @@ def trained(app):
 
 def opened(page: Page, run: str) -> None:
     page.goto(f"/Explore?run={run}", wait_until="domcontentloaded")
-    expect(page.get_by_role("heading", name="Explore", exact=True)).to_be_visible()
-    expect(page.get_by_text(re.compile(r"1,797 points"))).to_be_visible()
+    expect(page.get_by_role("heading", name="Explore", exact=True).first).to_be_visible()
+    expect(page.get_by_text(re.compile(r"1,797 points")).first).to_be_visible()
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     settled(page)
 
@@ -104,8 +106,8 @@ def test_a_click_on_a_point_answers_and_keeps_the_zoom(page: Page, trained) -> N
     click_point(page, row)
     rows = np.load(trained / "explore-plane" / "rows.npz")
     split = ("Training", "Test")[rows["split"][row]]
-    expect(page.get_by_text(re.compile(rf"{split} row {rows['row'][row]:,}, its label"))).to_be_visible()
-    expect(page.get_by_text("reconstruction", exact=True)).to_be_visible()
+    expect(page.get_by_text(re.compile(rf"{split} row {rows['row'][row]:,}, its label")).first).to_be_visible()
+    expect(page.get_by_text("reconstruction", exact=True).first).to_be_visible()
     settled(page)
     assert page.evaluate(MARKED) == [row]
     images = page.get_by_test_id("stImage").locator("img")
@@ -121,7 +123,7 @@ def test_a_click_on_a_point_answers_and_keeps_the_zoom(page: Page, trained) -> N
     zoomed, other = page.evaluate(SPAN), page.evaluate(INSIDE, row)
     click_point(page, other)
     split = ("Training", "Test")[rows["split"][other]]
-    expect(page.get_by_text(re.compile(rf"{split} row {rows['row'][other]:,}, its label"))).to_be_visible()
+    expect(page.get_by_text(re.compile(rf"{split} row {rows['row'][other]:,}, its label")).first).to_be_visible()
     settled(page)
     assert page.evaluate(SPAN) == zoomed
     page.wait_for_function(f"JSON.stringify(({MARKED})()) === '[{other}]'")
@@ -139,7 +141,7 @@ def test_colours_rows_and_epochs_redraw_the_map(page: Page, trained) -> None:
         "document.querySelector('.js-plotly-plot')?._fullData?.some(trace => trace.name === 'label not seen')"
     )
     option(page, "Test").click()
-    expect(page.get_by_text(re.compile("^500 points: 500 test rows"))).to_be_visible()
+    expect(page.get_by_text(re.compile("^500 points: 500 test rows")).first).to_be_visible()
     option(page, "Both").click()
     before = page.evaluate(PLACE, 0)
     page.get_by_role("slider", name="Epoch").press("Home")
@@ -151,24 +153,24 @@ def test_four_dimensions_are_projected(page: Page, trained) -> None:
     from semidml.runs import Run
 
     opened(page, "explore-deep")
-    expect(page.get_by_text(re.compile("PCA of 4 dimensions: the plane holds"))).to_be_visible()
-    expect(page.get_by_text(re.compile("no decoder that was trained"))).to_be_visible()
+    expect(page.get_by_text(re.compile("PCA of 4 dimensions: the plane holds")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("no decoder that was trained")).first).to_be_visible()
     option(page, "t-SNE").click()
-    expect(page.get_by_role("button", name="Compute t-SNE of epoch 2")).to_be_visible()
+    expect(page.get_by_role("button", name="Compute t-SNE of epoch 2").first).to_be_visible()
     Run(trained / "explore-deep").keep_projection("tsne-0002", points=np.eye(1797, 2, dtype=np.float32))
     option(page, "Test").click()
-    expect(page.get_by_text(re.compile("t-SNE of 4 dimensions"))).to_be_visible()
+    expect(page.get_by_text(re.compile("t-SNE of 4 dimensions")).first).to_be_visible()
 
 
 def test_scores_confusion_and_reconstructions_are_read(page: Page, trained) -> None:
     opened(page, "explore-plane")
-    expect(page.get_by_text("Read with the seen labels")).to_be_visible()
+    expect(page.get_by_text("Read with the seen labels").first).to_be_visible()
     option(page, "Confusion").click()
-    expect(page.get_by_text("predicted", exact=True)).to_be_visible()
-    expect(page.get_by_text(re.compile("of the 500 test rows drawn are right"))).to_be_visible()
+    expect(page.get_by_text("predicted", exact=True).first).to_be_visible()
+    expect(page.get_by_text(re.compile("of the 500 test rows drawn are right")).first).to_be_visible()
     option(page, "Reconstructions").click()
-    expect(page.get_by_text(re.compile("^Worst"))).to_be_visible()
-    expect(page.get_by_text("What the decoder makes of each place of the map")).to_be_visible()
+    expect(page.get_by_text(re.compile("^Worst")).first).to_be_visible()
+    expect(page.get_by_text("What the decoder makes of each place of the map").first).to_be_visible()
 
 
 def test_everything_can_be_taken_away(page: Page, trained) -> None:
@@ -191,15 +193,17 @@ def test_a_run_is_renamed_sent_away_deleted_and_taken_in_again(page: Page, train
     from semidml import explore
     from semidml.runs import Run
 
-    zipped = explore.as_zip(Run(trained / "explore-rename"))
-    opened(page, "explore-rename")
+    name = f"explore-{secrets.token_hex(2)}"
+    shutil.copytree(trained / "explore-rename", trained / name)
+    zipped = explore.as_zip(Run(trained / name))
+    opened(page, name)
     open_menu(page)
-    page.get_by_role("textbox", name="New name").fill("explore-renamed")
+    page.get_by_role("textbox", name="New name").fill(f"{name}-now")
     page.get_by_role("textbox", name="New name").press("Enter")
     page.get_by_role("button", name="Rename").click()
-    expect(page.get_by_text("is called explore-renamed now")).to_be_visible()
-    page.wait_for_url(re.compile("run=explore-renamed"))
-    assert (trained / "explore-renamed").is_dir() and not (trained / "explore-rename").exists()
+    expect(page.get_by_text(f"is called {name}-now now").first).to_be_visible()
+    page.wait_for_url(re.compile(f"run={name}-now"))
+    assert (trained / f"{name}-now").is_dir() and not (trained / name).exists()
 
     open_menu(page)
     sure = page.get_by_text("Delete it with all its files")
@@ -207,26 +211,27 @@ def test_a_run_is_renamed_sent_away_deleted_and_taken_in_again(page: Page, train
     expect(page.get_by_role("button", name=re.compile(r"\bDelete$"))).to_be_disabled()
     sure.click()
     page.get_by_role("button", name=re.compile(r"\bDelete$")).click()
-    expect(page.get_by_text("explore-renamed is deleted")).to_be_visible()
-    assert not (trained / "explore-renamed").exists()
+    expect(page.get_by_text(f"{name}-now is deleted").first).to_be_visible()
+    assert not (trained / f"{name}-now").exists()
 
-    for name, content, said in (
+    for file, content, said in (
         ("bad.zip", b"nonsense", "the zip cannot be read"),
         ("run.zip", zipped, "The run is here"),
     ):
         open_menu(page)
+        expect(page.locator("input[type=file]")).to_have_count(1)  # after a failed import: the new, empty one
         page.locator("input[type=file]").set_input_files(
-            {"name": name, "mimeType": "application/zip", "buffer": content}
+            {"name": file, "mimeType": "application/zip", "buffer": content}
         )
         page.get_by_role("button", name=re.compile(r"\bImport$")).click()
-        expect(page.get_by_text(said)).to_be_visible()
-    page.wait_for_url(re.compile("run=explore-rename$"))
+        expect(page.get_by_text(said).first).to_be_visible()
+    page.wait_for_url(re.compile(f"run={name}$"))
 
 
 def test_nothing_is_wider_than_a_phone(page: Page, trained) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     for path in ("/Explore?run=explore-plane", "/Data"):
         page.goto(path, wait_until="domcontentloaded")
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect(page.get_by_role("heading", level=1).first).to_be_visible()
         settled(page)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path

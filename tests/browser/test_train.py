@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import signal
 import time
 from pathlib import Path
@@ -15,8 +16,8 @@ from semidml.config import RunConfig
 
 def ready(page: Page, path: str) -> None:
     page.goto(path, wait_until="domcontentloaded")
-    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
-    expect(page.get_by_role("button", name=re.compile(r"\bTrain$"))).to_be_visible()
+    expect(page.get_by_role("heading", name="Train", exact=True).first).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile(r"\bTrain$")).first).to_be_visible()
 
 
 def press_train(page: Page) -> None:
@@ -32,16 +33,16 @@ def state_of(folder: Path) -> dict:
 def test_a_run_is_trained_seen_and_scored(page: Page, app) -> None:
     ready(page, "/Train?data=digits&model=dml-ae&epochs=13&seed=1")
     press_train(page)
-    expect(page.get_by_text("Epoch 13 of 13 · 1,797 points")).to_be_visible()  # no other run has so many
-    expect(page.locator("canvas[data-drawn='1797']")).to_be_visible()
+    expect(page.get_by_text("Epoch 13 of 13 · 1,797 points").first).to_be_visible()  # no other run has so many
+    expect(page.locator("canvas[data-drawn='1797']").first).to_be_visible()
     expect(page.get_by_text("Done", exact=True).first).to_be_visible(timeout=60_000)
     page.get_by_role("combobox", name="Dimensions").click()  # any move: the page goes on showing this run
     page.get_by_role("option", name="4", exact=True).click()
-    expect(page.get_by_text("The knobs have moved on since this run: latent dimensions 2 → 4.")).to_be_visible()
+    expect(page.get_by_text("The knobs have moved on since this run: latent dimensions 2 → 4.").first).to_be_visible()
     accuracy = page.get_by_test_id("stMetricValue").first
     expect(accuracy).to_have_text(re.compile(r"\d+\.\d %"))
     assert float(accuracy.inner_text().removesuffix(" %")) > 50  # chance is 10 %
-    expect(page.get_by_alt_text("images over their reconstructions")).to_be_visible()
+    expect(page.get_by_alt_text("images over their reconstructions").first).to_be_visible()
     assert state_of(app.runs)["state"] == "done"
 
 
@@ -49,7 +50,7 @@ def test_the_map_answers_the_mouse(page: Page) -> None:
     ready(page, "/Train?run=digits-dml-all-labels")
     canvas = page.locator("canvas[data-drawn='1797']")
     expect(canvas).to_be_visible()
-    expect(page.get_by_role("img", name=re.compile("^Map of the latent space.*1,797 points"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("^Map of the latent space.*1,797 points")).first).to_be_visible()
     corner = canvas.bounding_box()
     tip = page.locator(".tip")
     for x, y in ((x, y) for x in range(100, 500, 8) for y in range(60, 420, 8)):
@@ -97,25 +98,25 @@ def test_a_run_stops_and_goes_on_and_a_killed_worker_is_said(page: Page, app) ->
 
     os.kill(running["owner"]["pid"], signal.SIGKILL)
     expect(page.get_by_text("Interrupted", exact=True).first).to_be_visible()
-    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    expect(page.get_by_role("button", name="Resume").first).to_be_visible()
     expect(page.get_by_text(re.compile("killed|process ended")).first).to_be_visible()
 
 
 def test_a_prior_is_placed_trained_with_and_drawn(page: Page) -> None:
     page.goto("/Prior", wait_until="domcontentloaded")
-    expect(page.get_by_text("they merge into 1 mode")).to_be_visible()
+    expect(page.get_by_text("they merge into 1 mode").first).to_be_visible()
     page.get_by_role("button", name="Ten on a lattice").click()
-    expect(page.get_by_text("10 modes")).to_be_visible()
+    expect(page.get_by_text("10 modes").first).to_be_visible()
     page.get_by_role("button", name=re.compile(r"\bTrain with it$")).click()
-    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Train", exact=True).first).to_be_visible()
     page.wait_for_url(re.compile("placement=lattice"))
     page.get_by_role("spinbutton", name="Epochs").fill("6")
     page.get_by_role("spinbutton", name="Epochs").press("Enter")
     page.wait_for_url(re.compile("epochs=6"))
     press_train(page)
-    expect(page.locator("canvas[data-components='10'][data-regions='2']")).to_be_visible()
+    expect(page.locator("canvas[data-components='10'][data-regions='2']").first).to_be_visible()
     expect(page.get_by_text("Done", exact=True).first).to_be_visible()
-    expect(page.get_by_text(re.compile("components used"))).to_be_visible()
+    expect(page.get_by_text(re.compile("components used")).first).to_be_visible()
 
 
 def test_the_link_carries_the_knobs(page: Page) -> None:
@@ -144,30 +145,30 @@ def test_quick_moves_of_a_switch_set_no_other_knob(page: Page) -> None:
 
 def test_labels_seen_keep_their_share_when_the_data_change(page: Page) -> None:
     ready(page, "/Train?data=digits&pl=5")
-    expect(page.get_by_text("65 of 1,297 labels")).to_be_visible()
+    expect(page.get_by_text("65 of 1,297 labels").first).to_be_visible()
     page.get_by_role("combobox", name="Data", exact=True).click()
     page.get_by_role("option", name="MNIST", exact=True).click()
-    expect(page.get_by_text("3,000 of 60,000 labels")).to_be_visible()
-    expect(page.get_by_text("MNIST is not on this machine yet")).to_be_visible()
+    expect(page.get_by_text("3,000 of 60,000 labels").first).to_be_visible()
+    expect(page.get_by_text("MNIST is not on this machine yet").first).to_be_visible()
     page.get_by_text("No decoder", exact=True).click()
     page.wait_for_url(re.compile(r"model=dml(&|$)"))
     assert "pl=5" in page.url
-    expect(page.get_by_text("3,000 of 60,000 labels")).to_be_visible()
+    expect(page.get_by_text("3,000 of 60,000 labels").first).to_be_visible()
 
 
 def test_a_wrong_link_is_said_and_nothing_else_happens(page: Page) -> None:
     ready(page, "/Train?alpha=99&data=../../no-such-place&seed=5&nonsense=1")
-    expect(page.get_by_text("alpha must be between 0 and 1, got 99")).to_be_visible()
-    expect(page.get_by_text(re.compile("data must be one of .*no-such-place"))).to_be_visible()
+    expect(page.get_by_text("alpha must be between 0 and 1, got 99").first).to_be_visible()
+    expect(page.get_by_text(re.compile("data must be one of .*no-such-place")).first).to_be_visible()
     page.wait_for_url(re.compile("seed=5"))
     assert "99" not in page.url.partition("?")[2] and "no-such-place" not in page.url
 
 
 def test_a_run_is_deleted_while_it_is_shown(page: Page, app) -> None:
-    run = runs.create(RunConfig(), path=app.runs / "soon-gone")
+    run = runs.create(RunConfig(), path=app.runs / f"soon-gone-{secrets.token_hex(2)}")
     runs.write_status(run, runs.Status("stopped", updated=time.time()))
-    ready(page, "/Train?run=soon-gone")
+    ready(page, f"/Train?run={run.id}")
     page.get_by_role("button", name="delete", exact=False).first.click()
     page.get_by_role("button", name=re.compile(r"\bDelete$")).click()
-    expect(page.get_by_text("is not here (any more)")).to_be_visible()
+    expect(page.get_by_text("is not here (any more)").first).to_be_visible()
     assert not run.path.exists()
