@@ -7,20 +7,13 @@ import streamlit as st
 
 from semidml import evaluate, explore, plots, runs, transfer, ui
 from semidml.data import store
-from semidml.explore import PROJECTIONS, SPLITS, TEST, TRAIN, Points
-from semidml.priors import PRIORS
-from semidml.priors.density import MASSES
+from semidml.explore import SPLITS, TEST, Points
+from semidml.ui import explorer
+from semidml.ui.explorer import computing, cut, images_of, missing_images, model
 
-COLOURS = {"class": "Class", "prediction": "Prediction", "seen": "Seen or hidden", "error": "Error"}
-OF_PRIOR = {"component": "Component"}
-PARTS = {"both": "Both", "train": "Training", "test": "Test"}
-WORDS = {"train": "Training", "test": "Test"}
 SECTIONS = ("Scores", "Curves", "Confusion", "Reconstructions", "Points", "Downloads")
 SECONDS_LIVE = 1.0
-MAP_HEIGHT, LATTICE = 600, 560  # pixels
-MODE_BAR = {"displayModeBar": True, "modeBarButtonsToRemove": ["zoomIn2d", "zoomOut2d", "autoScale2d", "toImage"]}
-PICTURE, SMALL, TILE = 136, 52, 146  # pixels across: of a picture, a neighbour, a score
-MODE_BAR_LOOK = {"bgcolor": "rgba(0,0,0,0)", "color": "#7b8494", "activecolor": "#3377cc"}
+LATTICE, TILE = 560, 146  # pixels across: of decoded places, a score
 PAIRS = 12  # of the best and of the worst reconstructions
 
 
@@ -66,11 +59,6 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def cut(words: object, most: int = 300) -> str:
-    """An error's words, of which libraries may use many."""
-    return str(words) if len(str(words)) <= most else f"{str(words)[:most]} …"
-
-
 def heading(run: runs.Run) -> None:
     """Where the run stands, and what is missing."""
     status = run.status()
@@ -107,405 +95,10 @@ def going_on(run_id: str, frames: int) -> None:
         st.rerun()
 
 
-# ---- caches: by file times, since a name may be used again
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def points_of(run_id: str, epoch: int, stamp: tuple) -> Points:
-    return explore.points(runs.get(run_id), epoch)
-
-
-def points(run: runs.Run, epoch: int) -> Points:
-    """The stored frame of an epoch. Raises ValueError in words."""
-    return points_of(run.id, epoch, explore.stamp(run, f"frames/{epoch:04d}.npz", "rows.npz"))
-
-
-@st.cache_resource(max_entries=4, show_spinner="Loading the model …")
-def model_of(run_id: str, stamp: tuple) -> Any:
-    return runs.get(run_id).model()
-
-
-def model(run: runs.Run) -> Any:
-    """The model with its final weights. Raises ValueError when there are none."""
-    return model_of(run.id, explore.stamp(run, "weights.safetensors", "state.safetensors"))
-
-
 @st.cache_data(max_entries=8, show_spinner="Encoding and decoding the test points …")
 def reconstructed(run_id: str, epoch: int, stamp: tuple) -> explore.Reconstructed:
     run = runs.get(run_id)
-    return explore.reconstructions(model(run), images_of(run), points(run, epoch).rows)
-
-
-def images_of(run: runs.Run) -> Any:
-    """The run's splits of its data set. Raises ValueError when they are not on this machine."""
-    return explore.splits_of(run, store.load(run.config().data))
-
-
-def missing_images(run: runs.Run) -> str:
-    """Why the pictures cannot be shown, in words; "" when they can."""
-    try:
-        with st.spinner("Loading the images …"):
-            images_of(run)
-    except ValueError as error:
-        return f"The pictures of this run cannot be shown: {error}"
-    return ""
-
-
-# ---- the map
-
-
-def controls(run: runs.Run, epochs: list[int]) -> tuple[int, str, str, str, bool]:
-    """(epoch, colour, part, projection, whether the prior's density is drawn)."""
-    key = f"epoch {run.id}"
-    if st.session_state.get(key) not in epochs:
-        st.session_state[key] = epochs[-1]
-    dimensions, prior = run.config().latent_dim, PRIORS[run.config().prior]
-    colours = COLOURS | (OF_PRIOR if prior.facts.get("components") else {})
-    if st.session_state.get("colour") not in colours:  # the run before had components
-        st.session_state["colour"] = "class"
-    density = False
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        colour = st.segmented_control(
-            "Colour",
-            colours,
-            format_func=colours.get,
-            default="class",
-            required=True,
-            key="colour",
-            persist_state="session",
-        )
-        part = st.segmented_control(
-            "Rows", PARTS, format_func=PARTS.get, default="both", required=True, key="part", persist_state="session"
-        )
-        method = "pca"
-        if dimensions > 2:
-            method = st.segmented_control(
-                f"{dimensions} dimensions, drawn by",
-                PROJECTIONS,
-                format_func=lambda name: PROJECTIONS[name].title,
-                default="pca",
-                required=True,
-                key="projection",
-                persist_state="session",
-                help="  \n".join(f"**{entry.title}**: {entry.summary}." for entry in PROJECTIONS.values()),
-            )
-        elif dimensions == 2 and prior.facts:
-            density = st.toggle(
-                "Prior's density",
-                key="density",
-                persist_state="session",
-                help=f"The smallest regions that hold {' and '.join(f'{mass:.0%}' for mass in MASSES)} of the prior.",
-            )
-    epoch = epochs[-1]
-    if len(epochs) > 1:
-        epoch = st.select_slider("Epoch", epochs, key=key, help="0 is before training.")
-    return epoch, colour, part, method, density
-
-
-def in_plane(run: runs.Run, found: Points, method: str, last: int) -> tuple[np.ndarray, str]:
-    """(points as they are drawn, (n, 1 or 2); what the axes are, in words)."""
-    dimensions = found.latents.shape[1]
-    if dimensions <= 2:
-        return found.latents, ""
-    if method != "pca":
-        made = projection(run, found, method)
-        if made is not None:
-            return made, f"{PROJECTIONS[method].title} of {dimensions} dimensions"
-    drawn = explore.flat(found.latents, "pca", axes_of=points(run, last).latents)
-    kept = explore.variance_kept(found.latents, drawn)
-    return drawn, f"PCA of {dimensions} dimensions: the plane holds {ui.percent(kept)} of the variance"
-
-
-def projection(run: runs.Run, found: Points, method: str) -> np.ndarray | None:
-    """A projection that is there already, else a button that computes it in the background, or how far that is."""
-    key = ("projection", str(run.path), method, found.epoch, *explore.stamp(run, f"frames/{found.epoch:04d}.npz"))
-    made = explore.plane(run, found.epoch, method)
-    task = explore.task(key)
-    if made is None and task is not None and task.done and not task.error:
-        made = task.result
-    if made is not None and len(made) == len(found.latents):
-        return made
-    title = PROJECTIONS[method].title
-    if task is not None and not task.done:
-        st.fragment(computing, run_every=SECONDS_LIVE)(key, title)
-        return None
-    if task is not None and task.error:
-        ui.trouble(task.error)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            f"Compute {title} of epoch {found.epoch}",
-            icon=":material/function:",
-            on_click=explore.start,
-            args=(key, lambda progress: explore.make_plane(run, found.epoch, method, found.latents, progress)),
-            key="compute projection",
-        )
-        loads = "Its import alone takes about 13 s the first time. " if method == "umap" else ""
-        st.caption(f"{loads}Computed once, then kept with the run; until then PCA is drawn.")
-    return None
-
-
-def computing(key: tuple, title: str) -> None:
-    """How far work in the background is; draws the page anew when it has ended."""
-    task = explore.task(key)
-    if task is None or task.done:
-        st.rerun()
-    st.progress(task.fraction, text=f"{title}: {task.text}, {task.seconds:.0f} s")
-
-
-def draw_map(
-    run: runs.Run, found: Points, names: list[str], colour: str, part: str, method: str, density: bool, last: int
-) -> None:
-    """The map, and what is drawn in words."""
-    drawn, axes = in_plane(run, found, method, last)
-    visible = positions_of(found, part)
-    hidden = np.setdiff1d(np.arange(len(drawn)), visible)
-    drawn = drawn.copy()
-    drawn[hidden] = np.nan  # left out, so that a click still gives a point's position among all
-    rows, hover = found.rows, explore.point_words(found, names)
-    components = None
-    if colour == "component":
-        components = explore.most_responsible(found)
-        hover = [" · ".join(both) for both in zip(hover, explore.component_words(*components), strict=True)]
-    figure = plots.latent_map(
-        drawn,
-        rows["labels"],
-        explore.in_charts(names),
-        seen=rows["seen"],
-        predictions=found.predictions,
-        components=components,
-        kind=colour,
-        hover=explore.in_charts(hover, 120),
-        revision=f"{run.id} {method}",
-        height=MAP_HEIGHT,
-        dark=ui.dark(),
-    )
-    mark(figure)
-    its_frame = ui.frame(run.id, found.epoch)
-    if density and found.components is not None:
-        plots.add_density(figure, ui.density(its_frame), MASSES, ui.dark())
-    elif not axes or axes.startswith("PCA"):  # other projections have no place for what is no point
-        base = {"latents": points(run, last).latents} if axes else None
-        plots.add_ellipses(figure, ui.ellipses(its_frame, base), ui.dark())
-    figure.update_layout(legend={"orientation": "h", "y": -0.02, "yanchor": "top", "x": 0}, dragmode="zoom")
-    figure.update_layout(modebar=MODE_BAR_LOOK, margin={"t": 30})
-    key = f"map {run.id}"
-    st.plotly_chart(
-        figure,
-        key=key,
-        on_select=lambda: clicked(key),
-        selection_mode=("points", "box", "lasso"),
-        config=ui.PLOTLY | MODE_BAR,
-        theme=None,
-    )
-    st.caption(" ".join([map_words(run, found, part, len(visible), axes), *prior_words(found, colour, density, axes)]))
-
-
-def prior_words(found: Points, colour: str, density: bool, axes: str) -> list[str]:
-    """What is drawn of the prior, in sentences."""
-    if found.components is None:
-        return []
-    words = []
-    if colour == "component":
-        words += ["A point has the colour of its most responsible component, the greyer, the more others share in it."]
-    if density:
-        words += [f"The shaded regions hold {' and '.join(f'{mass:.0%}' for mass in MASSES)} of the prior's mass."]
-    if axes.startswith("PCA"):
-        words += [
-            "The prior is drawn as ellipses only: the plane is a shadow of all dimensions, in which the density's "
-            "regions would lie on top of one another and no longer hold their shares."
-        ]
-    return words
-
-
-def mark(figure: Any) -> None:
-    """Shows a point or a region as if it had been clicked. After a click on a point the figure stays as it was, so that
-    the map keeps its zoom, and shows the click itself."""
-    region = st.session_state.get("region") or []
-    strong = {} if region else {"size": 15, "color": plots.INK[ui.dark()][0]}
-    figure.update_traces(selected={"marker": {"opacity": 1, **strong}})
-    figure.update_traces(unselected={"marker": {"opacity": 0.15 if region else 0.7}})
-    for trace in figure.data:
-        chosen = np.isin(trace.customdata, region or [st.session_state.get("marked")])
-        trace.selectedpoints = np.flatnonzero(chosen).tolist()
-
-
-def clicked(key: str) -> None:
-    """A click on the map chooses its point, a box or lasso its region."""
-    hits = [np.ravel(point.get("customdata", [])) for point in st.session_state[key]["selection"]["points"]]
-    chosen = [int(hit[0]) for hit in hits if len(hit)]
-    if len(chosen) == 1:
-        choose_point(chosen[0], "list" if st.session_state.get("region") else "map")
-    elif chosen:
-        st.session_state["region"] = chosen
-
-
-def positions_of(found: Points, part: str) -> np.ndarray:
-    split = found.rows["split"]
-    return np.arange(len(split)) if part == "both" else np.flatnonzero(split == (TRAIN if part == "train" else TEST))
-
-
-def map_words(run: runs.Run, found: Points, part: str, n: int, axes: str) -> str:
-    """What is drawn, and of how many."""
-    split = found.rows["split"]
-    counts = {"train": (split == TRAIN).sum(), "test": (split == TEST).sum()}
-    which = " and ".join(
-        f"{counts[p]:,} {'training' if p == 'train' else p}" for p in ("train", "test") if part in ("both", p)
-    )
-    seen = int(found.rows["seen"].sum())
-    words = f"{n:,} points: {which} rows, drawn with the seed {run.config().seed}, classes in their proportions"
-    return f"{words}; {seen:,} with a seen label (ringed where they are few). {axes}".strip()
-
-
-# ---- a point, a region
-
-
-def answer(run: runs.Run, found: Points, names: list[str], visible: np.ndarray) -> None:
-    """The right third: the last point or region that was chosen."""
-    if region := [p for p in st.session_state.get("region", []) if p < len(found.latents)]:
-        a_region(run, found, names, region)
-        return
-    options, words = visible.tolist(), explore.point_words(found, names)
-    chosen = st.session_state.get("chosen point")
-    st.session_state["point"] = chosen if chosen in options else None  # each time: its words, and so the widget, change
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        position = st.selectbox(
-            "Point",
-            options,
-            index=None,
-            format_func=words.__getitem__,
-            key="point",
-            on_change=chose_in_list,
-            placeholder="Click the map, or choose here",
-        )
-        wrong = visible[found.wrong[visible]]
-        st.button(
-            "An error",
-            icon=":material/casino:",
-            on_click=chose_error,
-            args=(wrong,),
-            disabled=not len(wrong),
-            key="an error",
-            help=f"One of the {len(wrong):,} points drawn whose prediction is wrong.",
-        )
-    if position is None:
-        st.caption(
-            "A point answers here with its image, its reconstruction, its label and its neighbours; "
-            "a box or a lasso with what is in it."
-        )
-        return
-    a_point(run, found, names, position)
-
-
-def chose_in_list() -> None:
-    choose_point(st.session_state["point"], "list")
-
-
-def choose_point(position: int | None, origin: str) -> None:
-    """The point that answers; the map marks it, unless it was clicked there."""
-    st.session_state.update({"chosen point": position, "region": []})
-    if origin == "list":
-        st.session_state["marked"] = position
-
-
-def chose_error(wrong: np.ndarray) -> None:
-    choose_point(int(np.random.default_rng().choice(wrong)), "list")
-
-
-def a_point(run: runs.Run, found: Points, names: list[str], position: int) -> None:
-    """Image, reconstruction, label, prediction, neighbours."""
-    rows = found.rows
-    label, prediction = names[rows["labels"][position]], names[found.predictions[position]]
-    seen = "its label was seen" if rows["seen"][position] else "its label was hidden"
-    if rows["split"][position] == TEST:
-        seen = "its label is for scoring only"
-    missing = missing_images(run)
-    if missing:
-        st.info(missing, icon=":material/hide_image:")
-        if not ui.is_here(run.config().data):
-            st.page_link(ui.DATA, label="Fetch it on the page Data", icon=":material/download:")
-    else:
-        image_and_reconstruction(run, rows, position)
-    mark = ":material/check:" if label == prediction else ":material/close:"
-    st.markdown(
-        f"{WORDS[SPLITS[rows['split'][position]]]} row {rows['row'][position]:,}, {seen}.  \n"
-        f"Class {ui.plain(label)} · prediction {ui.plain(prediction)} {mark}"
-    )
-    for title, of_seen in (("Nearest seen labels", True), ("Nearest other rows", False)):
-        near = explore.nearest(found.latents, rows, position, of_seen)
-        with st.container(gap="small"):
-            which = "These vote on the prediction" if of_seen else "Hidden training rows and test rows"
-            about = "class and distance in the latent space, in all its dimensions, among the points drawn"
-            st.markdown(f"**{title}**", help=f"{which}: {about}.")
-            neighbours(run, found, names, near, bool(missing))
-
-
-def image_and_reconstruction(run: runs.Run, rows: dict, position: int) -> None:
-    original = explore.pictures(images_of(run), rows, [position])
-    pictures, captions = [explore.enlarged(original[0], PICTURE)], ["image"]
-    words = ""
-    if not explore.decoder_trained(run):
-        words = "No reconstruction: this run has no decoder that was trained."
-    else:
-        try:
-            decoded = explore.reconstruct(model(run), original)
-        except ValueError as error:
-            words = f"No reconstruction: {cut(error)}"
-        else:
-            pictures.append(explore.enlarged(decoded[0], PICTURE))
-            captions.append("reconstruction")
-            words = (
-                f"Squared error of the reconstruction: {explore.squared_errors(original, decoded)[0]:.4f}, "
-                "by the newest weights kept"
-            )
-    side_by_side(pictures, captions, PICTURE)
-    if words:
-        st.caption(words)
-
-
-def neighbours(run: runs.Run, found: Points, names: list[str], near: explore.Near, without_images: bool) -> None:
-    """Neighbours as pictures with class and distance, or as words."""
-    if not len(near.positions):
-        st.caption("There are none among the points drawn.")
-        return
-    labels = [names[c] for c in found.rows["labels"][near.positions]]
-    captions = [f"{label[:9]} · {d:.2g}" for label, d in zip(labels, near.distances, strict=True)]
-    if without_images:
-        st.caption(", ".join(captions))
-        return
-    images = explore.pictures(images_of(run), found.rows, near.positions)
-    side_by_side([explore.enlarged(image, SMALL) for image in images], captions, SMALL)
-
-
-def side_by_side(pictures: list[np.ndarray], captions: list[str], width: int) -> None:
-    """Pictures in a row that breaks where the page is narrow."""
-    with st.container(horizontal=True, gap="xsmall"):
-        for picture, caption in zip(pictures, captions, strict=True):
-            st.image(picture, caption=caption, width=width)
-
-
-def a_region(run: runs.Run, found: Points, names: list[str], region: list[int]) -> None:
-    """How many points, of which classes, and their mean image."""
-    labels = found.rows["labels"][region]
-    counts = np.bincount(labels, minlength=len(names))
-    head, button = st.columns([2, 1], vertical_alignment="center")
-    head.markdown(f"**{len(region):,} points chosen**")
-    button.button("Let go", icon=":material/close:", on_click=let_go, width="stretch", key="let go")
-    wrong = ui.percent(float(found.wrong[region].mean()))
-    st.caption(f"{int(found.rows['seen'][region].sum()):,} with a seen label; {wrong} are predicted wrongly.")
-    state, shown = (tuple(names), tuple(counts), ui.dark()), explore.in_charts(names)
-    ui.chart("region", state, lambda: plots.class_counts(shown, {"points": counts.tolist()}, ui.dark()))
-    missing = missing_images(run)
-    if missing:
-        st.info(missing, icon=":material/hide_image:")
-        return
-    images = explore.pictures(images_of(run), found.rows, region)
-    st.image(
-        explore.enlarged(images.mean(axis=0).round().astype(np.uint8), PICTURE), caption="mean image", width=PICTURE
-    )
-
-
-def let_go() -> None:
-    st.session_state["region"] = []
+    return explore.reconstructions(model(run), images_of(run), explorer.points(run, epoch).rows)
 
 
 # ---- below the map
@@ -711,7 +304,7 @@ def table(run: runs.Run, found: Points, names: list[str]) -> None:
 
 def chose_in_table() -> None:
     if chosen := st.session_state["table"]["selection"]["rows"]:
-        choose_point(int(chosen[0]), "list")
+        explorer.choose_point(int(chosen[0]))
 
 
 def downloads(run: runs.Run, found: Points, names: list[str]) -> None:
@@ -862,7 +455,8 @@ def show(run: runs.Run) -> None:
     heading(run)
     epochs = run.frames()
     if st.session_state.get("explored before") != run.id:
-        st.session_state.update({"explored before": run.id, "chosen point": None, "region": [], "first look": True})
+        st.session_state.update({"explored before": run.id, "first look": True})
+        explorer.forget_question()
     if not epochs:
         waiting = (
             "Its first points come before the first step of the training."
@@ -871,20 +465,19 @@ def show(run: runs.Run) -> None:
         )
         st.info(waiting, icon=":material/scatter_plot:")
         return
-    epoch, colour, part, method, density = controls(run, epochs)
+    epoch = explorer.chosen_epoch(run, epochs)
+    st.session_state["epoch below"] = (run.id, epoch)
     try:
-        found = points(run, epoch)
+        found = explorer.points(run, epoch)
     except ValueError as error:
         ui.trouble(error)
+        if len(epochs) > 1:
+            explorer.epoch_slider(run, epochs)
         return
     names = explore.class_names(run, found)
     if st.session_state.pop("first look", False):  # so that it is seen at once what a point answers
-        choose_point(explore.telling_point(found), "list")
-    map_column, answer_column = st.columns([2, 1], gap="medium")
-    with map_column:
-        draw_map(run, found, names, colour, part, method, density, epochs[-1])
-    with answer_column:
-        answer(run, found, names, positions_of(found, part))
+        explorer.choose_point(explore.telling_point(found))
+    explorer.show(run.id, epochs)
     section = st.segmented_control(
         "More about this run",
         SECTIONS,

@@ -245,7 +245,7 @@ def its_map(its: dict[str, Any], whole: bool) -> None:
         run=view,
         dark=ui.dark(),
     )
-    ui.live_map(packed, "map of the prior", on_moved=dropped)
+    ui.live_map(packed, "map of the prior", moved=dropped)
     held = "Drag a component by its ring, or move it with the arrow keys." if whole else "First complete the table."
     marks = "Each shade inwards holds 10 % less of the density; an orange cross is a mode, a circle one or two sigma."
     st.caption(f"{held} {marks} {words}")
@@ -259,11 +259,11 @@ def behind(its: dict[str, Any]) -> tuple[dict[str, Any], str]:
     if found is None:
         n = len(its["samples"])
         none = np.zeros(n, bool)
-        points = {"points": its["samples"], "labels": np.zeros(n, int), "seen": none, "test": none, "images": False}
+        points = {"points": its["samples"], "categories": np.zeros(n, int), "seen": none, "test": none, "images": False}
         return points | {"names": ["sample"], "looks": [SAMPLE_LOOK]}, f"Points: {n} samples of the mixture."
     frame, rows = found
     names = ui.class_names(run)
-    points = {"points": frame["latents"], "labels": rows["labels"], "images": True}
+    points = {"points": frame["latents"], "categories": rows["labels"], "images": True}
     points |= {"seen": rows["seen"], "test": rows["split"] == explore.TEST}
     fitted = f"fitted to {ui.inert(chosen[1])}, without their labels"
     words = f"Points: the last map of the run {ui.plain(run.id)}; {fitted}."

@@ -39,6 +39,7 @@ SPLITS = ("train", "test")
 ROW_KEYS = ("split", "row", "labels", "seen")
 NEIGHBOURS = 5  # as many as vote on a prediction
 AT_ONCE = 1024  # images encoded or decoded together
+MOST_LATTICE = 700  # images of decoded places on a map
 MOST_FITTED = 10_000  # training images to which a prior is fitted: more change nothing that can be seen
 
 PROJECTIONS = table(
@@ -238,6 +239,35 @@ def nearest(latents: np.ndarray, rows: Rows, position: int, seen: bool, k: int =
     return Near(others[order], distances[order])
 
 
+def nearest_to(
+    latents: np.ndarray, rows: Rows, latent: np.ndarray, *, of_training: bool, seen: bool = False, k: int = NEIGHBOURS
+) -> Near:
+    """The k drawn points nearest to a latent (D,) in all D dimensions: among the training images, of them those whose
+    label is seen, or among all."""
+    others = np.flatnonzero((rows["split"] == TRAIN) | (not of_training))
+    others = others[rows["seen"][others]] if seen else others
+    distances = np.linalg.norm(latents[others].astype(np.float64) - np.asarray(latent, dtype=np.float64), axis=1)
+    order = np.argsort(distances, kind="stable")[:k]
+    return Near(others[order], distances[order])
+
+
+def vote(labels: np.ndarray, classes: int) -> int:
+    """The class that most of these labels (m,) have, of several the smallest; -1 of none."""
+    return int(np.bincount(labels, minlength=classes).argmax()) if len(labels) else -1
+
+
+def usual_distance(latents: np.ndarray, most: int = 2_000) -> float:
+    """Median distance of a point (n, D) to its nearest other one that lies elsewhere, of at most `most` points, evenly
+    drawn; 0 where all points coincide."""
+    from scipy.spatial import cKDTree
+
+    distinct = np.unique(latents.astype(np.float64), axis=0)
+    if len(distinct) < 2:
+        return 0.0
+    asked = distinct[np.linspace(0, len(distinct) - 1, min(most, len(distinct))).astype(int)]
+    return float(np.median(cKDTree(distinct).query(asked, k=2)[0][:, 1]))
+
+
 def grouped(values: np.ndarray, order: Sequence[int] | np.ndarray, most: int) -> np.ndarray:
     """At most `most` positions, as many of each value as there are of the one with fewest, in the order given.
 
@@ -357,6 +387,34 @@ def lattice(model: "Latent", latents: np.ndarray, side: int = 16) -> np.ndarray:
     return images.reshape(side, side, *images.shape[1:])
 
 
+def lattice_over(
+    model: "Latent", box: Sequence[float], width: float, height: float
+) -> tuple[tuple[float, float, float, float], np.ndarray]:
+    """(box, picture uint8 (h, w, C)) of what the decoder of a 2-D run draws over the part x0, y0, x1, y1 of the plane
+    that a map of width x height pixels shows, one image each 28 to 56 pixels, at most MOST_LATTICE in all. The box is
+    that of the images' edges."""
+    x0, y0, x1, y1 = box
+    side = max(28.0, (width * height / MOST_LATTICE) ** 0.5)
+    columns, rows = max(1, round(width / side)), max(1, round(height / side))
+    x = x0 + (np.arange(columns) + 0.5) / columns * (x1 - x0)
+    y = y1 - (np.arange(rows) + 0.5) / rows * (y1 - y0)
+    across, down = np.meshgrid(x, y)
+    images = reduced(decode(model, np.stack([across.ravel(), down.ravel()], axis=1)), 32)  # (rows * columns, C, H, W)
+    tiles = images.reshape(rows, columns, *images.shape[1:]).transpose(0, 3, 1, 4, 2)
+    return (x0, y0, x1, y1), tiles.reshape(rows * images.shape[2], columns * images.shape[3], images.shape[1])
+
+
+def walks(latents: np.ndarray, position: int, steps: int) -> np.ndarray:
+    """A point moved along each dimension alone, from two standard deviations below the mean of all points (n, D) to
+    two above: float32 (D, steps, D)."""
+    mean, spread = latents.mean(axis=0), latents.std(axis=0)
+    dimensions = latents.shape[1]
+    path = np.tile(latents[position], (dimensions, steps, 1)).astype(np.float32)
+    for d in range(dimensions):
+        path[d, :, d] = mean[d] + np.linspace(-2, 2, steps) * spread[d]
+    return path
+
+
 def _parts(values: np.ndarray) -> list[np.ndarray]:
     return [values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE)]
 
@@ -457,6 +515,13 @@ def everything(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
         "predictions": predicted.astype(np.int16),
         "latents": latents,
     }
+
+
+def some_points(points: Points, positions: Sequence[int]) -> dict[str, np.ndarray]:
+    """Some of the points drawn, in the form of `everything`."""
+    at = np.asarray(positions, dtype=np.int64)
+    rows = {key: points.rows[key][at] for key in ROW_KEYS}
+    return rows | {"predictions": points.predictions[at], "latents": points.latents[at]}
 
 
 # ---- a prior from a run

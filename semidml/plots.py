@@ -6,7 +6,7 @@ both. Paper is transparent. Pictures are uint8 (height, width, 4) with transpare
 import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -33,11 +33,8 @@ LINE_COLOURS = ("#3377cc", "#d55e00", "#009473", "#b0559a", "#8c7500")  # thin l
 INK = {True: ("#e4e9f0", "#2d3744"), False: ("#1c2430", "#dfe4ea"), None: ("#7b8494", "rgba(123,132,148,0.28)")}
 RING = {True: "#ffffff", False: "#10151c", None: "#10151c"}  # around points that stand out
 FONT = "'Source Sans', 'Source Sans Pro', system-ui, sans-serif"  # Streamlit's own
-GREY = "#c3c8d0"  # of a component that shares its point with others
-FAINT = "rgba(123,132,148,0.45)"  # points that are not the matter
-MOST_POINTS, SVG_POINTS = 5_000, 1_500  # a Plotly map stays fluent; above the second number it draws with WebGL
+FAINT = "#b4bac4"  # points that are not the matter
 MOST_BARS = 200
-MOST_IN_LEGEND = 24  # components; more have no legend, the hover names them
 
 Kind = Literal["class", "prediction", "seen", "error", "component"]
 CURVES = ("knn_accuracy", "knn_accuracy_labelled", "knn_ami", "kmeans_ami")
@@ -61,127 +58,51 @@ def class_looks(count: int) -> list[tuple[str, str]]:
 # --- maps
 
 
-def latent_map(
-    points: np.ndarray,
+class Colouring(NamedTuple):
+    """What the points of a map have their colours by: n points of K categories."""
+
+    categories: np.ndarray  # int (n,)
+    names: list[str]  # (K,)
+    looks: list[tuple[str, str]]  # (K,): colour, symbol
+    strength: np.ndarray | None = None  # (n,) 0 (grey) to 1
+
+
+def colouring(
+    kind: Kind,
     labels: np.ndarray,
     names: Sequence[str],
     *,
     seen: np.ndarray | None = None,
     predictions: np.ndarray | None = None,
     components: tuple[np.ndarray, np.ndarray] | None = None,
-    kind: Kind = "class",
-    hover: Sequence[str] | None = None,
-    x_range: tuple[float, float] | None = None,
-    y_range: tuple[float, float] | None = None,
-    equal: bool = True,
-    revision: str = "map",
-    height: int = 460,
-    dark: bool | None = None,
-) -> "Figure":
-    """Points (n, 2) in the plane, one trace a class; customdata holds each point's row, so that a click can be
-    resolved.
-
-    One column (n, 1) is drawn as a strip for each class. kind: "class" colours by label, "prediction" by prediction,
-    "seen" only the points whose label was seen, "error" only the wrongly predicted ones, by their true class,
-    "component" by the component of the prior, of `components`: each point's (n,) and how responsible it is (n,), from 0
-    (grey) to 1. Points with a seen label are larger and ringed while they are at most a quarter of all. Of more than
-    5,000 points an even part is drawn, with every seen one first; points that are not finite are left out. equal: one
-    unit is as long on either axis."""
-    import plotly.graph_objects as go
-
-    if kind in ("prediction", "error") and predictions is None:
-        raise ValueError(f"a map of kind {kind!r} needs predictions")
-    if kind == "component" and components is None:
-        raise ValueError("a map of kind 'component' needs components")
-    strip = points.shape[1] == 1
-    seen = np.zeros(len(points), bool) if seen is None else np.asarray(seen, bool)
-    rows = _drawn(points, seen)
-    ringed = seen if seen.sum() <= len(points) / 4 else np.zeros(len(points), bool)
-    colour_by = np.asarray({"prediction": predictions, "component": components and components[0]}.get(kind, labels))
-    groups = component_names(int(colour_by.max(initial=0)) + 1) if kind == "component" else names
-    strong = {"seen": seen, "error": None if predictions is None else labels != predictions}.get(kind)
-    y = labels + np.random.default_rng(0).uniform(-0.35, 0.35, len(points)) if strip else points[:, 1]
-
-    traces = []
-    kind_of_trace = "scattergl" if len(rows) > SVG_POINTS else "scatter"
-
-    def draw(chosen: np.ndarray, name: str, marker: dict[str, Any], **more: Any) -> None:
-        if len(chosen):
-            words = [hover[i] if hover is not None else names[labels[i]] for i in chosen]
-            look = {
-                "type": kind_of_trace,
-                "mode": "markers",
-                "marker": marker,
-                "hovertemplate": "%{text}<extra></extra>",
-            }
-            at = {"x": points[chosen, 0], "y": y[chosen], "text": words, "customdata": chosen}
-            traces.append({"name": name, **at, **look, **more})
-
-    if strong is not None:
-        name = {"seen": "label not seen", "error": "right"}[kind]
-        draw(rows[~strong[rows]], name, {"color": FAINT, "size": 4})
-        rows = rows[strong[rows]]
-    present = [c for c in range(len(groups)) if (colour_by[rows] == c).any()]
-    for rings in (False, True):
-        for c in present:
-            chosen = rows[(colour_by[rows] == c) & (ringed[rows] == rings)]
-            colour = class_colour(c) if kind != "component" else _paled(class_colour(c), components[1][chosen])
-            marker = {"color": colour, "symbol": class_symbol(c), "size": 10 if rings else 5}
-            marker |= {"line": {"color": RING[dark], "width": 1.5}} if rings else {"opacity": 0.8}
-            legend = not rings or not (~ringed[rows] & (colour_by[rows] == c)).any()
-            legend = legend and (kind != "component" or len(present) <= MOST_IN_LEGEND)
-            draw(chosen, groups[c], marker, legendgroup=str(c), showlegend=bool(legend))
-    figure = go.Figure(traces)
-    figure.update_layout(
-        **_layout(dark, height, revision=revision), hovermode="closest", legend={"itemsizing": "constant"}
-    )
-    figure.update_xaxes(**_axis(dark), range=x_range)
-    figure.update_yaxes(**_axis(dark), range=y_range)
-    if strip:
-        figure.update_yaxes(range=(-0.6, len(names) - 0.4), tickvals=list(range(len(names))), ticktext=list(names))
-    elif equal:
-        figure.update_yaxes(scaleanchor="x", scaleratio=1)
-    return figure
+) -> Colouring:
+    """Points by their label ("class") or their prediction; by their label where that was seen ("seen") or where it was
+    predicted wrongly ("error"), grey otherwise; or by the "component" of the prior that is most responsible, of
+    `components`: each point's (n,) and how responsible it is (n,), the less, the greyer. Raises ValueError when what
+    the kind needs is not given."""
+    if kind == "component":
+        if components is None:
+            raise ValueError("a map by component needs components")
+        its, responsible = components
+        count = int(its.max(initial=0)) + 1
+        return Colouring(its, component_names(count), class_looks(count), responsible)
+    if kind == "prediction":
+        if predictions is None:
+            raise ValueError("a map by prediction needs predictions")
+        return Colouring(predictions, list(names), class_looks(len(names)))
+    if kind == "class":
+        return Colouring(labels, list(names), class_looks(len(names)))
+    strong = seen if kind == "seen" else None if predictions is None else labels != predictions
+    if strong is None:
+        raise ValueError(f"a map by {kind} needs {'seen' if kind == 'seen' else 'predictions'}")
+    grey = {"seen": "label not seen", "error": "right"}[kind]
+    looks = [*class_looks(len(names)), (FAINT, "circle")]
+    return Colouring(np.where(strong, labels, len(names)), [*names, grey], looks)
 
 
 def component_names(count: int) -> list[str]:
     """Names of a prior's components, counted from 1."""
     return [f"component {number}" for number in range(1, count + 1)]
-
-
-def _paled(colour: str, shares: np.ndarray) -> list[str]:
-    """A colour mixed with grey, as much of it as each share (n,) from 0 to 1 says."""
-    grey = np.array(_rgb(GREY))
-    mixed = grey + shares[:, None] * (np.array(_rgb(colour)) - grey)
-    return ["#{:02x}{:02x}{:02x}".format(*one) for one in mixed.round().astype(int).tolist()]
-
-
-def add_density(figure: "Figure", its: Any, masses: tuple[float, float], dark: bool | None = None) -> None:
-    """Draws on a map the smallest regions that hold two shares of a prior's mass (`priors.density.Regions`): of 0.5 and
-    0.9 the inner and the outer outlines. Under the points; no click answers it."""
-    outer, inner = (1 - mass for mass in sorted(masses, reverse=True))  # from outside: Plotly lays shade upon shade
-    step, ink = inner - outer, _rgb(INK[dark][0])
-    shades = [f"rgba({ink[0]},{ink[1]},{ink[2]},{opacity})" for opacity in (0, 0.07, 0.1)]
-    figure.add_contour(
-        x=its.x, y=its.y, z=1 - its.share, name="prior's density", showscale=False, hoverinfo="skip", zauto=False,
-        zmin=outer - step / 2, zmax=inner + step / 2, colorscale=[[0, shades[0]], [0.5, shades[1]], [1, shades[2]]],
-        contours={"start": outer, "end": inner, "size": step}, line={"width": 0.8, "color": INK[dark][0]},
-    )  # fmt: skip
-
-
-def add_ellipses(figure: "Figure", ellipses: Sequence[Sequence[float]], dark: bool | None = None) -> None:
-    """Draws a prior's components on a map, at one and two half axes: middle x, y, half axes a, b, angle of a, weight of
-    each. Their traces have no customdata, so a click on them is no point's."""
-    turn = np.linspace(0, 2 * np.pi, 49)
-    for sigmas, width in ((1, 1.6), (2, 0.8)) if ellipses else ():
-        x, y = [], []
-        for mx, my, a, b, angle, _ in ellipses:
-            right, up = sigmas * a * np.cos(turn), sigmas * b * np.sin(turn)
-            x += [*(mx + right * np.cos(angle) - up * np.sin(angle)), None]
-            y += [*(my + right * np.sin(angle) + up * np.cos(angle)), None]
-        line = {"color": INK[dark][0], "width": width}
-        name = f"prior, {sigmas} sigma"
-        figure.add_scatter(x=x, y=y, mode="lines", line=line, opacity=0.7, hoverinfo="skip", name=name)
 
 
 def map_image(points: np.ndarray, labels: np.ndarray, size: int = 160, radius: float = 1.4, most: int = 3_000) -> bytes:
@@ -221,7 +142,7 @@ def map_image(points: np.ndarray, labels: np.ndarray, size: int = 160, radius: f
     return out.getvalue()
 
 
-def _drawn(points: np.ndarray, first: np.ndarray, most: int = MOST_POINTS) -> np.ndarray:
+def _drawn(points: np.ndarray, first: np.ndarray, most: int) -> np.ndarray:
     """Rows to draw, in order: the finite ones; of more than `most` all of `first` that fit and an even part of the
     others."""
     rows = np.flatnonzero(np.isfinite(points).all(axis=1))

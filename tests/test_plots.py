@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from semidml import plots
-from semidml.priors.density import MASSES, regions
 
 NAMES = [f"class {i}" for i in range(10)]
 LIGHT, NIGHT = "#ffffff", "#0f141b"
@@ -89,94 +88,27 @@ def test_the_twenty_first_class_has_another_symbol():
     assert len(looks) == 120
 
 
-@pytest.mark.parametrize("n", [400, 2_000])
-def test_a_map_draws_every_point_once_with_its_row(n):
-    points, labels = cloud(n)
-    seen = np.arange(n) % 20 == 0
-    figure = plots.latent_map(points, labels, NAMES, seen=seen, x_range=(-9, 9), y_range=(-8, 8))
-    rows = np.concatenate([t.customdata for t in figure.data])
-    assert sorted(rows) == list(range(n))
-    for trace in figure.data:
-        assert np.array_equal(trace.x, points[trace.customdata, 0])
-        assert {NAMES[labels[i]] for i in trace.customdata} == {trace.name}
-        assert trace.type == ("scatter" if n <= plots.SVG_POINTS else "scattergl")
-        assert (trace.marker.size > 5) == bool(seen[trace.customdata].all())
-    assert sorted(t.name for t in figure.data if t.showlegend is not False) == NAMES
-    assert figure.layout.xaxis.range == (-9, 9) and figure.layout.yaxis.scaleanchor == "x"
-    plain(figure)
-
-
-def test_rings_are_left_out_when_most_labels_are_seen():
-    points, labels = cloud()
-    figure = plots.latent_map(points, labels, NAMES, seen=np.ones(len(points), bool))
-    assert {t.marker.size for t in figure.data} == {5}
-
-
-def test_points_that_are_not_finite_are_left_out():
-    points, labels = cloud()
-    points[3], points[7, 1] = np.nan, np.inf
-    figure = plots.latent_map(points, labels, NAMES)
-    assert not {3, 7} & {int(i) for t in figure.data for i in t.customdata}
-
-
-def test_of_many_points_all_seen_ones_are_drawn():
-    points, labels = cloud(20_000)
-    seen = np.arange(20_000) % 1_000 == 0
-    rows = np.concatenate([t.customdata for t in plots.latent_map(points, labels, NAMES, seen=seen).data])
-    assert len(set(rows)) == len(rows) == plots.MOST_POINTS and set(np.flatnonzero(seen)) <= set(rows)
-
-
-def test_errors_and_predictions_are_what_is_coloured():
-    points, labels = cloud()
-    wrong = np.arange(len(labels)) < 30
+def test_points_are_coloured_by_what_is_asked():
+    _, labels = cloud()
+    wrong, seen = np.arange(len(labels)) < 30, np.arange(len(labels)) % 7 == 0
     predicted = np.where(wrong, (labels + 1) % 10, labels)
-    grey, *coloured = plots.latent_map(points, labels, NAMES, predictions=predicted, kind="error").data
-    assert grey.name == "right" and sorted(np.concatenate([t.customdata for t in coloured])) == list(range(30))
-    for trace in plots.latent_map(points, labels, NAMES, predictions=predicted, kind="prediction").data:
-        assert {NAMES[c] for c in predicted[trace.customdata]} == {trace.name}
-    with pytest.raises(ValueError, match="needs predictions"):
-        plots.latent_map(points, labels, NAMES, kind="error")
+    its = plots.colouring("class", labels, NAMES)
+    assert (its.categories == labels).all() and its.names == NAMES and its.looks == plots.class_looks(10)
+    assert (plots.colouring("prediction", labels, NAMES, predictions=predicted).categories == predicted).all()
+    for kind, strong, grey in (("error", wrong, "right"), ("seen", seen, "label not seen")):
+        its = plots.colouring(kind, labels, NAMES, predictions=predicted, seen=seen)
+        assert (its.categories == np.where(strong, labels, 10)).all() and its.names == [*NAMES, grey]
+        assert len(its.looks) == 11 and its.looks[10][0] not in plots.CLASS_COLOURS
+    for kind in ("prediction", "error", "seen", "component"):
+        with pytest.raises(ValueError, match=f"by {kind} needs"):
+            plots.colouring(kind, labels, NAMES)
 
 
 def test_components_are_coloured_greyer_where_they_share():
-    points, labels = cloud(60)
     own, share = np.arange(60) % 3 + 4, np.linspace(0, 1, 60)
-    figure = plots.latent_map(points, labels, NAMES, components=(own, share), kind="component")
-    assert [trace.name for trace in figure.data] == ["component 5", "component 6", "component 7"]
-    for k, trace in zip((4, 5, 6), figure.data, strict=True):
-        assert (own[trace.customdata] == k).all() and len(set(trace.marker.color)) == 20
-        certain = np.array([int(plots.class_colour(k)[i : i + 2], 16) for i in (1, 3, 5)])
-        away = [
-            np.abs(np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) - certain).sum() for c in trace.marker.color
-        ]
-        assert (np.diff(away) <= 0).all(), "the more responsible, the nearer to the component's colour"
-    assert figure.data[2].marker.color[-1] == plots.class_colour(6)
-    plain(figure)
-    many = plots.latent_map(points, labels, NAMES, components=(np.arange(60), share), kind="component")
-    assert len(many.data) == 60 and not any(trace.showlegend for trace in many.data)
-    with pytest.raises(ValueError, match="needs components"):
-        plots.latent_map(points, labels, NAMES, kind="component")
-
-
-def test_a_density_lies_on_a_map_with_two_outlines_and_no_clicks():
-    points, labels = cloud()
-    figure = plots.latent_map(points, labels, NAMES)
-    its = regions(np.zeros((2, 2)), np.zeros((2, 2)), np.full(2, 0.5))
-    plots.add_density(figure, its, MASSES)
-    drawn = figure.data[-1]
-    levels = drawn.contours
-    assert sorted(1 - level for level in (levels.start, levels.end)) == pytest.approx(MASSES)
-    assert levels.start + levels.size == pytest.approx(levels.end) and np.array_equal(drawn.z, 1 - its.share)
-    assert drawn.customdata is None and drawn.hoverinfo == "skip"
-    plain(figure)
-
-
-def test_one_dimension_is_a_strip_a_class():
-    points, labels = cloud(dims=1)
-    figure = plots.latent_map(points, labels, NAMES)
-    for trace in figure.data:
-        assert np.array_equal(np.round(trace.y), labels[trace.customdata])
-    assert list(figure.layout.yaxis.ticktext) == NAMES
+    its = plots.colouring("component", np.zeros(60, int), NAMES, components=(own, share))
+    assert (its.categories == own).all() and its.names[4:] == ["component 5", "component 6", "component 7"]
+    assert (its.strength == share).all() and len(its.looks) == len(its.names) == 7
 
 
 def test_a_small_map_shows_classes_in_their_places_and_colours():
@@ -318,16 +250,3 @@ def test_an_image_grid_names_its_rows():
     assert list(figure.layout.yaxis.ticktext) == ["cat", "dog"]
     assert list(figure.layout.yaxis.tickvals) == [3.5, 12.5]  # the middle of rows of 8 pixels, one apart
     plain(figure)
-
-
-def test_components_are_drawn_where_they_lie():
-    figure = plots.latent_map(np.zeros((3, 2)), np.array([0, 1, 1]), ["a", "b"])
-    plots.add_ellipses(figure, [])
-    assert len(figure.data) == 2
-    plots.add_ellipses(figure, [[1.0, 2.0, 3.0, 0.5, np.pi / 2, 1.0]])
-    one, two = figure.data[2:]
-    for trace, sigmas in ((one, 1), (two, 2)):
-        x, y = (np.array(part[:-1], float) for part in (trace.x, trace.y))
-        assert (x.min(), x.max()) == pytest.approx((1 - 0.5 * sigmas, 1 + 0.5 * sigmas))  # its long axis points up
-        assert (y.min(), y.max()) == pytest.approx((2 - 3 * sigmas, 2 + 3 * sigmas))
-    assert one.customdata is None

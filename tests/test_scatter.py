@@ -1,6 +1,7 @@
 """What the live map is sent: every point where it is, to a 65,535th of the picture, and nothing that could run."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from semidml import scatter
 from semidml.priors.density import MASSES, regions
 
 
-def packed(points, labels, **more) -> bytes:
+def packed(points, categories, **more) -> bytes:
     n = len(points)
     given = {
         "seen": np.zeros(n, bool),
@@ -20,22 +21,26 @@ def packed(points, labels, **more) -> bytes:
         "y_range": (-2.0, 2.0),
         "words": "two classes",
     }
-    return scatter.pack(np.asarray(points, np.float32).reshape(-1, 2), np.asarray(labels, int), **given | more)
+    return scatter.pack(np.asarray(points, np.float32).reshape(-1, 2), np.asarray(categories, int), **given | more)
 
 
 def unpacked(data: bytes) -> dict:
     """The layout in the module's own words, read anew."""
     length = int.from_bytes(data[:4], "little")
     header = json.loads(data[4 : 4 + length])
-    n, at = header["n"], 4 + length
+    at = 4 + length
+    assert at % 4 == 0
+    columns = {}
+    for name, kind in header["columns"]:
+        columns[name] = np.frombuffer(data, f"<{kind}", header["n"], at)
+        at += columns[name].nbytes
     its = header["density"]
-    below = np.frombuffer(data, np.uint8, offset=at + 7 * n) / 255
-    assert at % 4 == 0 and len(below) == (its["rows"] * its["columns"] if its else 0)
-    x, y, classes = np.frombuffer(data, "<u2", 3 * n, at).reshape(3, n)
+    below = np.frombuffer(data, np.uint8, offset=at) / 255
+    assert len(below) == (its["rows"] * its["columns"] if its else 0)
     low, high = np.array(header["bounds"][:2]), np.array(header["bounds"][2:])
-    points = low + np.stack([x, y], axis=1) / 65_535 * (high - low)
+    points = low + np.stack([columns.pop("x"), columns.pop("y")], axis=1) / 65_535 * (high - low)
     header["shares"] = below.reshape(its["rows"], its["columns"]) if its else None
-    return header | {"points": points, "classes": classes, "flags": np.frombuffer(data, np.uint8, n, at + 6 * n)}
+    return header | {"points": points, **columns}
 
 
 def test_points_arrive_where_they_are():
@@ -44,15 +49,63 @@ def test_points_arrive_where_they_are():
     there = unpacked(packed(points, labels, seen=seen, test=test))
     step = (points.max(0) - points.min(0)) / 65_535
     assert (np.abs(there["points"] - points) <= 0.51 * step).all()
-    assert (there["classes"] == labels).all()
+    assert (there["category"] == labels).all()
     assert ((there["flags"] & scatter.SEEN > 0) == seen).all() and ((there["flags"] & scatter.TEST > 0) == test).all()
     assert there["view"] == [-1, -2, 1, 2]
 
 
-def test_points_that_are_not_finite_are_counted_not_sent():
+def test_points_that_are_not_finite_are_counted_and_not_drawn():
     there = unpacked(packed([[0, 0], [np.nan, 1], [2, np.inf], [4, 5]], [0, 1, 1, 1]))
-    assert there["left_out"] == 2 and there["classes"].tolist() == [0, 1]
-    assert np.allclose(there["points"], [[0, 0], [4, 5]])
+    assert there["left_out"] == 2 and ((there["flags"] & scatter.AWAY) > 0).tolist() == [False, True, True, False]
+    assert np.allclose(there["points"][[0, 3]], [[0, 0], [4, 5]])
+    assert unpacked(packed([[np.nan, 1]], [0]))["left_out"] == 1
+
+
+def test_what_the_mouse_asks_for_is_sent():
+    points = np.random.default_rng(0).normal(size=(4, 2))
+    its = {"labels": np.array([0, 1, 0, 1]), "predictions": np.array([0, 1, 1, 1]), "label_names": ["zero", "one"]}
+    more = {"errors": np.array([0, 0.1, 0.2, np.nan]), "strength": np.array([0, 0.5, 1, 1])}
+    away = np.array([False, True, False, False])
+    there = unpacked(packed(points, [0, 0, 1, 1], away=away, marked=[2], places=[[0.5, 1]], **its, **more))
+    assert there["label"].tolist() == [0, 1, 0, 1] and there["prediction"].tolist() == [0, 1, 1, 1]
+    assert there["category"].tolist() == [0, 0, 1, 1] and there["names_of_labels"] == ["zero", "one"]
+    assert np.allclose(there["error"] / 255 * there["error_unit"], [0, 0.1, 0.2, 0], atol=0.001)
+    assert there["strength"].tolist() == [0, 128, 255, 255] and there["flags"].tolist() == [0, scatter.AWAY, 0, 0]
+    assert there["left_out"] == 0 and there["marked"] == [2] and there["places"] == [[0.5, 1.0]]
+
+
+def headed(data: bytes) -> tuple[dict, bytes]:
+    length = int.from_bytes(data[:4], "little")
+    return json.loads(data[4 : 4 + length]), data[4 + length :]
+
+
+def test_a_film_holds_every_epoch():
+    clouds = [np.random.default_rng(k).normal(size=(50, 2)) * (k + 1) for k in range(3)]
+    header, rest = headed(scatter.pack_film("a", [0, 2, 5], clouds, ["", ".8", ".9"]))
+    places = np.frombuffer(rest, "<u2").reshape(3, 2, 50).transpose(0, 2, 1)
+    low, high = np.array(header["bounds"][:2]), np.array(header["bounds"][2:])
+    assert np.allclose(low + places / 65_535 * (high - low), clouds, atol=1e-3)
+    assert header["epochs"] == [0, 2, 5] and header["kind"] == "film" and header["n"] == 50
+
+
+def test_a_film_that_is_too_long_is_thinned_evenly():
+    assert scatter.thinned([0, 1, 2], 10) == [0, 1, 2]
+    kept = scatter.thinned(range(200), 70_000)
+    assert kept[0] == 0 and kept[-1] == 199 and 4 * 70_000 * len(kept) <= scatter.MOST_FILM and len(kept) == 42
+
+
+def test_images_are_sent_row_by_row_and_made_smaller_when_they_are_many():
+    images = np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5)
+    header, rest = headed(scatter.pack_images("a", images))
+    assert (np.frombuffer(rest, np.uint8).reshape(2, 4, 5, 3) == images.transpose(0, 2, 3, 1)).all()
+    assert (header["height"], header["width"], header["channels"]) == (4, 5, 3)
+    header, rest = headed(scatter.pack_images("a", np.zeros((1000, 3, 224, 224), np.uint8)))
+    assert len(rest) <= scatter.MOST_IMAGES and header["height"] == header["width"] == 56
+
+
+def test_a_lattice_is_sent_with_its_box():
+    header, rest = headed(scatter.pack_lattice("a", (0, 1, 2, 3), np.full((6, 8, 1), 7, np.uint8)))
+    assert header["box"] == [0, 1, 2, 3] and (header["height"], header["width"]) == (6, 8) and set(rest) == {7}
 
 
 @pytest.mark.parametrize("points", [[], [[3.0, 3.0]], [[3.0, 3.0], [3.0, 3.0]]])
@@ -72,7 +125,9 @@ def test_a_density_arrives_below_the_points():
 
 
 def test_the_program_draws_the_version_that_is_packed():
-    assert f"const VERSION = {scatter.VERSION};" in scatter.javascript()
+    program = scatter.javascript()
+    for name in ("VERSION", "SEEN", "TEST", "AWAY"):
+        assert f"const {name} = {getattr(scatter, name)};" in program
 
 
 def test_a_move_is_read():
@@ -93,7 +148,37 @@ def test_a_move_of_another_mixture_is_refused():
         scatter.middles_of({"move": 1, "middles": [[0, 0]]}, 4)
 
 
-def test_the_program_is_our_own_and_writes_names_as_text():
-    program = scatter.javascript()
-    assert "innerHTML" not in program and "eval(" not in program and "import " not in program.split("\n", 12)[-1]
-    assert "http" not in program + scatter.css()
+def test_what_a_map_sends_is_read():
+    assert scatter.asked_of({"x": 1, "y": "2.5", "point": 3}) == (1.0, 2.5, 3)
+    assert scatter.region_of({"points": [5, 1, 1, 99, -1]}, 10) == [1, 5]
+    assert scatter.line_of({"ends": [[0, 1], [2, 3]]}) == ((0, 1), (2, 3))
+    assert scatter.box_of({"box": [0, 1, 2, 3], "width": 600, "height": 400}) == ((0, 1, 2, 3), 600, 400)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        None,
+        {},
+        [],
+        5,
+        {"x": "a", "y": 1, "point": 0},
+        {"x": float("nan"), "y": 1, "point": 0},
+        {"points": 3},
+        {"points": ["a"]},
+        {"ends": [[1, 2]]},
+        {"ends": [[1, 2], [3]]},
+        {"box": [1, 0, 0, 1], "width": 1, "height": 1},
+        {"box": [0, 0, 1, 1], "width": 1e9, "height": 1},
+    ],
+)
+def test_what_a_map_would_not_send_is_refused(sent):
+    for read in (scatter.asked_of, lambda it: scatter.region_of(it, 5), scatter.line_of, scatter.box_of):
+        with pytest.raises(ValueError, match="the map has sent a"):
+            read(sent)
+
+
+@pytest.mark.parametrize("program", [scatter.javascript(), scatter.store_javascript()])
+def test_the_program_is_one_and_our_own_and_writes_names_as_text(program):
+    assert "innerHTML" not in program and "eval(" not in program and "http" not in program + scatter.css()
+    assert not re.search(r"^import ", program, re.MULTILINE) and program.count("export default") == 1

@@ -4,16 +4,24 @@
 
 `map.js` beside this file draws what `pack` packs. Both know this layout, little endian:
 
-    uint32      bytes of the header, a multiple of four
-    header      JSON, filled up with spaces; `version` says which layout this is
-    uint16 (n)  x, in 65,535ths of the header's bounds; then uint16 (n) y, then uint16 (n) class, then uint8 (n) flags
-    uint8       where the header's `density` is not null: its rows x columns, from the lowest row up, in 255ths
+    uint32   bytes of the header, a multiple of four
+    header   JSON, filled up with spaces; `version` says which layout this is
+    columns  of the n points, one after the other, as the header's `columns` names them: x and y in 65,535ths of the
+             header's bounds, category, label, prediction as uint16; flags, strength, error as uint8
+    uint8    where the header's `density` is not null: its rows x columns, from the lowest row up, in 255ths
 
-A map whose components can be moved sends the trigger value `moved`, {"move": its number, "middles": [[x, y], ...]},
-each time that one was dropped; `middles_of` reads it.
+What belongs to a run and not to one frame of it goes to a component that draws nothing (STORE, `store_javascript`) and
+is found there by every map of that run: `pack_images`, `pack_film`, `pack_lattice`.
+
+A map sends trigger values: `moved` {"move": its number, "middles": [[x, y], ...]} when a component was dropped
+(`middles_of` reads it), `asked` {"x", "y", "point"} for a click (`asked_of`), `region` {"points"} for a box or lasso
+(`region_of`), `line` {"ends": [[x, y], [x, y]]} (`line_of`), `epoch` for a scrubber that rests, `seen` {"box": [x0, y0,
+x1, y1], "width", "height" in pixels} where it shows a lattice (`box_of`).
 """
 
 import json
+import math
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -21,16 +29,19 @@ from typing import Any
 
 import numpy as np
 
-VERSION = 2
-NAME = "semidml_map"
+VERSION = 3
+NAME, STORE = "semidml_map", "semidml_store"
 HTML = '<div class="map"></div>'
-SEEN, TEST = 1, 2  # flags of a point
+SEEN, TEST, AWAY = 1, 2, 4  # flags of a point
 FINE = 65_535
+TOOLS = ("pick", "region", "line")
+MOST_FILM = 12_000_000  # bytes of a film; of more epochs an even part is sent
+MOST_IMAGES = 12_000_000  # bytes of the images shown at the mouse
 
 
 def pack(
     points: np.ndarray,
-    labels: np.ndarray,
+    categories: np.ndarray,
     *,
     seen: np.ndarray,
     test: np.ndarray,
@@ -40,57 +51,150 @@ def pack(
     y_range: tuple[float, float],
     words: str,
     images: bool = True,
+    labels: np.ndarray | None = None,
+    label_names: Sequence[str] | None = None,
+    predictions: np.ndarray | None = None,
+    strength: np.ndarray | None = None,
+    errors: np.ndarray | None = None,
+    away: np.ndarray | None = None,
     ellipses: Sequence[Sequence[float]] = (),
     movable: bool = False,
     moves: int = 0,
     modes: Sequence[Sequence[float]] = (),
     density: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
     masses: Sequence[float] = (),
+    marked: Sequence[int] = (),
+    places: Sequence[Sequence[float]] = (),
+    tools: Sequence[str] = (),
+    shade: bool = False,
+    lattice: bool = False,
+    link: str = "",
+    images_of: str = "",
     run: str = "",
     epoch: int = 0,
     dark: bool | None = None,
 ) -> bytes:
-    """Points (n, 2) of the plane with their classes (n,) as the bytes that `map.js` draws.
+    """Points (n, 2) of the plane with their categories (n,) as the bytes that `map.js` draws.
 
-    seen, test: (n,) bool, whether the label is seen and whether the image is a test image. names, looks: of each class
-    its name (drawn as text, never as HTML) and its (colour, shape). x_range, y_range: what the map shows at first,
-    with equal scales. words: the map in a sentence, for those who don't see it. images: whether each point is one, of
-    which the map tells its split. ellipses: drawn at one and two times their half axes: middle x, y, half axes a, b,
-    angle of a in radians, weight 0 to 1; if they are movable, by mouse, touch or keys, `moves` is the number of the
-    last move that they show. modes: crosses, x and y of each. density: of a prior, as `priors.density.Regions`: x
-    (columns,), y (rows,), shares (rows, columns); the regions that hold each of `masses` lie faintly under the points.
-    With another run or other classes the visitor's zoom is dropped; dark is only sent so that another theme means a new
-    drawing. Points that are not finite are left out; the header's `left_out` counts them."""
+    seen, test: (n,) bool, whether the label is seen and whether the image is a test image. names, looks: of each
+    category its name (drawn as text, never as HTML) and its (colour, shape). x_range, y_range: what the map shows at
+    first, with equal scales. words: the map in a sentence, for those who don't see it.
+
+    For the words at the mouse: images, whether each point is one, of which the map tells its split; labels (n,) with
+    label_names, where categories are not the classes; predictions (n,); errors (n,), of reconstruction. images_of:
+    whose images (`pack_images`) are shown. strength: (n,) 0 to 1, how much of its category's colour a point has, grey
+    otherwise. away: (n,) bool, points that are not drawn.
+
+    ellipses: drawn at one and two times their half axes: middle x, y, half axes a, b, angle of a in radians, weight 0
+    to 1; if they are movable, by mouse, touch or keys, `moves` is the number of the last move that they show. modes:
+    crosses, x and y of each. density: of a prior, as `priors.density.Regions`: x (columns,), y (rows,), shares (rows,
+    columns); the regions that hold each of `masses` lie faintly under the points.
+
+    marked: points that are chosen: one is ringed, of more the others are paled. places: x and y of places that are
+    chosen. tools: what the page listens to, of TOOLS. shade: whether places without data are hatched. lattice: whether
+    decoded places (`pack_lattice`) lie under the points. Maps with the same `link` share zoom and choices; with another
+    run the zoom is dropped; dark is only sent so that another theme means a new drawing.
+
+    Points that are not finite are not drawn; the header's `left_out` counts them."""
     finite = np.isfinite(points).all(axis=1)
-    points, labels = points[finite].astype(np.float64), labels[finite]
-    low, high = (points.min(axis=0), points.max(axis=0)) if len(points) else (np.zeros(2), np.ones(2))
-    extent = np.maximum(high - low, 1e-12)
-    place = np.round((points - low) / extent * FINE).astype("<u2")
-    flags = SEEN * seen[finite].astype(np.uint8) + TEST * test[finite].astype(np.uint8)
+    flags = SEEN * seen.astype(np.uint8) + TEST * test.astype(np.uint8)
+    flags += AWAY * (~finite if away is None else ~finite | away).astype(np.uint8)
+    place, bounds = _fine(np.where(finite[:, None], points, np.nan))
+    columns = [("x", "u2", place[:, 0]), ("y", "u2", place[:, 1]), ("category", "u2", categories)]
+    columns += [(name, "u2", its) for name, its in (("label", labels), ("prediction", predictions)) if its is not None]
+    columns += [("flags", "u1", flags)]
+    unit = 1.0
+    if strength is not None:
+        columns += [("strength", "u1", np.round(255 * np.clip(strength, 0, 1)))]
+    if errors is not None:
+        unit = float(np.nanmax(errors, initial=1e-12))
+        columns += [("error", "u1", np.round(255 * np.nan_to_num(errors) / unit))]
     header = {
-        "version": VERSION,
         "n": len(points),
         "left_out": int((~finite).sum()),
-        "bounds": [*low.tolist(), *(low + extent).tolist()],
+        "bounds": bounds,
+        "columns": [[name, kind] for name, kind, _ in columns],
         "view": [x_range[0], y_range[0], x_range[1], y_range[1]],
         "names": list(names),
         "looks": [list(look) for look in looks],
+        "names_of_labels": list(label_names or names),
         "words": words,
         "images": images,
-        "ellipses": [[float(value) for value in ellipse] for ellipse in ellipses],
+        "images_of": images_of,
+        "error_unit": unit,
+        "ellipses": _floats(ellipses),
         "movable": movable,
         "moves": moves,
-        "modes": [[float(value) for value in mode] for mode in modes],
+        "modes": _floats(modes),
         "density": None if density is None else _grid(density[0], density[1], masses),
+        "marked": [int(i) for i in marked],
+        "places": _floats(places),
+        "tools": list(tools),
+        "shade": shade,
+        "lattice": lattice,
+        "link": link,
         "run": run,
         "epoch": epoch,
         "dark": dark,
     }
-    text = json.dumps(header, allow_nan=False).encode()
+    parts = [np.asarray(its).astype(f"<{kind}").tobytes() for _, kind, its in columns]
+    if density is not None:
+        parts += [np.round(255 * density[2]).astype(np.uint8).tobytes()]
+    return _headed(header, *parts)
+
+
+def pack_images(run: str, images: np.ndarray) -> bytes:
+    """Images uint8 (n, C, H, W), C 1 or 3, of a run's points in their order, for the mouse; at most MOST_IMAGES bytes:
+    larger ones are thinned to every other pixel until they fit."""
+    while images.size > MOST_IMAGES and min(images.shape[2:]) > 1:
+        images = images[:, :, ::2, ::2]
+    n, channels, height, width = images.shape
+    header = {"kind": "images", "run": run, "n": n, "height": height, "width": width, "channels": channels}
+    return _headed(header, np.ascontiguousarray(images.transpose(0, 2, 3, 1)).tobytes())
+
+
+def pack_film(run: str, epochs: Sequence[int], clouds: Sequence[np.ndarray], scores: Sequence[str]) -> bytes:
+    """A run's points (n, 2) at each of its epochs, with a few words on each epoch. `thinned` says which epochs fit."""
+    place, bounds = _fine(np.concatenate(clouds))
+    n = len(clouds[0])
+    header = {"kind": "film", "run": run, "n": n, "epochs": list(epochs), "scores": list(scores), "bounds": bounds}
+    return _headed(header, place.reshape(len(epochs), n, 2).transpose(0, 2, 1).astype("<u2").tobytes())
+
+
+def thinned(epochs: Sequence[int], n: int) -> list[int]:
+    """Of a run's epochs with n points an even part that fits into MOST_FILM, with the first and the last."""
+    most = max(2, MOST_FILM // (4 * max(1, n)))
+    if len(epochs) <= most:
+        return list(epochs)
+    return [epochs[i] for i in np.unique(np.linspace(0, len(epochs) - 1, most).round().astype(int))]
+
+
+def pack_lattice(run: str, box: Sequence[float], picture: np.ndarray) -> bytes:
+    """A picture uint8 (height, width, C), C 1 or 3, of what is decoded in the box x0, y0, x1, y1 of the map."""
+    height, width, channels = picture.shape
+    header = {"kind": "lattice", "run": run, "box": [float(edge) for edge in box]}
+    header |= {"height": height, "width": width, "channels": channels}
+    return _headed(header, np.ascontiguousarray(picture).tobytes())
+
+
+def _headed(header: dict[str, Any], *parts: bytes) -> bytes:
+    text = json.dumps({"version": VERSION, **header}, allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
-    columns = (place[:, 0], place[:, 1], labels.astype("<u2"), flags)
-    below = b"" if density is None else np.round(255 * density[2]).astype(np.uint8).tobytes()
-    return len(text).to_bytes(4, "little") + text + b"".join(column.tobytes() for column in columns) + below
+    return len(text).to_bytes(4, "little") + text + b"".join(parts)
+
+
+def _fine(points: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """(places (n, 2) in 65,535ths of the bounds, the bounds x0, y0, x1, y1); NaN lies at 0."""
+    points = points.astype(np.float64)
+    there = points[np.isfinite(points).all(axis=1)]
+    low, high = (there.min(axis=0), there.max(axis=0)) if len(there) else (np.zeros(2), np.ones(2))
+    extent = np.maximum(high - low, 1e-12)
+    place = np.nan_to_num(np.round((points - low) / extent * FINE))
+    return place, [*low.tolist(), *(low + extent).tolist()]
+
+
+def _floats(rows: Sequence[Sequence[float]]) -> list[list[float]]:
+    return [[float(value) for value in row] for row in rows]
 
 
 def _grid(x: np.ndarray, y: np.ndarray, masses: Sequence[float]) -> dict[str, object]:
@@ -110,10 +214,87 @@ def middles_of(moved: Any, count: int) -> tuple[int, list[tuple[float, float]]]:
     return move, middles
 
 
+def asked_of(sent: Any) -> tuple[float, float, int]:
+    """(x, y, number of the point there or -1) of a click. Raises ValueError for anything else."""
+    try:
+        (x, y), point = _place([sent["x"], sent["y"]]), int(sent["point"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise ValueError("the map has sent a click that cannot be read") from None
+    return x, y, point
+
+
+def region_of(sent: Any, count: int) -> list[int]:
+    """Which of `count` points were chosen by a box or lasso. Raises ValueError for anything else."""
+    try:
+        return sorted({int(i) for i in sent["points"] if 0 <= int(i) < count})
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise ValueError("the map has sent a region that cannot be read") from None
+
+
+def line_of(sent: Any) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The two ends of a line. Raises ValueError for anything else."""
+    try:
+        first, last = sent["ends"]
+        return _place(first), _place(last)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise ValueError("the map has sent a line that cannot be read") from None
+
+
+def box_of(sent: Any) -> tuple[tuple[float, float, float, float], float, float]:
+    """(x0, y0, x1, y1 that a map shows, its width and height in pixels). Raises ValueError for anything else."""
+    try:
+        (x0, y0), (x1, y1) = _place(sent["box"][:2]), _place(sent["box"][2:])
+        width, height = _place([sent["width"], sent["height"]])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise ValueError("the map has sent a view that cannot be read") from None
+    if not (x0 < x1 and y0 < y1 and 0 < width < 20_000 and 0 < height < 20_000):
+        raise ValueError("the map has sent a view without an inside")
+    return (x0, y0, x1, y1), width, height
+
+
+def _place(sent: Any) -> tuple[float, float]:
+    x, y = (float(value) for value in sent)
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise ValueError("not finite")
+    return x, y
+
+
 @cache
 def javascript() -> str:
-    """The component's program."""
-    return (Path(__file__).parent / "map.js").read_text()
+    """The map's program, whole."""
+    return _bundle("map")
+
+
+@cache
+def store_javascript() -> str:
+    """The program of the component that draws nothing and keeps what belongs to a run."""
+    return _bundle("store")
+
+
+def _bundle(entry: str) -> str:
+    """A module and all that it imports as one: an inline module of a Streamlit component cannot import from beside
+    itself. Each imported module becomes a function that is called once and gives its exports."""
+    done: dict[str, str] = {}
+
+    def named(name: str) -> str:
+        text = (Path(__file__).parent / f"{name}.js").read_text()
+
+        def imported(match: re.Match[str]) -> str:
+            if match[2] not in done:
+                done[match[2]] = _closed(named(match[2]))
+            return f"const {match[1]} = {match[2]}Module;"
+
+        return re.sub(r'^import (\{.*?\}) from "\./(\w+)\.js";', imported, text, flags=re.MULTILINE | re.DOTALL)
+
+    last = named(entry)
+    return "\n".join([*(f"const {name}Module = {text}" for name, text in done.items()), last])
+
+
+def _closed(module: str) -> str:
+    module = re.sub(r"^export default ", "", module, flags=re.MULTILINE)
+    names = re.findall(r"^export (?:const|function|class) (\w+)", module, flags=re.MULTILINE)
+    module = re.sub(r"^export ", "", module, flags=re.MULTILINE)
+    return f"(() => {{\n{module}\nreturn {{ {', '.join(names)} }};\n}})();"
 
 
 @cache

@@ -821,14 +821,25 @@ def chart(key: str, state: Hashable, draw: Callable[[], Any]) -> None:
     st.plotly_chart(drawn[key][1], key=f"chart {key}", config=PLOTLY, theme=None)
 
 
-def live_map(packed: bytes, key: str, on_moved: Callable[[Any], None] | None = None) -> None:
-    """The map that the browser draws from what `scatter.pack` packed; `on_moved` takes what it sends when a component
-    was moved, for `scatter.middles_of`."""
+def live_map(packed: bytes, key: str, **listeners: Callable[[Any], None]) -> None:
+    """The map that the browser draws from what `scatter.pack` packed. A listener by the name of what the map sends,
+    `moved` or `asked`, takes what it has sent; see `scatter`."""
     from semidml import scatter
 
+    def heard(name: str) -> Callable[[], None]:
+        return lambda: listeners[name](st.session_state[key][name])
+
     draw = st.components.v2.component(scatter.NAME, html=scatter.HTML, css=scatter.css(), js=scatter.javascript())
-    listen = {} if on_moved is None else {"on_moved_change": lambda: on_moved(st.session_state[key]["moved"])}
-    draw(data=packed, key=key, **listen)
+    draw(data=packed, key=key, **{f"on_{name}_change": heard(name) for name in listeners})
+
+
+def for_maps(packed: bytes, key: str) -> None:
+    """Sends what belongs to a run and not to one frame of it to the maps of this page: images, a film, a lattice."""
+    from semidml import scatter
+
+    st.components.v2.component(scatter.STORE, html="", js=scatter.store_javascript())(
+        data=packed, key=key, height="content"
+    )
 
 
 def run_map(

@@ -1,0 +1,144 @@
+// What mouse, touch and keys do on the map: pan, zoom, pick, box, lasso, line.
+
+import { add } from "./paint.js";
+
+const STILL = 4; // pixels within which a press is a click
+const KEYS = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
+const TOOLS = {
+  move: ["\u2725", "Move the map by dragging"],
+  box: ["\u25ad", "Box: drag over points to choose them"],
+  lasso: ["\u223d", "Lasso: draw around points to choose them"],
+  line: ["\u2571", "Line: drag from one place to another to see what lies between them"],
+};
+
+export class Gestures {
+  constructor(map, canvas, bar) {
+    this.map = map;
+    this.canvas = canvas;
+    this.bar = bar;
+    this.pointers = new Map();
+    canvas.tabIndex = 0;
+    canvas.onpointerdown = (event) => this.down(event);
+    canvas.onpointermove = (event) => this.moved(event);
+    canvas.onpointerup = (event) => this.up(event, true);
+    canvas.onpointercancel = (event) => this.up(event, false);
+    canvas.onpointerleave = () => map.point(-1);
+    canvas.ondblclick = () => map.look(null);
+    canvas.onkeydown = (event) => this.key(event);
+    canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+  }
+
+  /** A button for each tool that the page listens to. */
+  show(frame) {
+    const known = frame.tools.join();
+    if (known === this.known) return;
+    this.known = known;
+    this.map.tool = "move";
+    this.bar.replaceChildren();
+    const offered = [...(frame.tools.includes("region") ? ["box", "lasso"] : []), ...(frame.tools.includes("line") ? ["line"] : [])];
+    const button = (sign, words, act) => {
+      const it = add(this.bar, "button");
+      it.type = "button";
+      it.textContent = sign;
+      it.title = words;
+      it.setAttribute("aria-label", words);
+      it.onclick = act;
+      return it;
+    };
+    for (const name of offered.length ? ["move", ...offered] : []) {
+      button(...TOOLS[name], () => this.take(name)).tool = name;
+    }
+    button("+", "Zoom in", () => this.map.zoomMiddle(1.5));
+    button("\u2212", "Zoom out", () => this.map.zoomMiddle(1 / 1.5));
+    button("\u2922", "Show everything", () => this.map.look(null));
+    this.take("move");
+  }
+
+  take(name) {
+    this.map.tool = name;
+    for (const button of this.bar.children) if (button.tool) button.setAttribute("aria-pressed", button.tool === name);
+    this.canvas.dataset.tool = name;
+  }
+
+  down(event) {
+    if (event.button !== 0) return;
+    this.pointers.set(event.pointerId, event);
+    this.canvas.setPointerCapture(event.pointerId);
+    this.start = this.pointers.size === 1 ? event : null; // two fingers never click
+    if (this.map.tool !== "move") this.map.sketch = this.pointers.size === 1 ? [this.map.at(event)] : null;
+  }
+
+  moved(event) {
+    const before = this.pointers.get(event.pointerId);
+    if (!before) return this.map.point(this.map.nearest(event), event);
+    this.pointers.set(event.pointerId, event);
+    if (this.pointers.size === 1) {
+      if (this.map.tool !== "move") return this.sketched(event);
+      return this.map.pan(event.clientX - before.clientX, event.clientY - before.clientY);
+    }
+    const other = [...this.pointers.values()].find((pointer) => pointer.pointerId !== event.pointerId);
+    const apart = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY) || 1;
+    return this.map.zoom(apart(event) / apart(before), event.offsetX, event.offsetY);
+  }
+
+  sketched(event) {
+    const { sketch, tool } = this.map;
+    if (!sketch) return;
+    const here = this.map.at(event);
+    const [x0, y0] = sketch[0];
+    if (tool === "lasso") sketch.push(here);
+    else this.map.sketch = tool === "line" ? [sketch[0], here] : [[x0, y0], [here[0], y0], here, [x0, here[1]]];
+    this.map.draw();
+  }
+
+  up(event, meant) {
+    this.pointers.delete(event.pointerId);
+    const still = this.start && Math.hypot(event.clientX - this.start.clientX, event.clientY - this.start.clientY) < STILL;
+    const drawn = this.map.sketch;
+    if (meant && still) {
+      this.map.sketch = null;
+      this.map.pick(event);
+    } else if (meant && this.map.tool !== "move" && drawn?.length > 1) this.map.sketched(drawn);
+    this.start = null;
+  }
+
+  key(event) {
+    const along = KEYS[event.key];
+    const act = along
+      ? () => this.map.pan(...along)
+      : {
+          "+": () => this.map.zoomMiddle(1.25),
+          "=": () => this.map.zoomMiddle(1.25),
+          "-": () => this.map.zoomMiddle(0.8),
+          0: () => this.map.look(null),
+          Escape: () => this.map.letGo(),
+        }[event.key];
+    if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation(); // the page has keys of its own
+    act();
+  }
+
+  wheel(event) {
+    if (!event.ctrlKey) return; // the page scrolls
+    event.preventDefault();
+    this.map.zoom(Math.exp(-event.deltaY / 200), event.offsetX, event.offsetY);
+  }
+}
+
+/** The points among `candidates` that lie within a polygon: even-odd rule. */
+export function within(polygon, cloud, candidates) {
+  const found = [];
+  const [low, high] = [0, 1].map((axis) => polygon.map((corner) => corner[axis])).map((its) => [Math.min(...its), Math.max(...its)]);
+  for (const i of candidates) {
+    const [x, y] = [cloud.x[i], cloud.y[i]];
+    if (x < low[0] || x > low[1] || y < high[0] || y > high[1]) continue;
+    let inside = false;
+    for (let a = 0, b = polygon.length - 1; a < polygon.length; b = a++) {
+      const [[xa, ya], [xb, yb]] = [polygon[a], polygon[b]];
+      if (ya > y !== yb > y && x < ((xb - xa) * (y - ya)) / (yb - ya) + xa) inside = !inside;
+    }
+    if (inside) found.push(i);
+  }
+  return found;
+}

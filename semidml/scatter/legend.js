@@ -1,0 +1,73 @@
+// The legend, which hides and solos categories, and a table of them for those who don't see the map.
+
+import { picture } from "./points.js";
+import { add } from "./paint.js";
+
+export class Legend {
+  constructor(map, root, table) {
+    this.map = map;
+    this.root = root;
+    this.table = table;
+    this.hidden = new Set();
+  }
+
+  show(frame) {
+    const count = new Uint32Array(Math.max(1, frame.names.length));
+    for (let i = 0; i < frame.n; i++) if (!this.map.isAway(i)) count[frame.category[i]] += 1;
+    this.count = count;
+    const known = JSON.stringify([frame.names, frame.looks, [...count].map((number) => number > 0)]);
+    if (known !== this.known) this.make(frame, known);
+    this.tabulate(frame);
+    this.mark();
+  }
+
+  make(frame, known) {
+    const names = JSON.stringify([frame.run, frame.names]);
+    if (names !== this.names) this.hidden.clear();
+    [this.known, this.names] = [known, names];
+    this.root.replaceChildren();
+    const present = frame.names.map((_, number) => number).filter((number) => this.count[number]);
+    for (const number of present) {
+      const button = add(this.root, "button");
+      button.type = "button";
+      button.title = `${frame.names[number]}: click hides it, double click leaves it alone`;
+      button.append(picture(frame.looks[number], 8, window.devicePixelRatio || 1));
+      add(button, "span").textContent = frame.names[number];
+      button.onclick = () => {
+        if (!this.hidden.delete(number)) this.hidden.add(number);
+        this.map.hide(this.hidden);
+      };
+      button.ondblclick = () => {
+        const alone = present.length - 1 === this.hidden.size && !this.hidden.has(number);
+        this.hidden = new Set(alone ? [] : present.filter((other) => other !== number));
+        this.map.hide(this.hidden);
+      };
+      button.number = number;
+    }
+  }
+
+  mark() {
+    for (const button of this.root.children) button.setAttribute("aria-pressed", !this.hidden.has(button.number));
+  }
+
+  /** Category, number of points and middle of each, as text. */
+  tabulate(frame) {
+    const { x, y } = this.map.cloud;
+    const sums = frame.names.map(() => [0, 0]);
+    for (let i = 0; i < frame.n; i++) {
+      if (this.map.isAway(i)) continue;
+      sums[frame.category[i]][0] += x[i];
+      sums[frame.category[i]][1] += y[i];
+    }
+    this.table.replaceChildren();
+    add(this.table, "caption").textContent = frame.words;
+    const line = (kind, cells) => {
+      const row = add(this.table, "tr");
+      for (const cell of cells) add(row, kind).textContent = cell;
+    };
+    line("th", ["on the map", "points", "mean x", "mean y"]);
+    frame.names.forEach((name, i) => {
+      if (this.count[i]) line("td", [name, this.count[i], ...sums[i].map((sum) => (sum / this.count[i]).toFixed(2))]);
+    });
+  }
+}
