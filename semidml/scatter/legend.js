@@ -15,7 +15,7 @@ export class Legend {
     const count = new Uint32Array(Math.max(1, frame.names.length));
     for (let i = 0; i < frame.n; i++) if (!this.map.isAway(i)) count[frame.category[i]] += 1;
     this.count = count;
-    const known = JSON.stringify([frame.names, frame.looks, [...count].map((number) => number > 0)]);
+    const known = JSON.stringify([frame.run, frame.names, frame.looks, [...count].map((number) => number > 0)]);
     if (known !== this.known) this.make(frame, known);
     this.tabulate(frame);
     this.mark();

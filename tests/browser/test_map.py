@@ -1,0 +1,334 @@
+"""The map alone, in a page without Streamlit: what it draws, what it tells, what it does not run."""
+
+import base64
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from semidml import scatter
+
+LOOKS = [("#3377cc", "circle"), ("#ffcc00", "square"), ("#aa2200", "triangle-up")]
+SETUP = """async ([program, store, css]) => {
+    document.body.innerHTML = '<div id="a" style="width: 700px"></div><div id="b" style="width: 700px"></div>';
+    const style = document.createElement('style');
+    style.textContent = css + ':root {--st-text-color: rgb(28, 36, 48)}';
+    document.head.append(style);
+    const load = (text) => import(URL.createObjectURL(new Blob([text], {type: 'text/javascript'})));
+    window.draw = (await load(program)).default;
+    window.store = (await load(store)).default;
+    window.told = [];
+    window.bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    window.show = (id, text) => {
+        const parentElement = document.getElementById(id);
+        parentElement.firstChild ?? parentElement.insertAdjacentHTML('beforeend', '<div class="map"></div>');
+        const setTriggerValue = (name, value) => told.push([id, name, value]);
+        draw({data: bytes(text), parentElement, setTriggerValue});
+        return parentElement.firstChild.map;
+    };
+}"""
+PIXELS = """(canvas, [x, y, w, h]) => {
+    const copy = document.createElement('canvas');
+    [copy.width, copy.height] = [canvas.width, canvas.height];
+    const draw = copy.getContext('2d', {willReadFrequently: true});
+    draw.drawImage(canvas, 0, 0);
+    return [...draw.getImageData(x, y, w, h).data];
+}"""
+
+
+@pytest.fixture
+def bare(browser) -> Page:
+    """A page with the map's program and room for two maps; fails if it threw."""
+    context = browser.new_context(viewport={"width": 800, "height": 1050})
+    tab = context.new_page()
+    thrown: list[str] = []
+    tab.on("pageerror", lambda error: thrown.append(str(error)))
+    tab.evaluate(SETUP, [scatter.javascript(), scatter.store_javascript(), scatter.css()])
+    yield tab
+    context.close()
+    assert not thrown
+
+
+def packed(points: object, categories: object, **more: object) -> bytes:
+    points = np.asarray(points, np.float32).reshape(-1, 2)
+    none = np.zeros(len(points), bool)
+    given = {"seen": none, "test": none, "names": ["a", "b", "c"], "looks": LOOKS, "run": "r", "words": "a map"}
+    given |= {"x_range": (-1.0, 1.0), "y_range": (-1.0, 1.0), "tools": scatter.TOOLS}
+    return scatter.pack(points, np.asarray(categories, int), **given | more)
+
+
+def show(page: Page, data: bytes, at: str = "a") -> None:
+    page.evaluate("([id, text]) => void show(id, text)", [at, base64.b64encode(data).decode()])
+    page.wait_for_function("id => document.querySelector(`#${id} canvas[data-gliding=false]`)", arg=at)
+
+
+def told(page: Page, name: str) -> list:
+    return [value for _, its, value in page.evaluate("told") if its == name]
+
+
+def place(page: Page, point: int, at: str = "a") -> tuple[float, float]:
+    """Where a point is on the screen."""
+    return tuple(
+        page.evaluate(
+            """([id, i]) => {
+                const map = document.querySelector(`#${id} .map`).map, its = map.window(), [x, y] = map.placeOf(i);
+                const box = map.over.getBoundingClientRect();
+                return [box.x + 40 + (x - its.left) * its.scale, box.y + (its.top - y) * its.scale];
+            }""",
+            [at, point],
+        )
+    )
+
+
+def over(page: Page, at: str = "a") -> object:
+    return page.locator(f"#{at} canvas[data-drawn]")
+
+
+def colour_at(page: Page, point: int) -> tuple[int, ...]:
+    """The colour of the layer of points where a point is, whatever draws it; read in the frame in which it is drawn."""
+    script = """([id, i, pixels]) => {
+        const map = document.querySelector(`#${id} .map`).map, its = map.window(), [x, y] = map.placeOf(i);
+        map.paint();
+        const at = [(x - its.left) * its.scale, (its.top - y) * its.scale].map(Math.round);
+        return eval(pixels)(map.canvas, [...at, 1, 1]);
+    }"""
+    return tuple(page.evaluate(script, ["a", point, PIXELS]))
+
+
+FOUR = [[-0.5, -0.5], [0.5, 0.5], [-0.5, 0.5], [0.5, -0.5]]
+
+
+def test_points_are_drawn_where_they_are_in_their_colours(bare: Page) -> None:
+    show(bare, packed(FOUR, [0, 1, 2, 0]))
+    assert over(bare).get_attribute("data-drawn-by") == "webgl"
+    for point, category in enumerate([0, 1, 2, 0]):
+        colour = [int(LOOKS[category][0][k : k + 2], 16) for k in (1, 3, 5)]
+        assert np.allclose(colour_at(bare, point)[:3], colour, atol=40), point
+    assert bare.locator("#a .legend button").all_inner_texts() == ["a", "b", "c"]
+    assert bare.locator("#a table td").all_inner_texts()[:4] == ["a", "2", "0.00", "-0.50"]
+    expect(bare.get_by_role("img", name="a map")).to_have_count(1)
+
+
+def test_lost_webgl_is_replaced_and_the_sample_is_said(bare: Page) -> None:
+    n = 20_000
+    points = np.random.default_rng(0).uniform(-1, 1, (n, 2))
+    show(bare, packed(np.concatenate([FOUR, points]), [0, 1, 2, 0] + [1] * n, seen=np.arange(n + 4) < 4))
+    bare.evaluate("document.querySelector('#a .map').map.points.gl.getExtension('WEBGL_lose_context').loseContext()")
+    expect(over(bare)).to_have_attribute("data-drawn-by", "canvas")
+    expect(bare.locator("#a .note")).to_have_text("5,000 of 20,004 points are drawn: there is no WebGL here")
+    assert sum(colour_at(bare, 0)) > 0  # a point with a seen label is among them
+
+
+def test_a_click_a_box_a_lasso_and_a_line_are_told(bare: Page) -> None:
+    show(bare, packed(FOUR, [0, 1, 2, 0]))
+    bare.mouse.click(*place(bare, 1))
+    x, y = place(bare, 0)
+    bare.mouse.click(x, y - 60)
+    first, empty = told(bare, "asked")
+    assert first["point"] == 1 and np.allclose([first["x"], first["y"]], 0.5, atol=0.02)
+    assert empty["point"] == -1 and empty["x"] == pytest.approx(-0.5, abs=0.02) and empty["y"] > -0.45
+
+    left = [place(bare, 0), place(bare, 2)]  # lower left, upper left
+    for tool in ("Box", "Lasso"):
+        bare.get_by_role("button", name=tool).first.click()
+        path = [(left[1][0] - 30, left[1][1] - 30), (left[1][0] + 30, left[1][1] - 30)]
+        path += [(left[0][0] + 30, left[0][1] + 30)] + ([(left[0][0] - 30, left[0][1] + 30)] if tool == "Lasso" else [])
+        bare.mouse.move(*path[0])
+        bare.mouse.down()
+        for corner in path[1:]:
+            bare.mouse.move(*corner, steps=4)
+        bare.mouse.up()
+    assert [sorted(its["points"]) for its in told(bare, "region")] == [[0, 2], [0, 2]]
+    over(bare).press("Escape")
+    assert told(bare, "region")[-1]["points"] == []
+
+    bare.get_by_role("button", name="Line").first.click()
+    bare.mouse.move(*place(bare, 0))
+    bare.mouse.down()
+    bare.mouse.move(*place(bare, 1), steps=4)
+    bare.mouse.up()
+    assert np.allclose(told(bare, "line")[0]["ends"], [[-0.5, -0.5], [0.5, 0.5]], atol=0.02)
+
+
+def test_zoom_and_hidden_classes_survive_new_points_and_another_run_forgets(bare: Page) -> None:
+    show(bare, packed(FOUR, [0, 1, 2, 0]))
+    span = "document.querySelector('#a .map').map.window().scale"
+    whole = bare.evaluate(span)
+    over(bare).press("+")
+    over(bare).press("ArrowLeft")
+    bare.get_by_role("button", name="b", exact=True).click()
+    zoomed = bare.evaluate(span)
+    assert zoomed == pytest.approx(1.25 * whole) and over(bare).get_attribute("data-shown") == "4"
+    bare.wait_for_function("document.querySelector('#a canvas[data-shown=\"3\"]')")
+    show(bare, packed(np.array(FOUR) * 0.9, [0, 1, 2, 0], epoch=1))
+    assert bare.evaluate(span) == zoomed and over(bare).get_attribute("data-shown") == "3"
+    bare.get_by_role("button", name="a", exact=True).dblclick()  # alone
+    bare.wait_for_function("document.querySelector('#a canvas[data-shown=\"2\"]')")
+    over(bare).dblclick(position={"x": 300, "y": 40})
+    assert bare.evaluate(span) == whole
+    bare.keyboard.down("Control")
+    bare.mouse.wheel(0, -200)
+    bare.keyboard.up("Control")
+    assert bare.evaluate(span) > whole
+    show(bare, packed(FOUR, [0, 1, 2, 0], run="another"))
+    assert bare.evaluate(span) == whole and over(bare).get_attribute("data-shown") == "4"
+
+
+def test_two_fingers_zoom(bare: Page) -> None:
+    show(bare, packed(FOUR, [0, 1, 2, 0]))
+    bare.evaluate(
+        """() => {
+            const canvas = document.querySelector('#a canvas[data-drawn]');
+            canvas.setPointerCapture = () => {};
+            const send = (type, pointerId, clientX) => canvas.dispatchEvent(new PointerEvent(
+                type, {pointerId, clientX, clientY: 200, button: 0, pointerType: 'touch', bubbles: true}));
+            send('pointerdown', 1, 300); send('pointerdown', 2, 400);
+            send('pointermove', 2, 500); send('pointerup', 1, 300); send('pointerup', 2, 500);
+        }"""
+    )
+    its = "document.querySelector('#a .map').map"
+    assert bare.evaluate(f"{its}.window().scale / {its}.fitted().scale") == pytest.approx(2)
+    assert told(bare, "asked") == []
+
+
+def test_points_glide_unless_less_motion_is_wanted(bare: Page) -> None:
+    show(bare, packed(FOUR, [0, 1, 2, 0]))
+    there = "([i]) => document.querySelector('#a .map').map.placeOf(i)[0]"
+    new = base64.b64encode(packed(np.add(FOUR, [0.4, 0]), [0, 1, 2, 0], epoch=1)).decode()
+    bare.evaluate("text => void show('a', text)", new)
+    assert bare.evaluate(there, [0]) < 0.1  # on its way from -0.5 to -0.1
+    bare.wait_for_function("document.querySelector('#a canvas[data-gliding=false][data-epoch=\"1\"]')")
+    assert bare.evaluate(there, [0]) == pytest.approx(-0.1, abs=1e-3)
+    bare.emulate_media(reduced_motion="reduce")
+    bare.evaluate("text => void show('a', text)", base64.b64encode(packed(FOUR, [0, 1, 2, 0], epoch=2)).decode())
+    assert bare.evaluate(there, [0]) == pytest.approx(-0.5, abs=1e-3)
+
+
+def grey(value: int) -> np.ndarray:
+    return np.full((1, 6, 6), value, np.uint8)
+
+
+def test_the_image_at_the_mouse_is_the_points_own_after_filtering_and_scrubbing(bare: Page) -> None:
+    labels, predicted = np.array([0, 1, 2, 0]), np.array([0, 2, 2, 0])
+    images = np.stack([grey(value) for value in (10, 80, 150, 220)])
+    clouds = [np.array(FOUR), -np.array(FOUR) * 0.8]
+    more = {"predictions": predicted, "images_of": "r", "test": np.array([False, True, False, False])}
+    bare.evaluate("text => store({data: bytes(text)})", base64.b64encode(scatter.pack_images("r", images)).decode())
+    film = base64.b64encode(scatter.pack_film("r", [0, 3], clouds, ["", "kNN 90 %"])).decode()
+
+    def seen(point: int) -> tuple[str, int]:
+        bare.mouse.move(5, 5)
+        bare.mouse.move(*place(bare, point))
+        expect(bare.locator("#a .tip")).to_be_visible()
+        return bare.locator("#a .tip").inner_text(), bare.locator("#a .tip canvas").evaluate(PIXELS, [2, 2, 1, 1])[0]
+
+    show(bare, packed(FOUR, labels, **more))
+    assert seen(1) == ("b · predicted c · test image", 80)
+    assert seen(3) == ("a · predicted right · training image, label not seen", 220)
+    away = np.array([True, False, False, True])  # filtered by rows, and by the legend
+    show(bare, packed(FOUR, labels, away=away, **more))
+    bare.get_by_role("button", name="b", exact=True).click()
+    assert seen(2)[1] == 150
+    bare.mouse.move(*place(bare, 0))
+    expect(bare.locator("#a .tip")).to_be_hidden()
+
+    bare.evaluate("text => store({data: bytes(text)})", film)
+    expect(bare.locator("#a .film")).to_be_visible()
+    expect(bare.locator("#a .film span")).to_have_text("epoch 0 of 3")
+    bare.get_by_role("button", name="One epoch on").click()
+    expect(bare.locator("#a .film span")).to_have_text("epoch 3 of 3 · kNN 90 %")
+    bare.wait_for_function("document.querySelector('#a canvas[data-gliding=false][data-epoch=\"3\"]')")
+    bare.wait_for_function("told.some(([, name]) => name === 'epoch')")
+    assert told(bare, "epoch") == [3]
+    assert seen(2)[1] == 150 and bare.evaluate("document.querySelector('#a .map').map.placeOf(2)[0]") > 0.3
+
+
+def test_a_film_plays_and_stays_ahead_of_the_page(bare: Page) -> None:
+    clouds = [np.array(FOUR) * (1 - k / 8) for k in range(5)]
+    film = scatter.pack_film("r", range(5), clouds, [""] * 5)
+    show(bare, packed(clouds[4], [0, 1, 2, 0], epoch=4, marked=[1]))
+    bare.evaluate("text => store({data: bytes(text)})", base64.b64encode(film).decode())
+    bare.get_by_role("button", name="Play").click()
+    expect(bare.locator("#a .film span")).to_have_text("epoch 2 of 4")
+    bare.evaluate("text => void show('a', text)", base64.b64encode(packed(clouds[4], [0, 1, 2, 0], epoch=4)).decode())
+    assert int(bare.locator("#a .film input").input_value()) >= 2  # the page's own frame does not take it back
+    expect(bare.locator("#a .film span")).to_have_text("epoch 4 of 4")
+    expect(bare.get_by_role("button", name="Play")).to_be_visible()
+    bare.wait_for_function("told.some(([, name]) => name === 'epoch')")
+    assert told(bare, "epoch") == [4]
+
+
+def test_linked_maps_share_zoom_choices_and_the_mouse(bare: Page) -> None:
+    show(bare, packed(FOUR, [0, 1, 2, 0], link="x"))
+    show(bare, packed(np.array(FOUR) * 10, [0, 1, 2, 0], run="s", link="x", x_range=(-10, 10), y_range=(-10, 10)), "b")
+    over(bare).press("+")
+    nearer = "id => (its => its.window().scale / its.fitted().scale)(document.querySelector(`#${id} .map`).map)"
+    assert bare.evaluate(nearer, "b") == pytest.approx(bare.evaluate(nearer, "a")) == pytest.approx(1.25)
+    bare.locator("#b").get_by_role("button", name="b", exact=True).click()
+    bare.wait_for_function("document.querySelector('#a canvas[data-shown=\"3\"]')")
+    bare.mouse.move(*place(bare, 2))
+    assert bare.evaluate("document.querySelector('#b .map').map.marked()") == [2]
+    assert bare.evaluate("document.querySelector('#a .map').map.marked()") == []
+
+
+def test_a_lattice_lies_under_the_points_and_asks_for_what_is_seen(bare: Page) -> None:
+    show(bare, packed(FOUR, [0, 1, 2, 0], lattice=True))
+    bare.wait_for_function("told.some(([, name]) => name === 'seen')")
+    box, *_ = scatter.box_of(told(bare, "seen")[-1])
+    assert box[0] <= -1 and box[2] >= 1
+    picture = np.full((8, 8, 1), 200, np.uint8)
+    data = scatter.pack_lattice("r", box, picture)
+    bare.evaluate("text => store({data: bytes(text)})", base64.b64encode(data).decode())
+    x, y = place(bare, 0)
+    corner = over(bare).bounding_box()
+    spot = [round(x - corner["x"]) + 40, round(y - corner["y"]), 1, 1]
+    under = bare.locator("#a .room > canvas").first
+    bare.wait_for_timeout(200)
+    assert under.evaluate(PIXELS, spot)[:3] == [200, 200, 200]
+    over(bare).press("+")
+    bare.wait_for_function("told.filter(([, name]) => name === 'seen').length === 2")
+    assert scatter.box_of(told(bare, "seen")[-1])[0][0] > box[0]
+
+
+def test_a_label_is_text_whatever_it_says(bare: Page) -> None:
+    evil = "<img src=x onerror=window.ran=1>"
+    show(bare, packed(FOUR, [0, 1, 2, 0], names=[evil, "b", "c"], words=evil))
+    bare.mouse.move(*place(bare, 0))
+    expect(bare.locator("#a .tip")).to_contain_text(evil)
+    assert bare.locator("#a .legend").inner_text().startswith(evil)
+    bare.wait_for_timeout(300)
+    assert bare.evaluate("window.ran") is None and bare.locator("#a img").count() == 0
+
+
+@pytest.mark.parametrize("n", [0, 1, 2_000_000])
+def test_any_number_of_points(bare: Page, n: int) -> None:
+    points = np.random.default_rng(0).uniform(-1, 1, (n, 2)).astype(np.float32)
+    show(bare, packed(points, np.arange(n) % 3))
+    assert over(bare).get_attribute("data-drawn") == str(n)
+    if n:
+        bare.mouse.move(*place(bare, n - 1))
+        expect(bare.locator("#a .tip")).to_be_visible()
+
+
+def test_points_that_are_not_finite_are_counted_and_said(bare: Page) -> None:
+    show(bare, packed([*FOUR, [np.nan, 0], [np.inf, 1]], [0, 1, 2, 0, 1, 1]))
+    assert over(bare).get_attribute("data-drawn") == "4" and over(bare).get_attribute("data-shown") == "4"
+    expect(bare.locator("#a .note")).to_have_text("2 points are not finite and not drawn")
+
+
+def test_a_map_that_is_gone_is_forgotten(bare: Page) -> None:
+    show(bare, packed(FOUR, [0, 1, 2, 0]))
+    left: Callable[[], int] = lambda: bare.evaluate("semidmlKept.maps.size")  # noqa: E731
+    assert left() == 1
+    bare.evaluate("() => { const its = document.querySelector('#a .map').map; its.root.remove(); its.close(); }")
+    assert left() == 0
+
+
+def test_bytes_of_another_version_are_refused(bare: Page) -> None:
+    header = json.dumps({"version": 1}).encode()
+    header += b" " * (-len(header) % 4)
+    text = base64.b64encode(len(header).to_bytes(4, "little") + header).decode()
+    said = bare.evaluate("text => { try { show('b', text) } catch (error) { return error.message } }", text)
+    assert said == f"the map draws version {scatter.VERSION}, got 1"
