@@ -11,25 +11,19 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-PLACE = """(row) => {
-    const plot = document.querySelector('.js-plotly-plot'), frame = plot?._fullLayout, size = frame?._size;
-    for (const trace of plot?._fullData ?? []) for (let i = 0; i < trace.x.length; i++)
-        if (trace.customdata[i] === row)
-            return [frame.xaxis.l2p(trace.x[i]) + size.l, frame.yaxis.l2p(trace.y[i]) + size.t];
-    return null;
+PLACE = """(root, row) => {
+    const its = root.map.window(), [x, y] = root.map.placeOf(row), box = root.map.over.getBoundingClientRect();
+    return [box.x + 40 + (x - its.left) * its.scale, box.y + (its.top - y) * its.scale];
 }"""
-MARKED = """() => document.querySelector('.js-plotly-plot')._fullData
-    .flatMap(trace => Array.from(trace.selectedpoints || [], i => trace.customdata[i]))"""
-INSIDE = """(except) => {
-    const plot = document.querySelector('.js-plotly-plot'), frame = plot._fullLayout, all = [];
-    for (const trace of plot._fullData) for (let i = 0; i < trace.x.length; i++)
-        all.push([frame.xaxis.l2p(trace.x[i]), frame.yaxis.l2p(trace.y[i]), trace.customdata[i]]);
+INSIDE = """(root, except) => {
+    const map = root.map, its = map.window(), {x, y} = map.cloud;
+    const all = Array.from(x, (_, i) => [(x[i] - its.left) * its.scale, (its.top - y[i]) * its.scale, i]);
     const within = (at, most) => at > 40 && at < most - 40;
-    const seen = all.filter(p => p[2] !== except && within(p[0], frame._size.w) && within(p[1], frame._size.h));
+    const seen = all.filter(p => p[2] !== except && within(p[0], its.width) && within(p[1], its.height));
     const room = p => Math.min(...all.filter(q => q !== p).map(q => Math.hypot(p[0] - q[0], p[1] - q[1])));
     return seen.reduce((best, p) => room(p) > room(best) ? p : best)[2];
 }"""  # the row of the point that is farthest from others among those that the zoomed map shows
-SPAN = "() => document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range"
+MARKED = "root => root.map.frame.marked"
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +49,13 @@ def opened(page: Page, run: str) -> None:
     page.goto(f"/Explore?run={run}", wait_until="domcontentloaded")
     expect(page.get_by_role("heading", name="Explore", exact=True).first).to_be_visible()
     expect(page.get_by_text(re.compile(r"1,797 points")).first).to_be_visible()
-    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    expect(page.locator("canvas[data-drawn='1797'][data-gliding='false']").first).to_be_visible()
     settled(page)
 
 
 def settled(page: Page) -> None:
     page.wait_for_timeout(300)
     page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget], [data-testid=stSkeleton]')")
-    page.wait_for_function("document.querySelector('.js-plotly-plot')?._fullData?.length > 1")
 
 
 def option(page: Page, name: str) -> Locator:
@@ -70,15 +63,17 @@ def option(page: Page, name: str) -> Locator:
     return page.get_by_test_id("stButtonGroup").get_by_text(name, exact=True)
 
 
-def traces(page: Page) -> list[str]:
-    return page.evaluate("document.querySelector('.js-plotly-plot')._fullData.map(trace => trace.name)")
+def the_map(page: Page) -> Locator:
+    return page.locator(".map").first
+
+
+def legend(page: Page) -> list[str]:
+    return page.locator(".map .legend button").all_inner_texts()
 
 
 def click_point(page: Page, row: int) -> None:
-    box, place = page.locator(".js-plotly-plot").first.bounding_box(), page.evaluate(PLACE, row)
-    page.mouse.move(box["x"] + place[0], box["y"] + place[1])
-    page.wait_for_timeout(200)
-    page.mouse.click(box["x"] + place[0], box["y"] + place[1])
+    the_map(page).scroll_into_view_if_needed()
+    page.mouse.click(*the_map(page).evaluate(PLACE, row))
 
 
 def open_menu(page: Page) -> None:
@@ -109,44 +104,106 @@ def test_a_click_on_a_point_answers_and_keeps_the_zoom(page: Page, trained) -> N
     expect(page.get_by_text(re.compile(rf"{split} row {rows['row'][row]:,}, its label")).first).to_be_visible()
     expect(page.get_by_text("reconstruction", exact=True).first).to_be_visible()
     settled(page)
-    assert page.evaluate(MARKED) == [row]
+    assert the_map(page).evaluate(MARKED) == [row]
     images = page.get_by_test_id("stImage").locator("img")
     expect(images).to_have_count(12)  # itself, its reconstruction, two times five neighbours
     assert images.first.evaluate("image => image.naturalWidth") >= 136
 
-    box = page.locator(".js-plotly-plot").first.bounding_box()
-    page.mouse.move(box["x"] + 150, box["y"] + 150)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 450, box["y"] + 450, steps=4)
-    page.mouse.up()
-    page.wait_for_timeout(500)
-    zoomed, other = page.evaluate(SPAN), page.evaluate(INSIDE, row)
+    for _ in range(3):
+        page.get_by_role("button", name="Zoom in").click()
+    zoomed = the_map(page).evaluate("root => root.map.window()")
+    other = the_map(page).evaluate(INSIDE, row)
     click_point(page, other)
     split = ("Training", "Test")[rows["split"][other]]
     expect(page.get_by_text(re.compile(rf"{split} row {rows['row'][other]:,}, its label")).first).to_be_visible()
     settled(page)
-    assert page.evaluate(SPAN) == zoomed
-    page.wait_for_function(f"JSON.stringify(({MARKED})()) === '[{other}]'")
+    assert the_map(page).evaluate("root => root.map.window()") == zoomed
+    assert the_map(page).evaluate(MARKED) == [other]
+
+
+def test_an_empty_place_a_region_and_a_line_answer(page: Page, trained) -> None:
+    opened(page, "explore-plane")
+    corner = the_map(page).locator("canvas[data-drawn]").bounding_box()
+    page.mouse.click(corner["x"] + 48, corner["y"] + 8)  # the outermost corner, where no point lies
+    expect(page.get_by_text(re.compile("^The place ")).first).to_be_visible()
+    expect(page.get_by_text("Far from all data: what is decoded here rests on nothing.").first).to_be_visible()
+    expect(page.get_by_text("decoded", exact=True).first).to_be_visible()
+
+    page.get_by_role("button", name="Box").click()
+    page.mouse.move(corner["x"] + 45, corner["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(corner["x"] + corner["width"] - 5, corner["y"] + corner["height"] - 27, steps=4)
+    page.mouse.up()
+    chosen = page.get_by_text(re.compile(r"^[\d,]+ points chosen$")).first
+    expect(chosen).to_be_visible()
+    count = int(chosen.inner_text().split()[0].replace(",", ""))
+    assert 1_700 < count <= 1_797  # the outermost lie beyond what the map shows at first
+    with page.expect_download() as download:
+        page.get_by_role("button", name="These points (.csv)").click()
+    assert len(download.value.path().read_text().splitlines()) == count + 1
+    page.get_by_role("button", name="Let go").click()
+    expect(chosen).to_have_count(0)
+
+    page.get_by_role("button", name="Line").click()
+    page.mouse.move(corner["x"] + 100, corner["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(corner["x"] + 300, corner["y"] + 300, steps=4)
+    page.mouse.up()
+    expect(page.get_by_alt_text("places along the line, decoded").first).to_be_visible()
+
+
+def test_decoded_places_lie_under_the_points(page: Page, trained) -> None:
+    opened(page, "explore-plane")
+    page.get_by_text("Decoded places", exact=True).click()
+    box = "root => root.map.lattice?.box.map(edge => edge.toFixed(3)).join()"
+    expect(the_map(page)).to_be_visible()
+    for _ in range(600):
+        if before := the_map(page).evaluate(box):
+            break
+        page.wait_for_timeout(100)
+    page.get_by_role("button", name="Zoom in").click()
+    for _ in range(600):
+        if (after := the_map(page).evaluate(box)) != before:
+            break
+        page.wait_for_timeout(100)
+    assert after and before and float(after.split(",")[0]) > float(before.split(",")[0])
+
+
+def test_the_image_at_the_mouse_is_the_points_own(page: Page, trained) -> None:
+    from sklearn.datasets import load_digits
+
+    opened(page, "explore-plane")
+    row, rows = lonely(trained, "explore-plane"), np.load(trained / "explore-plane" / "rows.npz")
+    page.wait_for_function("globalThis.semidmlKept?.images.size > 0")
+    page.mouse.move(*the_map(page).evaluate(PLACE, row))
+    expect(page.locator(".map .tip").first).to_be_visible()
+    drawn = page.locator(".map .tip canvas").first.evaluate(
+        "it => [...it.getContext('2d').getImageData(0, 0, 8, 8).data].filter((_, i) => i % 4 === 0)"
+    )
+    images = (load_digits().images * 255 / 16).round().astype(int).reshape(-1, 64)
+    same = np.flatnonzero((np.abs(images - drawn) <= 1).all(1))
+    assert len(same) >= 1 and rows["labels"][row] in load_digits().target[same]
+    expect(page.locator(".map .tip").first).to_contain_text(f"{rows['labels'][row]} · predicted")
 
 
 def test_colours_rows_and_epochs_redraw_the_map(page: Page, trained) -> None:
     opened(page, "explore-plane")
-    assert "0" in traces(page) and "right" not in traces(page)
+    assert legend(page) == [str(digit) for digit in range(10)]
     option(page, "Error").click()
-    page.wait_for_function(
-        "document.querySelector('.js-plotly-plot')?._fullData?.some(trace => trace.name === 'right')"
-    )
+    expect(page.locator(".map .legend button", has_text="right").first).to_be_visible()
     option(page, "Seen or hidden").click()
-    page.wait_for_function(
-        "document.querySelector('.js-plotly-plot')?._fullData?.some(trace => trace.name === 'label not seen')"
-    )
+    expect(page.locator(".map .legend button", has_text="label not seen").first).to_be_visible()
     option(page, "Test").click()
     expect(page.get_by_text(re.compile("^500 points: 500 test rows")).first).to_be_visible()
+    expect(page.locator("canvas[data-shown='500']").first).to_be_visible()
     option(page, "Both").click()
-    before = page.evaluate(PLACE, 0)
-    page.get_by_role("slider", name="Epoch").press("Home")
-    old = json.dumps(before, separators=(",", ":"))
-    page.wait_for_function(f"(place => place && JSON.stringify(place) !== '{old}')(({PLACE})(0))")
+    expect(page.locator("canvas[data-shown='1797']").first).to_be_visible()
+    option(page, "Confusion").click()
+    expect(page.get_by_text(re.compile("^After epoch 3:")).first).to_be_visible()
+    page.get_by_role("slider", name="Epoch on the map").press("Home")
+    expect(page.locator("canvas[data-epoch='0']").first).to_be_visible()
+    expect(page.get_by_text(re.compile("^After epoch 0:")).first).to_be_visible()  # what lies below follows
+    expect(page.locator(".map .film span").first).to_have_text(re.compile("epoch 0 of 3"))
 
 
 def test_four_dimensions_are_projected(page: Page, trained) -> None:
