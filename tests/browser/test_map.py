@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -160,7 +161,7 @@ def test_zoom_and_hidden_classes_survive_new_points_and_another_run_forgets(bare
     over(bare).press("ArrowLeft")
     bare.get_by_role("button", name="b", exact=True).click()
     zoomed = bare.evaluate(span)
-    assert zoomed == pytest.approx(1.25 * whole) and over(bare).get_attribute("data-shown") == "4"
+    assert zoomed == pytest.approx(1.25 * whole)
     bare.wait_for_function("document.querySelector('#a canvas[data-shown=\"3\"]')")
     show(bare, packed(np.array(FOUR) * 0.9, [0, 1, 2, 0], epoch=1))
     assert bare.evaluate(span) == zoomed and over(bare).get_attribute("data-shown") == "3"
@@ -246,18 +247,18 @@ def test_the_image_at_the_mouse_is_the_points_own_after_filtering_and_scrubbing(
 
 
 def test_a_film_plays_and_stays_ahead_of_the_page(bare: Page) -> None:
-    clouds = [np.array(FOUR) * (1 - k / 8) for k in range(5)]
-    film = scatter.pack_film("r", range(5), clouds, [""] * 5)
-    show(bare, packed(clouds[4], [0, 1, 2, 0], epoch=4, marked=[1]))
+    clouds = [np.array(FOUR) * (1 - k / 20) for k in range(13)]
+    film = scatter.pack_film("r", range(13), clouds, [""] * 13)
+    show(bare, packed(clouds[12], [0, 1, 2, 0], epoch=12, marked=[1]))
     bare.evaluate("text => store({data: bytes(text)})", base64.b64encode(film).decode())
     bare.get_by_role("button", name="Play").click()
-    expect(bare.locator("#a .film span")).to_have_text("epoch 2 of 4")
-    bare.evaluate("text => void show('a', text)", base64.b64encode(packed(clouds[4], [0, 1, 2, 0], epoch=4)).decode())
-    assert int(bare.locator("#a .film input").input_value()) >= 2  # the page's own frame does not take it back
-    expect(bare.locator("#a .film span")).to_have_text("epoch 4 of 4")
+    expect(bare.locator("#a .film span")).to_have_text(re.compile("epoch [1-9] of 12"))
+    bare.evaluate("text => void show('a', text)", base64.b64encode(packed(clouds[12], [0, 1, 2, 0], epoch=12)).decode())
+    assert 1 <= int(bare.locator("#a .film input").input_value()) < 12  # the page's own frame does not take it there
+    expect(bare.locator("#a .film span")).to_have_text("epoch 12 of 12")
     expect(bare.get_by_role("button", name="Play")).to_be_visible()
     bare.wait_for_function("told.some(([, name]) => name === 'epoch')")
-    assert told(bare, "epoch") == [4]
+    assert told(bare, "epoch") == [12]
 
 
 def test_linked_maps_share_zoom_choices_and_the_mouse(bare: Page) -> None:
