@@ -14,9 +14,13 @@ import { CanvasPoints, context, GlPoints } from "./points.js";
 import { filmOf, imagesOf, latticeOf, maps } from "./store.js";
 
 const NEAR = 9; // pixels at which the mouse finds a point
-const GLIDE = 450; // milliseconds
+const GLIDE = 350; // milliseconds
 const MOST_RINGED = 20_000; // more are not worth a ring
-const PATIENT = 300_000; // points of which only a part is drawn while the map moves
+const STRIDE = 16; // the order in which many points are drawn: any first part of it is an even one
+const AT_FIRST = 15_000; // points that are drawn while they move, before it is known what the machine can do
+const LEAST = 3000; // points that are drawn of many while the map moves, however slow the machine
+const SLOW = 22; // milliseconds between two frames above which fewer points are drawn while the map moves
+const QUICK = 17.5; // and below which more are
 const REST = 180; // milliseconds without a move after which all are drawn
 const SETTLED = 300; // and after which the page is told what the map shows
 const CELLS = 72; // of the grid that knows where data are, along the longer side
@@ -37,6 +41,9 @@ class LiveMap {
     this.moves = 0; // the last move of a component that was told
     this.moving = false; // one is made now
     this.pointed = -1;
+    this.pace = null; // the share of points that this machine can draw while they move
+    this.slowest = 0; // milliseconds between two frames of a movement, lately
+    this.version = 0; // of what the points are, beside where they are seen from
     this.shown = ""; // what the page knows of the places that are shown
     this.room = add(root, "div", "room");
     this.under = add(this.room, "canvas");
@@ -133,6 +140,7 @@ class LiveMap {
     const glides = from && milliseconds > 0 && !this.calm.matches && differ(from, cloud);
     this.glide = glides ? { from, start: performance.now(), milliseconds } : null;
     this.points.move(cloud, glides ? from : null);
+    this.version += 1;
     this.draw();
   }
 
@@ -171,14 +179,14 @@ class LiveMap {
     return this.isAway(i) || this.legend.hidden.has(this.frame.category[i]);
   }
 
-  /** Which points are drawn; those that matter come last and are ringed. Beyond PATIENT an even part comes first. */
+  /** Which points are drawn; those that matter come last and are ringed. */
   order() {
     const { frame } = this;
     const ringed = (i) => (this.region ? this.region.has(i) : this.few && (frame.flags[i] & SEEN) !== 0);
     const indices = new Uint32Array(frame.n);
     const large = [];
     const hide = this.legend.hidden.size > 0;
-    const stride = frame.n > PATIENT ? 7 : 1;
+    const stride = frame.n > 2 * LEAST ? STRIDE : 1;
     const rings = this.region ? this.region.size > 0 : this.few && frame.flags.some((flag) => flag & SEEN);
     let count = 0;
     for (let first = 0; first < stride; first++) {
@@ -190,6 +198,8 @@ class LiveMap {
     }
     indices.set(large, count);
     this.count = count + large.length;
+    this.pace ??= Math.min(1, AT_FIRST / Math.max(1, this.count));
+    this.version += 1;
     const words = [this.points.order(indices.subarray(0, this.count), large.length)];
     if (frame.left_out) words.push(`${frame.left_out.toLocaleString("en")} points are not finite and not drawn`);
     this.note.textContent = words.filter(Boolean).join(" · ");
@@ -250,10 +260,21 @@ class LiveMap {
   draw() {
     if (this.waiting) return;
     this.waiting = true;
-    requestAnimationFrame(() => {
+    requestAnimationFrame((now) => {
       this.waiting = false;
+      this.keepPace(now);
       this.paint();
     });
+  }
+
+  /** Fewer points while they move on a machine that cannot draw them all in time, as one without a GPU. */
+  keepPace(now) {
+    const moves = this.glide !== null || this.busy;
+    const took = now - this.beat;
+    this.beat = moves ? now : NaN;
+    this.slowest = Math.max(took || 0, 0.9 * this.slowest);
+    if (took > SLOW) this.pace = Math.max(this.pace * Math.max(0.3, QUICK / took), LEAST / Math.max(LEAST, this.count));
+    else if (took < QUICK) this.pace = Math.min(1, this.pace * 1.03);
   }
 
   paint() {
@@ -277,21 +298,29 @@ class LiveMap {
     sized(this.over, width, height);
     this.layer(this.over, ratio, (draw) => over(draw, this, width, height));
     sized(this.canvas, width - LEFT, height - EDGE);
-    this.points.draw(this.window(), this.looks(part, ratio));
+    const look = this.looks(part, ratio);
+    const seen = JSON.stringify([this.window(), look, this.version]);
+    if (seen !== this.seen) this.points.draw(this.window(), look);
+    this.seen = seen;
     this.handles.place();
     if (part >= 1) this.glide = null;
     else this.draw();
-    Object.assign(this.over.dataset, {
+    this.say({
       drawn: frame.n - frame.left_out,
       shown: this.count,
       epoch: this.epoch,
       components: frame.ellipses.length,
       regions: frame.regions.length,
-      marked: frame.marked.length,
       gliding: part < 1,
       ahead: this.ahead || this.moving,
     });
-    this.root.dataset.view = this.view ? "moved" : "whole";
+  }
+
+  /** What is drawn, for whoever looks at the page's elements. */
+  say(state) {
+    for (const [name, value] of Object.entries(state)) {
+      if (this.over.dataset[name] !== String(value)) this.over.dataset[name] = value;
+    }
   }
 
   layer(canvas, ratio, paint) {
@@ -315,7 +344,7 @@ class LiveMap {
       ring: this.region ? Math.min(8, size * nearer) : Math.min(14, 2 * Math.max(size, 4) * nearer),
       ringed: !this.region,
       opacity: this.region ? 0.25 : Math.min(0.9, Math.max(0.5, size / 5)),
-      share: this.count > PATIENT && this.busy ? 1 / 7 : 1,
+      share: part < 1 || this.busy ? this.pace : 1,
     };
   }
 
@@ -365,7 +394,7 @@ class LiveMap {
     this.view = view;
     this.busy = true;
     clearTimeout(this.restTimer);
-    this.restTimer = setTimeout(() => this.rested(), REST);
+    this.restTimer = setTimeout(() => this.rested(), Math.max(REST, 3 * this.slowest)); // a slow frame is no rest
     this.draw();
     if (told) return;
     const whole = this.fitted();

@@ -12,7 +12,7 @@ const ROW = 1024; // categories in a row of the table of colours
 const VERTEX = `#version 300 es
 in float fromX, fromY, toX, toY, category, strength;
 uniform vec2 corner, room;
-uniform float scale, part, size, ratio;
+uniform float scale, part, size, ratio, tiny;
 uniform highp sampler2D looks;
 flat out vec3 colour;
 flat out float shape, radius;
@@ -25,7 +25,7 @@ void main() {
   colour = mix(vec3(0.55), its.rgb, strength);
   shape = its.a * 255.0;
   radius = size * ratio / 2.0;
-  gl_PointSize = size * ratio * 1.25 + 1.5;
+  gl_PointSize = tiny > 0.5 ? size * ratio : size * ratio * 1.25 + 1.5;
 }`;
 
 const FRAGMENT = `#version 300 es
@@ -157,7 +157,7 @@ export class GlPoints {
       gl.uniform1f(uniforms.size, size);
       gl.uniform1f(uniforms.ring, ringed && look.ringed ? 1 : 0);
       gl.uniform1f(uniforms.opacity, ringed ? 1 : look.opacity);
-      gl.uniform1f(uniforms.tiny, size * look.ratio < 2 ? 1 : 0);
+      gl.uniform1f(uniforms.tiny, size * look.ratio <= 2 ? 1 : 0);
       gl.drawElements(gl.POINTS, ringed ? count : Math.ceil(count * look.share), gl.UNSIGNED_INT, 4 * first);
     }
   }

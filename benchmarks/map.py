@@ -1,0 +1,216 @@
+"""The live map against Plotly's, in Chromium: frames a second while its points are replaced each second.
+
+    python benchmarks/map.py [--quick] [--readme]
+
+Serves a page of its own (this file, run by Streamlit) with clouds of ten classes that turn. Needs playwright (PyPI) and
+a Chromium, as the browser tests do; WebGL is drawn by software where there is no GPU.
+"""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from statistics import median
+
+import numpy as np
+from common import ROOT, arguments, machine, markdown, report
+
+FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking"]
+FLAGS += ["--js-flags=--expose-gc", "--enable-precise-memory-info"]
+SECONDS, POINTS, MANY = 20, 70_000, 1_000_000
+WATCH = """seconds => new Promise(done => {
+    const long = [], beats = [];
+    const observer = new PerformanceObserver(list => list.getEntries().forEach(it => long.push(it.duration)));
+    observer.observe({entryTypes: ['longtask']});
+    const began = performance.now();
+    const beat = now => {
+        beats.push(now);
+        if (now - began < 1000 * seconds) return requestAnimationFrame(beat);
+        observer.disconnect();
+        done({fps: (beats.length - 1) / (beats.at(-1) - beats[0]) * 1000, long});
+    };
+    requestAnimationFrame(beat);
+})"""
+HEAP = "() => { gc(); return performance.memory.usedJSHeapSize / 1e6; }"
+EPOCH = "root => Number(root.map.over.dataset.epoch)"
+PAN = """(root, seconds) => new Promise(done => {
+    const map = root.map, beats = [];
+    const step = now => {
+        beats.push(now);
+        map.pan(3 * Math.sin(now / 300), 3 * Math.cos(now / 300));
+        if (now - beats[0] < 1000 * seconds) return requestAnimationFrame(step);
+        done((beats.length - 1) / (beats.at(-1) - beats[0]) * 1000);
+    };
+    requestAnimationFrame(step);
+})"""
+HOVER = """(root, times) => {
+    const canvas = root.map.over, box = canvas.getBoundingClientRect(), took = [];
+    for (let i = 0; i < times; i++) {
+        const at = {clientX: box.x + 60 + Math.random() * (box.width - 80), clientY: box.y + 10 + Math.random() * 400};
+        const began = performance.now();
+        canvas.dispatchEvent(new PointerEvent('pointermove', at));
+        took.push(performance.now() - began);
+    }
+    return took;
+}"""
+
+
+# ---- the page
+
+
+@cache
+def cloud(n: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, n)
+    middles = 4 * np.stack([np.cos(np.arange(10) * 0.628), np.sin(np.arange(10) * 0.628)], axis=1)
+    return (middles[labels] + rng.normal(size=(n, 2))).astype(np.float32), labels
+
+
+def turned(n: int, epoch: int) -> np.ndarray:
+    c, s = np.cos(0.2 * epoch), np.sin(0.2 * epoch)
+    return cloud(n)[0] @ np.array([[c, -s], [s, c]], np.float32)
+
+
+def serve() -> None:
+    """The page: ?kind=map or plotly, ?n=, ?still=1 to keep the points."""
+    import streamlit as st
+
+    from semidml import plots, scatter, ui
+
+    st.set_page_config(layout="wide")
+    kind, n, still = st.query_params["kind"], int(st.query_params["n"]), "still" in st.query_params
+
+    @st.fragment(run_every=None if still else 1.0)
+    def draw() -> None:
+        epoch = st.session_state["epoch"] = st.session_state.get("epoch", -1) + 1
+        points, labels = turned(n, epoch), cloud(n)[1]
+        if kind == "plotly":
+            import plotly.graph_objects as go
+
+            marker = {"color": labels, "size": 3}
+            figure = go.Figure(go.Scattergl(x=points[:, 0], y=points[:, 1], mode="markers", marker=marker))
+            figure.update_layout(uirevision="map", height=460)
+            st.plotly_chart(figure, key="map")
+            return
+        none = np.zeros(n, bool)
+        packed = scatter.pack(
+            points,
+            labels,
+            seen=none,
+            test=none,
+            names=[str(digit) for digit in range(10)],
+            looks=plots.class_looks(10),
+            x_range=(-8.0, 8.0),
+            y_range=(-8.0, 8.0),
+            words="ten clouds that turn",
+            run="clouds",
+            epoch=epoch,
+        )
+        ui.live_map(packed, "map")
+
+    with st.columns([2, 1], gap="medium")[0]:  # as wide as on Explore
+        draw()
+
+
+# ---- the measurement
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", __file__, "--server.headless=true", f"--server.port={port}"]
+    command += ["--server.fileWatcherType=none", "--browser.gatherUsageStats=false"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def measure(seconds: float) -> dict[str, dict]:
+    from playwright.sync_api import sync_playwright
+
+    found: dict[str, dict] = {}
+    with server() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        for kind, n in (("map", POINTS), ("plotly", POINTS)):
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.goto(f"{url}/?kind={kind}&n={n}", wait_until="domcontentloaded")
+            page.locator(
+                {"map": ".map canvas[data-drawn]", "plotly": ".js-plotly-plot .main-svg"}[kind]
+            ).first.wait_for()
+            page.wait_for_timeout(3000)
+            before = page.evaluate(HEAP)
+            first = page.locator(".map").evaluate(EPOCH) if kind == "map" else 0
+            its = page.evaluate(WATCH, seconds)
+            found[f"{kind} {n}"] = {
+                "fps": its["fps"],
+                "long": [round(duration) for duration in its["long"] if duration > 100],
+                "heap": [before, page.evaluate(HEAP)],
+            }
+            if kind == "map":
+                shown = page.locator(".map").evaluate(EPOCH) - first
+                took = page.locator(".map").evaluate(HOVER, 200)
+                found[f"{kind} {n}"] |= {"frames shown": shown, "hover": [median(took), max(took)]}
+            page.close()
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(f"{url}/?kind=map&n={MANY}&still=1", wait_until="domcontentloaded")
+        page.locator(".map canvas[data-drawn]").wait_for()
+        page.wait_for_timeout(2000)
+        took = page.locator(".map").evaluate(HOVER, 50)
+        pan = page.locator(".map").evaluate(PAN, min(5, seconds))
+        found[f"map {MANY}"] = {"fps": pan, "hover": [median(took), max(took)]}
+        browser.close()
+    return found
+
+
+def main() -> None:
+    asked = arguments(__doc__)
+    seconds = 3 if asked.quick else SECONDS
+    found = measure(seconds)
+    ours, theirs, many = found[f"map {POINTS}"], found[f"plotly {POINTS}"], found[f"map {MANY}"]
+    rows = [
+        (f"{POINTS:,} points, live map", f"{ours['fps']:.0f}", _long(ours), _heap(ours)),
+        (f"{POINTS:,} points, Plotly Scattergl", f"{theirs['fps']:.1f}", _long(theirs), _heap(theirs)),
+    ]
+    text = "\n\n".join(
+        [
+            f"Points replaced each second for {seconds} s on a map as wide as Explore's at 1280 pixels, one visitor in "
+            f"headless Chromium, WebGL by software; "
+            f"{machine()}.",
+            markdown(["map", "frames a second", "long tasks over 100 ms", "heap before and after"], rows),
+            f"{ours['frames shown']} frames were shown. {MANY:,} are panned at {many['fps']:.0f} a second; "
+            "while they move, as many are drawn as the machine can. The point under the mouse is found in "
+            f"{ours['hover'][0]:.1f} ms (median; longest {ours['hover'][1]:.0f}) of {POINTS:,} and "
+            f"{many['hover'][0]:.0f} ms of {MANY:,}.",
+        ]
+    )
+    report("map", text, found, asked.readme)
+
+
+def _long(its: dict) -> str:
+    return f"{len(its['long'])}, {sum(its['long']) / 1000:.1f} s" if its["long"] else "none"
+
+
+def _heap(its: dict) -> str:
+    return f"{its['heap'][0]:.0f}, {its['heap'][1]:.0f} MB"
+
+
+if __name__ == "__main__":
+    if "streamlit" in sys.modules:
+        serve()
+    else:
+        main()
