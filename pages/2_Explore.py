@@ -8,10 +8,10 @@ import streamlit as st
 from semidml import evaluate, explore, plots, runs, transfer, ui
 from semidml.data import store
 from semidml.explore import SPLITS, TEST, Points
-from semidml.ui import explorer
+from semidml.ui import explorer, own
 from semidml.ui.explorer import computing, cut, images_of, missing_images, model
 
-SECTIONS = ("Scores", "Curves", "Confusion", "Reconstructions", "Points", "Downloads")
+SECTIONS = ("Scores", "Curves", "Confusion", "Reconstructions", "Your own image", "Points", "Downloads")
 SECONDS_LIVE = 1.0
 LATTICE, TILE = 560, 146  # pixels across: of decoded places, a score
 PAIRS = 12  # of the best and of the worst reconstructions
@@ -487,7 +487,7 @@ def show(run: runs.Run) -> None:
         persist_state="session",
         label_visibility="collapsed",
     )
-    parts = dict(zip(SECTIONS, (scores, curves, confusion, reconstructions, table, downloads), strict=True))
+    parts = dict(zip(SECTIONS, (scores, curves, confusion, reconstructions, own.show, table, downloads), strict=True))
     try:
         parts[section](run, found, names)
     except ValueError as error:

@@ -320,6 +320,34 @@ def seen_images(config: RunConfig, data: "Dataset", most: int) -> SeenImages:
     return SeenImages(len(rows), drawn.redraws, counts, reduced(splits.train.images[shown].numpy()))
 
 
+# ---- an image of the visitor's
+
+
+def centred(image: np.ndarray) -> np.ndarray:
+    """An image uint8 (C, H, W), light on dark, moved by whole pixels so that its light has its middle in the middle, as
+    MNIST's digits have (LeCun et al. 1998, doi 10.1109/5.726791); what leaves the image is lost."""
+    light = image.astype(np.float64).sum(axis=0)
+    if not light.any():
+        return image
+    moved = image
+    for axis in (0, 1):
+        middle = (light.sum(axis=1 - axis) * np.arange(light.shape[axis])).sum() / light.sum()
+        by = round((light.shape[axis] - 1) / 2 - middle)
+        moved = np.roll(moved, by, axis=axis + 1)
+        edge = [slice(None)] * 3
+        edge[axis + 1] = slice(0, by) if by > 0 else slice(light.shape[axis] + by, None) if by < 0 else slice(0, 0)
+        moved[tuple(edge)] = 0
+    return moved
+
+
+def is_inverted(image: np.ndarray, others: np.ndarray) -> bool:
+    """Whether an image (C, H, W) lies on a light ground and those of its data set (m, C, H, W) on a dark one, or the
+    other way round, by the pixels of the border."""
+    border = np.ones(image.shape[1:], bool)
+    border[1:-1, 1:-1] = False
+    return bool(abs(float(np.median(image[:, border])) - float(np.median(others[:, :, border]))) > 127)
+
+
 # ---- what the decoder makes of it
 
 
@@ -439,6 +467,21 @@ def flat(
         axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])  # its sign is free: fix it
         return (both[len(base) :] @ axes).astype(np.float32)
     return evaluate.projection(latents, name, seed, progress)
+
+
+def aligned(points: np.ndarray, onto: np.ndarray) -> tuple[np.ndarray, float]:
+    """(points (n, 2) moved, turned, mirrored and scaled so that they lie on `onto` (n, 2) as well as they can; the
+    share of its variance that they still miss, 0 to 1). Procrustes (Gower 1975, doi 10.1007/BF02291478)."""
+    from scipy.linalg import orthogonal_procrustes
+
+    middle, there = onto.mean(axis=0), onto.astype(np.float64) - onto.mean(axis=0)
+    here = points.astype(np.float64) - points.mean(axis=0)
+    size, whole = np.linalg.norm(here), np.linalg.norm(there)
+    if not size or not whole:
+        return (here + middle).astype(np.float32), 1.0
+    turn, overlap = orthogonal_procrustes(here / size, there / whole)
+    moved = here / size @ turn * overlap * whole
+    return (moved + middle).astype(np.float32), float(np.linalg.norm(moved - there) ** 2 / whole**2)
 
 
 def variance_kept(latents: np.ndarray, points: np.ndarray) -> float:

@@ -251,6 +251,24 @@ def score_curves(
     return figure
 
 
+def compared_curves(
+    runs: Mapping[str, Sequence[Any]], score: str, title: str, dark: bool | None = None, height: int = 280
+) -> "Figure":
+    """One score of several runs by epoch, a line a run. runs: records by the run's name."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for position, (name, records) in enumerate(runs.items()):
+        its = [record for record in records if record.scores.get(score) is not None]
+        if its:
+            x, y = [_epochs(record) for record in its], [record.scores[score] for record in its]
+            figure.add_trace(_line(x, y, name, position, hovertemplate="%{y:.3f}"))
+    figure.update_layout(**_layout(dark, height, score), hovermode="x unified", legend=_legend_above())
+    figure.update_xaxes(**_axis(dark), title_text="epoch", rangemode="tozero")
+    figure.update_yaxes(**_axis(dark), title_text=title)
+    return figure
+
+
 def _line(x: list[float], y: list[float | None], name: str, position: int, **more: Any) -> Any:
     import plotly.graph_objects as go
 

@@ -280,3 +280,72 @@ def test_no_prior_is_fitted_to_a_run_that_is_not_done_or_has_collapsed(folder, m
         explore.fit_prior(run)
     with pytest.raises(ValueError, match=r"digits-metric-vae-averaged has collapsed.*All points nearly coincide"):
         explore.fit_prior(runs.get("digits-metric-vae-averaged"))
+
+
+# ---- places of the plane, lines, regions, own images
+
+
+ROWS = {
+    "split": np.array([0, 0, 0, 1]),
+    "row": np.arange(4),
+    "labels": np.array([0, 1, 1, 0]),
+    "seen": np.array([True, True, False, False]),
+}
+FOUR = np.array([[0, 0], [1, 0], [2, 0], [3, 0]], dtype=np.float32)
+
+
+def test_what_lies_nearest_to_a_place():
+    near = explore.nearest_to(FOUR, ROWS, np.array([2.2, 0]), of_training=True)
+    assert near.positions.tolist() == [2, 1, 0] and near.distances == pytest.approx([0.2, 1.2, 2.2])
+    assert explore.nearest_to(FOUR, ROWS, np.array([2.2, 0]), of_training=True, seen=True).positions.tolist() == [1, 0]
+    assert explore.nearest_to(FOUR, ROWS, np.array([2.9, 0]), of_training=False, k=1).positions.tolist() == [3]
+    assert explore.vote(np.array([1, 1, 0]), 2) == 1 and explore.vote(np.array([], int), 2) == -1
+
+
+def test_the_usual_distance_is_that_of_neighbours():
+    assert explore.usual_distance(np.array([[0.0], [1], [2], [4]])) == pytest.approx(1)
+    assert explore.usual_distance(np.zeros((5, 2))) == 0
+
+
+def test_a_walk_moves_one_dimension_at_a_time():
+    latents = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    path = explore.walks(latents, 7, 5)
+    assert path.shape == (3, 5, 3)
+    for d in range(3):
+        others = [e for e in range(3) if e != d]
+        assert (path[d][:, others] == latents[7, others]).all()
+        assert path[d, 2, d] == pytest.approx(latents[:, d].mean(), abs=1e-6) and (np.diff(path[d, :, d]) > 0).all()
+
+
+def test_a_lattice_over_a_part_shows_what_is_decoded_there(plane_run):
+    model = plane_run.model()
+    box, picture = explore.lattice_over(model, (-2, -1, 2, 3), 560, 560)
+    assert box == (-2, -1, 2, 3) and picture.shape == (160, 160, 1)  # 20 x 20 images of 8 x 8
+    one = explore.decode(model, np.array([[-2 + 4 * 2.5 / 20, 3 - 4 * 1.5 / 20]]))[0, 0]  # column 2, row 1 from the top
+    assert (picture[8:16, 16:24, 0] == one).all()
+    assert explore.lattice_over(model, (0, 0, 1, 1), 4000, 4000)[1].size <= 800 * 64
+
+
+def test_maps_are_turned_and_scaled_onto_one_another():
+    points = np.random.default_rng(0).normal(size=(40, 2))
+    turned = 3 * points @ np.array([[0, -1], [1, 0]]) + 5
+    moved, missed = explore.aligned(turned, points)
+    assert np.allclose(moved, points, atol=1e-5) and missed == pytest.approx(0, abs=1e-9)
+    assert explore.aligned(np.random.default_rng(1).normal(size=(40, 2)), points)[1] > 0.5
+    assert explore.aligned(np.zeros((40, 2)), points)[1] == 1
+
+
+def test_some_points_can_be_taken_away(plane_run):
+    found = explore.points(plane_run, 8)
+    lines = explore.as_csv(explore.some_points(found, [3, 5]), [str(c) for c in range(10)]).decode().splitlines()
+    assert len(lines) == 3 and lines[1].split(",")[1] == str(found.rows["row"][3])
+
+
+def test_an_own_image_is_centred_and_turned_to_light_on_dark(digits):
+    image = np.zeros((1, 8, 8), np.uint8)
+    image[0, :2, :2] = 200
+    moved = explore.centred(image)
+    assert moved.sum() == image.sum() and (moved[0, 3:5, 3:5] == 200).all()
+    assert (explore.centred(np.zeros((1, 8, 8), np.uint8)) == 0).all()
+    others = digits.train.images[:50].numpy()
+    assert explore.is_inverted(255 - image, others) and not explore.is_inverted(image, others)

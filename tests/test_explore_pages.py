@@ -15,7 +15,7 @@ from semidml.config import RunConfig
 from semidml.data import store
 
 ROOT = Path(__file__).parents[1]
-EXPLORE, DATA = "pages/2_Explore.py", "pages/3_Data.py"
+EXPLORE, DATA, COMPARE = "pages/2_Explore.py", "pages/3_Data.py", "pages/8_Compare.py"
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,40 @@ def test_a_link_to_no_run_is_said(folder: Path, name: str) -> None:
     assert app.selectbox(key="explored run").value in ("plane", "deep")
 
 
-@pytest.mark.parametrize("section", ["Scores", "Curves", "Confusion", "Reconstructions", "Points", "Downloads"])
+def test_an_image_that_is_dropped_gets_a_place_and_a_class(folder: Path) -> None:
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    app = opened(EXPLORE, run="plane")
+    app.session_state["section"] = "Your own image"
+    checked(app.run())
+    assert "Draw on the pad, or drop an image" in words(app)
+    digit = load_digits().images[0] * 255 / 16
+    file = io.BytesIO()
+    Image.fromarray((255 - digit).astype(np.uint8)).resize((80, 80), 0).save(file, "PNG")  # dark on light, as on paper
+    app.get("file_uploader")[-1].upload("zero.png", file.getvalue(), "image/png").run()
+    checked(app)
+    assert "Its class: by the 5 nearest seen labels" in words(app) and app.session_state["own place"][0] == "plane"
+    app.get("file_uploader")[-1].upload("bad.png", b"no image", "image/png").run()
+    assert "bad.png is not an image that can be read" in checked(app).error[0].value
+
+
+def test_two_runs_are_compared(folder: Path) -> None:
+    app = opened(COMPARE)
+    assert "Choose two runs" in words(app)
+    app.multiselect(key="compared").set_value(["plane", "deep"]).run()
+    checked(app)
+    said = words(app)
+    assert "| Latent dimensions | 2 | 4 |" in said and "| Epochs | 3 | 2 |" in said and "of A's variance" in said
+    assert "| Alpha | 0.1 | – |" in said and "| Seed" not in said
+    app.multiselect(key="compared").set_value(["plane"]).run()
+    assert "Choose a second run" in words(checked(app))
+    assert "no run with points called `../../etc`" in words(opened(COMPARE, runs="plane,../../etc"))
+
+
+@pytest.mark.parametrize(
+    "section", ["Scores", "Curves", "Confusion", "Reconstructions", "Your own image", "Points", "Downloads"]
+)
 @pytest.mark.parametrize("run", ["plane", "deep"])
 def test_every_section_opens(folder: Path, run: str, section: str) -> None:
     app = opened(EXPLORE, run=run)

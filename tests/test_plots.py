@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from semidml import plots
+from semidml.record import Record
 
 NAMES = [f"class {i}" for i in range(10)]
 LIGHT, NIGHT = "#ffffff", "#0f141b"
@@ -249,4 +250,14 @@ def test_an_image_grid_names_its_rows():
     figure = plots.image_grid([np.zeros((4, 1, 8, 8)), np.zeros((2, 1, 8, 8))], ["cat", "dog"])
     assert list(figure.layout.yaxis.ticktext) == ["cat", "dog"]
     assert list(figure.layout.yaxis.tickvals) == [3.5, 12.5]  # the middle of rows of 8 pixels, one apart
+    plain(figure)
+
+
+def test_curves_of_several_runs_lie_over_each_other():
+    def its(values):
+        return [Record(epoch=k, step=0, steps=9, seconds=k, scores={"knn_accuracy": v}) for k, v in enumerate(values)]
+
+    figure = plots.compared_curves({"A": its([0.1, 0.5]), "B": its([0.2, None, 0.9])}, "knn_accuracy", "kNN")
+    assert [trace.name for trace in figure.data] == ["A", "B"]
+    assert list(figure.data[0].y) == [0.1, 0.5] and list(figure.data[1].y) == [0.2, 0.9]
     plain(figure)

@@ -178,7 +178,14 @@ def test_what_a_map_would_not_send_is_refused(sent):
             read(sent)
 
 
-@pytest.mark.parametrize("program", [scatter.javascript(), scatter.store_javascript()])
+@pytest.mark.parametrize("program", [scatter.javascript(), scatter.store_javascript(), scatter.pad_javascript()])
 def test_the_program_is_one_and_our_own_and_writes_names_as_text(program):
     assert "innerHTML" not in program and "eval(" not in program and "http" not in program + scatter.css()
     assert not re.search(r"^import ", program, re.MULTILINE) and program.count("export default") == 1
+
+
+def test_a_drawing_is_read_and_anything_else_refused():
+    assert (scatter.drawn_of({"pixels": [0, 255, 12, 3]}, 2, 2) == [[[0, 255], [12, 3]]]).all()
+    for sent in (None, {"pixels": "x"}, {"pixels": [1, 2]}, {"pixels": [0, 0, 0, 256]}, {"pixels": [0, 0, 0, None]}):
+        with pytest.raises(ValueError, match="the pad has sent"):
+            scatter.drawn_of(sent, 2, 2)

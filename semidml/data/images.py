@@ -71,6 +71,17 @@ def read_zip(path: Path) -> tuple[dict[str, Split], tuple[str, ...]]:
         raise ValueError(f"it cannot be read as a .zip file ({error}); make it anew") from error
 
 
+def read_one(content: bytes, name: str, shape: tuple[int, int, int]) -> np.ndarray:
+    """An image file as uint8 of that shape (C, H, W): its middle, scaled. Raises ValueError in words for what is no
+    image, is damaged, or is too large."""
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"{name} has more than {MAX_FILE_BYTES >> 20} MB")
+    member = Member((name,), lambda: io.BytesIO(content))
+    with _pillow_warnings():
+        _look(member)
+        return _pixels(member, shape, as_it_is=False)
+
+
 def _read(members: Iterable[Member], most_pixels: int | None) -> tuple[dict[str, Split], tuple[str, ...]]:
     found = list(islice(members, MAX_FILES + 1))
     if len(found) > MAX_FILES:
@@ -252,11 +263,11 @@ def _pixels(member: Member, shape: tuple[int, int, int], as_it_is: bool) -> np.n
     """An image as uint8 (C, H, W); what is transparent becomes white."""
     with _opened(member) as image:
         if not as_it_is:
-            image.draft(None, (2 * SIDE, 2 * SIDE))  # a large JPEG need not be unpacked whole
+            image.draft(None, (2 * shape[2], 2 * shape[1]))  # a large JPEG need not be unpacked whole
         upright = ImageOps.exif_transpose(image) if image.format in ("JPEG", "MPO") else image
         flat = _flat(upright, "RGB" if shape[0] == 3 else "L")
         if not as_it_is:
-            flat = ImageOps.fit(flat, (SIDE, SIDE))
+            flat = ImageOps.fit(flat, (shape[2], shape[1]))
         return np.array(flat).reshape(*shape[1:], shape[0]).transpose(2, 0, 1)
 
 

@@ -30,11 +30,11 @@ from typing import Any
 import numpy as np
 
 VERSION = 3
-NAME, STORE = "semidml_map", "semidml_store"
-HTML = '<div class="map"></div>'
+NAME, STORE, PAD = "semidml_map", "semidml_store", "semidml_pad"
+HTML, PAD_HTML = '<div class="map"></div>', '<div class="map pad"></div>'
 SEEN, TEST, AWAY = 1, 2, 4  # flags of a point
 FINE = 65_535
-TOOLS = ("pick", "region", "line")
+TOOLS = ("pick", "region", "line", "epoch")
 MOST_FILM = 12_000_000  # bytes of a film; of more epochs an even part is sent
 MOST_IMAGES = 12_000_000  # bytes of the images shown at the mouse
 
@@ -252,6 +252,17 @@ def box_of(sent: Any) -> tuple[tuple[float, float, float, float], float, float]:
     return (x0, y0, x1, y1), width, height
 
 
+def drawn_of(sent: Any, height: int, width: int) -> np.ndarray:
+    """The image uint8 (1, height, width) that was drawn on a pad. Raises ValueError for anything else."""
+    try:
+        pixels = np.array(sent["pixels"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise ValueError("the pad has sent a drawing that cannot be read") from None
+    if pixels.shape != (height * width,) or not ((pixels >= 0) & (pixels <= 255)).all():
+        raise ValueError(f"the pad has sent something other than {height} x {width} pixels from 0 to 255")
+    return pixels.round().astype(np.uint8).reshape(1, height, width)
+
+
 def _place(sent: Any) -> tuple[float, float]:
     x, y = (float(value) for value in sent)
     if not (math.isfinite(x) and math.isfinite(y)):
@@ -269,6 +280,12 @@ def javascript() -> str:
 def store_javascript() -> str:
     """The program of the component that draws nothing and keeps what belongs to a run."""
     return _bundle("store")
+
+
+@cache
+def pad_javascript() -> str:
+    """The program of the pad on which a visitor draws: it takes {"height", "width"} and sends `drawn` {"pixels"}."""
+    return _bundle("pad")
 
 
 def _bundle(entry: str) -> str:

@@ -65,7 +65,7 @@ export class Film {
   tell() {
     this.teller = null;
     if (this.timer !== null) return;
-    this.map.tell("epoch", this.film.epochs[this.at]);
+    if (this.map.frame.tools.includes("epoch")) this.map.tell("epoch", this.film.epochs[this.at]);
   }
 
   step(by) {

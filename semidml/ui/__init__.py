@@ -40,6 +40,7 @@ MENU = {
         ("app.py", "Home", ":material/home:"),
         ("pages/1_Train.py", "Train", ":material/play_circle:"),
         ("pages/2_Explore.py", "Explore", ":material/travel_explore:"),
+        ("pages/8_Compare.py", "Compare", ":material/compare:"),
     ],
     "Learn": [
         *((lesson.page, lesson.menu, ":material/school:") for lesson in LESSONS.values()),
@@ -49,6 +50,7 @@ MENU = {
 }
 TRAIN = "pages/1_Train.py"
 EXPLORE = "pages/2_Explore.py"
+COMPARE = "pages/8_Compare.py"
 DATA = "pages/3_Data.py"
 PRIOR = "pages/4_Prior.py"
 SIDEBAR = 240  # pixels wide; folded away on a phone
@@ -843,10 +845,15 @@ def for_maps(packed: bytes, key: str) -> None:
 
 
 def run_map(
-    run: "Run", frame: Mapping[str, Any], its_rows: Mapping[str, Any], newest: Mapping[str, Any], key: str
+    run: "Run",
+    frame: Mapping[str, Any],
+    its_rows: Mapping[str, Any],
+    newest: Mapping[str, Any],
+    key: str,
+    **more: Any,
 ) -> None:
     """The live map of a run's frame, with what it shows in words; its axes only grow. `newest` gives the axes of more
-    than two dimensions."""
+    than two dimensions; `more` goes to `scatter.pack`."""
     from semidml import plots, scatter
     from semidml.priors.density import MASSES
 
@@ -870,6 +877,7 @@ def run_map(
         run=run.id,
         epoch=int(frame["epoch"]),
         dark=dark(),
+        **more,
     )
     live_map(packed, key)
     st.caption(words)

@@ -286,6 +286,9 @@ def draw_map(
     region, point = asked_region(found), st.session_state.get("chosen point")
     marked = region or ([point] if point is not None and point < len(drawn) else [])
     places = [st.session_state["chosen place"]] if st.session_state.get("chosen place") else []
+    own = st.session_state.get("own place")
+    if own and own[0] == run.id and (plane or axes.startswith("PCA")):
+        places.append(own[1])
     words = " ".join([map_words(run, found, part, len(visible), axes), *prior_words(found, colour, density, axes)])
     packed = scatter.pack(
         drawn,
@@ -308,7 +311,7 @@ def draw_map(
         masses=MASSES,
         marked=marked,
         places=places,
-        tools=("pick", "region", *(("line",) if decodes else ())),
+        tools=[name for name in scatter.TOOLS if name != "line" or decodes],
         shade=decodes,
         lattice=lattice,
         images_of=run.id,

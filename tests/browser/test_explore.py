@@ -186,6 +186,24 @@ def test_the_image_at_the_mouse_is_the_points_own(page: Page, trained) -> None:
     expect(page.locator(".map .tip").first).to_contain_text(f"{rows['labels'][row]} · predicted")
 
 
+def test_a_drawn_digit_gets_a_place_a_class_and_its_reconstruction(page: Page, trained) -> None:
+    opened(page, "explore-plane")
+    option(page, "Your own image").click()
+    pad = page.locator(".pad canvas").first
+    expect(pad).to_be_visible()
+    settled(page)
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    page.mouse.move(box["x"] + 110, box["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 105, box["y"] + 190, steps=8)
+    page.mouse.up()
+    expect(page.get_by_text(re.compile("^Its class: by the 5 nearest seen labels")).first).to_be_visible()
+    expect(page.get_by_text("as the encoder sees it", exact=True).first).to_be_visible()
+    settled(page)
+    assert len(the_map(page).evaluate("root => root.map.frame.places")) == 1
+
+
 def test_colours_rows_and_epochs_redraw_the_map(page: Page, trained) -> None:
     opened(page, "explore-plane")
     assert legend(page) == [str(digit) for digit in range(10)]

@@ -1,0 +1,257 @@
+"""Compare: two to four runs side by side, what differs in their settings and scores, points that fly between them."""
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from semidml import evaluate, explore, plots, runs, scatter, ui
+from semidml.config import knobs
+from semidml.explore import TEST
+from semidml.ui import explorer
+
+MOST = 4
+LETTERS = "ABCD"
+BEGIN_WITH = ("digits-paper-prior", "digits-ten-places")  # the paper's prior and one with places for ten classes
+
+
+# ---- which runs
+
+
+def pick() -> list[runs.Run]:
+    """The runs that are compared: the link's, or those chosen here; those that have points to draw."""
+    there = {run.id: run for run in runs.list_runs() if run.frames()}
+    asked = [name for name in st.query_params.get("runs", "").split(",") if name]
+    if asked and asked != st.session_state.get("compare link"):
+        st.session_state["compared"] = [name for name in asked if name in there][:MOST]
+        if missing := [name for name in asked if name not in there]:
+            st.warning(
+                f"There is no run with points called {', '.join(map(ui.plain, missing[:MOST]))} here (any more).",
+                icon=":material/link_off:",
+            )
+    elif "compared" not in st.session_state:
+        st.session_state["compared"] = [name for name in BEGIN_WITH if name in there]
+    st.session_state["compared"] = [name for name in st.session_state["compared"] if name in there]
+    words = {name: ui.run_words(run) for name, run in there.items()}
+    chosen = st.multiselect(
+        "Runs",
+        list(there),
+        format_func=words.__getitem__,
+        key="compared",
+        max_selections=MOST,
+        placeholder="Choose two to four runs",
+        help="The first is the one that the others are compared with.",
+    )
+    st.session_state["compare link"] = chosen
+    if chosen:
+        st.query_params["runs"] = ",".join(chosen)
+    else:
+        st.query_params.pop("runs", None)
+    return [there[name] for name in chosen]
+
+
+def same_points(some: list[runs.Run]) -> bool:
+    """Whether these runs draw the same rows of the same data, so that a point of one is a point of the others."""
+    first, *others = [ui.rows(run.id) for run in some]
+    data = {run.config().data for run in some}
+    return len(data) == 1 and all(
+        np.array_equal(first[name], other[name]) for other in others for name in ("split", "row")
+    )
+
+
+# ---- what is shown
+
+
+def settings(some: list[runs.Run]) -> None:
+    """Which knobs differ, and their values."""
+    configs = [run.config() for run in some]
+    differ = [
+        name
+        for name in knobs()
+        if any(name in config.used() for config in configs) and len({_value(config, name) for config in configs}) > 1
+    ]
+    st.markdown("**What differs in the settings**")
+    if not differ:
+        st.caption("Nothing: the same setting was trained more than once.")
+        return
+    ui.table(
+        [
+            {"knob": ui.title(name)}
+            | {letter: _value(config, name) for letter, config in zip(LETTERS, configs, strict=False)}
+            for name in differ
+        ]
+    )
+
+
+def _value(config: Any, name: str) -> str:
+    return ui.entry_title(name, ui.brief(getattr(config, name))) if name in config.used() else "–"
+
+
+def scores(some: list[runs.Run]) -> None:
+    """All scores of the runs, and how the others differ from the first."""
+    found = [run.metrics() or {} for run in some]
+    st.markdown("**Final scores**, and in brackets the difference from A")
+    rows = []
+    for name, (title, _) in evaluate.SCORE_TITLES.items():
+        values = [metrics.get(name) for metrics in found]
+        if all(value is None or isinstance(value, bool) for value in values):
+            continue
+        cells = {}
+        for letter, value in zip(LETTERS, values, strict=False):
+            difference = (
+                "" if letter == "A" or None in (value, values[0]) else ui.difference_words(name, values[0], value)
+            )
+            cells[letter] = ui.score_words(name, value) + (f" ({difference})" if difference else "")
+        rows.append({"score": title} | cells)
+    if rows:
+        ui.table(rows)
+    else:
+        st.caption("None of these runs has final scores (yet).")
+
+
+def maps(some: list[runs.Run], linked: bool) -> None:
+    """A map a run; zoom, hidden classes, chosen points and the point under the mouse are shared where points are."""
+    for start in range(0, len(some), 2):
+        for column, number in zip(st.columns(2, gap="medium"), range(start, min(start + 2, len(some))), strict=False):
+            run = some[number]
+            epochs = run.frames()
+            frame, rows = ui.frame(run.id, epochs[-1]), ui.rows(run.id)
+            with column:
+                st.markdown(f"**{LETTERS[number]}** · {ui.run_words(run)}")
+                ui.run_map(
+                    run,
+                    frame,
+                    rows,
+                    frame,
+                    f"compared {run.id}",
+                    link="compared" if linked else "",
+                    images_of=run.id,
+                    predictions=frame["predictions"],
+                    label_names=ui.class_names(run),
+                )
+                send(run, epochs)
+
+
+def send(run: runs.Run, epochs: list[int]) -> None:
+    """Images for the mouse and a film, where there are any."""
+    if not explorer.missing_images(run):
+        ui.for_maps(explorer.packed_images(run.id, explore.stamp(run, "rows.npz")), f"compared images {run.id}")
+    if len(epochs) > 1:
+        stamp = explore.stamp(run, *(f"frames/{epoch:04d}.npz" for epoch in (epochs[0], epochs[-1])))
+        if film := explorer.packed_film(run.id, run.id, tuple(epochs), stamp):
+            ui.for_maps(film, f"compared film {run.id}")
+
+
+def curves(some: list[runs.Run]) -> None:
+    """Scores by epoch, laid over each other."""
+    histories = {letter: run.history() for letter, run in zip(LETTERS, some, strict=False)}
+    state = (tuple((run.id, *explore.stamp(run, "history.jsonl")) for run in some), ui.dark())
+    for column, name in zip(st.columns(2), ("knn_accuracy", "kmeans_ami"), strict=True):
+        title = evaluate.SCORE_TITLES[name][0]
+        draw = plots.compared_curves
+        with column:
+            ui.chart(f"compared {name}", state, lambda n=name, t=title, d=draw: d(histories, n, t, ui.dark()))
+
+
+def flight(some: list[runs.Run]) -> None:
+    """The points of one map, flying from where one run puts them to where another does."""
+    st.subheader("Fly from one to the other")
+    letters = list(LETTERS[: len(some)])
+    if st.session_state.get("flown") not in letters:
+        st.session_state["flown"] = "A"
+    to = st.segmented_control("Points as they lie in", letters, key="flown", required=True)
+    clouds, missed = [], {"A": 0.0}
+    for letter, run in zip(letters, some, strict=True):
+        cloud = ui.flat(ui.frame(run.id, run.frames()[-1]))[0]
+        if clouds:
+            cloud, missed[letter] = explore.aligned(cloud, clouds[0])
+        clouds.append(cloud)
+    rows, names = ui.rows(some[0].id), ui.class_names(some[0])
+    everything = np.concatenate(clouds)
+    low, high = np.percentile(everything, [0.2, 99.8], axis=0)
+    margin = 0.05 * (high - low)
+    packed = scatter.pack(
+        clouds[letters.index(to)],
+        rows["labels"],
+        seen=rows["seen"],
+        test=rows["split"] == TEST,
+        names=names,
+        looks=plots.class_looks(len(names)),
+        x_range=(float(low[0] - margin[0]), float(high[0] + margin[0])),
+        y_range=(float(low[1] - margin[1]), float(high[1] + margin[1])),
+        words=f"Map of the points as run {to} puts them",
+        images_of=some[0].id,
+        run="flight " + " ".join(run.id for run in some),
+        epoch=letters.index(to),
+        dark=ui.dark(),
+    )
+    ui.live_map(packed, "flight")
+    st.caption(
+        "Each run's map is moved, turned, mirrored and scaled to lie on A's as well as it can (Procrustes), since a "
+        "latent space has no up. "
+        + " ".join(
+            f"{letter} misses {ui.percent(share)} of A's variance." for letter, share in missed.items() if letter != "A"
+        )
+    )
+
+
+# ---- the page
+
+
+def show(some: list[runs.Run]) -> None:
+    linked = same_points(some)
+    left, right = st.columns(2, gap="large")
+    with left:
+        settings(some)
+    maps(some, linked)
+    if not linked:
+        st.caption(
+            "These runs draw different images, so their maps are not linked: choose runs of the same data and seed."
+        )
+    with right:
+        scores_of_few(some)
+    curves(some)
+    if linked:
+        flight(some)
+    with st.expander("All scores", icon=":material/table:"):
+        scores(some)
+    ui.foot(
+        "\n".join(f"python -m semidml evaluate {run.id}" for run in some),
+        "from semidml import runs\n\n"
+        f"some = [runs.get(name) for name in {[run.id for run in some]!r}]\n"
+        "for run in some:\n    print(run.id, run.config().changed(), run.metrics())",
+        linked=True,
+    )
+
+
+def scores_of_few(some: list[runs.Run]) -> None:
+    """The scores that tell most, with differences."""
+    found = [run.metrics() or {} for run in some]
+    st.markdown("**What differs in the scores**")
+    rows = []
+    for name in ("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami", "component_ami", "reconstruction_mse"):
+        values = [metrics.get(name) for metrics in found]
+        if any(value is not None for value in values):
+            cells = {letter: ui.score_words(name, value) for letter, value in zip(LETTERS, values, strict=False)}
+            if len(some) == 2:
+                cells["B - A"] = ui.difference_words(name, *values)
+            rows.append({"score": evaluate.SCORE_TITLES[name][0]} | cells)
+    if rows:
+        ui.table(rows)
+    else:
+        st.caption("None of these runs has final scores (yet).")
+
+
+ui.page("Compare", ":material/compare:")
+st.title("Compare")
+st.markdown("Choose two to four runs: what differs in their settings, what it does to their maps and scores.")
+chosen = pick()
+if len(chosen) < 2:
+    with st.container(border=True, height=220, vertical_alignment="center", horizontal_alignment="center"):
+        st.markdown("### Choose a second run" if chosen else "### Choose two runs")
+        st.page_link(ui.TRAIN, label="Or train one with one knob changed", icon=":material/play_circle:")
+else:
+    try:
+        show(chosen)
+    except (ValueError, FileNotFoundError) as error:
+        ui.trouble(f"These runs cannot be compared: {error}")
