@@ -18,6 +18,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from common import ROOT, arguments, machine, markdown, report
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -113,6 +114,78 @@ REVEAL = """async () => {
 }"""
 
 
+# The same for places of Explore's map that hold no point, until what is decoded there is shown, and for strokes on the
+# pad, until the page says where the image lies.
+ASK = """async ([kind, count]) => {
+  const roots = [...document.querySelectorAll('*')].map((it) => it.shadowRoot).filter(Boolean);
+  const wanted = {place: 'canvas[data-drawn]', drawing: '.pad canvas'}[kind];
+  const canvas = roots.map((it) => it.querySelector(wanted)).find(Boolean);
+  const map = roots.map((it) => it.querySelector('.map')).find((it) => it?.map)?.map;
+  const [element, begins] = {place: ['p strong', 'The place'], drawing: ['p', 'It lies at']}[kind];
+  const words = () => [...document.querySelectorAll(element)].map((it) => it.textContent);
+  const said = () => words().find((it) => it.startsWith(begins));
+  const send = (type, x, y) => {
+    const box = canvas.getBoundingClientRect();
+    canvas.setPointerCapture = () => {};
+    canvas.dispatchEvent(new PointerEvent(type, {clientX: box.x + x, clientY: box.y + y, button: 0, pointerId: 1}));
+  };
+  const waits = [];
+  while (waits.length < count) {
+    const [x, y] = [60 + 140 * Math.random(), 30 + 160 * Math.random()];
+    if (kind === 'place' && map.nearest({offsetX: x, offsetY: y}) >= 0) continue;
+    const before = said();
+    send('pointerdown', x, y);
+    if (kind === 'drawing') send('pointermove', 60 + 140 * Math.random(), 30 + 160 * Math.random());
+    const began = performance.now();
+    send('pointerup', x, y);
+    while (said() === before || !said()) {
+      if (performance.now() - began > 20000) throw new Error(`no answer to the ${kind} ${x}, ${y}`);
+      await new Promise((go) => setTimeout(go, 4));
+    }
+    waits.push((performance.now() - began) / 1000);
+    await new Promise((go) => setTimeout(go, 900));
+  }
+  return waits;
+}"""
+
+
+# When the map of Train shows an epoch for the first time, by the clock that files' times are of.
+SHOWN = """async (seconds) => {
+  const roots = [...document.querySelectorAll('*')].map((it) => it.shadowRoot).filter(Boolean);
+  const canvas = roots.map((it) => it.querySelector('canvas[data-drawn]')).find(Boolean);
+  const shown = {[canvas.dataset.epoch]: null}; // since when is not known
+  const until = performance.now() + 1000 * seconds;
+  while (performance.now() < until) {
+    if (!(canvas.dataset.epoch in shown)) shown[canvas.dataset.epoch] = Date.now() / 1000;
+    await new Promise((go) => setTimeout(go, 10));
+  }
+  return shown;
+}"""
+
+
+def asked_times(browser: Browser, url: str, count: int) -> tuple[list[float], list[float]]:
+    """Seconds from a click on an empty place to what is decoded there, and from a stroke's end to its place."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1400})
+    page.goto(f"{url}/Explore?run=digits-dml-ae-60-labels", wait_until="domcontentloaded")
+    page.get_by_text("1,797 points").first.wait_for()
+    page.get_by_test_id("stButtonGroup").get_by_text("Your own image", exact=True).click()
+    page.locator(".pad canvas").wait_for()
+    page.wait_for_timeout(3000)
+    drawn = page.evaluate(ASK, ["drawing", count + 1])[1:]  # the first loads the model
+    page.wait_for_timeout(1000)
+    places = page.evaluate(ASK, ["place", count + 1])[1:]
+    page.close()
+    return places, drawn
+
+
+def lag(page: Page, folder: str, seconds: float) -> list[float]:
+    """Seconds from a frame on the disk to its points on the map, of the epochs that end while one looks."""
+    shown = page.evaluate(SHOWN, seconds)
+    newest = max((it for it in Path(folder).iterdir() if (it / "frames").is_dir()), key=lambda it: it.stat().st_ctime)
+    files = {epoch: newest / "frames" / f"{int(epoch):04d}.npz" for epoch, since in shown.items() if since}
+    return [shown[epoch] - file.stat().st_mtime for epoch, file in files.items() if file.exists()]
+
+
 def reveal(browser: Browser, url: str) -> float:
     """Seconds from a new visitor's "Show me" until the runs of a lesson are drawn."""
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
@@ -152,6 +225,9 @@ def measure(quick: bool) -> dict[str, float]:
             page.goto(url, wait_until="domcontentloaded")
             page.wait_for_timeout(20_000)  # the worker imports torch and warms up
             found["a lesson's runs revealed (median)"] = statistics.median(reveal(browser, url) for _ in range(starts))
+            places, drawn = asked_times(browser, url, reruns_each)
+            found["a click on an empty place decoded (median)"] = statistics.median(places)
+            found["a drawn digit placed (median)"] = statistics.median(drawn)
             waits, stops = [], []
             for seed in range(starts):
                 open_train(page, url, data="digits", epochs=400, seed=seed)
@@ -167,6 +243,9 @@ def measure(quick: bool) -> dict[str, float]:
             page.wait_for_timeout(5000)
             busy = reruns(page, reruns_each)
             page.screenshot(path=str(PICTURE))
+            lags = lag(page, folder, 10 if quick else 40)
+            found["a frame of MNIST in training to the map (median)"] = statistics.median(lags)
+            found["the same, longest"] = max(lags)
             found["page rerun, idle (median)"] = statistics.median(idle)
             found["page rerun, MNIST training (median)"] = statistics.median(busy)
         browser.close()

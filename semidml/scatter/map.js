@@ -10,7 +10,7 @@ import { Gestures, within } from "./gestures.js";
 import { Handles } from "./handles.js";
 import { Legend } from "./legend.js";
 import { add, EDGE, LEFT, over, under } from "./paint.js";
-import { CanvasPoints, context, GlPoints } from "./points.js";
+import { pointsOn } from "./points.js";
 import { filmOf, imagesOf, latticeOf, maps } from "./store.js";
 
 const NEAR = 9; // pixels at which the mouse finds a point
@@ -61,24 +61,22 @@ class LiveMap {
     this.legend = new Legend(this, add(root, "div", "legend"), add(root, "table", "table"));
     this.film = new Film(this, add(root, "div", "film"));
     this.calm = window.matchMedia("(prefers-reduced-motion: reduce)");
-    this.makePoints(true);
+    this.makePoints();
     new ResizeObserver(() => this.draw()).observe(this.room);
     maps.add(this);
   }
 
   /** Points by WebGL, or, where that is absent or was lost, on a canvas. */
-  makePoints(hope) {
+  makePoints() {
     this.canvas?.remove();
-    const canvas = add(this.pointRoom, "canvas");
-    const gl = hope ? context(canvas) : null;
-    this.canvas = canvas;
-    this.points = gl ? new GlPoints(gl) : new CanvasPoints(canvas);
-    if (gl) canvas.addEventListener("webglcontextlost", () => !this.closed && this.makePoints(false));
-    this.over.dataset.drawnBy = gl ? "webgl" : "canvas";
-    if (!this.frame) return;
-    this.points.show(this.frame);
-    this.points.move(this.cloud, null);
-    this.order();
+    this.canvas = add(this.pointRoom, "canvas");
+    this.points = pointsOn(this.canvas, () => {
+      this.makePoints();
+      this.points.show(this.frame);
+      this.points.move(this.cloud, null);
+      this.order();
+    });
+    this.over.dataset.drawnBy = this.points.by;
   }
 
   close() {

@@ -83,8 +83,10 @@ function lattice(draw, map) {
   const { left, top, scale } = map.window();
   const { box, picture } = map.lattice;
   draw.imageSmoothingEnabled = false;
+  draw.globalAlpha = 0.6; // the points are the matter
   const [x0, y0, x1, y1] = box;
   draw.drawImage(picture, (x0 - left) * scale + LEFT, (top - y1) * scale, (x1 - x0) * scale, (y1 - y0) * scale);
+  draw.globalAlpha = 1;
 }
 
 /** The prior's components, at one and two sigma; a faint line is a small weight. */

@@ -1,4 +1,4 @@
-// The points: by WebGL2 where there is one, else as copies of small pictures on a canvas, of an even part of them.
+// The points: by WebGL2, or as copies of small pictures on a canvas, of more than 5,000 an even part.
 //
 // Both draw with the same calls: show(frame) for categories and colours, move(cloud, from) for where the points are,
 // {x, y}, and where they glide from, or null; order(indices, large) for which are drawn, of which the last `large` are
@@ -59,27 +59,65 @@ void main() {
   drawn = vec4(its * full, full);
 }`;
 
-/** A canvas's WebGL2, or null where there is none. */
-export function context(canvas) {
-  return canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true, alpha: true });
-}
+/** One WebGL2 for all maps of a page, or null where there is none or it was lost: without a GPU its start and its
+ * shaders take most of a second, and browsers allow only some sixteen. */
+class Shared {
+  static its;
 
-export class GlPoints {
+  static get() {
+    if (Shared.its === undefined) {
+      const gl = new OffscreenCanvas(1, 1).getContext("webgl2", { antialias: false, premultipliedAlpha: true });
+      Shared.its = gl && new Shared(gl);
+    }
+    return Shared.its;
+  }
+
   constructor(gl) {
     this.gl = gl;
-    this.canvas = gl.canvas;
+    this.users = new Set();
     this.program = program(gl, VERTEX, FRAGMENT);
     gl.useProgram(this.program);
-    this.at = (name) => gl.getUniformLocation(this.program, name);
-    this.uniforms = Object.fromEntries(
-      ["corner", "room", "scale", "part", "size", "ratio", "ink", "opacity", "ring", "tiny"].map((name) => [name, this.at(name)]),
-    );
-    this.buffers = Object.fromEntries(["fromX", "fromY", "toX", "toY", "category", "strength"].map((name) => [name, gl.createBuffer()]));
-    this.indices = gl.createBuffer();
-    this.table = gl.createTexture();
+    const names = ["corner", "room", "scale", "part", "size", "ratio", "ink", "opacity", "ring", "tiny"];
+    this.uniforms = Object.fromEntries(names.map((name) => [name, gl.getUniformLocation(this.program, name)]));
+    const attributes = ["fromX", "fromY", "toX", "toY", "category", "strength"];
+    this.attributes = Object.fromEntries(attributes.map((name) => [name, gl.getAttribLocation(this.program, name)]));
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     gl.clearColor(0, 0, 0, 0);
+    gl.canvas.addEventListener("webglcontextlost", () => {
+      Shared.its = null;
+      for (const user of [...this.users]) user.lost();
+    });
+  }
+
+  /** Room for a picture of this size. */
+  room(width, height) {
+    const { canvas } = this.gl;
+    if (canvas.width !== width) canvas.width = width;
+    if (canvas.height !== height) canvas.height = height;
+    this.gl.viewport(0, 0, width, height);
+  }
+}
+
+/** What draws the points of a map on its canvas; `lost` is called when they need another one. */
+export function pointsOn(canvas, lost) {
+  const shared = Shared.get();
+  return shared ? new GlPoints(canvas, shared, lost) : new CanvasPoints(canvas);
+}
+
+class GlPoints {
+  constructor(canvas, shared, lost) {
+    const { gl } = shared;
+    Object.assign(this, { canvas, shared, lost, gl, uniforms: shared.uniforms });
+    shared.users.add(this);
+    this.target = canvas.getContext("bitmaprenderer"); // takes the picture over, without a copy
+    this.buffers = Object.fromEntries(Object.keys(shared.attributes).map((name) => [name, gl.createBuffer()]));
+    this.indices = gl.createBuffer();
+    this.table = gl.createTexture();
+  }
+
+  get by() {
+    return "webgl";
   }
 
   show(frame) {
@@ -123,12 +161,14 @@ export class GlPoints {
   }
 
   draw(window, look) {
-    const { gl, uniforms } = this;
-    gl.viewport(0, 0, this.canvas.width, this.canvas.height);
+    const { gl, uniforms, target } = this;
+    const { width, height } = this.canvas;
+    if (!width || !height) return;
+    this.shared.room(width, height);
     gl.clear(gl.COLOR_BUFFER_BIT);
-    if (!this.count) return;
+    gl.bindTexture(gl.TEXTURE_2D, this.table);
     const bind = (name, buffer, type, normalized = false) => {
-      const at = gl.getAttribLocation(this.program, name);
+      const at = this.shared.attributes[name];
       gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
       gl.enableVertexAttribArray(at);
       gl.vertexAttribPointer(at, 1, type, normalized, 0, 0);
@@ -140,7 +180,7 @@ export class GlPoints {
     bind("toY", this.buffers.toY, gl.FLOAT);
     bind("category", this.buffers.category, gl.UNSIGNED_SHORT);
     if (this.strong) {
-      const at = gl.getAttribLocation(this.program, "strength");
+      const at = this.shared.attributes.strength;
       gl.disableVertexAttribArray(at);
       gl.vertexAttrib1f(at, 1);
     } else bind("strength", this.buffers.strength, gl.UNSIGNED_BYTE, true);
@@ -160,17 +200,24 @@ export class GlPoints {
       gl.uniform1f(uniforms.tiny, size * look.ratio <= 2 ? 1 : 0);
       gl.drawElements(gl.POINTS, ringed ? count : Math.ceil(count * look.share), gl.UNSIGNED_INT, 4 * first);
     }
+    target.transferFromImageBitmap(gl.canvas.transferToImageBitmap());
   }
 
   close() {
-    this.gl.getExtension("WEBGL_lose_context")?.loseContext();
+    this.shared.users.delete(this);
+    for (const buffer of [...Object.values(this.buffers), this.indices]) this.gl.deleteBuffer(buffer);
+    this.gl.deleteTexture(this.table);
   }
 }
 
-export class CanvasPoints {
+class CanvasPoints {
   constructor(canvas) {
     this.canvas = canvas;
     this.sprites = new Map();
+  }
+
+  get by() {
+    return "canvas";
   }
 
   show(frame) {
@@ -205,7 +252,7 @@ export class CanvasPoints {
 
   draw(window, look) {
     const { frame, cloud, from, indices } = this;
-    const draw = this.canvas.getContext("2d");
+    const draw = this.canvas.getContext("2d", { willReadFrequently: true });
     draw.setTransform(look.ratio, 0, 0, look.ratio, 0, 0);
     draw.clearRect(0, 0, window.width, window.height);
     if (!frame) return;
@@ -238,7 +285,7 @@ export function picture([colour, shape], size, ratio, ink = "") {
   const sprite = document.createElement("canvas");
   sprite.width = sprite.height = Math.ceil(2 * half * ratio);
   sprite.half = half;
-  const draw = sprite.getContext("2d");
+  const draw = sprite.getContext("2d", { willReadFrequently: true }); // in memory: a GPU would have to give it back
   draw.scale(sprite.width / (2 * half), sprite.height / (2 * half));
   draw.translate(half, half);
   outline(draw, shape, size / 2);
