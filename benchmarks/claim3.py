@@ -181,8 +181,8 @@ def main() -> None:
     alone = kept.get(f"alone: {key(slowest)}", lambda: measure(slowest, os.cpu_count() or 1))["seconds"]
     text = "\n\n".join(
         [
-            f"MNIST, n = {SEEDS} seeds, mean ± sd, 100 pseudo-inputs, {EPOCHS} epochs, with 60 labels 10 (the VAE's and "
-            f"DML's too), joint, float32, {machine()}. "
+            f"MNIST, n = {SEEDS} seeds, mean ± sd, 100 pseudo-inputs, {EPOCHS} epochs, with 60 labels 10 (the VAE's "
+            f"and DML's too), joint, float32, {machine()}. "
             "5-NN accuracy on the test set; alpha chosen with the labels of 6,000 held-out images (1 seed): by the "
             "accuracy from all labels, but with 60 from the seen ones; d=4 and the unit prior take what was chosen at "
             "d=10 with the VampPrior. Nothing was chosen for DML. With 6,000 and 60 labels the labelled rows are "
