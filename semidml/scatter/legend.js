@@ -1,5 +1,6 @@
 // The legend, which hides and solos categories, and a table of them for those who don't see the map.
 
+import { AWAY } from "./frame.js";
 import { picture } from "./points.js";
 import { add } from "./paint.js";
 
@@ -12,12 +13,19 @@ export class Legend {
   }
 
   show(frame) {
-    const count = new Uint32Array(Math.max(1, frame.names.length));
-    for (let i = 0; i < frame.n; i++) if (!this.map.isAway(i)) count[frame.category[i]] += 1;
+    const { flags, category } = frame;
+    const { x, y } = this.map.cloud;
+    const [count, right, up] = [0, 1, 2].map(() => new Float64Array(Math.max(1, frame.names.length)));
+    for (let i = 0; i < frame.n; i++) {
+      if (flags[i] & AWAY) continue;
+      count[category[i]] += 1;
+      right[category[i]] += x[i];
+      up[category[i]] += y[i];
+    }
     this.count = count;
     const known = JSON.stringify([frame.run, frame.names, frame.looks, [...count].map((number) => number > 0)]);
     if (known !== this.known) this.make(frame, known);
-    this.tabulate(frame);
+    this.tabulate(frame, right, up);
     this.mark();
   }
 
@@ -52,14 +60,7 @@ export class Legend {
   }
 
   /** Category, number of points and middle of each, as text. */
-  tabulate(frame) {
-    const { x, y } = this.map.cloud;
-    const sums = frame.names.map(() => [0, 0]);
-    for (let i = 0; i < frame.n; i++) {
-      if (this.map.isAway(i)) continue;
-      sums[frame.category[i]][0] += x[i];
-      sums[frame.category[i]][1] += y[i];
-    }
+  tabulate(frame, right, up) {
     this.table.replaceChildren();
     add(this.table, "caption").textContent = frame.words;
     const line = (kind, cells) => {
@@ -68,7 +69,8 @@ export class Legend {
     };
     line("th", ["on the map", "points", "mean x", "mean y"]);
     frame.names.forEach((name, i) => {
-      if (this.count[i]) line("td", [name, this.count[i], ...sums[i].map((sum) => (sum / this.count[i]).toFixed(2))]);
+      const of = this.count[i];
+      if (of) line("td", [name, of, (right[i] / of).toFixed(2), (up[i] / of).toFixed(2)]);
     });
   }
 }

@@ -14,7 +14,7 @@ import { pointsOn } from "./points.js";
 import { filmOf, imagesOf, latticeOf, maps } from "./store.js";
 
 const NEAR = 9; // pixels at which the mouse finds a point
-const GLIDE = 350; // milliseconds
+const GLIDE = 260; // milliseconds
 const MOST_RINGED = 20_000; // more are not worth a ring
 const STRIDE = 16; // the order in which many points are drawn: any first part of it is an even one
 const AT_FIRST = 15_000; // points that are drawn while they move, before it is known what the machine can do
@@ -100,8 +100,9 @@ class LiveMap {
     this.points.show(frame);
     if (!same) this.view = null;
     this.to(cloud, from, kept ? 0 : GLIDE);
-    const seen = frame.flags.reduce((sum, flag) => sum + (flag & SEEN), 0);
-    this.few = seen <= frame.n / 4;
+    let seen = 0;
+    for (let i = 0; i < frame.n; i++) seen += frame.flags[i] & SEEN;
+    this.few = seen > 0 && seen <= frame.n / 4;
     this.region = frame.marked.length > 1 ? new Set(frame.marked) : null;
     if (!this.region && this.tool !== "line") this.sketch = null;
     this.handles.show(frame);
@@ -159,7 +160,11 @@ class LiveMap {
     const part = this.part();
     if (part >= 1) return this.cloud;
     const { from } = this.glide;
-    const between = (a, b) => a.map((value, i) => value + part * (b[i] - value));
+    const between = (a, b) => {
+      const values = new Float32Array(a.length);
+      for (let i = 0; i < a.length; i++) values[i] = a[i] + part * (b[i] - a[i]);
+      return values;
+    };
     return { x: between(from.x, this.cloud.x), y: between(from.y, this.cloud.y) };
   }
 
@@ -185,7 +190,7 @@ class LiveMap {
     const large = [];
     const hide = this.legend.hidden.size > 0;
     const stride = frame.n > 2 * LEAST ? STRIDE : 1;
-    const rings = this.region ? this.region.size > 0 : this.few && frame.flags.some((flag) => flag & SEEN);
+    const rings = this.region !== null || this.few;
     let count = 0;
     for (let first = 0; first < stride; first++) {
       for (let i = first; i < frame.n; i += stride) {
