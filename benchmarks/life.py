@@ -134,6 +134,7 @@ ASK = """async ([kind, count]) => {
     const [x, y] = [60 + 140 * Math.random(), 30 + 160 * Math.random()];
     if (kind === 'place' && map.nearest({offsetX: x, offsetY: y}) >= 0) continue;
     const before = said();
+    if (kind === 'drawing') canvas.nextElementSibling.click(); // a pad that is full would say the same again
     send('pointerdown', x, y);
     if (kind === 'drawing') send('pointermove', 60 + 140 * Math.random(), 30 + 160 * Math.random());
     const began = performance.now();
