@@ -404,6 +404,14 @@ def reconstructions(model: "Latent", data: "Dataset", rows: Rows) -> Reconstruct
     return Reconstructed(positions[order], errors[order], originals[order], decoded[order])
 
 
+def errors_of_points(run: "Run", data: "Dataset") -> np.ndarray:
+    """Squared error of each drawn point's reconstruction by the newest weights: float64 (n,). data: the run's splits.
+    Raises ValueError where there are no weights."""
+    rows = run.rows()
+    images = pictures(data, rows, np.arange(len(rows["row"])))
+    return squared_errors(images, reconstruct(run.model(), images))
+
+
 def lattice(model: "Latent", latents: np.ndarray, side: int = 16) -> np.ndarray:
     """What the decoder draws on a square lattice over the points of a 2-D run (2nd to 98th percentile of each axis):
     uint8 (side, side, C, H, W), the first at the upper left. Raises ValueError for other dimensions."""

@@ -335,6 +335,15 @@ def test_maps_are_turned_and_scaled_onto_one_another():
     assert explore.aligned(np.zeros((40, 2)), points)[1] == 1
 
 
+def test_every_point_has_an_error(plane_run, digits):
+    data = explore.splits_of(plane_run, digits)
+    errors, best = (
+        explore.errors_of_points(plane_run, data),
+        explore.reconstructions(plane_run.model(), data, plane_run.rows()),
+    )
+    assert errors.shape == (1797,) and errors[best.positions] == pytest.approx(best.errors)
+
+
 def test_some_points_can_be_taken_away(plane_run):
     found = explore.points(plane_run, 8)
     lines = explore.as_csv(explore.some_points(found, [3, 5]), [str(c) for c in range(10)]).decode().splitlines()

@@ -22,6 +22,7 @@ OF_PRIOR = {"component": "Component"}
 PARTS = {"both": "Both", "train": "Training", "test": "Test"}
 WORDS = {"train": "Training", "test": "Test"}
 SECONDS_LIVE = 1.0
+SECONDS_ERRORS = 0.15  # for which the map waits for the errors of reconstruction
 PICTURE, SMALL = 136, 52  # pixels across: of a picture, a neighbour
 BETWEEN = 9  # decoded along a line, and along each dimension
 MOST_WALKS = 16  # dimensions that are walked along
@@ -77,15 +78,6 @@ def packed_images(run_id: str, stamp: tuple) -> bytes:
     rows = run.rows()
     images = explore.pictures(images_of(run), rows, np.arange(len(rows["row"])))
     return scatter.pack_images(run_id, explore.reduced(images, 32))
-
-
-@st.cache_data(max_entries=4, show_spinner=False)
-def errors_of(run_id: str, stamp: tuple) -> np.ndarray:
-    """Squared error of each drawn point's reconstruction, (n,), by the newest weights."""
-    run = runs.get(run_id)
-    rows = run.rows()
-    images = explore.pictures(images_of(run), rows, np.arange(len(rows["row"])))
-    return explore.squared_errors(images, explore.reconstruct(model(run), images))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -351,13 +343,14 @@ def draw_map(
 
 
 def point_errors(run: runs.Run) -> np.ndarray | None:
-    """Errors of reconstruction; None where the run has no decoder or no weights that fit."""
+    """Errors of reconstruction, (n,), once they are known: many images take a while, in which the map is there. None
+    before, and where the run has no decoder or no weights that fit, which `image_and_reconstruction` says."""
     if not explore.decoder_trained(run):
         return None
-    try:
-        return errors_of(run.id, weights(run))
-    except ValueError:
-        return None  # `image_and_reconstruction` says why
+    key = ("errors", str(run.path), *weights(run), *explore.stamp(run, "rows.npz"))
+    data = images_of(run)
+    task = explore.task(key) or explore.start(key, lambda _: explore.errors_of_points(runs.get(run.id), data), False)
+    return task.wait(SECONDS_ERRORS).result
 
 
 def send_lattice(run: runs.Run, view: str) -> None:

@@ -59,8 +59,9 @@ def settled(page: Page) -> None:
 
 
 def option(page: Page, name: str) -> Locator:
-    """An option of a segmented control."""
-    return page.get_by_test_id("stButtonGroup").get_by_text(name, exact=True)
+    """An option of a segmented control, on a page that stands still."""
+    settled(page)
+    return page.get_by_test_id("stButtonGroup").get_by_text(name, exact=True).first
 
 
 def the_map(page: Page) -> Locator:
@@ -227,6 +228,7 @@ def test_colours_rows_and_epochs_redraw_the_map(page: Page, trained) -> None:
 def test_four_dimensions_are_projected(page: Page, trained) -> None:
     from semidml.runs import Run
 
+    shutil.rmtree(trained / "explore-deep" / "projections", ignore_errors=True)
     opened(page, "explore-deep")
     expect(page.get_by_text(re.compile("PCA of 4 dimensions: the plane holds")).first).to_be_visible()
     expect(page.get_by_text(re.compile("no decoder that was trained")).first).to_be_visible()
