@@ -194,7 +194,9 @@ def epoch_control(run: runs.Run, epochs: list[int], method: str) -> int:
 
 def epoch_slider(run: runs.Run, epochs: list[int]) -> int:
     """The epoch that is drawn, by a slider of the page."""
-    return st.select_slider("Epoch", epochs, key=f"epoch {run.id}", help="0 is before training.")
+    # The value is also given as the default: the slider may appear long after the epoch was chosen on the map.
+    chosen = chosen_epoch(run, epochs)
+    return st.select_slider("Epoch", epochs, chosen, key=f"epoch {run.id}", help="0 is before training.")
 
 
 def in_plane(run: runs.Run, found: Points, method: str, last: int) -> tuple[np.ndarray, str]:
