@@ -197,10 +197,7 @@ def main() -> None:
             "augmented, DML's too, so what is gained over the VAE, which reads no label, is the metric loss's and the "
             "augmentation's; the 60 are six of each class. Paired differences with 95 % intervals.",
             f"**With and without the metric loss:**\n\n{accuracy_table(settings, kept)}",
-            *(
-                f"**The same with a convolutional encoder**, {CONV['epochs']} epochs:\n\n{accuracy_table(few, kept, **CONV)}"
-                for _ in few
-            ),
+            *(f"**With a convolutional encoder**, 5 epochs:\n\n{accuracy_table(few, kept, **CONV)}" for _ in few),
             f"**The bound**, in nats a test image:\n\n{bound_table(pls, kept)}",
             f"**In how many dimensions does it help most?**\n\n{dimensions_table(kept)}",
             f"The slowest of these settings trains {alone:.0f} s alone on both cores.",

@@ -4,6 +4,7 @@ A point belongs to its most responsible component. Every score is of test latent
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -90,6 +91,36 @@ def fitted_floor(
     points = (latents - latents.mean(axis=0)) * size / latents.std() if latents.std() else latents
     turned = [points @ rotation(points.shape[1], generator) + means.mean(axis=0) for _ in range(ROTATIONS)]
     return [evaluate.ami(labels, component_of(one, means, log_vars, weights)[0]) for one in turned]
+
+
+class WhatIf(NamedTuple):
+    """What components of a prior at other places would change at once, while the latents stay where they are; pairs are
+    before and after."""
+
+    moved: list[int]  # the components that lie elsewhere
+    counts: tuple[list[int], list[int]]  # (C,) points of each class whose most responsible component is one of those
+    component_ami: tuple[float, float]  # of all points
+    surprise: tuple[float, float]  # mean of -log p(z) in nats: the part of the KL divergence that knows the places
+
+
+def what_if(
+    latents: np.ndarray,
+    labels: np.ndarray,
+    before: tuple[np.ndarray, np.ndarray, np.ndarray],
+    after: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> WhatIf:
+    """Points (n, D) with labels (n,) under a mixture, means (K, D), log_vars (K, D) and weights (K,), and under the
+    same with other means."""
+    moved = np.flatnonzero((before[0] != after[0]).any(1))
+    classes = 1 + int(labels.max())
+    counts, ami, surprise = [], [], []
+    for mixture in (before, after):
+        joint = log_joint(latents, *mixture)
+        own = joint.argmax(1)
+        counts.append(np.bincount(labels[np.isin(own, moved)], minlength=classes).tolist())
+        ami.append(evaluate.ami(labels, own))
+        surprise.append(float(-np.logaddexp.reduce(joint, axis=1).mean()))
+    return WhatIf(moved.tolist(), (counts[0], counts[1]), (ami[0], ami[1]), (surprise[0], surprise[1]))
 
 
 def rotation(dimensions: int, generator: np.random.Generator) -> np.ndarray:

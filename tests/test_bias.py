@@ -70,6 +70,25 @@ def test_floors():
     assert 0.3 < found["component_ami_random"] < 1
 
 
+def test_what_if_a_component_were_elsewhere():
+    latents, labels = points()
+    away = MEANS.copy()
+    away[3] = [50, 50]
+    its = bias.what_if(latents, labels, (MEANS, LOG_VARS, WEIGHTS), (away, LOG_VARS, WEIGHTS))
+    assert its.moved == [3] and its.counts == ([0, 0, 0, 100], [0, 0, 0, 0])
+    assert its.component_ami[0] == pytest.approx(1) and its.component_ami[1] < 0.9
+    squares = ((latents[:, None] - away) ** 2).sum(2)  # (n, K), the definition with unit variances
+    surprise = -np.log((0.25 * np.exp(-squares / 2) / (2 * np.pi)).sum(1)).mean()
+    assert its.surprise[1] == pytest.approx(surprise) and its.surprise[1] > its.surprise[0]
+
+
+def test_what_if_nothing_were_moved():
+    mixture = MEANS, LOG_VARS, WEIGHTS
+    its = bias.what_if(*points(), mixture, mixture)
+    assert its.moved == [] and its.counts == ([0] * 4, [0] * 4)
+    assert its.component_ami[0] == its.component_ami[1] and its.surprise[0] == its.surprise[1]
+
+
 def test_rotations_keep_distances_and_are_uniform():
     generator = np.random.default_rng(0)
     turned = np.stack([bias.rotation(3, generator) for _ in range(4000)])

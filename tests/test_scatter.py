@@ -34,9 +34,10 @@ def unpacked(data: bytes) -> dict:
     for name, kind in header["columns"]:
         columns[name] = np.frombuffer(data, f"<{kind}", header["n"], at)
         at += columns[name].nbytes
-    its = header["density"]
-    below = np.frombuffer(data, np.uint8, offset=at) / 255
-    assert len(below) == (its["rows"] * its["columns"] if its else 0)
+    its, drawn = header["density"], header["pictures"]
+    below = np.frombuffer(data, np.uint8, its["rows"] * its["columns"] if its else 0, at) / 255
+    size = [drawn[name] for name in ("count", "height", "width", "channels")] if drawn else [0]
+    header["drawings"] = np.frombuffer(data, np.uint8, offset=at + len(below)).reshape(size)  # and nothing more
     low, high = np.array(header["bounds"][:2]), np.array(header["bounds"][2:])
     points = low + np.stack([columns.pop("x"), columns.pop("y")], axis=1) / 65_535 * (high - low)
     header["shares"] = below.reshape(its["rows"], its["columns"]) if its else None
@@ -59,6 +60,18 @@ def test_points_that_are_not_finite_are_counted_and_not_drawn():
     assert there["left_out"] == 2 and ((there["flags"] & scatter.AWAY) > 0).tolist() == [False, True, True, False]
     assert np.allclose(there["points"][[0, 3]], [[0, 0], [4, 5]])
     assert unpacked(packed([[np.nan, 1]], [0]))["left_out"] == 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_of_components_follow_the_density_row_by_row(channels):
+    generator = np.random.default_rng(0)
+    pictures = generator.integers(0, 256, (3, channels, 5, 4), dtype=np.uint8)
+    means = np.array([[-1.0, 0], [1, 0], [0, 1]])
+    drawn = {"density": regions(means, np.zeros((3, 2)), np.ones(3) / 3), "masses": MASSES}
+    ellipses = [(x, y, 1, 1, 0, 1) for x, y in means]
+    there = unpacked(packed([[0, 0]], [0], ellipses=ellipses, origins=means - 1, pictures=pictures, **drawn))
+    assert (there["drawings"] == pictures.transpose(0, 2, 3, 1)).all()
+    assert there["origins"] == (means - 1).tolist() and there["shares"].shape == (96, 96)
 
 
 def test_what_the_mouse_asks_for_is_sent():

@@ -9,6 +9,7 @@
     columns  of the n points, one after the other, as the header's `columns` names them: x and y in 65,535ths of the
              header's bounds, category, label, prediction as uint16; flags, strength, error as uint8
     uint8    where the header's `density` is not null: its rows x columns, from the lowest row up, in 255ths
+    uint8    where the header's `pictures` is not null: its count x height x width x channels
 
 What belongs to a run and not to one frame of it goes to a component that draws nothing (STORE, `store_javascript`) and
 is found there by every map of that run: `pack_images`, `pack_film`, `pack_lattice`.
@@ -29,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-VERSION = 3
+VERSION = 4
 NAME, STORE, PAD = "semidml_map", "semidml_store", "semidml_pad"
 HTML, PAD_HTML = '<div class="map"></div>', '<div class="map pad"></div>'
 SEEN, TEST, AWAY = 1, 2, 4  # flags of a point
@@ -60,6 +61,8 @@ def pack(
     ellipses: Sequence[Sequence[float]] = (),
     movable: bool = False,
     moves: int = 0,
+    origins: Sequence[Sequence[float]] = (),
+    pictures: np.ndarray | None = None,
     modes: Sequence[Sequence[float]] = (),
     density: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
     masses: Sequence[float] = (),
@@ -86,9 +89,11 @@ def pack(
     otherwise. away: (n,) bool, points that are not drawn.
 
     ellipses: drawn at one and two times their half axes: middle x, y, half axes a, b, angle of a in radians, weight 0
-    to 1; if they are movable, by mouse, touch or keys, `moves` is the number of the last move that they show. modes:
-    crosses, x and y of each. density: of a prior, as `priors.density.Regions`: x (columns,), y (rows,), shares (rows,
-    columns); the regions that hold each of `masses` lie faintly under the points.
+    to 1; if they are movable, by mouse, touch or keys, `moves` is the number of the last move that they show. origins:
+    of each the place from which a dashed line leads to it, where that is another. pictures: uint8 (k, C, H, W), drawn
+    small at the middles of the first k. modes: crosses, x and y of each. density: of a prior, as
+    `priors.density.Regions`: x (columns,), y (rows,), shares (rows, columns); the regions that hold each of `masses`
+    lie faintly under the points.
 
     marked: points that are chosen: one is ringed, of more the others are paled. places: x and y of places that are
     chosen. tools: what the page listens to, of TOOLS. shade: whether places without data are hatched. lattice: whether
@@ -125,6 +130,8 @@ def pack(
         "ellipses": _floats(ellipses),
         "movable": movable,
         "moves": moves,
+        "origins": _floats(origins),
+        "pictures": None if pictures is None else _sizes(pictures),
         "modes": _floats(modes),
         "density": None if density is None else _grid(density[0], density[1], masses),
         "marked": [int(i) for i in marked],
@@ -140,6 +147,8 @@ def pack(
     parts = [np.asarray(its).astype(f"<{kind}").tobytes() for _, kind, its in columns]
     if density is not None:
         parts += [np.round(255 * density[2]).astype(np.uint8).tobytes()]
+    if pictures is not None:
+        parts += [np.ascontiguousarray(pictures.transpose(0, 2, 3, 1)).tobytes()]
     return _headed(header, *parts)
 
 
@@ -191,6 +200,10 @@ def _fine(points: np.ndarray) -> tuple[np.ndarray, list[float]]:
     extent = np.maximum(high - low, 1e-12)
     place = np.nan_to_num(np.round((points - low) / extent * FINE))
     return place, [*low.tolist(), *(low + extent).tolist()]
+
+
+def _sizes(images: np.ndarray) -> dict[str, int]:
+    return dict(zip(("count", "channels", "height", "width"), images.shape, strict=True))
 
 
 def _floats(rows: Sequence[Sequence[float]]) -> list[list[float]]:

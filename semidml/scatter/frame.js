@@ -1,13 +1,14 @@
 // What `semidml/scatter/__init__.py` packs, unpacked: the header's fields and the points' columns.
 
-export const VERSION = 3;
+export const VERSION = 4;
 export const SEEN = 1; // flags of a point
 export const TEST = 2;
 export const AWAY = 4; // not drawn: not finite, or of rows that were filtered out
 const FINE = 65535;
 const TYPES = { u2: Uint16Array, u1: Uint8Array };
 
-/** Bytes -> the header's fields, each column by its name, x and y in latent units, `regions` as paths. */
+/** Bytes -> the header's fields, each column by its name, x and y in latent units, `regions` as paths, `drawings` as
+ * canvases. */
 export function unpack(data) {
   const bytes = new Uint8Array(data);
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
@@ -26,7 +27,31 @@ export function unpack(data) {
   frame.y = along(frame.y, y0, y1);
   frame.label ??= frame.category;
   frame.regions = frame.density ? regions(frame.density, take("u1", frame.density.rows * frame.density.columns)) : [];
+  frame.drawings = frame.pictures ? drawings(frame.pictures, (count) => take("u1", count)) : [];
   return frame;
+}
+
+/** The pictures of components, a small canvas each. */
+function drawings({ count, height, width, channels }, take) {
+  return Array.from({ length: count }, () => picture(take(height * width * channels), width, height, channels));
+}
+
+/** A picture's bytes, row by row, one or three a pixel, as a canvas. */
+export function picture(bytes, width, height, channels) {
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  canvas.getContext("2d").putImageData(pixels(bytes, width, height, channels), 0, 0);
+  return canvas;
+}
+
+export function pixels(bytes, width, height, channels) {
+  const its = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    for (let c = 0; c < 3; c++) its.data[4 * i + c] = bytes[i * channels + (channels === 3 ? c : 0)];
+    its.data[4 * i + 3] = 255;
+  }
+  return its;
 }
 
 /** 65,535ths of a range as numbers in it. */

@@ -3,6 +3,7 @@
 import { add, niceStep, number } from "./paint.js";
 
 const STEP = 4; // pixels that an arrow key moves a component, at least; with Shift ten times as far
+const MANY = 24; // handles, above which they are small and show their numbers at the mouse only
 const PAUSE = 500; // milliseconds without an arrow key after which a move has ended
 
 export class Handles {
@@ -16,6 +17,7 @@ export class Handles {
   /** As many handles as the frame has components to move. */
   show(frame) {
     const wanted = frame.movable ? frame.ellipses.length : 0;
+    this.root.classList.toggle("many", wanted > MANY);
     while (this.root.children.length > wanted) this.root.lastChild.remove();
     while (this.root.children.length < wanted) this.make(this.root.children.length);
   }

@@ -314,6 +314,7 @@ class LiveMap {
       epoch: this.epoch,
       components: frame.ellipses.length,
       regions: frame.regions.length,
+      pictures: frame.drawings.length,
       gliding: part < 1,
       ahead: this.ahead || this.moving,
     });

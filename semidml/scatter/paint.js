@@ -2,6 +2,7 @@
 
 export const EDGE = 22; // pixels below and LEFT at the left, for the numbers of the axes
 export const LEFT = 40;
+const PICTURE = 26; // pixels across, before one looks nearer
 const MODE = "#d55e00";
 const MARK = "#d55e00";
 
@@ -18,7 +19,9 @@ export function under(draw, map, width, height, font) {
 /** Components, modes, trails, marked points, and the region or line that is drawn now. */
 export function over(draw, map, width, height) {
   inside(draw, width, height, () => {
+    pictures(draw, map);
     components(draw, map);
+    origins(draw, map);
     modes(draw, map);
     trails(draw, map);
     marks(draw, map);
@@ -103,6 +106,41 @@ function components(draw, map) {
     }
   }
   draw.globalAlpha = 1;
+}
+
+/** Small pictures at the middles of components; larger when one looks nearer. */
+function pictures(draw, map) {
+  const { left, top, scale } = map.window();
+  const nearer = Math.max(1, scale / map.fitted().scale);
+  const side = Math.min(72, PICTURE * Math.sqrt(nearer));
+  draw.imageSmoothingEnabled = false;
+  draw.strokeStyle = map.ink;
+  draw.lineWidth = 1;
+  map.frame.drawings.forEach((picture, i) => {
+    const [x, y] = map.frame.ellipses[i];
+    const [right, down] = [(x - left) * scale + LEFT - side / 2, (top - y) * scale - side / 2];
+    draw.drawImage(picture, right, down, side, side);
+    draw.strokeRect(right, down, side, side);
+  });
+}
+
+/** From where a component was to where it is now. */
+function origins(draw, map) {
+  const { left, top, scale } = map.window();
+  draw.strokeStyle = MARK;
+  draw.lineWidth = 1.5;
+  map.frame.origins.forEach(([x, y], i) => {
+    const [toX, toY] = map.frame.ellipses[i];
+    if (Math.hypot(toX - x, toY - y) * scale < 2) return;
+    const [right, down] = [(x - left) * scale + LEFT, (top - y) * scale];
+    draw.beginPath();
+    draw.arc(right, down, 4, 0, 2 * Math.PI);
+    draw.setLineDash([4, 3]);
+    draw.moveTo(right, down);
+    draw.lineTo((toX - left) * scale + LEFT, (top - toY) * scale);
+    draw.stroke();
+    draw.setLineDash([]);
+  });
 }
 
 function modes(draw, map) {

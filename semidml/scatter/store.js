@@ -1,7 +1,7 @@
 // What belongs to a run and not to one frame of it: its images, its points at all epochs. It is sent once, by a
 // component that draws nothing, and every map of that run on the page finds it here.
 
-import { along, VERSION } from "./frame.js";
+import { along, picture, pixels, VERSION } from "./frame.js";
 
 const MOST = 8; // of each kind; the oldest goes
 const kept = (globalThis.semidmlKept ??= { images: new Map(), film: new Map(), lattice: new Map(), maps: new Set() });
@@ -55,20 +55,7 @@ function images(header, bytes) {
 
 /** {box, picture}: one picture of all decoded places. */
 function lattice(header, bytes) {
-  const picture = document.createElement("canvas");
-  picture.width = header.width;
-  picture.height = header.height;
-  picture.getContext("2d").putImageData(pixels(bytes, header.width, header.height, header.channels), 0, 0);
-  return { ...header, picture };
-}
-
-function pixels(bytes, width, height, channels) {
-  const its = new ImageData(width, height);
-  for (let i = 0; i < width * height; i++) {
-    for (let c = 0; c < 3; c++) its.data[4 * i + c] = bytes[i * channels + (channels === 3 ? c : 0)];
-    its.data[4 * i + 3] = 255;
-  }
-  return its;
+  return { ...header, picture: picture(bytes, header.width, header.height, header.channels) };
 }
 
 /** The component that draws nothing. */

@@ -6,7 +6,7 @@
 What the visitor asks for - a click on a point or an empty place, a box, a lasso, a line - stays in the session until
 the next question or another run."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -16,6 +16,7 @@ from semidml.data import store
 from semidml.explore import PROJECTIONS, SPLITS, TEST, TRAIN, Points
 from semidml.priors import PRIORS
 from semidml.priors.density import MASSES
+from semidml.ui import what_if
 
 COLOURS = {"class": "Class", "prediction": "Prediction", "seen": "Seen or hidden", "error": "Error"}
 OF_PRIOR = {"component": "Component"}
@@ -26,7 +27,19 @@ SECONDS_ERRORS = 0.15  # for which the map waits for the errors of reconstructio
 PICTURE, SMALL = 136, 52  # pixels across: of a picture, a neighbour
 BETWEEN = 9  # decoded along a line, and along each dimension
 MOST_WALKS = 16  # dimensions that are walked along
-NO_QUESTION = {"chosen point": None, "chosen place": None, "region": [], "line": None}
+NO_QUESTION = {"chosen point": None, "chosen place": None, "region": [], "line": None, "what if": False}
+
+
+class Controls(NamedTuple):
+    """How the map is drawn."""
+
+    colour: str  # of COLOURS or OF_PRIOR
+    part: str  # of PARTS
+    method: str  # of PROJECTIONS
+    density: bool  # of the prior
+    lattice: bool  # decoded places under the points
+    pictures: bool  # at the prior's components
+    movable: bool  # whether these can be dragged
 
 
 # ---- caches: by file times, since a name may be used again
@@ -128,8 +141,8 @@ def show(run_id: str, epochs: list[int]) -> None:
     try:
         run = runs.get(run_id)
         names = explore.class_names(run)
-        colour, part, method, density, lattice = controls(run)
-        epoch = epoch_control(run, epochs, method)
+        chosen = controls(run)
+        epoch = epoch_control(run, epochs, chosen.method)
         if st.session_state.get("epoch below", (run_id, epoch)) != (run_id, epoch):
             st.rerun()  # what lies below is of another epoch
         found = points(run, epoch)
@@ -138,22 +151,38 @@ def show(run_id: str, epochs: list[int]) -> None:
         return
     if said := st.session_state.pop("map said", ""):
         ui.trouble(said)
+    if st.session_state.pop("to train", False):
+        st.switch_page(ui.TRAIN)
+    after = what_if.placed(run, found) if chosen.movable else found
     map_column, answer_column = st.columns([2, 1], gap="medium")
     with map_column:
-        draw_map(run, found, names, colour, part, method, density, lattice, epochs)
+        draw_map(run, found, after, names, chosen, epochs)
     with answer_column:
-        answer(run, found, names, positions_of(found, part))
+        if chosen.movable and st.session_state.get("what if"):
+            about_components(run, found, after, names)
+        else:
+            answer(run, found, names, positions_of(found, chosen.part))
 
 
-def controls(run: runs.Run) -> tuple[str, str, str, bool, bool]:
-    """(colour, part, projection, whether the prior's density is drawn, whether decoded places are)."""
+def about_components(run: runs.Run, before: Points, after: Points, names: list[str]) -> None:
+    """What the components that were moved would change."""
+    able = explore.decoder_trained(run)
+    try:
+        what_if.answer(run, before, after, names, (lambda z: explore.decode(model(run), z)) if able else None)
+    except ValueError as error:
+        ui.trouble(cut(error))
+
+
+def controls(run: runs.Run) -> Controls:
+    """The widgets above the map."""
     dimensions, prior = run.config().latent_dim, PRIORS[run.config().prior]
     colours = COLOURS | (OF_PRIOR if prior.facts.get("components") else {})
     if st.session_state.get("colour") not in colours:  # the run before had components
         st.session_state["colour"] = "class"
-    density = lattice = False
+    density = lattice = pictures = movable = False
     method = "pca"
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    last = ui.frame(run.id, run.frames()[-1])
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         common: dict[str, Any] = {"required": True, "persist_state": "session"}
         colour = st.segmented_control(
             "Colour", colours, format_func=colours.get, default="class", key="colour", **common
@@ -183,7 +212,31 @@ def controls(run: runs.Run) -> tuple[str, str, str, bool, bool]:
                 persist_state="session",
                 help="What the decoder makes of each place of the map, under the points; finer when you zoom in.",
             )
-    return colour, part, method, density, lattice
+        if dimensions > 1 and pictures_of(last) is not None and method == "pca":
+            vamp = "pseudo_inputs" in last
+            pictures = st.toggle(
+                "Pseudo-inputs" if vamp else "Components' pictures",
+                key="pictures",
+                persist_state="session",
+                help="The learned images whose latents are the prior's components, drawn where these lie."
+                if vamp
+                else "What the decoder makes of the middle of each component, drawn there.",
+            )
+        if what_if.can_be_moved(run):
+            movable = st.toggle(
+                "What if",
+                key="movable",
+                persist_state="session",
+                on_change=what_if.put_back,
+                help="Drag a component of the prior, or move it with the arrow keys: what would change?",
+            )
+    return Controls(colour, part, method, density, lattice, pictures, movable)
+
+
+def pictures_of(frame: dict[str, Any]) -> np.ndarray | None:
+    """The pictures that a frame has of the prior's first components, uint8 (k, C, H, W): of a VampPrior its
+    pseudo-inputs, else what the decoder makes of their means; None where there are none."""
+    return frame.get("pseudo_inputs", frame.get("component_images"))
 
 
 def epoch_control(run: runs.Run, epochs: list[int], method: str) -> int:
@@ -252,20 +305,16 @@ def computing(key: tuple, title: str) -> None:
 
 
 def draw_map(
-    run: runs.Run,
-    found: Points,
-    names: list[str],
-    colour: str,
-    part: str,
-    method: str,
-    density: bool,
-    lattice: bool,
-    epochs: list[int],
+    run: runs.Run, before: Points, found: Points, names: list[str], chosen: Controls, epochs: list[int]
 ) -> None:
-    """The map, what belongs to all its frames, and what is drawn in words."""
+    """The map, what belongs to all its frames, and what is drawn in words. `before` has the components where the run
+    has them, `found` where the visitor has put them."""
+    colour, part, method, density, lattice, *_ = chosen
     drawn, axes = in_plane(run, found, method, epochs[-1])
     plane = found.latents.shape[1] == 2
     rows, frame = found.rows, ui.frame(run.id, found.epoch)
+    if found.components is not None:
+        frame = frame | {"component_means": found.components[0]}
     visible = positions_of(found, part)
     components = explore.most_responsible(found) if colour == "component" else None
     its = plots.colouring(
@@ -283,7 +332,14 @@ def draw_map(
     own = st.session_state.get("own place")
     if own and own[0] == run.id and (plane or axes.startswith("PCA")):
         places.append(own[1])
-    words = " ".join([map_words(run, found, part, len(visible), axes), *prior_words(found, colour, density, axes)])
+    pictures = pictures_of(frame) if chosen.pictures and rings else None
+    words = " ".join(
+        [
+            map_words(run, found, part, len(visible), axes),
+            *prior_words(found, colour, density, axes),
+            *picture_words(frame, pictures, len(rings)),
+        ]
+    )
     packed = scatter.pack(
         drawn,
         its.categories,
@@ -301,6 +357,10 @@ def draw_map(
         y_range=y_range,
         words=f"Map of the latent space. {words}",
         ellipses=rings,
+        movable=chosen.movable,
+        moves=what_if.moves(),
+        origins=before.components[0] if chosen.movable and rings else (),
+        pictures=pictures,
         density=ui.density(frame) if density else None,
         masses=MASSES,
         marked=marked,
@@ -323,9 +383,14 @@ def draw_map(
 
         return listen
 
+    def dropped(moved: tuple) -> None:
+        forget_question()
+        what_if.move(run, found, *moved)
+
     ui.live_map(
         packed,
         f"map {run.id}",
+        moved=heard(lambda sent: scatter.middles_of(sent, len(rings)), dropped),
         asked=heard(scatter.asked_of, lambda asked: ask(*asked, count=len(drawn), places=plane)),
         region=heard(lambda sent: scatter.region_of(sent, len(drawn)), choose_region),
         line=heard(scatter.line_of, choose_line),
@@ -383,6 +448,15 @@ def prior_words(found: Points, colour: str, density: bool, axes: str) -> list[st
             "regions would lie on top of one another and no longer hold their shares."
         ]
     return words
+
+
+def picture_words(frame: dict[str, Any], pictures: np.ndarray | None, components: int) -> list[str]:
+    """What the small pictures are, in a sentence."""
+    if pictures is None:
+        return []
+    of = f"the first {len(pictures)} of {components}" if len(pictures) < components else f"the {components}"
+    what = "pseudo-inputs" if "pseudo_inputs" in frame else "components' middles, decoded"
+    return [f"Small pictures: {of} {what}, each at its component."]
 
 
 def positions_of(found: Points, part: str) -> np.ndarray:

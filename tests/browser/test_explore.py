@@ -23,6 +23,7 @@ INSIDE = """(root, except) => {
     const room = p => Math.min(...all.filter(q => q !== p).map(q => Math.hypot(p[0] - q[0], p[1] - q[1])));
     return seen.reduce((best, p) => room(p) > room(best) ? p : best)[2];
 }"""  # the row of the point that is farthest from others among those that the zoomed map shows
+WHAT_WORKS = {"schedule": "joint", "alpha": 0.05, "component_spacing": 4, "component_log_var": -1}
 MARKED = "root => root.map.frame.marked"
 
 
@@ -36,6 +37,8 @@ def trained(app):
         "explore-plane": {"model": "dml-ae", "alpha": 0.1, "epochs": 3},
         "explore-deep": {"model": "dml", "latent_dim": 4, "epochs": 2},
         "explore-rename": {"model": "dml", "epochs": 1},
+        "explore-places": {"model": "dml-prior", "prior": "gmm", "epochs": 2, **WHAT_WORKS},
+        "explore-vamp": {"model": "metric-vae", "prior": "vamp", "epochs": 1, "pseudo_inputs": 40},
     }
     for name, knobs in settings.items():
         run = runs.create(RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=app.runs / name)
@@ -203,6 +206,52 @@ def test_a_drawn_digit_gets_a_place_a_class_and_its_reconstruction(page: Page, t
     expect(page.get_by_text("as the encoder sees it", exact=True).first).to_be_visible()
     settled(page)
     assert len(the_map(page).evaluate("root => root.map.frame.places")) == 1
+
+
+def test_a_component_is_moved_and_what_if_is_answered(page: Page, trained) -> None:
+    opened(page, "explore-places")
+    page.get_by_text("What if", exact=True).click()
+    handles = page.locator(".map .handles button")
+    expect(handles).to_have_count(4)
+    settled(page)
+    before = the_map(page).evaluate("root => root.map.frame.ellipses.map(([x, y]) => [x, y])")
+    box = handles.nth(1).bounding_box()
+    page.mouse.move(box["x"] + 13, box["y"] + 13)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 53, box["y"] - 47, steps=4)
+    page.mouse.up()
+    expect(page.get_by_text(re.compile("^What if component 2 were at ")).first).to_be_visible()
+    expect(
+        page.get_by_text(re.compile("^Nothing is trained: the points stay. Of the 1,797 drawn")).first
+    ).to_be_visible()
+    expect(page.get_by_text(re.compile("^Component AMI")).first).to_be_visible()
+    expect(page.locator("canvas[data-ahead='false']").first).to_be_visible()
+    after = the_map(page).evaluate("root => root.map.frame.ellipses.map(([x, y]) => [x, y])")
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, False, True, True]
+    assert the_map(page).evaluate("root => root.map.frame.origins") == before
+
+    page.get_by_role("button", name="Put back").click()
+    expect(page.get_by_text(re.compile("^What if component 2")).first).to_have_count(0)
+    settled(page)
+    assert the_map(page).evaluate("root => root.map.frame.ellipses.map(([x, y]) => [x, y])") == before
+
+    handles.nth(0).press("ArrowRight")
+    expect(page.get_by_text(re.compile("^What if component 1 were at ")).first).to_be_visible()
+    page.get_by_role("button", name="Train with it").click()
+    expect(page.get_by_role("heading", name="Train", exact=True).first).to_be_visible()
+    expect(page.get_by_text(re.compile("4 components")).first).to_be_visible()
+
+
+def test_pseudo_inputs_lie_on_the_map(page: Page, trained) -> None:
+    from semidml.runs import Run
+
+    opened(page, "explore-vamp")
+    page.get_by_text("Pseudo-inputs", exact=True).click()
+    expect(page.locator("canvas[data-pictures='32']").first).to_be_visible()
+    expect(page.get_by_text(re.compile("Small pictures: the first 32 of 40 pseudo-inputs")).first).to_be_visible()
+    data = "root.map.frame.drawings[31].getContext('2d').getImageData(0, 0, 8, 8).data"
+    drawn = the_map(page).evaluate(f"root => [...{data}].filter((_, i) => i % 4 === 0)")
+    assert drawn == Run(trained / "explore-vamp").frame(1)["pseudo_inputs"][31].ravel().tolist()
 
 
 def test_colours_rows_and_epochs_redraw_the_map(page: Page, trained) -> None:
