@@ -124,6 +124,7 @@ ASK = """async ([kind, count]) => {
   const [element, begins] = {place: ['p strong', 'The place'], drawing: ['p', 'It lies at']}[kind];
   const words = () => [...document.querySelectorAll(element)].map((it) => it.textContent);
   const said = () => words().find((it) => it.startsWith(begins));
+  const picture = () => document.querySelector('figure img'); // what is decoded comes first
   const send = (type, x, y) => {
     const box = canvas.getBoundingClientRect();
     canvas.setPointerCapture = () => {};
@@ -133,13 +134,15 @@ ASK = """async ([kind, count]) => {
   while (waits.length < count) {
     const [x, y] = [60 + 140 * Math.random(), 30 + 160 * Math.random()];
     if (kind === 'place' && map.nearest({offsetX: x, offsetY: y}) >= 0) continue;
-    const before = said();
+    const [before, its] = [said(), picture()?.src];
+    const unseen = () => picture()?.src === its || !picture().complete;
+    const waiting = () => said() === before || !said() || (kind === 'place' && unseen());
     if (kind === 'drawing') canvas.nextElementSibling.click(); // a pad that is full would say the same again
     send('pointerdown', x, y);
     if (kind === 'drawing') send('pointermove', 60 + 140 * Math.random(), 30 + 160 * Math.random());
     const began = performance.now();
     send('pointerup', x, y);
-    while (said() === before || !said()) {
+    while (waiting()) {
       if (performance.now() - began > 20000) throw new Error(`no answer to the ${kind} ${x}, ${y}`);
       await new Promise((go) => setTimeout(go, 4));
     }
@@ -165,7 +168,8 @@ SHOWN = """async (seconds) => {
 
 
 def asked_times(browser: Browser, url: str, count: int) -> tuple[list[float], list[float]]:
-    """Seconds from a click on an empty place to what is decoded there, and from a stroke's end to its place."""
+    """Seconds from a click on an empty place to the picture of what is decoded there, and from a stroke's end to its
+    place."""
     page = browser.new_page(viewport={"width": 1280, "height": 1400})
     page.goto(f"{url}/Explore?run=digits-dml-ae-60-labels", wait_until="domcontentloaded")
     page.get_by_text("1,797 points").first.wait_for()

@@ -477,6 +477,7 @@ def show(run: runs.Run) -> None:
     names = explore.class_names(run, found)
     if st.session_state.pop("first look", False):  # so that it is seen at once what a point answers
         explorer.choose_point(explore.telling_point(found))
+    st.session_state["map first"] = True
     explorer.show(run.id, epochs)
     section = st.segmented_control(
         "More about this run",

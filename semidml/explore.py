@@ -202,14 +202,6 @@ def pictures(data: "Dataset", rows: Rows, positions: Sequence[int] | np.ndarray)
     return found
 
 
-def enlarged(image: np.ndarray, side: int) -> np.ndarray:
-    """An image as it is shown, at least `side` pixels wide and each of its pixels a square: uint8 (C, H, W) ->
-    (s H, s W) or (s H, s W, 3) with a whole number s."""
-    times = max(1, -(-side // image.shape[2]))
-    large = image.repeat(times, axis=1).repeat(times, axis=2)
-    return large[0] if len(large) == 1 else large.transpose(1, 2, 0)
-
-
 def reduced(images: np.ndarray, most: int = 64) -> np.ndarray:
     """Images of at most `most` pixels a side, means over square blocks: uint8 (m, C, H, W) -> uint8 (m, C, h, w)."""
     times = -(-max(images.shape[2:]) // most)

@@ -13,6 +13,7 @@ A page begins with `page(title)`. Heavy modules load where they are used: the fi
 
 import base64
 import gc
+import html
 import io
 import itertools
 import sys
@@ -57,6 +58,8 @@ SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
 SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
 SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
+CAPTION = "font-size: 0.875rem; text-align: center; opacity: 0.65; overflow-wrap: anywhere"
+SQUARES = "image-rendering: pixelated; display: block"  # the look of a picture whose pixels are to be seen
 COUNTS = {"classes_alone", "components_used"}  # scores that are whole numbers
 NAMES = {
     "data": "Data",
@@ -906,13 +909,30 @@ def table(rows: Sequence[Mapping[str, str]]) -> None:
 
 def pixels(picture: Any, words: str) -> None:
     """A small picture, uint8 (height, width, 4), as wide as there is room, each pixel a square; it leaves no file."""
+    st.html(f'<img src="{_source(picture)}" alt="{words}" style="width: 100%; {SQUARES}">')
+
+
+def pictures(images: Iterable[Any], captions: Iterable[str], width: int) -> None:
+    """Images uint8 (C, H, W) side by side, `width` pixels each, in a row that breaks where the page is narrow, with
+    captions, which are shown as text whatever they hold. They are one element of the page and no files: a click waits
+    for them."""
+    shown = []
+    for image, caption in zip(images, captions, strict=True):
+        source = _source(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
+        words = html.escape(caption)
+        picture = f'<img src="{source}" alt="{words}" style="width: 100%; {SQUARES}">'
+        under = f'<figcaption style="{CAPTION}">{words}</figcaption>'
+        shown.append(f'<figure style="margin: 0; width: {width}px">{picture}{under}</figure>')
+    st.html(f'<div style="display: flex; flex-wrap: wrap; gap: 0.5rem">{"".join(shown)}</div>')
+
+
+def _source(picture: Any) -> str:
+    """An image, uint8 (height, width) or (height, width, 3 or 4), as an address that holds it."""
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    source = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-    look = "width: 100%; image-rendering: pixelated; display: block"
-    st.html(f'<img src="{source}" alt="{words}" style="{look}">')
+    Image.fromarray(picture).save(file, "PNG", compress_level=1)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def ends(low: str, high: str) -> None:

@@ -13,6 +13,7 @@ import streamlit as st
 
 from semidml import explore, plots, runs, scatter, ui
 from semidml.data import store
+from semidml.data.dataset import Dataset
 from semidml.explore import PROJECTIONS, SPLITS, TEST, TRAIN, Points
 from semidml.priors import PRIORS
 from semidml.priors.density import MASSES
@@ -55,6 +56,15 @@ def points(run: runs.Run, epoch: int) -> Points:
     return points_of(run.id, epoch, explore.stamp(run, f"frames/{epoch:04d}.npz", "rows.npz"))
 
 
+def usual_distance(run: runs.Run, found: Points) -> float:
+    return usual_distance_of(run.id, found.epoch, explore.stamp(run, f"frames/{found.epoch:04d}.npz"), found.latents)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def usual_distance_of(run_id: str, epoch: int, stamp: tuple, _latents: np.ndarray) -> float:
+    return explore.usual_distance(_latents)
+
+
 @st.cache_resource(max_entries=4, show_spinner="Loading the model …")
 def model_of(run_id: str, stamp: tuple) -> Any:
     return runs.get(run_id).model()
@@ -71,7 +81,13 @@ def model(run: runs.Run) -> Any:
 
 def images_of(run: runs.Run) -> Any:
     """The run's splits of its data set. Raises ValueError when they are not on this machine."""
-    return explore.splits_of(run, store.load(run.config().data))
+    data = store.load(run.config().data)
+    return kept_splits(run.id, explore.stamp(run, "config.json", "rows.npz"), data)[0]
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs={Dataset: id})  # which its answer keeps alive
+def kept_splits(run_id: str, stamp: tuple, data: Dataset) -> tuple[Dataset, Dataset]:
+    return explore.splits_of(runs.get(run_id), data), data
 
 
 def missing_images(run: runs.Run) -> str:
@@ -155,13 +171,21 @@ def show(run_id: str, epochs: list[int]) -> None:
         st.switch_page(ui.TRAIN)
     after = what_if.placed(run, found) if chosen.movable else found
     map_column, answer_column = st.columns([2, 1], gap="medium")
-    with map_column:
-        draw_map(run, found, after, names, chosen, epochs)
-    with answer_column:
-        if chosen.movable and st.session_state.get("what if"):
-            about_components(run, found, after, names)
-        else:
-            answer(run, found, names, positions_of(found, chosen.part))
+
+    def its_map() -> None:
+        with map_column:
+            draw_map(run, found, after, names, chosen, epochs)
+
+    def its_answer() -> None:
+        with answer_column:
+            if chosen.movable and st.session_state.get("what if"):
+                about_components(run, found, after, names)
+            else:
+                answer(run, found, names, positions_of(found, chosen.part))
+
+    # After a click the map is there already, and the answer is what is waited for.
+    for part in (its_map, its_answer) if st.session_state.pop("map first", False) else (its_answer, its_map):
+        part()
 
 
 def about_components(run: runs.Run, before: Points, after: Points, names: list[str]) -> None:
@@ -619,7 +643,7 @@ def walks(run: runs.Run, found: Points, position: int) -> None:
 
 def image_and_reconstruction(run: runs.Run, rows: dict, position: int) -> None:
     original = explore.pictures(images_of(run), rows, [position])
-    pictures, captions = [explore.enlarged(original[0], PICTURE)], ["image"]
+    shown, captions = [original[0]], ["image"]
     words = ""
     if not explore.decoder_trained(run):
         words = "No reconstruction: this run has no decoder that was trained."
@@ -629,13 +653,13 @@ def image_and_reconstruction(run: runs.Run, rows: dict, position: int) -> None:
         except ValueError as error:
             words = f"No reconstruction: {cut(error)}"
         else:
-            pictures.append(explore.enlarged(decoded[0], PICTURE))
+            shown.append(decoded[0])
             captions.append("reconstruction")
             words = (
                 f"Squared error of the reconstruction: {explore.squared_errors(original, decoded)[0]:.4f}, "
                 "by the newest weights kept"
             )
-    side_by_side(pictures, captions, PICTURE)
+    ui.pictures(shown, captions, PICTURE)
     if words:
         st.caption(words)
 
@@ -647,12 +671,12 @@ def a_place(run: runs.Run, found: Points, names: list[str], place: tuple[float, 
     near = explore.nearest_to(found.latents, found.rows, latent[0], of_training=True)
     if explore.decoder_trained(run):
         decoded = explore.decode(model(run), latent)
-        side_by_side([explore.enlarged(decoded[0], PICTURE)], ["decoded"], PICTURE)
+        ui.pictures(decoded, ["decoded"], PICTURE)
     else:
         st.caption("Nothing to decode: this run has no decoder that was trained.")
     votes = explore.nearest_to(found.latents, found.rows, latent[0], of_training=True, seen=True)
     said = explore.vote(found.rows["labels"][votes.positions], len(names))
-    usual = explore.usual_distance(found.latents)
+    usual = usual_distance(run, found)
     far = float(near.distances[0]) / usual if len(near.distances) and usual else 0.0
     words = (
         f"The {len(votes.positions)} nearest seen labels would call it {ui.plain(names[said])}. " if said >= 0 else ""
@@ -670,7 +694,7 @@ def a_line(run: runs.Run, found: Points, ends: tuple[tuple[float, float], tuple[
     st.markdown(f"**From {ends[0][0]:.3g}, {ends[0][1]:.3g} to {ends[1][0]:.3g}, {ends[1][1]:.3g}**")
     path = np.linspace(*np.array(ends, dtype=np.float32), BETWEEN)
     ui.pixels(plots.image_strip([explore.decode(model(run), path)], scale=1), "places along the line, decoded")
-    usual = explore.usual_distance(found.latents)
+    usual = usual_distance(run, found)
     far = [explore.nearest_to(found.latents, found.rows, place, of_training=True, k=1).distances[0] for place in path]
     empty = sum(distance > 3 * usual for distance in far)
     st.caption(
@@ -691,14 +715,7 @@ def neighbours(run: runs.Run, found: Points, names: list[str], near: explore.Nea
         st.caption(", ".join(captions))
         return
     images = explore.pictures(images_of(run), found.rows, near.positions)
-    side_by_side([explore.enlarged(image, SMALL) for image in images], captions, SMALL)
-
-
-def side_by_side(pictures: list[np.ndarray], captions: list[str], width: int) -> None:
-    """Pictures in a row that breaks where the page is narrow."""
-    with st.container(horizontal=True, gap="xsmall"):
-        for picture, caption in zip(pictures, captions, strict=True):
-            st.image(picture, caption=caption, width=width)
+    ui.pictures(images, captions, SMALL)
 
 
 def a_region(run: runs.Run, found: Points, names: list[str], region: list[int]) -> None:
@@ -717,8 +734,7 @@ def a_region(run: runs.Run, found: Points, names: list[str], region: list[int]) 
         st.info(missing, icon=":material/hide_image:")
     else:
         images = explore.pictures(images_of(run), found.rows, region)
-        mean = explore.enlarged(images.mean(axis=0).round().astype(np.uint8), PICTURE)
-        st.image(mean, caption="mean image", width=PICTURE)
+        ui.pictures([images.mean(axis=0).round().astype(np.uint8)], ["mean image"], PICTURE)
     middle = found.latents[region].mean(axis=0)
     with st.container(gap="small"):
         st.markdown("**Nearest to its middle**", help="Class and distance, among all training rows drawn.")

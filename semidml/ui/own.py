@@ -89,24 +89,20 @@ def told(run: runs.Run, found: Points, names: list[str], image: np.ndarray) -> N
     """Image, reconstruction, class by neighbours, neighbours; the map marks its place."""
     its_model = explorer.model(run)
     latent = explore.latents_of(its_model, image[None])[0]
-    pictures, captions = [explore.enlarged(image, explorer.PICTURE)], ["as the encoder sees it"]
+    shown, captions = [image], ["as the encoder sees it"]
     if explore.decoder_trained(run):
         decoded = explore.decode(its_model, latent[None])
-        pictures.append(explore.enlarged(decoded[0], explorer.PICTURE))
+        shown.append(decoded[0])
         captions.append("reconstruction")
-    explorer.side_by_side(pictures, captions, explorer.PICTURE)
+    ui.pictures(shown, captions, explorer.PICTURE)
     last = explorer.points(run, run.frames()[-1])
-    place = place_on_map(run, latent, last)
-    if place is not None and st.session_state.get("own place") != (run.id, place):
-        st.session_state["own place"] = (run.id, place)
-        st.rerun()  # the map above marks it
     seen = explore.nearest_to(last.latents, last.rows, latent, of_training=True, seen=True)
     every = explore.nearest_to(last.latents, last.rows, latent, of_training=True)
     by_seen = explore.vote(last.rows["labels"][seen.positions], len(names))
     by_all = explore.vote(last.rows["labels"][every.positions], len(names))
     said = [f"by the {len(seen.positions)} nearest seen labels {ui.plain(names[by_seen])}"] if by_seen >= 0 else []
     said += [f"by the {len(every.positions)} nearest of all training images drawn {ui.plain(names[by_all])}"]
-    usual = explore.usual_distance(last.latents)
+    usual = explorer.usual_distance(run, last)
     far = float(every.distances[0]) / usual if usual else 0.0
     st.markdown(f"Its class: {', '.join(said)}.")
     trust = " Far from all data: the run has seen nothing like it, and its answer means little." if far > 10 else ""
@@ -116,3 +112,7 @@ def told(run: runs.Run, found: Points, names: list[str], image: np.ndarray) -> N
     )
     st.markdown("**Nearest training images**")
     explorer.neighbours(run, last, names, every, False)
+    place = place_on_map(run, latent, last)
+    if place is not None and st.session_state.get("own place") != (run.id, place):
+        st.session_state["own place"] = (run.id, place)
+        st.rerun()  # the map above marks it

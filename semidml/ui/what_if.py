@@ -89,9 +89,7 @@ def answer(run: runs.Run, before: Points, after: Points, names: list[str], decod
     st.markdown("\n".join(f"- {name} **{now} → {then}**, {words}" for name, (now, then), words in lines))
     if decode is not None:
         places = np.stack([points.components[0][its.moved[-1]] for points in (before, after)])
-        with st.container(horizontal=True, gap="xsmall"):
-            for image, words in zip(decode(places), ("decoded now", "decoded there"), strict=True):
-                st.image(explore.enlarged(image, PICTURE), caption=words, width=PICTURE)
+        ui.pictures(decode(places), ["decoded now", "decoded there"], PICTURE)
     with st.container(horizontal=True):
         st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
         if run.config().prior == "gmm" and len(means) <= MOST_COUNTED:
