@@ -135,7 +135,7 @@ ASK = """async ([kind, count]) => {
     const [x, y] = [60 + 140 * Math.random(), 30 + 160 * Math.random()];
     if (kind === 'place' && map.nearest({offsetX: x, offsetY: y}) >= 0) continue;
     const [before, its] = [said(), picture()?.src];
-    const unseen = () => picture()?.src === its || !picture().complete;
+    const unseen = () => picture()?.src === its || !picture()?.complete;
     const waiting = () => said() === before || !said() || (kind === 'place' && unseen());
     if (kind === 'drawing') canvas.nextElementSibling.click(); // a pad that is full would say the same again
     send('pointerdown', x, y);

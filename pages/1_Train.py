@@ -274,7 +274,11 @@ def picture(run_id: str, was_active: bool) -> None:
     heading(run, status)
     if status.state == "failed" and not run.frames():
         return
-    live = ui.look(run)
+    try:
+        live = ui.look(run)
+    except ValueError as error:
+        ui.trouble(error)
+        return
     if live is None:
         st.info(
             "Waiting for the first points: they come before the first step of the training.",

@@ -255,7 +255,11 @@ def behind(its: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """(points for `scatter.pack`, what they are, in words)."""
     chosen = st.session_state.get("my run")
     run = next((run for run in runs.list_runs() if chosen and run.id == chosen[0]), None)
-    found = ui.look(run) if run else None
+    try:
+        found = ui.look(run) if run else None
+    except ValueError as error:
+        ui.trouble(error)
+        found = None
     if found is None:
         n = len(its["samples"])
         none = np.zeros(n, bool)

@@ -1,6 +1,6 @@
 """Scores of induced bias: do classes live on the components of the prior, and would they without it?
 
-A point belongs to its most responsible component. Every score is of test latents; numpy in, plain numbers out.
+A point belongs to its most responsible component. A run's scores are of test latents; numpy in, plain numbers out.
 """
 
 import math
@@ -100,7 +100,7 @@ class WhatIf(NamedTuple):
     moved: list[int]  # the components that lie elsewhere
     counts: tuple[list[int], list[int]]  # (C,) points of each class whose most responsible component is one of those
     component_ami: tuple[float, float]  # of all points
-    surprise: tuple[float, float]  # mean of -log p(z) in nats: the part of the KL divergence that knows the places
+    surprise: tuple[float, float]  # mean of -log p(z) over the points, in nats
 
 
 def what_if(

@@ -40,6 +40,7 @@ ROW_KEYS = ("split", "row", "labels", "seen")
 NEIGHBOURS = 5  # as many as vote on a prediction
 AT_ONCE = 1024  # images encoded or decoded together
 MOST_LATTICE = 700  # images of decoded places on a map
+MOST_PICTURED = 64  # components that have a picture on a map
 MOST_FITTED = 10_000  # training images to which a prior is fitted: more change nothing that can be seen
 
 PROJECTIONS = table(
@@ -77,6 +78,8 @@ class Points(NamedTuple):
     predictions: np.ndarray  # int16 (n,), by the 5 nearest rows with a seen label
     rows: dict[str, np.ndarray]  # split, row, labels, seen: (n,) each
     components: tuple[np.ndarray, ...] | None = None  # of the prior: means (K, D), log_vars (K, D), weights (K,)
+    pictures: np.ndarray | None = None  # uint8 (k, C, H, W) of the first k <= K components
+    are_pseudo_inputs: bool = False  # the pictures; else they are what the decoder makes of the components' means
 
     @property
     def wrong(self) -> np.ndarray:
@@ -89,7 +92,9 @@ def points(run: "Run", epoch: int) -> Points:
     try:
         frame, rows = run.frame(epoch), run.rows()
         prior = tuple(frame[key] for key in COMPONENTS) if COMPONENTS[0] in frame else None
-        found = Points(epoch, frame["latents"], frame["predictions"], {key: rows[key] for key in ROW_KEYS}, prior)
+        its_rows, shown = {key: rows[key] for key in ROW_KEYS}, _pictures(frame)
+        learned = shown is not None and "pseudo_inputs" in frame
+        found = Points(epoch, frame["latents"], frame["predictions"], its_rows, prior, shown, learned)
         lengths = {len(found.latents), len(found.predictions), *(len(values) for values in found.rows.values())}
     except FileNotFoundError:
         raise ValueError(f"epoch {epoch} is not among the frames that {run.id} has kept") from None
@@ -100,6 +105,15 @@ def points(run: "Run", epoch: int) -> Points:
     if not np.isfinite(found.latents).all():
         raise ValueError(f"the frame of epoch {epoch} cannot be drawn: some latents are not finite numbers")
     return found
+
+
+def _pictures(frame: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """A frame's pictures of its components, no more than there are components; None where there are none to draw."""
+    pictures = frame.get("pseudo_inputs", frame.get("component_images"))
+    means = frame.get(COMPONENTS[0])
+    if pictures is None or means is None or pictures.ndim != 4 or pictures.dtype != np.uint8 or not pictures.size:
+        return None
+    return pictures[: min(len(means), MOST_PICTURED)]
 
 
 def telling_point(points: Points) -> int:

@@ -27,6 +27,8 @@ import shutil
 import socket
 import threading
 import time
+import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -219,8 +221,13 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
+    """Raises ValueError that names the file when it is damaged, FileNotFoundError when it is not there."""
+    with path.open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path.name} is damaged: {error}") from None
 
 
 def _arrays_if_there(path: Path) -> dict[str, np.ndarray] | None:

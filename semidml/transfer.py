@@ -184,6 +184,8 @@ def _check_folder(folder: Path) -> None:
         its = [shapes.get(f"component_{name}") for name in ("means", "log_vars", "weights")]
         k = its[0][0] if its[0] else 0
         _require(its in ([None] * 3, [(k, config.latent_dim), (k, config.latent_dim), (k,)]), where)
+        pictured = [shapes[name][0] for name in ("component_images", "pseudo_inputs") if name in shapes]
+        _require(all(number <= k for number in pictured), where)
     for path in sorted(folder.glob("projections/*.npz")):
         _headers(path, None)
     for path in sorted(folder.glob("*.safetensors")):

@@ -1,5 +1,6 @@
 """Explore and Data open, answer, and say what is missing or wrong; AppTest draws them without a browser."""
 
+import base64
 import io
 import json
 import shutil
@@ -8,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from semidml import explore, runs
+from semidml import bias, explore, runs, ui
 from semidml.config import RunConfig
 from semidml.data import store
+from semidml.priors import given
+from semidml.ui import what_if
 
 ROOT = Path(__file__).parents[1]
 EXPLORE, DATA, COMPARE = "pages/2_Explore.py", "pages/3_Data.py", "pages/8_Compare.py"
@@ -20,13 +24,16 @@ EXPLORE, DATA, COMPARE = "pages/2_Explore.py", "pages/3_Data.py", "pages/8_Compa
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two finished runs of digits: `plane`, an autoencoder in 2 dimensions, and `deep`, without a decoder in 4."""
+    """Finished runs of digits: `plane`, an autoencoder in 2 dimensions, `deep`, without a decoder in 4, and, with a
+    prior in 2, `places` (four components, no decoder) and `vamp` (40 pseudo-inputs)."""
     from semidml import worker
 
     folder = tmp_path_factory.mktemp("trained")
     settings = {
         "plane": {"model": "dml-ae", "alpha": 0.1, "epochs": 3},
         "deep": {"model": "dml", "latent_dim": 4, "epochs": 2},
+        "places": {"model": "dml-prior", "prior": "gmm", "epochs": 2},
+        "vamp": {"model": "metric-vae", "prior": "vamp", "epochs": 1, "pseudo_inputs": 40},
     }
     for name, knobs in settings.items():
         run = runs.create(RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=folder / name)
@@ -91,11 +98,10 @@ def test_without_runs_the_page_leads_to_train(folder: Path) -> None:
 def test_a_link_to_no_run_is_said(folder: Path, name: str) -> None:
     app = opened(EXPLORE, run=name)
     assert "There is no run called" in app.warning[0].value
-    assert app.selectbox(key="explored run").value in ("plane", "deep")
+    assert app.selectbox(key="explored run").value in ("plane", "deep", "places", "vamp")
 
 
 def test_an_image_that_is_dropped_gets_a_place_and_a_class(folder: Path) -> None:
-    from PIL import Image
     from sklearn.datasets import load_digits
 
     app = opened(EXPLORE, run="plane")
@@ -168,12 +174,22 @@ def test_the_point_stays_when_the_epoch_moves(folder: Path) -> None:
     assert app.selectbox(key="explored run").value == "plane"
 
 
-def test_a_damaged_frame_is_said_and_another_epoch_is_drawn(folder: Path) -> None:
-    (folder / "plane" / "frames" / "0003.npz").write_bytes(b"not a zip")
+@pytest.mark.parametrize("content", ["other", "empty", "cut"])
+def test_a_damaged_frame_is_said_and_another_epoch_is_drawn(folder: Path, content: str) -> None:
+    file = folder / "plane" / "frames" / "0003.npz"
+    file.write_bytes({"other": b"not a zip", "empty": b"", "cut": file.read_bytes()[:-500]}[content])
     app = opened(EXPLORE, run="plane")
     assert "epoch 3 is damaged" in app.error[0].value
     app.select_slider(key="epoch plane").set_value(2).run()
     assert not checked(app).error and "1,797 points" in words(app)
+
+
+def test_home_and_train_say_that_a_map_is_damaged(folder: Path) -> None:
+    file = folder / "plane" / "frames" / "0003.npz"
+    file.write_bytes(file.read_bytes()[:-500])
+    home = checked(AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run())
+    assert words(home).count("The newest map of this run cannot be drawn: `0003.npz is damaged") == 1
+    assert "0003.npz is damaged" in words(opened("pages/1_Train.py", run="plane"))
 
 
 @pytest.mark.parametrize("content", ["missing", "other lengths", "objects"])
@@ -189,11 +205,109 @@ def test_frames_that_lie_are_refused(folder: Path, content: str) -> None:
     assert len(opened(EXPLORE, run="plane").error) == 1
 
 
+# ---- what if
+
+
+def moved(app: AppTest, run: str, epoch: int, component: int, to: tuple[float, float]) -> AppTest:
+    """As after a drag on the map, whose component AppTest cannot hear."""
+    its = runs.get(run)
+    means = its.frame(epoch)["component_means"].copy()
+    means[component] = to
+    frame = (run, epoch, *explore.stamp(its, f"frames/{epoch:04d}.npz"))
+    app.session_state["moved components"], app.session_state["moved last"] = (frame, means), component
+    app.session_state["what if"] = True
+    return checked(app.run())
+
+
+def what_if_page(run: str) -> AppTest:
+    app = opened(EXPLORE, run=run)
+    return checked(app.toggle(key="movable").set_value(True).run())
+
+
+def test_what_if_counts_the_points_that_are_drawn(folder: Path) -> None:
+    app = moved(what_if_page("places"), "places", 2, 1, (900, 900))
+    said = words(app)
+    assert "What if component 2 were at 900, 900" in said and "Nothing is trained" in said
+    frame = runs.get("places").frame(2)
+    mixture = [frame[f"component_{name}"] for name in ("means", "log_vars", "weights")]
+    own, _ = bias.component_of(frame["latents"], *mixture)
+    assert f"Of the 1,797 drawn, {(own == 1).sum():,} belong to it now and 0 would then" in said
+    app.segmented_control(key="part").set_value("test").run()
+    test = runs.get("places").rows()["split"] == explore.TEST
+    assert f"Of the 500 drawn, {(own[test] == 1).sum():,} belong to it now and 0 would then" in words(checked(app))
+
+
+def test_what_was_moved_can_be_put_back_after_another_question(folder: Path) -> None:
+    app = moved(what_if_page("places"), "places", 2, 1, (1, 2))
+    app.session_state["what if"], app.session_state["chosen point"] = False, 7
+    checked(app.run())
+    assert "Components of the prior have been moved" in words(app) and "Nearest seen labels" in words(app)
+    checked(app.button(key="ask again").click().run())
+    assert "What if component 2 were at 1, 2" in words(app)
+    checked(app.button(key="put back").click().run())
+    assert "What if component" not in words(app) and "moved components" not in app.session_state
+
+
+@pytest.mark.parametrize("other", ["epoch", "run", "run without a prior"])
+def test_what_was_moved_is_put_back_in_another_frame(folder: Path, other: str) -> None:
+    app = moved(what_if_page("places"), "places", 2, 1, (1, 2))
+    if other == "epoch":
+        app.session_state["epoch places"] = 1
+    else:
+        app.session_state["explored"] = "vamp" if other == "run" else "deep"
+        app.query_params["run"] = app.session_state["explore link"] = app.session_state["explored"]
+    checked(app.run())
+    assert "moved components" not in app.session_state and "What if component" not in words(app)
+
+
+def test_what_if_without_weights_still_offers_a_way_back(folder: Path) -> None:
+    (folder / "vamp" / "weights.safetensors").unlink()
+    app = moved(what_if_page("vamp"), "vamp", 1, 3, (1, 2))
+    assert app.button(key="put back") and len(app.error) == 1
+    assert "train what if" not in [button.key for button in app.button], "a VampPrior's components cannot be given"
+
+
+def test_what_if_trains_with_the_components_as_they_lie(folder: Path) -> None:
+    app = moved(what_if_page("places"), "places", 2, 1, (1.25, 2))
+    checked(app.button(key="train what if").click().run())
+    knobs = app.session_state["chosen knobs"]
+    assert knobs["placement"] == "given" and given.positions_of(knobs["positions"])[1] == (1.25, 2)
+    RunConfig.of(knobs)
+
+
+@pytest.mark.parametrize("to", [(1e300, 0), (float("nan"), 0), (1001, 0), (0, float("-inf"))])
+def test_a_component_is_not_moved_to_nowhere(folder: Path, monkeypatch: pytest.MonkeyPatch, to: tuple) -> None:
+    state: dict = {}
+    monkeypatch.setattr(what_if.st, "session_state", state, raising=False)
+    run = runs.get("places")
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match="within 1000 of the origin"):
+        what_if.move(run, explore.points(run, 2), 3, [to, (0, 0), (1, 1), (2, 2)])
+    assert state == {"component moves": 3}, "the map waits for the number of its move"
+
+
+def test_pictures_of_components_are_said(folder: Path) -> None:
+    app = opened(EXPLORE, run="vamp")
+    app.toggle(key="pictures").set_value(True).run()
+    assert "Small pictures: the first 32 of 40 pseudo-inputs" in words(checked(app))
+    assert "pictures" not in [toggle.key for toggle in opened(EXPLORE, run="places").toggle], "no decoder, no pictures"
+
+
+def test_pictures_show_captions_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(ui.st, "html", sent.append)
+    colour = np.zeros((3, 5, 4), np.uint8)
+    ui.pictures([colour, np.zeros((1, 28, 28), np.uint8)], ['<img src=x onerror="alert(1)">', "it's"], 100)
+    assert "<img src=x" not in sent[0] and "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;" in sent[0]
+    files = [base64.b64decode(part.partition('"')[0]) for part in sent[0].split("base64,")[1:]]
+    assert [Image.open(io.BytesIO(file)).size for file in files] == [(4, 5), (28, 28)]
+    assert [Image.open(io.BytesIO(file)).mode for file in files] == ["RGB", "L"]
+
+
 def test_a_run_deleted_while_it_is_shown(folder: Path) -> None:
     app = opened(EXPLORE, run="plane")
     shutil.rmtree(folder / "plane")
     checked(app.run())
-    assert app.selectbox(key="explored run").value == "deep"
+    assert app.selectbox(key="explored run").value in ("deep", "places", "vamp")
 
 
 def test_a_damaged_folder_is_said(folder: Path) -> None:
@@ -244,7 +358,7 @@ def test_rename_and_delete(folder: Path) -> None:
     assert app.button(key="delete run").disabled
     app.checkbox(key="sure flat").check().run()
     app.button(key="delete run").click().run()
-    assert not (folder / "flat").exists() and checked(app).selectbox(key="explored run").value == "deep"
+    assert not (folder / "flat").exists() and checked(app).selectbox(key="explored run").value != "flat"
 
 
 def test_forest_and_mlp_are_computed_beside_the_page_and_kept(folder: Path) -> None:

@@ -74,6 +74,13 @@ def test_pictures_of_components_follow_the_density_row_by_row(channels):
     assert there["origins"] == (means - 1).tolist() and there["shares"].shape == (96, 96)
 
 
+def test_pictures_and_origins_belong_to_components():
+    with pytest.raises(ValueError, match="at most 1 components"):
+        packed([[0, 0]], [0], ellipses=[(0, 0, 1, 1, 0, 1)], pictures=np.zeros((2, 1, 5, 5), np.uint8))
+    with pytest.raises(ValueError, match="at most 0 components"):
+        packed([[0, 0]], [0], origins=[(0, 0)])
+
+
 def test_what_the_mouse_asks_for_is_sent():
     points = np.random.default_rng(0).normal(size=(4, 2))
     its = {"labels": np.array([0, 1, 0, 1]), "predictions": np.array([0, 1, 1, 1]), "label_names": ["zero", "one"]}

@@ -91,9 +91,9 @@ def pack(
     ellipses: drawn at one and two times their half axes: middle x, y, half axes a, b, angle of a in radians, weight 0
     to 1; if they are movable, by mouse, touch or keys, `moves` is the number of the last move that they show. origins:
     of each the place from which a dashed line leads to it, where that is another. pictures: uint8 (k, C, H, W), drawn
-    small at the middles of the first k. modes: crosses, x and y of each. density: of a prior, as
-    `priors.density.Regions`: x (columns,), y (rows,), shares (rows, columns); the regions that hold each of `masses`
-    lie faintly under the points.
+    small at the origins, if there are any, else the middles of the first k. modes: crosses, x and y of each. density:
+    of a prior, as `priors.density.Regions`: x (columns,), y (rows,), shares (rows, columns); the regions that hold each
+    of `masses` lie faintly under the points.
 
     marked: points that are chosen: one is ringed, of more the others are paled. places: x and y of places that are
     chosen. tools: what the page listens to, of TOOLS. shade: whether places without data are hatched. lattice: whether
@@ -101,6 +101,8 @@ def pack(
     run the zoom is dropped; dark is only sent so that another theme means a new drawing.
 
     Points that are not finite are not drawn; the header's `left_out` counts them."""
+    if len(origins) > len(ellipses) or (pictures is not None and len(pictures) > len(ellipses)):
+        raise ValueError(f"origins and pictures must be of at most {len(ellipses)} components")
     finite = np.isfinite(points).all(axis=1)
     flags = SEEN * seen.astype(np.uint8) + TEST * test.astype(np.uint8)
     flags += AWAY * (~finite if away is None else ~finite | away).astype(np.uint8)

@@ -113,14 +113,16 @@ function pictures(draw, map) {
   const { left, top, scale } = map.window();
   const nearer = Math.max(1, scale / map.fitted().scale);
   const side = Math.min(72, PICTURE * Math.sqrt(nearer));
-  draw.imageSmoothingEnabled = false;
   draw.strokeStyle = map.ink;
   draw.lineWidth = 1;
   map.frame.drawings.forEach((picture, i) => {
-    const [x, y] = map.frame.ellipses[i];
-    const [right, down] = [(x - left) * scale + LEFT - side / 2, (top - y) * scale - side / 2];
-    draw.drawImage(picture, right, down, side, side);
-    draw.strokeRect(right, down, side, side);
+    const [x, y] = map.frame.origins[i] ?? map.frame.ellipses[i];
+    const times = side / Math.max(picture.width, picture.height);
+    const [across, tall] = [times * picture.width, times * picture.height];
+    const [right, down] = [(x - left) * scale + LEFT - across / 2, (top - y) * scale - tall / 2];
+    draw.imageSmoothingEnabled = times < 1; // fewer pixels than it has are means, more are squares
+    draw.drawImage(picture, right, down, across, tall);
+    draw.strokeRect(right, down, across, tall);
   });
 }
 

@@ -58,6 +58,7 @@ SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
 SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
 SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
+PICTURE = 136  # pixels across, of an image that is looked at
 CAPTION = "font-size: 0.875rem; text-align: center; opacity: 0.65; overflow-wrap: anywhere"
 SQUARES = "image-rendering: pixelated; display: block"  # the look of a picture whose pixels are to be seen
 COUNTS = {"classes_alone", "components_used"}  # scores that are whole numbers
@@ -611,7 +612,7 @@ def running_runs() -> list["Run"]:
 
 
 def look(run: "Run") -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """(newest frame, rows) of a run; None before its first frame."""
+    """(newest frame, rows) of a run; None before its first frame. Raises ValueError when they are damaged."""
     try:
         frame = run.live()
         return None if frame is None else (frame, rows(run.id))
@@ -919,8 +920,8 @@ def pictures(images: Iterable[Any], captions: Iterable[str], width: int) -> None
     shown = []
     for image, caption in zip(images, captions, strict=True):
         source = _source(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
-        words = html.escape(caption)
-        picture = f'<img src="{source}" alt="{words}" style="width: 100%; {SQUARES}">'
+        words, look = html.escape(caption), SQUARES if image.shape[2] <= width else "display: block"
+        picture = f'<img src="{source}" alt="{words}" style="width: 100%; {look}">'
         under = f'<figcaption style="{CAPTION}">{words}</figcaption>'
         shown.append(f'<figure style="margin: 0; width: {width}px">{picture}{under}</figure>')
     st.html(f'<div style="display: flex; flex-wrap: wrap; gap: 0.5rem">{"".join(shown)}</div>')
@@ -989,7 +990,11 @@ def dark() -> bool | None:
 
 def small_map(run_id: str) -> None:
     """A run's last frame as a small picture."""
-    picture = _small_map(run_id)
+    try:
+        picture = _small_map(run_id)
+    except ValueError as error:
+        st.caption(f"The newest map of this run cannot be drawn: {plain(str(error))}.")
+        return
     if picture is None:
         st.caption("This run has kept no map.")
     else:
@@ -1011,7 +1016,10 @@ LIVING_FRAMES, LIVING_STEPS, LIVING_SIZE, MILLISECONDS = 9, 4, 300, 90
 def living_map(run_id: str, place: DeltaGenerator) -> None:
     """A run's frames as a picture that moves by itself from before training to the end, over and over; it stands
     still for those who asked their system for less motion. Its last frame is there at once."""
-    picture = _small_map(run_id)
+    try:
+        picture = _small_map(run_id)
+    except ValueError:
+        return  # the gallery says so
     if picture is None:
         return
     still = f"data:image/png;base64,{base64.b64encode(picture).decode()}"

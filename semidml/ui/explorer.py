@@ -17,6 +17,7 @@ from semidml.data.dataset import Dataset
 from semidml.explore import PROJECTIONS, SPLITS, TEST, TRAIN, Points
 from semidml.priors import PRIORS
 from semidml.priors.density import MASSES
+from semidml.record import COMPONENTS
 from semidml.ui import what_if
 
 COLOURS = {"class": "Class", "prediction": "Prediction", "seen": "Seen or hidden", "error": "Error"}
@@ -25,7 +26,7 @@ PARTS = {"both": "Both", "train": "Training", "test": "Test"}
 WORDS = {"train": "Training", "test": "Test"}
 SECONDS_LIVE = 1.0
 SECONDS_ERRORS = 0.15  # for which the map waits for the errors of reconstruction
-PICTURE, SMALL = 136, 52  # pixels across: of a picture, a neighbour
+SMALL = 52  # pixels across, of a neighbour
 BETWEEN = 9  # decoded along a line, and along each dimension
 MOST_WALKS = 16  # dimensions that are walked along
 NO_QUESTION = {"chosen point": None, "chosen place": None, "region": [], "line": None, "what if": False}
@@ -85,7 +86,7 @@ def images_of(run: runs.Run) -> Any:
     return kept_splits(run.id, explore.stamp(run, "config.json", "rows.npz"), data)[0]
 
 
-@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs={Dataset: id})  # which its answer keeps alive
+@st.cache_resource(max_entries=2, show_spinner=False, hash_funcs={Dataset: id})  # which its answer keeps alive
 def kept_splits(run_id: str, stamp: tuple, data: Dataset) -> tuple[Dataset, Dataset]:
     return explore.splits_of(runs.get(run_id), data), data
 
@@ -157,11 +158,13 @@ def show(run_id: str, epochs: list[int]) -> None:
     try:
         run = runs.get(run_id)
         names = explore.class_names(run)
-        chosen = controls(run)
-        epoch = epoch_control(run, epochs, chosen.method)
+        epoch = chosen_epoch(run, epochs)
         if st.session_state.get("epoch below", (run_id, epoch)) != (run_id, epoch):
             st.rerun()  # what lies below is of another epoch
         found = points(run, epoch)
+        chosen = controls(run, found)
+        if len(epochs) > 1 and chosen.method != "pca":  # the map's own scrubber needs one plane for all epochs
+            epoch_slider(run, epochs)
     except (ValueError, FileNotFoundError) as error:
         ui.trouble(error)
         return
@@ -169,7 +172,7 @@ def show(run_id: str, epochs: list[int]) -> None:
         ui.trouble(said)
     if st.session_state.pop("to train", False):
         st.switch_page(ui.TRAIN)
-    after = what_if.placed(run, found) if chosen.movable else found
+    after = what_if.placed(run, found, chosen.movable)
     map_column, answer_column = st.columns([2, 1], gap="medium")
 
     def its_map() -> None:
@@ -178,26 +181,22 @@ def show(run_id: str, epochs: list[int]) -> None:
 
     def its_answer() -> None:
         with answer_column:
+            visible = positions_of(found, chosen.part)
             if chosen.movable and st.session_state.get("what if"):
-                about_components(run, found, after, names)
+                able = explore.decoder_trained(run)
+                decode = (lambda places: explore.decode(model(run), places)) if able else None
+                what_if.answer(run, found, after, names, visible, decode)
             else:
-                answer(run, found, names, positions_of(found, chosen.part))
+                if after is not found:
+                    what_if.reminder()
+                answer(run, found, names, visible)
 
     # After a click the map is there already, and the answer is what is waited for.
-    for part in (its_map, its_answer) if st.session_state.pop("map first", False) else (its_answer, its_map):
-        part()
+    for draw in (its_map, its_answer) if st.session_state.pop("map first", False) else (its_answer, its_map):
+        draw()
 
 
-def about_components(run: runs.Run, before: Points, after: Points, names: list[str]) -> None:
-    """What the components that were moved would change."""
-    able = explore.decoder_trained(run)
-    try:
-        what_if.answer(run, before, after, names, (lambda z: explore.decode(model(run), z)) if able else None)
-    except ValueError as error:
-        ui.trouble(cut(error))
-
-
-def controls(run: runs.Run) -> Controls:
+def controls(run: runs.Run, found: Points) -> Controls:
     """The widgets above the map."""
     dimensions, prior = run.config().latent_dim, PRIORS[run.config().prior]
     colours = COLOURS | (OF_PRIOR if prior.facts.get("components") else {})
@@ -205,7 +204,7 @@ def controls(run: runs.Run) -> Controls:
         st.session_state["colour"] = "class"
     density = lattice = pictures = movable = False
     method = "pca"
-    last = ui.frame(run.id, run.frames()[-1])
+    few = found.components is not None and len(found.components[0]) <= ui.MOST_ELLIPSES
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         common: dict[str, Any] = {"required": True, "persist_state": "session"}
         colour = st.segmented_control(
@@ -236,17 +235,16 @@ def controls(run: runs.Run) -> Controls:
                 persist_state="session",
                 help="What the decoder makes of each place of the map, under the points; finer when you zoom in.",
             )
-        if dimensions > 1 and pictures_of(last) is not None and method == "pca":
-            vamp = "pseudo_inputs" in last
+        if dimensions > 1 and few and found.pictures is not None and method == "pca":
             pictures = st.toggle(
-                "Pseudo-inputs" if vamp else "Components' pictures",
+                "Pseudo-inputs" if found.are_pseudo_inputs else "Components' pictures",
                 key="pictures",
                 persist_state="session",
                 help="The learned images whose latents are the prior's components, drawn where these lie."
-                if vamp
+                if found.are_pseudo_inputs
                 else "What the decoder makes of the middle of each component, drawn there.",
             )
-        if what_if.can_be_moved(run):
+        if dimensions == 2 and few and np.isfinite(found.components[0]).all():
             movable = st.toggle(
                 "What if",
                 key="movable",
@@ -255,18 +253,6 @@ def controls(run: runs.Run) -> Controls:
                 help="Drag a component of the prior, or move it with the arrow keys: what would change?",
             )
     return Controls(colour, part, method, density, lattice, pictures, movable)
-
-
-def pictures_of(frame: dict[str, Any]) -> np.ndarray | None:
-    """The pictures that a frame has of the prior's first components, uint8 (k, C, H, W): of a VampPrior its
-    pseudo-inputs, else what the decoder makes of their means; None where there are none."""
-    return frame.get("pseudo_inputs", frame.get("component_images"))
-
-
-def epoch_control(run: runs.Run, epochs: list[int], method: str) -> int:
-    """The epoch that is drawn. The map has a scrubber of its own where the points of all epochs share a plane."""
-    epoch = chosen_epoch(run, epochs)
-    return epoch_slider(run, epochs) if len(epochs) > 1 and method != "pca" else epoch
 
 
 def epoch_slider(run: runs.Run, epochs: list[int]) -> int:
@@ -336,9 +322,7 @@ def draw_map(
     colour, part, method, density, lattice, *_ = chosen
     drawn, axes = in_plane(run, found, method, epochs[-1])
     plane = found.latents.shape[1] == 2
-    rows, frame = found.rows, ui.frame(run.id, found.epoch)
-    if found.components is not None:
-        frame = frame | {"component_means": found.components[0]}
+    rows, there, frame = found.rows, prior_frame(before), prior_frame(found)
     visible = positions_of(found, part)
     components = explore.most_responsible(found) if colour == "component" else None
     its = plots.colouring(
@@ -346,22 +330,23 @@ def draw_map(
     )
     rings = []
     if found.latents.shape[1] > 1 and (not axes or axes.startswith("PCA")):  # others have no place for what is no point
-        rings = ui.ellipses(frame, {"latents": points(run, epochs[-1]).latents} if axes else None)
+        axes_of = {"latents": points(run, epochs[-1]).latents} if axes else None
+        rings = ui.ellipses(frame, axes_of)
     view = f"{run.id} {method if axes.startswith(tuple(entry.title for entry in PROJECTIONS.values())) else ''}"
     decodes, missing = plane and explore.decoder_trained(run), missing_images(run)
-    x_range, y_range = ui.extent(view, drawn, rings)
+    x_range, y_range = ui.extent(view, drawn, ui.ellipses(there, axes_of) if rings else [])
     region, point = asked_region(found), st.session_state.get("chosen point")
     marked = region or ([point] if point is not None and point < len(drawn) else [])
     places = [st.session_state["chosen place"]] if st.session_state.get("chosen place") else []
     own = st.session_state.get("own place")
     if own and own[0] == run.id and (plane or axes.startswith("PCA")):
         places.append(own[1])
-    pictures = pictures_of(frame) if chosen.pictures and rings else None
+    pictures = found.pictures if chosen.pictures and rings else None
     words = " ".join(
         [
             map_words(run, found, part, len(visible), axes),
             *prior_words(found, colour, density, axes),
-            *picture_words(frame, pictures, len(rings)),
+            *picture_words(found, pictures),
         ]
     )
     packed = scatter.pack(
@@ -408,8 +393,9 @@ def draw_map(
         return listen
 
     def dropped(moved: tuple) -> None:
-        forget_question()
         what_if.move(run, found, *moved)
+        forget_question()
+        st.session_state["what if"] = True
 
     ui.live_map(
         packed,
@@ -474,13 +460,19 @@ def prior_words(found: Points, colour: str, density: bool, axes: str) -> list[st
     return words
 
 
-def picture_words(frame: dict[str, Any], pictures: np.ndarray | None, components: int) -> list[str]:
+def prior_frame(found: Points) -> dict[str, np.ndarray]:
+    """What `ui.ellipses` and `ui.density` read of a frame."""
+    return {} if found.components is None else dict(zip(COMPONENTS, found.components, strict=True))
+
+
+def picture_words(found: Points, pictures: np.ndarray | None) -> list[str]:
     """What the small pictures are, in a sentence."""
     if pictures is None:
         return []
+    components = len(found.components[0])
     of = f"the first {len(pictures)} of {components}" if len(pictures) < components else f"the {components}"
-    what = "pseudo-inputs" if "pseudo_inputs" in frame else "components' middles, decoded"
-    return [f"Small pictures: {of} {what}, each at its component."]
+    what = "pseudo-inputs" if found.are_pseudo_inputs else "components' middles, decoded"
+    return [f"Small pictures: {of} {what}, each where the run has its component."]
 
 
 def positions_of(found: Points, part: str) -> np.ndarray:
@@ -659,7 +651,7 @@ def image_and_reconstruction(run: runs.Run, rows: dict, position: int) -> None:
                 f"Squared error of the reconstruction: {explore.squared_errors(original, decoded)[0]:.4f}, "
                 "by the newest weights kept"
             )
-    ui.pictures(shown, captions, PICTURE)
+    ui.pictures(shown, captions, ui.PICTURE)
     if words:
         st.caption(words)
 
@@ -671,7 +663,7 @@ def a_place(run: runs.Run, found: Points, names: list[str], place: tuple[float, 
     near = explore.nearest_to(found.latents, found.rows, latent[0], of_training=True)
     if explore.decoder_trained(run):
         decoded = explore.decode(model(run), latent)
-        ui.pictures(decoded, ["decoded"], PICTURE)
+        ui.pictures(decoded, ["decoded"], ui.PICTURE)
     else:
         st.caption("Nothing to decode: this run has no decoder that was trained.")
     votes = explore.nearest_to(found.latents, found.rows, latent[0], of_training=True, seen=True)
@@ -734,7 +726,7 @@ def a_region(run: runs.Run, found: Points, names: list[str], region: list[int]) 
         st.info(missing, icon=":material/hide_image:")
     else:
         images = explore.pictures(images_of(run), found.rows, region)
-        ui.pictures([images.mean(axis=0).round().astype(np.uint8)], ["mean image"], PICTURE)
+        ui.pictures([images.mean(axis=0).round().astype(np.uint8)], ["mean image"], ui.PICTURE)
     middle = found.latents[region].mean(axis=0)
     with st.container(gap="small"):
         st.markdown("**Nearest to its middle**", help="Class and distance, among all training rows drawn.")

@@ -231,7 +231,12 @@ def side_by_side(lesson: Lesson, was_active: bool) -> None:
     mine_place, its_place = st.columns(2)
     with mine_place:
         st.markdown(f"**{mine['title']}**  \n{ui.changes(beside.config(), run.config())}")
-        if (found := ui.look(run)) is None:
+        try:
+            found = ui.look(run)
+        except ValueError as error:
+            ui.trouble(error)
+            return
+        if found is None:
             st.info("Waiting for the first points.", icon=":material/hourglass_top:")
         else:
             ui.run_map(run, found[0], found[1], found[0], "map of mine")

@@ -94,7 +94,7 @@ def told(run: runs.Run, found: Points, names: list[str], image: np.ndarray) -> N
         decoded = explore.decode(its_model, latent[None])
         shown.append(decoded[0])
         captions.append("reconstruction")
-    ui.pictures(shown, captions, explorer.PICTURE)
+    ui.pictures(shown, captions, ui.PICTURE)
     last = explorer.points(run, run.frames()[-1])
     seen = explore.nearest_to(last.latents, last.rows, latent, of_training=True, seen=True)
     every = explore.nearest_to(last.latents, last.rows, latent, of_training=True)

@@ -1,8 +1,8 @@
 """What if a component of the prior were elsewhere: dragged on Explore's map, answered at once, and nothing is trained.
 
-    after = what_if.placed(run, before)                 the points, with components where the visitor has put them
-    what_if.move(run, after, *middles_of(sent, K))      a component was dropped on the map
-    what_if.answer(run, before, after, names, decode)   what that would change
+    after = what_if.placed(run, before, movable)      the points, with components where the visitor has put them
+    what_if.move(run, after, *middles_of(sent, K))    a component was dropped on the map
+    what_if.answer(run, before, after, ...)           what that would change
 
 The places stay in the session until they are put back, or another run or epoch is looked at."""
 
@@ -16,25 +16,23 @@ from semidml.explore import Points
 from semidml.priors import given
 from semidml.priors.words import MOST_COUNTED
 
-PICTURE = 136  # pixels across
 Decode = Callable[[np.ndarray], np.ndarray]
 
 
-def can_be_moved(run: runs.Run) -> bool:
-    """Whether the plane of the map is the latent space, and there are components in it that can be told apart."""
-    config, found = run.config(), run.frames()
-    if config.latent_dim != 2 or config.prior == "none" or not found:
-        return False
-    means = ui.frame(run.id, found[-1]).get("component_means")
-    return means is not None and len(means) <= ui.MOST_ELLIPSES
-
-
-def placed(run: runs.Run, found: Points) -> Points:
-    """The points of a frame with the components where the visitor has put them."""
+def placed(run: runs.Run, found: Points, movable: bool) -> Points:
+    """The points of a frame with the components where the visitor has put them; found itself where they were not moved.
+    What was moved in another frame is put back."""
     of, middles = st.session_state.get("moved components", (None, None))
-    if of != (run.id, found.epoch) or len(middles) != len(found.components[0]):
+    if of is None:
         return found
-    return found._replace(components=(np.array(middles, dtype=np.float32), *found.components[1:]))
+    if not movable or of != _frame(run, found) or len(middles) != len(found.components[0]):
+        put_back()
+        return found
+    return found._replace(components=(middles, *found.components[1:]))
+
+
+def _frame(run: runs.Run, found: Points) -> tuple:
+    return run.id, found.epoch, *explore.stamp(run, f"frames/{found.epoch:04d}.npz")
 
 
 def moves() -> int:
@@ -44,11 +42,14 @@ def moves() -> int:
 
 def move(run: runs.Run, after: Points, number: int, middles: list[tuple[float, float]]) -> None:
     """All components lie there now; it was the visitor's move of that number. Raises ValueError in words."""
-    if not np.isfinite(middles).all():
-        raise ValueError("the map has moved a component to no place")
     st.session_state["component moves"] = number
-    st.session_state["moved components"] = (run.id, after.epoch), middles
-    st.session_state["what if"] = True
+    there = np.array(middles, dtype=np.float32)
+    if not (np.abs(there) <= given.MOST_FAR).all():
+        raise ValueError(f"a component can be moved to places within {given.MOST_FAR:g} of the origin")
+    changed = np.flatnonzero((there != after.components[0]).any(1))
+    st.session_state["moved components"] = _frame(run, after), there
+    if len(changed):
+        st.session_state["moved last"] = int(changed[0])
 
 
 def put_back() -> None:
@@ -57,9 +58,25 @@ def put_back() -> None:
     st.session_state["what if"] = False
 
 
-def answer(run: runs.Run, before: Points, after: Points, names: list[str], decode: Decode | None) -> None:
-    """What the moved components would change at once; `decode` takes places (n, 2) and gives images."""
-    its = bias.what_if(before.latents, before.rows["labels"], before.components, after.components)
+def ask_again() -> None:
+    st.session_state["what if"] = True
+
+
+def reminder() -> None:
+    """That components are not where the run has them, while the page answers something else."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("Components of the prior have been moved.")
+        st.button("What if?", on_click=ask_again, key="ask again")
+        st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
+
+
+def answer(
+    run: runs.Run, before: Points, after: Points, names: list[str], visible: np.ndarray, decode: Decode | None
+) -> None:
+    """What the moved components would change at once, for the points that are drawn, `visible`; `decode` takes places
+    (n, 2) and gives images."""
+    latents, labels = before.latents[visible], before.rows["labels"][visible]
+    its = bias.what_if(latents, labels, before.components, after.components)
     if not its.moved:
         st.caption("Every component is where the run has it: drag one by its ring.")
         return
@@ -69,30 +86,42 @@ def answer(run: runs.Run, before: Points, after: Points, names: list[str], decod
         st.markdown(f"**What if component {number} were at {x:.3g}, {y:.3g}**")
     else:
         st.markdown(f"**What if {len(its.moved)} components were elsewhere**")
+    buttons(run, after)
     what = "it" if len(its.moved) == 1 else "them"
-    n, taken = len(before.latents), [sum(counts) for counts in its.counts]
+    taken = [sum(counts) for counts in its.counts]
     st.markdown(
-        f"Nothing is trained: the points stay. Of the {n:,} drawn, {taken[0]:,} belong to {what} now and "
+        f"Nothing is trained: the points stay. Of the {len(visible):,} drawn, {taken[0]:,} belong to {what} now and "
         f"{taken[1]:,} would then."
     )
-    state = ("what if", run.id, before.epoch, means.tobytes(), tuple(names), ui.dark())
+    state = ("what if", run.id, before.epoch, str(its.counts), tuple(names), ui.dark())
     counts = {"now": its.counts[0], "then": its.counts[1]}
     padded = {word: [*of, *[0] * (len(names) - len(of))] for word, of in counts.items()}
     ui.chart("what if", state, lambda: plots.class_counts(explore.in_charts(names), padded, ui.dark()))
     lines = [
-        ("Component AMI", [f"{value:.3f}" for value in its.component_ami], "how well components name the classes"),
-        ("Surprise", [f"{value:.2f}" for value in its.surprise], "the mean of -log p(z) in nats, which the KL pays"),
+        ("AMI", [f"{value:.3f}" for value in its.component_ami], "how well components name the points' classes"),
+        ("Surprise", [f"{value:.2f}" for value in its.surprise], "the mean of -log p(z) at the points, in nats"),
     ]
     if len(means) <= MOST_COUNTED:
         modes = [str(mode_count(*mixture)) for mixture in (before.components, after.components)]
         lines.append(("Modes", modes, "hills of the density"))
     st.markdown("\n".join(f"- {name} **{now} → {then}**, {words}" for name, (now, then), words in lines))
-    if decode is not None:
-        places = np.stack([points.components[0][its.moved[-1]] for points in (before, after)])
-        ui.pictures(decode(places), ["decoded now", "decoded there"], PICTURE)
+    last = st.session_state.get("moved last")
+    if decode is None or last not in its.moved:
+        return
+    try:
+        images = decode(np.stack([points.components[0][last] for points in (before, after)]))
+    except ValueError as error:
+        ui.trouble(error)
+    else:
+        ui.pictures(images, [f"component {last + 1} now", f"component {last + 1} there"], ui.PICTURE)
+        st.caption("Decoded by the newest weights kept.")
+
+
+def buttons(run: runs.Run, after: Points) -> None:
+    """Ways on: back, or on to Train."""
     with st.container(horizontal=True):
         st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
-        if run.config().prior == "gmm" and len(means) <= MOST_COUNTED:
+        if run.config().prior == "gmm" and len(after.components[0]) <= MOST_COUNTED:
             st.button(
                 "Train with it",
                 icon=":material/play_arrow:",

@@ -224,7 +224,7 @@ def test_a_component_is_moved_and_what_if_is_answered(page: Page, trained) -> No
     expect(
         page.get_by_text(re.compile("^Nothing is trained: the points stay. Of the 1,797 drawn")).first
     ).to_be_visible()
-    expect(page.get_by_text(re.compile("^Component AMI")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("^AMI ")).first).to_be_visible()
     expect(page.locator("canvas[data-ahead='false']").first).to_be_visible()
     after = the_map(page).evaluate("root => root.map.frame.ellipses.map(([x, y]) => [x, y])")
     assert [a == b for a, b in zip(before, after, strict=True)] == [True, False, True, True]
