@@ -509,6 +509,8 @@ def python_of(run: runs.Run) -> str:
 
 
 ui.page("Explore", ":material/travel_explore:")
+if st.session_state.pop("to train", False):
+    st.switch_page(ui.TRAIN)
 st.html("<style>[data-testid='stMetricLabel'] p {white-space: normal !important;}</style>")
 st.title("Explore")
 st.markdown("Choose a run, **click a point**: its image, its reconstruction and its neighbours answer.")

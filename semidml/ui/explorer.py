@@ -155,6 +155,8 @@ def forget_question() -> None:
 @st.fragment
 def show(run_id: str, epochs: list[int]) -> None:
     """Controls, map and answer of a run that has frames."""
+    if st.session_state.get("to train"):
+        st.rerun()  # a part of a page that leaves it confuses the browser: the whole page does
     try:
         run = runs.get(run_id)
         names = explore.class_names(run)
@@ -170,8 +172,6 @@ def show(run_id: str, epochs: list[int]) -> None:
         return
     if said := st.session_state.pop("map said", ""):
         ui.trouble(said)
-    if st.session_state.pop("to train", False):
-        st.switch_page(ui.TRAIN)
     after = what_if.placed(run, found, chosen.movable)
     map_column, answer_column = st.columns([2, 1], gap="medium")
 

@@ -67,6 +67,17 @@ def option(page: Page, name: str) -> Locator:
     return page.get_by_test_id("stButtonGroup").get_by_text(name, exact=True).first
 
 
+def steady(element: Locator) -> dict[str, float]:
+    """Where an element is once nothing above it moves it any more."""
+    element.scroll_into_view_if_needed()
+    seen = [element.bounding_box()]
+    while len(seen) < 4 or seen[-1] != seen[-4]:
+        element.page.wait_for_timeout(200)
+        seen.append(element.bounding_box())
+        assert len(seen) < 200, "it never stands still"
+    return seen[-1]
+
+
 def the_map(page: Page) -> Locator:
     return page.locator(".map").first
 
@@ -215,7 +226,7 @@ def test_a_component_is_moved_and_what_if_is_answered(page: Page, trained) -> No
     expect(handles).to_have_count(4)
     settled(page)
     before = the_map(page).evaluate("root => root.map.frame.ellipses.map(([x, y]) => [x, y])")
-    box = handles.nth(1).bounding_box()
+    box = steady(handles.nth(1))
     page.mouse.move(box["x"] + 13, box["y"] + 13)
     page.mouse.down()
     page.mouse.move(box["x"] + 53, box["y"] - 47, steps=4)
