@@ -2,7 +2,7 @@
 
 Nguyen et al., *Deep Metric Learning Meets Deep Clustering*, BMVC 2020, arXiv 2009.04091, and its baseline SME, Ye et
 al. 2019, arXiv 1904.03436. n = 2 B rows: row i and row i + B are an image and its twin. All in nats, natural
-logarithms. As in both papers' programs the second factor of every inner product - partner, other rows, centroids -
+logarithms. As in the authors' program the second factor of every inner product - partner, other rows, centroids -
 passes no gradient. Shapes are static: a cluster without a row is masked, not left out.
 """
 
@@ -25,7 +25,7 @@ def entropies(logits: Tensor) -> tuple[Tensor, Tensor]:
 def rim(logits: Tensor, weight: float = 1.0) -> Tensor:
     """Clusters that are sure and even: -weight [H(Y) - H(Y|X)], at least -weight ln K: (n, K) -> (), in nats.
 
-    Eq. 1 of the paper without the regulariser R(theta) of the parameters (Krause et al. 2010), which an optimiser's
+    Eq. 1 of the paper without the regulariser R(theta) of the parameters (Gomes et al. 2010), which an optimiser's
     weight decay is."""
     marginal, conditional = entropies(logits)
     return -weight * (marginal - conditional)
@@ -91,8 +91,8 @@ def center_softmax(
     -(1/n) [sum_i ln(exp(f_i . f_i' / T) / sum_u a_iu) + others_weight sum_i sum_{u != c_i} ln(1 - P_iu)]
 
     `own_in_sum`: whether the first sum has u = c_i too, as in the authors' loss file; their training script leaves it
-    out, and then the value has no lower bound. The paper's eq. 3 prints ln P_iu in the second sum, which would pull
-    rows to other clusters' centroids; both programs have 1 - P_iu. With fewer than two clusters in use there are no
+    out, and then the value has no lower bound. Eq. 3 as the authors' page on the paper prints it has ln P_iu in the
+    second sum, which would pull rows to other clusters' centroids; both programs have 1 - P_iu. With fewer than two clusters in use there are no
     other centroids: 0 with a gradient path, where the authors' programs give NaN."""
     n = len(f)
     filled = sizes > 0  # (K,)

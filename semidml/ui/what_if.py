@@ -43,9 +43,9 @@ def moves() -> int:
 def move(run: runs.Run, after: Points, number: int, middles: list[tuple[float, float]]) -> None:
     """All components lie there now; it was the visitor's move of that number. Raises ValueError in words."""
     st.session_state["component moves"] = number
-    there = np.array(middles, dtype=np.float32)
-    if not (np.abs(there) <= given.MOST_FAR).all():
+    if not (np.abs(middles) <= given.MOST_FAR).all():
         raise ValueError(f"a component can be moved to places within {given.MOST_FAR:g} of the origin")
+    there = np.array(middles, dtype=np.float32)
     changed = np.flatnonzero((there != after.components[0]).any(1))
     st.session_state["moved components"] = _frame(run, after), there
     if len(changed):
