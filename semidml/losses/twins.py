@@ -92,8 +92,8 @@ def center_softmax(
 
     `own_in_sum`: whether the first sum has u = c_i too, as in the authors' loss file; their training script leaves it
     out, and then the value has no lower bound. Eq. 3 as the authors' page on the paper prints it has ln P_iu in the
-    second sum, which would pull rows to other clusters' centroids; both programs have 1 - P_iu. With fewer than two clusters in use there are no
-    other centroids: 0 with a gradient path, where the authors' programs give NaN."""
+    second sum, which would pull rows to other clusters' centroids; both programs have 1 - P_iu. With fewer than two
+    clusters in use there are no other centroids: 0 with a gradient path, where the authors' programs give NaN."""
     n = len(f)
     filled = sizes > 0  # (K,)
     own = clusters[:, None] == torch.arange(len(g), device=g.device)  # (n, K)
