@@ -1,5 +1,7 @@
 """Data: what there is to train on, what can be fetched, which labels a setting sees, and your own images."""
 
+import re
+
 import streamlit as st
 
 from semidml import explore, plots, runs, ui
@@ -11,6 +13,7 @@ IMAGES_A_CLASS = 12
 MOST_SEEN_SHOWN = 120
 PERCENTAGES = (0.01, 0.1, 1.0, 10.0, 100.0)  # Safir et al. 2022, and those between
 SECONDS_LIVE = 0.5
+MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:])")  # has a meaning there; notes hold visitors' names of files
 LAYOUT = """An **.npz** file in [MedMNIST's layout](https://medmnist.com), as `numpy.savez` writes it:
 
 - `train_images` (N, H, W) grey or (N, H, W, 3) colour, `uint8`; `train_labels` (N,), whole numbers
@@ -79,6 +82,13 @@ def fetch(one: store.Available) -> None:
         ui.trouble(one.problem)
     if one.kind != "table":
         return
+    needed = (one.facts["packed"],) if "packed" in one.facts else one.facts["files"]
+    files = ", ".join(f"`{file}`" for file in needed)
+    if one.facts.get("by_hand"):
+        st.caption(
+            f"It can no longer be fetched: put {files}, and the images beside, into `{ui.short(store.data_folder())}`."
+        )
+        return
     st.button(
         f"Fetch {one.title} ({one.megabytes:g} MB)",
         type="primary",
@@ -88,7 +98,6 @@ def fetch(one: store.Available) -> None:
         args=(one.name,),
         key="fetch",
     )
-    files = ", ".join(f"`{file}`" for file in one.facts["files"])
     st.caption(
         f"It is fetched from its makers, checked, and kept in `{ui.short(store.data_folder())}`. "
         f"Without a network, put {files} there."
@@ -122,7 +131,7 @@ def look(name: str) -> None:
     with st.spinner("Loading the images …"):
         data = store.load(name)
     for note in data.notes:
-        st.info(note, icon=":material/info:")
+        st.info(MARKDOWN.sub(r"\\\1", note), icon=":material/info:")
     names, train, test = explore.class_counts(data)
     titles = explore.in_charts(names)
     left, right = st.columns([1, 1.7], gap="large")

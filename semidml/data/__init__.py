@@ -3,7 +3,10 @@
 `target` is a loader `load(entry, folder, download, progress) -> Dataset`; `defaults` are RunConfig fields that suit
 the data (epochs so that an MLP needs well under a minute on two cores). `facts` say, before anything is loaded: train,
 test and, where there is an official one, validation (rows), classes, shape (C, H, W), megabytes to download, licence,
-source (a page to read), and files: the paths below the data folder that hold it once it is here.
+source (a page to read), files: the paths below the data folder that hold it once it is here, and twins: which random
+transforms suit the images, signs or photographs (`twins`). Where they apply: packed, an archive that the files are
+unpacked from; by_hand, true of what nobody gives away any more; split, "classes" where the field splits by classes
+(`Dataset.by_classes`).
 """
 
 from semidml.registry import Entry, table
@@ -20,8 +23,23 @@ def augment_strength(shape: tuple[int, int, int]) -> float:
     return 1.0 if min(shape[1:]) >= 16 else 0.5
 
 
+def twins(shape: tuple[int, int, int]) -> str:
+    """Which random transforms suit images (C, H, W) of which nothing else is known: `photographs` (crops, mirrored left
+    to right half the time) where they are in colour, else `signs` (small turns, scalings and shifts, never mirrored:
+    digits, letters, X-rays and slices, in which left is not right)."""
+    return "photographs" if shape[0] == 3 else "signs"
+
+
 def _idx(
-    name: str, title: str, summary: str, paper: str, folder: str, megabytes: int, licence: str, source: str
+    name: str,
+    title: str,
+    summary: str,
+    paper: str,
+    folder: str,
+    megabytes: int,
+    licence: str,
+    source: str,
+    twins: str = "signs",
 ) -> Entry:
     parts = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
     facts = {
@@ -33,6 +51,7 @@ def _idx(
         "licence": licence,
         "source": source,
         "files": tuple(f"{folder}/raw/{part}-ubyte" for part in parts),
+        "twins": twins,
     }
     return Entry(name, title, summary, paper, "semidml.data.vision:load", defaults={"epochs": 5}, facts=facts)
 
@@ -47,6 +66,7 @@ def _med(
     megabytes: float,
     epochs: int,
     licence: str = "CC BY 4.0",
+    organ: bool = False,
 ) -> Entry:
     facts = {
         "train": rows[0],
@@ -58,9 +78,61 @@ def _med(
         "licence": licence,
         "source": "https://medmnist.com",
         "files": (f"medmnist/{flag}.npz",),
+        "twins": "signs" if organ else twins((channels, 28, 28)),  # an organ has a left and a right
     }
     return Entry(
         flag, title, summary, MEDMNIST_PAPER, "semidml.data.med:load", defaults={"epochs": epochs}, facts=facts
+    )
+
+
+def _birds(name: str, side: int) -> Entry:
+    facts = {
+        "train": 5994,
+        "test": 5794,
+        "classes": 200,
+        "shape": (3, side, side),
+        "megabytes": 1150,
+        "licence": "none stated",
+        "source": "https://www.vision.caltech.edu/datasets/cub_200_2011/",
+        "files": tuple(f"CUB_200_2011/{part}.txt" for part in ("images", "train_test_split")),
+        "packed": "CUB_200_2011.tgz",
+        "twins": "photographs",
+        "split": "classes",
+    }
+    return Entry(
+        name,
+        f"CUB-200-2011 {side}x{side}",
+        "photographs of birds of 200 species",
+        "Wah et al. 2011, Caltech technical report CNS-TR-2011-001",
+        "semidml.data.fine_grained:load_birds",
+        defaults={"epochs": 20},
+        facts=facts,
+    )
+
+
+def _cars(name: str, side: int) -> Entry:
+    parts = ("devkit/cars_meta", "devkit/cars_train_annos", "cars_test_annos_withlabels")
+    facts = {
+        "train": 8144,
+        "test": 8041,
+        "classes": 196,
+        "shape": (3, side, side),
+        "megabytes": 1957,
+        "licence": "none stated",
+        "source": "https://www.tensorflow.org/datasets/catalog/cars196",
+        "files": tuple(f"stanford_cars/{part}.mat" for part in parts),
+        "by_hand": True,
+        "twins": "photographs",
+        "split": "classes",
+    }
+    return Entry(
+        name,
+        f"Cars-196 {side}x{side}",
+        "photographs of cars of 196 models",
+        "Krause et al. 2013, doi 10.1109/ICCVW.2013.77",
+        "semidml.data.fine_grained:load_cars",
+        defaults={"epochs": 15},
+        facts=facts,
     )
 
 
@@ -82,6 +154,7 @@ DATASETS = table(
                 "licence": "CC BY 4.0",
                 "source": "https://archive.ics.uci.edu/dataset/80",
                 "files": (),
+                "twins": "signs",
             },
         ),
         _idx(
@@ -103,6 +176,7 @@ DATASETS = table(
             31,
             "MIT",
             "https://github.com/zalandoresearch/fashion-mnist",
+            twins="photographs",
         ),
         _idx(
             "kmnist",
@@ -131,7 +205,15 @@ DATASETS = table(
         _med("octmnist", "OCTMNIST", "retinas in optical coherence tomography", (97477, 10832, 1000), 4, 1, 55, 4),
         _med("pneumoniamnist", "PneumoniaMNIST", "X-rays of children's chests", (4708, 524, 624), 2, 1, 4.2, 40),
         _med(
-            "retinamnist", "RetinaMNIST", "retinas, five grades of diabetic disease", (1080, 120, 400), 5, 3, 3.3, 100
+            "retinamnist",
+            "RetinaMNIST",
+            "retinas, five grades of diabetic disease",
+            (1080, 120, 400),
+            5,
+            3,
+            3.3,
+            100,
+            organ=True,
         ),
         _med("breastmnist", "BreastMNIST", "breasts in ultrasound", (546, 78, 156), 2, 1, 0.6, 150),
         _med("bloodmnist", "BloodMNIST", "blood cells under the microscope", (11959, 1712, 3421), 8, 3, 36, 20),
@@ -139,5 +221,9 @@ DATASETS = table(
         _med("organamnist", "OrganAMNIST", "organs in axial CT slices", (34561, 6491, 17778), 11, 1, 38, 8),
         _med("organcmnist", "OrganCMNIST", "organs in coronal CT slices", (12975, 2392, 8216), 11, 1, 16, 20),
         _med("organsmnist", "OrganSMNIST", "organs in sagittal CT slices", (13932, 2452, 8827), 11, 1, 17, 20),
+        _birds("cub200", 64),
+        _birds("cub200-256", 256),
+        _cars("cars196", 64),
+        _cars("cars196-256", 256),
     ]
 )

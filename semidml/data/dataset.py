@@ -6,10 +6,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from semidml.data import augment_strength
+from semidml.data import DATASETS, augment_strength, twins
 
 HELD_OUT = 0.2  # share of the rows that becomes the test split of data that come without one
 HELD_OUT_SEED = 0
+HELD_OUT_NOTE = "There was no test split: 20 % of each class, drawn with a fixed seed, were held out as one."
+CLASSES_A_HELD_OUT_ONE = 5  # one of so many training classes is chosen on, where test classes are new ones
 
 
 class Split(NamedTuple):
@@ -30,6 +32,7 @@ class Dataset:
     class_names: tuple[str, ...]
     notes: tuple[str, ...] = ()  # what was decided while reading it, in sentences for the page
     held_back: int = 0  # training rows that `for_selection` took away
+    halves: tuple[Split, Split] | None = None  # the splits of `by_classes`, where they lie ready on the disk
 
     def __post_init__(self) -> None:
         for split in (self.train, self.test, *([self.validation] if self.validation else [])):
@@ -56,11 +59,49 @@ class Dataset:
         `augment.affine_parameters`."""
         return augment_strength(self.shape)
 
+    @property
+    def twins(self) -> str:
+        """Which random transforms suit these images, `signs` or `photographs`: a key of `augment.TWINS`."""
+        return DATASETS[self.name].facts["twins"] if self.name in DATASETS else twins(self.shape)
+
+    @property
+    def disjoint(self) -> bool:
+        """Whether no class has both training and test rows."""
+        return not torch.isin(self.test.labels, self.train.labels).any()
+
+    def by_classes(self) -> "Dataset":
+        """The data set split as the field of metric learning does (Song et al. 2016, arXiv 1511.06452): all rows of the
+        first half of the classes are trained on, all rows of the others are tested on. An odd class is tested on, and
+        classes without rows do not count. Raises ValueError for fewer than 3 classes."""
+        parts = [part for part in (self.train, self.validation, self.test) if part]
+        labels = torch.cat([part.labels for part in parts])
+        classes = len(labels.unique())
+        if classes < 3:
+            raise ValueError(
+                f"{self.title} has images of {classes} {'class' if classes == 1 else 'classes'}; splitting by classes "
+                "needs at least 3, so that there are two to tell apart in the test half"
+            )
+        first = first_half(labels)
+        train, test = self.halves or (
+            Split(*(torch.cat(rows) for rows in zip(*(take(part, where(part)) for part in parts), strict=True)))
+            for where in (lambda part: torch.isin(part.labels, first), lambda part: ~torch.isin(part.labels, first))
+        )
+        note = (
+            f"Split by classes: the first {len(first):,} of {classes:,} classes are trained on, the other "
+            f"{classes - len(first):,} are tested on."
+        )
+        notes = (*(n for n in self.notes if n != HELD_OUT_NOTE), note)
+        return replace(self, train=train, test=test, validation=None, notes=notes, held_back=0, halves=None)
+
     def for_selection(self, seed: int) -> "Dataset":
         """The data set to choose settings on: scores are then of the official validation split or, where there is
-        none, of 10 % of the training rows, held out by the seed; the test rows are left alone."""
+        none, of 10 % of the training rows, held out by the seed; the test rows are left alone. Where the test classes
+        are new ones, so are those that settings are chosen on: the last fifth of the training classes, at least 2.
+        Raises ValueError when too few rows or classes would be left."""
         if self.validation:
-            return replace(self, test=self.validation, validation=None)
+            return replace(self, test=self.validation, validation=None, halves=None)
+        if self.disjoint:
+            return self._without_last_classes()
         if len(self.train.labels) < 2:
             raise ValueError(
                 f"{self.title} has 1 training row; holding some out for choosing settings needs at least 2"
@@ -68,12 +109,35 @@ class Dataset:
         held = max(1, len(self.train.labels) // 10)
         order = torch.randperm(len(self.train.labels), generator=torch.Generator().manual_seed(seed))
         test, train = order[:held].sort().values, order[held:].sort().values
-        return replace(self, train=take(self.train, train), test=take(self.train, test), held_back=held)
+        return self._holding_out(train, test)
+
+    def _without_last_classes(self) -> "Dataset":
+        classes = self.train.labels.unique()
+        held = max(2, len(classes) // CLASSES_A_HELD_OUT_ONE)
+        if held >= len(classes):
+            raise ValueError(
+                f"{self.title} has {len(classes)} training classes, and other classes to test; holding {held} out for "
+                f"choosing settings needs at least {held + 1}"
+            )
+        test = torch.isin(self.train.labels, classes[-held:])
+        return self._holding_out((~test).nonzero().flatten(), test.nonzero().flatten())
+
+    def _holding_out(self, train: Tensor, test: Tensor) -> "Dataset":
+        """The data set whose training rows are `train` and whose test rows are the training rows `test`."""
+        return replace(
+            self, train=take(self.train, train), test=take(self.train, test), held_back=len(test), halves=None
+        )
 
 
 def take(split: Split, rows: Tensor) -> Split:
     """The given rows of a split."""
     return Split(split.images[rows], split.labels[rows])
+
+
+def first_half(labels: Tensor) -> Tensor:
+    """The classes that `Dataset.by_classes` trains on, of the labels (N,) of all rows: (floor(n / 2),)."""
+    classes = labels.unique()
+    return classes[: len(classes) // 2]
 
 
 def hold_out(split: Split) -> tuple[Split, Split]:

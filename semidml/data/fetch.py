@@ -125,11 +125,11 @@ def _sweep(path: Path) -> None:
 
 def absent(entry: Entry, folder: Path, files: Sequence[str], where: str, reason: str = "") -> ValueError:
     """The error for a data set that is not here: why, and what to do. `files` belong into `folder`/`where`."""
-    if reason:
-        start = f"{entry.title} is not in {folder} and could not be downloaded ({reason})"
-        fetched = "connect to the network"
+    if entry.facts.get("by_hand"):
+        start = f"{entry.title} is not in {folder}, and the address that it came from is gone: find a copy, and"
+    elif reason:
+        start = f"{entry.title} is not in {folder} and could not be downloaded ({reason}): connect to the network, or"
     else:
-        start = f"{entry.title} is not in {folder}"
         fetched = f"fetch it on the Data page or with `python -m semidml data fetch {entry.name}`"
-    names = ", ".join(files)
-    return ValueError(f"{start}: {fetched}, or put {names} into {folder / where} (from {entry.facts['source']})")
+        start = f"{entry.title} is not in {folder}: {fetched}, or"
+    return ValueError(f"{start} put {', '.join(files)} into {folder / where} (from {entry.facts['source']})")

@@ -2,11 +2,16 @@
 memory.
 
 Every image is brought to one size: as they are when all are alike and at most 64 pixels a side, else the shorter side
-is scaled to 64 and the middle square kept. Colour where any is in colour. What a file is, its content decides, not its
-name; its size is read from its header before it is unpacked. From a .zip nothing is unpacked to the disk.
+is scaled to 64, or to the side asked for, and the middle square kept. Colour where any is in colour. A file that is no
+image or a damaged one is left out, and that is noted; one that breaks a limit refuses them all. What a file is, its
+content decides, not its name; its size is read from its header before it is unpacked. From a .zip nothing is unpacked
+to the disk.
 """
 
+from __future__ import annotations
+
 import io
+import math
 import os
 import stat
 import warnings
@@ -21,12 +26,13 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from semidml.data import npz
 from semidml.data.dataset import Split
 
 SIDE = 64
+NAMED = 5  # files that a note of those left out names
 MAX_FILES = 1_000_000
 MAX_DEPTH = 8  # folders above a file
 MAX_PIXELS = 50_000_000  # of one image
@@ -48,6 +54,14 @@ class Member(NamedTuple):
         return "/".join(self.parts)[-200:]
 
 
+class Item(NamedTuple):
+    """An image file and what it is an image of."""
+
+    split: str  # train, val or test
+    class_name: str
+    member: Member
+
+
 class Looks(NamedTuple):
     """What an image's header says."""
 
@@ -56,17 +70,56 @@ class Looks(NamedTuple):
     colour: bool
 
 
-def read_folder(path: Path) -> tuple[dict[str, Split], tuple[str, ...]]:
-    """(splits, class names) of a folder of class folders, perhaps below train/, test/ and val/. Raises ValueError in
+class Plan(NamedTuple):
+    """What is to be decoded, as the files' headers have it."""
+
+    items: list[Item]
+    readable: list[Item]  # those whose headers could be read
+    class_names: tuple[str, ...]
+    shape: tuple[int, int, int]  # of all of them: (C, H, W)
+    as_they_are: bool  # they have that shape already
+    damaged: list[Damaged]
+
+    @property
+    def bytes(self) -> int:
+        return len(self.readable) * math.prod(self.shape)
+
+
+class Read(NamedTuple):
+    splits: dict[str, Split]
+    class_names: tuple[str, ...]
+    notes: tuple[str, ...]  # which files were left out
+
+
+class Refused(ValueError):
+    """Said of an image that Pillow can read and we do not want."""
+
+
+class Damaged(ValueError):
+    """Said of a file that is no image, or a damaged one: it is left out."""
+
+    def __init__(self, path: str, reason: str):
+        super().__init__(f"{path} is not an image that can be read ({', '.join(FORMATS)}), or is damaged")
+        self.path, self.reason = path, reason
+
+
+def read_zip(path: Path) -> Read:
+    """What a .zip of class folders holds, perhaps below train/, test/ and val/, in memory. Raises ValueError that says
+    what is wrong with it."""
+    with found(path) as items:
+        return in_memory(survey(items, most_pixels=MAX_ARCHIVE_PIXELS))
+
+
+@contextmanager
+def found(path: Path) -> Iterator[list[Item]]:
+    """The image files of an image folder or of a .zip of one, open as long as the context is. Raises ValueError in
     words."""
-    return _read(_walk(path, ()), most_pixels=None)
-
-
-def read_zip(path: Path) -> tuple[dict[str, Split], tuple[str, ...]]:
-    """(splits, class names) of a .zip of such a folder. Raises ValueError that says what is wrong with it."""
+    if path.is_dir():
+        yield _items(_walk(path, ()))
+        return
     try:
         with zipfile.ZipFile(path) as archive:
-            return _read(_listed(archive), MAX_ARCHIVE_PIXELS)
+            yield _items(_listed(archive))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"it cannot be read as a .zip file ({error}); make it anew") from error
 
@@ -82,33 +135,102 @@ def read_one(content: bytes, name: str, shape: tuple[int, int, int]) -> np.ndarr
         return _pixels(member, shape, as_it_is=False)
 
 
-def _read(members: Iterable[Member], most_pixels: int | None) -> tuple[dict[str, Split], tuple[str, ...]]:
-    found = list(islice(members, MAX_FILES + 1))
-    if len(found) > MAX_FILES:
+def _items(members: Iterable[Member]) -> list[Item]:
+    files = list(islice(members, MAX_FILES + 1))
+    if len(files) > MAX_FILES:
         raise ValueError(f"there are more than {MAX_FILES:,} files; at most that many are read")
-    placed = _placed(found)
-    class_names = sorted({class_name for _, class_name, _ in placed})
+    return _placed(files)
+
+
+def survey(items: list[Item], side: int | None = None, most_pixels: int | None = None) -> Plan:
+    """What the headers of image files say: which can be read, and the shape of them all. With `side`, the shorter side
+    is scaled to it and the middle square kept. Raises ValueError in words."""
+    class_names = tuple(sorted({item.class_name for item in items}))
     if len(class_names) > npz.MAX_CLASSES:
         raise ValueError(f"there are {len(class_names):,} class folders; at most {npz.MAX_CLASSES:,} classes are read")
+    looks: dict[Item, Looks] = {}
+    damaged = []
     with _pillow_warnings():
-        looks = [_look(member) for _, _, member in placed]
-        pixels = sum(look.width * look.height for look in looks)
-        if most_pixels and pixels > most_pixels:
-            raise ValueError(
-                f"the images have {pixels / 1e6:,.0f} million pixels together; at most "
-                f"{most_pixels / 1e6:,.0f} million are read: scale them down first, they become {SIDE} x {SIDE} anyway"
-            )
-        shape, as_they_are = _common_shape(looks)
-        if (size := len(looks) * int(np.prod(shape))) > npz.MAX_BYTES:
-            raise ValueError(f"{len(looks):,} images of {shape} are {size / 2**30:.1f} GiB; at most 2 GiB are read")
-        splits = {}
-        for split in dict.fromkeys(split for split, _, _ in placed):
-            own = [(class_names.index(c), member) for s, c, member in placed if s == split]
-            images = torch.empty(len(own), *shape, dtype=torch.uint8)
-            for i, (_, member) in enumerate(own):
-                images[i] = torch.from_numpy(_pixels(member, shape, as_they_are))
-            splits[split] = Split(images, torch.tensor([label for label, _ in own]))
-    return splits, tuple(class_names)
+        for item in items:
+            try:
+                looks[item] = _look(item.member)
+            except Damaged as error:
+                damaged.append(error)
+    pixels = sum(look.width * look.height for look in looks.values())
+    if most_pixels and pixels > most_pixels:
+        raise ValueError(
+            f"the images have {pixels / 1e6:,.0f} million pixels together; at most "
+            f"{most_pixels / 1e6:,.0f} million are read: scale them down first, they become "
+            f"{side or SIDE} x {side or SIDE} anyway"
+        )
+    check_left(items, list(looks), damaged)
+    return Plan(items, list(looks), class_names, *_common_shape(list(looks.values()), side), damaged)
+
+
+def in_memory(plan: Plan) -> Read:
+    """The images of a plan, decoded. Raises ValueError when they are too many, or too few can be read."""
+    check_bytes(plan, npz.MAX_BYTES)
+    damaged, readable, splits = list(plan.damaged), [], {}
+    for split in dict.fromkeys(item.split for item in plan.items):
+        own = [item for item in plan.readable if item.split == split]
+        images, kept = torch.empty(len(own), *plan.shape, dtype=torch.uint8), []
+        for item, pixels in decoded(plan, own):
+            if isinstance(pixels, Damaged):
+                damaged.append(pixels)
+            else:
+                images[len(kept)] = torch.from_numpy(pixels)
+                kept.append(item)
+        labels = [plan.class_names.index(item.class_name) for item in kept]
+        splits[split] = Split(images[: len(kept)], torch.tensor(labels, dtype=torch.int64))
+        readable += kept
+    check_left(plan.items, readable, damaged)
+    return Read(splits, plan.class_names, left_out(len(plan.items), damaged))
+
+
+def decoded(plan: Plan, items: Iterable[Item]) -> Iterator[tuple[Item, np.ndarray | Damaged]]:
+    """Each item with its pixels, uint8 (C, H, W), or with what is wrong with its file."""
+    for item in items:
+        with _pillow_warnings():
+            try:
+                pixels: np.ndarray | Damaged = _pixels(item.member, plan.shape, plan.as_they_are)
+            except Damaged as error:
+                pixels = error
+        yield item, pixels
+
+
+def check_bytes(plan: Plan, most: int) -> None:
+    """Raises ValueError when the pixels of a plan are more than `most` bytes."""
+    if plan.bytes > most:
+        channels, height, width = plan.shape
+        colour = "colour" if channels == 3 else "grey"
+        raise ValueError(
+            f"{len(plan.readable):,} images of {width} x {height} pixels in {colour} are "
+            f"{plan.bytes / 2**30:.1f} GiB; at most {most / 2**30:g} GiB are read"
+        )
+
+
+def check_left(items: list[Item], readable: list[Item], damaged: list[Damaged]) -> None:
+    """Raises ValueError when most files could not be read, or no file of a split or of a class."""
+    if not damaged:
+        return
+    named = left_out(len(items), damaged)[0]
+    if 2 * len(damaged) > len(items):
+        raise ValueError(f"{named}; at least half must be images ({', '.join(FORMATS)})")
+    for what in ("split", "class_name"):
+        left = {getattr(item, what) for item in readable}
+        if empty := next((name for item in items if (name := getattr(item, what)) not in left), None):
+            kind = "the split" if what == "split" else "the class folder"
+            raise ValueError(f"{kind} {empty[:80]} is left without an image: {named}")
+
+
+def left_out(files: int, damaged: list[Damaged]) -> tuple[str, ...]:
+    """The note on files that could not be read, if there are any."""
+    if not damaged:
+        return ()
+    named = ", ".join(f"{error.path[-80:]} ({error.reason})" for error in damaged[:NAMED])
+    more = f" and {len(damaged) - NAMED:,} more" if len(damaged) > NAMED else ""
+    were = "was" if len(damaged) == 1 else "were"
+    return (f"{len(damaged):,} of {files:,} files could not be read and {were} left out: {named}{more}",)
 
 
 def _walk(path: Path, above: tuple[str, ...]) -> Iterator[Member]:
@@ -169,8 +291,8 @@ def _check_size(parts: tuple[str, ...], size: int) -> None:
         )
 
 
-def _placed(members: list[Member]) -> list[tuple[str, str, Member]]:
-    """(split, class name, file) of each file. Folders around all the others are passed through, and files beside the
+def _placed(members: list[Member]) -> list[Item]:
+    """What each file is an image of. Folders around all the others are passed through, and files beside the
     class folders (a README) passed over."""
     skip = 0
     while True:
@@ -184,10 +306,10 @@ def _placed(members: list[Member]) -> list[tuple[str, str, Member]]:
             "there are no class folders with images; put the images of each class into a folder of its name"
         )
     if "train" not in {SPLIT_NAMES.get(top.lower()) for top in tops} or not all(t.lower() in SPLIT_NAMES for t in tops):
-        return [("train", m.parts[skip], m) for m in inside]
+        return [Item("train", m.parts[skip], m) for m in inside]
     if loose := next((m for m in inside if len(m.parts) < skip + 3), None):
         raise ValueError(f"{loose.path} is in no class folder; put the images of each class into a folder of its name")
-    return [(SPLIT_NAMES[m.parts[skip].lower()], m.parts[skip + 1], m) for m in inside]
+    return [Item(SPLIT_NAMES[m.parts[skip].lower()], m.parts[skip + 1], m) for m in inside]
 
 
 @contextmanager
@@ -208,19 +330,20 @@ def _opened(member: Member) -> Iterator[Image.Image]:
         with member.open() as file, Image.open(file, formats=FORMATS) as image:
             yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(
+        raise Refused(
             f"{member.path} has too many pixels ({error}); at most {MAX_PIXELS // 10**6} million are read"
         ) from error
     except Refused:
         raise
     except Exception as error:  # Pillow's readers raise nearly everything on damaged files
-        raise ValueError(
-            f"{member.path} is not an image that can be read ({', '.join(FORMATS)}), or is damaged"
-        ) from error
+        raise Damaged(member.path, _reason(error)) from error
 
 
-class Refused(ValueError):
-    """Said of an image that Pillow can read and we do not want."""
+def _reason(error: Exception) -> str:
+    """Why a file could not be read, in two words."""
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image"
+    return "not there" if isinstance(error, FileNotFoundError) else "damaged"
 
 
 def _look(member: Member) -> Looks:
@@ -250,9 +373,11 @@ def _in_colour(image: Image.Image) -> bool:
     return image.mode not in ("1", "L", "LA", "La") and not image.mode.startswith("I;16")
 
 
-def _common_shape(looks: list[Looks]) -> tuple[tuple[int, int, int], bool]:
+def _common_shape(looks: list[Looks], side: int | None) -> tuple[tuple[int, int, int], bool]:
     """((C, H, W), whether the images have it already)."""
     channels = 3 if any(look.colour for look in looks) else 1
+    if side:
+        return (channels, side, side), False
     sizes = {(look.height, look.width) for look in looks}
     if len(sizes) == 1 and max(next(iter(sizes))) <= SIDE:
         return (channels, *sizes.pop()), True

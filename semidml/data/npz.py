@@ -1,8 +1,9 @@
 """A stranger's .npz file in MedMNIST's layout, read so that it can neither run code nor fill the memory.
 
 train_images (N, H, W) or (N, H, W, 3) uint8, train_labels (N,) or (N, 1) whole numbers; the same for val_ and test_,
-both optional; class_names, optional too. What the zip directory and each array's header promise is checked before
-anything is unpacked, and no more than that is unpacked; object arrays, which could run code, are refused.
+both optional; class_names and notes (sentences on how it was made), optional too. What the zip directory and each
+array's header promise is checked before anything is unpacked, and no more than that is unpacked; object arrays, which
+could run code, are refused.
 """
 
 import io
@@ -17,19 +18,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semidml.data.dataset import Dataset, Split, held_rows, hold_out
+from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, held_rows, hold_out
 
 SPLITS = ("train", "val", "test")
-NAMES = (*(f"{split}_{part}" for split in SPLITS for part in ("images", "labels")), "class_names")
+NAMES = (*(f"{split}_{part}" for split in SPLITS for part in ("images", "labels")), "class_names", "notes")
 MAX_BYTES = 2 << 30  # of pixels, in all splits together
 MAX_ROWS = 2_000_000  # in all splits together
 MAX_CLASSES = 1000
 MAX_NAME_BYTES = 800  # of a class, at four bytes a letter
+MAX_NOTES, MAX_NOTE_BYTES = 10, 8000
 MAX_LABELS_A_ROW = 64
 SIDES = (4, 256)  # pixels that an image may be wide or high
 MAX_HEADER = 1 << 14
 CHUNK = 1 << 24  # bytes of pixels that are unpacked at a time
-HELD_OUT_NOTE = "There was no test split: 20 % of each class, drawn with a fixed seed, were held out as one."
 
 
 class Header(NamedTuple):
@@ -45,7 +46,8 @@ def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.nd
         headers = _checked(archive, several=single is not None)
         labels, class_names = _classes(archive, headers, single)
         splits = {s: Split(_images(archive, f"{s}_images", headers[f"{s}_images"]), y) for s, y in labels.items()}
-    return assemble(name, title, splits, class_names)
+        notes = tuple(str(note) for note in _array(archive, "notes")) if "notes" in headers else ()
+    return assemble(name, title, splits, class_names, notes)
 
 
 def facts(path: Path) -> dict[str, Any]:
@@ -67,21 +69,27 @@ def facts(path: Path) -> dict[str, Any]:
     )
 
 
-def assemble(name: str, title: str, splits: dict[str, Split], class_names: tuple[str, ...]) -> Dataset:
+def assemble(
+    name: str, title: str, splits: dict[str, Split], class_names: tuple[str, ...], notes: tuple[str, ...] = ()
+) -> Dataset:
     """A Dataset of the splits there are (train, perhaps val and test); where there is no test split, one is held
     out."""
-    if len(splits["train"].labels.unique()) < 2:
-        raise ValueError("the training images are all of one class; there must be two classes or more")
-    notes: tuple[str, ...] = ()
+    check_classes(splits["train"].labels)
     if "test" not in splits:
         kept, held = hold_out(splits["train"])
-        splits, notes = splits | {"train": kept, "test": held}, (HELD_OUT_NOTE,)
+        splits, notes = splits | {"train": kept, "test": held}, (*notes, HELD_OUT_NOTE)
     return Dataset(name, title, splits["train"], splits["test"], splits.get("val"), class_names, notes)
 
 
-def write(file: BinaryIO, splits: dict[str, Split], class_names: tuple[str, ...]) -> None:
+def check_classes(labels: Tensor) -> None:
+    """Raises ValueError unless training labels are of two classes."""
+    if len(labels.unique()) < 2:
+        raise ValueError("the training images are all of one class; there must be two classes or more")
+
+
+def write(file: BinaryIO, splits: dict[str, Split], class_names: tuple[str, ...], notes: tuple[str, ...] = ()) -> None:
     """Write splits in the layout that `read` reads."""
-    arrays = {"class_names": np.array(class_names)}
+    arrays = {"class_names": np.array(class_names)} | ({"notes": np.array(notes)} if notes else {})
     for s, (images, labels) in splits.items():
         pixels = images.permute(0, 2, 3, 1).numpy()  # (N, H, W, C)
         arrays |= {f"{s}_images": pixels if pixels.shape[-1] == 3 else pixels[..., 0], f"{s}_labels": labels.numpy()}
@@ -135,6 +143,8 @@ def _checked(archive: zipfile.ZipFile, several: bool) -> dict[str, Header]:
         )
     if "class_names" in headers:
         _check_names(headers["class_names"])
+    if "notes" in headers:
+        _check_notes(headers["notes"])
     return headers
 
 
@@ -191,6 +201,13 @@ def _check_names(header: Header) -> None:
         raise ValueError("class_names must be a plain list of text, one name a class, of at most 200 letters")
     if header.shape[0] > MAX_CLASSES:
         raise ValueError(f"class_names has {header.shape[0]:,} names; at most {MAX_CLASSES:,} classes are read")
+
+
+def _check_notes(header: Header) -> None:
+    if header.dtype.kind != "U" or len(header.shape) != 1 or header.dtype.itemsize > MAX_NOTE_BYTES:
+        raise ValueError(f"notes must be a plain list of text, each of at most {MAX_NOTE_BYTES // 4:,} letters")
+    if header.shape[0] > MAX_NOTES:
+        raise ValueError(f"there are {header.shape[0]:,} notes; at most {MAX_NOTES} are read")
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:

@@ -14,18 +14,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from semidml.data import DATASETS
 from semidml.registry import Entry
 
 if TYPE_CHECKING:
-    from semidml.data.dataset import Dataset, Split
+    from semidml.data.dataset import Dataset
+    from semidml.data.images import Read
 
 Progress = Callable[[float, str], None]
 KEPT = 2  # data sets kept in memory
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 NAME_RULE = "a name has 1 to 64 letters, digits, blanks and _ . -, and starts with a letter or digit"
+SIDES = (8, 512)  # pixels that images of a folder may be given a side, after an @
 MAX_UPLOAD = 50 << 20
 STALE_SECONDS = 3600.0  # after which what a killed upload left behind is removed
 
@@ -51,7 +53,8 @@ def load(
     folder: Path | None = None,
 ) -> Dataset:
     """The data set called `name`: of the table, of an upload or, only with `allow_paths`, the path of an .npz file, of
-    an image folder or of a .zip of one. The last two loaded are kept in memory, until their files change.
+    an image folder or of a .zip of one. `@SIDE` after the path of a folder or .zip, as in `birds@256`, has the images
+    SIDE pixels a side. The last two loaded are kept in memory, until their files change.
 
     Raises ValueError that says what was given, what there is and what to do; a data set of the table that is not here
     is such an error too, unless `download` fetches it."""
@@ -62,7 +65,10 @@ def load(
         if key in _kept:
             _kept.move_to_end(key)
             return _kept[key]
-    data = place.resolve()(place, folder, download, progress) if isinstance(place, Entry) else _read(place, name)
+    if isinstance(place, Entry):
+        data = place.resolve()(place, folder, download, progress)
+    else:
+        data = _read(place, name, folder, progress)
     with _lock:
         _kept[name, str(folder), _state(place, folder)] = data  # the state anew: a download changes it
         while len(_kept) > KEPT:
@@ -77,14 +83,22 @@ def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> d
         return dict(DATASETS[name].facts)
     folder = Path(folder) if folder else data_folder()
     place = _find(name, folder, allow_paths)
-    if isinstance(place, Path) and _is_npz(place):
+    if isinstance(place, Place) and not place.side and _is_npz(place.path):
         from semidml.data import npz
 
-        return npz.facts(place)
+        return npz.facts(place.path)
     data = load(name, allow_paths=allow_paths, folder=folder)
     known = {"train": data.train, "test": data.test} | ({"validation": data.validation} if data.validation else {})
     rows = {split: len(part.labels) for split, part in known.items()}
     return rows | {"classes": len(data.class_names), "shape": data.shape}
+
+
+class Place(NamedTuple):
+    """A file or folder, an upload or not, and the side in pixels that its images are to have."""
+
+    path: Path
+    is_upload: bool
+    side: int | None = None
 
 
 @dataclass(frozen=True)
@@ -112,8 +126,10 @@ def available(folder: Path | None = None) -> list[Available]:
 
 def is_here(name: str, folder: Path | None = None) -> bool:
     """Whether a data set of the table can be loaded without a download."""
-    folder = Path(folder) if folder else data_folder()
-    return all((folder / f).is_file() or (folder / f"{f}.gz").is_file() for f in DATASETS[name].facts["files"])
+    folder, facts = Path(folder) if folder else data_folder(), DATASETS[name].facts
+    if "packed" in facts and (folder / facts["packed"]).is_file():
+        return True
+    return all((folder / f).is_file() or (folder / f"{f}.gz").is_file() for f in facts["files"])
 
 
 def forget() -> None:
@@ -141,9 +157,9 @@ def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path |
             if _is_npz(came):
                 npz.read(came, name, name)
             else:
-                splits, class_names = images.read_zip(came)
-                npz.assemble(name, name, splits, class_names)
-                came = _rewritten(came, splits, class_names)
+                found = images.read_zip(came)
+                npz.assemble(name, name, *found)
+                came = _rewritten(came, found)
         except ValueError as error:
             raise ValueError(f"{filename}: {error}") from error
         _check_free(name, uploads)
@@ -166,15 +182,15 @@ def delete_upload(name: str, folder: Path | None = None) -> None:
             del _kept[key]
 
 
-def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Path:
+def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
     """The table's entry, or the place on the disk that a name stands for."""
     if name in DATASETS:
         return DATASETS[name]
     uploads = folder / "uploads"
-    if place := _upload(name, uploads):
+    if path := _upload(name, uploads):
+        return Place(path, True)
+    if allow_paths and (place := _path(name)):
         return place
-    if allow_paths and "\0" not in name and Path(name).expanduser().exists():
-        return Path(name).expanduser().resolve()
     there_are = f"there are {', '.join(DATASETS)}" + (f", and the uploads {own}" if (own := _listed(uploads)) else "")
     if allow_paths:
         raise ValueError(f"there is no data set, file or folder called {name[:200]!r}; {there_are}")
@@ -184,6 +200,24 @@ def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Path:
             f"upload the file on the Data page; {there_are}"
         )
     raise ValueError(f"there is no data set called {name[:80]!r}; {there_are}")
+
+
+def _path(name: str) -> Place | None:
+    """The file or folder that a path names, perhaps with a side after it. Raises ValueError for a side that images
+    cannot have."""
+    if "\0" in name:
+        return None
+    if (path := Path(name).expanduser()).exists():
+        return Place(path.resolve(), False)
+    start, at, side = name.rpartition("@")
+    if not at or not start or not (path := Path(start).expanduser()).exists():
+        return None
+    if not re.fullmatch("[0-9]{1,4}", side) or not SIDES[0] <= int(side) <= SIDES[1]:
+        raise ValueError(
+            f"{name[:200]!r} asks for images of {side[:20]!r} pixels a side; after the @ of a path there must be a "
+            f"whole number from {SIDES[0]} to {SIDES[1]}"
+        )
+    return Place(path.resolve(), False, int(side))
 
 
 def _upload(name: str, uploads: Path) -> Path | None:
@@ -224,17 +258,36 @@ def _uploaded(name: str, place: Path) -> Available:
         return Available(name, name, "upload", False, size, problem=str(error))
 
 
-def _read(place: Path, name: str) -> Dataset:
+def _read(place: Place, name: str, folder: Path, progress: Progress) -> Dataset:
     """The data set at a place on the disk."""
-    from semidml.data import images, npz
+    from semidml.data import npz
 
-    title = name if NAME.fullmatch(name) else place.stem
+    title = name if NAME.fullmatch(name) else place.path.stem + (f" at {place.side} pixels" if place.side else "")
     try:
-        if place.is_dir():
-            return npz.assemble(name, title, *images.read_folder(place))
-        return npz.read(place, name, title) if _is_npz(place) else npz.assemble(name, title, *images.read_zip(place))
+        if not _is_npz(place.path):
+            return _read_images(place, name, title, folder, progress)
+        if place.side:
+            raise ValueError(f"the images of an .npz file are read as they are; leave @{place.side} away")
+        return npz.read(place.path, name, title)
     except ValueError as error:
         raise ValueError(f"{title}: {error}") from error
+
+
+def _read_images(place: Place, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
+    """The data set of an image folder or of a .zip of one: in memory or, where it is large, in a file of decoded
+    images."""
+    from semidml.data import decoded, images, npz
+
+    path, side = place.path, place.side
+    kept = decoded.Place(folder, f"{path} {side}", decoded.state_of(path))
+    if not kept.is_there():
+        with images.found(path) as items:
+            plan = images.survey(items, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS)
+            if plan.bytes <= decoded.LARGE:
+                return npz.assemble(name, title, *images.in_memory(plan))
+            most = npz.MAX_BYTES if place.is_upload else decoded.MAX_BYTES
+            decoded.keep(plan, kept, title, most, progress)
+    return decoded.read(kept, name, title)
 
 
 def _is_npz(place: Path) -> bool:
@@ -248,12 +301,13 @@ def _is_npz(place: Path) -> bool:
         raise ValueError(f"it is neither an .npz file nor a .zip of class folders ({error})") from error
 
 
-def _state(place: Entry | Path, folder: Path) -> tuple:
+def _state(place: Entry | Place, folder: Path) -> tuple:
     """Changes when the files of a data set do."""
     if isinstance(place, Entry):
         files = [folder / f for f in place.facts["files"]]
     else:
-        files = [place, *sorted(p for p in place.glob("**/") if p != place)] if place.is_dir() else [place]
+        top = place.path
+        files = [top, *sorted(p for p in top.glob("**/") if p != top)] if top.is_dir() else [top]
     return tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) if f.exists() else None for f in files)
 
 
@@ -277,13 +331,13 @@ def _receive(file: BinaryIO, place: Path) -> None:
             kept.write(chunk)
 
 
-def _rewritten(came: Path, splits: dict[str, Split], class_names: tuple[str, ...]) -> Path:
+def _rewritten(came: Path, found: Read) -> Path:
     """The images of an archive as one .npz file beside it."""
     from semidml.data import npz
 
     place = came.with_name("kept")
     with open(place, "wb") as file:
-        npz.write(file, splits, class_names)
+        npz.write(file, *found)
     return place
 
 

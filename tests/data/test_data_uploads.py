@@ -197,6 +197,17 @@ def test_small_equal_images_stay_as_they_are(folder):
         assert np.array_equal(data.train.images[0, 0].numpy(), np.array(image))
 
 
+def test_a_damaged_image_is_left_out_of_an_upload_and_the_upload_says_so(folder):
+    given = two_folders(cut=png((60, 60))[:-300], text=b"hello", other=png((20, 20), "RGB", value=(9, 9, 9)))
+    kept = store.save_upload("mine", zipped(given), "mine.zip", folder)
+    data = store.load("mine", folder=folder)
+    assert data.notes[0] == "2 of 9 files could not be read and were left out: a/text.png (not an image), " + (
+        "a/cut.png (damaged)"
+    )
+    assert "20 % of each class" in data.notes[1]
+    assert len(data.train.labels) + len(data.test.labels) == 7 == kept.facts["train"] + kept.facts["test"]
+
+
 # ---- what is refused
 
 
@@ -235,6 +246,8 @@ BAD_NPZ = {
         lambda: forged_npz("{'descr': '|u1', 'fortran_order': False, 'shape': (4000000000, 28, 28)}", 1 << 22),
         "promises another size",
     ),
+    "long notes": (lambda: packed(**arrays(), notes=np.array(["x" * 2001])), "at most 2,000 letters"),
+    "many notes": (lambda: packed(**arrays(), notes=np.array(["x"] * 11)), "there are 11 notes"),
     "a huge header": (
         lambda: forged_npz("{'descr': '|u1', 'fortran_order': False, 'shape': (" + "9" * 80 + ", 9, 9)}", 1 << 10),
         "promises another size|not a numpy array",
@@ -293,8 +306,16 @@ BAD_ZIP = {
     "no images": (lambda: zipped({"readme.txt": b"hello"}), "no class folders"),
     "empty": (lambda: zipped({}), "no class folders"),
     "one class": (lambda: zipped({f"a/{i}.png": png() for i in range(3)}), "all of one class"),
-    "a text with an image's name": (lambda: zipped(two_folders(text=b"hello")), "a/text.png is not an image"),
-    "a cut image": (lambda: zipped(two_folders(cut=png((60, 60))[:-300])), "a/cut.png is not an image"),
+    "a class of texts": (
+        lambda: zipped(two_folders() | {"c/1.png": b"hello", "c/2.png": b"hello"}),
+        r"the class folder c is left without an image: 2 of 8 files .*c/1\.png \(not an image\)",
+    ),
+    "mostly texts": (lambda: zipped(two_folders(**dict.fromkeys("uvwxyz1", b"hello"))), "7 of 12 files .*and 2 more"),
+    "nothing but texts": (lambda: zipped({"a/1.png": b"hello", "b/1.png": b"hello"}), "2 of 2 files .*at least half"),
+    "a test split of texts": (
+        lambda: zipped({f"train/{k}": v for k, v in two_folders().items()} | {"test/a/1.png": b"hello"}),
+        "the split test is left without an image",
+    ),
     "50,000 x 50,000": (lambda: zipped(two_folders(big=forged_png(50_000, 50_000))), "a/big.png has too many pixels"),
     "12,000 x 12,000": (lambda: zipped(two_folders(big=forged_png(12_000, 12_000))), "a/big.png has too many pixels"),
     "8,000 x 8,000": (lambda: zipped(two_folders(big=forged_png(8_000, 8_000))), "is 8,000 x 8,000 pixels"),

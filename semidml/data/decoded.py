@@ -1,0 +1,259 @@
+"""Large sets of image files: decoded once, image by image, into one memory-mapped file, and read from there.
+
+The file has the rows that a split takes side by side, for the data set's own splits and for `Dataset.by_classes`, so
+that every split is a view of it and nothing is loaded whole. With A, B the training and test rows of the first half of
+the classes and D, C those of the second half, it reads B A D C B: B A | D C are the halves, A D is training, C B is
+test. Validation rows lie beside the test rows, and once more at the end.
+"""
+
+import math
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semidml.data import images, npz
+from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, first_half, held_rows
+from semidml.data.images import Damaged, Item, Plan
+
+LARGE = 512 << 20  # bytes of pixels from which they are kept in a file
+MAX_BYTES = 64 << 30  # of pixels in a file
+SPARE_BYTES = 256 << 20  # that stay free on the disk
+CHUNK = 1 << 24
+TOLD = 100  # images between two words on the progress
+STALE_SECONDS = 3600.0  # after which what a killed writer left behind is removed
+LAYOUT = "1"  # another number when files of older versions are to be made anew
+SECTIONS = (  # of the file: half of the classes, split
+    *(("first", "val"), ("first", "test"), ("first", "train")),
+    *(("second", "train"), ("second", "val"), ("second", "test")),
+)
+AGAIN = (("first", "test"), ("first", "val"), ("second", "val"))  # which follow once more
+
+Sections = dict[tuple[str, str], list[Item]]
+
+
+class Place(NamedTuple):
+    """Where the decoded images of a data set lie: a file for what they are of (a path, a side), in one state."""
+
+    folder: Path  # the data folder
+    of: str
+    state: str
+
+    @property
+    def pixels(self) -> Path:
+        return self.folder / "decoded" / f"{_digest(self.of)}-{_digest(self.state)}.npy"
+
+    @property
+    def rest(self) -> Path:
+        """Labels, names, notes and where the splits begin and end."""
+        return self.pixels.with_suffix(".npz")
+
+    def is_there(self) -> bool:
+        return self.pixels.is_file() and self.rest.is_file()
+
+
+def state_of(path: Path) -> str:
+    """Changes when a file, or a file below a folder, does."""
+    if not path.is_dir():
+        return str(_times(path))
+    files = (Path(top) / name for top, _, names in sorted(os.walk(path)) for name in sorted(names))
+    return str([(str(file.relative_to(path)), *_times(file)) for file in files])
+
+
+def keep(plan: Plan, place: Place, title: str, most: int, progress: Callable[[float, str], None]) -> None:
+    """Decode the images of a plan into their file, whole or not at all. Raises ValueError when there are too many, the
+    disk has no room for them, or too few can be read."""
+    images.check_bytes(plan, most)
+    held_out = all(item.split != "test" for item in plan.readable)
+    sections = _sections(plan, _held_out(plan) if held_out else plan.readable)
+    rows = sum(len(sections[key]) for key in (*SECTIONS, *AGAIN))
+    folder = place.pixels.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
+        _check_room(folder, rows * math.prod(plan.shape), title)
+        with _written(place.pixels) as file:
+            kept, damaged = _write(file, plan, sections, rows, title, progress)
+            images.check_left(plan.items, [item for items in kept.values() for item in items], damaged)
+            with _written(place.rest) as beside:
+                np.savez(beside, **_rest(plan, kept, damaged, held_out))
+        for old in folder.glob(f"{_digest(place.of)}-*"):
+            if old.stem != place.pixels.stem:
+                old.unlink(missing_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"the decoded images of {title} could not be written to {folder} ({error}); name another data folder in "
+            "SEMIDML_DATA"
+        ) from error
+
+
+def read(place: Place, name: str, title: str) -> Dataset:
+    """The data set in the file of decoded images; its splits are views of the memory-mapped file."""
+    with np.load(place.rest) as rest:
+        labels = torch.from_numpy(rest["labels"])
+        spans = {key: slice(*rest[key].tolist()) for key in ("train", "test", "val", "first", "second")}
+        class_names, notes = (tuple(str(text) for text in rest[key]) for key in ("class_names", "notes"))
+    pixels = _mapped(place.pixels)
+    cut = {key: Split(pixels[rows], labels[rows]) for key, rows in spans.items()}
+    npz.check_classes(cut["train"].labels)
+    validation = cut["val"] if len(cut["val"].labels) else None
+    return Dataset(
+        name, title, cut["train"], cut["test"], validation, class_names, notes, halves=(cut["first"], cut["second"])
+    )
+
+
+# ---- the layout
+
+
+def _held_out(plan: Plan) -> list[Item]:
+    """The readable items, of which some training ones become test ones."""
+    train = [item for item in plan.readable if item.split == "train"]
+    labels = torch.tensor([plan.class_names.index(item.class_name) for item in train])
+    npz.check_classes(labels)
+    held = held_rows(labels)
+    if not held.any():
+        raise ValueError("no class has two images, so none can be held out for testing; add images or a test split")
+    parted = [item._replace(split="test") if out else item for item, out in zip(train, held.tolist(), strict=True)]
+    return parted + [item for item in plan.readable if item.split != "train"]
+
+
+def _sections(plan: Plan, items: list[Item]) -> Sections:
+    """The items of each section, class after class."""
+    number = _numbers(plan)
+    first = set(first_half(torch.tensor([number[item.class_name] for item in items])).tolist())
+    found: Sections = {key: [] for key in SECTIONS}
+    for item in sorted(items, key=lambda item: item.class_name):
+        found["first" if number[item.class_name] in first else "second", item.split].append(item)
+    return found
+
+
+def _rest(plan: Plan, kept: Sections, damaged: Sequence[Damaged], held_out: bool) -> dict[str, np.ndarray]:
+    """What lies beside the pixels: see `Place.rest`."""
+    number = _numbers(plan)
+    ends = dict(zip(SECTIONS, np.cumsum([len(kept[key]) for key in SECTIONS]).tolist(), strict=True))
+    total = ends["second", "test"]
+    test_end = total + len(kept["first", "test"])
+    labels = [number[item.class_name] for key in (*SECTIONS, *AGAIN) for item in kept[key]]
+    notes = (*images.left_out(len(plan.items), damaged), *((HELD_OUT_NOTE,) if held_out else ()))
+    return {
+        "labels": np.array(labels, dtype=np.int64),
+        "class_names": np.array(plan.class_names),
+        "notes": np.array(notes, dtype=str),
+        "train": np.array((ends["first", "test"], ends["second", "train"])),
+        "test": np.array((ends["second", "val"], test_end)),
+        "val": np.array((test_end, len(labels))),
+        "first": np.array((0, ends["first", "train"])),
+        "second": np.array((ends["first", "train"], total)),
+    }
+
+
+def _numbers(plan: Plan) -> dict[str, int]:
+    return {name: c for c, name in enumerate(plan.class_names)}
+
+
+# ---- the file
+
+
+def _mapped(path: Path) -> Tensor:
+    """The array of a file, memory-mapped: what is written to it stays in memory. Linux maps a file that is larger than
+    the memory for reading only; nobody may write to that."""
+    try:
+        pixels = np.load(path, mmap_mode="c")
+    except OSError:
+        pixels = np.load(path, mmap_mode="r")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(pixels)
+
+
+def _write(
+    file: BinaryIO, plan: Plan, sections: Sections, rows: int, title: str, progress: Callable[[float, str], None]
+) -> tuple[Sections, list[Damaged]]:
+    """Write the rows of all sections; (the items that could be read, what is wrong with the others)."""
+    kept: Sections = {key: [] for key in SECTIONS}
+    damaged = list(plan.damaged)
+    start = _header(file, (rows, *plan.shape))
+    size, begins, done = math.prod(plan.shape), {}, 0
+    for key, items in sections.items():
+        begins[key] = file.tell()
+        for item, pixels in images.decoded(plan, items):
+            done += 1
+            if done % TOLD == 0:
+                progress(done / len(plan.readable), f"{title}: {done:,} of {len(plan.readable):,} images decoded")
+            if isinstance(pixels, Damaged):
+                damaged.append(pixels)
+            else:
+                file.write(pixels.tobytes())
+                kept[key].append(item)
+    for key in AGAIN:
+        _repeat(file, begins[key], len(kept[key]) * size)
+    written = (file.tell() - start) // size
+    if _header(file, (written, *plan.shape)) != start:
+        raise AssertionError("numpy keeps room in a header for any number of rows")
+    return kept, damaged
+
+
+def _header(file: BinaryIO, shape: tuple[int, ...]) -> int:
+    """Begin the file with the header of a uint8 array; its size in bytes."""
+    file.seek(0)
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return file.tell()
+
+
+def _repeat(file: BinaryIO, begin: int, size: int) -> None:
+    """Append bytes of the file itself."""
+    end = file.seek(0, os.SEEK_END)
+    for done in range(0, size, CHUNK):
+        file.seek(begin + done)
+        piece = file.read(min(CHUNK, size - done))
+        file.seek(end + done)
+        file.write(piece)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[BinaryIO]:
+    """A file that gets its name when it is whole."""
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with open(handle, "w+b") as file:
+            yield file
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    finally:
+        Path(part).unlink(missing_ok=True)
+
+
+def _check_room(folder: Path, size: int, title: str) -> None:
+    """Raises ValueError unless the disk has room for `size` bytes."""
+    free = shutil.disk_usage(folder).free
+    if free < size + SPARE_BYTES:
+        raise ValueError(
+            f"the decoded images of {title} take {size / 2**30:.2f} GiB in {folder}, which has "
+            f"{free / 2**30:.2f} GiB free; make room, or name another data folder in SEMIDML_DATA"
+        )
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what writers left behind when they were killed."""
+    for part in folder.glob(".*.part"):
+        if time.time() - part.stat().st_mtime > STALE_SECONDS:
+            part.unlink(missing_ok=True)
+
+
+def _digest(text: str) -> str:
+    return sha256(f"{LAYOUT} {text}".encode()).hexdigest()[:16]
+
+
+def _times(path: Path) -> tuple[int, int]:
+    known = path.stat()
+    return known.st_mtime_ns, known.st_size
