@@ -1,6 +1,7 @@
 """Encoders and their mirrored decoders. This table is torch-free.
 
-`target` is `build(shape, latent_dim, decoder, outputs) -> (encoder, decoder or None)` for images of shape (C, H, W):
+`target` is `build(shape, latent_dim, decoder, outputs) -> (encoder, decoder or None)` for images of shape (C, H, W),
+with the entry's knobs as further arguments by name:
 the encoder maps (B, C, H, W) in [0, 1] to (B, outputs), the decoder (B, D) to pixel logits (B, C, H, W). A Gaussian
 encoder has 2 D outputs, a mean and a log-variance.
 """
@@ -22,6 +23,30 @@ ENCODERS = table(
             "two strided convolutions with batch normalisation, then 128 units",
             "Ioffe and Szegedy 2015, arXiv 1502.03167",
             "semidml.networks.conv:build",
+        ),
+        Entry(
+            "googlenet",
+            "GoogLeNet",
+            "torchvision's, 22 layers of parallel convolutions; a GPU helps",
+            "Szegedy et al. 2015, arXiv 1409.4842",
+            "semidml.networks.backbones:googlenet",
+            knobs=("pretrained",),
+        ),
+        Entry(
+            "resnet18",
+            "ResNet-18",
+            "torchvision's, 18 layers with shortcuts; a GPU helps",
+            "He et al. 2016, arXiv 1512.03385",
+            "semidml.networks.backbones:resnet18",
+            knobs=("pretrained",),
+        ),
+        Entry(
+            "resnet50",
+            "ResNet-50",
+            "torchvision's, 50 layers with shortcuts; needs a GPU",
+            "He et al. 2016, arXiv 1512.03385",
+            "semidml.networks.backbones:resnet50",
+            knobs=("pretrained",),
         ),
     ]
 )
