@@ -1,7 +1,9 @@
 """Scores: equal to scikit-learn's and to double loops, blind to hidden labels, honest when they cannot be had."""
 
+import itertools
 import json
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -111,6 +113,103 @@ def test_recall_among_few_rows_looks_at_all_others():
         evaluate.recall_at(np.zeros((1, 2)), np.zeros(1, int))
 
 
+@pytest.fixture
+def uneven():
+    """Seven classes of 2 to 80 rows in nine dimensions, every third row there twice (the copies of its class)."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(7) * 3, [2, 5, 12, 20, 40, 60, 80])
+    points = (rng.normal(size=(20, 9))[labels] + rng.normal(size=(len(labels), 9))).astype(np.float32)
+    order = rng.permutation(np.r_[: len(labels), 0 : len(labels) : 3])
+    return points[order], labels[order]
+
+
+def test_retrieval_is_that_of_pytorch_metric_learning(uneven):
+    import torch
+    from pytorch_metric_learning.distances import LpDistance
+    from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+    from pytorch_metric_learning.utils.inference import CustomKNN
+
+    points, labels = uneven
+    names = ("precision_at_1", "mean_average_precision_at_r", "NMI")
+    theirs = AccuracyCalculator(
+        include=names,
+        device=torch.device("cpu"),
+        knn_func=CustomKNN(LpDistance(normalize_embeddings=False)),  # its default needs faiss
+        kmeans_func=lambda rows, clusters: torch.from_numpy(evaluate.kmeans(rows.numpy(), clusters)),
+    )
+
+    def check(points, labels):
+        found = theirs.get_accuracy(torch.from_numpy(points), torch.from_numpy(labels))
+        assert evaluate.map_at_r(points, labels) == pytest.approx(found["mean_average_precision_at_r"], abs=1e-6)
+        return found
+
+    found = check(points, labels)
+    assert evaluate.recall_at(points, labels, (1,))[0] == pytest.approx(found["precision_at_1"])
+    assert evaluate.kmeans_scores(points, labels, 7)[1] == pytest.approx(found["NMI"])
+    check(np.r_[points, points[:2] + 1], np.r_[labels, 100, 101])  # two rows alone in their classes
+
+
+@pytest.mark.parametrize("at_once", [1, 1_000, 2**22])  # a query at a time, a few, all
+@pytest.mark.parametrize("offset", [0, 1_000])
+def test_map_at_r_is_that_of_a_double_loop(uneven, monkeypatch, at_once, offset):
+    monkeypatch.setattr(evaluate, "DISTANCES_AT_ONCE", at_once)
+    points, labels = uneven
+    points, labels = np.r_[points, points[:1] + 1] + np.float32(offset), np.r_[labels, 99]  # one alone: left out
+    averages = []
+    for i in range(len(points)):
+        others = [j for j in range(len(points)) if j != i]
+        others.sort(key=lambda j: np.linalg.norm(points[i].astype(float) - points[j]))
+        same = [labels[j] == labels[i] for j in others]
+        if r := sum(same):
+            averages.append(sum(sum(same[: k + 1]) / (k + 1) for k in range(r) if same[k]) / r)
+    assert len(averages) == len(points) - 1
+    assert evaluate.map_at_r(points, labels) == pytest.approx(np.mean(averages), abs=1e-12)
+
+
+def test_map_at_r_by_hand():
+    points, labels = np.array([[0.0], [1.0], [3.0], [7.0]]), np.array([0, 1, 0, 0])
+    # neighbours of rows 0, 2, 3 by class: 1 0; 1 0; 0 1 (row 1 is alone)
+    assert evaluate.map_at_r(points, labels) == pytest.approx((1 / 4 + 1 / 4 + 1 / 2) / 3)
+    with pytest.raises(ValueError, match="at least 2 rows"):
+        evaluate.map_at_r(points, np.arange(4))
+    with pytest.raises(ValueError, match="not finite"):
+        evaluate.map_at_r(points * np.nan, labels)
+
+
+def test_map_at_r_of_coinciding_points_is_not_luck():
+    labels = np.repeat(np.arange(5), 40)
+    assert evaluate.map_at_r(np.full((200, 3), 0.1, np.float32), labels) == 0
+    assert evaluate.map_at_r(labels[:, None] * np.ones(3), labels) == 1  # all of a class at one place: not itself first
+    assert evaluate.map_at_r(np.zeros((40, 3)), labels[:40]) == 1
+
+
+def test_map_at_r_never_holds_all_distances(monkeypatch):
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Largest(TorchDispatchMode):
+        elements = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            result = function(*args, **(kwargs or {}))
+            if isinstance(result, torch.Tensor):
+                self.elements = max(self.elements, result.numel())
+            return result
+
+    points, labels = blobs(8_000, 16, classes=4)  # R about 2,000
+    monkeypatch.setattr(evaluate, "DISTANCES_AT_ONCE", 2**20)
+    with Largest() as largest:
+        evaluate.map_at_r(points[:100], labels[:100])  # imports
+        tracemalloc.start()  # sees numpy's copies
+        try:
+            evaluate.map_at_r(points, labels)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert 2**19 < largest.elements <= 2**20 < len(points) ** 2 / 60
+    assert peak < 3 * 8 * 2**20
+
+
 # --- agreement and clusters
 
 
@@ -121,9 +220,21 @@ def test_ami_is_zero_for_shuffled_labels_and_one_for_renamed_ones():
     assert evaluate.ami(labels, 9 - labels) == pytest.approx(1) == evaluate.nmi(labels, 9 - labels)
 
 
+def test_the_best_pairing_of_clusters_and_classes_is_found():
+    rng = np.random.default_rng(0)
+    for clusters in (2, 4, 6):  # fewer than classes, as many, more
+        true, found = rng.integers(0, 4, 60) * 10, rng.integers(0, clusters, 60)
+        names = [*np.unique(true), *[-1] * (clusters - 4)]  # -1: paired with no class
+        pairings = itertools.permutations(names, clusters)
+        expected = max((true == np.array(pairing)[found]).mean() for pairing in pairings)
+        assert evaluate.clustering_accuracy(true, found) == pytest.approx(expected)
+    assert evaluate.clustering_accuracy(true, 7 - true) == 1
+    assert evaluate.clustering_accuracy(np.array([0, 0, 0, 1]), np.zeros(4, int)) == 0.75
+
+
 def test_kmeans_finds_clusters_that_are_apart():
     points, labels = blobs(apart=50)
-    assert evaluate.kmeans_scores(points, labels, 5) == pytest.approx((1, 1))
+    assert evaluate.kmeans_scores(points, labels, 5) == pytest.approx((1, 1, 1))
     assert evaluate.ami(labels, evaluate.kmeans_quick(points, 5, starts=10)) == pytest.approx(1)
 
 
@@ -234,9 +345,11 @@ def test_labels_that_are_not_seen_change_no_score_on_seen_labels(full):
     other[hidden] = np.random.default_rng(5).permutation(labels[hidden])
     ours, theirs = (evaluate.scores(train, y, seen, test, test_labels, classes, full=full) for y in (labels, other))
     blind = [
-        k for k in ours if k.endswith("_labelled") or k == "seen_class_ceiling" or k.startswith(("kmeans", "recall"))
+        k
+        for k in ours
+        if k.endswith("_labelled") or k == "seen_class_ceiling" or k.startswith(("kmeans", "recall", "map"))
     ]
-    assert len(blind) == (15 if full else 11) and {k: ours[k] for k in blind} == {k: theirs[k] for k in blind}
+    assert len(blind) == (17 if full else 13) and {k: ours[k] for k in blind} == {k: theirs[k] for k in blind}
     assert ours["knn_accuracy"] != theirs["knn_accuracy"]
 
 
@@ -290,7 +403,7 @@ def test_a_collapsed_space_is_said_so():
     train, labels, seen, test, test_labels, classes = halves()
     result = evaluate.scores(train * 0, labels, seen, test * 0, test_labels, classes)
     assert result["collapsed"] is True and result["spread"] == 0 == result["mean_pairwise_distance"]
-    assert set(result["failed"]) == {"kmeans_ami", "kmeans_nmi", "effective_rank"}
+    assert set(result["failed"]) == {"kmeans_ami", "kmeans_nmi", "kmeans_accuracy", "effective_rank"}
 
 
 @pytest.mark.parametrize(
@@ -322,6 +435,47 @@ def test_live_scores_are_the_scores_of_small_sets():
                          "spread", "effective_rank"}  # fmt: skip
     for name in set(live) - {"kmeans_ami"}:  # of fewer starts
         assert live[name] == pytest.approx(final[name]), name
+
+
+def apart():
+    """The arguments of `scores` when classes 0 to 4 are trained on and 5 to 7 are tested on."""
+    points, labels = blobs(n=800, classes=8, dims=3)
+    trained = labels < 5
+    train, test = np.flatnonzero(trained), np.flatnonzero(~trained)
+    return points[train], labels[train], np.arange(40), points[test], labels[test], 8
+
+
+def test_scores_of_classes_that_were_not_trained_on_are_those_that_need_no_training_class():
+    train, labels, seen, test, test_labels, classes = apart()
+    result = evaluate.scores(*apart(), full=True)
+    assert set(result) == {
+        *("kmeans_ami", "kmeans_nmi", "kmeans_accuracy", "map_at_r", *(f"recall_at_{k}" for k in evaluate.RECALL_AT)),
+        *("mean_pairwise_distance", "spread", "effective_rank", "collapsed"),
+    }
+    expected = evaluate.kmeans_scores(test, test_labels, 3)  # as many clusters as classes are tested, not 8
+    assert (result["kmeans_ami"], result["kmeans_nmi"], result["kmeans_accuracy"]) == expected
+    live = evaluate.live_scores(*apart())
+    assert set(live) == {"kmeans_ami", "mean_pairwise_distance", "spread", "effective_rank"}
+    assert live["kmeans_ami"] == evaluate.ami(test_labels, evaluate.kmeans_quick(test, 3))
+    images = [rows.reshape(-1, 1, 1, 3) for rows in (train, test)]
+    floors = evaluate.floors(images[0], labels, seen, images[1], test_labels, classes)
+    assert floors == {"pixel_recall_at_1": pytest.approx(result["recall_at_1"], abs=0.01)}
+
+
+def test_live_retrieval_is_that_of_a_small_set():
+    _, _, _, test, test_labels, _ = apart()
+    live = evaluate.live_retrieval(test, test_labels)
+    recall = evaluate.recall_at(test, test_labels)
+    assert live == {
+        **{f"recall_at_{k}": value for k, value in zip(evaluate.RECALL_AT, recall, strict=True)},
+        "kmeans_nmi": evaluate.nmi(test_labels, evaluate.kmeans_quick(test, 3, 1)),
+    }
+    points, labels = blobs(30_000)
+    assert evaluate.live_retrieval(points, labels, 1) == evaluate.live_retrieval(points, labels, 1)
+    assert evaluate.live_retrieval(points, labels, 1) != evaluate.live_retrieval(points, labels, 2)
+    assert set(evaluate.live_retrieval(points * np.nan, labels).values()) == {None}
+    collapsed = evaluate.live_retrieval(points * 0, labels)
+    assert collapsed["kmeans_nmi"] is None and collapsed["recall_at_1"] is not None
 
 
 def test_live_scores_are_quick():
@@ -366,7 +520,12 @@ def test_floors_are_chance_and_pixels():
     labels = np.array([0] * 60 + [1] * 40)
     images = (labels[:, None] * 200 + rng.integers(0, 50, (100, 16))).astype(np.uint8).reshape(-1, 1, 4, 4)
     found = evaluate.floors(images, labels, np.array([0, 1, 2, 70, 71, 72]), images, labels, 2)
-    assert found == {"chance": 0.6, "pixel_knn_accuracy": 1.0, "pixel_knn_accuracy_labelled": 1.0}
+    assert found == {
+        "chance": 0.6,
+        "pixel_knn_accuracy": 1.0,
+        "pixel_knn_accuracy_labelled": 1.0,
+        "pixel_recall_at_1": 1.0,
+    }
     assert set(found) <= set(evaluate.SCORE_TITLES)
 
 
