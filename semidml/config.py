@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from semidml.data import DATASETS
 from semidml.losses import LOSSES
-from semidml.methods import MODELS
+from semidml.methods import MODELS, VARIANTS
 from semidml.networks import ENCODERS
 from semidml.priors import IDLE, MOST_COMPONENTS, PRIORS, given
 from semidml.registry import Entry, choose
@@ -26,6 +26,7 @@ FAMILIES: dict[str, Mapping[str, Entry]] = {
     "loss": LOSSES,
     "encoder": ENCODERS,
     "schedule": SCHEDULES,
+    "variant": VARIANTS,
 }
 FEW, MORE = "few", "more"  # which knobs a page shows at once, and which it folds
 
@@ -50,7 +51,7 @@ class RunConfig(BaseModel):
         50.0, "weight of the metric loss beside reconstruction and prior: 0 is images only", FEW, ge=0, le=100_000
     )
     pl: float = knob(100.0, "percentage of the training labels that are seen", FEW, gt=0, le=100)
-    latent_dim: int = knob(2, "dimensions of the latent space", FEW, ge=1, le=64)
+    latent_dim: int = knob(2, "dimensions of the latent space", FEW, ge=1, le=512)
     schedule: str = knob("joint", "how the two losses take turns", FEW)
     epochs: int = knob(10, "passes over the training images", FEW, ge=1, le=10_000)
     loss: str = knob("triplet", "metric loss of the labelled rows")
@@ -58,7 +59,27 @@ class RunConfig(BaseModel):
     margin: float = knob(1.0, "how much farther a negative must be, in units of the latent space", gt=0, le=100)
     temperature: float = knob(0.1, "divides the similarities of contrastive losses", ge=0.001, le=100)
     center_weight: float = knob(0.01, "weight of the center term beside the softmax term", ge=0, le=10)
+    variant: str = knob("cbswr", "which parts of CBSwR are trained")
+    formulas: Literal["paper", "authors"] = knob("paper", "where the paper and its authors' program differ")
+    own_centroid: Literal["spared", "counted"] = knob(
+        "spared", "whether an image is pushed from its own cluster's centroid too, in the first sum of the metric loss"
+    )
+    clusters: int = knob(32, "clusters of the clustering head", ge=2, le=500)
+    clustering_weight: float = knob(0.3, "weight of sure and even clusters", ge=0, le=100)
+    marginal_weight: float = knob(1.0, "weight of even clusters beside sure ones", ge=0, le=100)
+    l2: float = knob(0.0001, "weight of the clustering head's squared weights", ge=0, le=100)
+    metric_weight: float = knob(0.9, "weight of each image near its twin", ge=0, le=100)
+    reconstruction_weight: float = knob(0.001, "weight of each image drawn from its cluster's centroid", ge=0, le=100)
+    twins_weight: float = knob(0.0, "weight of an image and its twin in the same cluster", ge=0, le=100)
+    twin_transform: Literal["auto", "signs", "photographs"] = knob(
+        "auto",
+        "how a twin is made: signs turns, scales and shifts, photographs crops and mirrors; auto is what suits the "
+        "data set",
+    )
+    twin_strength: float = knob(1.0, "multiplies the twin's amounts: 0 leaves it as it is", ge=0, le=4)
+    twin_views: Literal["both", "twin"] = knob("both", "whether an image is transformed as well, or its twin alone")
     encoder: str = knob("mlp", "network; the decoder mirrors it")
+    pretrained: Literal["no", "imagenet"] = knob("no", "weights that the network starts from")
     augment: Literal["off", "on"] = knob("off", "turn, scale and shift the labelled images, each time anew")
     label_sampling: Literal["uniform", "balanced"] = knob("uniform", "how the seen labels are drawn")
     labelled_per_class: int = knob(20, "rows of each seen class in a step", ge=2, le=256)
@@ -86,8 +107,12 @@ class RunConfig(BaseModel):
     pseudo_inputs: int = knob(100, "components of a VampPrior, each the posterior of a learned image", ge=1, le=500)
     pseudo_init: Literal["images", "noise"] = knob("images", "what the pseudo-inputs start from")
     batch_size: int = knob(256, "images of a step", ge=2, le=8192)
-    lr: float = knob(0.001, "Adam's learning rate", gt=0, le=1)
+    optimizer: Literal["adam", "sgd"] = knob("adam", "what turns gradients into steps; sgd with momentum 0.9")
+    lr: float = knob(0.001, "learning rate", gt=0, le=1)
     lr_decay: Literal["none", "cosine"] = knob("none", "how the learning rate falls over the training")
+    split: Literal["official", "classes"] = knob(
+        "official", "classes trains on the first half of the classes and is scored on the other half"
+    )
     evaluate_on: Literal["test", "validation"] = knob(
         "test", "which split the scores are of; validation is for choosing settings"
     )
@@ -100,13 +125,13 @@ class RunConfig(BaseModel):
         """Fill what was not given from the data set's and then the model's own defaults."""
         if not isinstance(values, Mapping):
             return values
-        suited: dict[str, Any] = {}
-        for field in ("model", "data"):
-            entry = FAMILIES[field].get(values.get(field, cls.model_fields[field].default))
-            suited |= dict(entry.defaults) if entry else {}
+        model, data = (FAMILIES[f].get(values.get(f, cls.model_fields[f].default)) for f in ("model", "data"))
+        suited = (dict(model.defaults) if model else {}) | (dict(data.defaults) if data else {})
+        if model and data and "images" in model.facts:
+            suited["epochs"] = max(1, round(model.facts["images"] / data.facts["train"]))
         return suited | dict(values)
 
-    @field_validator("model", "prior", "loss", "encoder", "schedule")
+    @field_validator(*(family for family in FAMILIES if family != "data"))
     @classmethod
     def _known(cls, name: str, info: Any) -> str:
         return choose(FAMILIES[info.field_name], name, info.field_name).name
@@ -132,7 +157,11 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "RunConfig":
-        if not any(MODELS[self.model].facts[part] for part in ("decoder", "prior")) and not self.weights()[0]:
+        facts = MODELS[self.model].facts
+        if facts["clusters"] and not any(self.term_weights().values()):
+            names = ", ".join(f"{name}_weight" for name in self.term_weights())
+            raise ValueError(f"all weights are 0, so that nothing would be trained: raise one of {names}")
+        if facts["labels"] and not (facts["decoder"] or facts["prior"]) and not self.weights()[0]:
             weight = SCHEDULES[self.schedule].knobs[0]
             raise ValueError(
                 f"{weight} = {getattr(self, weight):g} leaves {self.model} without any loss: choose another {weight}, "
@@ -189,6 +218,16 @@ class RunConfig(BaseModel):
             return f"pseudo_inputs must be at most the number of training images, {rows:,}, got {self.pseudo_inputs:,}"
         return ""
 
+    def remarks(self) -> list[str]:
+        """What works and is still worth knowing before a training, in sentences."""
+        if self.model == "cbswr" and "clusters" in self.used() and self.clusters > self.batch_size:
+            return [
+                f"A step of {self.batch_size:,} images cannot fill {self.clusters:,} clusters: some are empty in every "
+                "step, and the entropy of the clusters cannot reach its best value. Raise batch_size to at least "
+                f"{self.clusters:,}, or lower clusters."
+            ]
+        return []
+
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "RunConfig":
         """A config from names and values (numbers may be text). Raises ValueError that says what is allowed, in
@@ -203,6 +242,15 @@ class RunConfig(BaseModel):
         """The chosen entry of each family (the data set's only when it is one of the table)."""
         return {f: table[getattr(self, f)] for f, table in FAMILIES.items() if getattr(self, f) in table}
 
+    def make(self, family: str, *given: Any) -> Any:
+        """What the chosen entry of a family makes of what is given and of its own knobs."""
+        entry = self.entries()[family]
+        return entry.resolve()(*given, **{name: getattr(self, name) for name in entry.knobs})
+
+    def term_weights(self) -> dict[str, float]:
+        """The weight of each term of the chosen variant of CBSwR."""
+        return {term: getattr(self, f"{term}_weight") for term in VARIANTS[self.variant].facts["terms"]}
+
     def weights(self, epoch: int = 1, step: int = 0) -> tuple[float, float]:
         """(w_S, w_U) of the schedule in a step, warm-up aside. In the first step each is positive that ever is."""
         entry = SCHEDULES[self.schedule]
@@ -211,7 +259,12 @@ class RunConfig(BaseModel):
     @property
     def uses_labels(self) -> bool:
         """Whether the metric loss is ever computed."""
-        return self.weights()[0] > 0 or self.warmup_epochs > 0
+        return MODELS[self.model].facts["labels"] and (self.weights()[0] > 0 or self.warmup_epochs > 0)
+
+    @property
+    def draws_clusters(self) -> bool:
+        """Whether a decoder learns to draw the centroids of clusters."""
+        return self.model == "cbswr" and self.term_weights().get("reconstruction", 0) > 0
 
     @property
     def trains_decoder(self) -> bool:

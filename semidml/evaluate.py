@@ -123,6 +123,25 @@ SCORE_TITLES: dict[str, tuple[str, str]] = {
         "Mean over test images of reconstruction, summed over pixels, plus KL, in nats: an upper bound on -log p(x) "
         "with the bernoulli likelihood, up to a constant with the gaussian.",
     ),
+    "cluster_ami": (
+        "cluster AMI",
+        f"Do the clustering head's own clusters know the classes? Each test image's likeliest cluster.{_AMI}",
+    ),
+    "cluster_nmi": ("cluster NMI", "As cluster AMI, but not adjusted for chance; 0 to 1."),
+    "cluster_accuracy": (
+        "cluster accuracy",
+        "Share of the test images whose likeliest cluster is their class's, at the best one-to-one assignment of "
+        "clusters to classes; 0 to 1.",
+    ),
+    "clusters_used": ("clusters used", "Clusters that are the likeliest one of a test image."),
+    "marginal_entropy": (
+        "H(Y), clusters together",
+        "Entropy of the mean cluster probabilities of the test images, in nats; at best ln K, all clusters alike.",
+    ),
+    "conditional_entropy": (
+        "H(Y|X), an image's clusters",
+        "Mean entropy of a test image's cluster probabilities, in nats; at best 0, sure.",
+    ),
     "mean_pairwise_distance": (
         "mean distance of two points",
         "Euclidean, of the test latents, over all pairs of at most 2,000 of them, in latent units.",
@@ -556,11 +575,7 @@ def recall_at(
     if len(latents) < 2:
         raise ValueError(f"recall needs at least 2 rows, got {len(latents)}")
     ks = tuple(ks)
-    rows, _ = knn(latents, latents, max(ks) + 1, device)
-    itself = rows == np.arange(len(rows))[:, None]
-    itself[~itself.any(1), -1] = True  # among many at the same place it may be missing: then the last is one too many
-    others = rows[~itself].reshape(len(rows), -1)
-    hits = labels[others] == labels[:, None]
+    hits = labels[others(latents, max(ks), device)] == labels[:, None]
     return tuple(float(hits[:, :k].any(1).mean()) for k in ks)
 
 
@@ -615,6 +630,15 @@ def _smallest(keys: "torch.Tensor", k: int) -> "torch.Tensor":
     if keys.device.type != "cpu":
         return keys.topk(k, largest=False).values
     return torch.from_numpy(np.sort(np.partition(keys.numpy(), k - 1, axis=1)[:, :k], axis=1))
+
+
+def others(latents: np.ndarray, k: int, device: str = "cpu") -> np.ndarray:
+    """The k nearest other rows of each row, nearest first, fewer where there are not as many: (M, D) -> (M, k)
+    int64."""
+    rows, _ = knn(latents, latents, k + 1, device)
+    itself = rows == np.arange(len(rows))[:, None]
+    itself[~itself.any(1), -1] = True  # among many at the same place it may be missing: then the last is one too many
+    return rows[~itself].reshape(len(rows), -1)
 
 
 # --- clusters

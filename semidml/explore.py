@@ -461,6 +461,74 @@ def _parts(values: np.ndarray) -> list[np.ndarray]:
     return [values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE)]
 
 
+# ---- clusters of a run without labels
+
+
+class Cluster(NamedTuple):
+    """A cluster of a frame."""
+
+    number: int
+    size: int  # rows drawn that belong to it
+    entropy: float  # mean of these rows' cluster probabilities, in nats
+    label: int  # its commonest class
+    share: float  # of that class among its rows, 0 to 1
+    members: np.ndarray  # int64 (m,), positions of the rows nearest to its middle
+    drawn: np.ndarray | None  # uint8 (C, H, W), what the decoder makes of its mean representation
+
+
+def clusters(frame: Mapping[str, np.ndarray], rows: Rows, members: int = 8) -> list[Cluster]:
+    """The clusters of a frame that have rows, the largest first."""
+    own, latents = frame["clusters"], frame["latents"]
+    pictures = dict(zip(frame.get("cluster_shown", ()), frame.get("cluster_images", ()), strict=True))
+    found = []
+    for number in np.argsort(-frame["cluster_sizes"], kind="stable"):
+        its = np.flatnonzero(own == number)
+        if not len(its):
+            break
+        counts = np.bincount(rows["labels"][its])
+        far = np.square(latents[its] - latents[its].mean(axis=0)).sum(axis=1)
+        found.append(
+            Cluster(
+                int(number),
+                len(its),
+                float(frame["cluster_entropies"][number]),
+                int(counts.argmax()),
+                float(counts.max() / len(its)),
+                its[np.argsort(far, kind="stable")[:members]],
+                pictures.get(number),
+            )
+        )
+    return found
+
+
+def views(config: RunConfig, data: "Dataset", images: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
+    """Twins of images as a training of this config makes them: uint8 (m, C, H, W) -> uint8 (count, m, C, H, W). Raises
+    ValueError for a model that has none."""
+    import torch
+
+    from semidml.data.augment import TWINS, affine
+    from semidml.train import pixels, twins_of, unit
+
+    how = twins_of(config, data)
+    if how is None:
+        raise ValueError(f"{config.model} has no twins")
+    amounts = TWINS[how.kind](count, len(images), torch.Generator().manual_seed(seed), how.strength)
+    plain = unit(torch.from_numpy(np.ascontiguousarray(images)))
+    return np.stack([pixels(affine(plain, its)) for its in amounts])
+
+
+def labels_worth(counts: Sequence[int], scores: Sequence[float], level: float) -> float | None:
+    """The number of labels at which a score first reaches `level`, between two counts in proportion on a logarithmic
+    scale; the smallest count if that is enough; None where no count is. counts: rising."""
+    for i, (count, score) in enumerate(zip(counts, scores, strict=True)):
+        if score >= level:
+            if i == 0:
+                return float(count)
+            share = (level - scores[i - 1]) / (score - scores[i - 1])
+            return float(np.exp(np.log(counts[i - 1]) + share * (np.log(count) - np.log(counts[i - 1]))))
+    return None
+
+
 # ---- maps in two dimensions
 
 

@@ -36,8 +36,9 @@ FONT = "'Source Sans', 'Source Sans Pro', system-ui, sans-serif"  # Streamlit's 
 FAINT = "#b4bac4"  # points that are not the matter
 MOST_BARS = 200
 
-Kind = Literal["class", "prediction", "seen", "error", "component"]
+Kind = Literal["class", "prediction", "seen", "error", "component", "cluster"]
 CURVES = ("knn_accuracy", "knn_accuracy_labelled", "knn_ami", "kmeans_ami")
+RETRIEVAL_CURVES = ("recall_at_1", "recall_at_2", "recall_at_4", "recall_at_8", "kmeans_nmi")
 
 
 def class_colour(number: int) -> str:
@@ -75,17 +76,23 @@ def colouring(
     seen: np.ndarray | None = None,
     predictions: np.ndarray | None = None,
     components: tuple[np.ndarray, np.ndarray] | None = None,
+    clusters: np.ndarray | None = None,
 ) -> Colouring:
     """Points by their label ("class") or their prediction; by their label where that was seen ("seen") or where it was
     predicted wrongly ("error"), grey otherwise; or by the "component" of the prior that is most responsible, of
-    `components`: each point's (n,) and how responsible it is (n,), the less, the greyer. Raises ValueError when what
-    the kind needs is not given."""
+    `components`: each point's (n,) and how responsible it is (n,), the less, the greyer; or by its "cluster". Raises
+    ValueError when what the kind needs is not given."""
     if kind == "component":
         if components is None:
             raise ValueError("a map by component needs components")
         its, responsible = components
         count = int(its.max(initial=0)) + 1
         return Colouring(its, component_names(count), class_looks(count), responsible)
+    if kind == "cluster":
+        if clusters is None:
+            raise ValueError("a map by cluster needs clusters")
+        count = int(clusters.max(initial=0)) + 1
+        return Colouring(clusters, [f"cluster {number}" for number in range(1, count + 1)], class_looks(count))
     if kind == "prediction":
         if predictions is None:
             raise ValueError("a map by prediction needs predictions")
@@ -223,6 +230,7 @@ def score_curves(
     titles: Mapping[str, tuple[str, str]] | None = None,
     dark: bool | None = None,
     height: int = 280,
+    keys: Sequence[str] = CURVES,
 ) -> "Figure":
     """Live scores over epochs, from 0 to 1, with what needs no training beside them: chance dotted, raw pixels dashed
     in the colour of the score that they belong to. floors: see `evaluate.floors`; titles: `evaluate.SCORE_TITLES`."""
@@ -231,7 +239,7 @@ def score_curves(
     figure = go.Figure()
     scored = [record for record in records if record.scores]
     x = [_epochs(record) for record in scored]
-    for i, key in enumerate(CURVES):
+    for i, key in enumerate(keys):
         if any(key in record.scores for record in scored):
             y = [record.scores.get(key) for record in scored]
             figure.add_trace(_line(x, y, _title(key, titles), i, hovertemplate="%{y:.3f}"))
@@ -248,6 +256,51 @@ def score_curves(
     figure.update_layout(**_layout(dark, height, "scores"), hovermode="x unified", legend=_legend_above())
     figure.update_xaxes(**_axis(dark), title_text="epoch", rangemode="tozero")
     figure.update_yaxes(**_axis(dark), range=(0, 1.02))
+    return figure
+
+
+def entropy_curves(
+    records: Sequence[Any],
+    best: float,
+    titles: Mapping[str, tuple[str, str]] | None = None,
+    dark: bool | None = None,
+    height: int = 280,
+) -> "Figure":
+    """The two entropies of clusters over epochs, in nats, with the best that each can reach: `best`, ln of the number
+    of clusters, for all images together, 0 for one image."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    scored = [record for record in records if record.scores]
+    x = [_epochs(record) for record in scored]
+    levels = {"marginal_entropy": (best, f"ln K = {best:.2f}"), "conditional_entropy": (0.0, "sure: 0")}
+    for i, (key, (level, words)) in enumerate(levels.items()):
+        y = [record.scores.get(key) for record in scored]
+        figure.add_trace(_line(x, y, _title(key, titles), i, hovertemplate="%{y:.3f}"))
+        _level(figure, level, words, LINE_COLOURS[i], "dash")
+    figure.update_layout(**_layout(dark, height, "entropies"), hovermode="x unified", legend=_legend_above())
+    figure.update_xaxes(**_axis(dark), title_text="epoch", rangemode="tozero")
+    figure.update_yaxes(**_axis(dark), title_text="nats", range=(-0.06 * best, 1.12 * best))
+    return figure
+
+
+def worth_curve(
+    counts: Sequence[int],
+    scores: Sequence[float],
+    level: float,
+    title: str,
+    dark: bool | None = None,
+    height: int = 280,
+) -> "Figure":
+    """A score of training with labels over how many there are, on a logarithmic axis, and the level that was reached
+    without any."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(_line(list(counts), list(scores), "with labels", 0, hovertemplate="%{x:,} labels: %{y:.3f}"))
+    _level(figure, level, f"without labels: {level:.3f}", LINE_COLOURS[1], "dash")
+    figure.update_layout(**_layout(dark, height, "worth"), showlegend=False)
+    figure.update_xaxes(**_axis(dark), title_text="labels seen", type="log")
+    figure.update_yaxes(**_axis(dark), title_text=title)
     return figure
 
 

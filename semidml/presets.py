@@ -72,6 +72,24 @@ MIXTURES = (  # on the page The prior; each in the plane
     ),
 )
 
+CLUSTERS = (  # on the page Clustering without labels; the data set is the visitor's
+    Preset(
+        "The paper's",
+        "CBSwR with the paper's weights, 32 clusters, and what suits small images.",
+        {"model": "cbswr"},
+    ),
+    Preset(
+        "Best clusters",
+        "As many clusters as classes (ten), and an image and its twin in the same one: clusters become classes.",
+        {"model": "cbswr", "clusters": 10, "twins_weight": 1.0, "marginal_weight": 2.0},
+    ),
+    Preset(
+        "Only clusters",
+        "Sure and even clusters and nothing else: they need not mean anything.",
+        {"model": "cbswr", "variant": "clustering", "clusters": 10},
+    ),
+)
+
 # ---- the runs that ship: what the lessons reveal, and something to look at on the first visit
 
 IN_PLANE = {"data": "digits", "latent_dim": 2} | DIGITS_STEPS

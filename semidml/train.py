@@ -12,20 +12,23 @@ import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from semidml import bias, evaluate
 from semidml.config import RunConfig
 from semidml.data.augment import affine
-from semidml.data.batches import Batches
+from semidml.data.batches import Batches, Twins
 from semidml.data.dataset import Dataset
 from semidml.data.labels import Seen, draw, hidden
 from semidml.losses import LOSSES
 from semidml.losses.pairs import pairs_of
-from semidml.methods.latent import Batch, Latent, build, sampled
+from semidml.losses.twins import entropies
+from semidml.methods import MODELS, Batch
+from semidml.methods.latent import Latent, sampled
 from semidml.priors.mixture import kl_monte_carlo
 from semidml.record import COMPONENTS, Record
 
@@ -33,7 +36,9 @@ SECONDS_A_TICK = 0.4  # a step may still be running when it is over, and "at lea
 WATCHED_TRAIN, WATCHED_TEST, WATCHED_SEEN = 3500, 1500, 1000  # rows that the map draws and the live scores are of
 SHOWN = 16  # of which reconstructions are kept in a frame
 PICTURED = 32  # components that a frame keeps as images
-ROWS_AT_ONCE = 4096  # rows encoded together outside of training
+ROWS_AT_ONCE = 4096  # rows encoded together outside of training, as far as
+PIXELS_AT_ONCE = 1 << 25  # that many numbers go
+MOST_ON_DEVICE = 8 << 30  # bytes of training images that are moved to the device whole
 MOST_ERROR = 1e-5  # of a matrix product, relative, on a CPU
 TRAIN, TEST = 0, 1  # values of rows()["split"]
 
@@ -58,20 +63,25 @@ class Training:
             raise ValueError(problem)
         augment = self.data.augment_strength if config.augment == "on" else 0.0
         labels = hidden(self.data.train.labels, self.seen.rows)
-        self.batches = Batches(labels, self.seen.rows, config.labelled_per_class, config.batch_size, augment)
+        learned_from = self.seen.rows if config.uses_labels else self.seen.rows[:0]
+        self.batches = Batches(
+            labels, learned_from, config.labelled_per_class, config.batch_size, augment, twins_of(config, self.data)
+        )
         self.y = self.batches.y.to(self.device)
-        self.pairs = pairs_of(self.y)
-        self.images = self.data.train.images.to(self.device)
+        self.pairs = pairs_of(self.y) if len(self.y) else None
+        images = self.data.train.images
+        self.images = images if images.nbytes > MOST_ON_DEVICE else images.to(self.device)
         self.method = seeded_model(config, self.data.shape, len(self.data.class_names)).to(self.device)
         if self.method.prior is not None and self.method.prior.pseudo_inputs is not None:
             self.method.prior.start(self.images, torch.Generator().manual_seed(config.seed))
-        self.optimizer = torch.optim.Adam(self.method.parameters(), lr=config.lr, fused=self.device.type != "mps")
+        self.has_clusters = MODELS[config.model].facts["clusters"]
+        self.optimizer = optimizer_of(config, self.method, self.device)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.watched = watched_rows(self.data, self.seen.rows, config.seed)
         self.epoch, self.seconds = 0, 0.0
         self._draws = config.trains_decoder
         self._snapshot: dict[str, Tensor] = {}
-        self._fresh = None  # the newest watched latents, at the same weights as the newest tick
+        self._fresh: Outputs | None = None  # of the watched rows, at the same weights as the newest tick
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self._global_rng = torch.get_rng_state()
@@ -113,10 +123,11 @@ class Training:
             torch.set_rng_state(self._global_rng)
             rows = self.batches.epoch(self.generator)
             labelled, images = rows.labelled.to(self.device), rows.images.to(self.device)
-            views = None if rows.views is None else rows.views.to(self.device)
+            views, twins = (None if part is None else part.to(self.device) for part in (rows.views, rows.twins))
             since_tick, whole = Means(), Means()
             for step in range(self.batches.steps):
-                terms, weights = self._step(step, labelled[step], None if views is None else views[step], images[step])
+                its_views, its_twins = (None if part is None else part[step] for part in (views, twins))
+                terms, weights = self._step(step, labelled[step], its_views, images[step], its_twins)
                 since_tick.add(terms, weights)
                 whole.add(terms, weights)
                 last = step + 1 == self.batches.steps
@@ -131,7 +142,9 @@ class Training:
         self._keep()
         yield tick
 
-    def _step(self, step: int, labelled: Tensor, views: Tensor | None, images: Tensor) -> tuple[dict, dict]:
+    def _step(
+        self, step: int, labelled: Tensor, views: Tensor | None, images: Tensor, twins: Tensor | None
+    ) -> tuple[dict, dict]:
         """One step of the optimiser on the given rows; asks the device for nothing. Terms are (), weights are
         numbers or, where the schedule balances, ().
         """
@@ -141,11 +154,15 @@ class Training:
         if not active:  # alpha = 0 leaves the paper's even epochs without a loss
             return {}, weights
         self._set_lr(self.epoch * self.batches.steps + step)
-        read = {self.method.reads[name] for name in active}
-        shown = unit(self.images[labelled]) if "labelled" in read else None
+        read = {rows for name in active for rows in self.method.reads[name]}
+        shown = self._rows(labelled) if "labelled" in read else None
         if shown is not None and views is not None:
             shown = affine(shown, views)
-        batch = Batch(shown, self.y, self.pairs, unit(self.images[images]) if "images" in read else None)
+        plain, its_twins = self._rows(images) if "images" in read else None, None
+        if "twins" in read:
+            its_twins = affine(plain, twins[-len(plain) :])
+            plain = plain if len(twins) == len(plain) else affine(plain, twins[: len(plain)])
+        batch = Batch(shown, self.y, self.pairs, plain, its_twins)
         terms = self.method.terms(batch, active)
         if self.balances:
             weights = self.method.balanced(terms, *shares)
@@ -153,6 +170,10 @@ class Training:
         sum(weights[name] * term for name, term in terms.items()).backward()
         self.optimizer.step()
         return {name: term.detach() for name, term in terms.items()}, weights
+
+    def _rows(self, rows: Tensor) -> Tensor:
+        """Training images in [0, 1] on the device; of images that stay on the CPU only these are moved."""
+        return unit(self.images[rows.to(self.images.device)].to(self.device))
 
     def _shares(self, epoch: int, step: int) -> tuple[float, float, float]:
         """Weights of the two losses and beta's share in a step; the metric loss alone while it warms up."""
@@ -201,7 +222,10 @@ class Training:
             scores["reconstruction_mse"] = self._live_reconstruction_mse()
         if self.method.prior is not None:
             scores |= live_component_scores(latents[split == TEST], labels[split == TEST], components(self.method))
-        alarms = [evaluate.collapse(latents, latent_scale(self.config)), one_for_all(scores)]
+        if self.has_clusters:
+            scores |= evaluate.live_retrieval(latents[split == TEST], labels[split == TEST], self.config.seed)
+            scores |= cluster_scores(self._watched_outputs().logits[split == TEST], labels[split == TEST])
+        alarms = [evaluate.collapse(latents, latent_scale(self.config)), one_for_all(scores), self._lonely()]
         return Record(
             self.epoch,
             step,
@@ -212,6 +236,13 @@ class Training:
             scores,
             [alarm for alarm in alarms if alarm and self.epoch],
         )
+
+    def _lonely(self) -> str | None:
+        """The alarm that steps since the last one had all their images in one cluster, or None."""
+        if not self.has_clusters or not (steps := int(self.method.lonely_steps)):
+            return None
+        self.method.lonely_steps.zero_()
+        return f"One cluster held all images of a step, {steps:,} times in this epoch: its metric loss rested there."
 
     def _checked(self, means: "Means") -> tuple[dict[str, float], dict[str, float]]:
         """Terms and weights as numbers. Raises FloatingPointError when a term is not finite."""
@@ -234,12 +265,13 @@ class Training:
         """What the map draws now: latents float32 (n, D), predictions int16 (n,) by the 5 nearest rows with a seen
         label; if there is a trained decoder, reconstructions uint8 (m, C, H, W); with a prior, its components float32:
         component_means (K, D), component_log_vars (K, D), component_weights (K,); of the first 32 the decoded means
-        component_images and, with a VampPrior, pseudo_inputs, both uint8 (k, C, H, W)."""
-        latents, labels = self._watched_latents(), self.watched["labels"]
-        seen = np.flatnonzero(self.watched["seen"])
-        nearest, _ = evaluate.knn(latents[seen], latents, min(evaluate.NEIGHBOURS, len(seen)))
-        predictions = evaluate.vote(labels[seen][nearest], len(self.data.class_names))
-        frame = {"latents": latents, "predictions": predictions.astype(np.int16)}
+        component_images and, with a VampPrior, pseudo_inputs, both uint8 (k, C, H, W); with clusters of its own, what
+        `clusters` gives. Where no test class was trained on, a prediction is that of the 5 nearest other rows of the
+        same split."""
+        latents = self._watched_latents()
+        frame = {"latents": latents, "predictions": self._predictions(latents).astype(np.int16)}
+        if self.has_clusters:
+            frame |= self.clusters()
         if self.method.prior is not None:
             frame |= dict(zip(COMPONENTS, components(self.method), strict=True))
         if self._draws:
@@ -252,13 +284,53 @@ class Training:
             frame["pseudo_inputs"] = pixels(self.method.prior.pseudo_inputs[:PICTURED].detach())
         return frame
 
+    def _predictions(self, latents: np.ndarray) -> np.ndarray:
+        labels, classes = self.watched["labels"], len(self.data.class_names)
+        if not self.data.disjoint:
+            seen = np.flatnonzero(self.watched["seen"])
+            nearest, _ = evaluate.knn(latents[seen], latents, min(evaluate.NEIGHBOURS, len(seen)))
+            return evaluate.vote(labels[seen][nearest], classes)
+        found = np.empty(len(latents), np.int64)
+        for split in (TRAIN, TEST):
+            own = self.watched["split"] == split
+            found[own] = evaluate.vote(labels[own][evaluate.others(latents[own], evaluate.NEIGHBOURS)], classes)
+        return found
+
+    @torch.no_grad()
+    def clusters(self) -> dict[str, np.ndarray]:
+        """The clustering head's view of the watched rows: clusters int16 (n,), the likeliest of each; cluster_sizes
+        int32 (K,); cluster_entropies float32 (K,), the mean entropy of the rows of each, in nats, NaN where there is
+        none. If centroids are drawn: cluster_shown int16 (k,), the largest, and cluster_images uint8 (k, C, H, W),
+        what the decoder makes of the mean representation of their watched training rows."""
+        outputs = self._watched_outputs()
+        clusters, sizes, entropies = clustered(outputs.logits)
+        found = {
+            "clusters": clusters.astype(np.int16),
+            "cluster_sizes": sizes.astype(np.int32),
+            "cluster_entropies": entropies.astype(np.float32),
+        }
+        if not self.config.draws_clusters:
+            return found
+        train = self.watched["split"] == TRAIN
+        counts = np.bincount(clusters[train], minlength=len(sizes))
+        shown = np.argsort(-counts, kind="stable")[:PICTURED]
+        shown = shown[counts[shown] > 0]
+        means = [outputs.representations[train & (clusters == k)].mean(0) for k in shown]
+        self.method.eval()
+        drawn = self.method.draw(torch.from_numpy(np.stack(means)).to(self.device))
+        self.method.train()
+        return found | {"cluster_shown": shown.astype(np.int16), "cluster_images": pixels(drawn)}
+
     def _watched_latents(self) -> np.ndarray:
+        return self._watched_outputs().latents
+
+    def _watched_outputs(self) -> "Outputs":
         if self._fresh is None:
             images = [
                 part.images[self._positions(split)]
                 for split, part in ((TRAIN, self.data.train), (TEST, self.data.test))
             ]
-            self._fresh = self.embed(torch.cat(images))
+            self._fresh = outputs_of(self.method, torch.cat(images), self.device)
         return self._fresh
 
     def _positions(self, split: int) -> Tensor:
@@ -294,16 +366,16 @@ class Training:
         return {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.method.state_dict().items()}
 
     def state(self) -> dict[str, Tensor]:
-        """Weights, Adam, generators, epoch and seconds at the end of the last finished epoch."""
+        """Weights, the optimiser's moments, generators, epoch and seconds at the end of the last finished epoch."""
         return dict(self._snapshot)
 
     def _keep(self) -> None:
-        adam = {
+        moments = {
             f"adam.{i}.{name}": value.detach().to("cpu", copy=True)
-            for i, moments in self.optimizer.state_dict()["state"].items()
-            for name, value in moments.items()
+            for i, its in self.optimizer.state_dict()["state"].items()
+            for name, value in its.items()
         }
-        self._snapshot = {f"model.{name}": tensor for name, tensor in self.weights().items()} | adam
+        self._snapshot = {f"model.{name}": tensor for name, tensor in self.weights().items()} | moments
         self._snapshot |= {
             "generator": self.generator.get_state(),
             "global_generator": self._global_rng.clone(),
@@ -329,6 +401,15 @@ class Training:
             self.epoch, self.seconds = int(state["epoch"]), float(state["seconds"])
         except (KeyError, RuntimeError, ValueError) as error:
             raise ValueError(f"the saved state does not belong to this config: {error}") from error
+
+
+class Outputs(NamedTuple):
+    """What a model gives rows: latents float32 (N, D); with clusters of its own also representations (N, R) and the
+    clustering head's logits (N, K)."""
+
+    latents: np.ndarray
+    representations: np.ndarray | None = None
+    logits: np.ndarray | None = None
 
 
 class Means:
@@ -385,6 +466,8 @@ def prepare(config: RunConfig, data: Dataset) -> tuple[Dataset, Seen]:
     """The splits that a config trains and scores on, and the training rows whose labels it sees. pl counts in rows of
     the official training split. Where the schedule never weighs the metric loss, no label is used and any draw will
     do."""
+    if config.split == "classes":
+        data = data.by_classes()
     splits = data.for_selection(config.seed) if config.evaluate_on == "validation" else data
     seen = draw(
         splits.train.labels,
@@ -398,6 +481,23 @@ def prepare(config: RunConfig, data: Dataset) -> tuple[Dataset, Seen]:
     return splits, seen
 
 
+def twins_of(config: RunConfig, data: Dataset) -> Twins | None:
+    """How the twins of a data set's images are made; None for a model that has none."""
+    if "twin_strength" not in config.used():
+        return None
+    kind = data.twins if config.twin_transform == "auto" else config.twin_transform
+    strength = config.twin_strength * (data.augment_strength if kind == "signs" else 1.0)
+    return Twins(kind, strength, config.twin_views == "both")
+
+
+def optimizer_of(config: RunConfig, method: nn.Module, device: torch.device) -> torch.optim.Optimizer:
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980), or stochastic gradient descent with momentum .9."""
+    fused = device.type != "mps"
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(method.parameters(), lr=config.lr, momentum=0.9, fused=fused)
+    return torch.optim.Adam(method.parameters(), lr=config.lr, fused=fused)
+
+
 def latent_scale(config: RunConfig) -> float:
     """The distance that the loss asks for in the latent space, which a collapse is measured by: the margin, where it is
     one of Euclidean distance; otherwise 1."""
@@ -405,14 +505,16 @@ def latent_scale(config: RunConfig) -> float:
     return config.margin if "margin" in loss.knobs and not loss.facts["normalised"] else 1.0
 
 
-def seeded_model(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Latent:
+def seeded_model(config: RunConfig, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """The untrained model; torch's global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return build(config, shape, classes)
+        return MODELS[config.model].resolve()(config, shape, classes)
 
 
-def load_model(config: RunConfig, shape: tuple[int, int, int], classes: int, weights: Mapping[str, Tensor]) -> Latent:
+def load_model(
+    config: RunConfig, shape: tuple[int, int, int], classes: int, weights: Mapping[str, Tensor]
+) -> nn.Module:
     """The trained model on the CPU, in evaluation mode. Raises ValueError when the weights are not those of this
     config.
     """
@@ -434,19 +536,34 @@ def pixels(images: Tensor) -> np.ndarray:
     return (images * 255).round().to(torch.uint8).cpu().numpy()
 
 
-@torch.no_grad()
-def embed(method: Latent, images: Tensor, device: torch.device | str = "cpu") -> np.ndarray:
+def embed(method: nn.Module, images: Tensor, device: torch.device | str = "cpu") -> np.ndarray:
     """Latents of images, in evaluation mode: uint8 (N, C, H, W) -> float32 (N, D)."""
+    return _in_parts(method, lambda x: (method.embed(x),), images, device)[0]
+
+
+def outputs_of(method: nn.Module, images: Tensor, device: torch.device | str = "cpu") -> Outputs:
+    """Everything that a model says of images, in evaluation mode: uint8 (N, C, H, W) -> see `Outputs`."""
+    if not hasattr(method, "heads"):
+        return Outputs(embed(method, images, device))
+    representations, latents, logits = _in_parts(method, method.heads, images, device)
+    return Outputs(latents, representations, logits)
+
+
+@torch.no_grad()
+def _in_parts(
+    method: nn.Module, look: Callable[[Tensor], tuple[Tensor, ...]], images: Tensor, device: torch.device | str
+) -> list[np.ndarray]:
     was_training = method.training
     method.eval()
-    parts = [method.embed(unit(part.to(device))).cpu() for part in images.split(ROWS_AT_ONCE)]
+    rows = max(1, min(ROWS_AT_ONCE, PIXELS_AT_ONCE // images[0].numel()))
+    parts = [[part.cpu() for part in look(unit(some.to(device)))] for some in images.split(rows)]
     method.train(was_training)
-    return torch.cat(parts).numpy()
+    return [torch.cat(part).numpy() for part in zip(*parts, strict=True)]
 
 
 @torch.no_grad()
 def score(
-    method: Latent,
+    method: nn.Module,
     config: RunConfig,
     data: Dataset,
     seen: Seen,
@@ -462,7 +579,8 @@ def score(
         return method.decode(torch.from_numpy(latents).to(device)).cpu().numpy()
 
     decoded = {"test_images": data.test.images.numpy(), "reconstruct": reconstruct} if config.trains_decoder else {}
-    train, test = embed(method, data.train.images, device), embed(method, data.test.images, device)
+    train, outputs = embed(method, data.train.images, device), outputs_of(method, data.test.images, device)
+    test = outputs.latents
     method.eval()
     found = evaluate.scores(
         train,
@@ -478,7 +596,37 @@ def score(
         device=str(device),
         progress=progress,
     )
-    return found if method.prior is None else found | prior_scores(method, config, data, test, device)
+    if method.prior is not None:
+        found |= prior_scores(method, config, data, test, device)
+    if outputs.logits is not None:
+        found |= cluster_scores(outputs.logits, data.test.labels.numpy())
+    return found
+
+
+def cluster_scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float | int]:
+    """What the clustering head knows of the classes, from its logits (M, K) and labels (M,): cluster_ami, cluster_nmi,
+    cluster_accuracy, clusters_used, and its two entropies in nats, marginal_entropy and conditional_entropy."""
+    clusters, sizes, _ = clustered(logits)
+    marginal, conditional = entropies(torch.from_numpy(logits))
+    return {
+        "cluster_ami": evaluate.ami(labels, clusters),
+        "cluster_nmi": evaluate.nmi(labels, clusters),
+        "cluster_accuracy": evaluate.clustering_accuracy(labels, clusters),
+        "clusters_used": int((sizes > 0).sum()),
+        "marginal_entropy": float(marginal),
+        "conditional_entropy": float(conditional),
+    }
+
+
+def clustered(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(each row's likeliest cluster, rows of each cluster, mean entropy of these rows in nats, NaN where there is
+    none): (N, K) -> (N,), (K,), (K,)."""
+    log_p = torch.from_numpy(logits).log_softmax(1)
+    entropy = -(log_p.exp() * log_p).sum(1).numpy()
+    clusters, k = logits.argmax(1), logits.shape[1]
+    sizes = np.bincount(clusters, minlength=k)
+    totals = np.bincount(clusters, weights=entropy, minlength=k)
+    return clusters, sizes, np.divide(totals, sizes, out=np.full(k, np.nan), where=sizes > 0)
 
 
 def prior_scores(
@@ -513,7 +661,7 @@ def elbo(method: Latent, images: Tensor, device: torch.device | str, seed: int, 
     return found | ({"elbo_nats": (kl + negative_log_likelihood) / len(images)} if decoded else {})
 
 
-def divergence(prior: torch.nn.Module, z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
+def divergence(prior: nn.Module, z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
     """KL(q(z|x) || p(z)) in nats, in closed form where there is one, else by the sample z: (B, D) x 3 -> (B,)."""
     if len(prior.components()[0]) == 1:
         return prior.kl(z[None], mean, log_var)

@@ -270,6 +270,8 @@ def test_frames_are_thinned_evenly(faked):
     assert set(np.diff(kept)) <= {5, 6}
     assert len(run.history()) == 1001
     assert runs.kept_frames(199) == set(range(200)) and len(runs.kept_frames(10_000)) == 200
+    wide = runs.kept_frames(10_000, latent_dim=128)
+    assert len(wide) == 25 and {0, 10_000} <= wide and len(runs.kept_frames(10_000, latent_dim=512)) == 20
 
 
 def test_between_kept_frames_there_is_the_newest(faked, monkeypatch):

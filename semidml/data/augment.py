@@ -1,4 +1,6 @@
-"""Small turns, scalings and shifts of images, on the device they lie on; their amounts are drawn on the CPU.
+"""Turns, scalings, shifts, crops and mirrorings of images, each image its own, on the device they lie on; their amounts
+are drawn on the CPU. torchvision's transforms draw one amount for a whole batch, so the map of the pixels is put
+together here, and torch's grid_sample draws it.
 
 Rotation up to 12 degrees, scale and shift up to 10 %: what helped in our measurements on MNIST with few labels. At 8x8
 the same amounts hurt; `semidml.data.augment_strength` says what suits a shape.
@@ -13,6 +15,9 @@ from torch.nn.functional import grid_sample
 DEGREES = 12.0
 SCALE = 0.1
 SHIFT = 0.1  # of the image's side
+SIGN_DEGREES, SIGN_SCALE, SIGN_SHEAR, SIGN_SHIFT = 25.0, 0.25, 30.0, 0.07  # of twins
+SMALLEST_CROP = 0.2  # of the image's area, as in Ye et al. 2019, arXiv 1904.03436
+WIDEST_CROP = 4 / 3  # width over height, and its inverse
 
 
 def affine_parameters(steps: int, rows: int, generator: torch.Generator, strength: float = 1.0) -> Tensor:
@@ -25,17 +30,56 @@ def affine_parameters(steps: int, rows: int, generator: torch.Generator, strengt
     return amounts
 
 
+def sign_parameters(steps: int, rows: int, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+    """Amounts for twins of digits, letters and the like, never mirrored: (steps, rows, 6) float32 on the CPU, as
+    `affine` takes them. Rotation up to 25 degrees, scale up to 25 % and each axis as much again, shear up to 30
+    degrees, shift up to 7 %, times `strength`."""
+    u = 2 * torch.rand(steps, rows, 7, generator=generator) - 1
+    angle = u[..., 0] * math.radians(SIGN_DEGREES) * strength
+    shear = torch.tan(u[..., 1] * math.radians(min(SIGN_SHEAR * strength, 60)))
+    x_scale, y_scale = ((u[..., 2] + u[..., axis]) * math.log(1 + SIGN_SCALE) * strength for axis in (3, 4))
+    shift = u[..., 5:] * SIGN_SHIFT * strength
+    return torch.stack([angle, x_scale.exp(), y_scale.exp(), shear, shift[..., 0], shift[..., 1]], -1)
+
+
+def crop_parameters(steps: int, rows: int, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+    """Amounts for crops that fill the image again, each mirrored half the time: (steps, rows, 6) float32 on the CPU,
+    as `affine` takes them. The crop's area is uniform from 1 - .8 `strength` (at least a twentieth) to 1 of the image,
+    its width over height log-uniform between 3/4 and 4/3 (nearer to 1 where `strength` is below 1), its place uniform;
+    with strength 0 the image stays as it is."""
+    random = torch.rand(steps, rows, 5, generator=generator)
+    area = 1 - random[..., 0] * min((1 - SMALLEST_CROP) * strength, 0.95)
+    ratio = ((2 * random[..., 1] - 1) * math.log(WIDEST_CROP) * min(strength, 1.0)).exp()
+    width, height = (area * ratio).sqrt().clamp_max(1), (area / ratio).sqrt().clamp_max(1)  # shares of the sides
+    across, down = (random[..., 2] - 0.5) * (1 - width), (random[..., 3] - 0.5) * (1 - height)  # of the crop's centre
+    mirror, none = torch.where(random[..., 4] < 0.5 * (strength > 0), -1.0, 1.0), torch.zeros_like(area)
+    return torch.stack([none, mirror / width, 1 / height, none, -mirror * across / width, -down / height], -1)
+
+
+TWINS = {"signs": sign_parameters, "photographs": crop_parameters}  # by `Dataset.twins`: how an image's views differ
+
+
 def affine(images: Tensor, parameters: Tensor) -> Tensor:
-    """Images (B, C, H, W), each turned, scaled about its centre, then shifted by its row of `parameters` (B, 4), on
-    any device.
+    """Images (B, C, H, W), each turned, sheared, scaled about its centre, then shifted by its row of `parameters`, on
+    any device: (B, 4) angle in radians, scale, shift to the right and down in sides of the image; or (B, 6) angle, a
+    scale for each axis, negative where it is mirrored, tangent of the shear, and the shifts.
 
     Bilinear; what comes in from outside continues the border. A pixel at p of the result is taken from
-    R(-angle) (p - shift) / scale, p measured in pixels from the centre."""
+    R(-angle) Shear(-) Scale^-1 (p - shift), p measured in pixels from the centre."""
     _, _, height, width = images.shape
-    angle, scale, right, down = parameters.to(images.device, images.dtype).unbind(1)  # (B,) each
-    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
+    parts = parameters.to(images.device, images.dtype).unbind(1)  # (B,) each
+    angle, x_scale, y_scale, shear, right, down = parts if len(parts) == 6 else (*parts[:2], parts[1], 0.0, *parts[2:])
+    cos, sin = torch.cos(angle), torch.sin(angle)
     across, along = width / 2, height / 2  # pixels in one unit of grid_sample's coordinates
-    matrix = torch.stack([cos, sin * (along / across), -sin * (across / along), cos], 1).view(-1, 2, 2)  # (B, 2, 2)
+    matrix = torch.stack(  # (B, 2, 2)
+        [
+            cos / x_scale,
+            (sin - shear * cos) / y_scale * (along / across),
+            -sin / x_scale * (across / along),
+            (cos + shear * sin) / y_scale,
+        ],
+        1,
+    ).view(-1, 2, 2)
     shift = 2 * torch.stack([right, down], 1)  # (B, 2)
     offset = -(matrix * shift[:, None]).sum(2)  # (B, 2)
     # An affine map is a function of the column plus one of the row: added as (B, 1, W, 2) + (B, H, 1, 2), which took

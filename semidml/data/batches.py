@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from semidml.data.augment import affine_parameters
+from semidml.data.augment import TWINS, affine_parameters
 
 MOST_ROWS = 2048  # labelled rows of a step
 MOST_COMPARISONS = 50_000_000  # (anchor, positive) pairs x rows: 200 MB of float32 a temporary
@@ -20,6 +20,16 @@ class Epoch(NamedTuple):
     labelled: Tensor  # int64 (steps, L), rows of the training split
     views: Tensor | None  # float32 (steps, L, 4), the affine parameters of the labelled rows
     images: Tensor  # int64 (steps, B)
+    twins: Tensor | None = None  # float32 (steps, B or 2 B, 6), the parameters of [the images' and] their twins' views
+
+
+class Twins(NamedTuple):
+    """How the views of an image are made: the kind of transform, of `augment.TWINS`, what multiplies its amounts, and
+    whether the image itself is transformed too, as its twin is."""
+
+    kind: str
+    strength: float
+    both: bool
 
 
 class Batches:
@@ -30,15 +40,18 @@ class Batches:
     that pairs are found once.
     """
 
-    def __init__(self, labels: Tensor, seen: Tensor, per_class: int, batch_size: int, augment: float):
-        """labels: (N,), read at the `seen` rows (n,) only; augment: strength of the augmentation, 0 for none
-        (`Dataset.augment_strength`). Raises ValueError when a step would be too large."""
-        self.n, self.batch_size, self.augment = len(labels), batch_size, augment
+    def __init__(
+        self, labels: Tensor, seen: Tensor, per_class: int, batch_size: int, augment: float, twins: Twins | None = None
+    ):
+        """labels: (N,), read at the `seen` rows (n,) only, which may be none; augment: strength of the augmentation, 0
+        for none (`Dataset.augment_strength`). Raises ValueError when a step would be too large."""
+        self.n, self.batch_size, self.augment, self.twins = len(labels), batch_size, augment, twins
         self.steps = -(-self.n // batch_size)
         shown = labels[seen]
         self.classes = [seen[shown == c] for c in shown.unique().tolist()]
         self.blocks = [per_class if augment else min(per_class, len(rows)) for rows in self.classes]
-        self.y = torch.cat([labels[rows[:1]].expand(m) for rows, m in zip(self.classes, self.blocks, strict=True)])
+        blocks = [labels[rows[:1]].expand(m) for rows, m in zip(self.classes, self.blocks, strict=True)]
+        self.y = torch.cat([labels[:0], *blocks])
         total, comparisons = sum(self.blocks), sum(m * (m - 1) for m in self.blocks) * sum(self.blocks)
         if total > MOST_ROWS or comparisons > MOST_COMPARISONS:
             raise ValueError(
@@ -50,11 +63,15 @@ class Batches:
     def epoch(self, generator: torch.Generator) -> Epoch:
         """The rows of the next epoch, on the CPU."""
         blocks = [self._block(rows, m, generator) for rows, m in zip(self.classes, self.blocks, strict=True)]
-        labelled = torch.cat(blocks, dim=1)
+        labelled = torch.cat([torch.empty(self.steps, 0, dtype=torch.int64), *blocks], dim=1)
         views = None
         if self.augment:
             views = affine_parameters(self.steps, labelled.shape[1], generator, self.augment)
-        return Epoch(labelled, views, self._pass(generator))
+        images, twins = self._pass(generator), None
+        if self.twins:
+            views_a_step = self.batch_size * (2 if self.twins.both else 1)
+            twins = TWINS[self.twins.kind](self.steps, views_a_step, generator, self.twins.strength)
+        return Epoch(labelled, views, images, twins)
 
     def _block(self, rows: Tensor, m: int, generator: torch.Generator) -> Tensor:
         """(steps, m) of a class's rows; passes over the class, cut into steps so that none holds a row twice."""

@@ -22,25 +22,24 @@ def entropies(logits: Tensor) -> tuple[Tensor, Tensor]:
     return -(log_mean.exp() * log_mean).sum(), -(log_y.exp() * log_y).sum(1).mean()
 
 
-def rim(logits: Tensor, weight: float = 1.0) -> Tensor:
-    """Clusters that are sure and even: -weight [H(Y) - H(Y|X)], at least -weight ln K: (n, K) -> (), in nats.
+def rim(logits: Tensor, marginal_weight: float = 1.0) -> Tensor:
+    """Clusters that are sure and even: H(Y|X) - marginal_weight H(Y), at least -marginal_weight ln K: (n, K) -> (), in
+    nats.
 
-    Eq. 1 of the paper without the regulariser R(theta) of the parameters (Gomes et al. 2010), which an optimiser's
-    weight decay is."""
+    Eq. 1 of the paper, -lambda [H(Y) - H(Y|X)], over lambda, and without the regulariser R(theta) of the parameters
+    (Gomes, Krause and Perona 2010). A weight above 1 keeps more clusters in use."""
     marginal, conditional = entropies(logits)
-    return -weight * (marginal - conditional)
+    return conditional - marginal_weight * marginal
 
 
-def rim_of_authors(logits: Tensor, weight: float = 1.0, by_clusters: bool = False) -> Tensor:
-    """H(Y|X) / ln n + 1 - weight H(Y) / ln K of logits that are first scaled to length 1: (n, K) -> ().
+def rim_of_authors(logits: Tensor, marginal_weight: float = 1.0) -> Tensor:
+    """H(Y|X) / ln n + 1 - marginal_weight H(Y) / ln K of logits that are first scaled to length 1: (n, K) -> ().
 
     The authors' program; it differs from `rim` in the scaling, after which no row can be sure (H(Y|X) / ln K stays
-    above .99 for K = 32), and in ln n, which depends on the batch. `by_clusters` has ln K there and leaves the logits
-    as they are."""
+    above .99 for K = 32), and in ln n, which depends on the batch."""
     n, clusters = logits.shape
-    marginal, conditional = entropies(logits if by_clusters else normalize(logits, dim=1))
-    sure = conditional / math.log(clusters if by_clusters else n)
-    return sure + 1 - weight * marginal / math.log(clusters)
+    marginal, conditional = entropies(normalize(logits, dim=1))
+    return conditional / math.log(n) + 1 - marginal_weight * marginal / math.log(clusters)
 
 
 def twin_cross_entropy(logits: Tensor) -> Tensor:

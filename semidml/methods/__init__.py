@@ -1,12 +1,86 @@
-"""Models: what can be trained. `latent.py` is the square of the first paper; this table names its corners.
+"""Models: what can be trained. `latent.py` is the square of the first paper, `cbswr.py` the second paper; these tables
+name the square's corners and the variants of the second.
 
-`facts` are the two switches: does the model have a decoder, does it have a prior.
+`facts` are the switches: can a model draw its latents (decoder), does it have a prior, does it learn from labels, does
+it have clusters of its own; and images: how many passing by are a good training on two cores, where that is known.
+
+A method is an `nn.Module` with
+
+    reads                    {term: names of the fields of a Batch that it needs}
+    weights(w_S, w_U, ramp)  {term: its weight in a step}
+    terms(batch, active)     {term: ()} of those that are asked for
+    embed(x)                 (B, C, H, W) in [0, 1] -> (B, D)
+    decode(z)                (B, D) -> (B, C, H, W), if it generates
+    prior                    a module of `semidml.priors`, or None
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 from semidml.registry import Entry, table
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """Rows of a step, in [0, 1]; None where no active term reads them. `y` and `pairs` belong to `labelled` and are the
+    same in every step of a run."""
+
+    labelled: Tensor | None  # (L, C, H, W)
+    y: Tensor  # (L,)
+    pairs: tuple[Tensor, ...] | None  # of `semidml.losses.pairs`
+    images: Tensor | None  # (B, C, H, W)
+    twins: Tensor | None = None  # (B, C, H, W), the images transformed at random
+
+
 SAFIR = "Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022"
+NGUYEN = "Nguyen et al., BMVC 2020, arXiv 2009.04091"
 LATENT = "semidml.methods.latent:build"
+LABELLED = ("loss", "labelled_per_class", "augment")  # knobs of a loss of labelled rows
+_HEAD = ("clusters", "formulas", "clustering_weight", "marginal_weight", "l2", "twins_weight")
+_PAIR = ("metric_weight", "temperature")
+
+SQUARE = {"decoder": False, "prior": False, "labels": True, "clusters": False}
+
+VARIANTS = table(
+    [
+        Entry(
+            "clustering",
+            "only clustering",
+            "sure and even clusters, nothing else",
+            "Gomes, Krause and Perona 2010, NIPS 23",
+            knobs=_HEAD,
+            facts={"terms": ("clustering", "twins"), "centroids": False},
+        ),
+        Entry(
+            "sme",
+            "SME",
+            "each image finds its twin among all others: the paper's baseline",
+            "Ye et al. 2019, arXiv 1904.03436",
+            knobs=_PAIR,
+            facts={"terms": ("metric",), "centroids": False},
+        ),
+        Entry(
+            "cbs",
+            "CBS",
+            "clusters, and each image near its twin and far from other clusters' centroids",
+            NGUYEN,
+            knobs=(*_HEAD, *_PAIR, "own_centroid"),
+            facts={"terms": ("clustering", "twins", "metric"), "centroids": True},
+        ),
+        Entry(
+            "cbswr",
+            "CBSwR",
+            "CBS, and each image drawn from its cluster's centroid",
+            NGUYEN,
+            knobs=(*_HEAD, *_PAIR, "own_centroid", "reconstruction_weight"),
+            facts={"terms": ("clustering", "twins", "metric", "reconstruction"), "centroids": True},
+        ),
+    ]
+)
+
 MODELS = table(
     [
         Entry(
@@ -15,8 +89,9 @@ MODELS = table(
             "an encoder and a metric loss of the labelled rows; unlabelled rows are not used",
             SAFIR,
             LATENT,
+            knobs=LABELLED,
             defaults={"prior": "none"},
-            facts={"decoder": False, "prior": False, "claim": "the baseline of every claim"},
+            facts=SQUARE | {"claim": "the baseline of every claim"},
         ),
         Entry(
             "dml-ae",
@@ -24,9 +99,9 @@ MODELS = table(
             "a metric loss of the labelled rows and a reconstruction of all rows, weighted against each other",
             SAFIR,
             LATENT,
-            knobs=("schedule", "warmup_epochs", "reconstruction", "likelihood"),
+            knobs=(*LABELLED, "schedule", "warmup_epochs", "reconstruction", "likelihood"),
             defaults={"prior": "none"},
-            facts={"decoder": True, "prior": False, "claim": "claim 1: a reconstruction helps when labels are few"},
+            facts=SQUARE | {"decoder": True, "claim": "claim 1: a reconstruction helps when labels are few"},
         ),
         Entry(
             "dml-prior",
@@ -34,9 +109,9 @@ MODELS = table(
             "a metric loss of the labelled rows and the distance of all rows' posteriors from a prior",
             SAFIR,
             LATENT,
-            knobs=("schedule", "warmup_epochs", "prior", "beta", "beta_warmup_epochs"),
+            knobs=(*LABELLED, "schedule", "warmup_epochs", "prior", "beta", "beta_warmup_epochs"),
             defaults={"prior": "gmm"},
-            facts={"decoder": False, "prior": True, "claim": "claim 2: what a chosen prior does to the latent space"},
+            facts=SQUARE | {"prior": True, "claim": "claim 2: what a chosen prior does to the latent space"},
         ),
         Entry(
             "metric-vae",
@@ -45,11 +120,27 @@ MODELS = table(
             SAFIR,
             LATENT,
             knobs=(
+                *LABELLED,
                 *("schedule", "warmup_epochs", "reconstruction", "likelihood"),
                 *("prior", "beta", "beta_warmup_epochs"),
             ),
             defaults={"prior": "vamp"},
-            facts={"decoder": True, "prior": True, "claim": "claim 3: a VampPrior and a metric loss, trained jointly"},
+            facts=SQUARE
+            | {"decoder": True, "prior": True, "claim": "claim 3: a VampPrior and a metric loss, trained jointly"},
+        ),
+        Entry(
+            "cbswr",
+            "CBSwR",
+            "embeddings and clusters of images and their transformed twins, without any label",
+            NGUYEN,
+            "semidml.methods.cbswr:build",
+            knobs=("variant", "twin_transform", "twin_strength", "twin_views"),
+            defaults={
+                **{"prior": "none", "encoder": "conv-plain", "latent_dim": 128},
+                **{"batch_size": 64, "lr_decay": "cosine"},
+            },
+            facts=SQUARE
+            | {"labels": False, "clusters": True, "images": 120_000, "claim": "no label: clusters teach the metric"},
         ),
     ]
 )

@@ -9,29 +9,18 @@ the losses see samples of it. `semidml.schedules` says what w_S and w_U are in a
 """
 
 from collections.abc import Callable, Collection
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from semidml.config import RunConfig
-from semidml.losses.pairs import Pairs
-from semidml.methods import MODELS
+from semidml.methods import MODELS, Batch
 
 METRIC, RECONSTRUCTION, KL = "metric", "reconstruction", "kl"
 MOST_RATIO = 1e4  # of two gradients, as in Esser et al.
 SMALL = 1e-8  # beside a gradient's norm: far below that of a reconstruction averaged over pixels
-
-
-class Batch(NamedTuple):
-    """Rows of a step, in [0, 1]; None where no active term reads them. `y` and `pairs` belong to `labelled` and are the
-    same in every step of a run."""
-
-    labelled: Tensor | None  # (L, C, H, W)
-    y: Tensor  # (L,)
-    pairs: Pairs | None
-    images: Tensor | None  # (B, C, H, W)
 
 
 class Latent(nn.Module):
@@ -39,7 +28,7 @@ class Latent(nn.Module):
     latents of images.
     """
 
-    reads: ClassVar = {METRIC: "labelled", RECONSTRUCTION: "images", KL: "images"}  # which rows of a Batch a term needs
+    reads: ClassVar = {METRIC: ("labelled",), RECONSTRUCTION: ("images",), KL: ("images",)}
 
     def __init__(
         self,
@@ -170,14 +159,8 @@ def build(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Laten
     """The model of a config, its weights drawn from torch's global generator."""
     chosen, facts = config.entries(), MODELS[config.model].facts
     outputs = config.latent_dim * (2 if facts["prior"] else 1)
-    encoder, decoder = chosen["encoder"].resolve()(shape, config.latent_dim, facts["decoder"], outputs)
-    loss = built(config, "loss", config.latent_dim, classes)
-    prior = built(config, "prior", config.latent_dim, shape) if facts["prior"] else None
+    encoder, decoder = config.make("encoder", shape, config.latent_dim, facts["decoder"], outputs)
+    loss = config.make("loss", config.latent_dim, classes)
+    prior = config.make("prior", config.latent_dim, shape) if facts["prior"] else None
     takes_pairs = chosen["loss"].facts["pairs"]
     return Latent(encoder, decoder, prior, loss, takes_pairs, config.likelihood, config.reconstruction, config.beta)
-
-
-def built(config: RunConfig, family: str, *given: object) -> Callable[..., Tensor] | nn.Module:
-    """What the chosen entry of a family makes of its knobs."""
-    entry = config.entries()[family]
-    return entry.resolve()(*given, **{name: getattr(config, name) for name in entry.knobs})

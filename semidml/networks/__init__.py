@@ -25,6 +25,13 @@ ENCODERS = table(
             "semidml.networks.conv:build",
         ),
         Entry(
+            "conv-plain",
+            "convolutional, not normalised",
+            "the same without batch normalisation: for training on transformed images",
+            "LeCun et al. 1998, doi 10.1109/5.726791",
+            "semidml.networks.conv:build_plain",
+        ),
+        Entry(
             "googlenet",
             "GoogLeNet",
             "torchvision's, 22 layers of parallel convolutions; a GPU helps",

@@ -31,7 +31,8 @@ from typing import Any
 import numpy as np
 
 VERSION = 4
-NAME, STORE, PAD = "semidml_map", "semidml_store", "semidml_pad"
+NAME, STORE, PAD, GALLERY = "semidml_map", "semidml_store", "semidml_pad", "semidml_gallery"
+GALLERY_HTML = '<div class="gallery" role="group"></div>'
 HTML, PAD_HTML = '<div class="map"></div>', '<div class="map pad"></div>'
 SEEN, TEST, AWAY = 1, 2, 4  # flags of a point
 FINE = 65_535
@@ -238,6 +239,17 @@ def asked_of(sent: Any) -> tuple[float, float, int]:
     return x, y, point
 
 
+def picked_of(sent: Any, count: int) -> int:
+    """Which of `count` images was picked. Raises ValueError for anything else."""
+    try:
+        number = int(sent)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("the gallery has sent a choice that cannot be read") from None
+    if not 0 <= number < count:
+        raise ValueError(f"the gallery has {count} images, and image {number} was picked")
+    return number
+
+
 def region_of(sent: Any, count: int) -> list[int]:
     """Which of `count` points were chosen by a box or lasso. Raises ValueError for anything else."""
     try:
@@ -301,6 +313,13 @@ def store_javascript() -> str:
 def pad_javascript() -> str:
     """The program of the pad on which a visitor draws: it takes {"height", "width"} and sends `drawn` {"pixels"}."""
     return _bundle("pad")
+
+
+@cache
+def gallery_javascript() -> str:
+    """The program of a gallery: it takes {"images": addresses, "words", "chosen": which or -1} and sends `picked`, the
+    number of an image."""
+    return _bundle("gallery")
 
 
 def _bundle(entry: str) -> str:

@@ -45,6 +45,7 @@ MENU = {
     ],
     "Learn": [
         *((lesson.page, lesson.menu, ":material/school:") for lesson in LESSONS.values()),
+        ("pages/9_Clusters.py", "Clustering without labels", ":material/workspaces:"),
         ("pages/4_Prior.py", "The prior", ":material/bubble_chart:"),
     ],
     "Data": [("pages/3_Data.py", "Data", ":material/image:")],
@@ -54,6 +55,7 @@ EXPLORE = "pages/2_Explore.py"
 COMPARE = "pages/8_Compare.py"
 DATA = "pages/3_Data.py"
 PRIOR = "pages/4_Prior.py"
+CLUSTERS = "pages/9_Clusters.py"
 SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
 SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
@@ -61,10 +63,11 @@ SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page d
 PICTURE = 136  # pixels across, of an image that is looked at
 CAPTION = "font-size: 0.875rem; text-align: center; opacity: 0.65; overflow-wrap: anywhere"
 SQUARES = "image-rendering: pixelated; display: block"  # the look of a picture whose pixels are to be seen
-COUNTS = {"classes_alone", "components_used"}  # scores that are whole numbers
+COUNTS = {"classes_alone", "clusters_used", "components_used"}  # scores that are whole numbers
 NAMES = {
     "data": "Data",
     "model": "Model",
+    "l2": "L2 of the clustering head",
     "pl": "Labels seen",
     "latent_dim": "Latent dimensions",
     "lr": "Learning rate",
@@ -315,6 +318,40 @@ def set_knobs(values: Mapping[str, Any]) -> None:
     """All knobs at once, as a run's config has them; call it before the widgets are drawn (in a callback)."""
     st.session_state["chosen knobs"] = dict(values)
     st.session_state["link problems"] = []
+
+
+def method() -> None:
+    """Which paper's models: those that learn from labels, or CBSwR, which does not. Each keeps its own knobs."""
+    has_labels = learns_from_labels()
+    if st.session_state.get("method") != has_labels:
+        st.session_state["method"] = has_labels
+    st.segmented_control(
+        "Method",
+        [True, False],
+        default=has_labels,
+        format_func=lambda labels: "With labels" if labels else "Without labels",
+        key="method",
+        required=True,
+        on_change=lambda: switch_method(st.session_state["method"]),
+        help="With labels: an encoder and a metric loss of the labelled rows, perhaps with a decoder and a prior. "
+        "Without: CBSwR, which learns from images and their transformed twins.",
+    )
+
+
+def learns_from_labels() -> bool:
+    """Whether the chosen model is one of those that learn from labels."""
+    from semidml.methods import MODELS
+
+    return MODELS[current("model")].facts["labels"]
+
+
+def switch_method(labels: bool) -> None:
+    """To the knobs of the models that learn from labels, or of CBSwR, as they were left."""
+    if learns_from_labels() == labels:
+        return
+    others = st.session_state.pop("other method's knobs", {"model": "dml-ae" if labels else "cbswr"})
+    st.session_state["other method's knobs"] = dict(chosen())
+    set_knobs(others)
 
 
 def square() -> None:
@@ -584,7 +621,7 @@ def estimate(config: RunConfig) -> str:
     """How long this config takes here, from this machine's finished runs; says so when nothing like it was measured."""
     from semidml import runs
 
-    alike = ("data", "model", "prior", "encoder", "augment", "mining")
+    alike = ("data", "model", "prior", "variant", "encoder", "augment", "mining", "split")
     times: list[tuple[bool, float]] = []
     for run in runs.list_runs(include_shipped=False)[:200]:
         if run.status().state != "done":
@@ -919,12 +956,17 @@ def pictures(images: Iterable[Any], captions: Iterable[str], width: int) -> None
     for them."""
     shown = []
     for image, caption in zip(images, captions, strict=True):
-        source = _source(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
+        source = source_of(image)
         words, look = html.escape(caption), SQUARES if image.shape[2] <= width else "display: block"
         picture = f'<img src="{source}" alt="{words}" style="width: 100%; {look}">'
         under = f'<figcaption style="{CAPTION}">{words}</figcaption>'
         shown.append(f'<figure style="margin: 0; width: {width}px">{picture}{under}</figure>')
     st.html(f'<div style="display: flex; flex-wrap: wrap; gap: 0.5rem">{"".join(shown)}</div>')
+
+
+def source_of(image: Any) -> str:
+    """An image, uint8 (C, H, W), C 1 or 3, as an address that holds it."""
+    return _source(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
 
 
 def _source(picture: Any) -> str:

@@ -171,8 +171,7 @@ def test_rim_is_lowest_for_sure_and_even_clusters():
     assert twins.rim(even).item() == pytest.approx(-math.log(4))
     assert twins.rim(torch.zeros(8, 4)).item() == pytest.approx(0, abs=1e-6)
     assert twins.rim(50 * torch.eye(4)[[0] * 8]).item() == pytest.approx(0, abs=1e-6)
-    assert twins.rim_of_authors(even, by_clusters=True).item() == pytest.approx(0, abs=1e-6)
-    assert twins.rim_of_authors(even, 2, by_clusters=True).item() == pytest.approx(-1, abs=1e-6)
+    assert twins.rim(even, 2).item() == pytest.approx(-2 * math.log(4))
 
 
 def test_scaled_logits_can_hardly_be_sure():

@@ -1,0 +1,51 @@
+"""Clustering without labels: what images and their twins teach a network, and what labels would be worth."""
+
+import streamlit as st
+
+from semidml import ui
+from semidml.ui import clusters, controls
+
+ui.page("Clustering without labels", ":material/workspaces:")
+st.title("Clustering without labels")
+st.markdown(
+    "No label at all: a network sees each image and a **twin** of it, turned, shifted or cropped at random. It pulls "
+    "the two together, pushes the images of other **clusters** away, and finds the clusters itself. How much of the "
+    "classes does it find?"
+)
+with st.expander("The maths", icon=":material/function:"):
+    st.latex(r"\mathcal L = w_m \mathcal L_m + w_c \left[ H(Y|X) - \mu H(Y) + R \right] + w_r \mathcal L_{rec}")
+    st.latex(
+        r"\mathcal L_m = -\frac 1 n \sum_i \left[ \ln \frac{e^{f_i \cdot f_{i'} / T}}{\sum_u e^{f_i \cdot g_u / T}}"
+        r" + \sum_{u \ne c_i} \ln (1 - P_{iu}) \right], \quad"
+        r" P_{iu} = \frac{e^{f_i \cdot g_u / T}}{\sum_v e^{f_i \cdot g_v / T}}"
+    )
+    st.markdown(
+        "$f_i$: embedding of image $i$, of length 1; $i'$: its twin; $g_u$: embedding of the centroid of cluster $u$; "
+        "$c_i$: the image's cluster; $T$: temperature. $H(Y)$: entropy of all images' clusters together, $H(Y|X)$ that "
+        "of one image's. $\\mathcal L_{rec}$: squared error of each image drawn from its cluster's centroid. Not in "
+        "the paper: the knob *twins weight*, which asks an image and its twin for the same cluster.  \n"
+        "[Nguyen et al., BMVC 2020](https://arxiv.org/abs/2009.04091) · "
+        "[Ye et al. 2019](https://arxiv.org/abs/1904.03436) · "
+        "[Gomes et al. 2010](https://papers.nips.cc/paper/2010/hash/42998cf32d552343bc8e460416382dca-Abstract.html)"
+    )
+ui.read_link()
+ui.switch_method(labels=False)
+knob_column, picture_column = st.columns([1, 2.6], gap="large")
+with knob_column:
+    config = clusters.choose()
+    controls.start_button(config)
+with picture_column:
+    run = controls.pick_run("cbswr")
+    if run is None:
+        with st.container(border=True, height=420, vertical_alignment="center", horizontal_alignment="center"):
+            st.markdown("### Nothing has been trained here yet")
+            st.markdown("Press **Train**: the digits need no download and take some seconds.")
+    else:
+        controls.moved_on(run, config)
+        is_active = run.status().active
+        st.fragment(clusters.picture, run_every=clusters.SECONDS_LIVE if is_active else None)(run.id, is_active)
+        if not is_active:
+            st.fragment(clusters.labels_worth, run_every=ui.SECONDS_IDLE)(run)
+if config is not None:
+    ui.write_link(config)
+    ui.foot(config.command(), ui.python_of(config), linked=True)
