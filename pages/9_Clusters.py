@@ -3,6 +3,7 @@
 import streamlit as st
 
 from semidml import ui
+from semidml.config import knobs
 from semidml.ui import clusters, controls
 
 ui.page("Clustering without labels", ":material/workspaces:")
@@ -28,6 +29,8 @@ with st.expander("The maths", icon=":material/function:"):
         "[Ye et al. 2019](https://arxiv.org/abs/1904.03436) · "
         "[Gomes et al. 2010](https://papers.nips.cc/paper/2010/hash/42998cf32d552343bc8e460416382dca-Abstract.html)"
     )
+if "model" not in st.query_params and set(st.query_params) & set(knobs()):
+    st.query_params["model"] = "cbswr"  # what a link to this page means: without it, its other knobs would be put aside
 ui.read_link()
 ui.switch_method(labels=False)
 knob_column, picture_column = st.columns([1, 2.6], gap="large")

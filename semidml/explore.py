@@ -41,6 +41,7 @@ NEIGHBOURS = 5  # as many as vote on a prediction
 AT_ONCE = 1024  # images encoded or decoded together
 MOST_LATTICE = 700  # images of decoded places on a map
 MOST_PICTURED = 64  # components that have a picture on a map
+LABEL_COUNTS = (20, 50, 100, 200, 500, 1_000, 2_000, 5_000)  # with which plain deep metric learning is compared
 MOST_FITTED = 10_000  # training images to which a prior is fitted: more change nothing that can be seen
 
 PROJECTIONS = table(
@@ -515,6 +516,15 @@ def views(config: RunConfig, data: "Dataset", images: np.ndarray, count: int, se
     amounts = TWINS[how.kind](count, len(images), torch.Generator().manual_seed(seed), how.strength)
     plain = unit(torch.from_numpy(np.ascontiguousarray(images)))
     return np.stack([pixels(affine(plain, its)) for its in amounts])
+
+
+def with_labels(config: RunConfig, rows: int, counts: Sequence[int] = LABEL_COUNTS) -> dict[int, RunConfig]:
+    """Plain deep metric learning on the data of a run without labels, with as many epochs: its setting by the number
+    of labels seen, of `rows` training images."""
+    same = {name: getattr(config, name) for name in ("data", "split", "evaluate_on", "epochs", "seed", "device")}
+    own = {"model": "dml", "encoder": "conv", "latent_dim": 16, "augment": "on", "label_sampling": "balanced"}
+    steps = {"batch_size": config.batch_size * 2}  # about as many images a step as with twins
+    return {count: RunConfig.of(same | own | steps | {"pl": 100 * count / rows}) for count in counts if count <= rows}
 
 
 def labels_worth(counts: Sequence[int], scores: Sequence[float], level: float) -> float | None:

@@ -12,10 +12,16 @@ class Preset(NamedTuple):
     title: str
     words: str  # what it shows
     values: Mapping[str, Any]  # knobs; those that it does not name keep their defaults
+    times: int = 1  # as many epochs as are usual for its data set
 
     def config(self, **others: Any) -> RunConfig:
         """The setting with other values for some knobs. Raises ValueError in words."""
         return RunConfig.of({**self.values, **others})
+
+    def on(self, data: str) -> dict[str, Any]:
+        """The knobs on a data set."""
+        values = {**self.values, "data": data}
+        return values | ({"epochs": self.times * RunConfig.of(values).epochs} if self.times > 1 else {})
 
 
 DIGITS_STEPS = {"batch_size": 64, "epochs": 30}  # the digits are few: steps enough for a prior
@@ -81,7 +87,9 @@ CLUSTERS = (  # on the page Clustering without labels; the data set is the visit
     Preset(
         "Best clusters",
         "As many clusters as classes (ten), and an image and its twin in the same one: clusters become classes.",
-        {"model": "cbswr", "clusters": 10, "twins_weight": 1.0, "marginal_weight": 2.0},
+        {"model": "cbswr", "variant": "cbs", "clusters": 10, "batch_size": 128, "lr": 0.002, "twin_strength": 0.7}
+        | {"clustering_weight": 2.0, "marginal_weight": 4.0, "twins_weight": 2.0},
+        times=2,
     ),
     Preset(
         "Only clusters",

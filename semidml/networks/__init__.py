@@ -27,7 +27,7 @@ ENCODERS = table(
         Entry(
             "conv-plain",
             "convolutional, not normalised",
-            "the same without batch normalisation: for training on transformed images",
+            "two convolutions with pooling, then 128 units, no batch normalisation: for training on transformed images",
             "LeCun et al. 1998, doi 10.1109/5.726791",
             "semidml.networks.conv:build_plain",
         ),

@@ -19,7 +19,6 @@ QUERIES, ANSWERS = 16, 8
 PLAIN, VIEWS = 8, 4  # images whose twins are shown, and how many of each
 COLOURS = {"class": "Class", "cluster": "Cluster"}
 IN_HEAD = {"variant", "data", "clusters", "temperature", "twins_weight", "epochs", "pl", "latent_dim"}
-LABEL_COUNTS = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 
 
 # ---- left: the knobs
@@ -30,7 +29,7 @@ def choose() -> RunConfig | None:
     st.markdown("**Start from**")
     with st.container(horizontal=True):
         for preset in presets.CLUSTERS:
-            values = preset.values | {"data": ui.current("data")}
+            values = preset.on(ui.current("data"))
             st.button(
                 preset.title, key=f"preset {preset.title}", help=preset.words, on_click=ui.set_knobs, args=(values,)
             )
@@ -185,7 +184,7 @@ def draw_map(run: runs.Run, frame: dict, rows: dict, newest: dict, is_active: bo
     ui.live_map(packed, f"cluster map {run.id}", asked=asked)
     if not explorer.missing_images(run):
         ui.for_maps(explorer.packed_images(run.id, explore.stamp(run, "rows.npz")), f"images {run.id}")
-    st.caption(f"{words} Click a point: it becomes the query.")
+    st.caption(f"{words}. Click a point: it becomes the query.")
 
 
 def points_of(frame: dict, rows: dict) -> Points:
@@ -282,7 +281,7 @@ def its_clusters(run: runs.Run, frame: dict, rows: dict) -> None:
 def a_cluster(cluster: explore.Cluster, images: np.ndarray, names: list[str]) -> None:
     with st.container(gap="small"):
         st.markdown(
-            f"**{cluster.number + 1}**: {cluster.size:,} images, entropy {cluster.entropy:.2f}; "
+            f"**{cluster.number + 1}**: {cluster.size:,} image{'s' * (cluster.size != 1)}, entropy {cluster.entropy:.2f}; "
             f"{ui.percent(cluster.share)} are {ui.plain(names[cluster.label])}"
         )
         shown = images if cluster.drawn is None else np.concatenate([cluster.drawn[None], images])
@@ -299,7 +298,8 @@ def twins(run: runs.Run, rows: dict) -> None:
         return
     st.header("Images and their twins")
     data = explorer.images_of(run)
-    positions = np.flatnonzero(rows["split"] == explore.TRAIN)[:: max(1, len(rows["split"]) // PLAIN)][:PLAIN]
+    there = np.flatnonzero(rows["split"] == explore.TRAIN)
+    positions = there[:: max(1, len(there) // PLAIN)][:PLAIN]
     images = explore.pictures(data, rows, positions)
     made = explore.views(run.config(), data, images, VIEWS)
     ui.pixels(plots.image_strip([images, *made], scale=1), "images over their twins")
@@ -351,7 +351,10 @@ def labels_worth(run: runs.Run) -> None:
     if level is None:
         st.caption("When this run is done: how many labels plain deep metric learning needs to come as far.")
         return
-    wanted = with_labels(run.config())
+    if gone := explorer.missing_images(run):
+        st.info(gone, icon=":material/hide_image:")
+        return
+    wanted = explore.with_labels(run.config(), training_rows(run))
     there = {other.config(): other for other in runs.list_runs() if controls.its_model(other) == "dml"}
     found = {count: there[config] for count, config in wanted.items() if config in there}
     missing = [config for count, config in wanted.items() if count not in found]
@@ -390,11 +393,11 @@ def labels_worth(run: runs.Run) -> None:
         st.markdown(f"About **{worth:,.0f} labels**: there plain deep metric learning comes as far (one seed).")
 
 
-def with_labels(config: RunConfig) -> dict[int, RunConfig]:
-    """Plain deep metric learning on the data of a run without labels: its setting by the number of labels seen."""
-    rows = ui.official_rows(config.data)
-    same = {name: getattr(config, name) for name in ("data", "split", "evaluate_on", "epochs", "seed", "device")}
-    own = {"model": "dml", "encoder": "conv", "latent_dim": 16, "augment": "on", "label_sampling": "balanced"}
-    counts = [count for count in LABEL_COUNTS if count <= rows]
-    steps = {"batch_size": config.batch_size * 2}  # about as many images a step as an image and its twin
-    return {count: RunConfig.of(same | own | steps | {"pl": 100 * count / rows}) for count in counts}
+def training_rows(run: runs.Run) -> int:
+    """Training images that the labels seen are a percentage of: the official ones, or those of half of the classes,
+    with what is held out of them. Raises ValueError when they are not on this machine."""
+    config = run.config()
+    if config.split == "official":
+        return ui.official_rows(config.data)
+    its = explorer.images_of(run)
+    return len(its.train.labels) + (len(its.test.labels) if config.evaluate_on == "validation" else 0)

@@ -1,0 +1,224 @@
+"""Clustering without labels: the second paper's ablation, its sweep of K, its seconds an epoch, and what labels are
+worth.
+
+    python benchmarks/cbswr.py [--quick] [--readme]
+
+Nguyen et al., BMVC 2020, arXiv 2009.04091, tables 2 to 4, on MNIST and, where the environment variable SEMIDML_CARS
+names an image folder or .zip of Cars-196, on its classes split in halves. Every run is kept in
+benchmarks/results/cbswr.jsonl. Two processes, one thread each; the seconds are of seed 0 alone, torch's threads on
+every core. Settings were chosen on 6,000 held-out training images of MNIST, seed 0; the last epoch is scored on the
+test set, no score chooses anything.
+"""
+
+import os
+import statistics
+from functools import partial
+from pathlib import Path
+
+from common import RESULTS, Kept, arguments, interval, key, machine, markdown, report, run_all, spread
+
+from semidml import explore
+from semidml.config import RunConfig
+from semidml.methods import VARIANTS
+from semidml.presets import CLUSTERS
+
+CARS = "cars196-half-64px"
+EPOCHS = {"mnist": 1, CARS: 12}
+BEST = next(preset for preset in CLUSTERS if preset.title == "Best clusters")
+KMEANS = ("kmeans_ami", "kmeans_nmi", "kmeans_accuracy")
+SWEEP = (10, 32, 100)  # clusters
+WORTH = range(2)  # seeds
+LABELS = (50, 200, 1_000, 2_000, 5_000)
+COLUMNS = {
+    "recall_at_1": "R@1",
+    "map_at_r": "MAP@R",
+    "knn_accuracy": "kNN",
+    "kmeans_nmi": "NMI",
+    "kmeans_ami": "AMI",
+    "kmeans_accuracy": "k-means accuracy",
+    "cluster_accuracy": "cluster accuracy",
+    "clusters_used": "clusters used",
+}
+
+
+def load(name: str):
+    """A data set by the name that the results have for it."""
+    from semidml.data import store
+
+    if name == CARS:
+        return store.load(str(Path(os.environ["SEMIDML_CARS"]).resolve()), allow_paths=True)
+    return store.load(name, download=True)
+
+
+def measure(values: dict, threads: int = 1) -> dict:
+    """One run in this process: its final scores, and the seconds of training."""
+    import torch
+
+    from semidml.train import fastest_precision, fit
+
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(fastest_precision())
+    training = fit(RunConfig.of(values), load(values["data"]))
+    for _ in training:
+        pass
+    found = training.finish()
+    return {name: value for name, value in found.items() if isinstance(value, int | float)}
+
+
+def pixels(name: str) -> dict:
+    """The same scores of raw pixels, of random labels in place of clusters, and of an untrained network's."""
+    import numpy as np
+
+    from semidml import evaluate
+    from semidml.train import prepare
+
+    data, _ = prepare(RunConfig.of(base(name)), load(name))
+    rows, labels = data.test.images.flatten(1).numpy().astype(np.float32) / 255, data.test.labels.numpy()
+    classes = len(np.unique(labels))
+    found = dict(zip(KMEANS, evaluate.kmeans_scores(rows, labels, classes), strict=True))
+    found["recall_at_1"] = evaluate.recall_at(rows, labels, (1,))[0]
+    found["map_at_r"] = evaluate.map_at_r(rows, labels)
+    if not data.disjoint:
+        train, its = data.train.images.flatten(1).numpy().astype(np.float32) / 255, data.train.labels.numpy()
+        found["knn_accuracy"] = evaluate.accuracy(labels, evaluate.knn_classify(train, its, rows, classes))
+    shuffled = np.random.default_rng(0).integers(0, classes, len(labels))
+    return found | {"random_nmi": evaluate.nmi(labels, shuffled)}
+
+
+def base(name: str, **values: object) -> dict:
+    where = {"split": "classes", "twin_transform": "photographs"} if name == CARS else {}
+    return {"model": "cbswr", "epochs": EPOCHS[name]} | where | values | {"data": name}
+
+
+def settings(name: str) -> dict[str, dict]:
+    """The rows of the ablation."""
+    found = {entry.title: base(name, variant=entry.name) for entry in VARIANTS.values()}
+    return found | ({"best clusters (ours)": base(name, **BEST.on(name))} if name == "mnist" else {})
+
+
+def table(name: str, seeds: range, kept: Kept) -> str:
+    its_pixels = kept.get(f"pixels {name}", partial(pixels, name))
+    columns = [
+        column
+        for column in COLUMNS
+        if name == "mnist" or column in ("recall_at_1", "map_at_r", "kmeans_nmi", "kmeans_ami")
+    ]
+    rows = [["raw pixels", *(spread([its_pixels.get(column)]) for column in columns), "0"]]
+    for title, values in settings(name).items():
+        found = [kept.known[key(values | {"seed": seed})] for seed in seeds]
+        cells = [spread((r.get(c) for r in found), 0 if c == "clusters_used" else 3) for c in columns]
+        alone = kept.get(
+            f"alone: {key(values | {'seed': 0})}", lambda v=values: measure(v | {"seed": 0}, os.cpu_count() or 1)
+        )
+        rows.append([title, *cells, f"{alone['seconds']:.0f}"])
+    text = markdown([name, *(COLUMNS[column] for column in columns), "seconds alone"], rows)
+    return f"{text}\n\nNMI of as many clusters drawn at random: {its_pixels['random_nmi']:.3f}."
+
+
+def order(name: str, seeds: range, kept: Kept) -> str:
+    """Whether SME < CBS < CBSwR, by paired differences of Recall@1 and NMI."""
+    lines = []
+    for low, high in (("sme", "cbs"), ("cbs", "cbswr"), ("clustering", "cbswr")):
+        runs = [
+            [kept.known[key(base(name, variant=variant) | {"seed": seed})] for seed in seeds] for variant in (low, high)
+        ]
+        gaps = {
+            COLUMNS[score]: interval([b[score] - a[score] for a, b in zip(*runs, strict=True)])
+            for score in ("recall_at_1", "kmeans_nmi")
+        }
+        told = ", ".join(f"{score} {gap}" for score, gap in gaps.items())
+        lines.append(f"- {VARIANTS[high].title} above {VARIANTS[low].title}: {told}")
+    return "\n".join(lines)
+
+
+def sweep_runs(seeds: range) -> dict[int, list[dict]]:
+    return {
+        k: [base("mnist", variant="cbswr") | ({} if k == 32 else {"clusters": k}) | {"seed": seed} for seed in seeds]
+        for k in SWEEP
+    }
+
+
+def sweep_table(seeds: range, kept: Kept) -> str:
+    rows = []
+    for k, runs in sweep_runs(seeds).items():
+        found = [kept.known[key(values)] for values in runs]
+        cells = [spread((r[c] for r in found), 0 if c == "clusters_used" else 3) for c in SWEPT]
+        rows.append([k, *cells])
+    return markdown(["K", *(COLUMNS[c] for c in SWEPT)], rows)
+
+
+SWEPT = ("recall_at_1", "kmeans_nmi", "kmeans_ami", "clusters_used")
+
+
+def decoder_words(name: str, kept: Kept) -> str:
+    """Seconds an epoch with and without the decoder, alone."""
+    seconds = {
+        variant: kept.known[f"alone: {key(base(name, variant=variant) | {'seed': 0})}"]["seconds"] / EPOCHS[name]
+        for variant in ("cbs", "cbswr")
+    }
+    with_it, without = seconds["cbswr"], seconds["cbs"]
+    return f"{name}: {with_it:.1f} s with the decoder, {without:.1f} s without ({with_it / without:.2f} times)"
+
+
+def worth_runs(seeds: range) -> dict[int, list[dict]]:
+    """Plain deep metric learning by the number of labels, as the page Clustering without labels trains it."""
+    config = RunConfig.of(base("mnist"))
+    return {
+        count: [its.model_dump() | {"seed": seed} for seed in seeds]
+        for count, its in explore.with_labels(config, 60_000, LABELS).items()
+    }
+
+
+def worth_words(seeds: range, kept: Kept) -> tuple[str, dict]:
+    """What labels are worth: the number at which plain deep metric learning reaches Recall@1 without labels."""
+    runs = worth_runs(seeds)
+    reached = {
+        count: [kept.known[f"labels {count} seed {values['seed']}"]["recall_at_1"] for values in its]
+        for count, its in runs.items()
+    }
+    means = [statistics.mean(values) for values in reached.values()]
+    rows = [[f"{count:,}" for count in reached], [spread(values) for values in reached.values()]]
+    text = markdown(["labels", *rows[0]], [["R@1 of plain DML", *rows[1]]])
+    told, worth = [], {}
+    for title, values in settings("mnist").items():
+        if title in ("CBSwR", "best clusters (ours)"):
+            level = statistics.mean(kept.known[key(values | {"seed": s})]["recall_at_1"] for s in seeds)
+            worth[title] = explore.labels_worth(list(runs), means, level)
+            count = "more than all of these" if worth[title] is None else f"about {worth[title]:,.0f}"
+            told.append(f"{title} (R@1 {level:.3f}): {count} labels")
+    return f"{text}\n\nWorth of no label at all: {'; '.join(told)}.", worth
+
+
+def main() -> None:
+    asked = arguments(__doc__)
+    names = ["mnist"] + ([CARS] if os.environ.get("SEMIDML_CARS") else [])
+    seeds = {"mnist": range(4), CARS: range(3)}
+    if asked.quick:
+        names, seeds = ["digits"], {"digits": range(2)}
+        EPOCHS["digits"] = 2
+    kept = Kept(RESULTS / ("cbswr-quick.jsonl" if asked.quick else "cbswr.jsonl"))
+    for name in names:
+        run_all([v | {"seed": seed} for v in settings(name).values() for seed in seeds[name]], kept, measure)
+    parts, worth = [], {}
+    for name in names:
+        parts += [f"**{name}**, n = {len(seeds[name])} seeds:", table(name, seeds[name], kept)]
+        parts += [order(name, seeds[name], kept)]
+    if not asked.quick:
+        run_all([values for its in sweep_runs(range(3)).values() for values in its], kept, measure)
+        parts += ["**K**, the number of clusters (CBSwR on MNIST, n = 3):", sweep_table(range(3), kept)]
+        labelled = {f"labels {count} seed {v['seed']}": v for count, its in worth_runs(WORTH).items() for v in its}
+        for name, values in labelled.items():
+            kept.get(name, partial(measure, values, os.cpu_count() or 1))
+        told, worth = worth_words(WORTH, kept)
+        parts += ["**What labels are worth** (MNIST, n = 2; as many epochs, conv, 16 dimensions, augmented):", told]
+    parts += ["**Seconds an epoch**, alone: " + "; ".join(decoder_words(name, kept) for name in names) + "."]
+    head = (
+        f"Mean ± sd, one thread, {machine()}. NMI and AMI of k-means with as many clusters as test classes, best of 20 "
+        "starts; kNN: 5 neighbours among all training labels; cluster accuracy: the clustering head's own clusters, "
+        "best one-to-one assignment. Seconds: training of seed 0 alone, both cores. The last epoch is scored."
+    )
+    report("cbswr", "\n\n".join([head, *parts]), {"worth": worth, "runs": kept.known}, asked.readme)
+
+
+if __name__ == "__main__":
+    main()
