@@ -71,7 +71,7 @@ def choose() -> RunConfig | None:
     of_prior = {name for entry in PRIORS.values() for name in entry.knobs} | {"beta", "beta_warmup_epochs"}
     with st.expander("More knobs", icon=":material/tune:"):
         for name, knob in knobs().items():
-            if knob.group != FEW and name in used - of_prior:
+            if knob.group != FEW and name in used - of_prior - {"variant"}:  # which stands above
                 ui.knob(name)
     try:
         return ui.config()

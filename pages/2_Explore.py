@@ -150,7 +150,7 @@ def fitted_on_seen(name: str) -> bool:
 
 
 def without_labels(name: str) -> bool:
-    return name.startswith(("kmeans", "recall"))
+    return name.startswith(("kmeans", "recall", "map_at", "cluster")) or name.endswith("_entropy")
 
 
 def of_the_space(name: str) -> bool:
@@ -172,6 +172,9 @@ def score_rows(run: runs.Run) -> str:
         of = store.facts(run.config().data)
     except ValueError:
         return f"{facts.get('seen_labels', 'An unknown number of')} seen labels."
+    if run.config().split == "classes":
+        rows = f"{facts['training_rows']:,} rows" if "training_rows" in facts else "rows"
+        return f"Trained on {rows} of the first half of the classes, scored on classes that it has not seen."
     on = "validation" if run.config().evaluate_on == "validation" else "test"
     n = f"{of[on]:,}" if on in of else "held-out"
     train, seen = facts.get("training_rows", of["train"]), facts.get("seen_labels", 0)

@@ -91,11 +91,6 @@ CLUSTERS = (  # on the page Clustering without labels; the data set is the visit
         | {"clustering_weight": 2.0, "marginal_weight": 4.0, "twins_weight": 2.0},
         times=2,
     ),
-    Preset(
-        "Only clusters",
-        "Sure and even clusters and nothing else: they need not mean anything.",
-        {"model": "cbswr", "variant": "clustering", "clusters": 10},
-    ),
 )
 
 # ---- the runs that ship: what the lessons reveal, and something to look at on the first visit

@@ -358,3 +358,46 @@ def test_an_own_image_is_centred_and_turned_to_light_on_dark(digits):
     assert (explore.centred(np.zeros((1, 8, 8), np.uint8)) == 0).all()
     others = digits.train.images[:50].numpy()
     assert explore.is_inverted(255 - image, others) and not explore.is_inverted(image, others)
+
+
+# ---- clusters
+
+
+def test_clusters_are_told_largest_first_with_their_middles():
+    """Two clusters on a line; the third holds nobody, and only the first has a drawing."""
+    latents = np.array([[0.0], [1], [10], [11], [12], [30]])
+    frame = {
+        "clusters": np.array([3, 3, 0, 0, 0, 0], np.int16),
+        "latents": latents,
+        "cluster_sizes": np.array([4, 0, 0, 2]),
+        "cluster_entropies": np.array([0.5, np.nan, np.nan, 1.0]),
+        "cluster_shown": np.array([3], np.int16),
+        "cluster_images": np.full((1, 1, 2, 2), 7, np.uint8),
+    }
+    rows = {"labels": np.array([1, 0, 2, 2, 2, 1])}
+    first, second = explore.clusters(frame, rows, members=2)
+    assert (first.number, first.size, first.entropy, first.label, first.share) == (0, 4, 0.5, 2, 0.75)
+    assert first.members.tolist() == [4, 3], "its middle is at 15.75"
+    assert (second.number, second.size, second.entropy, second.share) == (3, 2, 1.0, 0.5)
+    assert first.drawn is None and (second.drawn == 7).all()
+    del frame["cluster_shown"], frame["cluster_images"]
+    assert [its.drawn for its in explore.clusters(frame, rows)] == [None, None]
+
+
+def test_what_labels_are_worth_is_read_between_two_counts():
+    counts, scores = [10, 100, 1000], [0.2, 0.6, 0.8]
+    assert explore.labels_worth(counts, scores, 0.7) == pytest.approx(10**2.5)  # half way, on a logarithmic scale
+    assert explore.labels_worth(counts, scores, 0.3) == pytest.approx(10**1.25)
+    for level, known in ((0.1, 10), (0.2, 10), (0.6, 100), (0.8, 1000)):
+        assert explore.labels_worth(counts, scores, level) == pytest.approx(known)
+    assert explore.labels_worth(counts, scores, 0.81) is None and explore.labels_worth([], [], 0.5) is None
+    assert explore.labels_worth([10, 100, 1000], [0.7, 0.5, 0.9], 0.6) == 10, "the first that reaches it"
+
+
+def test_labels_are_compared_on_the_same_data_split_epochs_and_seed():
+    given = {"data": "mnist", "split": "classes", "evaluate_on": "validation", "epochs": 3, "seed": 4}
+    made = explore.with_labels(RunConfig.of({"model": "cbswr", "pl": 5.0, **given}), 300)
+    assert list(made) == [20, 50, 100, 200]
+    for count, config in made.items():
+        assert config.pl == pytest.approx(100 * count / 300) and (config.model, config.augment) == ("dml", "on")
+        assert {name: getattr(config, name) for name in given} == given

@@ -261,3 +261,43 @@ def test_curves_of_several_runs_lie_over_each_other():
     assert [trace.name for trace in figure.data] == ["A", "B"]
     assert list(figure.data[0].y) == [0.1, 0.5] and list(figure.data[1].y) == [0.2, 0.9]
     plain(figure)
+
+
+# ---- clusters
+
+
+def test_points_are_coloured_by_their_clusters():
+    own = np.array([0, 31, 5, 5])
+    its = plots.colouring("cluster", np.zeros(4, int), NAMES, clusters=own)
+    assert (its.categories == own).all() and len(its.names) == len(its.looks) == 32
+    assert [its.names[k] for k in own] == ["cluster 1", "cluster 32", "cluster 6", "cluster 6"]
+    assert len(set(its.looks)) == 32, "each can be told from the others"
+    with pytest.raises(ValueError, match="by cluster needs"):
+        plots.colouring("cluster", np.zeros(4, int), NAMES)
+
+
+def test_entropies_are_drawn_with_the_best_that_each_can_reach():
+    ticks = [Tick(e, scores={"marginal_entropy": 0.5 + e, "conditional_entropy": 2 - e}) for e in range(3)]
+    figure = plain(plots.entropy_curves([*ticks, Tick(3)], np.log(10)))  # the last has no score
+    together, single = figure["data"]
+    assert together["y"] == [0.5, 1.5, 2.5] and single["y"] == [2, 1, 0] and together["x"] == [0, 1, 2]
+    assert [round(line["y0"], 3) for line in figure["layout"]["shapes"]] == [2.303, 0]
+    low, high = figure["layout"]["yaxis"]["range"]
+    assert low < 0 and np.log(10) < high
+    assert "ln K = 2.30" in json.dumps(figure["layout"]["annotations"])
+
+
+def test_what_labels_are_worth_is_drawn_on_a_logarithmic_axis_with_the_level_without():
+    figure = plain(plots.worth_curve([20, 200, 2000], [0.5, 0.8, 0.9], 0.85, "recall at 1"))
+    (line,) = figure["data"]
+    assert (line["x"], line["y"]) == ([20, 200, 2000], [0.5, 0.8, 0.9]) and figure["layout"]["xaxis"]["type"] == "log"
+    assert [shape["y0"] for shape in figure["layout"]["shapes"]] == [0.85]
+    assert "without labels: 0.850" in json.dumps(figure["layout"]["annotations"])
+    assert figure["layout"]["yaxis"]["title"]["text"] == "recall at 1"
+
+
+def test_retrieval_has_curves_of_its_own():
+    ticks = [Tick(e, scores={"recall_at_1": 0.1 * e, "kmeans_nmi": 0.2, "knn_accuracy": 0.5}) for e in range(3)]
+    figure = plain(plots.score_curves(ticks, None, {}, keys=plots.RETRIEVAL_CURVES))
+    assert "recall_at_1" in plots.RETRIEVAL_CURVES and "knn_accuracy" not in plots.RETRIEVAL_CURVES
+    assert [line["y"] for line in figure["data"]] == [[0, 0.1, 0.2], [0.2, 0.2, 0.2]]

@@ -198,7 +198,10 @@ def test_what_a_map_would_not_send_is_refused(sent):
             read(sent)
 
 
-@pytest.mark.parametrize("program", [scatter.javascript(), scatter.store_javascript(), scatter.pad_javascript()])
+@pytest.mark.parametrize(
+    "program",
+    [scatter.javascript(), scatter.store_javascript(), scatter.pad_javascript(), scatter.gallery_javascript()],
+)
 def test_the_program_is_one_and_our_own_and_writes_names_as_text(program):
     assert "innerHTML" not in program and "eval(" not in program and "http" not in program + scatter.css()
     assert not re.search(r"^import ", program, re.MULTILINE) and program.count("export default") == 1
@@ -209,3 +212,13 @@ def test_a_drawing_is_read_and_anything_else_refused():
     for sent in (None, {"pixels": "x"}, {"pixels": [1, 2]}, {"pixels": [0, 0, 0, 256]}, {"pixels": [0, 0, 0, None]}):
         with pytest.raises(ValueError, match="the pad has sent"):
             scatter.drawn_of(sent, 2, 2)
+
+
+def test_a_choice_of_a_gallery_is_read_and_anything_else_refused():
+    assert [scatter.picked_of(sent, 3) for sent in (0, 2, "1")] == [0, 2, 1]
+    for sent in (None, "x", [], {}, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="a choice that cannot be read"):
+            scatter.picked_of(sent, 3)
+    for sent in (-1, 3, 10**30):
+        with pytest.raises(ValueError, match=f"the gallery has 3 images, and image {sent} was picked"):
+            scatter.picked_of(sent, 3)

@@ -48,8 +48,8 @@ VARIANTS = table(
     [
         Entry(
             "clustering",
-            "only clustering",
-            "sure and even clusters, nothing else",
+            "Clusters",
+            "only clustering: sure and even clusters, nothing else",
             "Gomes, Krause and Perona 2010, NIPS 23",
             knobs=_HEAD,
             facts={"terms": ("clustering", "twins"), "centroids": False},

@@ -45,7 +45,7 @@ MENU = {
     ],
     "Learn": [
         *((lesson.page, lesson.menu, ":material/school:") for lesson in LESSONS.values()),
-        ("pages/9_Clusters.py", "Clustering without labels", ":material/workspaces:"),
+        ("pages/9_Clusters.py", "Without labels", ":material/workspaces:"),
         ("pages/4_Prior.py", "The prior", ":material/bubble_chart:"),
     ],
     "Data": [("pages/3_Data.py", "Data", ":material/image:")],
@@ -491,13 +491,18 @@ def brief(value: Any) -> str:
 
 def setting(config: RunConfig) -> str:
     """A config in words: `MNIST, 60 labels, DML autoencoder`."""
+    from semidml.methods import MODELS, VARIANTS
+
+    data = inert(entry_title("data", config.data))
+    if not MODELS[config.model].facts["labels"]:
+        return f"{data}, no labels, {VARIANTS[config.variant].title}"
     try:
         seen = seen_labels(config.pl, official_rows(config.data))
         labels = "all labels" if config.pl == 100 else "1 label" if seen == 1 else f"{seen:,} labels"
     except ValueError:
         labels = f"{shown(config.pl)} % of the labels"
     prior = "" if config.prior == "none" else f", {entry_title('prior', config.prior)}"
-    return f"{inert(entry_title('data', config.data))}, {labels}, {entry_title('model', config.model)}{prior}"
+    return f"{data}, {labels}, {entry_title('model', config.model)}{prior}"
 
 
 def official_rows(name: str) -> int:
@@ -528,7 +533,7 @@ def score_words(name: str, value: float | None) -> str:
     """A score as it is read: accuracies in percent, others to two digits; a dash where there is none."""
     if value is None:
         return "–"
-    if "accuracy" in name or name in ("chance", "seen_class_ceiling"):
+    if "accuracy" in name or "recall_at" in name or name in ("chance", "seen_class_ceiling"):
         return percent(value)
     if name in COUNTS:
         return f"{value:.0f}"
@@ -1018,10 +1023,13 @@ def frame_words(run: "Run", frame: Mapping[str, Any], its_rows: Mapping[str, Any
     when = "Before training" if epoch == 0 and step == 0 else f"Epoch {epoch} of {run.config().epochs}"
     when = f"In epoch {epoch + 1} of {run.config().epochs}, step {step}" if step else when
     train, test = int((its_rows["split"] == 0).sum()), int((its_rows["split"] == 1).sum())
-    seen = int(its_rows["seen"].sum())
+    from semidml.methods import MODELS
+
+    has_labels = MODELS[run.config().model].facts["labels"]
+    seen = f" ({int(its_rows['seen'].sum()):,} with a seen label)" if has_labels else ""
     return (
-        f"{when} · {train + test:,} points: {train:,} training images ({seen:,} with a seen label) and {test:,} test "
-        f"images, always the same{f' · {how}' if how else ''}"
+        f"{when} · {train + test:,} points: {train:,} training images{seen} and {test:,} test images, always the same"
+        f"{f' · {how}' if how else ''}"
     )
 
 

@@ -281,12 +281,12 @@ def its_clusters(run: runs.Run, frame: dict, rows: dict) -> None:
 def a_cluster(cluster: explore.Cluster, images: np.ndarray, names: list[str]) -> None:
     with st.container(gap="small"):
         st.markdown(
-            f"**{cluster.number + 1}**: {cluster.size:,} image{'s' * (cluster.size != 1)}, entropy {cluster.entropy:.2f}; "
-            f"{ui.percent(cluster.share)} are {ui.plain(names[cluster.label])}"
+            f"**{cluster.number + 1}**: {cluster.size:,} image{'s' * (cluster.size != 1)}, "
+            f"entropy {cluster.entropy:.2f}; {ui.percent(cluster.share)} are {ui.plain(names[cluster.label])}"
         )
         shown = images if cluster.drawn is None else np.concatenate([cluster.drawn[None], images])
-        captions = ([] if cluster.drawn is None else ["centroid"]) + [""] * len(images)
-        ui.pictures(shown, captions, 48)
+        shown = np.concatenate([shown, np.repeat(shown[:1] * 0, 1 + MEMBERS - len(shown), axis=0)])  # alike in width
+        ui.pixels(plots.image_strip([shown], scale=1), f"images of cluster {cluster.number + 1}")
 
 
 # ---- twins
@@ -355,7 +355,7 @@ def labels_worth(run: runs.Run) -> None:
         st.info(gone, icon=":material/hide_image:")
         return
     wanted = explore.with_labels(run.config(), training_rows(run))
-    there = {other.config(): other for other in runs.list_runs() if controls.its_model(other) == "dml"}
+    there = {other.config(): other for other in usable() if other.config() in wanted.values()}
     found = {count: there[config] for count, config in wanted.items() if config in there}
     missing = [config for count, config in wanted.items() if count not in found]
     st.markdown(
@@ -391,6 +391,13 @@ def labels_worth(run: runs.Run) -> None:
         st.markdown(f"{counts[0]:,} labels are enough.")
     else:
         st.markdown(f"About **{worth:,.0f} labels**: there plain deep metric learning comes as far (one seed).")
+
+
+def usable() -> list[runs.Run]:
+    """Runs of plain deep metric learning that have a score or will have one, the finished ones last."""
+    states = {run: run.status() for run in runs.list_runs() if controls.its_model(run) == "dml"}
+    ends = [run for run, status in states.items() if status.state == "done"]
+    return [run for run, status in states.items() if status.active] + ends
 
 
 def training_rows(run: runs.Run) -> int:

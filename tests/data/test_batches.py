@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from semidml.data.batches import Batches
+from semidml.data.batches import Batches, Twins
 
 LABELS = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)
 
@@ -61,3 +61,28 @@ def test_too_large_a_step_is_refused():
     labels = torch.arange(1500).repeat(2)
     with pytest.raises(ValueError, match=r"1500 seen classes .* lower labelled_per_class"):
         Batches(labels, torch.arange(3000), 2, 16, 0.0)
+
+
+@pytest.mark.parametrize(("both", "views"), [(True, 32), (False, 16)])
+def test_a_step_has_amounts_for_each_twin_and_if_asked_for_each_image(both, views):
+    made = Batches(LABELS, torch.arange(0), 4, 16, 0.0, Twins("signs", 1.0, both))
+    rows = epoch(made)
+    assert rows.twins.shape == (7, views, 6) and rows.labelled.shape == (7, 0) and len(made.y) == 0
+    assert len(rows.twins.flatten(0, 1).unique(dim=0)) == 7 * views, "each view is another one"
+    assert torch.equal(rows.twins, epoch(made).twins) and not torch.equal(rows.twins, epoch(made, 1).twins)
+
+
+def test_a_crop_is_drawn_for_photographs_and_weaker_where_it_is_asked():
+    def areas(kind, strength):
+        _, x_scale, y_scale, _, _, _ = epoch(
+            Batches(LABELS, torch.arange(0), 4, 16, 0.0, Twins(kind, strength, True))
+        ).twins.unbind(-1)
+        return 1 / (x_scale * y_scale).abs()
+
+    assert areas("photographs", 1.0).max() <= 1 + 1e-6 < areas("signs", 1.0).max()
+    assert areas("photographs", 1.0).min() < 0.4 < 0.6 <= areas("photographs", 0.5).min() + 1e-6
+
+
+def test_twins_change_nothing_about_the_rows_of_the_first_epoch():
+    plain, twinned = (Batches(LABELS, torch.arange(0), 4, 16, 0.0, its) for its in (None, Twins("signs", 1.0, True)))
+    assert torch.equal(epoch(plain).images, epoch(twinned).images) and epoch(plain).twins is None

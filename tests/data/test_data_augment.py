@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
-from semidml.data.augment import affine, affine_parameters
+from semidml.data.augment import TWINS, affine, affine_parameters
 from semidml.data.batches import Batches
 
 STILL = torch.tensor([[0.0, 1.0, 0.0, 0.0]])
@@ -82,3 +83,87 @@ def test_an_epoch_of_augmented_batches_keeps_to_the_strength():
 
     assert views(0.5).shape == (5, 30, 4)
     torch.testing.assert_close(views(0.5) - STILL[0], 0.5 * (views(1) - STILL[0]), rtol=0, atol=1e-6)
+
+
+# ---- twins
+
+UNMOVED = torch.tensor([0.0, 1.0, 1.0, 0.0, 0.0, 0.0])
+
+
+def drawn(kind, strength=1.0, seed=0, steps=40, rows=50):
+    return TWINS[kind](steps, rows, torch.Generator().manual_seed(seed), strength)
+
+
+@pytest.mark.parametrize("kind", TWINS)
+def test_a_twins_amounts_follow_their_generator_and_vanish_with_strength_0(kind):
+    first = drawn(kind)
+    assert first.shape == (40, 50, 6) and first.dtype == torch.float32 and first.device.type == "cpu"
+    assert first.equal(drawn(kind)) and not first.equal(drawn(kind, seed=1))
+    torch.testing.assert_close(drawn(kind, 0.0), UNMOVED.expand(40, 50, 6), rtol=0, atol=1e-6)
+    images = torch.rand(50, 3, 9, 14, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(affine(images, drawn(kind, 0.0)[0]), images, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0, 4.0])
+def test_signs_keep_to_their_reach_and_are_never_mirrored(strength):
+    angle, x_scale, y_scale, shear, right, down = drawn("signs", strength).unbind(-1)
+    most_shear = math.tan(math.radians(min(30 * strength, 60)))
+    reaches = [
+        (angle, math.radians(25) * strength),
+        (x_scale.log(), 2 * math.log(1.25) * strength),  # of a mirrored one this is NaN
+        (y_scale.log(), 2 * math.log(1.25) * strength),
+        ((x_scale / y_scale).log(), 2 * math.log(1.25) * strength),
+        (shear, most_shear),
+        (right, 0.07 * strength),
+        (down, 0.07 * strength),
+    ]
+    for amounts, reach in reaches:
+        assert 0.9 * reach < amounts.abs().max() <= reach * (1 + 1e-5)
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0, 4.0])
+def test_crops_lie_within_the_image_and_keep_to_their_area_and_form(strength):
+    angle, x_scale, y_scale, shear, right, down = drawn("photographs", strength).flatten(0, 1).unbind(-1)
+    width, height = 1 / x_scale.abs(), 1 / y_scale
+    assert not angle.any() and not shear.any() and (y_scale >= 1 - 1e-6).all()
+    across, along = -right / x_scale, -down / y_scale  # of the crop's centre from the image's, in sides of the image
+    assert (across.abs() + width / 2 <= 0.5 + 1e-5).all() and (along.abs() + height / 2 <= 0.5 + 1e-5).all()
+    least, widest = max(1 - 0.8 * strength, 0.05), (4 / 3) ** min(strength, 1)
+    area, form = width * height, width / height
+    assert least * (1 - 1e-5) <= area.min() < least + 0.01 and 0.9 < area.max() <= 1 + 1e-6
+    assert (form <= widest * (1 + 1e-5)).all() and (form >= (1 - 1e-5) / widest).all()
+    assert abs((x_scale < 0).float().mean() - 0.5) < 0.05  # 2,000 drawn: four standard errors
+
+
+def test_a_crop_is_a_slice_that_is_made_larger():
+    """The left half of the columns, or a third by a third whose middle pixels fall on pixels."""
+    images = torch.rand(2, 3, 9, 12, generator=torch.Generator().manual_seed(0))
+    half = affine(images, torch.tensor([[0.0, 2, 1, 0, 0.5, 0]]).expand(2, 6))
+    known = interpolate(images[..., :6], (9, 12), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(half[..., :-1], known[..., :-1], rtol=0, atol=1e-5)  # the last looks over its edge
+    top, left = 3, 6  # of the third: its centre is half a row above the middle, 2 columns to the right
+    down, right = -3 * (top + 1.5 - 4.5) / 9, -3 * (left + 2 - 6) / 12
+    third = affine(images, torch.tensor([[0.0, 3, 3, 0, right, down]]).expand(2, 6))
+    torch.testing.assert_close(third[..., 1::3, 1::3], images[..., 3:6, 6:10], rtol=0, atol=1e-5)
+
+
+def test_a_negative_scale_is_a_mirror():
+    images = torch.rand(2, 3, 9, 12, generator=torch.Generator().manual_seed(0))
+    mirrored = affine(images, torch.tensor([[0.0, -1, 1, 0, 0, 0]]).expand(2, 6))
+    torch.testing.assert_close(mirrored, images.flip(-1), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("width", [11, 31])
+def test_a_shear_moves_a_point_as_far_as_it_lies_below_the_centre(width):
+    images = torch.zeros(1, 1, 11, width)
+    images[0, 0, 5 + 3, width // 2] = 1
+    moved = affine(images, torch.tensor([[0.0, 1, 1, 1 / 3, 0, 0]]))
+    assert moved[0, 0, 5 + 3, width // 2 + 1] == pytest.approx(1, abs=1e-5)
+    assert moved[0, 0, 5 + 3].sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_four_numbers_are_six_with_one_scale_and_no_shear():
+    images = torch.rand(4, 1, 9, 12, generator=torch.Generator().manual_seed(0))
+    four = affine_parameters(1, 4, torch.Generator().manual_seed(0))[0]
+    six = torch.stack([four[:, 0], four[:, 1], four[:, 1], torch.zeros(4), four[:, 2], four[:, 3]], 1)
+    torch.testing.assert_close(affine(images, six), affine(images, four))

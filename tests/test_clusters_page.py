@@ -1,0 +1,446 @@
+"""The page Clustering without labels: it opens, says what it knows of a run, answers queries, counts what labels are
+worth; and Train and it keep their own knobs."""
+
+import io
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from semidml import explore, presets, runs, scatter, ui
+from semidml.config import RunConfig
+from semidml.data import store
+from semidml.methods import VARIANTS
+from semidml.ui import clusters, controls
+
+ROOT = Path(__file__).parents[1]
+PAGE, TRAIN = "pages/9_Clusters.py", "pages/1_Train.py"
+SETTINGS = {
+    "whole": {"clusters": 10, "epochs": 2},
+    "baseline": {"variant": "sme", "epochs": 1},
+    "halves": {"split": "classes", "clusters": 5, "epochs": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Finished runs of digits: `whole` has all terms, `baseline` trains no cluster, `halves` knows half the classes."""
+    from semidml import worker
+
+    folder = tmp_path_factory.mktemp("trained")
+    for name, knobs in SETTINGS.items():
+        given = {"data": "digits", "model": "cbswr", "device": "cpu", "latent_dim": 8}
+        run = runs.create(RunConfig.of(given | knobs), path=folder / name)
+        for _ in worker.execute(run):
+            pass
+        assert run.status().state == "done", run.status().reason
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Own folders, no run in them, no shipped runs."""
+    monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(runs, "shipped", lambda: tmp_path / "none")
+    ui.forget_runs()
+    yield tmp_path / "runs"
+
+
+@pytest.fixture
+def there(trained: Path, folder: Path) -> Path:
+    """Own copies of the trained runs."""
+    shutil.copytree(trained, folder)
+    return folder
+
+
+def opened(page: str = PAGE, **link: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    app.switch_page(page)
+    for name, value in link.items():
+        app.query_params[name] = value
+    return checked(app.run())
+
+
+def checked(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    assert not app.get("doc_string"), "a bare expression was written to the page"
+    return app
+
+
+def words(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.warning, app.error, app.info, app.success, app.header)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def under_pictures(app: AppTest) -> list[list[str]]:
+    """The captions of each strip of pictures."""
+    strips = [its.proto.body for its in app.get("html") if "<figure" in its.proto.body]
+    return [re.findall(r"<figcaption[^>]*>([^<]*)</figcaption>", strip) for strip in strips]
+
+
+def pictured(app: AppTest) -> list[str]:
+    """The clusters whose images are drawn, in order."""
+    return re.findall(r'alt="(images of cluster \d+)"', "".join(its.proto.body for its in app.get("html")))
+
+
+def map_of(app: AppTest) -> dict:
+    """The header of the map, as the browser gets it."""
+    data = next(its.proto.bytes for its in app.get("bidi_component") if its.proto.component_name == scatter.NAME)
+    return json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click().run()
+    return checked(app)
+
+
+def keys(app: AppTest) -> set[str]:
+    return {box.key for kind in (app.number_input, app.selectbox, app.segmented_control) for box in kind}
+
+
+def chosen(app: AppTest) -> dict:
+    return app.session_state["chosen knobs"]
+
+
+# ---- without a run
+
+
+def test_the_page_opens_alone_and_from_the_menu() -> None:
+    app = opened()
+    assert app.title[0].value == "Clustering without labels" and "Nothing has been trained here yet" in words(app)
+    app = checked(opened(TRAIN).switch_page(PAGE).run())
+    assert app.title[0].value == "Clustering without labels"
+    assert PAGE in {page for section in ui.MENU.values() for page, *_ in section}
+    assert not next(button for button in app.button if button.label == "Train").disabled
+
+
+def test_a_change_of_variant_shows_its_knobs_and_says_what_it_is() -> None:
+    app = opened()
+    for name, variant in VARIANTS.items():
+        next(group for group in app.segmented_control if group.key == "variant").set_value(name).run()
+        checked(app)
+        assert f"**{variant.title}**: {variant.summary}" in words(app)
+        head, pair = "clusters" in keys(app), "temperature" in keys(app)
+        assert (head, pair) == (name != "sme", name != "clustering")
+        assert ("reconstruction_weight" in keys(app)) == (name == "cbswr")
+        assert app.query_params["model"] in ("cbswr", ["cbswr"])
+        assert not next(button for button in app.button if button.label == "Train").disabled
+
+
+@pytest.mark.parametrize("link", [{"variant": "sme"}, {"model": "cbswr", "variant": "sme"}])
+def test_a_link_sets_the_variant_whether_or_not_it_names_the_model(link: dict) -> None:
+    app = opened(**link)
+    assert chosen(app) == {"model": "cbswr", "variant": "sme"} and "**SME**" in words(app)
+    assert "clusters" not in keys(app)
+    assert app.query_params["variant"] in ("sme", ["sme"]) and app.query_params["model"] in ("cbswr", ["cbswr"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("variant", "all", "variant must be one of clustering, sme, cbs, cbswr"),
+        ("clusters", "1", "clusters must be a whole number between 2 and 500, got 1"),
+        ("temperature", "1e-9", "temperature must be between 0.001 and 100, got 1e-9"),
+    ],
+)
+def test_what_a_link_says_wrongly_is_said(name: str, value: str, said: str) -> None:
+    app = opened(model="cbswr", **{name: value})
+    assert said in words(app) and name not in chosen(app)
+
+
+@pytest.mark.parametrize("preset", presets.CLUSTERS, ids=lambda preset: preset.title)
+def test_a_preset_sets_the_knobs(preset: presets.Preset) -> None:
+    app = press(opened(epochs="3", variant="cbs"), preset.title)
+    assert chosen(app) == preset.on("digits")
+    assert app.session_state["variant"] == preset.values.get("variant", "cbswr")
+    config = ui.config_of(chosen(app))
+    assert all(getattr(config, name) == value for name, value in preset.values.items()) and config.epochs != 3
+
+
+def test_another_data_set_has_its_own_number_of_epochs() -> None:
+    """Ninety are right for the digits, and hours of MNIST."""
+    app = press(opened(), "Best clusters")
+    of_digits = chosen(app)["epochs"]
+    next(box for box in app.selectbox if box.key == "data").set_value("mnist").run()
+    assert ui.config_of(chosen(checked(app))).epochs < of_digits / 10
+    assert chosen(app)["clusters"] == 10
+
+
+def test_knobs_that_cannot_be_trained_are_said_and_more_clusters_than_images_too() -> None:
+    app = opened(model="cbswr", variant="sme", metric_weight="0")
+    assert "all weights are 0, so that nothing would be trained" in words(app)
+    assert next(button for button in app.button if button.label == "Train").disabled
+    app = opened(model="cbswr", clusters="100", batch_size="32")
+    assert "A step of 32 images cannot fill 100 clusters" in words(app)
+    assert not next(button for button in app.button if button.label == "Train").disabled
+
+
+def test_two_classes_cannot_be_split_into_halves() -> None:
+    file = io.BytesIO()
+    generator = np.random.default_rng(0)
+    images, labels = generator.integers(0, 256, (40, 8, 8), dtype=np.uint8), np.arange(40) % 2
+    np.savez(file, train_images=images, train_labels=labels, test_images=images, test_labels=labels)
+    store.save_upload("two", file.getvalue(), "two.npz")
+    app = opened(model="cbswr", data="two", split="classes")
+    assert "A split by classes needs at least 3" in words(app)
+    assert next(button for button in app.button if button.label == "Train").disabled
+    assert "needs at least 3" not in words(opened(model="cbswr", data="two"))
+
+
+# ---- the two methods and their knobs
+
+
+def test_each_method_keeps_its_knobs_on_the_way_to_train_and_back() -> None:
+    app = opened(TRAIN, model="dml", epochs="7", seed="3")
+    labelled = dict(chosen(app))
+    app.switch_page(PAGE).run()
+    checked(app)
+    assert chosen(app) == {"model": "cbswr"}
+    press(app, "Best clusters")
+    without = dict(chosen(app))
+    app.switch_page(TRAIN).run()
+    checked(app)
+    assert chosen(app) == without and app.session_state["method"] is False
+    method = next(group for group in app.segmented_control if group.key == "method")
+    method.set_value(True).run()
+    checked(app)
+    assert chosen(app) == labelled and "temperature" not in keys(app)
+    app.switch_page(PAGE).run()
+    assert chosen(checked(app)) == without
+    app.switch_page(TRAIN).run()
+    next(group for group in checked(app).segmented_control if group.key == "method").set_value(True).run()
+    assert chosen(checked(app)) == labelled
+
+
+def test_train_trains_without_labels_too(there: Path) -> None:
+    app = opened(TRAIN, model="cbswr", variant="cbs", clusters="12", run="whole")
+    said = words(app)
+    assert chosen(app)["model"] == "cbswr" and "no label: clusters teach the metric" in said
+    assert "square decoder" not in app.session_state and "alpha" not in {box.key for box in app.select_slider}
+    assert {"variant", "clusters", "own_centroid", "clustering_weight"} <= keys(app)
+    assert "Epoch 2 of 2 · 1,797 points" in said
+    assert {"recall at 1", "k-means AMI", "cluster AMI"} <= {metric.label for metric in app.metric}
+    assert next(metric for metric in app.metric if metric.label == "cluster AMI").value != "–"
+    next(group for group in app.segmented_control if group.key == "method").set_value(True).run()
+    assert "own_centroid" not in keys(checked(app)) and chosen(app) == {"model": "dml-ae"}
+
+
+# ---- a finished run
+
+
+def test_a_finished_run_shows_its_scores_clusters_and_curves(there: Path) -> None:
+    app = opened(run="whole")
+    run, said = runs.get("whole"), words(app)
+    shown = {metric.label: metric.value for metric in app.metric}
+    final, frame = run.metrics(), run.live()
+    assert shown["recall at 1"] == ui.score_words("recall_at_1", final["recall_at_1"]) and shown["MAP@R"] != "–"
+    assert shown["clusters used"] == str(final["clusters_used"])
+    sizes = frame["cluster_sizes"]
+    assert f"{(sizes > 0).sum()} of 10 clusters have images among the points drawn" in said and "ln K = 2.30" in said
+    largest = int(sizes.argmax())
+    assert f"**{largest + 1}**: {sizes[largest]:,} images, entropy {frame['cluster_entropies'][largest]:.2f}" in said
+    assert pictured(app) == [f"images of cluster {k + 1}" for k in np.argsort(-sizes, kind="stable") if sizes[k]]
+    assert len(under_pictures(app)[0]) == 9 and "seen label" not in said
+    assert map_of(app)["n"] == 1797 and map_of(app)["names"] == [str(digit) for digit in range(10)]
+    assert "Images and their twins" in said and "At best all clusters are alike, ln K" in said
+    assert len(app.get("plotly_chart")) == 3 and "This variant does not train its clusters" not in said
+    assert "0.3 × clustering" in said and "0.9 × metric" in said and "0.001 × reconstruction" in said
+
+
+def test_the_map_takes_the_colours_of_clusters(there: Path) -> None:
+    app = opened(run="whole")
+    app.segmented_control(key="cluster colours").set_value("cluster").run()
+    its = map_of(checked(app))
+    used = set(np.unique(runs.get("whole").live()["clusters"]) + 1)
+    assert {f"cluster {number}" for number in used} <= set(its["names"])
+    assert its["names_of_labels"] == [str(digit) for digit in range(10)], "a point still says its class"
+
+
+@pytest.mark.parametrize("position", [3, 1500])
+def test_a_query_is_answered_by_the_nearest_of_its_split(there: Path, position: int) -> None:
+    app = opened(run="whole")
+    app.session_state["query"] = {"whole": position}
+    app.run()
+    frame, rows = runs.get("whole").live(), runs.get("whole").rows()
+    latents, labels, split = frame["latents"].astype(float), rows["labels"], rows["split"]
+    like = np.where(split == split[position], latents @ latents[position], -2)  # by cosine: all have length 1
+    like[position] = -2
+    known = np.argsort(-like)[:8]
+    captions = under_pictures(checked(app))[0]
+    right = [labels[i] == labels[position] for i in known]
+    assert captions == [
+        f"query: {labels[position]}",
+        *(f"{'✓' if its else '✗'} {labels[i]}" for its, i in zip(right, known, strict=True)),
+    ]
+    assert f"of the {'training' if position == 3 else 'test'} images drawn" in words(app)
+    assert f"{sum(right)} of them are of the query's class" in words(app) and map_of(app)["marked"] == [position]
+
+
+def test_a_query_that_is_none_gives_way_to_the_first(there: Path) -> None:
+    app = opened(run="whole")
+    first = under_pictures(app)[0]
+    for nonsense in ({"whole": 10**6}, {"whole": -1}, {"another": 3}):
+        app.session_state["query"] = nonsense
+        assert under_pictures(checked(app.run()))[0] == first
+
+
+def test_the_nearest_are_of_the_same_split_and_never_the_query() -> None:
+    latents = np.array([[0.0], [1], [3], [0.1], [3.1], [0.2]])
+    split = np.array([0, 0, 0, 1, 1, 1])
+    assert clusters.nearest(latents, split, 0).tolist() == [1, 2]
+    assert clusters.nearest(latents, split, 4).tolist() == [5, 3]
+    assert clusters.nearest(np.zeros((20, 2)), np.zeros(20), 3).tolist() == [0, 1, 2, 4, 5, 6, 7, 8]
+
+
+def test_an_earlier_epoch_is_shown_when_it_is_chosen(there: Path) -> None:
+    app = opened(run="whole")
+    next(slider for slider in app.select_slider if slider.key == "epoch whole").set_value(0).run()
+    sizes = runs.get("whole").frame(0)["cluster_sizes"]
+    assert "Before training" in words(checked(app)) and f"{(sizes > 0).sum()} of 10 clusters" in words(app)
+
+
+def test_a_variant_without_decoder_and_clusters_of_its_own(there: Path) -> None:
+    app = opened(run="baseline")
+    assert "This variant does not train its clusters" in words(app) and pictured(app)
+    assert "The knobs have moved on since this run: variant CBSwR" not in words(app)
+    press(app, "Back to its knobs")
+    assert chosen(app)["variant"] == "sme" and "have moved on" not in words(app)
+
+
+def test_a_run_of_new_classes_is_scored_by_retrieval_alone(there: Path) -> None:
+    app = opened(run="halves")
+    said = words(app)
+    assert "classes that the training has not seen" in said and "kNN with all labels" not in said
+    assert runs.get("halves").details()["facts"]["training_rows"] == 901
+    assert clusters.training_rows(runs.get("halves")) == 901 and clusters.training_rows(runs.get("whole")) == 1297
+
+
+def test_only_runs_without_labels_are_offered_and_anothers_is_passed_over(there: Path) -> None:
+    other = runs.create(RunConfig(model="dml"), path=there / "labelled")
+    runs.write_status(other, runs.Status("stopped", updated=time.time()))
+    app = opened(run="labelled")
+    offered = next(box for box in app.selectbox if box.key == "run shown")
+    assert len(offered.options) == 3 and offered.value in SETTINGS and "is not here" not in words(app)
+    assert "is not here (any more)" in words(opened(run="../../no-such-run"))
+
+
+def test_a_run_whose_data_are_gone_says_so(there: Path) -> None:
+    for name in SETTINGS:
+        path = there / name / "config.json"
+        details = json.loads(path.read_text())
+        details["config"]["data"] = "lost"
+        path.write_text(json.dumps(details))
+        app = opened(run=name)
+        assert "The pictures of this run cannot be shown" in words(app) and map_of(app)["n"] == (
+            1797 if name != "halves" else len(runs.get(name).rows()["labels"])
+        )
+        assert {metric.label for metric in app.metric} >= {"recall at 1", "k-means NMI"}
+        assert "clusters have images among the points drawn" in words(app)
+        assert not under_pictures(app) and not pictured(app)
+
+
+def test_a_run_of_a_release_without_clusters_says_so(there: Path) -> None:
+    for path in (there / "whole" / "frames").glob("*.npz"):
+        with np.load(path) as kept:
+            frame = {name: its for name, its in kept.items() if not name.startswith("cluster")}
+        np.savez(path, **frame)
+    assert "This run has no clusters" in words(opened(run="whole"))
+
+
+# ---- what labels are worth
+
+
+def labelled(folder: Path, config: RunConfig, state: str, recall: float | None, name: str) -> runs.Run:
+    """A run as a training leaves it."""
+    run = runs.create(config, path=folder / name)
+    runs.write_status(run, runs.Status(state, epoch=1, epochs=1, updated=time.time()))
+    if recall is not None:
+        (run.path / "metrics.json").write_text(json.dumps({"recall_at_1": recall}))
+    return run
+
+
+def wanted(name: str) -> dict[int, RunConfig]:
+    run = runs.get(name)
+    return explore.with_labels(run.config(), clusters.training_rows(run))
+
+
+def test_without_trainings_with_labels_the_page_offers_them(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    submitted = []
+    monkeypatch.setattr(controls.jobs, "jobs", lambda: FakeJobs(submitted))
+    app = opened(run="whole")
+    level = ui.percent(runs.get("whole").metrics()["recall_at_1"])
+    assert f"the right neighbour of **{level}** of the test images" in words(app)
+    press(app, "Train with 20, 50, 100, 200, 500, 1,000 labels")
+    assert submitted == list(wanted("whole").values()) and len(submitted) == 6
+    assert {config.model for config in submitted} == {"dml"} and {config.epochs for config in submitted} == {2}
+
+
+class FakeJobs:
+    """A supervisor that only notes what it is given."""
+
+    def __init__(self, submitted: list):
+        self.submit = submitted.append
+
+    def queue(self) -> list:
+        return []
+
+    orphans = queue
+
+
+@pytest.mark.parametrize("name", ["whole", "halves"])
+def test_the_trainings_with_labels_see_as_many_as_they_say(name: str, there: Path, digits) -> None:
+    from semidml.train import prepare
+
+    settings = wanted(name)
+    assert list(settings) == ([20, 50, 100, 200, 500, 1000] if name == "whole" else [20, 50, 100, 200, 500])
+    for count, config in settings.items():
+        assert len(prepare(config, digits)[1].rows) == count
+
+
+@pytest.mark.parametrize(
+    ("reached", "said"),
+    [
+        ((-0.2, -0.1, 0.1), r"About \*\*71 labels\*\*"),  # half way from 50 to 100 on a logarithmic scale
+        ((0.1, 0.2, 0.3), "20 labels are enough"),
+        ((-0.3, -0.2, -0.1), "Not yet with 100"),
+    ],
+)
+def test_finished_trainings_with_labels_say_what_labels_are_worth(there: Path, reached: tuple, said: str) -> None:
+    level = runs.get("whole").metrics()["recall_at_1"]
+    for (count, config), more in zip(wanted("whole").items(), reached, strict=False):
+        labelled(there, config, "done", level + more, f"with-{count}")
+    app = opened(run="whole")
+    assert re.search(said, words(app)) and len(app.get("plotly_chart")) == 4
+
+
+def test_a_training_that_has_failed_is_offered_again_and_a_finished_one_is_taken(there: Path) -> None:
+    """Two runs of the same setting, whichever was made first."""
+    settings = wanted("halves")
+    level = runs.get("halves").metrics()["recall_at_1"]
+    for order in (("failed", "done"), ("done", "failed")):
+        for count, config in list(settings.items())[:2]:
+            for state in order:
+                labelled(there, config, state, level + 0.1 if state == "done" else None, f"{state}-{count}")
+        app = opened(run="halves")
+        assert "20 labels are enough" in words(app)
+        for path in there.glob("*-*"):
+            shutil.rmtree(path)
+    for count, config in settings.items():
+        labelled(there, config, "failed", None, f"failed-{count}")
+    app = opened(run="halves")
+    assert "Train with 20, 50, 100, 200, 500 labels" in [button.label for button in app.button]
+
+
+def test_trainings_that_wait_are_counted_and_not_offered_again(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controls.jobs, "jobs", lambda: FakeJobs([]))
+    for count, config in wanted("halves").items():
+        labelled(there, config, "queued", None, f"with-{count}")
+    said = words(opened(run="halves"))
+    assert "5 of them still run or wait" in said or "of them still run" in said
