@@ -22,7 +22,8 @@ The authors' two files differ in the first sum of L_m: their training script lea
 it clusters come apart: NMI of k-means .62 to .67 instead of .80 to .84 (MNIST, one epoch, n=3 settings, seed 0, 6,000
 held-out images, November 2026).
 The paper's equations give their lambda to both entropies; here mu weighs H(Y) alone, and lambda is w_c. Batch
-normalisation before the clustering head is ours: from scratch half of all batches fell into one cluster without it.
+normalisation before the clustering head is ours: from scratch and with plain SGD half of all batches fell
+into one cluster without it.
 """
 
 from collections.abc import Collection
