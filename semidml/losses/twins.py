@@ -90,7 +90,7 @@ def center_softmax(
     -(1/n) [sum_i ln(exp(f_i . f_i' / T) / sum_u a_iu) + others_weight sum_i sum_{u != c_i} ln(1 - P_iu)]
 
     `own_in_sum`: whether the first sum has u = c_i too, as in the authors' loss file; their training script leaves it
-    out, and then the value has no lower bound. Eq. 3 as the authors' page on the paper prints it has ln P_iu in the
+    out. `others_weight` is their alpha. Eq. 3 as the authors' page on the paper prints it has ln P_iu in the
     second sum, which would pull rows to other clusters' centroids; both programs have 1 - P_iu. With fewer than two
     clusters in use there are no other centroids: 0 with a gradient path, where the authors' programs give NaN."""
     n = len(f)

@@ -30,8 +30,9 @@ def googlenet(shape: Shape, latent_dim: int, decoder: bool, outputs: int | None 
     """(encoder, decoder or None) for images (C, H, W), C 1 or 3: GoogLeNet without its auxiliary heads.
 
     Two differences from torchvision's: no dropout before the last layer, which would shake the distances that a metric
-    loss compares, and torch's own initial weights, because of the batch normalisation after each convolution."""
-    how = {"aux_logits": False, "init_weights": False, "transform_input": False, "dropout": 0.0}
+    loss compares, and torch's own initial weights, because of the batch normalisation after each convolution. The
+    ImageNet weights expect pixels scaled to [-1, 1], which `transform_input` makes of standardised ones."""
+    how = {"aux_logits": False, "init_weights": False, "dropout": 0.0, "transform_input": pretrained == "imagenet"}
     network = models.GoogLeNet(num_classes=outputs or latent_dim, **how)
     return _build(network, models.GoogLeNet_Weights.IMAGENET1K_V1.url, shape, latent_dim, decoder, pretrained)
 

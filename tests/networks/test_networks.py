@@ -120,8 +120,8 @@ def test_weights_in_the_cache_folder_are_loaded_but_for_the_last_layer(name, che
     from torchvision import models
 
     theirs = models.get_model(
-        name, num_classes=1000, **({"init_weights": False, "aux_logits": True} if name == "googlenet" else {})
-    )
+        name, num_classes=1000, **({"init_weights": False, "transform_input": True} if name == "googlenet" else {})
+    )  # as torchvision itself makes GoogLeNet where it is given its weights
     checkpoints.mkdir(parents=True)
     torch.save(theirs.state_dict(), checkpoints / OFFICIAL[name])
     encoder, _ = ENCODERS[name].resolve()((3, 64, 64), 5, False, pretrained="imagenet")

@@ -81,3 +81,9 @@ def test_the_next_setting_keeps_what_has_an_effect(old, model):
     assert all(getattr(new, name) == value for name, value in fitted.items())
     same = set(config.changed()) & new.used() - set(fitted) - {"model", "prior"}
     assert all(getattr(new, name) == getattr(config, name) for name in same)
+
+
+def test_a_run_without_labels_has_no_counterpart_with_a_prior():
+    found = fit(blobs(), 4, seed=0)
+    with pytest.raises(ValueError, match="no counterpart with a prior"):
+        after(RunConfig.of({"model": "cbswr", "latent_dim": 2}), found)
