@@ -28,6 +28,7 @@ FAMILIES: dict[str, Mapping[str, Entry]] = {
     "schedule": SCHEDULES,
     "variant": VARIANTS,
 }
+MOST_COMPARED = 2_048  # images in a step of SME: some matrices of (2 x 2,048)^2 numbers, 67 MB each
 FEW, MORE = "few", "more"  # which knobs a page shows at once, and which it folds
 
 
@@ -161,6 +162,11 @@ class RunConfig(BaseModel):
         if facts["clusters"] and not any(self.term_weights().values()):
             names = ", ".join(f"{name}_weight" for name in self.term_weights())
             raise ValueError(f"all weights are 0, so that nothing would be trained: raise one of {names}")
+        if facts["clusters"] and self.variant == "sme" and self.batch_size > MOST_COMPARED:
+            raise ValueError(
+                f"batch_size must be at most {MOST_COMPARED:,} for the variant sme, which compares every image of a "
+                f"step with every other, got {self.batch_size:,}"
+            )
         if facts["labels"] and not (facts["decoder"] or facts["prior"]) and not self.weights()[0]:
             weight = SCHEDULES[self.schedule].knobs[0]
             raise ValueError(

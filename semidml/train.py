@@ -57,7 +57,7 @@ class Training:
 
     def __init__(self, config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None):
         self.config, self.device = config, pick_device(config.device)
-        self.balances = config.entries()["schedule"].facts["balances"]
+        self.balances = "schedule" in config.used() and config.entries()["schedule"].facts["balances"]
         self.data, self.seen = prepare(config, data)
         if problem := config.too_few(len(self.data.train.labels)):
             raise ValueError(problem)
@@ -71,7 +71,8 @@ class Training:
         self.pairs = pairs_of(self.y) if len(self.y) else None
         images = self.data.train.images
         self.images = images if images.nbytes > MOST_ON_DEVICE else images.to(self.device)
-        self.method = seeded_model(config, self.data.shape, len(self.data.class_names)).to(self.device)
+        made = seeded_model(config, self.data.shape, len(self.data.class_names), overwritten=bool(state))
+        self.method = made.to(self.device)
         if self.method.prior is not None and self.method.prior.pseudo_inputs is not None:
             self.method.prior.start(self.images, torch.Generator().manual_seed(config.seed))
         self.has_clusters = MODELS[config.model].facts["clusters"]
@@ -285,16 +286,9 @@ class Training:
         return frame
 
     def _predictions(self, latents: np.ndarray) -> np.ndarray:
-        labels, classes = self.watched["labels"], len(self.data.class_names)
-        if not self.data.disjoint:
-            seen = np.flatnonzero(self.watched["seen"])
-            nearest, _ = evaluate.knn(latents[seen], latents, min(evaluate.NEIGHBOURS, len(seen)))
-            return evaluate.vote(labels[seen][nearest], classes)
-        found = np.empty(len(latents), np.int64)
-        for split in (TRAIN, TEST):
-            own = self.watched["split"] == split
-            found[own] = evaluate.vote(labels[own][evaluate.others(latents[own], evaluate.NEIGHBOURS)], classes)
-        return found
+        labels, seen, split = (self.watched[name] for name in ("labels", "seen", "split"))
+        classes = len(self.data.class_names)
+        return evaluate.predictions(latents, labels, seen, split, classes, disjoint=self.data.disjoint)
 
     @torch.no_grad()
     def clusters(self) -> dict[str, np.ndarray]:
@@ -491,22 +485,24 @@ def twins_of(config: RunConfig, data: Dataset) -> Twins | None:
 
 
 def optimizer_of(config: RunConfig, method: nn.Module, device: torch.device) -> torch.optim.Optimizer:
-    """Adam (Kingma and Ba 2015, arXiv 1412.6980), or stochastic gradient descent with momentum .9."""
-    fused = device.type != "mps"
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980), or stochastic gradient descent with momentum .9 (not fused: torch's
+    fused form fails where a parameter has its first gradient after the others, as a decoder has after a warm-up)."""
     if config.optimizer == "sgd":
-        return torch.optim.SGD(method.parameters(), lr=config.lr, momentum=0.9, fused=fused)
-    return torch.optim.Adam(method.parameters(), lr=config.lr, fused=fused)
+        return torch.optim.SGD(method.parameters(), lr=config.lr, momentum=0.9)
+    return torch.optim.Adam(method.parameters(), lr=config.lr, fused=device.type != "mps")
 
 
 def latent_scale(config: RunConfig) -> float:
     """The distance that the loss asks for in the latent space, which a collapse is measured by: the margin, where it is
     one of Euclidean distance; otherwise 1."""
-    loss = LOSSES[config.loss]
-    return config.margin if "margin" in loss.knobs and not loss.facts["normalised"] else 1.0
+    return config.margin if "margin" in config.used() and not LOSSES[config.loss].facts["normalised"] else 1.0
 
 
-def seeded_model(config: RunConfig, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """The untrained model; torch's global generator is left as it was."""
+def seeded_model(config: RunConfig, shape: tuple[int, int, int], classes: int, overwritten: bool = False) -> nn.Module:
+    """The untrained model; torch's global generator is left as it was. overwritten: whether all its weights are about
+    to be loaded, so that those of ImageNet need not be there."""
+    if overwritten:
+        config = config.model_copy(update={"pretrained": "no"})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return MODELS[config.model].resolve()(config, shape, classes)
@@ -518,7 +514,7 @@ def load_model(
     """The trained model on the CPU, in evaluation mode. Raises ValueError when the weights are not those of this
     config.
     """
-    model = seeded_model(config, shape, classes)
+    model = seeded_model(config, shape, classes, overwritten=True)
     try:
         model.load_state_dict(dict(weights))
     except RuntimeError as error:

@@ -207,6 +207,12 @@ def test_balanced_training_does_not_mind_how_pixels_are_summed(digits):
     assert apart("balanced") < 0.1 and apart("joint") > 0.5
 
 
+def test_descent_with_momentum_survives_a_warm_up(digits):
+    """The decoder has its first gradient after the warm-up, an epoch later than the encoder."""
+    ticks = epochs_of(fit(config(optimizer="sgd", lr=0.001, warmup_epochs=1, epochs=2), digits))
+    assert ticks[-1]["terms"].keys() == {"metric", "reconstruction"} and ticks[1]["terms"].keys() == {"metric"}
+
+
 def test_a_balanced_record_holds_mean_weights_as_numbers(digits):
     """The weight of L_U moves; that of L_S is 1 - alpha; while it warms up nothing is balanced."""
     ticks = epochs_of(fit(config(schedule="balanced", alpha=0.25, epochs=2, warmup_epochs=1), digits))

@@ -12,7 +12,7 @@ from semidml.config import RunConfig
 from semidml.data.augment import affine
 from semidml.data.dataset import Split
 from semidml.methods import VARIANTS
-from semidml.train import TEST, TRAIN, fit, load_model, prepare, twins_of
+from semidml.train import TEST, TRAIN, fit, latent_scale, load_model, prepare, twins_of
 
 CLUSTERS = 7
 
@@ -62,6 +62,34 @@ def test_a_resumed_run_gives_the_records_it_would_have_given(digits, optimizer, 
     assert equal(whole.weights(), resumed.weights())
     moments = {name.rpartition(".")[2] for name in stopped.state() if name.startswith("adam.")}
     assert moments == ({"momentum_buffer"} if optimizer == "sgd" else {"step", "exp_avg", "exp_avg_sq"})
+
+
+def test_knobs_without_effect_have_none(digits, trained):
+    """A schedule that balances losses, and the margin of a loss of labelled rows: cbswr has neither."""
+    others = config(schedule="balanced", margin=20)
+    assert epochs_of(fit(others, digits)) == trained["cbswr"][1]
+    assert latent_scale(others) == 1
+
+
+def test_a_trained_run_needs_no_weights_of_imagenet(digits, tmp_path, monkeypatch):
+    """They were read when it began; to resume or to look at it they may be gone."""
+    torch.manual_seed(0)
+    begun = fit(config(encoder="resnet18", epochs=1), digits)
+    state, weights = begun.state(), begun.weights()
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("urllib.request.urlopen", lambda *how, **more: pytest.fail("asked the network"))
+    later = config(encoder="resnet18", epochs=1, pretrained="imagenet")
+    assert equal(fit(later, digits, state).weights(), weights)
+    assert equal(dict(load_model(later, digits.shape, 10, weights).state_dict()), weights)
+
+
+def test_a_backbone_gives_the_features_that_it_pools(digits):
+    """G is the backbone without its last layer, F the one linear map from there to the sphere."""
+    method = fit(config(encoder="resnet18", epochs=1), digits).method.eval()
+    with torch.no_grad():
+        representations, f, _ = method.heads(torch.rand(2, 1, 8, 8))
+    assert representations.shape == (2, 512) and f.shape == (2, 8)
+    assert method.draw(representations).shape == (2, 1, 8, 8)
 
 
 def test_no_label_is_learned_from(digits, trained):

@@ -136,7 +136,7 @@ MODELS = table(
             "semidml.methods.cbswr:build",
             knobs=("variant", "twin_transform", "twin_strength", "twin_views"),
             defaults={
-                **{"prior": "none", "encoder": "conv-plain", "latent_dim": 128},
+                **{"prior": "none", "encoder": "conv-group", "latent_dim": 128},
                 **{"batch_size": 64, "lr_decay": "cosine"},
             },
             facts=SQUARE

@@ -38,7 +38,7 @@ from semidml.losses import twins
 from semidml.methods import VARIANTS, Batch
 
 CLUSTERING, METRIC, RECONSTRUCTION, TWINS = "clustering", "metric", "reconstruction", "twins"
-REPRESENTATION = 128  # numbers that G gives an image
+REPRESENTATION = 128  # numbers that G gives an image; a backbone gives the features that it pools
 
 
 class CBSwR(nn.Module):
@@ -60,11 +60,12 @@ class CBSwR(nn.Module):
         l2: float,
         as_authors: bool,
         spares_own: bool,
+        width: int = REPRESENTATION,
     ):
-        """by_centroids: whether L_m is the center-based softmax, not that of SME; spares_own: see `center_softmax`."""
+        """width: numbers that the encoder gives an image; by_centroids: whether L_m is the center-based softmax, not that of SME; spares_own: see `center_softmax`."""
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
-        self.embedding = nn.Linear(REPRESENTATION, dimensions)
+        self.embedding = nn.Linear(width, dimensions)
         self.clustering = nn.Sequential(nn.BatchNorm1d(dimensions), nn.Linear(dimensions, clusters))
         self.term_weights, self.by_centroids = term_weights, by_centroids
         self.as_authors, self.spares_own = as_authors, spares_own
@@ -144,7 +145,11 @@ class CBSwR(nn.Module):
 
 def build(config: RunConfig, shape: tuple[int, int, int], classes: int) -> CBSwR:
     """The model of a config, its weights drawn from torch's global generator."""
-    encoder, decoder = config.make("encoder", shape, REPRESENTATION, config.draws_clusters)
+    features = config.entries()["encoder"].facts.get("features")
+    width = features or REPRESENTATION
+    encoder, decoder = config.make("encoder", shape, width, config.draws_clusters)
+    if features:
+        encoder.network.fc = nn.Identity()
     return CBSwR(
         encoder,
         decoder,
@@ -157,4 +162,5 @@ def build(config: RunConfig, shape: tuple[int, int, int], classes: int) -> CBSwR
         config.l2,
         config.formulas == "authors",
         config.own_centroid == "spared",
+        width,
     )

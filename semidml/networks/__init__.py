@@ -3,7 +3,7 @@
 `target` is `build(shape, latent_dim, decoder, outputs) -> (encoder, decoder or None)` for images of shape (C, H, W),
 with the entry's knobs as further arguments by name:
 the encoder maps (B, C, H, W) in [0, 1] to (B, outputs), the decoder (B, D) to pixel logits (B, C, H, W). A Gaussian
-encoder has 2 D outputs, a mean and a log-variance.
+encoder has 2 D outputs, a mean and a log-variance. `facts`: how many features a backbone pools before its last layer.
 """
 
 from semidml.registry import Entry, table
@@ -25,11 +25,11 @@ ENCODERS = table(
             "semidml.networks.conv:build",
         ),
         Entry(
-            "conv-plain",
-            "convolutional, not normalised",
-            "two convolutions with pooling, then 128 units, no batch normalisation: for training on transformed images",
-            "LeCun et al. 1998, doi 10.1109/5.726791",
-            "semidml.networks.conv:build_plain",
+            "conv-group",
+            "convolutional, group normalisation",
+            "as conv, each image normalised by itself: for training on transformed images",
+            "Wu and He 2018, arXiv 1803.08494",
+            "semidml.networks.conv:build_group",
         ),
         Entry(
             "googlenet",
@@ -38,6 +38,7 @@ ENCODERS = table(
             "Szegedy et al. 2015, arXiv 1409.4842",
             "semidml.networks.backbones:googlenet",
             knobs=("pretrained",),
+            facts={"features": 1024},
         ),
         Entry(
             "resnet18",
@@ -46,6 +47,7 @@ ENCODERS = table(
             "He et al. 2016, arXiv 1512.03385",
             "semidml.networks.backbones:resnet18",
             knobs=("pretrained",),
+            facts={"features": 512},
         ),
         Entry(
             "resnet50",
@@ -54,6 +56,7 @@ ENCODERS = table(
             "He et al. 2016, arXiv 1512.03385",
             "semidml.networks.backbones:resnet50",
             knobs=("pretrained",),
+            facts={"features": 2048},
         ),
     ]
 )
