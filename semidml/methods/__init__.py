@@ -12,6 +12,13 @@ A method is an `nn.Module` with
     embed(x)                 (B, C, H, W) in [0, 1] -> (B, D)
     decode(z)                (B, D) -> (B, C, H, W), if it generates
     prior                    a module of `semidml.priors`, or None
+
+and, where its facts or the schedule ask for it,
+
+    balanced(terms, w_S, w_U, ramp)  the weights of a schedule that balances
+    heads(x)                 (B, C, H, W) -> representations (B, R), embeddings (B, D), cluster logits (B, K)
+    draw(representations)    (B, R) -> (B, C, H, W)
+    lonely_steps             (): steps so far whose images all lay in one cluster
 """
 
 from __future__ import annotations
@@ -137,7 +144,7 @@ MODELS = table(
             knobs=("variant", "twin_transform", "twin_strength", "twin_views"),
             defaults={
                 **{"prior": "none", "encoder": "conv-group", "latent_dim": 128},
-                **{"batch_size": 64, "lr_decay": "cosine"},
+                **{"batch_size": 64, "lr_decay": "cosine", "temperature": 0.2},
             },
             facts=SQUARE
             | {"labels": False, "clusters": True, "images": 60_000, "claim": "no label: clusters teach the metric"},
