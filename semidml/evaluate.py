@@ -427,6 +427,28 @@ def knn_classify(
     return vote(labels[knn(gallery, queries, k, device)[0]], classes)
 
 
+def predictions(
+    latents: np.ndarray,
+    labels: np.ndarray,
+    seen: np.ndarray,
+    split: np.ndarray,
+    classes: int,
+    *,
+    disjoint: bool,
+) -> np.ndarray:
+    """What is said of each row's class: (N, D), labels (N,), seen bool (N,), split (N,) -> (N,) int64.
+
+    By the 5 nearest rows with a seen label, itself among them. Where the classes of the splits are disjoint these are
+    wrong for every test row, so there the 5 nearest other rows of the same split vote."""
+    if not disjoint:
+        return knn_classify(latents[seen], labels[seen], latents, classes)
+    found = np.empty(len(latents), np.int64)
+    for part in np.unique(split):
+        own = split == part
+        found[own] = vote(labels[own][others(latents[own], NEIGHBOURS)], classes)
+    return found
+
+
 def forest_classify(
     gallery: np.ndarray,
     labels: np.ndarray,
