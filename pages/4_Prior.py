@@ -10,6 +10,7 @@ import streamlit as st
 
 from semidml import explore, plots, presets, runs, scatter, ui
 from semidml.config import RunConfig, knobs
+from semidml.methods import MODELS
 from semidml.priors import given
 from semidml.priors.words import MOST_COUNTED
 
@@ -169,10 +170,11 @@ def table() -> bool:
 
 def from_a_run() -> None:
     """A mixture fitted to a finished run's latents."""
-    flat = [run for run in runs.list_runs() if run.status().state == "done" and run.config().latent_dim == 2]
+    done = [(run, run.config()) for run in runs.list_runs() if run.status().state == "done"]
+    flat = [run for run, its in done if its.latent_dim == 2 and MODELS[its.model].facts["labels"]]
     with st.expander("From a run", icon=":material/scatter_plot:"):
         if not flat:
-            st.caption("No finished run has two dimensions: train one, and its latents can make a prior.")
+            st.caption("No finished run with labels has two dimensions: train one, and its latents can make a prior.")
             return
         st.caption("Fits a mixture to the latents of a finished run; no label is used.")
         best = max(flat, key=lambda run: (run.metrics() or {}).get("knn_accuracy") or 0)  # its map says most

@@ -109,4 +109,5 @@ SHIPPED: Mapping[str, Mapping[str, Any]] = {  # the folder in checkpoints/: its 
     "digits-metric-vae-averaged": IN_PLANE | {"model": "metric-vae", "reconstruction": "mean"} | PAPERS_TURNS,
     "digits-metric-vae": IN_PLANE | {"model": "metric-vae", "alpha": 0.02},
     "digits-dml-ae-10-d": {"data": "digits", "model": "dml-ae", "latent_dim": 10, "epochs": 5, "batch_size": 16},
+    "digits-best-clusters": {**CLUSTERS[1].on("digits"), "latent_dim": 16},
 }
