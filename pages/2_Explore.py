@@ -244,9 +244,10 @@ def confusion(run: runs.Run, found: Points, names: list[str]) -> None:
     state, shown = (tuple(names), counts.tobytes(), ui.dark()), explore.in_charts(names)
     ui.chart("confusion", state, lambda: plots.confusion_figure(counts, shown, ui.dark()))
     right = ui.percent(evaluate.accuracy(labels, predictions))
+    voters = "other test rows drawn: no test class was trained on" if found.disjoint else "seen labels drawn"
     st.caption(
         f"After epoch {found.epoch}: {right} of the {len(labels):,} test rows drawn are right, "
-        "by the 5 nearest of the seen labels drawn."
+        f"by the 5 nearest of the {voters}."
     )
 
 

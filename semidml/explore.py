@@ -2,7 +2,7 @@
 
     data = explore.splits_of(run, store.load(run.config().data))
     explore.pictures(data, rows, [17])                    uint8 (1, C, H, W), the image behind a point
-    explore.nearest(latents, rows, 17, seen=True)         its neighbours among the seen labels
+    explore.nearest(latents, rows["seen"], 17)            its neighbours among the seen labels
     explore.make_plane(run, 5, "umap", latents)           (n, 2), computed once and cached with the run
     explore.start(("umap", run.id, 5), work)              work in a background thread that a page looks at
 
@@ -76,7 +76,7 @@ class Points(NamedTuple):
 
     epoch: int
     latents: np.ndarray  # float32 (n, D)
-    predictions: np.ndarray  # int16 (n,), by the 5 nearest rows with a seen label
+    predictions: np.ndarray  # int16 (n,), see `evaluate.predictions`
     rows: dict[str, np.ndarray]  # split, row, labels, seen: (n,) each
     components: tuple[np.ndarray, ...] | None = None  # of the prior: means (K, D), log_vars (K, D), weights (K,)
     pictures: np.ndarray | None = None  # uint8 (k, C, H, W) of the first k <= K components
@@ -86,6 +86,12 @@ class Points(NamedTuple):
     def wrong(self) -> np.ndarray:
         """Whether the prediction is not the label: bool (n,)."""
         return self.predictions != self.rows["labels"]
+
+    @property
+    def disjoint(self) -> bool:
+        """Whether no class has both training and test rows, so that rows of the same split vote on a prediction."""
+        train, test = (self.rows["labels"][self.rows["split"] == split] for split in (TRAIN, TEST))
+        return not np.isin(test, train).any()
 
 
 def points(run: "Run", epoch: int) -> Points:
@@ -234,10 +240,10 @@ class Near(NamedTuple):
     distances: np.ndarray  # float64 (k,), Euclidean, in units of the latent space
 
 
-def nearest(latents: np.ndarray, rows: Rows, position: int, seen: bool, k: int = NEIGHBOURS) -> Near:
-    """The k drawn points nearest to one of them in all D dimensions, itself excepted: among those whose label is seen,
-    or among all others (hidden training rows and test rows)."""
-    others = np.flatnonzero(rows["seen"] == seen)
+def nearest(latents: np.ndarray, among: np.ndarray, position: int, k: int = NEIGHBOURS) -> Near:
+    """The k drawn points nearest to one of them in all D dimensions, itself excepted, among those that are marked, bool
+    (n,): as those whose label is seen, or those of a split."""
+    others = np.flatnonzero(among)
     others = others[others != position]
     distances = np.linalg.norm(
         latents[others].astype(np.float64) - latents[position].astype(np.float64), axis=1
@@ -626,7 +632,7 @@ def all_scores(run: "Run", data: "Dataset", progress: Progress) -> dict[str, Any
 
 def everything(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
     """Every training and test row through the final weights: split uint8 (n,) (0 train, 1 test), row int32, labels
-    int16, seen bool, predictions int16 (by the 5 nearest rows with a seen label) and latents float32 (n, D).
+    int16, seen bool, predictions int16 (`evaluate.predictions`) and latents float32 (n, D).
 
     data: as loaded."""
     from semidml import evaluate
@@ -639,11 +645,11 @@ def everything(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
     latents, n_train = np.concatenate(parts), len(parts[0])
     labels = np.concatenate([part.labels.numpy() for part in (splits.train, splits.test)])
     rows = drawn.rows.numpy()
-    predicted = evaluate.knn_classify(latents[rows], labels[rows], latents, len(splits.class_names))
-    seen = np.zeros(len(latents), dtype=bool)
+    seen, split = np.zeros(len(latents), dtype=bool), (np.arange(len(latents)) >= n_train).astype(np.uint8)
     seen[rows] = True
+    predicted = evaluate.predictions(latents, labels, seen, split, len(splits.class_names), disjoint=splits.disjoint)
     return {
-        "split": (np.arange(len(latents)) >= n_train).astype(np.uint8),
+        "split": split,
         "row": np.concatenate([np.arange(len(part)) for part in parts]).astype(np.int32),
         "labels": labels.astype(np.int16),
         "seen": seen,

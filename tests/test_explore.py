@@ -79,13 +79,13 @@ def test_another_data_set_of_the_same_name_is_refused(plane_run, digits):
 
 
 def test_nearest_is_the_nearest_of_a_line():
-    rows = {"seen": np.array([True, False, True, False, True])}
+    seen = np.array([True, False, True, False, True])
     latents = np.array([[0.0], [1], [3], [7], [100]], dtype=np.float32)
-    near = explore.nearest(latents, rows, 2, seen=True, k=2)
+    near = explore.nearest(latents, seen, 2, k=2)
     assert near.positions.tolist() == [0, 4] and near.distances.tolist() == [3, 97]
-    near = explore.nearest(latents, rows, 1, seen=False)
+    near = explore.nearest(latents, ~seen, 1)
     assert near.positions.tolist() == [3] and near.distances.tolist() == [6], "not itself, and no more than there are"
-    assert explore.nearest(latents, {"seen": np.ones(5, bool)}, 0, seen=False).positions.tolist() == []
+    assert explore.nearest(latents, np.zeros(5, bool), 0).positions.tolist() == []
 
 
 def test_grouped_takes_turns_between_classes():
@@ -178,6 +178,16 @@ def test_everything_agrees_with_the_scores_and_survives_a_file(deep_run, digits)
     lines = list(csv.reader(io.StringIO(explore.as_csv(found, digits.class_names).decode())))
     assert lines[0] == ["split", "row", "label", "seen", "prediction", "z1", "z2", "z3", "z4"] and len(lines) == 1798
     assert lines[-1][:2] == ["test", "499"] and float(lines[-1][8]) == pytest.approx(found["latents"][-1, 3], rel=1e-4)
+
+
+def test_where_no_test_class_was_trained_on_everything_predicts_as_the_map_does(folder, digits):
+    run = trained(folder / "halves", model="dml", epochs=1, split="classes", pl=100)
+    found, last = explore.everything(run, digits), explore.points(run, 1)
+    assert len(last.latents) == len(found["latents"]) == 1797 and last.disjoint, "all rows are drawn"
+    assert (found["predictions"] == last.predictions).mean() > 0.995  # ties aside
+    test = found["split"] == explore.TEST
+    assert (found["predictions"] == found["labels"])[test].mean() > 0.5
+    assert set(found["predictions"][test]) == {5, 6, 7, 8, 9}
 
 
 def test_a_class_name_is_no_formula():

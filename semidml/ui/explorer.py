@@ -611,10 +611,21 @@ def a_point(run: runs.Run, found: Points, names: list[str], position: int) -> No
         f"{WORDS[SPLITS[rows['split'][position]]]} row {rows['row'][position]:,}, {seen}.  \n"
         f"Class {ui.plain(label)} · prediction {ui.plain(prediction)} {mark}"
     )
-    for title, of_seen in (("Nearest seen labels", True), ("Nearest other rows", False)):
-        near = explore.nearest(found.latents, rows, position, of_seen)
+    kinds = {
+        "Nearest seen labels": (rows["seen"], "These vote on the prediction"),
+        "Nearest other rows": (~rows["seen"], "Hidden training rows and test rows"),
+    }
+    if found.disjoint:
+        train = rows["split"] == TRAIN
+        votes, others = "These vote on the prediction: no test class was trained on", "Rows of other classes"
+        kinds = {
+            "Nearest training rows": (train, votes if train[position] else others),
+            "Nearest test rows": (~train, others if train[position] else votes),
+        }
+        kinds = kinds if train[position] else dict(reversed(kinds.items()))
+    for title, (among, which) in kinds.items():
+        near = explore.nearest(found.latents, among, position)
         with st.container(gap="small"):
-            which = "These vote on the prediction" if of_seen else "Hidden training rows and test rows"
             about = "class and distance in the latent space, in all its dimensions, among the points drawn"
             st.markdown(f"**{title}**", help=f"{which}: {about}.")
             neighbours(run, found, names, near, bool(missing))
