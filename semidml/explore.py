@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from semidml import bias, transfer
-from semidml.config import RunConfig
+from semidml.config import RunConfig, knobs
 from semidml.record import COMPONENTS
 from semidml.registry import Entry, choose, table
 
@@ -529,7 +529,7 @@ def with_labels(config: RunConfig, rows: int, counts: Sequence[int] = LABEL_COUN
     of labels seen, of `rows` training images."""
     same = {name: getattr(config, name) for name in ("data", "split", "evaluate_on", "epochs", "seed", "device")}
     own = {"model": "dml", "encoder": "conv", "latent_dim": 16, "augment": "on", "label_sampling": "balanced"}
-    steps = {"batch_size": config.batch_size * 2}  # about as many images a step as with twins
+    steps = {"batch_size": min(2 * config.batch_size, int(knobs()["batch_size"].high))}  # as many images as with twins
     return {count: RunConfig.of(same | own | steps | {"pl": 100 * count / rows}) for count in counts if count <= rows}
 
 

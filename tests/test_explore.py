@@ -411,3 +411,9 @@ def test_labels_are_compared_on_the_same_data_split_epochs_and_seed():
     for count, config in made.items():
         assert config.pl == pytest.approx(100 * count / 300) and (config.model, config.augment) == ("dml", "on")
         assert {name: getattr(config, name) for name in given} == given
+
+
+def test_a_run_of_large_steps_is_compared_with_the_largest_there_are():
+    settings = explore.with_labels(RunConfig(model="cbswr", batch_size=5_000), 1297)
+    assert {config.batch_size for config in settings.values()} == {8192}
+    assert {c.batch_size for c in explore.with_labels(RunConfig(model="cbswr", batch_size=64), 1297).values()} == {128}
