@@ -12,12 +12,13 @@ A point is named by its position among the rows that a run's frames hold (`Train
 import csv
 import io
 import json
+import math
 import threading
 import time
 import zipfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -39,6 +40,8 @@ SPLITS = ("train", "test")
 ROW_KEYS = ("split", "row", "labels", "seen")
 NEIGHBOURS = 5  # as many as vote on a prediction
 AT_ONCE = 1024  # images encoded or decoded together
+PIXELS_AT_ONCE = 1 << 24  # numbers of the images that are taken from a data set together
+SMALL_SIDE = 32  # pixels a side, of images that are drawn small or only compared
 MOST_LATTICE = 700  # images of decoded places on a map
 MOST_PICTURED = 64  # components that have a picture on a map
 LABEL_COUNTS = (20, 50, 100, 200, 500, 1_000, 2_000, 5_000)  # with which plain deep metric learning is compared
@@ -223,14 +226,37 @@ def pictures(data: "Dataset", rows: Rows, positions: Sequence[int] | np.ndarray)
     return found
 
 
+def in_parts(data: "Dataset", rows: Rows, positions: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
+    """The images of `pictures`, some at a time and in order: thousands of large ones are gigabytes."""
+    at = max(1, PIXELS_AT_ONCE // math.prod(data.shape))
+    for start in range(0, len(positions), at):
+        yield pictures(data, rows, positions[start : start + at])
+
+
+def small_pictures(data: "Dataset", rows: Rows, most: int = SMALL_SIDE) -> np.ndarray:
+    """The images of all points, `reduced`: uint8 (n, C, h, w)."""
+    return np.concatenate([reduced(part, most) for part in in_parts(data, rows, np.arange(len(rows["row"])))])
+
+
+def mean_picture(data: "Dataset", rows: Rows, positions: Sequence[int] | np.ndarray) -> np.ndarray:
+    """The mean image of the points at `positions`: uint8 (C, H, W)."""
+    total = sum(part.sum(axis=0, dtype=np.int64) for part in in_parts(data, rows, positions))
+    return (total / len(positions)).round().astype(np.uint8)
+
+
 def reduced(images: np.ndarray, most: int = 64) -> np.ndarray:
     """Images of at most `most` pixels a side, means over square blocks: uint8 (m, C, H, W) -> uint8 (m, C, h, w)."""
-    times = -(-max(images.shape[2:]) // most)
-    if times <= 1:
+    times = times_smaller(*images.shape[2:], most)
+    if times == 1:
         return images
     height, width = (side // times for side in images.shape[2:])
     blocks = images[:, :, : height * times, : width * times].reshape(*images.shape[:2], height, times, width, times)
     return blocks.mean(axis=(3, 5)).round().astype(np.uint8)
+
+
+def times_smaller(height: int, width: int, most: int = 64) -> int:
+    """How many times smaller a side is after `reduced`; 1 of images that are small already."""
+    return -(-max(height, width) // most)
 
 
 class Near(NamedTuple):
@@ -411,8 +437,9 @@ def reconstructions(model: "Latent", data: "Dataset", rows: Rows) -> Reconstruct
     """Every drawn test point, encoded and decoded, the best first. data: the run's splits."""
     positions = np.flatnonzero(rows["split"] == TEST)
     originals = pictures(data, rows, positions)
-    decoded = reconstruct(model, originals)
-    errors = squared_errors(originals, decoded)  # (m,)
+    parts = [(part, reconstruct(model, part)) for part in in_parts(data, rows, positions)]
+    decoded = np.concatenate([drawn for _, drawn in parts])
+    errors = np.concatenate([squared_errors(*part) for part in parts])  # (m,)
     order = np.argsort(errors, kind="stable")
     return Reconstructed(positions[order], errors[order], originals[order], decoded[order])
 
@@ -420,9 +447,9 @@ def reconstructions(model: "Latent", data: "Dataset", rows: Rows) -> Reconstruct
 def errors_of_points(run: "Run", data: "Dataset") -> np.ndarray:
     """Squared error of each drawn point's reconstruction by the newest weights: float64 (n,). data: the run's splits.
     Raises ValueError where there are no weights."""
-    rows = run.rows()
-    images = pictures(data, rows, np.arange(len(rows["row"])))
-    return squared_errors(images, reconstruct(run.model(), images))
+    rows, model = run.rows(), run.model()
+    parts = in_parts(data, rows, np.arange(len(rows["row"])))
+    return np.concatenate([squared_errors(part, reconstruct(model, part)) for part in parts])
 
 
 def lattice(model: "Latent", latents: np.ndarray, side: int = 16) -> np.ndarray:

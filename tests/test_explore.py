@@ -66,6 +66,53 @@ def test_pictures_of_a_run_that_chose_on_validation_come_from_its_own_split(fold
     assert len(data.test.labels) == 129, "a tenth of the training rows, not the official test split"
 
 
+def enlarged(data, times):
+    """Images of `times` as many pixels a side."""
+    from dataclasses import replace
+
+    from semidml.data.dataset import Split
+
+    parts = [
+        Split(part.images.repeat_interleave(times, 2).repeat_interleave(times, 3), part.labels)
+        for part in (data.train, data.test)
+    ]
+    return replace(data, train=parts[0], test=parts[1])
+
+
+def test_many_large_images_are_taken_some_at_a_time(plane_run, digits, monkeypatch):
+    rows, large, taken, pictures = plane_run.rows(), enlarged(digits, 9), [], explore.pictures
+
+    def noted(data, rows, positions):
+        taken.append(len(positions))
+        return pictures(data, rows, positions)
+
+    monkeypatch.setattr(explore, "PIXELS_AT_ONCE", 100 * 72 * 72 + 1)
+    monkeypatch.setattr(explore, "pictures", noted)
+    found = explore.small_pictures(large, rows)
+    assert max(taken) == 100 and sum(taken) == len(rows["row"]) and found.shape[2:] == (24, 24)
+    everything = pictures(digits, rows, np.arange(len(rows["row"])))
+    assert (found == everything.repeat(3, axis=2).repeat(3, axis=3)).all()
+    positions = list(range(5, 555, 2))
+    mean = everything[positions].astype(float).mean(axis=0).round().astype(np.uint8)
+    assert (explore.mean_picture(digits, rows, positions) == mean).all()
+
+
+def test_large_images_are_decoded_some_at_a_time(plane_run, digits, monkeypatch):
+    rows, taken, reconstruct = plane_run.rows(), [], explore.reconstruct
+    whole = explore.reconstructions(plane_run.model(), digits, rows)
+
+    def noted(model, images):
+        taken.append(len(images))
+        return reconstruct(model, images)
+
+    monkeypatch.setattr(explore, "PIXELS_AT_ONCE", 100 * 64)
+    monkeypatch.setattr(explore, "reconstruct", noted)
+    found = explore.reconstructions(plane_run.model(), digits, rows)
+    assert max(taken) == 100 and found.errors == pytest.approx(whole.errors, abs=1e-6)
+    explore.errors_of_points(plane_run, digits)
+    assert max(taken) == 100 and sum(taken) == 500 + len(rows["row"])
+
+
 def test_another_data_set_of_the_same_name_is_refused(plane_run, digits):
     from dataclasses import replace
 

@@ -712,7 +712,8 @@ def originals(run_id: str) -> Any:
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def floors(run_id: str) -> dict[str, float]:
-    """What needs no training, on the rows that a run's map draws: chance, kNN on raw pixels. See `evaluate.floors`."""
+    """What needs no training, on the rows that a run's map draws: chance, kNN on raw pixels, those of large images
+    reduced (`explore.small_pictures`). See `evaluate.floors`; `floors_or_why` says what it raises."""
     import numpy as np
 
     from semidml import evaluate, explore, runs
@@ -720,7 +721,7 @@ def floors(run_id: str) -> dict[str, float]:
     run = runs.get(run_id)
     its_rows, data = rows(run_id), explore.splits_of(run, dataset(run.config().data))
     train, test = np.flatnonzero(its_rows["split"] == 0), np.flatnonzero(its_rows["split"] == 1)
-    images, labels = explore.pictures(data, its_rows, np.arange(len(its_rows["row"]))), its_rows["labels"]
+    images, labels = explore.small_pictures(data, its_rows), its_rows["labels"]
     seen = np.flatnonzero(its_rows["seen"][train])
     return evaluate.floors(images[train], labels[train], seen, images[test], labels[test], len(data.class_names))
 

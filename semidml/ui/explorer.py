@@ -106,8 +106,7 @@ def packed_images(run_id: str, stamp: tuple) -> bytes:
     """The images of a run's drawn points, for the mouse."""
     run = runs.get(run_id)
     rows = run.rows()
-    images = explore.pictures(images_of(run), rows, np.arange(len(rows["row"])))
-    return scatter.pack_images(run_id, explore.reduced(images, 32))
+    return scatter.pack_images(run_id, explore.small_pictures(images_of(run), rows))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -736,8 +735,7 @@ def a_region(run: runs.Run, found: Points, names: list[str], region: list[int]) 
     if missing:
         st.info(missing, icon=":material/hide_image:")
     else:
-        images = explore.pictures(images_of(run), found.rows, region)
-        ui.pictures([images.mean(axis=0).round().astype(np.uint8)], ["mean image"], ui.PICTURE)
+        ui.pictures([explore.mean_picture(images_of(run), found.rows, region)], ["mean image"], ui.PICTURE)
     middle = found.latents[region].mean(axis=0)
     with st.container(gap="small"):
         st.markdown("**Nearest to its middle**", help="Class and distance, among all training rows drawn.")
