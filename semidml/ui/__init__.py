@@ -529,11 +529,16 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
+def is_share(name: str) -> bool:
+    """Whether a score is a share of rows, which is read in percent."""
+    return "accuracy" in name or "recall_at" in name or name in ("chance", "seen_class_ceiling")
+
+
 def score_words(name: str, value: float | None) -> str:
-    """A score as it is read: accuracies in percent, others to two digits; a dash where there is none."""
+    """A score as it is read: shares in percent, others to two digits; a dash where there is none."""
     if value is None:
         return "–"
-    if "accuracy" in name or "recall_at" in name or name in ("chance", "seen_class_ceiling"):
+    if is_share(name):
         return percent(value)
     if name in COUNTS:
         return f"{value:.0f}"
@@ -576,9 +581,9 @@ def difference_words(name: str, before: float | None, after: float | None) -> st
         return "–"
     if name in COUNTS:
         return f"{after - before:+.0f}"
-    share = "accuracy" in name
-    difference = round((after - before) * (100 if share else 1), 1 if share else 3)
-    return f"{difference:+.1f} points" if share else f"{difference:+.3f}"
+    if is_share(name):
+        return f"{round(100 * (after - before), 1):+.1f} points"
+    return f"{round(after - before, 3):+.3f}"
 
 
 def state_words(run: "Run", status: "Status") -> str:
