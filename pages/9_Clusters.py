@@ -14,17 +14,25 @@ st.markdown(
     "classes does it find?"
 )
 with st.expander("The maths", icon=":material/function:"):
-    st.latex(r"\mathcal L = w_m \mathcal L_m + w_c \left[ H(Y|X) - \mu H(Y) + R \right] + w_r \mathcal L_{rec}")
     st.latex(
-        r"\mathcal L_m = -\frac 1 n \sum_i \left[ \ln \frac{e^{f_i \cdot f_{i'} / T}}{\sum_u e^{f_i \cdot g_u / T}}"
+        r"\mathcal L = w_m \mathcal L_m + w_c \left[ H(Y|X) - \mu H(Y) + R \right] + w_r \mathcal L_{rec}"
+        r" + w_t \mathcal L_{twins}"
+    )
+    st.latex(
+        r"\mathcal L_m = -\frac 1 n \sum_i \left[ \ln \frac{e^{f_i \cdot f_{i'} / T}}"
+        r"{\sum_{u \ne c_i} e^{f_i \cdot g_u / T}}"
         r" + \sum_{u \ne c_i} \ln (1 - P_{iu}) \right], \quad"
         r" P_{iu} = \frac{e^{f_i \cdot g_u / T}}{\sum_v e^{f_i \cdot g_v / T}}"
     )
     st.markdown(
         "$f_i$: embedding of image $i$, of length 1; $i'$: its twin; $g_u$: embedding of the centroid of cluster $u$; "
         "$c_i$: the image's cluster; $T$: temperature. $H(Y)$: entropy of all images' clusters together, $H(Y|X)$ that "
-        "of one image's. $\\mathcal L_{rec}$: squared error of each image drawn from its cluster's centroid. Not in "
-        "the paper: the knob *twins weight*, which asks an image and its twin for the same cluster.  \n"
+        "of one image's; $R$: squares of the clustering head's weights. $\\mathcal L_{rec}$: squared error of each "
+        "image drawn from its cluster's centroid. $\\mathcal L_{twins}$: cross-entropy of the clusters of an image and "
+        "of its twin, which asks for the same one; not in the paper, and off unless its knob *twins weight*, $w_t$, is "
+        "raised.  \n"
+        "The knob *own centroid*: *spared*, the default, leaves $c_i$ out of the sum under $f_i$ and its twin, as "
+        "above; *counted* takes it in, which pushes an image from its own cluster too.  \n"
         "[Nguyen et al., BMVC 2020](https://arxiv.org/abs/2009.04091) · "
         "[Ye et al. 2019](https://arxiv.org/abs/1904.03436) · "
         "[Gomes et al. 2010](https://papers.nips.cc/paper/2010/hash/42998cf32d552343bc8e460416382dca-Abstract.html)"
