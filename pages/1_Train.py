@@ -12,7 +12,6 @@ from semidml.schedules import SCHEDULES
 from semidml.ui import controls
 
 SECONDS_LIVE = 1.0
-MOST_RECORDS = 200  # of a curve
 PERCENTAGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 ALPHAS = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 GAMMAS = (0, 0.1, 0.3, 1, 3, 10, 20, 50, 100, 200, 500, 1000, 10_000)
@@ -130,7 +129,7 @@ def picture(run_id: str, was_active: bool) -> None:
     score_place, map_place = st.empty(), st.container()
     if not ui.is_warm():  # the floors need torch, which a cold app is still loading: the map does not wait for it
         with score_place.container():
-            score_row({}, {}, {})
+            ui.score_row(HEADLINES, {}, {}, {}, always=ALWAYS | EXPECTED)
     frame = newest if status.active else controls.replay(run, newest)
     with map_place:
         ui.run_map(run, frame, rows, newest, "map")
@@ -146,13 +145,15 @@ def picture(run_id: str, was_active: bool) -> None:
 
 def scores(run: runs.Run) -> None:
     """Scores now and before training, above the floors that need no training."""
-    scored = [record.scores for record in run.history() if record.scores]
-    final = run.metrics()
-    before, now = scored[0] if scored else {}, final or (scored[-1] if scored else {})
-    floors = ui.floors(run.id) if ui.is_here(run.config().data) else {}
-    score_row(before, now, (final or {}).get("failed", {}))
-    words = [f"Scores of {'all test images' if final else 'the drawn test points'}"]
-    words += [f"raw pixels {ui.percent(floors[name])} ({of})" for name, of in PIXELS.items() if name in floors]
+    before, now, failed = ui.scores_of(run)
+    floors, why = ui.floors_or_why(run) if ui.is_here(run.config().data) else ({}, "")
+    names = headlines(before, now)
+    ui.score_row(names, before, now, failed, always=ALWAYS if now or before else ALWAYS | EXPECTED)
+    words = [f"Scores of {'all test images' if run.metrics() else 'the drawn test points'}"]
+    there = {f"pixel_{name}" for name in names} & set(floors)
+    words += [
+        f"{ui.pixels_words(run)} {ui.percent(floors[name])} ({of})" for name, of in PIXELS.items() if name in there
+    ]
     words += [f"chance {ui.percent(floors['chance'])}"] if "chance" in floors else []
     words += [f"spread {now['spread']:.2g}"] if now.get("spread") is not None else []
     words += [f"effective rank {now['effective_rank']:.1f}"] if now.get("effective_rank") is not None else []
@@ -162,27 +163,12 @@ def scores(run: runs.Run) -> None:
         kinds = {"component_ami_rotated": "latents turned", "component_ami_random": "components anywhere"}
         told = [f"{kind} {now[name]:.2f}" for name, kind in kinds.items() if now.get(name) is not None]
         words += [f"component AMI without their places: {', '.join(told)}"] if told else []
-    st.caption(" · ".join(words))
+    st.caption(" · ".join([*words, *([why] if why else [])]))
 
 
-def score_row(before: dict, now: dict, failed: dict) -> None:
-    """The headline scores side by side, and what they were before training; dashes for those that are not known."""
-    with st.container(horizontal=True):
-        for name in HEADLINES:
-            if name not in ALWAYS and name not in now | before and (now or before or name not in EXPECTED):
-                continue
-            title, protocol = evaluate.SCORE_TITLES[name]
-            protocol += f" Not computed: {failed[name]}." if name in failed else ""
-            was = f"before {ui.score_words(name, before.get(name))}"
-            st.metric(
-                title,
-                ui.score_words(name, now.get(name)),
-                was,
-                delta_color="off",
-                delta_arrow="off",
-                help=protocol,
-                width=150,
-            )
+def headlines(before: dict, now: dict) -> list[str]:
+    """The scores of the row: recall where it is known while the run goes on, or where it stands for the kNN scores."""
+    return [name for name in HEADLINES if name != "recall_at_1" or name in before or "knn_accuracy" not in now]
 
 
 def prior_pictures(frame: dict) -> None:
@@ -202,9 +188,8 @@ def curves(run: runs.Run) -> None:
     history = run.history()
     if len(history) < 3:
         return
-    floors = ui.floors(run.id) if ui.is_here(run.config().data) else None
-    every = -(-len(history) // MOST_RECORDS)
-    drawn = [*history[:-1:every], history[-1]]
+    floors, _ = ui.floors_or_why(run) if ui.is_here(run.config().data) else ({}, "")
+    drawn = ui.thinned(history)
     state, dark = (run.id, len(history), ui.dark()), ui.dark()
     loss, score = st.columns(2)
     with loss:

@@ -219,18 +219,17 @@ def curves(run: runs.Run, found: Points, names: list[str]) -> None:
         st.info("Curves need two finished epochs.", icon=":material/show_chart:")
         return
     loss, score = st.columns(2)
-    low, state = floors(run), ("explore", run.id, explore.stamp(run, "history.jsonl"), ui.dark())
+    low, why = ({}, "") if missing_images(run) else ui.floors_or_why(run)
+    state = ("explore", run.id, explore.stamp(run, "history.jsonl"), ui.dark())
     with loss:
         ui.chart("loss", state, lambda: plots.loss_curves(history, ui.dark()))
         st.caption(plots.loss_words(history))
     with score:
-        ui.chart("scores", state, lambda: plots.score_curves(history, low, evaluate.SCORE_TITLES, ui.dark()))
-    st.caption("Scores of every epoch are of the points drawn; the final ones are of all rows.")
-
-
-def floors(run: runs.Run) -> dict[str, float]:
-    """What needs no training, where the images are here to say."""
-    return {} if missing_images(run) else ui.floors(run.id)
+        drawn = ui.thinned(history)
+        ui.chart("scores", state, lambda: plots.score_curves(drawn, low, evaluate.SCORE_TITLES, ui.dark()))
+    words = ["Scores of every epoch are of the points drawn; the final ones are of all rows."]
+    words += [f"Dashed: {ui.pixels_words(run)}."] if low else []
+    st.caption(" ".join([*words, why]).strip())
 
 
 def confusion(run: runs.Run, found: Points, names: list[str]) -> None:

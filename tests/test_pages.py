@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from semidml import runs, scatter, ui, worker
+from semidml import evaluate, runs, scatter, ui, worker
 from semidml.config import RunConfig
 
 ROOT = Path(__file__).parents[1]
@@ -330,3 +330,36 @@ def test_a_strangers_words_stay_words() -> None:
 def test_counts_are_told_as_whole_numbers() -> None:
     assert ui.score_words("classes_alone", 10.0) == "10" and ui.difference_words("classes_alone", 10.0, 6.0) == "-4"
     assert ui.difference_words("knn_accuracy", 0.5, 0.512) == "+1.2 points"
+
+
+@pytest.mark.parametrize("name", evaluate.SCORE_TITLES)
+def test_a_difference_is_told_in_the_unit_of_its_scores(name: str) -> None:
+    assert ui.score_words(name, 0.5).endswith(" %") == ui.difference_words(name, 0.5, 0.512).endswith(" points")
+
+
+def test_recall_stands_on_train_only_where_it_is_known_on_the_way() -> None:
+    run = finished()
+    assert "recall_at_1" in run.metrics()
+    app = opened(TRAIN, run=run.id)
+    assert "recall at 1" not in {metric.label for metric in app.metric} and "recall at 1)" not in words(app)
+    new_classes = finished(split="classes")
+    recall = next(metric for metric in opened(TRAIN, run=new_classes.id).metric if metric.label == "recall at 1")
+    assert recall.value != "–" and not recall.delta, "no other score is known, and none from before training"
+
+
+def test_a_run_whose_data_set_has_changed_since_says_so() -> None:
+    run = finished(epochs=4)
+    path = run.path / "config.json"
+    details = json.loads(path.read_text())
+    details["data"]["shape"] = [1, 9, 9]
+    path.write_text(json.dumps(details))
+    ui.forget_runs()
+    assert "Chance and raw pixels are not known: the images called digits here are 8 x 8 pixels" in words(
+        opened(TRAIN, run=run.id)
+    )
+
+
+def test_long_curves_are_thinned() -> None:
+    assert ui.thinned([]) == [] and ui.thinned([7]) == [7] and ui.thinned([*range(200)]) == [*range(200)]
+    kept = ui.thinned([*range(10_001)])
+    assert len(kept) <= ui.MOST_RECORDS + 1 and kept[0] == 0 and kept[-1] == 10_000

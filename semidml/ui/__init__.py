@@ -19,7 +19,7 @@ import itertools
 import sys
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ from semidml.priors import given
 
 if TYPE_CHECKING:
     from semidml.priors.density import Regions
+    from semidml.record import Record
     from semidml.runs import Run, Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +64,7 @@ SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page d
 PICTURE = 136  # pixels across, of an image that is looked at
 CAPTION = "font-size: 0.875rem; text-align: center; opacity: 0.65; overflow-wrap: anywhere"
 SQUARES = "image-rendering: pixelated; display: block"  # the look of a picture whose pixels are to be seen
+MOST_RECORDS = 200  # of a curve
 COUNTS = {"classes_alone", "clusters_used", "components_used"}  # scores that are whole numbers
 NAMES = {
     "data": "Data",
@@ -731,6 +733,66 @@ def floors(run_id: str) -> dict[str, float]:
     return evaluate.floors(images[train], labels[train], seen, images[test], labels[test], len(data.class_names))
 
 
+def floors_or_why(run: "Run") -> tuple[dict[str, float], str]:
+    """(the `floors` of a run, ""), or ({}, why there are none, in words): its data set may have changed since."""
+    try:
+        return floors(run.id), ""
+    except ValueError as error:
+        return {}, f"Chance and raw pixels are not known: {inert(str(error))}"
+
+
+def pixels_words(run: "Run") -> str:
+    """Which pixels the floors of a run are of: `raw pixels`, of large images `pixels reduced to 32 x 32`."""
+    from semidml import explore
+
+    shape = (run.details().get("data") or {}).get("shape") or (1, 1, 1)
+    height, width = shape[1:]
+    times = explore.times_smaller(height, width, explore.SMALL_SIDE)
+    return "raw pixels" if times == 1 else f"pixels reduced to {width // times} x {height // times}"
+
+
+def scores_of(run: "Run") -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+    """(scores before training, scores now, why some are not known) of a run: now are the final ones once it is done."""
+    scored = [record.scores for record in run.history() if record.scores]
+    final = run.metrics()
+    now = final or (scored[-1] if scored else {})
+    return scored[0] if scored else {}, now, (final or {}).get("failed", {})
+
+
+def score_row(
+    names: Iterable[str],
+    before: Mapping[str, Any],
+    now: Mapping[str, Any],
+    failed: Mapping[str, str],
+    *,
+    always: Container[str] = (),
+) -> None:
+    """Scores side by side, and what they were before training, where that was scored; a dash for one that is not known
+    (yet), and the reason where it could not be computed. Of those that are neither known nor in `always`, none."""
+    from semidml import evaluate
+
+    with st.container(horizontal=True):
+        for name in names:
+            if name not in always and name not in now and name not in before:
+                continue
+            title, protocol = evaluate.SCORE_TITLES[name]
+            st.metric(
+                title,
+                score_words(name, now.get(name)),
+                f"before {score_words(name, before.get(name))}" if name in before or not before else None,
+                delta_color="off",
+                delta_arrow="off",
+                help=protocol + (f" Not computed: {failed[name]}." if name in failed else ""),
+                width=150,
+            )
+
+
+def thinned(history: Sequence["Record"]) -> list["Record"]:
+    """The records that a curve draws of a long training: every second, third, ..., and the newest."""
+    every = max(1, -(-len(history) // MOST_RECORDS))
+    return [*history[:-1:every], *history[-1:]]
+
+
 def class_names(run: "Run") -> list[str]:
     """Names of a run's classes, in order; numbers where the run does not say."""
     names = (run.details().get("data") or {}).get("class_names")
@@ -958,13 +1020,23 @@ def table(rows: Sequence[Mapping[str, str]]) -> None:
 
 def pixels(picture: Any, words: str) -> None:
     """A small picture, uint8 (height, width, 4), as wide as there is room, each pixel a square; it leaves no file."""
-    st.html(f'<img src="{_source(picture)}" alt="{words}" style="width: 100%; {SQUARES}">')
+    st.html(pixels_of(picture, words))
+
+
+def pixels_of(picture: Any, words: str) -> str:
+    """The HTML of `pixels`."""
+    return f'<img src="{_source(picture)}" alt="{words}" style="width: 100%; {SQUARES}">'
 
 
 def pictures(images: Iterable[Any], captions: Iterable[str], width: int) -> None:
     """Images uint8 (C, H, W) side by side, `width` pixels each, in a row that breaks where the page is narrow, with
     captions, which are shown as text whatever they hold. They are one element of the page and no files: a click waits
     for them."""
+    st.html(pictures_of(images, captions, width))
+
+
+def pictures_of(images: Iterable[Any], captions: Iterable[str], width: int) -> str:
+    """The HTML of `pictures`."""
     shown = []
     for image, caption in zip(images, captions, strict=True):
         source = source_of(image)
@@ -972,7 +1044,7 @@ def pictures(images: Iterable[Any], captions: Iterable[str], width: int) -> None
         picture = f'<img src="{source}" alt="{words}" style="width: 100%; {look}">'
         under = f'<figcaption style="{CAPTION}">{words}</figcaption>'
         shown.append(f'<figure style="margin: 0; width: {width}px">{picture}{under}</figure>')
-    st.html(f'<div style="display: flex; flex-wrap: wrap; gap: 0.5rem">{"".join(shown)}</div>')
+    return f'<div style="display: flex; flex-wrap: wrap; gap: 0.5rem">{"".join(shown)}</div>'
 
 
 def source_of(image: Any) -> str:

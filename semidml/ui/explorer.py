@@ -88,7 +88,18 @@ def images_of(run: runs.Run) -> Any:
 
 @st.cache_resource(max_entries=2, show_spinner=False, hash_funcs={Dataset: id})  # which its answer keeps alive
 def kept_splits(run_id: str, stamp: tuple, data: Dataset) -> tuple[Dataset, Dataset]:
-    return explore.splits_of(runs.get(run_id), data), data
+    run = runs.get(run_id)
+    splits = explore.splits_of(run, data)
+    if (run.path / "rows.npz").exists():
+        rows = run.rows()
+        explore.pictures(splits, rows, furthest(rows))  # raises ValueError where such rows are not there
+    return splits, data
+
+
+def furthest(rows: explore.Rows) -> list[int]:
+    """The position of the last row that is drawn of each split."""
+    its = (np.flatnonzero(rows["split"] == split) for split in (TRAIN, TEST))
+    return [int(there[rows["row"][there].argmax()]) for there in its if len(there)]
 
 
 def missing_images(run: runs.Run) -> str:
