@@ -1,6 +1,7 @@
 """The page Clustering without labels: it opens, says what it knows of a run, answers queries, counts what labels are
 worth; and Train and it keep their own knobs."""
 
+import base64
 import io
 import json
 import re
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from semidml import explore, presets, runs, scatter, ui
+from semidml import explore, plots, presets, runs, scatter, ui
 from semidml.config import RunConfig
 from semidml.data import store
 from semidml.methods import VARIANTS
@@ -354,6 +356,132 @@ def test_a_run_of_a_release_without_clusters_says_so(there: Path) -> None:
     assert "This run has no clusters" in words(opened(run="whole"))
 
 
+def test_a_run_whose_data_set_has_changed_since_says_so(there: Path) -> None:
+    for name, change in (("whole", "shape"), ("baseline", "rows")):
+        if change == "shape":
+            path = there / name / "config.json"
+            details = json.loads(path.read_text())
+            details["data"]["shape"] = [1, 9, 9]
+            path.write_text(json.dumps(details))
+        else:
+            path = there / name / "rows.npz"
+            rows = dict(np.load(path))
+            np.savez(path, **{**rows, "row": rows["row"] + 10_000})
+        ui.forget_runs()
+        for page in (PAGE, TRAIN, "pages/2_Explore.py"):
+            app = opened(page, run=name)
+            assert "another data set" in words(app), (page, change)
+            assert map_of(app)["n"] == 1797 and not pictured(app)
+
+
+def test_what_a_frame_shows_is_drawn_once(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = {"views": 0, "clusters": 0, "pictures": 0}
+    for name, real in {name: getattr(explore, name) for name in drawn}.items():
+
+        def noted(*given, name: str = name, real=real):
+            drawn[name] += 1
+            return real(*given)
+
+        monkeypatch.setattr(explore, name, noted)
+    for kept in (
+        clusters.offered_images,
+        clusters.answers,
+        clusters.clusters_of,
+        clusters.strips,
+        clusters.drawn_twins,
+    ):
+        kept.clear()
+    app = opened(run="whole")
+    once = dict(drawn)
+    assert once["views"] == once["clusters"] == 1 and once["pictures"]
+    checked(app.run())
+    assert drawn == once
+    next(slider for slider in app.select_slider if slider.key == "epoch whole").set_value(0).run()
+    checked(app)
+    assert drawn["clusters"] == 2 and drawn["views"] == 1 and drawn["pictures"] > once["pictures"]
+
+
+def test_large_images_are_drawn_small(there: Path, digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from semidml import evaluate
+    from semidml.data.dataset import Split
+
+    large = [
+        Split(part.images.repeat_interleave(32, 2).repeat_interleave(32, 3), part.labels)
+        for part in (digits.train, digits.test)
+    ]
+    large = replace(digits, train=large[0], test=large[1])
+    path = there / "baseline" / "config.json"
+    details = json.loads(path.read_text())
+    details["data"]["shape"] = [1, 256, 256]
+    path.write_text(json.dumps(details))
+    compared, floors = [], evaluate.floors
+
+    def noted(*given):
+        compared.extend([given[0].shape, given[3].shape])
+        return floors(*given)
+
+    monkeypatch.setattr(evaluate, "floors", noted)
+    monkeypatch.setattr(store, "load", lambda name: large)
+    monkeypatch.setattr(ui, "is_warm", lambda: True)
+    ui.forget_runs()
+    app = opened(run="baseline")
+    assert compared == [(1297, 1, 32, 32), (500, 1, 32, 32)] and "pixels reduced to 32 x 32" in words(app)
+    sources = re.findall(
+        r"base64,([^\"]+)", "".join(its.proto.body for its in app.get("html") if "<figure" in its.proto.body)
+    )
+    assert {Image.open(io.BytesIO(base64.b64decode(its))).size for its in sources} == {(128, 128)}
+    strip = next(its.proto.body for its in app.get("html") if "over their twins" in its.proto.body)
+    width, height = Image.open(io.BytesIO(base64.b64decode(strip.split("base64,")[1].split('"')[0]))).size
+    assert (width, height) == (8 * 65 - 1, 5 * 65 - 1)
+    ui.forget_runs()
+
+
+def test_a_score_that_failed_says_why(there: Path) -> None:
+    path = there / "whole" / "metrics.json"
+    metrics = json.loads(path.read_text()) | {"kmeans_nmi": None, "failed": {"kmeans_nmi": "needs 10 distinct points"}}
+    path.write_text(json.dumps(metrics))
+    nmi = next(metric for metric in opened(run="whole").metric if metric.label == "k-means NMI")
+    assert nmi.value == "–" and nmi.proto.help.endswith("Not computed: needs 10 distinct points.")
+
+
+def test_curves_of_a_long_training_are_thinned(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ui, "MOST_RECORDS", 1)
+    drawn, curves = [], plots.entropy_curves
+
+    def noted(records, *given):
+        drawn.append(len(records))
+        return curves(records, *given)
+
+    monkeypatch.setattr(plots, "entropy_curves", noted)
+    opened(run="whole")
+    assert len(runs.get("whole").history()) == 3 and drawn == [2]
+
+
+def test_home_names_a_run_without_labels_by_a_score_without_labels(there: Path) -> None:
+    said = words(checked(AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()))
+    metrics = runs.get("whole").metrics()
+    assert f"no labels, CBSwR: R@1 {ui.percent(metrics['recall_at_1'])}" in said
+    assert f"SME: R@1 {ui.percent(runs.get('baseline').metrics()['recall_at_1'])}" in said
+    assert "kNN on all labels" not in said
+
+
+def test_a_prediction_among_new_classes_is_explained_by_rows_of_its_split(there: Path) -> None:
+    app = opened("pages/2_Explore.py", run="halves")
+    rows = runs.get("halves").rows()
+    for position in (3, len(rows["split"]) - 3):
+        app.session_state["chosen point"] = position
+        said = checked(app.run()).markdown
+        titles = [its for its in said if its.value.startswith("**Nearest t")]
+        own = "test" if rows["split"][position] == explore.TEST else "training"
+        assert titles[0].value == f"**Nearest {own} rows**" and titles[0].proto.help.startswith("These vote")
+        assert len(titles) == 2 and titles[1].proto.help.startswith("Rows of other classes")
+        assert "Nearest seen labels" not in words(app)
+    app.session_state["section"] = "Confusion"
+    assert "by the 5 nearest of the other test rows drawn" in words(checked(app.run()))
+
+
 # ---- what labels are worth
 
 
@@ -436,6 +564,65 @@ def test_a_training_that_has_failed_is_offered_again_and_a_finished_one_is_taken
         labelled(there, config, "failed", None, f"failed-{count}")
     app = opened(run="halves")
     assert "Train with 20, 50, 100, 200, 500 labels" in [button.label for button in app.button]
+
+
+def test_failed_trainings_say_why_and_only_what_is_missing_is_offered(
+    there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted = []
+    monkeypatch.setattr(controls.jobs, "jobs", lambda: FakeJobs(submitted))
+    settings = wanted("halves")
+    for count in (20, 100):
+        labelled(there, settings[count], "done", 0.5, f"done-{count}")
+    failed = labelled(there, settings[50], "failed", None, "failed-50")
+    runs.write_status(failed, runs.Status("failed", reason="the loss was no longer finite", updated=time.time()))
+    labelled(there, settings[20], "failed", None, "failed-20")
+    app = opened(run="halves")
+    said = words(app)
+    assert "The training with 50 labels is failed: the loss was no longer finite." in said
+    assert "The training with 20 labels" not in said, "another run of this setting is done"
+    press(app, "Train with 50, 200, 500 labels")
+    assert submitted == [settings[count] for count in (50, 200, 500)]
+
+
+def test_the_setting_that_labels_are_held_against_is_named(there: Path) -> None:
+    said = words(opened(run="whole"))
+    assert "a convolutional network from scratch, 16 dimensions, triplet loss" in said
+    assert f"{2 * runs.get('whole').config().batch_size} images a step. Its 2 epochs and seed 0 are this run's" in said
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("stopped", "This run was stopped before its end. When it is resumed and done"),
+        ("failed", "This run has failed. When it is resumed and done"),
+    ],
+)
+def test_a_run_that_ended_early_is_not_waited_for(there: Path, state: str, said: str) -> None:
+    (there / "whole" / "metrics.json").unlink()
+    runs.write_status(runs.get("whole"), runs.Status(state, epoch=1, epochs=2, updated=time.time()))
+    assert said in words(opened(run="whole"))
+
+
+def test_a_refused_training_is_said_by_the_whole_page(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Redrawn(Exception):
+        pass
+
+    def redraw() -> None:
+        raise Redrawn
+
+    monkeypatch.setattr(clusters.st, "rerun", redraw)
+    monkeypatch.setattr(clusters.st, "session_state", {"train error": "there is no room"}, raising=False)
+    with pytest.raises(Redrawn):
+        clusters.labels_worth(runs.get("whole"))
+
+
+def test_a_run_of_the_largest_steps_can_be_compared(there: Path) -> None:
+    path = there / "whole" / "config.json"
+    details = json.loads(path.read_text())
+    details["config"]["batch_size"] = 8192
+    path.write_text(json.dumps(details))
+    assert "8,192 images a step" in words(opened(run="whole"))
 
 
 def test_trainings_that_wait_are_counted_and_not_offered_again(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,8 @@ SHOWN_CLUSTERS, MEMBERS = 12, 8
 QUERIES, ANSWERS = 16, 8
 PLAIN, VIEWS = 8, 4  # images whose twins are shown, and how many of each
 COLOURS = {"class": "Class", "cluster": "Cluster"}
-IN_HEAD = {"variant", "data", "clusters", "temperature", "twins_weight", "epochs", "pl", "latent_dim"}
+IN_HEAD = {"variant", "clusters", "temperature", "twins_weight"}  # beside those of the group FEW
+SHARP = 128  # pixels a side, at most, of an answer, which is shown at 84; of what is shown smaller, `reduced`'s own
 
 
 # ---- left: the knobs
@@ -72,45 +73,32 @@ def picture(run_id: str, was_active: bool) -> None:
         return
     scores(run)
     frame = newest if status.active else controls.replay(run, newest)
-    if not status.active:
-        ui.wrote("cluster epoch", int(frame["epoch"]))
     draw_map(run, frame, rows, newest, status.active)
     query(run, frame, rows)
     its_clusters(run, frame, rows)
-    twins(run, rows)
+    twins(run)
     curves(run)
     controls.queue(run_id)
 
 
 def scores(run: runs.Run) -> None:
     """The headline scores, now and before training, and what needs no training beside them."""
-    scored = [record.scores for record in run.history() if record.scores]
-    final = run.metrics()
-    before, now = scored[0] if scored else {}, final or (scored[-1] if scored else {})
-    with st.container(horizontal=True):
-        for name in HEADLINES:
-            if name not in ALWAYS and name not in now | before:
-                continue
-            title, protocol = evaluate.SCORE_TITLES[name]
-            was = f"before {ui.score_words(name, before.get(name))}"
-            st.metric(
-                title,
-                ui.score_words(name, now.get(name)),
-                was,
-                delta_color="off",
-                delta_arrow="off",
-                help=protocol,
-                width=150,
-            )
-    floors = ui.floors(run.id) if ui.is_warm() and ui.is_here(run.config().data) else {}
-    words = [f"Scores of {'all test images' if final else 'the drawn test points'}"]
+    before, now, failed = ui.scores_of(run)
+    ui.score_row(HEADLINES, before, now, failed, always=ALWAYS)
+    floors, why = its_floors(run)
+    words = [f"Scores of {'all test images' if run.metrics() else 'the drawn test points'}"]
     if "pixel_recall_at_1" in floors:
-        words.append(f"raw pixels {ui.percent(floors['pixel_recall_at_1'])} (recall at 1, of the drawn)")
+        words.append(f"{ui.pixels_words(run)} {ui.percent(floors['pixel_recall_at_1'])} (recall at 1, of the drawn)")
     if now.get("knn_accuracy") is not None:
         words.append(f"kNN with all labels {ui.percent(now['knn_accuracy'])}")
     if run.config().split == "classes":
         words.append("classes that the training has not seen")
-    st.caption(" · ".join(words))
+    st.caption(" · ".join([*words, *([why] if why else [])]))
+
+
+def its_floors(run: runs.Run) -> tuple[dict[str, float], str]:
+    """See `ui.floors_or_why`; nothing before torch is there, and without the data set."""
+    return ui.floors_or_why(run) if ui.is_warm() and ui.is_here(run.config().data) else ({}, "")
 
 
 def draw_map(run: runs.Run, frame: dict, rows: dict, newest: dict, is_active: bool) -> None:
@@ -205,11 +193,10 @@ def query(run: runs.Run, frame: dict, rows: dict) -> None:
     if missing := explorer.missing_images(run):
         st.info(missing, icon=":material/hide_image:")
         return
-    data, names = explorer.images_of(run), ui.class_names(run)
+    names = ui.class_names(run)
     offered = [int(position) for position in rows["shown"][:QUERIES]]
     chosen = st.session_state.get("query", {}).get(run.id, offered[0])
     chosen = chosen if 0 <= chosen < len(rows["labels"]) else offered[0]
-    images = explore.pictures(data, rows, offered)
     words = [f"query: an image of {names[rows['labels'][position]]}" for position in offered]
     key = f"gallery {run.id}"
 
@@ -223,23 +210,46 @@ def query(run: runs.Run, frame: dict, rows: dict) -> None:
         scatter.GALLERY, html=scatter.GALLERY_HTML, css=scatter.css(), js=scatter.gallery_javascript()
     )
     gallery = {
-        "images": [ui.source_of(image) for image in images],
+        "images": offered_images(run.id, seen_last(run)),
         "words": words,
         "chosen": offered.index(chosen) if chosen in offered else -1,
     }
     draw(data=gallery, key=key, on_picked_change=picked, height="content")
-    near = nearest(frame["latents"], rows["split"], chosen)
-    its = rows["labels"][chosen]
-    shown = explore.pictures(data, rows, [chosen, *near])
-    captions = [f"query: {names[its]}"]
-    captions += [f"{'✓' if rows['labels'][i] == its else '✗'} {names[rows['labels'][i]]}" for i in near]
-    ui.pictures(shown, captions, 84)
-    right = int((rows["labels"][near] == its).sum())
-    split = explorer.WORDS[explore.SPLITS[rows["split"][chosen]]].lower()
-    st.caption(
-        f"The {len(near)} nearest of the {split} images drawn, by cosine, nearest first; {right} of them are of the "
-        "query's class. Pick an image above, or click a point of the map."
+    picture, words_below = answers(run.id, chosen, seen_last(run, frame), frame, rows, names)
+    st.html(picture)
+    st.caption(words_below)
+
+
+def seen_last(run: runs.Run, frame: dict | None = None) -> tuple[int, ...]:
+    """A key for what is drawn of a run, or of one frame of it: while nothing new is written, nothing is drawn anew."""
+    its = () if frame is None else (int(frame["epoch"]), int(frame.get("step", 0)))
+    return (*explore.stamp(run, "config.json", "rows.npz"), *its)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def offered_images(run_id: str, key: tuple) -> list[str]:
+    """The images that can be picked, as addresses."""
+    run = runs.get(run_id)
+    rows = run.rows()
+    images = explore.pictures(explorer.images_of(run), rows, rows["shown"][:QUERIES])
+    return [ui.source_of(image) for image in explore.reduced(images)]
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def answers(run_id: str, chosen: int, key: tuple, _frame: dict, _rows: dict, _names: list[str]) -> tuple[str, str]:
+    """(a query with its answers as HTML, what they are in words)."""
+    labels, split = _rows["labels"], _rows["split"]
+    near = nearest(_frame["latents"], split, chosen)
+    shown = explore.reduced(explore.pictures(explorer.images_of(runs.get(run_id)), _rows, [chosen, *near]), SHARP)
+    right = labels[near] == labels[chosen]
+    captions = [f"query: {_names[labels[chosen]]}"]
+    captions += [f"{'✓' if its else '✗'} {_names[labels[i]]}" for its, i in zip(right, near, strict=True)]
+    of = explorer.WORDS[explore.SPLITS[split[chosen]]].lower()
+    words = (
+        f"The {len(near)} nearest of the {of} images drawn, by cosine, nearest first; {int(right.sum())} of them are "
+        "of the query's class. Pick an image above, or click a point of the map."
     )
+    return ui.pictures_of(shown, captions, 84), words
 
 
 def nearest(latents: np.ndarray, split: np.ndarray, position: int) -> np.ndarray:
@@ -255,7 +265,7 @@ def nearest(latents: np.ndarray, split: np.ndarray, position: int) -> np.ndarray
 
 def its_clusters(run: runs.Run, frame: dict, rows: dict) -> None:
     """For each cluster its centroid decoded, its images, its size, its entropy."""
-    found = explore.clusters(frame, rows, MEMBERS)
+    found = clusters_of(run.id, seen_last(run, frame), frame, rows)
     count = len(frame["cluster_sizes"])
     st.header("The clusters")
     st.caption(
@@ -263,46 +273,57 @@ def its_clusters(run: runs.Run, frame: dict, rows: dict) -> None:
         f"these images, in nats, at most ln K = {math.log(count):.2f}. Classes are named for the eye only: no label "
         "was used."
     )
-    missing, names = explorer.missing_images(run), ui.class_names(run)
-    if missing:
+    if missing := explorer.missing_images(run):
         st.info(missing, icon=":material/hide_image:")
         return
-    most = len(found) if st.toggle(f"Show all {len(found)}", key="all clusters", value=False) else SHOWN_CLUSTERS
-    data = explorer.images_of(run)
-    for left, right in zip(found[:most:2], [*found[1:most:2], None], strict=False):
-        for column, cluster in zip(st.columns(2, gap="medium"), (left, right), strict=True):
-            if cluster is not None:
-                with column:
-                    a_cluster(cluster, explore.pictures(data, rows, cluster.members), names)
+    show_all = st.toggle(f"Show all {len(found)}", key="all clusters", value=False)
+    most, names = len(found) if show_all else SHOWN_CLUSTERS, ui.class_names(run)
+    drawn = strips(run.id, most, seen_last(run, frame), found[:most], rows)
+    both = list(zip(found, drawn, strict=False))
+    for left, right in zip(both[::2], [*both[1::2], None], strict=False):
+        for column, its in zip(st.columns(2, gap="medium"), (left, right), strict=True):
+            if its is not None:
+                with column, st.container(gap="small"):
+                    st.markdown(cluster_words(its[0], names))
+                    st.html(its[1])
     if len(found) > most:
         st.caption(f"And {len(found) - most} smaller ones.")
 
 
-def a_cluster(cluster: explore.Cluster, images: np.ndarray, names: list[str]) -> None:
-    with st.container(gap="small"):
-        st.markdown(
-            f"**{cluster.number + 1}**: {cluster.size:,} image{'s' * (cluster.size != 1)}, "
-            f"entropy {cluster.entropy:.2f}; {ui.percent(cluster.share)} are {ui.plain(names[cluster.label])}"
-        )
-        shown = images if cluster.drawn is None else np.concatenate([cluster.drawn[None], images])
-        shown = np.concatenate([shown, np.repeat(shown[:1] * 0, 1 + MEMBERS - len(shown), axis=0)])  # alike in width
-        ui.pixels(plots.image_strip([shown], scale=1), f"images of cluster {cluster.number + 1}")
+@st.cache_data(max_entries=32, show_spinner=False)
+def clusters_of(run_id: str, key: tuple, _frame: dict, _rows: dict) -> list[explore.Cluster]:
+    return explore.clusters(_frame, _rows, MEMBERS)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def strips(run_id: str, most: int, key: tuple, _found: list[explore.Cluster], _rows: dict) -> list[str]:
+    """For each cluster its centroid decoded and its images, as HTML."""
+    data = explorer.images_of(runs.get(run_id))
+    return [strip(cluster, explore.pictures(data, _rows, cluster.members)) for cluster in _found]
+
+
+def strip(cluster: explore.Cluster, images: np.ndarray) -> str:
+    shown = images if cluster.drawn is None else np.concatenate([cluster.drawn[None], images])
+    shown = np.concatenate([shown, np.repeat(shown[:1] * 0, 1 + MEMBERS - len(shown), axis=0)])  # alike in width
+    return ui.pixels_of(plots.image_strip([explore.reduced(shown)], scale=1), f"images of cluster {cluster.number + 1}")
+
+
+def cluster_words(cluster: explore.Cluster, names: list[str]) -> str:
+    return (
+        f"**{cluster.number + 1}**: {cluster.size:,} image{'s' * (cluster.size != 1)}, "
+        f"entropy {cluster.entropy:.2f}; {ui.percent(cluster.share)} are {ui.plain(names[cluster.label])}"
+    )
 
 
 # ---- twins
 
 
-def twins(run: runs.Run, rows: dict) -> None:
+def twins(run: runs.Run) -> None:
     """Originals over some of their twins."""
     if explorer.missing_images(run):
         return
     st.header("Images and their twins")
-    data = explorer.images_of(run)
-    there = np.flatnonzero(rows["split"] == explore.TRAIN)
-    positions = there[:: max(1, len(there) // PLAIN)][:PLAIN]
-    images = explore.pictures(data, rows, positions)
-    made = explore.views(run.config(), data, images, VIEWS)
-    ui.pixels(plots.image_strip([images, *made], scale=1), "images over their twins")
+    st.html(drawn_twins(run.id, seen_last(run)))
     both = run.config().twin_views == "both"
     st.caption(
         f"First row: training images. Below: {VIEWS} draws of their twins. "
@@ -312,6 +333,17 @@ def twins(run: runs.Run, rows: dict) -> None:
             else "In a step the image stays as it is."
         )
     )
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def drawn_twins(run_id: str, key: tuple) -> str:
+    """Some images of a run over their twins, as HTML; the same in all its frames."""
+    run = runs.get(run_id)
+    rows, data = run.rows(), explorer.images_of(run)
+    there = np.flatnonzero(rows["split"] == explore.TRAIN)
+    images = explore.pictures(data, rows, there[:: max(1, len(there) // PLAIN)][:PLAIN])
+    sheet = [explore.reduced(part) for part in (images, *explore.views(run.config(), data, images, VIEWS))]
+    return ui.pixels_of(plots.image_strip(sheet, scale=1), "images over their twins")
 
 
 # ---- curves
@@ -325,16 +357,15 @@ def curves(run: runs.Run) -> None:
     st.header("How it went")
     dark, state = ui.dark(), (run.id, len(history), ui.dark())
     best = math.log(config.clusters)
-    floors = ui.floors(run.id) if ui.is_warm() and ui.is_here(config.data) else None
-    titles = evaluate.SCORE_TITLES
+    drawn, (floors, _), titles = ui.thinned(history), its_floors(run), evaluate.SCORE_TITLES
     left, right = st.columns(2)
     with left:
-        ui.chart("entropies", state, lambda: plots.entropy_curves(history, best, titles, dark))
+        ui.chart("entropies", state, lambda: plots.entropy_curves(drawn, best, titles, dark))
         unused = " This variant does not train its clusters." if "clusters" not in config.used() else ""
         st.caption(f"At best all clusters are alike, ln K, and each image is sure, 0.{unused}")
     with right:
         ui.chart(
-            "retrieval", state, lambda: plots.score_curves(history, floors, titles, dark, keys=plots.RETRIEVAL_CURVES)
+            "retrieval", state, lambda: plots.score_curves(drawn, floors, titles, dark, keys=plots.RETRIEVAL_CURVES)
         )
         st.caption("Of the drawn test points: Recall@K, and NMI of k-means with as many clusters as classes.")
     ui.chart("loss", state, lambda: plots.loss_curves(history, dark))
@@ -346,31 +377,45 @@ def curves(run: runs.Run) -> None:
 
 def labels_worth(run: runs.Run) -> None:
     """Plain deep metric learning with more and more labels, beside a finished run without any."""
+    if "train error" in st.session_state:
+        st.rerun()  # a training was refused: what says so stands outside
     st.header("What are labels worth?")
     level = (run.metrics() or {}).get("recall_at_1")
     if level is None:
-        st.caption("When this run is done: how many labels plain deep metric learning needs to come as far.")
+        st.caption(no_level(run.status().state))
         return
     if gone := explorer.missing_images(run):
         st.info(gone, icon=":material/hide_image:")
         return
-    wanted = explore.with_labels(run.config(), training_rows(run))
-    there = {other.config(): other for other in usable() if other.config() in wanted.values()}
-    found = {count: there[config] for count, config in wanted.items() if config in there}
-    missing = [config for count, config in wanted.items() if count not in found]
+    try:
+        wanted = explore.with_labels(run.config(), training_rows(run))
+    except ValueError as error:
+        ui.trouble(error)
+        return
+    if not wanted:
+        st.caption(f"There are too few training images to be compared with {explore.LABEL_COUNTS[0]} labels.")
+        return
+    found, ended = trainings(wanted)
+    missing = {count: config for count, config in wanted.items() if count not in found}
     st.markdown(
         f"This run found, without a label, the right neighbour of **{ui.percent(level)}** of the test images. Plain "
         "deep metric learning with the same images, the same split and as many epochs can learn from labels. How many "
         "does it need?"
     )
+    st.caption(comparator_words(next(iter(wanted.values()))))
     if missing:
         st.button(
-            f"Train with {', '.join(f'{count:,}' for count in wanted)} labels",
+            f"Train with {', '.join(f'{count:,}' for count in missing)} labels",
             icon=":material/play_arrow:",
             on_click=controls.act,
-            args=(lambda: [jobs.jobs().submit(config) for config in missing],),
+            args=(lambda: [jobs.jobs().submit(config) for config in missing.values()],),
             help=f"{len(missing)} short trainings, one after another.",
         )
+    for count in missing:
+        if count in ended:
+            status = ended[count].status()
+            reason = f": {ui.inert(status.reason)}" if status.reason else ""
+            st.caption(f":material/error: The training with {count:,} labels is {status.state}{reason}.")
     done = {count: (other.metrics() or {}).get("recall_at_1") for count, other in found.items()}
     done = {count: score for count, score in done.items() if score is not None}
     waiting = sum(other.status().active for other in found.values())
@@ -393,11 +438,38 @@ def labels_worth(run: runs.Run) -> None:
         st.markdown(f"About **{worth:,.0f} labels**: there plain deep metric learning comes as far (one seed).")
 
 
-def usable() -> list[runs.Run]:
-    """Runs of plain deep metric learning that have a score or will have one, the finished ones last."""
-    states = {run: run.status() for run in runs.list_runs() if controls.its_model(run) == "dml"}
-    ends = [run for run, status in states.items() if status.state == "done"]
-    return [run for run, status in states.items() if status.active] + ends
+def no_level(state: str) -> str:
+    """Why a run has no score yet that labels could be held against."""
+    if state == "done":
+        return "This run has no recall at 1 that labels could be held against."
+    before = f"This run was {state} before its end. " if state in ("stopped", "interrupted") else ""
+    before = "This run has failed. " if state == "failed" else before
+    when = "When it is resumed and done" if before else "When this run is done"
+    return f"{before}{when}: how many labels plain deep metric learning needs to come as far."
+
+
+def comparator_words(config: RunConfig) -> str:
+    """How plain deep metric learning is set here, whatever the run without labels has."""
+    augmented = "turned, scaled and shifted" if config.augment == "on" else "as they are"
+    return (
+        f"Whatever this run has, that is a {ui.entry_title('encoder', config.encoder)} network from scratch, "
+        f"{config.latent_dim} dimensions, {ui.entry_title('loss', config.loss)} loss, images {augmented}, labels drawn "
+        f"evenly from the classes, {config.batch_size:,} images a step. Its {config.epochs:,} "
+        f"epoch{'s' * (config.epochs != 1)} and seed {config.seed} are this run's."
+    )
+
+
+def trainings(wanted: dict[int, RunConfig]) -> tuple[dict[int, runs.Run], dict[int, runs.Run]]:
+    """(the run of each setting that has a score or will have one, the newest of those that ended without), by the
+    number of labels. Where there are several, a finished one comes first."""
+    count_of, states = {config: count for count, config in wanted.items()}, {"done": {}, "active": {}, "ended": {}}
+    for run in reversed(runs.list_runs()):  # the newest last
+        if controls.its_model(run) == "dml" and (count := count_of.get(run.config())) is not None:
+            status = run.status()
+            kind = "done" if status.state == "done" else "active" if status.active else "ended"
+            states[kind][count] = run
+    found = states["active"] | states["done"]
+    return {count: found[count] for count in wanted if count in found}, states["ended"]
 
 
 def training_rows(run: runs.Run) -> int:
