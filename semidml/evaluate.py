@@ -342,11 +342,11 @@ def floors(
     the live kNN scores of raw pixels, pixel_knn_accuracy and pixel_knn_accuracy_labelled, on the subsets of
     `live_scores`, and pixel_recall_at_1, that of `live_retrieval`.
 
-    Where no test row is of a training class there is pixel_recall_at_1 alone. Images (N, C, H, W), any number type. The
-    pixel scores of a gallery of 5,000 lie below those of a larger one.
+    Where no test row is of a training class there is pixel_recall_at_1 alone, and not even that of a single test row.
+    Images (N, C, H, W), any number type. The pixel scores of a gallery of 5,000 lie below those of a larger one.
     """
     queries, labels = _flat(subset(LIVE_QUERIES, seed, test_images, test_labels))
-    retrieval = {"pixel_recall_at_1": recall_at(queries, labels, (1,))[0]}
+    retrieval = {"pixel_recall_at_1": recall_at(queries, labels, (1,))[0]} if len(labels) > 1 else {}
     if not _shared(train_labels, test_labels):
         return retrieval
     if not len(seen):

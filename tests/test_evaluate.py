@@ -530,6 +530,13 @@ def test_floors_are_chance_and_pixels():
     assert set(found) <= set(evaluate.SCORE_TITLES)
 
 
+def test_floors_of_one_test_row_have_no_recall():
+    images = np.array([0, 190, 200, 210, 205], np.uint8).reshape(-1, 1, 1, 1)
+    found = evaluate.floors(images[:4], np.array([0, 1, 1, 1]), np.array([0, 2, 3]), images[4:], np.array([1]), 2)
+    assert found == {"chance": 1.0, "pixel_knn_accuracy": 1.0, "pixel_knn_accuracy_labelled": 1.0}
+    assert evaluate.floors(images[:2], np.array([0, 0]), np.array([0]), images[4:], np.array([1]), 2) == {}
+
+
 def test_pca_is_scikit_learns_up_to_sign():
     from sklearn.decomposition import PCA
 
