@@ -3,13 +3,15 @@ memory.
 
 Every image is brought to one size: as they are when all are alike and at most 64 pixels a side, else the shorter side
 is scaled to 64, or to the side asked for, and the middle square kept. Colour where any is in colour. A file that is no
-image or a damaged one is left out, and that is noted; one that breaks a limit refuses them all. What a file is, its
+image or a damaged one is left out, and that is noted; one that breaks a limit, or that this machine cannot bring,
+refuses them all. What a file is, its
 content decides, not its name; its size is read from its header before it is unpacked. From a .zip nothing is unpacked
 to the disk.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import os
@@ -92,15 +94,24 @@ class Read(NamedTuple):
 
 
 class Refused(ValueError):
-    """Said of an image that Pillow can read and we do not want."""
+    """Said of an image that Pillow can read and we do not want, and of a file that may be whole and could not be
+    brought."""
 
 
-class Damaged(ValueError):
-    """Said of a file that is no image, or a damaged one: it is left out."""
+class Damaged(NamedTuple):
+    """A file that is no image, or a damaged one: it is left out. Not an exception: those keep alive what was at hand
+    when they were raised, here whole images, and a plan holds many."""
 
-    def __init__(self, path: str, reason: str):
-        super().__init__(f"{path} is not an image that can be read ({', '.join(FORMATS)}), or is damaged")
-        self.path, self.reason = path, reason
+    path: str
+    reason: str
+
+
+class Unreadable(ValueError):
+    """Said of what becomes `Damaged` where there are other files."""
+
+    def __init__(self, damaged: Damaged):
+        super().__init__(f"{damaged.path} is not an image that can be read ({', '.join(FORMATS)}), or is damaged")
+        self.damaged = damaged
 
 
 def read_zip(path: Path) -> Read:
@@ -115,7 +126,13 @@ def found(path: Path) -> Iterator[list[Item]]:
     """The image files of an image folder or of a .zip of one, open as long as the context is. Raises ValueError in
     words."""
     if path.is_dir():
-        yield _items(_walk(path, ()))
+        try:
+            items = _items(_walk(path, ()))
+        except OSError as error:
+            raise ValueError(
+                f"{error.filename or path} could not be looked at ({error.strerror}); try again"
+            ) from error
+        yield items
         return
     try:
         with zipfile.ZipFile(path) as archive:
@@ -149,20 +166,23 @@ def survey(items: list[Item], side: int | None = None, most_pixels: int | None =
     if len(class_names) > npz.MAX_CLASSES:
         raise ValueError(f"there are {len(class_names):,} class folders; at most {npz.MAX_CLASSES:,} classes are read")
     looks: dict[Item, Looks] = {}
-    damaged = []
+    damaged, pixels = [], 0
+
+    def count(own: int) -> None:
+        nonlocal pixels
+        pixels += own
+        if most_pixels and pixels > most_pixels:
+            raise Refused(
+                f"the images have more than {most_pixels / 1e6:,.0f} million pixels together; no more are read: scale "
+                f"them down first, they become {side or SIDE} x {side or SIDE} anyway"
+            )
+
     with _pillow_warnings():
         for item in items:
             try:
-                looks[item] = _look(item.member)
-            except Damaged as error:
-                damaged.append(error)
-    pixels = sum(look.width * look.height for look in looks.values())
-    if most_pixels and pixels > most_pixels:
-        raise ValueError(
-            f"the images have {pixels / 1e6:,.0f} million pixels together; at most "
-            f"{most_pixels / 1e6:,.0f} million are read: scale them down first, they become "
-            f"{side or SIDE} x {side or SIDE} anyway"
-        )
+                looks[item] = _look(item.member, count)
+            except Unreadable as error:
+                damaged.append(error.damaged)
     check_left(items, list(looks), damaged)
     return Plan(items, list(looks), class_names, *_common_shape(list(looks.values()), side), damaged)
 
@@ -193,8 +213,8 @@ def decoded(plan: Plan, items: Iterable[Item]) -> Iterator[tuple[Item, np.ndarra
         with _pillow_warnings():
             try:
                 pixels: np.ndarray | Damaged = _pixels(item.member, plan.shape, plan.as_they_are)
-            except Damaged as error:
-                pixels = error
+            except Unreadable as error:
+                pixels = error.damaged
         yield item, pixels
 
 
@@ -227,7 +247,7 @@ def left_out(files: int, damaged: list[Damaged]) -> tuple[str, ...]:
     """The note on files that could not be read, if there are any."""
     if not damaged:
         return ()
-    named = ", ".join(f"{error.path[-80:]} ({error.reason})" for error in damaged[:NAMED])
+    named = ", ".join(f"{one.path[-80:]} ({one.reason})" for one in damaged[:NAMED])
     more = f" and {len(damaged) - NAMED:,} more" if len(damaged) > NAMED else ""
     were = "was" if len(damaged) == 1 else "were"
     return (f"{len(damaged):,} of {files:,} files could not be read and {were} left out: {named}{more}",)
@@ -237,7 +257,7 @@ def _walk(path: Path, above: tuple[str, ...]) -> Iterator[Member]:
     """The files below a folder, in the order of their names. Links are refused: they may lead anywhere."""
     for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
         parts = (*above, entry.name)
-        if _is_clutter(entry.name):
+        if is_clutter(entry.name):
             continue
         if entry.is_symlink():
             raise ValueError(f"{'/'.join(parts)} is a link; put what it leads to there instead")
@@ -265,14 +285,14 @@ def _listed(archive: zipfile.ZipFile) -> Iterator[Member]:
             )
         if stat.S_ISLNK(info.external_attr >> 16):
             raise ValueError(f"the .zip holds a link, {name[:80]!r}; put what it leads to there instead")
-        if info.is_dir() or any(_is_clutter(part) for part in parts):
+        if info.is_dir() or any(is_clutter(part) for part in parts):
             continue
         _check_depth(parts)
         _check_size(parts, info.file_size)
         yield Member(parts, lambda info=info: io.BytesIO(archive.read(info)))
 
 
-def _is_clutter(name: str) -> bool:
+def is_clutter(name: str) -> bool:
     """Whether a file or folder is one that systems leave behind."""
     return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini", "__macosx")
 
@@ -324,8 +344,9 @@ def _pillow_warnings() -> Iterator[None]:
 
 @contextmanager
 def _opened(member: Member) -> Iterator[Image.Image]:
-    """An image whose header alone has been read. Whatever Pillow then finds wrong with the file becomes a
-    ValueError."""
+    """An image whose header alone has been read. Whatever Pillow then finds wrong with the file becomes `Unreadable`;
+    what is wrong with this machine does not: a full memory stays a MemoryError, and a file that the system cannot bring
+    is `Refused`, since it may be whole."""
     try:
         with member.open() as file, Image.open(file, formats=FORMATS) as image:
             yield image
@@ -333,22 +354,23 @@ def _opened(member: Member) -> Iterator[Image.Image]:
         raise Refused(
             f"{member.path} has too many pixels ({error}); at most {MAX_PIXELS // 10**6} million are read"
         ) from error
-    except Refused:
+    except (Refused, MemoryError):
         raise
     except Exception as error:  # Pillow's readers raise nearly everything on damaged files
-        raise Damaged(member.path, _reason(error)) from error
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # Pillow's own have no number, and
+            raise Refused(  # a damaged file may have it look before the file's begin
+                f"{member.path} could not be read ({error.strerror}), which is no fault of the image: see that it is "
+                "there and may be read, and try again"
+            ) from error
+        reason = "not an image" if isinstance(error, UnidentifiedImageError) else "damaged"
+        raise Unreadable(Damaged(member.path, reason)) from error
 
 
-def _reason(error: Exception) -> str:
-    """Why a file could not be read, in two words."""
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image"
-    return "not there" if isinstance(error, FileNotFoundError) else "damaged"
-
-
-def _look(member: Member) -> Looks:
-    """What an image's header says, if it keeps to the limits."""
+def _look(member: Member, count: Callable[[int], None] = lambda pixels: None) -> Looks:
+    """What an image's header says, if it keeps to the limits. `count` is told its pixels before any are unpacked, as
+    the palette of some needs, and may raise `Refused`."""
     with _opened(member) as image:
+        count(image.width * image.height)
         width, height = reversed(image.size) if _lies_on_its_side(image) else image.size
         if width * height > MAX_PIXELS:
             raise Refused(

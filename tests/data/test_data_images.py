@@ -1,6 +1,8 @@
 """Image folders: what cannot be read is left out and named, a side can be asked for, and large sets lie in one
 memory-mapped file of which every split is a view."""
 
+import errno
+import gc
 import io
 import os
 import zipfile
@@ -147,6 +149,60 @@ def test_a_grey_image_among_coloured_ones_becomes_a_coloured_one(tmp_path, folde
     grey = shown[(shown[:, :1] == shown).all((1, 2, 3))]
     assert data.shape == (3, 12, 12) and len(shown) == 7
     assert len(grey) == 1 and grey.unique().tolist() == [77]
+
+
+def test_what_is_kept_of_damaged_files_holds_no_image(tmp_path):
+    """Those were kept alive by the errors: megabytes each, of a file that may have a few bytes."""
+    folder = put(tmp_path / "set", classes(2) | {f"c0/x{i}.png": noise("PNG")[:9000] for i in range(4)})
+    gc.collect()
+    before = sum(issubclass(type(thing), Image.Image) for thing in gc.get_objects())
+    with images.found(Path(folder)) as items:
+        plan = images.survey(items)
+        come = list(images.decoded(plan, plan.readable))
+    damaged = [one for _, one in come if isinstance(one, images.Damaged)]
+    assert damaged == [(f"c0/x{i}.png", "damaged") for i in range(4)] and plan.damaged == []
+    assert sum(issubclass(type(thing), Image.Image) for thing in gc.get_objects()) == before
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENOENT, errno.ESTALE])
+@pytest.mark.parametrize("when", ["_look", "_pixels"])
+def test_what_the_machine_cannot_bring_is_no_damage(tmp_path, folder, monkeypatch, number, when):
+    name, there = put(tmp_path / "set", classes(2)), getattr(images, when)
+
+    def fail():
+        raise OSError(number, os.strerror(number))
+
+    def sometimes(member, *more):
+        return there(member._replace(open=fail) if member.parts[1] == "05.png" else member, *more)
+
+    monkeypatch.setattr(images, when, sometimes)
+    with pytest.raises(ValueError, match=rf"c0/05\.png could not be read \({os.strerror(number)}\), which is no fault"):
+        load(name, folder)
+    monkeypatch.undo()
+    assert load(name, folder).notes == (HELD_OUT_NOTE,), "nothing was left out for good"
+
+
+def test_a_full_memory_is_no_damage(tmp_path, folder, monkeypatch):
+    name = put(tmp_path / "set", classes(2))
+
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(images.Image, "open", full)
+    with pytest.raises(MemoryError):
+        load(name, folder)
+
+
+def test_a_seek_to_before_the_begin_is_damage(tmp_path, folder, monkeypatch):
+    name, opened = put(tmp_path / "set", classes(2)), Image.open
+
+    def back(file, **more):
+        if file.name.endswith("c1/03.png"):
+            file.seek(-1)
+        return opened(file, **more)
+
+    monkeypatch.setattr(images.Image, "open", back)
+    assert "c1/03.png (damaged)" in load(name, folder).notes[0]
 
 
 # ---- a side

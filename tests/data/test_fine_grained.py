@@ -152,15 +152,20 @@ def test_an_archive_that_would_write_elsewhere_is_refused(evil, tmp_path, monkey
     assert [p.name for p in tmp_path.iterdir()] == ["data"]
 
 
-def test_a_missing_bird_is_left_out_and_named_and_a_missing_list_is_damage(tmp_path):
+def test_a_damaged_bird_is_left_out_and_named_a_missing_one_refuses_all_and_a_missing_list_is_damage(tmp_path):
     put(tmp_path, cub_files())
-    (tmp_path / "CUB_200_2011" / "images" / BIRDS[0] / "Black_footed_Albatross_0001.jpg").unlink()
+    bird = tmp_path / "CUB_200_2011" / "images" / BIRDS[0] / "Black_footed_Albatross_0001.jpg"
+    bird.write_bytes(b"hello")
     data = store.load("cub200", folder=tmp_path)
     assert len(data.train.labels) == 15
     assert data.notes == (
         "1 of 24 files could not be read and was left out: "
-        "001.Black_footed_Albatross/Black_footed_Albatross_0001.jpg (not there)",
+        "001.Black_footed_Albatross/Black_footed_Albatross_0001.jpg (not an image)",
     )
+    bird.unlink()
+    store.forget()
+    with pytest.raises(ValueError, match=r"Albatross_0001\.jpg could not be read \(No such file.*see that it is there"):
+        store.load("cub200", folder=tmp_path)
     (tmp_path / "CUB_200_2011" / "images.txt").unlink()
     with pytest.raises(ValueError, match=r"CUB_200_2011 is damaged .*images\.txt.*: delete that folder"):
         store.load("cub200", folder=tmp_path)
