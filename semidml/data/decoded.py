@@ -63,11 +63,16 @@ class Place(NamedTuple):
 
 
 def state_of(path: Path) -> str:
-    """Changes when a file, or a file below a folder, does."""
-    if not path.is_dir():
-        return str(_times(path))
-    files = (Path(top) / name for top, _, names in sorted(os.walk(path)) for name in sorted(names))
-    return str([(str(file.relative_to(path)), *_times(file)) for file in files])
+    """Changes when a file, or a file below a folder, does; of a link, the link itself. What systems leave behind does
+    not count. Raises ValueError in words where the system cannot say."""
+    try:
+        if not path.is_dir():
+            return str(_times(path))
+        return str([(str(file.relative_to(path)), *_times(file)) for file in _files(path)])
+    except OSError as error:
+        raise ValueError(
+            f"{error.filename or path} could not be looked at ({error.strerror}); if its files were changing, try again"
+        ) from error
 
 
 def keep(plan: Plan, place: Place, title: str, most: int, progress: Callable[[float, str], None]) -> None:
@@ -254,6 +259,17 @@ def _digest(text: str) -> str:
     return sha256(f"{LAYOUT} {text}".encode()).hexdigest()[:16]
 
 
+def _files(top: Path) -> Iterator[Path]:
+    """Every file below a folder, folder by folder, but for clutter."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for folder, folders, names in os.walk(top, onerror=fail):
+        folders[:] = sorted(name for name in folders if not images.is_clutter(name))
+        yield from (Path(folder) / name for name in sorted(names) if not images.is_clutter(name))
+
+
 def _times(path: Path) -> tuple[int, int]:
-    known = path.stat()
+    known = path.lstat()
     return known.st_mtime_ns, known.st_size

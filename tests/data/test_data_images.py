@@ -309,6 +309,29 @@ def test_a_file_changed_in_place_is_decoded_anew(tmp_path, folder, on_disk):
     assert 222 in values(data.train) | values(data.test)
 
 
+def test_what_systems_leave_behind_changes_no_state_and_a_link_that_leads_nowhere_is_said(tmp_path, folder, on_disk):
+    name, top = put(tmp_path / "set", classes(3)), tmp_path / "set"
+    before = decoded.state_of(top)
+    (top / "c0" / ".#00.png").symlink_to("somebody@nowhere.1:2")  # Emacs's lock
+    put(top, {"c1/Thumbs.db": b"x", ".git/head": b"x", "__MACOSX/c0/00.png": b"x"})
+    assert decoded.state_of(top) == before and load(name, folder).shape == (1, 12, 12)
+    (top / "c0" / "new.png").symlink_to(tmp_path / "nowhere")
+    store.forget()
+    with pytest.raises(ValueError, match=r"c0/new\.png is a link; put what it leads to there instead"):
+        load(name, folder)
+
+
+def test_a_file_that_vanishes_while_it_is_looked_at_is_said_in_words(tmp_path, folder, monkeypatch):
+    name = put(tmp_path / "set", classes(3))
+
+    def vanished(path, **_):
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+
+    monkeypatch.setattr(Path, "lstat", vanished)
+    with pytest.raises(ValueError, match=r"c0/00\.png could not be looked at \(No such file or directory\)"):
+        load(name, folder)
+
+
 def test_writing_to_the_images_leaves_the_file_as_it_is(tmp_path, folder, on_disk):
     name = put(tmp_path / "set", classes(3))
     data = load(name, folder)
