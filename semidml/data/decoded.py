@@ -25,6 +25,7 @@ from torch import Tensor
 from semidml.data import images, npz
 from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, first_half, held_rows
 from semidml.data.images import Damaged, Item, Plan
+from semidml.data.locks import alone
 
 LARGE = 512 << 20  # bytes of pixels from which they are kept in a file
 MAX_BYTES = 64 << 30  # of pixels in a file
@@ -58,6 +59,11 @@ class Place(NamedTuple):
         """Labels, names, notes and where the splits begin and end."""
         return self.pixels.with_suffix(".npz")
 
+    @property
+    def lock(self) -> Path:
+        """Held by whoever writes them."""
+        return self.pixels.with_name(f".{self.pixels.stem}.lock")
+
     def is_there(self) -> bool:
         return self.pixels.is_file() and self.rest.is_file()
 
@@ -76,30 +82,41 @@ def state_of(path: Path) -> str:
 
 
 def keep(plan: Plan, place: Place, title: str, most: int, progress: Callable[[float, str], None]) -> None:
-    """Decode the images of a plan into their file, whole or not at all. Raises ValueError when there are too many, the
-    disk has no room for them, or too few can be read."""
+    """Decode the images of a plan into their file, whole or not at all; if another is at it, wait for its file. Raises
+    ValueError when there are too many, the disk has no room for them, or too few can be read."""
     images.check_bytes(plan, most)
-    held_out = all(item.split != "test" for item in plan.readable)
-    sections = _sections(plan, _held_out(plan) if held_out else plan.readable)
-    rows = sum(len(sections[key]) for key in (*SECTIONS, *AGAIN))
     folder = place.pixels.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
-        _check_room(folder, rows * math.prod(plan.shape), title)
-        with _written(place.pixels) as file:
-            kept, damaged = _write(file, plan, sections, rows, title, progress)
-            images.check_left(plan.items, [item for items in kept.values() for item in items], damaged)
-            with _written(place.rest) as beside:
-                np.savez(beside, **_rest(plan, kept, damaged, held_out))
-        for old in folder.glob(f"{_digest(place.of)}-*"):
-            if old.stem != place.pixels.stem:
-                old.unlink(missing_ok=True)
+        with alone(place.lock, lambda: progress(0.0, f"{title}: its images are being decoded by another already")):
+            if not place.is_there():
+                _sweep(folder)
+                _keep(plan, place, title, progress)
     except OSError as error:
         raise ValueError(
             f"the decoded images of {title} could not be written to {folder} ({error}); name another data folder in "
             "SEMIDML_DATA"
         ) from error
+
+
+def _keep(plan: Plan, place: Place, title: str, progress: Callable[[float, str], None]) -> None:
+    held_out = all(item.split != "test" for item in plan.readable)
+    sections = _sections(plan, _held_out(plan) if held_out else plan.readable)
+    rows = sum(len(sections[key]) for key in (*SECTIONS, *AGAIN))
+    _check_room(place.pixels.parent, rows * math.prod(plan.shape), title)
+    with _written(place.pixels) as file:
+        kept, damaged = _write(file, plan, sections, rows, title, progress)
+        images.check_left(plan.items, [item for items in kept.values() for item in items], damaged)
+        with _written(place.rest) as beside:
+            np.savez(beside, **_rest(plan, kept, damaged, held_out))
+    remove(place.folder, place.of, but=place)
+
+
+def remove(folder: Path, of: str, but: Place | None = None) -> None:
+    """Remove the decoded images of what is no more, in all its states but one. Whoever reads them can go on."""
+    for old in (folder / "decoded").glob(f"{_digest(of)}-*"):
+        if but is None or old.stem != but.pixels.stem:
+            old.unlink(missing_ok=True)
 
 
 def read(place: Place, name: str, title: str) -> Dataset:

@@ -17,6 +17,7 @@ from semidml.data import decoded, images
 from semidml.data.dataset import Dataset
 from semidml.data.fetch import absent, fetch_all
 from semidml.data.images import Item, Member
+from semidml.data.locks import alone
 from semidml.registry import Entry
 
 CUB = "CUB_200_2011"
@@ -30,15 +31,7 @@ def load_birds(entry: Entry, folder: Path, download: bool, progress: Progress) -
     and cannot or should not be downloaded, or is damaged."""
     top = folder / CUB
     if not top.is_dir():
-        packed = folder / f"{CUB}.tgz"
-        if not packed.is_file():
-            if not download:
-                raise absent(entry, folder, [packed.name], ".")
-            try:
-                fetch_all(entry, [(packed, [CUB_URL], CUB_MD5)], progress)
-            except OSError as error:
-                raise absent(entry, folder, [packed.name], ".", str(error)) from error
-        unpack(packed, CUB)
+        _bring_birds(entry, folder, top, download, progress)
     try:
         paths, trains = (_numbered(top / name) for name in ("images.txt", "train_test_split.txt"))
         items = [
@@ -51,6 +44,25 @@ def load_birds(entry: Entry, folder: Path, download: bool, progress: Progress) -
             f"{entry.title} in {top} is damaged ({reason}): delete that folder and fetch it again"
         ) from error
     return _read(entry, folder, items, decoded.state_of(top), progress)
+
+
+def _bring_birds(entry: Entry, folder: Path, top: Path, download: bool, progress: Progress) -> None:
+    """Fetch and unpack the archive into `top`; if another is at it, wait for that."""
+    packed = folder / f"{CUB}.tgz"
+    if not download and not packed.is_file():
+        raise absent(entry, folder, [packed.name], ".")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with alone(
+            folder / f".{CUB}.lock", lambda: progress(0.0, f"{entry.title} is being unpacked by another already")
+        ):
+            if top.is_dir():
+                return
+            if not packed.is_file():
+                fetch_all(entry, [(packed, [CUB_URL], CUB_MD5)], progress)
+            unpack(packed, CUB)
+    except OSError as error:
+        raise absent(entry, folder, [packed.name], ".", str(error)) from error
 
 
 def load_cars(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
@@ -77,8 +89,8 @@ def load_cars(entry: Entry, folder: Path, download: bool, progress: Progress) ->
 
 
 def unpack(packed: Path, name: str) -> None:
-    """Put the folder `name` of a checked .tgz beside it, whole or not at all. Raises ValueError for another checksum,
-    and for an archive that would write elsewhere."""
+    """Put the folder `name` of a checked .tgz beside it, whole or not at all; one that has come meanwhile will do.
+    Raises ValueError for another checksum, and for an archive that would write elsewhere."""
     from torchvision.datasets.utils import check_integrity
 
     if not check_integrity(packed, CUB_MD5):
@@ -87,9 +99,15 @@ def unpack(packed: Path, name: str) -> None:
         with tempfile.TemporaryDirectory(dir=packed.parent, prefix=".unpack-") as spare:
             with tarfile.open(packed, "r:gz") as archive:
                 archive.extractall(spare, filter="data")
-            os.replace(Path(spare) / name, packed.parent / name)
+            try:
+                os.replace(Path(spare) / name, packed.parent / name)
+            except OSError:
+                if not (packed.parent / name).is_dir():
+                    raise
     except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
-        raise ValueError(f"{packed} could not be unpacked ({error}); its folder must be writable") from error
+        raise ValueError(
+            f"{packed} could not be unpacked ({error}); its folder must be writable, and the disk have room"
+        ) from error
 
 
 def _numbered(file: Path) -> dict[str, str]:

@@ -170,13 +170,18 @@ def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path |
 
 
 def delete_upload(name: str, folder: Path | None = None) -> None:
-    """Remove an upload. Raises ValueError when there is none of that name."""
-    uploads = (Path(folder) if folder else data_folder()) / "uploads"
+    """Remove an upload, and its decoded images. Raises ValueError when there is none of that name."""
+    folder = Path(folder) if folder else data_folder()
+    uploads = folder / "uploads"
     place = _upload(name, uploads)
     if place is None:
         raise ValueError(f"there is no upload called {name[:80]!r}; there are {_listed(uploads) or 'none'}")
     with tempfile.TemporaryDirectory(dir=uploads, prefix=".outgoing-") as spare:
         os.replace(place, Path(spare) / "gone")  # gone for readers at once, though a folder takes a while
+    if (folder / "decoded").is_dir():
+        from semidml.data import decoded
+
+        decoded.remove(folder, _decoded_of(Place(place, True)))
     with _lock:
         for key in [key for key in _kept if key[0] == name]:
             del _kept[key]
@@ -279,7 +284,7 @@ def _read_images(place: Place, name: str, title: str, folder: Path, progress: Pr
     from semidml.data import decoded, images, npz
 
     path, side = place.path, place.side
-    kept = decoded.Place(folder, f"{path} {side}", decoded.state_of(path))
+    kept = decoded.Place(folder, _decoded_of(place), decoded.state_of(path))
     if not kept.is_there():
         with images.found(path) as items:
             plan = images.survey(items, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS)
@@ -288,6 +293,11 @@ def _read_images(place: Place, name: str, title: str, folder: Path, progress: Pr
             most = npz.MAX_BYTES if place.is_upload else decoded.MAX_BYTES
             decoded.keep(plan, kept, title, most, progress)
     return decoded.read(kept, name, title)
+
+
+def _decoded_of(place: Place) -> str:
+    """What decoded images are of: see `decoded.Place`."""
+    return f"{place.path} {place.side}"
 
 
 def _is_npz(place: Path) -> bool:

@@ -5,15 +5,19 @@ import errno
 import gc
 import io
 import os
+import signal
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from semidml.data import decoded, images, npz, store
+from semidml.data import decoded, images, locks, npz, store
 from semidml.data.dataset import HELD_OUT_NOTE
 
 
@@ -307,6 +311,61 @@ def test_a_file_changed_in_place_is_decoded_anew(tmp_path, folder, on_disk):
     store.forget()
     data = load(name, folder)
     assert 222 in values(data.train) | values(data.test)
+
+
+def test_two_at_once_decode_once_and_the_other_is_told_that_it_waits(tmp_path, folder, on_disk, monkeypatch):
+    name, decode = put(tmp_path / "set", classes(3)), images._pixels
+    done, told, found = [], Event(), []
+
+    def slowly(member, *more):
+        assert told.wait(10), "the other did not wait"
+        done.append(member.parts)
+        return decode(member, *more)
+
+    def load_it():
+        def progress(share, text):
+            if text == "set: its images are being decoded by another already":
+                told.set()
+
+        found.append(store.load(name, allow_paths=True, folder=folder, progress=progress))
+
+    monkeypatch.setattr(images, "_pixels", slowly)
+    threads = [Thread(target=load_it) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(done) == len(set(done)) == 30
+    assert found[0].train.images.equal(found[1].train.images)
+    assert files_in(folder) == [".npy", ".npz"], "the lock is gone"
+
+
+def test_a_lock_is_free_again_when_its_holder_was_killed(tmp_path):
+    lock = tmp_path / "lock"
+    code = "from pathlib import Path; from semidml.data import locks; import os, signal, sys\n"
+    code += "with locks.alone(Path(sys.argv[1]), lambda: None): os.kill(os.getpid(), signal.SIGKILL)"
+    root = Path(images.__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", code, str(lock)], cwd=root).returncode == -signal.SIGKILL
+    assert lock.exists()
+
+    def stop():
+        raise KeyboardInterrupt
+
+    free = locks.alone(lock, lambda: pytest.fail("it was not free"))
+    with free, pytest.raises(KeyboardInterrupt), locks.alone(lock, stop):
+        pytest.fail("two hold it")
+    assert not lock.exists()
+
+
+def test_an_upload_goes_with_its_decoded_images(tmp_path, folder, on_disk):
+    put(folder / "uploads" / "mine", classes(3))
+    store.load("mine", folder=folder)
+    load(put(tmp_path / "other", classes(3)), folder)
+    assert files_in(folder) == [".npy", ".npy", ".npz", ".npz"]
+    store.delete_upload("mine", folder)
+    assert files_in(folder) == [".npy", ".npz"]
+    with pytest.raises(ValueError, match="no data set called 'mine'"):
+        store.load("mine", folder=folder)
 
 
 def test_what_systems_leave_behind_changes_no_state_and_a_link_that_leads_nowhere_is_said(tmp_path, folder, on_disk):
