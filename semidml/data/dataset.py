@@ -1,17 +1,17 @@
 """What every data set is: images as one uint8 tensor, labels as one int64 tensor, in up to three splits."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from semidml.data import DATASETS, augment_strength, twins
+from semidml.data import DATASETS, augment_strength, splits, twins
 
 HELD_OUT = 0.2  # share of the rows that becomes the test split of data that come without one
 HELD_OUT_SEED = 0
 HELD_OUT_NOTE = "There was no test split: 20 % of each class, drawn with a fixed seed, were held out as one."
-CLASSES_A_HELD_OUT_ONE = 5  # one of so many training classes is chosen on, where test classes are new ones
 
 
 class Split(NamedTuple):
@@ -76,11 +76,7 @@ class Dataset:
         parts = [part for part in (self.train, self.validation, self.test) if part]
         labels = torch.cat([part.labels for part in parts])
         classes = len(labels.unique())
-        if classes < 3:
-            raise ValueError(
-                f"{self.title} has images of {classes} {'class' if classes == 1 else 'classes'}; splitting by classes "
-                "needs at least 3, so that there are two to tell apart in the test half"
-            )
+        splits.check_half(classes, self.title)
         first = first_half(labels)
         train, test = self.halves or (
             Split(*(torch.cat(rows) for rows in zip(*(take(part, where(part)) for part in parts), strict=True)))
@@ -97,29 +93,20 @@ class Dataset:
         """The data set to choose settings on: scores are then of the official validation split or, where there is
         none, of 10 % of the training rows, held out by the seed; the test rows are left alone. Where the test classes
         are new ones, so are those that settings are chosen on: the last fifth of the training classes, at least 2.
-        Raises ValueError when too few rows or classes would be left."""
+        Raises ValueError when too few rows or classes would be left, or too many would have to be copied."""
         if self.validation:
             return replace(self, test=self.validation, validation=None, halves=None)
         if self.disjoint:
             return self._without_last_classes()
-        if len(self.train.labels) < 2:
-            raise ValueError(
-                f"{self.title} has 1 training row; holding some out for choosing settings needs at least 2"
-            )
-        held = max(1, len(self.train.labels) // 10)
+        held = splits.held_rows(len(self.train.labels), self.title)
         order = torch.randperm(len(self.train.labels), generator=torch.Generator().manual_seed(seed))
         test, train = order[:held].sort().values, order[held:].sort().values
         return self._holding_out(train, test)
 
     def _without_last_classes(self) -> "Dataset":
         classes = self.train.labels.unique()
-        held = max(2, len(classes) // CLASSES_A_HELD_OUT_ONE)
-        if held >= len(classes):
-            raise ValueError(
-                f"{self.title} has {len(classes)} training classes, and other classes to test; holding {held} out for "
-                f"choosing settings needs at least {held + 1}"
-            )
-        test = torch.isin(self.train.labels, classes[-held:])
+        splits.check_last(len(classes), self.title)
+        test = torch.isin(self.train.labels, classes[-splits.last_classes(len(classes)) :])
         return self._holding_out((~test).nonzero().flatten(), test.nonzero().flatten())
 
     def _holding_out(self, train: Tensor, test: Tensor) -> "Dataset":
@@ -130,14 +117,21 @@ class Dataset:
 
 
 def take(split: Split, rows: Tensor) -> Split:
-    """The given rows of a split."""
+    """The given rows of a split, their numbers or a bool for each: views where they follow one another, as parts of a
+    memory-mapped file, copies where not. Raises ValueError when too much would be copied."""
+    if rows.dtype == torch.bool:
+        rows = rows.nonzero().flatten()
+    if len(rows) and (rows.diff() == 1).all():
+        part = slice(int(rows[0]), int(rows[-1]) + 1)
+        return Split(split.images[part], split.labels[part])
+    splits.check_copied(len(rows), math.prod(split.images.shape[1:]))
     return Split(split.images[rows], split.labels[rows])
 
 
 def first_half(labels: Tensor) -> Tensor:
     """The classes that `Dataset.by_classes` trains on, of the labels (N,) of all rows: (floor(n / 2),)."""
     classes = labels.unique()
-    return classes[: len(classes) // 2]
+    return classes[: splits.half(len(classes))]
 
 
 def hold_out(split: Split) -> tuple[Split, Split]:

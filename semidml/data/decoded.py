@@ -2,8 +2,9 @@
 
 The file has the rows that a split takes side by side, for the data set's own splits and for `Dataset.by_classes`, so
 that every split is a view of it and nothing is loaded whole. With A, B the training and test rows of the first half of
-the classes and D, C those of the second half, it reads B A D C B: B A | D C are the halves, A D is training, C B is
-test. Validation rows lie beside the test rows, and once more at the end.
+the classes, a, b those of its last classes (`splits.last_classes`), and D, C those of the second half, it reads
+b B A a D C B b: b B A a | D C are the halves, A a D is training, C B b is test, and B A trains where settings are
+chosen on new classes. Validation rows lie beside the test rows, and once more at the end.
 """
 
 import math
@@ -22,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semidml.data import images, npz
+from semidml.data import images, npz, splits
 from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, first_half, held_rows
 from semidml.data.images import Damaged, Item, Plan
 from semidml.data.locks import alone
@@ -34,11 +35,16 @@ CHUNK = 1 << 24
 TOLD = 100  # images between two words on the progress
 STALE_SECONDS = 3600.0  # after which what a killed writer left behind is removed
 LAYOUT = "1"  # another number when files of older versions are to be made anew
-SECTIONS = (  # of the file: half of the classes, split
+SECTIONS = (  # of the file: part of the classes, split
+    *(("last", "val"), ("last", "test")),
     *(("first", "val"), ("first", "test"), ("first", "train")),
+    ("last", "train"),
     *(("second", "train"), ("second", "val"), ("second", "test")),
 )
-AGAIN = (("first", "test"), ("first", "val"), ("second", "val"))  # which follow once more
+AGAIN = (  # which follow once more
+    *(("first", "test"), ("last", "test")),
+    *(("first", "val"), ("last", "val"), ("second", "val")),
+)
 
 Sections = dict[tuple[str, str], list[Item]]
 
@@ -152,10 +158,12 @@ def _held_out(plan: Plan) -> list[Item]:
 def _sections(plan: Plan, items: list[Item]) -> Sections:
     """The items of each section, class after class."""
     number = _numbers(plan)
-    first = set(first_half(torch.tensor([number[item.class_name] for item in items])).tolist())
+    first = first_half(torch.tensor([number[item.class_name] for item in items])).tolist()
+    held = splits.last_classes(len(first))
+    part_of = dict.fromkeys(first, "first") | dict.fromkeys(first[-held:] if held < len(first) else (), "last")
     found: Sections = {key: [] for key in SECTIONS}
     for item in sorted(items, key=lambda item: item.class_name):
-        found["first" if number[item.class_name] in first else "second", item.split].append(item)
+        found[part_of.get(number[item.class_name], "second"), item.split].append(item)
     return found
 
 
@@ -164,7 +172,7 @@ def _rest(plan: Plan, kept: Sections, damaged: Sequence[Damaged], held_out: bool
     number = _numbers(plan)
     ends = dict(zip(SECTIONS, np.cumsum([len(kept[key]) for key in SECTIONS]).tolist(), strict=True))
     total = ends["second", "test"]
-    test_end = total + len(kept["first", "test"])
+    test_end = total + len(kept["first", "test"]) + len(kept["last", "test"])
     labels = [number[item.class_name] for key in (*SECTIONS, *AGAIN) for item in kept[key]]
     notes = (*images.left_out(len(plan.items), damaged), *((HELD_OUT_NOTE,) if held_out else ()))
     return {
@@ -174,8 +182,8 @@ def _rest(plan: Plan, kept: Sections, damaged: Sequence[Damaged], held_out: bool
         "train": np.array((ends["first", "test"], ends["second", "train"])),
         "test": np.array((ends["second", "val"], test_end)),
         "val": np.array((test_end, len(labels))),
-        "first": np.array((0, ends["first", "train"])),
-        "second": np.array((ends["first", "train"], total)),
+        "first": np.array((0, ends["last", "train"])),
+        "second": np.array((ends["last", "train"], total)),
     }
 
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from semidml.data import decoded, images, locks, npz, store
+from semidml.data import decoded, images, locks, npz, splits, store
 from semidml.data.dataset import HELD_OUT_NOTE
 
 
@@ -474,3 +474,40 @@ def test_settings_can_be_chosen_on_large_sets_and_by_classes(tmp_path, folder, o
     assert len(rows.by_classes().train.labels) + len(rows.by_classes().test.labels) == data.official_train
     chosen = data.by_classes().for_selection(0)
     assert chosen.test.labels.unique().tolist() == [3, 4] and chosen.official_train == 30
+
+
+@pytest.mark.parametrize("above", [(), ("train/", "test/"), ("train/", "test/", "val/")])
+def test_what_trains_while_settings_are_chosen_on_new_classes_is_never_copied(tmp_path, folder, monkeypatch, above):
+    files = (
+        {
+            f"{top}c{c}/{i}.png": picture(40 * s + 4 * c + i)
+            for s, top in enumerate(above)
+            for c in range(10)
+            for i in range(4)
+        }
+        if above
+        else classes(10, 6)
+    )
+    name = put(tmp_path / "set", files)
+    small = load(name, folder).by_classes()
+    expected = small.for_selection(0)
+    store.forget()
+    monkeypatch.setattr(decoded, "LARGE", 0)
+    whole = load(name, folder)
+    half, size = whole.by_classes(), 12 * 12
+    held = int((half.train.labels >= 3).sum())
+    monkeypatch.setattr(splits, "MAX_COPIED", held * size)
+    chosen = half.for_selection(0)
+    assert inside(chosen.train.images, whole.train.images) and chosen.train.labels.unique().tolist() == [0, 1, 2]
+    assert values(half.train) == values(small.train) and values(half.test) == values(small.test)
+    assert values(chosen.train) == values(expected.train) and values(chosen.test) == values(expected.test)
+    monkeypatch.setattr(splits, "MAX_COPIED", held * size - 1)
+    with pytest.raises(ValueError, match=rf"^{held} images of 144 bytes each do not lie side by side.* take fewer or"):
+        half.for_selection(0)
+
+
+def test_the_rows_left_when_some_are_held_out_are_not_copied_by_the_gigabyte(tmp_path, folder, on_disk, monkeypatch):
+    data = load(put(tmp_path / "set", classes(5)), folder)
+    monkeypatch.setattr(splits, "MAX_COPIED", 20 * 144)
+    with pytest.raises(ValueError, match=r"36 images of 144 bytes .*bring a validation split \(a folder val\)"):
+        data.for_selection(0)
