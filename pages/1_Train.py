@@ -106,15 +106,15 @@ def seen_slider() -> None:
     """The labels that are seen: logarithmic, counted in labels."""
     pl = ui.current("pl")
     try:
-        facts = store.facts(ui.current("data"))
+        of = store.training(ui.current("data"), ui.current("split"), ui.current("evaluate_on"))
     except ValueError:
         ui.knob("pl")
         return
-    official = facts["train"]
+    official = of.official
     steps = {ui.seen_labels(step, official): step for step in (*PERCENTAGES, pl)}
     ui.knob("pl", options=steps.values(), slider=True, format_func=lambda step: f"{ui.seen_labels(step, official):,}")
     sampling = ui.current("label_sampling")
-    st.caption(labels.describe(pl, official, sampling, facts["classes"]))
+    st.caption(labels.describe(pl, official, sampling, of.classes))
 
 
 # ---- right: the picture

@@ -1,16 +1,19 @@
 """Home and Train open, alone and from the menu, and say what stands in the way."""
 
+import io
 import json
 import math
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from semidml import evaluate, runs, scatter, ui, worker
 from semidml.config import RunConfig
+from semidml.data import store
 
 ROOT = Path(__file__).parents[1]
 TRAIN = "pages/1_Train.py"
@@ -98,6 +101,59 @@ def test_too_few_labels_are_said_before_training() -> None:
     app = opened(TRAIN, pl="0.1")
     assert "a metric loss needs at least 3" in words(app)
     assert next(b for b in app.button if b.label == "Train").disabled
+
+
+def upload(classes: int, rows: int = 8) -> None:
+    """A data set `mine` of so many classes with as many training rows each, and two test rows of each."""
+    y = np.repeat(np.arange(classes), rows)
+    test = np.repeat(np.arange(classes), 2)
+    file = io.BytesIO()
+    shape = (12, 12)
+    np.savez(
+        file,
+        train_images=np.zeros((len(y), *shape), np.uint8),
+        train_labels=y,
+        test_images=np.zeros((len(test), *shape), np.uint8),
+        test_labels=test,
+    )
+    store.save_upload("mine", file.getvalue(), "mine.npz")
+
+
+def works(app: AppTest) -> bool:
+    return not next(b for b in app.button if b.label == "Train").disabled
+
+
+@pytest.mark.parametrize(
+    ("classes", "link", "said"),
+    [
+        (2, {}, "mine has images of 2 classes; splitting by classes needs at least 3"),
+        (3, {}, "Split by classes, the training has 10 images of 1 class: the images are all of 1 class"),
+        (5, {"evaluate_on": "validation"}, "mine has 2 training classes, and other classes to test"),
+        (6, {"evaluate_on": "validation"}, "Split by classes, the training has 10 images of 1 class"),
+        (4, {"model": "metric-vae", "prior": "vamp", "pseudo_inputs": "21"}, "training images, 20, got 21"),
+        (4, {"pl": "9"}, "pl = 9 of 20 images is 2 labels"),
+    ],
+)
+def test_what_a_half_of_the_classes_cannot_do_is_said_before_training(
+    classes: int, link: dict[str, str], said: str
+) -> None:
+    upload(classes)
+    assert works(opened(TRAIN, data="mine", **link | {"evaluate_on": "test"}))
+    app = opened(TRAIN, data="mine", split="classes", **link)
+    assert said in words(app) and not works(app)
+
+
+def test_labels_are_counted_in_rows_of_the_split() -> None:
+    app = opened(TRAIN, split="classes", pl="10")
+    assert "90 of 901 labels (about 18 a class)" in words(app) and works(app)
+
+
+def test_the_split_of_the_field_is_named_where_another_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ui, "is_here", lambda name: True)
+    said = "Scores of CUB-200-2011 64x64 that are published in metric learning are of classes that"
+    assert said in words(opened(TRAIN, data="cub200"))
+    assert said not in words(opened(TRAIN, data="cub200", split="classes"))
+    assert "published in metric learning" not in words(opened(TRAIN))
 
 
 def finished(**knobs: object) -> runs.Run:

@@ -5,8 +5,9 @@ the data (epochs so that an MLP needs well under a minute on two cores). `facts`
 test and, where there is an official one, validation (rows), classes, shape (C, H, W), megabytes to download, licence,
 source (a page to read), files: the paths below the data folder that hold it once it is here, and twins: which random
 transforms suit the images, signs or photographs (`twins`). Where they apply: packed, an archive that the files are
-unpacked from; by_hand, true of what nobody gives away any more; split, "classes" where the field splits by classes
-(`Dataset.by_classes`).
+unpacked from; folders, that must be there besides; by_hand, true of what nobody gives away any more; split, "classes"
+where the field splits by classes (`Dataset.by_classes`); by_class, rows of each class in all splits, or half, rows of
+the first half of the classes, for `store.training`.
 """
 
 from semidml.registry import Entry, table
@@ -40,12 +41,14 @@ def _idx(
     licence: str,
     source: str,
     twins: str = "signs",
+    by_class: tuple[int, ...] = (7000,) * 10,
 ) -> Entry:
     parts = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
     facts = {
         "train": 60000,
         "test": 10000,
         "classes": 10,
+        "by_class": by_class,
         "shape": (1, 28, 28),
         "megabytes": megabytes,
         "licence": licence,
@@ -90,6 +93,7 @@ def _birds(name: str, side: int) -> Entry:
         "train": 5994,
         "test": 5794,
         "classes": 200,
+        "half": 5864,
         "shape": (3, side, side),
         "megabytes": 1150,
         "licence": "none stated",
@@ -116,6 +120,7 @@ def _cars(name: str, side: int) -> Entry:
         "train": 8144,
         "test": 8041,
         "classes": 196,
+        "half": 8054,
         "shape": (3, side, side),
         "megabytes": 1957,
         "licence": "none stated",
@@ -149,6 +154,7 @@ DATASETS = table(
                 "train": 1297,
                 "test": 500,
                 "classes": 10,
+                "by_class": (178, 182, 177, 183, 181, 182, 181, 179, 174, 180),
                 "shape": (1, 8, 8),
                 "megabytes": 0,
                 "licence": "CC BY 4.0",
@@ -166,6 +172,7 @@ DATASETS = table(
             12,
             "CC BY-SA 3.0",
             "http://yann.lecun.com/exdb/mnist/",
+            by_class=(6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958),
         ),
         _idx(
             "fashionmnist",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +19,7 @@ def load(entry: Entry, folder: Path, download: bool, progress: Callable[[float, 
     be downloaded, or is damaged."""
     from medmnist.info import INFO
 
-    info = INFO[entry.name]
-    path = folder / "medmnist" / f"{entry.name}.npz"
+    info, path = INFO[entry.name], _file(entry, folder)
     if not path.is_file():
         if not download:
             raise absent(entry, folder, [path.name], "medmnist")
@@ -27,17 +27,32 @@ def load(entry: Entry, folder: Path, download: bool, progress: Callable[[float, 
             fetch_all(entry, [(path, [info["url"]], info["MD5"])], progress)
         except OSError as error:
             raise absent(entry, folder, [path.name], "medmnist", str(error)) from error
-    several = info["task"].startswith("multi-label")
+    single = _single(info)
     try:
-        data = npz.read(path, entry.name, entry.title, any_finding if several else None)
+        data = npz.read(path, entry.name, entry.title, single)
     except ValueError as error:
         raise ValueError(
             f"{entry.title} in {path} is damaged ({error}): delete that file and fetch it again"
         ) from error
-    names = (
-        ("no finding", "a finding") if several else tuple(info["label"].get(name, name) for name in data.class_names)
-    )
+    names = ("no finding", "a finding") if single else tuple(info["label"].get(name, name) for name in data.class_names)
     return replace(data, class_names=names)
+
+
+def by_class(entry: Entry, folder: Path) -> tuple[int, ...] | None:
+    """Rows of each class, in all splits; None where the file is not here. Raises ValueError for a damaged file."""
+    from medmnist.info import INFO
+
+    path = _file(entry, folder)
+    return npz.facts(path, _single(INFO[entry.name]))["by_class"] if path.is_file() else None
+
+
+def _file(entry: Entry, folder: Path) -> Path:
+    return folder / "medmnist" / f"{entry.name}.npz"
+
+
+def _single(info: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray] | None:
+    """What makes one label of several."""
+    return any_finding if info["task"].startswith("multi-label") else None
 
 
 def any_finding(labels: np.ndarray) -> np.ndarray:

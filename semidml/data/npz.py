@@ -50,18 +50,19 @@ def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.nd
     return assemble(name, title, splits, class_names, notes)
 
 
-def facts(path: Path) -> dict[str, Any]:
-    """train, test and, where there is one, validation (rows), classes and shape (C, H, W) of what `read` would give,
-    without unpacking an image. Raises ValueError as `read` does."""
+def facts(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) -> dict[str, Any]:
+    """train, test and, where there is one, validation (rows), classes, by_class (rows of each, in all splits) and shape
+    (C, H, W) of what `read` would give, without unpacking an image. Raises ValueError as `read` does."""
     with _opened(path) as archive:
-        headers = _checked(archive, several=False)
-        labels, class_names = _classes(archive, headers, None)
+        headers = _checked(archive, several=single is not None)
+        labels, class_names = _classes(archive, headers, single)
     shape = headers["train_images"].shape
     rows = {s: len(y) for s, y in labels.items()}
     if "test" not in rows:
         rows["test"] = int(held_rows(labels["train"]).sum())
         rows["train"] -= rows["test"]
-    known = {"train": rows["train"], "test": rows["test"], "classes": len(class_names)}
+    by_class = torch.cat(list(labels.values())).bincount(minlength=len(class_names)).tolist()
+    known = {"train": rows["train"], "test": rows["test"], "classes": len(class_names), "by_class": tuple(by_class)}
     return (
         known
         | {"shape": (*shape[3:], *shape[1:3]) if len(shape) == 4 else (1, *shape[1:])}

@@ -16,7 +16,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from semidml.data import DATASETS
+from semidml.data import DATASETS, splits
+from semidml.data.splits import Training
 from semidml.registry import Entry
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from semidml.data.images import Read
 
 Progress = Callable[[float, str], None]
+MEDICAL = "semidml.data.med:load"
 KEPT = 2  # data sets kept in memory
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 NAME_RULE = "a name has 1 to 64 letters, digits, blanks and _ . -, and starts with a letter or digit"
@@ -77,8 +79,9 @@ def load(
 
 
 def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> dict[str, Any]:
-    """train, test and, where there is one, validation (rows), classes and shape (C, H, W) of a data set; more for
-    those of the table. Images are read only where there is no other way, in an image folder."""
+    """train, test and, where there is one, validation (rows), classes and shape (C, H, W) of a data set; of the table's
+    more, of others by_class (rows of each class, in all splits). Images are read only where there is no other way, in
+    an image folder."""
     if name in DATASETS:
         return dict(DATASETS[name].facts)
     folder = Path(folder) if folder else data_folder()
@@ -90,7 +93,21 @@ def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> d
     data = load(name, allow_paths=allow_paths, folder=folder)
     known = {"train": data.train, "test": data.test} | ({"validation": data.validation} if data.validation else {})
     rows = {split: len(part.labels) for split, part in known.items()}
-    return rows | {"classes": len(data.class_names), "shape": data.shape}
+    by_class = sum(part.labels.bincount(minlength=len(data.class_names)) for part in known.values()).tolist()
+    return rows | {"classes": len(data.class_names), "by_class": tuple(by_class), "shape": data.shape}
+
+
+def training(name: str, split: str, evaluate_on: str, folder: Path | None = None) -> Training:
+    """What RunConfig's `split` and `evaluate_on` train on: see `splits.training`. Of the table's data sets, a half's
+    rows are those of equally large classes where neither the table nor labels that are here say more. Raises ValueError
+    where too little would be left, and as `facts` does."""
+    folder = Path(folder) if folder else data_folder()
+    known, title = facts(name, folder=folder), DATASETS[name].title if name in DATASETS else name
+    if split == "classes" and name in DATASETS and DATASETS[name].target == MEDICAL:
+        from semidml.data import med
+
+        known |= {"by_class": rows} if (rows := med.by_class(DATASETS[name], folder)) else {}
+    return splits.training(known, title, split, evaluate_on)
 
 
 class Place(NamedTuple):

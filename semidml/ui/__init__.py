@@ -499,7 +499,7 @@ def setting(config: RunConfig) -> str:
     if not MODELS[config.model].facts["labels"]:
         return f"{data}, no labels, {VARIANTS[config.variant].title}"
     try:
-        seen = seen_labels(config.pl, official_rows(config.data))
+        seen = seen_labels(config.pl, official_rows(config.data, config.split))
         labels = "all labels" if config.pl == 100 else "1 label" if seen == 1 else f"{seen:,} labels"
     except ValueError:
         labels = f"{shown(config.pl)} % of the labels"
@@ -507,11 +507,11 @@ def setting(config: RunConfig) -> str:
     return f"{data}, {labels}, {entry_title('model', config.model)}{prior}"
 
 
-def official_rows(name: str) -> int:
+def official_rows(name: str, split: str = "official") -> int:
     """Rows of the training set that pl is a percentage of. Raises ValueError when the data set is not there."""
     from semidml.data import store
 
-    return store.facts(name)["train"]
+    return store.training(name, split, "test").official
 
 
 def data_title(name: str) -> str:

@@ -31,7 +31,7 @@ def start_button(config: RunConfig | None) -> None:
     )
     if config and not problem:
         st.caption(ui.estimate(config))
-        for remark in config.remarks():
+        for remark in (*config.remarks(), *split_remarks(config)):
             st.caption(f":material/info: {remark}")
     if error := st.session_state.pop("train error", None):
         ui.trouble(error)
@@ -42,19 +42,33 @@ def cannot_work(config: RunConfig) -> str:
     try:
         if not ui.is_here(config.data):
             return f"{ui.entry_title('data', config.data)} is not on this machine yet."
-        facts = store.facts(config.data)
-        if config.split == "classes" and facts["classes"] < 3:
-            return f"A split by classes needs at least 3, and {ui.data_title(config.data)} has {facts['classes']}."
-        return config.too_few(facts["train"]) or labels.problem(
-            config.pl,
-            facts["train"],
-            config.label_sampling,
-            facts["classes"],
-            needs_pairs=config.uses_labels,
-            views=config.augment == "on",
-        )
+        of = store.training(config.data, config.split, config.evaluate_on)
     except ValueError as error:
         return str(error)
+    problem = config.too_few(of.rows) or labels.problem(
+        config.pl,
+        of.official,
+        config.label_sampling,
+        of.classes,
+        needs_pairs=config.uses_labels,
+        views=config.augment == "on",
+        rows=of.rows,
+    )
+    if problem and config.split == "classes":
+        classes = "1 class" if of.classes == 1 else f"{of.classes:,} classes"
+        return f"Split by classes, the training has {of.rows:,} images of {classes}: {problem}"
+    return problem
+
+
+def split_remarks(config: RunConfig) -> list[str]:
+    """What is worth knowing of a split that is not the field's, in sentences."""
+    entry = config.entries().get("data")
+    if entry is None or entry.facts.get("split", config.split) == config.split:
+        return []
+    return [
+        f"Scores of {entry.title} that are published in metric learning are of classes that the training has not seen: "
+        "to compare with them, choose the split by classes."
+    ]
 
 
 def start(config: RunConfig) -> None:

@@ -1,9 +1,12 @@
 """Splits by classes hold every row once and no class twice; what suits images follows from what they are."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
-from semidml.data import DATASETS, augment
+from semidml.data import DATASETS, augment, splits, store
 from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split
 
 
@@ -13,10 +16,10 @@ def rows(labels: list[int], begin: int) -> Split:
     return Split(numbers[:, None, None, None].expand(-1, 1, 4, 4).contiguous(), torch.tensor(labels))
 
 
-def data_of(*splits: list[int], classes: int, channels: int = 1, notes=()) -> Dataset:
+def data_of(*parts: list[int], classes: int, channels: int = 1, notes=()) -> Dataset:
     """Train, test and perhaps validation rows of these classes, numbered through."""
-    begins = [sum(len(s) for s in splits[:i]) for i in range(len(splits))]
-    made = [rows(labels, begin) for labels, begin in zip(splits, begins, strict=True)]
+    begins = [sum(len(s) for s in parts[:i]) for i in range(len(parts))]
+    made = [rows(labels, begin) for labels, begin in zip(parts, begins, strict=True)]
     made = [Split(images.expand(-1, channels, 4, 4), labels) for images, labels in made]
     validation = made[2] if len(made) > 2 else None
     return Dataset("odd", "Odd", made[0], made[1], validation, tuple(map(str, range(classes))), notes)
@@ -55,6 +58,74 @@ def test_settings_for_new_classes_are_chosen_on_new_classes(classes, held):
     assert chosen.train.labels.unique().tolist() == list(range(classes - held))
     assert numbered(chosen.train) | numbered(chosen.test) == numbered(data.train)
     assert chosen.official_train == data.official_train == 2 * classes and chosen.held_back == 2 * held
+
+
+def written(file: Path, train: list[int], *more: list[int], classes: int) -> Path:
+    """An .npz with training and perhaps test and validation rows of these classes."""
+    labels = dict(zip(("train", "test", "val"), (train, *more), strict=False))
+    arrays = {f"{s}_images": np.zeros((len(y), 4, 4), np.uint8) for s, y in labels.items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(
+        file, **arrays, **{f"{s}_labels": y for s, y in labels.items()}, class_names=[str(c) for c in range(classes)]
+    )
+    return file
+
+
+def trained_on(data: Dataset, split: str, evaluate_on: str) -> splits.Training:
+    """What `splits.training` foretells, of the data set itself."""
+    data = data.by_classes() if split == "classes" else data
+    chosen = data.for_selection(0) if evaluate_on == "validation" else data
+    classes = len(chosen.train.labels.unique()) if split == "classes" else len(data.class_names)
+    return splits.Training(data.official_train, len(chosen.train.labels), classes)
+
+
+@pytest.mark.parametrize("split", ["official", "classes"])
+@pytest.mark.parametrize("evaluate_on", ["test", "validation"])
+@pytest.mark.parametrize("classes", [2, 3, 4, 5, 6, 9, 23])
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_what_a_split_trains_on_is_told_before_it_is_made(tmp_path, split, evaluate_on, classes, parts):
+    """Classes of different sizes, and two more without a row."""
+    own = [c for c in range(classes) for _ in range(3 + c % 4)]
+    written(tmp_path / "uploads" / "Odd.npz", *[own, [*own[::2], 1], own[::3]][:parts], classes=classes + 2)
+    data = store.load("Odd", folder=tmp_path)
+    try:
+        expected: object = trained_on(data, split, evaluate_on)
+    except ValueError as error:
+        expected = str(error)
+    try:
+        told: object = store.training("Odd", split, evaluate_on, tmp_path)
+    except ValueError as error:
+        told = str(error)
+    assert told == expected
+    assert isinstance(told, str) == (split == "classes" and classes < (6 if evaluate_on == "validation" else 3))
+
+
+def test_what_a_split_of_the_table_trains_on(tmp_path, digits):
+    assert store.training("digits", "classes", "test") == trained_on(digits, "classes", "test") == (901, 901, 5)
+    assert store.training("digits", "classes", "validation") == trained_on(digits, "classes", "validation")
+    assert store.training("mnist", "official", "validation") == (60_000, 54_000, 10)
+    assert store.training("mnist", "classes", "test") == (35_735, 35_735, 5)
+    assert store.training("cub200", "classes", "test") == (5864, 5864, 100)
+    assert store.training("cars196", "classes", "validation").classes == 98 - 19
+    for entry in DATASETS.values():
+        rows = sum(entry.facts.get(split, 0) for split in ("train", "validation", "test"))
+        assert sum(entry.facts.get("by_class", (rows,))) == rows
+
+
+def test_labels_that_are_here_say_more_of_medical_classes_than_the_table(tmp_path):
+    both = store.training("organamnist", "classes", "test", tmp_path)
+    assert both.official == round((34_561 + 6_491 + 17_778) * 5 / 11)
+    written(tmp_path / "medmnist" / "organamnist.npz", [c for c in range(11) for _ in range(12 - c)], classes=11)
+    assert store.training("organamnist", "classes", "test", tmp_path) == (50, 50, 5)
+
+
+def test_of_several_findings_two_classes_are_too_few_for_a_split_by_classes(tmp_path):
+    several = {f"{s}_labels": np.eye(14, dtype=np.uint8)[:6] for s in ("train", "val", "test")}
+    (tmp_path / "medmnist").mkdir()
+    images = {name.replace("labels", "images"): np.zeros((6, 28, 28), np.uint8) for name in several}
+    np.savez(tmp_path / "medmnist" / "chestmnist.npz", **images, **several)
+    with pytest.raises(ValueError, match="ChestMNIST has images of 1 class; splitting by classes needs at least 3"):
+        store.training("chestmnist", "classes", "test", tmp_path)
 
 
 def test_too_few_classes_to_choose_settings_on_are_said():
