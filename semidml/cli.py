@@ -196,9 +196,19 @@ def do_data(asked: argparse.Namespace) -> int:
     row = "{:16} {:24} {:>10}  {}"
     print(row.format("name", "title", "MB", "here"))
     for there in store.available():
-        fetch = f"no: python -m semidml data fetch {there.name}"
-        print(row.format(there.name, there.title[:24], f"{there.megabytes:g}", "yes" if there.here else fetch))
+        print(row.format(there.name, there.title[:24], f"{there.megabytes:g}", here(there)))
     return 0
+
+
+def here(there: store.Available) -> str:
+    """Whether a data set can be loaded, and what to do if not."""
+    if there.here:
+        return "yes"
+    if there.problem:
+        return f"no: {there.problem}"
+    if there.facts.get("by_hand"):
+        return f"no: put {', '.join((*there.facts['files'], *there.facts['folders']))} there, from a copy that you find"
+    return f"no: python -m semidml data fetch {there.name}"
 
 
 def do_fetch(asked: argparse.Namespace) -> int:

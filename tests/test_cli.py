@@ -121,6 +121,20 @@ def test_a_folder_with_more_than_a_run_in_it_is_not_deleted(tmp_path, capsys):
     assert "thesis.tex" in capsys.readouterr().err and (tmp_path / "project" / "thesis.tex").exists()
 
 
+def test_the_table_of_data_says_what_can_be_fetched_and_what_must_be_found(capsys, tmp_path):
+    (tmp_path / "data" / "uploads").mkdir(parents=True)
+    (tmp_path / "data" / "uploads" / "broken.npz").write_bytes(b"hello")
+    assert main(["data"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()[2:]}
+    assert lines["digits"].endswith("  yes") and lines["mnist"].endswith("  no: python -m semidml data fetch mnist")
+    for name in ("cars196", "cars196-256"):
+        assert "fetch" not in lines[name]
+        assert (
+            "no: put stanford_cars/devkit/cars_meta.mat, " in lines[name] and "stanford_cars/cars_test" in lines[name]
+        )
+    assert "no: it cannot be read as an .npz file" in lines["broken"]
+
+
 def test_too_few_labels_are_refused_in_words(capsys):
     assert main(["train", "--data", "digits", "--pl", "0.01", "--epochs", "1"]) == 1
     assert "1 label" in capsys.readouterr().err

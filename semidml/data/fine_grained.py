@@ -73,9 +73,12 @@ def load_cars(entry: Entry, folder: Path, download: bool, progress: Progress) ->
 
     top = folder / "stanford_cars"
     needed = [folder / file for file in entry.facts["files"]]
-    if not all(file.is_file() for file in needed) or not all((top / f"cars_{s}").is_dir() for s in ("train", "test")):
+    folders = [folder / place for place in entry.facts["folders"]]
+    if not all(file.is_file() for file in needed) or not all(place.is_dir() for place in folders):
         names = [str(file.relative_to(top)) for file in needed]
-        raise absent(entry, folder, [*names, "and the folders cars_train and cars_test"], top.name)
+        raise absent(
+            entry, folder, [*names, f"and the folders {' and '.join(place.name for place in folders)}"], top.name
+        )
     try:
         items = []
         for split in ("train", "test"):

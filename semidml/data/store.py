@@ -146,7 +146,9 @@ def is_here(name: str, folder: Path | None = None) -> bool:
     folder, facts = Path(folder) if folder else data_folder(), DATASETS[name].facts
     if "packed" in facts and (folder / facts["packed"]).is_file():
         return True
-    return all((folder / f).is_file() or (folder / f"{f}.gz").is_file() for f in facts["files"])
+    return all((folder / f).is_file() or (folder / f"{f}.gz").is_file() for f in facts["files"]) and all(
+        (folder / f).is_dir() for f in facts.get("folders", ())
+    )
 
 
 def forget() -> None:

@@ -218,6 +218,9 @@ def test_without_a_network_folder_and_file_of_the_birds_are_named_within_seconds
 def test_cars_are_read_through_torchvision(name, side, tmp_path):
     put_cars(tmp_path)
     assert store.is_here(name, tmp_path)
+    (tmp_path / "stanford_cars" / "cars_test").rename(tmp_path / "elsewhere")
+    assert not store.is_here(name, tmp_path), "the lists alone are not enough"
+    (tmp_path / "elsewhere").rename(tmp_path / "stanford_cars" / "cars_test")
     are_right(store.load(name, folder=tmp_path), side, [car.replace("/", "-") for car in CARS])
 
 
@@ -242,5 +245,5 @@ def test_the_table_counts_as_the_papers_do():
         for entry in (DATASETS[name], DATASETS[f"{name}-256"]):
             facts = entry.facts
             assert (facts["train"] + facts["test"], facts["classes"]) == (rows, classes)
-            assert facts["split"] == "classes" and "split" not in entry.defaults
+            assert "split" not in entry.defaults, "the official split stays the default: that is said where one trains"
         assert DATASETS[f"{name}-256"].facts["shape"] == (3, 256, 256)
