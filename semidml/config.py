@@ -78,7 +78,7 @@ class RunConfig(BaseModel):
         "data set",
     )
     twin_strength: float = knob(1.0, "multiplies the twin's amounts: 0 leaves it as it is", ge=0, le=4)
-    twin_views: Literal["both", "twin"] = knob("both", "whether an image is transformed as well, or its twin alone")
+    twin_views: Literal["both", "twin"] = knob("twin", "whether an image is transformed as well, or its twin alone")
     encoder: str = knob("mlp", "network; the decoder mirrors it")
     pretrained: Literal["no", "imagenet"] = knob("no", "weights that the network starts from")
     augment: Literal["off", "on"] = knob("off", "turn, scale and shift the labelled images, each time anew")

@@ -72,7 +72,8 @@ class Training:
         images = self.data.train.images
         self.images = images if images.nbytes > MOST_ON_DEVICE else images.to(self.device)
         made = seeded_model(config, self.data.shape, len(self.data.class_names), overwritten=bool(state))
-        self.method = made.to(self.device)
+        self.layout = torch.channels_last if self.device.type == "cpu" else torch.preserve_format
+        self.method = made.to(self.device, memory_format=self.layout)  # a step of a convolution in two thirds the time
         if self.method.prior is not None and self.method.prior.pseudo_inputs is not None:
             self.method.prior.start(self.images, torch.Generator().manual_seed(config.seed))
         self.has_clusters = MODELS[config.model].facts["clusters"]
@@ -377,6 +378,10 @@ class Training:
             "seconds": torch.tensor(self.seconds, dtype=torch.float64),
         }
 
+    def _laid_out(self, moment: Tensor) -> Tensor:
+        """A moment that may come from a file, in memory as its parameter: the fused optimiser goes by memory alone."""
+        return moment.to(memory_format=self.layout) if moment.dim() == 4 else moment
+
     def _restore(self, state: Mapping[str, Tensor]) -> None:
         """Raises ValueError when the state is not one of this config's."""
         try:
@@ -387,7 +392,7 @@ class Training:
             for key, value in state.items():
                 if key.startswith("adam."):
                     _, i, name = key.split(".")
-                    moments.setdefault(int(i), {})[name] = value
+                    moments.setdefault(int(i), {})[name] = self._laid_out(value)
             whole = self.optimizer.state_dict() | {"state": moments}
             self.optimizer.load_state_dict(whole)
             self.generator.set_state(state["generator"])

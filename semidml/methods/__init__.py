@@ -143,8 +143,8 @@ MODELS = table(
             "semidml.methods.cbswr:build",
             knobs=("variant", "twin_transform", "twin_strength", "twin_views"),
             defaults={
-                **{"prior": "none", "encoder": "conv-group", "latent_dim": 128},
-                **{"batch_size": 64, "lr_decay": "cosine", "temperature": 0.2},
+                **{"prior": "none", "encoder": "conv", "latent_dim": 128, "temperature": 0.2, "twin_strength": 0.85},
+                **{"batch_size": 64, "lr_decay": "cosine"},
             },
             facts=SQUARE
             | {"labels": False, "clusters": True, "images": 60_000, "claim": "no label: clusters teach the metric"},

@@ -25,13 +25,6 @@ ENCODERS = table(
             "semidml.networks.conv:build",
         ),
         Entry(
-            "conv-group",
-            "convolutional, group normalisation",
-            "as conv, each image normalised by itself: for training on transformed images",
-            "Wu and He 2018, arXiv 1803.08494",
-            "semidml.networks.conv:build_group",
-        ),
-        Entry(
             "googlenet",
             "GoogLeNet",
             "torchvision's, 22 layers of parallel convolutions; a GPU helps",
