@@ -191,7 +191,7 @@ def test_two_classes_cannot_be_split_into_halves() -> None:
     np.savez(file, train_images=images, train_labels=labels, test_images=images, test_labels=labels)
     store.save_upload("two", file.getvalue(), "two.npz")
     app = opened(model="cbswr", data="two", split="classes")
-    assert "A split by classes needs at least 3" in words(app)
+    assert "two has images of 2 classes; splitting by classes needs at least 3" in words(app)
     assert next(button for button in app.button if button.label == "Train").disabled
     assert "needs at least 3" not in words(opened(model="cbswr", data="two"))
 
