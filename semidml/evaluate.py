@@ -205,6 +205,11 @@ def scores(
     shared, clusters = _shared(train_labels, test_labels), len(np.unique(test_labels))
     notes: dict[str, str] = {}
 
+    def within(fraction: float) -> None:
+        """Tells how much of the present step, `at`, is done."""
+        if progress:
+            progress((at[0] + fraction) / len(steps), at[1])
+
     def both(
         classifier: Callable[..., np.ndarray], gallery: np.ndarray, labels: np.ndarray, **more: Any
     ) -> tuple[float, ...]:
@@ -227,7 +232,7 @@ def scores(
         *(fitted if shared else ()),
         (kmeans_names, lambda: kmeans_scores(test, test_labels, clusters, seed=seed)),
         (tuple(f"recall_at_{k}" for k in RECALL_AT), lambda: recall_at(test, test_labels, RECALL_AT, device=device)),
-        (("map_at_r",), lambda: (map_at_r(test, test_labels, device),)),
+        (("map_at_r",), lambda: (map_at_r(test, test_labels, device, within),)),
         (("mean_pairwise_distance",), lambda: (mean_pairwise_distance(test, seed=seed),)),
         (("spread",), lambda: (spread(test),)),
         (("effective_rank",), lambda: (effective_rank(test),)),
@@ -243,9 +248,9 @@ def scores(
 
     result: dict[str, Any] = {}
     failed: dict[str, str] = {}
-    for i, (names, compute) in enumerate(steps):
-        if progress:
-            progress(i / len(steps), SCORE_TITLES[names[0]][0])
+    for number, (names, compute) in enumerate(steps):
+        at = number, SCORE_TITLES[names[0]][0]
+        within(0.0)
         try:
             result |= dict(zip(names, compute(), strict=True))
         except ValueError as error:
@@ -601,7 +606,12 @@ def recall_at(
     return tuple(float(hits[:, :k].any(1).mean()) for k in ks)
 
 
-def map_at_r(latents: np.ndarray, labels: np.ndarray, device: str = "cpu") -> float:
+def map_at_r(
+    latents: np.ndarray,
+    labels: np.ndarray,
+    device: str = "cpu",
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> float:
     """Mean average precision at R, of all rows, each searched for among the others: (M, D), (M,) -> 0 to 1.
 
         mean over queries of 1/R sum_{i <= R} P(i) 1[the i-th neighbour is of the query's class]
@@ -614,6 +624,7 @@ def map_at_r(latents: np.ndarray, labels: np.ndarray, device: str = "cpu") -> fl
 
     Exact in double precision (on the CPU where the device has none), some 2^22 distances at a time, never (M, M). R can
     be thousands: what is selected and sorted are the distances alone, the lowest bit of each saying whose class it is.
+    `progress` is told the share that is done, and may raise to end it.
     """
     import torch
 
@@ -633,6 +644,7 @@ def map_at_r(latents: np.ndarray, labels: np.ndarray, device: str = "cpu") -> fl
     total, step = 0.0, max(1, DISTANCES_AT_ONCE // n)
     for begin in range(alone, n, step):
         end = min(begin + step, n)
+        progress((begin - alone) / (n - alone))
         keys = (queries[begin:end] @ gallery).view(torch.int64)  # (B, M): numbers from 0 on keep their order as bits
         keys.bitwise_and_(torch.iinfo(torch.int64).max - 1)  # no sign, which only rounding can have set, no lowest bit
         for i in range(np.searchsorted(edges, begin, "right") - 1, np.searchsorted(edges, end)):

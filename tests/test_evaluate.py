@@ -166,6 +166,25 @@ def test_map_at_r_is_that_of_a_double_loop(uneven, monkeypatch, at_once, offset)
     assert evaluate.map_at_r(points, labels) == pytest.approx(np.mean(averages), abs=1e-12)
 
 
+def test_map_at_r_can_be_ended(uneven, monkeypatch):
+    """Between two parts; nothing is computed after that."""
+
+    class Ended(Exception):
+        pass
+
+    def end(fraction: float) -> None:
+        told.append(fraction)
+        if fraction > 0:
+            raise Ended
+
+    told: list[float] = []
+    points, labels = uneven
+    monkeypatch.setattr(evaluate, "DISTANCES_AT_ONCE", len(points))
+    with pytest.raises(Ended):
+        evaluate.map_at_r(points, labels, progress=end)
+    assert told[0] == 0 and 0 < told[-1] < 1 and len(told) == 2
+
+
 def test_map_at_r_by_hand():
     points, labels = np.array([[0.0], [1.0], [3.0], [7.0]]), np.array([0, 1, 0, 0])
     # neighbours of rows 0, 2, 3 by class: 1 0; 1 0; 0 1 (row 1 is alone)
