@@ -91,6 +91,8 @@ def do_train(asked: argparse.Namespace) -> int:
     without_effect = [name for name in knobs() if getattr(asked, name) is not None and name not in config.used()]
     if without_effect:
         print(f"note: without effect here: {', '.join(without_effect)}", file=sys.stderr)
+    for remark in config.remarks():
+        print(f"note: {remark}", file=sys.stderr)
     run = runs.create(config, path=asked.out, paths=True)
     return train(run, asked.full)
 

@@ -226,13 +226,20 @@ class RunConfig(BaseModel):
 
     def remarks(self) -> list[str]:
         """What works and is still worth knowing before a training, in sentences."""
+        found = []
+        data = self.entries().get("data")
+        if data is not None and data.facts.get("split", self.split) != self.split:
+            found.append(
+                f"Scores of {data.title} that are published in metric learning are of classes that the training has "
+                "not seen: to compare with them, choose the split by classes."
+            )
         if self.model == "cbswr" and "clusters" in self.used() and self.clusters > self.batch_size:
-            return [
+            found.append(
                 f"A step of {self.batch_size:,} images cannot fill {self.clusters:,} clusters: some are empty in every "
                 "step, and the entropy of the clusters cannot reach its best value. Raise batch_size to at least "
                 f"{self.clusters:,}, or lower clusters."
-            ]
-        return []
+            )
+        return found
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "RunConfig":

@@ -145,6 +145,12 @@ def test_a_knob_without_effect_is_named(tmp_path, capsys):
     assert "without effect here: likelihood" in capsys.readouterr().err
 
 
+def test_what_is_worth_knowing_is_said_before_a_training(tmp_path, capsys):
+    asked = ["--model", "cbswr", "--clusters", "100", "--batch-size", "64", "--epochs", "1"]
+    main(["train", *asked, "--out", str(tmp_path / "r")])
+    assert "A step of 64 images cannot fill 100 clusters" in capsys.readouterr().err
+
+
 def test_the_readme_s_command_runs_as_a_process(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "semidml", "train", "--epochs", "2", "--out", str(tmp_path / "run")],

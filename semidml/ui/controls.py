@@ -31,7 +31,7 @@ def start_button(config: RunConfig | None) -> None:
     )
     if config and not problem:
         st.caption(ui.estimate(config))
-        for remark in (*config.remarks(), *split_remarks(config)):
+        for remark in config.remarks():
             st.caption(f":material/info: {remark}")
     if error := st.session_state.pop("train error", None):
         ui.trouble(error)
@@ -58,17 +58,6 @@ def cannot_work(config: RunConfig) -> str:
         classes = "1 class" if of.classes == 1 else f"{of.classes:,} classes"
         return f"Split by classes, the training has {of.rows:,} images of {classes}: {problem}"
     return problem
-
-
-def split_remarks(config: RunConfig) -> list[str]:
-    """What is worth knowing of a split that is not the field's, in sentences."""
-    entry = config.entries().get("data")
-    if entry is None or entry.facts.get("split", config.split) == config.split:
-        return []
-    return [
-        f"Scores of {entry.title} that are published in metric learning are of classes that the training has not seen: "
-        "to compare with them, choose the split by classes."
-    ]
 
 
 def start(config: RunConfig) -> None:
