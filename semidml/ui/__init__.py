@@ -574,7 +574,7 @@ def run_words(run: "Run") -> str:
     except ValueError:
         name = "damaged"
     when = "shipped" if run.is_shipped else time.strftime("%-d %b, %H:%M", time.localtime(run.created()))
-    return f"{name} · {when} · {run.id if len(run.id) < 20 else run.id[-4:]}"
+    return f"{name} · {when} · {run.id if len(run.id) < 20 or run.is_shipped else run.id[-4:]}"
 
 
 def difference_words(name: str, before: float | None, after: float | None) -> str:

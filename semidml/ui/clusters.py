@@ -299,12 +299,13 @@ def clusters_of(run_id: str, key: tuple, _frame: dict, _rows: dict) -> list[expl
 def strips(run_id: str, most: int, key: tuple, _found: list[explore.Cluster], _rows: dict) -> list[str]:
     """For each cluster its centroid decoded and its images, as HTML."""
     data = explorer.images_of(runs.get(run_id))
-    return [strip(cluster, explore.pictures(data, _rows, cluster.members)) for cluster in _found]
+    width = MEMBERS + any(cluster.drawn is not None for cluster in _found)
+    return [strip(cluster, explore.pictures(data, _rows, cluster.members), width) for cluster in _found]
 
 
-def strip(cluster: explore.Cluster, images: np.ndarray) -> str:
+def strip(cluster: explore.Cluster, images: np.ndarray, width: int) -> str:
     shown = images if cluster.drawn is None else np.concatenate([cluster.drawn[None], images])
-    shown = np.concatenate([shown, np.repeat(shown[:1] * 0, 1 + MEMBERS - len(shown), axis=0)])  # alike in width
+    shown = np.concatenate([shown, np.repeat(shown[:1] * 0, width - len(shown), axis=0)])  # alike in width
     return ui.pixels_of(plots.image_strip([explore.reduced(shown)], scale=1), f"images of cluster {cluster.number + 1}")
 
 

@@ -159,7 +159,7 @@ def test_a_twin_belongs_where_its_image_does(rows):
     assert not torch.equal(asked, clusters)
     means, sizes = twins.centroids(mixed, clusters, 4)
     g = normalize(made.embedding(means), dim=1)
-    known = twins.center_softmax(f, g, sizes, clusters, 0.1, own_in_sum=False)
+    known = twins.center_softmax(f, g, sizes, clusters, made.temperature, own_in_sum=False)
     assert known != 0 and given(made, mixed, [METRIC])[METRIC].item() == pytest.approx(known.item())
 
 
