@@ -66,7 +66,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(words)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """The running app: url, folders of runs and of data, the server's process."""
     runs, data = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("data")
@@ -100,7 +100,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
         log.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[object]:
     """Chromium: the system's, or Playwright's own. Without either the tests are skipped, but on CI they fail."""
     sync_api = (
