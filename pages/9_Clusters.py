@@ -9,9 +9,9 @@ from semidml.ui import clusters, controls
 ui.page("Clustering without labels", ":material/workspaces:")
 st.title("Clustering without labels")
 st.markdown(
-    "No label at all: a network sees each image and a **twin** of it, turned, shifted or cropped at random. It pulls "
-    "the two together, pushes the images of other **clusters** away, and finds the clusters itself. How much of the "
-    "classes does it find?"
+    "No label at all: a network sees each image and a **twin** of it, turned and shifted, or cropped and recoloured, "
+    "at random. It pulls the two together, pushes the images of other **clusters** away, and finds the clusters "
+    "itself. How much of the classes does it find?"
 )
 with st.expander("The maths", icon=":material/function:"):
     st.latex(

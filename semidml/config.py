@@ -74,8 +74,8 @@ class RunConfig(BaseModel):
     twins_weight: float = knob(0.0, "weight of an image and its twin in the same cluster", ge=0, le=100)
     twin_transform: Literal["auto", "signs", "photographs"] = knob(
         "auto",
-        "how a twin is made: signs turns, scales and shifts, photographs crops and mirrors; auto is what suits the "
-        "data set",
+        "how a twin is made: signs turns, scales and shifts, photographs crops, mirrors and changes colours; auto is "
+        "what suits the data set",
     )
     twin_strength: float = knob(1.0, "multiplies the twin's amounts: 0 leaves it as it is", ge=0, le=4)
     twin_views: Literal["both", "twin"] = knob("twin", "whether an image is transformed as well, or its twin alone")

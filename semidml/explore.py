@@ -540,7 +540,7 @@ def views(config: RunConfig, data: "Dataset", images: np.ndarray, count: int, se
     ValueError for a model that has none."""
     import torch
 
-    from semidml.data.augment import TWINS, affine
+    from semidml.data.augment import TWINS, view
     from semidml.train import pixels, twins_of, unit
 
     how = twins_of(config, data)
@@ -548,7 +548,7 @@ def views(config: RunConfig, data: "Dataset", images: np.ndarray, count: int, se
         raise ValueError(f"{config.model} has no twins")
     amounts = TWINS[how.kind](count, len(images), torch.Generator().manual_seed(seed), how.strength)
     plain = unit(torch.from_numpy(np.ascontiguousarray(images)))
-    return np.stack([pixels(affine(plain, its)) for its in amounts])
+    return np.stack([pixels(view(plain, its)) for its in amounts])
 
 
 def with_labels(config: RunConfig, rows: int, counts: Sequence[int] = LABEL_COUNTS) -> dict[int, RunConfig]:

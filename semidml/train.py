@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from semidml import bias, evaluate
 from semidml.config import RunConfig
-from semidml.data.augment import affine
+from semidml.data.augment import affine, view
 from semidml.data.batches import Batches, Twins
 from semidml.data.dataset import Dataset
 from semidml.data.labels import Seen, draw, hidden
@@ -162,8 +162,8 @@ class Training:
             shown = affine(shown, views)
         plain, its_twins = self._rows(images) if "images" in read else None, None
         if "twins" in read:
-            its_twins = affine(plain, twins[-len(plain) :])
-            plain = plain if len(twins) == len(plain) else affine(plain, twins[: len(plain)])
+            its_twins = view(plain, twins[-len(plain) :])
+            plain = plain if len(twins) == len(plain) else view(plain, twins[: len(plain)])
         batch = Batch(shown, self.y, self.pairs, plain, its_twins)
         terms = self.method.terms(batch, active)
         if self.balances:

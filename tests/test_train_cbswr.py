@@ -10,7 +10,7 @@ from safetensors.torch import load, save
 
 from semidml import explore, presets
 from semidml.config import RunConfig
-from semidml.data.augment import affine
+from semidml.data.augment import view
 from semidml.data.dataset import Split
 from semidml.methods import VARIANTS
 from semidml.train import TEST, TRAIN, fit, latent_scale, load_model, prepare, twins_of
@@ -115,10 +115,11 @@ def test_the_knobs_of_twins_change_what_is_learned(digits, trained, changed):
     assert not equal(training.weights(), trained["cbswr"][0].weights())
 
 
+@pytest.mark.parametrize("kind", ["signs", "photographs"])
 @pytest.mark.parametrize("views", ["both", "twin"])
-def test_a_step_shows_images_and_twins_of_the_same_rows(digits, monkeypatch, views):
-    """A twin is its image moved, one by one, as its amounts say; the image is moved by amounts of its own, or not."""
-    training, shown = fit(config(twin_views=views, epochs=1), digits), []
+def test_a_step_shows_images_and_twins_of_the_same_rows(digits, monkeypatch, views, kind):
+    """A twin is its image changed, one by one, as its amounts say; the image by amounts of its own, or not."""
+    training, shown = fit(config(twin_views=views, twin_transform=kind, epochs=1), digits), []
     amounts = training.batches.epoch(torch.Generator().manual_seed(training.config.seed))
     inner = training.method.terms
     monkeypatch.setattr(training.method, "terms", lambda batch, active: shown.append(batch) or inner(batch, active))
@@ -127,8 +128,8 @@ def test_a_step_shows_images_and_twins_of_the_same_rows(digits, monkeypatch, vie
     for batch, rows, its in zip(shown, amounts.images, amounts.twins, strict=True):
         images = digits.train.images[rows].float() / 255
         assert batch.labelled is None and batch.pairs is None and len(batch.y) == 0
-        assert torch.equal(batch.images, affine(images, its[:64]) if views == "both" else images)
-        assert torch.equal(batch.twins, affine(images, its[-64:])) and not torch.equal(batch.twins, batch.images)
+        assert torch.equal(batch.images, view(images, its[:64]) if views == "both" else images)
+        assert torch.equal(batch.twins, view(images, its[-64:])) and not torch.equal(batch.twins, batch.images)
 
 
 def test_auto_suits_the_data_and_small_images_move_less(digits):

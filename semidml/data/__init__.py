@@ -26,8 +26,8 @@ def augment_strength(shape: tuple[int, int, int]) -> float:
 
 def twins(shape: tuple[int, int, int]) -> str:
     """Which random transforms suit images (C, H, W) of which nothing else is known: `photographs` (crops, mirrored left
-    to right half the time) where they are in colour, else `signs` (small turns, scalings and shifts, never mirrored:
-    digits, letters, X-rays and slices, in which left is not right)."""
+    to right half the time, in other colours) where they are in colour, else `signs` (small turns, scalings and shifts,
+    never mirrored: digits, letters, X-rays and slices, in which left is not right)."""
     return "photographs" if shape[0] == 3 else "signs"
 
 

@@ -1,6 +1,6 @@
-"""Turns, scalings, shifts, crops and mirrorings of images, each image its own, on the device they lie on; their amounts
-are drawn on the CPU. torchvision's transforms draw one amount for a whole batch, so the map of the pixels is put
-together here, and torch's grid_sample draws it.
+"""Turns, scalings, shifts, crops, mirrorings and other colours of images, each image its own, on the device they lie
+on; their amounts are drawn on the CPU. torchvision's transforms draw one amount for a whole batch, so the maps of the
+pixels and of their colours are put together here; torch's grid_sample and one matrix product an image draw them.
 
 Rotation up to 12 degrees, scale and shift up to 10 %: what helped in our measurements on MNIST with few labels. At 8x8
 the same amounts hurt; `semidml.data.augment_strength` says what suits a shape.
@@ -18,6 +18,9 @@ SHIFT = 0.1  # of the image's side
 SIGN_DEGREES, SIGN_SCALE, SIGN_SHEAR, SIGN_SHIFT = 25.0, 0.25, 30.0, 0.07  # of twins
 SMALLEST_CROP = 0.2  # of the image's area, as in Ye et al. 2019, arXiv 1904.03436
 WIDEST_CROP = 4 / 3  # width over height, and its inverse
+COLOUR, HUE_DEGREES, GREY = 0.4, 18.0, 0.2  # brightness, contrast and saturation; hue; the share that becomes grey
+MOST_COLOUR = 0.95  # an image always keeps a twentieth of each
+LUMA = (0.299, 0.587, 0.114)  # what red, green and blue add to grey (ITU-R BT.601)
 
 
 def affine_parameters(steps: int, rows: int, generator: torch.Generator, strength: float = 1.0) -> Tensor:
@@ -56,7 +59,59 @@ def crop_parameters(steps: int, rows: int, generator: torch.Generator, strength:
     return torch.stack([none, mirror / width, 1 / height, none, -mirror * across / width, -down / height], -1)
 
 
-TWINS = {"signs": sign_parameters, "photographs": crop_parameters}  # by `Dataset.twins`: how an image's views differ
+def colour_parameters(steps: int, rows: int, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+    """Amounts for `recoloured`: (steps, rows, 4) float32 on the CPU. Brightness, contrast and saturation uniform up to
+    40 % around 1 (at most 95 %), hue up to 18 degrees either way, each times `strength`; a share of .2 `strength`
+    of the rows has saturation 0. These changes are those of Ye et al. 2019, arXiv 1904.03436, whose hues turn
+    farther."""
+    u = 2 * torch.rand(steps, rows, 3, generator=generator) - 1
+    hue, grey = torch.rand(2, steps, rows, generator=generator)
+    factors = 1 + u * min(COLOUR * strength, MOST_COLOUR)
+    factors[..., 2] *= grey >= GREY * strength
+    return torch.cat([factors, ((2 * hue - 1) * math.radians(HUE_DEGREES) * strength)[..., None]], -1)
+
+
+def photograph_parameters(steps: int, rows: int, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+    """Amounts for twins of photographs, crops in other colours: (steps, rows, 10) float32 on the CPU, those of
+    `crop_parameters` and of `colour_parameters`."""
+    crops = crop_parameters(steps, rows, generator, strength)
+    return torch.cat([crops, colour_parameters(steps, rows, generator, strength)], -1)
+
+
+# By `Dataset.twins`, how an image's views differ: amounts for `view`.
+TWINS = {"signs": sign_parameters, "photographs": photograph_parameters}
+
+
+def view(images: Tensor, parameters: Tensor) -> Tensor:
+    """Images (B, C, H, W) in [0, 1] as their rows of `parameters` say, on any device: (B, 4) or (B, 6) for `affine`
+    alone, (B, 10) for `affine` and then `recoloured`."""
+    moved = affine(images, parameters[:, :6])
+    return recoloured(moved, parameters[:, 6:]) if parameters.shape[1] > 6 else moved
+
+
+def recoloured(images: Tensor, amounts: Tensor) -> Tensor:
+    """Images (B, C, H, W) in [0, 1] in other colours, cut to [0, 1], on any device. A row of `amounts` (B, 4) has
+    factors of an image's brightness, of its contrast about its mean grey and of its saturation, and an angle in radians
+    by which its hues turn about the axis of greys; what has not three channels has neither saturation nor hue.
+
+    Brightness b, contrast c and saturation s are those of torchvision's `adjust_brightness`, `adjust_contrast` and
+    `adjust_saturation`, but cut to [0, 1] once, at the end. Together they are one affine map of an image's colours, so
+    with grey y = w . x of a pixel x, its mean m over the image, and H the turn:
+    x -> c b (1 w' + s H (I - 1 w')) x + (1 - c) b m."""
+    brightness, contrast, saturation, hue = amounts.to(images.device, images.dtype)[..., None, None].unbind(1)
+    rows = images.flatten(2)  # (B, C, H W)
+    channels = rows.shape[1]
+    like = {"device": images.device, "dtype": images.dtype}
+    luma = torch.tensor(LUMA, **like) if channels == 3 else torch.full((channels,), 1 / channels, **like)  # (C,)
+    grey_mean = rows.mean(2) @ luma  # (B,)
+    offset = (1 - contrast) * brightness * grey_mean[:, None, None]  # (B, 1, 1)
+    if channels != 3:
+        return (rows * (brightness * contrast) + offset).clamp(0, 1).view_as(images)
+    grey, one = luma.expand(3, 3), torch.eye(3, **like)  # grey x is y in each channel
+    across = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], **like) / math.sqrt(3)  # cross product with the axis
+    turn = hue.cos() * one + hue.sin() * across + (1 - hue.cos()) / 3  # (B, 3, 3), Rodrigues
+    matrix = brightness * contrast * (grey + saturation * (turn @ (one - grey)))
+    return (matrix @ rows + offset).clamp(0, 1).view_as(images)
 
 
 def affine(images: Tensor, parameters: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ class Epoch(NamedTuple):
     labelled: Tensor  # int64 (steps, L), rows of the training split
     views: Tensor | None  # float32 (steps, L, 4), the affine parameters of the labelled rows
     images: Tensor  # int64 (steps, B)
-    twins: Tensor | None = None  # float32 (steps, B or 2 B, 6), the parameters of [the images' and] their twins' views
+    twins: Tensor | None = None  # float32 (steps, B or 2 B, 6 or 10), for `augment.view` of [the images and] twins
 
 
 class Twins(NamedTuple):

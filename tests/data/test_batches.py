@@ -74,10 +74,8 @@ def test_a_step_has_amounts_for_each_twin_and_if_asked_for_each_image(both, view
 
 def test_a_crop_is_drawn_for_photographs_and_weaker_where_it_is_asked():
     def areas(kind, strength):
-        _, x_scale, y_scale, _, _, _ = epoch(
-            Batches(LABELS, torch.arange(0), 4, 16, 0.0, Twins(kind, strength, True))
-        ).twins.unbind(-1)
-        return 1 / (x_scale * y_scale).abs()
+        amounts = epoch(Batches(LABELS, torch.arange(0), 4, 16, 0.0, Twins(kind, strength, True))).twins
+        return 1 / (amounts[..., 1] * amounts[..., 2]).abs()  # of the scales
 
     assert areas("photographs", 1.0).max() <= 1 + 1e-6 < areas("signs", 1.0).max()
     assert areas("photographs", 1.0).min() < 0.4 < 0.6 <= areas("photographs", 0.5).min() + 1e-6

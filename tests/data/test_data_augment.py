@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 from torch.nn.functional import interpolate
+from torchvision.transforms.v2 import functional as torchvision
 
-from semidml.data.augment import TWINS, affine, affine_parameters
+from semidml.data.augment import LUMA, TWINS, affine, affine_parameters, colour_parameters, recoloured, view
 from semidml.data.batches import Batches
 
 STILL = torch.tensor([[0.0, 1.0, 0.0, 0.0]])
@@ -87,7 +88,8 @@ def test_an_epoch_of_augmented_batches_keeps_to_the_strength():
 
 # ---- twins
 
-UNMOVED = torch.tensor([0.0, 1.0, 1.0, 0.0, 0.0, 0.0])
+UNMOVED, UNCOLOURED = torch.tensor([0.0, 1.0, 1.0, 0.0, 0.0, 0.0]), torch.tensor([1.0, 1.0, 1.0, 0.0])
+UNCHANGED = {"signs": UNMOVED, "photographs": torch.cat([UNMOVED, UNCOLOURED])}
 
 
 def drawn(kind, strength=1.0, seed=0, steps=40, rows=50):
@@ -96,12 +98,12 @@ def drawn(kind, strength=1.0, seed=0, steps=40, rows=50):
 
 @pytest.mark.parametrize("kind", TWINS)
 def test_a_twins_amounts_follow_their_generator_and_vanish_with_strength_0(kind):
-    first = drawn(kind)
-    assert first.shape == (40, 50, 6) and first.dtype == torch.float32 and first.device.type == "cpu"
+    first, unchanged = drawn(kind), UNCHANGED[kind].expand(40, 50, -1)
+    assert first.shape == unchanged.shape and first.dtype == torch.float32 and first.device.type == "cpu"
     assert first.equal(drawn(kind)) and not first.equal(drawn(kind, seed=1))
-    torch.testing.assert_close(drawn(kind, 0.0), UNMOVED.expand(40, 50, 6), rtol=0, atol=1e-6)
+    torch.testing.assert_close(drawn(kind, 0.0), unchanged, rtol=0, atol=1e-6)
     images = torch.rand(50, 3, 9, 14, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(affine(images, drawn(kind, 0.0)[0]), images, rtol=0, atol=1e-5)
+    torch.testing.assert_close(view(images, drawn(kind, 0.0)[0]), images, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("strength", [0.5, 1.0, 4.0])
@@ -123,7 +125,7 @@ def test_signs_keep_to_their_reach_and_are_never_mirrored(strength):
 
 @pytest.mark.parametrize("strength", [0.5, 1.0, 4.0])
 def test_crops_lie_within_the_image_and_keep_to_their_area_and_form(strength):
-    angle, x_scale, y_scale, shear, right, down = drawn("photographs", strength).flatten(0, 1).unbind(-1)
+    angle, x_scale, y_scale, shear, right, down = drawn("photographs", strength)[..., :6].flatten(0, 1).unbind(-1)
     width, height = 1 / x_scale.abs(), 1 / y_scale
     assert not angle.any() and not shear.any() and (y_scale >= 1 - 1e-6).all()
     across, along = -right / x_scale, -down / y_scale  # of the crop's centre from the image's, in sides of the image
@@ -167,3 +169,67 @@ def test_four_numbers_are_six_with_one_scale_and_no_shear():
     four = affine_parameters(1, 4, torch.Generator().manual_seed(0))[0]
     six = torch.stack([four[:, 0], four[:, 1], four[:, 1], torch.zeros(4), four[:, 2], four[:, 3]], 1)
     torch.testing.assert_close(affine(images, six), affine(images, four))
+
+
+# ---- colours
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0, 4.0])
+def test_colours_keep_to_their_reach_and_some_images_become_grey(strength):
+    *factors, hue = drawn("photographs", strength)[..., 6:].flatten(0, 1).unbind(-1)
+    grey = factors[2] == 0
+    assert abs(grey.float().mean() - 0.2 * strength) < 0.04  # 2,000 drawn: four standard errors
+    for amounts in (factors[0], factors[1], factors[2][~grey]):
+        reach = min(0.4 * strength, 0.95)
+        assert 0.9 * reach < (amounts - 1).abs().max() <= reach * (1 + 1e-5) and amounts.min() > 0.04
+    reach = math.radians(18) * strength
+    assert 0.95 * reach < hue.abs().max() <= reach * (1 + 1e-5)
+    each = torch.stack([factors[0], factors[1], hue], 1)
+    assert torch.corrcoef(each.T).fill_diagonal_(0).abs().max() < 0.1, "each amount is drawn by itself"
+
+
+@pytest.mark.parametrize("which", ["brightness", "contrast", "saturation"])
+def test_brightness_contrast_and_saturation_are_torchvision_s(which):
+    images = torch.rand(4, 3, 6, 9, generator=torch.Generator().manual_seed(0))
+    amounts, factors = UNCOLOURED.repeat(4, 1), torch.tensor([0.0, 0.3, 1.1, 1.9])
+    amounts[:, ("brightness", "contrast", "saturation").index(which)] = factors
+    adjust = getattr(torchvision, f"adjust_{which}")
+    known = [adjust(image, factor) for image, factor in zip(images, factors.tolist(), strict=True)]
+    torch.testing.assert_close(recoloured(images, amounts), torch.stack(known), rtol=0, atol=5e-4)  # .2989 there
+
+
+def test_all_at_once_is_one_after_the_other():
+    """The order of torchvision's own: brightness, contrast, saturation. Colours so mild that none is cut."""
+    images = 0.3 + 0.2 * torch.rand(1, 3, 6, 9, generator=torch.Generator().manual_seed(0))
+    known = torchvision.adjust_contrast(torchvision.adjust_brightness(images, 1.2), 0.7)
+    known = torchvision.adjust_saturation(known, 1.4)
+    mixed = recoloured(images, torch.tensor([[1.2, 0.7, 1.4, 0.0]]))
+    torch.testing.assert_close(mixed, known, rtol=0, atol=5e-4)
+
+
+def test_a_third_of_a_turn_of_the_hues_swaps_the_channels_of_a_colour_without_grey():
+    """Red becomes green, green blue, blue red, about their grey; greys stay."""
+    weights = torch.tensor(LUMA)
+    for channel in range(3):
+        colour, then = torch.full((2, 3), 0.5)
+        colour[channel] += 0.2
+        grey = (weights @ colour).item()
+        then[:] = grey + (colour - grey).roll(1)
+        turned = recoloured(colour.view(1, 3, 1, 1), torch.tensor([[1.0, 1.0, 1.0, 2 * math.pi / 3]]))
+        torch.testing.assert_close(turned.flatten(), then, rtol=0, atol=1e-5)
+    greys = torch.rand(2, 1, 4, 4).expand(2, 3, 4, 4)
+    torch.testing.assert_close(recoloured(greys, torch.tensor([[1.0, 1.0, 1.7, 1.3]]).expand(2, 4)), greys)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_images_of_any_channels_keep_their_shape_and_stay_between_0_and_1(channels):
+    images = torch.rand(50, channels, 5, 8, generator=torch.Generator().manual_seed(0))
+    amounts = colour_parameters(1, 50, torch.Generator().manual_seed(0), 4.0)[0]
+    for given in (images, images.to(memory_format=torch.channels_last)):
+        changed = recoloured(given, amounts)
+        assert changed.shape == images.shape and changed.min() >= 0 and changed.max() <= 1
+        alone = [recoloured(given[i : i + 1], amounts[i : i + 1])[0] for i in range(50)]
+        torch.testing.assert_close(changed, torch.stack(alone))
+    if channels == 1:
+        known = torchvision.adjust_contrast(torchvision.adjust_brightness(0.4 * images[:1], 1.2), 0.7)
+        torch.testing.assert_close(recoloured(0.4 * images[:1], torch.tensor([[1.2, 0.7, 0.0, 1.0]])), known)
