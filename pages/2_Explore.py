@@ -43,7 +43,7 @@ def pick() -> runs.Run | None:
         format_func=words.__getitem__,
         key="explored run",
         on_change=lambda: st.session_state.update({"explored": st.session_state["explored run"]}),
-        help="Every run of this machine's folder, newest first, and the runs that come with the project.",
+        help="Every run of this machine's folder, newest first, then the runs that come with the project.",
     )
     st.session_state["explore link"] = st.query_params["run"] = chosen
     return there[chosen]

@@ -99,15 +99,15 @@ CLUSTERS = (  # on the page Clustering without labels; the data set is the visit
 IN_PLANE = {"data": "digits", "latent_dim": 2} | DIGITS_STEPS
 FEW = {"pl": 4.6}  # 60 of the digits' 1,297 training labels
 PAPERS_TURNS = {"schedule": "epoch", "alpha": 0.5}
-SHIPPED: Mapping[str, Mapping[str, Any]] = {  # the folder in checkpoints/: its setting
+SHIPPED: Mapping[str, Mapping[str, Any]] = {  # the folder in checkpoints/: its setting; lists keep this order
     "digits-dml-all-labels": IN_PLANE | {"model": "dml"},
     "digits-dml-60-labels": IN_PLANE | FEW | {"model": "dml"},
     "digits-autoencoder-60-labels": IN_PLANE | FEW | {"model": "dml-ae", "alpha": 1.0},
     "digits-dml-ae-60-labels": IN_PLANE | FEW | {"model": "dml-ae"} | PAPERS_TURNS,
     "digits-paper-prior": IN_PLANE | {"model": "dml-prior"} | PAPERS_MIXTURE | PAPERS_TURNS,
     "digits-ten-places": {**START[3].values, "latent_dim": 2},
-    "digits-metric-vae-averaged": IN_PLANE | {"model": "metric-vae", "reconstruction": "mean"} | PAPERS_TURNS,
     "digits-metric-vae": IN_PLANE | {"model": "metric-vae", "alpha": 0.02},
-    "digits-dml-ae-10-d": {"data": "digits", "model": "dml-ae", "latent_dim": 10, "epochs": 5, "batch_size": 16},
     "digits-best-clusters": {**CLUSTERS[1].on("digits"), "latent_dim": 16},
+    "digits-metric-vae-averaged": IN_PLANE | {"model": "metric-vae", "reconstruction": "mean"} | PAPERS_TURNS,
+    "digits-dml-ae-10-d": {"data": "digits", "model": "dml-ae", "latent_dim": 10, "epochs": 5, "batch_size": 16},
 }

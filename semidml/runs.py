@@ -40,6 +40,7 @@ import numpy as np
 
 from semidml import __version__
 from semidml.config import RunConfig
+from semidml.presets import SHIPPED
 from semidml.record import Record
 
 if TYPE_CHECKING:  # at run time these would import torch
@@ -116,7 +117,8 @@ def get(run_id: str) -> "Run":
 
 
 def list_runs(include_shipped: bool = True) -> list["Run"]:
-    """All runs, newest first. A damaged folder is among them, with a status that says so."""
+    """All runs: the user's, newest first, then those that ship, as `SHIPPED` has them. A damaged folder is among them,
+    with a status that says so."""
     found = []
     for folder in (root(), shipped()) if include_shipped else (root(),):
         if folder.is_dir():
@@ -128,7 +130,9 @@ def list_runs(include_shipped: bool = True) -> list["Run"]:
                 and not path.is_symlink()
                 and ((path / "config.json").exists() or (path / "status.json").exists())
             ]
-    return sorted(found, key=lambda run: (run.created(), run.id), reverse=True)
+    found.sort(key=lambda run: (run.created(), run.id), reverse=True)
+    places = {name: place for place, name in enumerate(SHIPPED)}
+    return sorted(found, key=lambda run: places.get(run.id, len(places)) if run.is_shipped else -1)
 
 
 # ---- who writes

@@ -22,6 +22,7 @@ import torch
 
 from semidml import runs, transfer, worker
 from semidml.config import RunConfig
+from semidml.presets import SHIPPED
 from semidml.record import Record
 from semidml.runs import Run, Status, Writer
 
@@ -580,6 +581,15 @@ def test_the_newest_is_listed_first(faked):
         runs.create(config(), name)
         time.sleep(0.005)
     assert [run.id for run in runs.list_runs()] == ["c", "a", "b"]
+
+
+def test_the_user_s_runs_are_listed_first_and_shipped_ones_as_the_project_has_them(faked, tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    names = [*list(SHIPPED)[:3], "unknown"]
+    for name in reversed(names):
+        finished(name).path.rename(tmp_path / "checkpoints" / name)
+    finished("own")
+    assert [run.id for run in runs.list_runs()] == ["own", *names]
 
 
 def test_a_projection_is_kept_with_the_run(faked):

@@ -133,7 +133,7 @@ def pick_run(model: str = "") -> runs.Run | None:
         format_func=lambda run_id: ui.run_words(there[run_id]),
         key="run shown",
         on_change=lambda: show(st.session_state["run shown"]),
-        help="Every run of this machine's folder, newest first, and the runs that come with the project.",
+        help="Every run of this machine's folder, newest first, then the runs that come with the project.",
     )
     ui.wrote("run", chosen)
     show(chosen)
