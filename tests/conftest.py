@@ -1,7 +1,9 @@
 """Data for the tests: digits come with scikit-learn; MNIST is read where a shared copy lies beside the project."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -33,3 +35,33 @@ def mnist(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mnist")
     shutil.copytree(SHARED / "MNIST", folder / "MNIST", copy_function=shutil.copyfile)
     return store.load("mnist", folder=folder)
+
+
+@pytest.fixture
+def two_at_once(monkeypatch) -> Callable[[tuple[object, str], Callable, str], tuple[list, list]]:
+    """Loads one data set in two threads, the first at its slow step until the other has been told that it waits."""
+
+    def run(step: tuple[object, str], load: Callable, waiting: str) -> tuple[list, list]:
+        """(arguments of each call of the function `step`, (module, name); what each thread's `load(progress)` gave).
+        `waiting` is part of what the other is told."""
+        slow, told, calls, found = getattr(*step), Event(), [], []
+
+        def held(*given):
+            assert told.wait(10), "the other did not wait"
+            calls.append(given)
+            return slow(*given)
+
+        def progress(share, text):
+            if waiting in text:
+                told.set()
+
+        monkeypatch.setattr(*step, held)
+        threads = [Thread(target=lambda: found.append(load(progress))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        monkeypatch.setattr(*step, slow)
+        return calls, found
+
+    return run

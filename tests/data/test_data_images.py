@@ -10,7 +10,6 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -313,29 +312,15 @@ def test_a_file_changed_in_place_is_decoded_anew(tmp_path, folder, on_disk):
     assert 222 in values(data.train) | values(data.test)
 
 
-def test_two_at_once_decode_once_and_the_other_is_told_that_it_waits(tmp_path, folder, on_disk, monkeypatch):
-    name, decode = put(tmp_path / "set", classes(3)), images._pixels
-    done, told, found = [], Event(), []
-
-    def slowly(member, *more):
-        assert told.wait(10), "the other did not wait"
-        done.append(member.parts)
-        return decode(member, *more)
-
-    def load_it():
-        def progress(share, text):
-            if text == "set: its images are being decoded by another already":
-                told.set()
-
-        found.append(store.load(name, allow_paths=True, folder=folder, progress=progress))
-
-    monkeypatch.setattr(images, "_pixels", slowly)
-    threads = [Thread(target=load_it) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert len(done) == len(set(done)) == 30
+def test_two_at_once_decode_once_and_the_other_is_told_that_it_waits(tmp_path, folder, on_disk, two_at_once):
+    name = put(tmp_path / "set", classes(3))
+    calls, found = two_at_once(
+        (images, "_pixels"),
+        lambda progress: store.load(name, allow_paths=True, folder=folder, progress=progress),
+        "set: its images are being decoded by another already",
+    )
+    members = [given[0].parts for given in calls]
+    assert len(members) == len(set(members)) == 30
     assert found[0].train.images.equal(found[1].train.images)
     assert files_in(folder) == [".npy", ".npz"], "the lock is gone"
 

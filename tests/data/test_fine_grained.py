@@ -6,7 +6,6 @@ import socket
 import tarfile
 import time
 from pathlib import Path
-from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -125,30 +124,16 @@ def test_a_packed_archive_of_birds_is_checked_and_unpacked(tmp_path, monkeypatch
     assert sorted(p.name for p in tmp_path.iterdir()) == ["CUB_200_2011", "CUB_200_2011.tgz", "decoded"]
 
 
-def test_two_at_once_unpack_once_and_a_folder_that_has_come_meanwhile_will_do(tmp_path, monkeypatch):
+def test_two_at_once_unpack_once_and_a_folder_that_has_come_meanwhile_will_do(tmp_path, monkeypatch, two_at_once):
     packed = tgz(cub_files())
     put(tmp_path, {"CUB_200_2011.tgz": packed})
     monkeypatch.setattr(fine_grained, "CUB_MD5", hashlib.md5(packed).hexdigest())
-    unpack, unpacked, told, found = fine_grained.unpack, [], Event(), []
-
-    def slowly(*given):
-        assert told.wait(10), "the other did not wait"
-        unpacked.append(given)
-        unpack(*given)
-
-    def load_it():
-        def progress(share, text):
-            if "unpacked by another" in text:
-                told.set()
-
-        found.append(store.load("cub200", folder=tmp_path, progress=progress))
-
-    monkeypatch.setattr(fine_grained, "unpack", slowly)
-    threads = [Thread(target=load_it) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
+    unpack = fine_grained.unpack
+    unpacked, found = two_at_once(
+        (fine_grained, "unpack"),
+        lambda progress: store.load("cub200", folder=tmp_path, progress=progress),
+        "unpacked by another",
+    )
     assert len(unpacked) == 1 and [len(data.train.labels) for data in found] == [16, 16]
     unpack(tmp_path / "CUB_200_2011.tgz", "CUB_200_2011")  # as where a shared disk knows no locks
     assert sorted(p.name for p in tmp_path.iterdir()) == ["CUB_200_2011", "CUB_200_2011.tgz", "decoded"]
