@@ -83,21 +83,30 @@ def report(name: str, text: str, numbers: dict, into_readme: bool) -> None:
 
 
 class Kept:
-    """Results by key in a file of JSON lines, so that a benchmark that was interrupted goes on where it was."""
+    """Results by key in a file of JSON lines, each with the machine it is of, so that a benchmark that was interrupted
+    goes on where it was, perhaps elsewhere."""
 
     def __init__(self, file: Path):
         self.file = file
         lines = file.read_text().splitlines() if file.exists() else []
-        self.known = {line["key"]: line["result"] for line in map(json.loads, lines)}
+        found = [json.loads(line) for line in lines]
+        self.known = {line["key"]: line["result"] for line in found}
+        self.machines = {line["key"]: line.get("machine") for line in found}
 
     def get(self, key: str, measure: Callable[[], dict]) -> dict:
         """The result of that key, measured now if it is not known."""
         if key not in self.known:
-            self.known[key] = measure()
+            self.known[key], self.machines[key] = measure(), machine()
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with self.file.open("a") as out:
-                out.write(json.dumps({"key": key, "result": self.known[key]}) + "\n")
+                line = {"key": key, "machine": self.machines[key], "result": self.known[key]}
+                out.write(json.dumps(line) + "\n")
         return self.known[key]
+
+    def measured_on(self, part: str = "") -> str:
+        """The machines, in words, of the results whose key has that part."""
+        names = {name or "a machine not noted" for key, name in self.machines.items() if part in key}
+        return "; ".join(sorted(names))
 
 
 def key(values: dict) -> str:

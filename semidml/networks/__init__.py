@@ -25,6 +25,13 @@ ENCODERS = table(
             "semidml.networks.conv:build",
         ),
         Entry(
+            "conv-deep",
+            "deeper convolutional",
+            "four strided convolutions with batch normalisation, then 128 units: for photographs",
+            "Ioffe and Szegedy 2015, arXiv 1502.03167",
+            "semidml.networks.conv:deep",
+        ),
+        Entry(
             "googlenet",
             "GoogLeNet",
             "torchvision's, 22 layers of parallel convolutions; a GPU helps",
