@@ -1,5 +1,6 @@
 """Data for the tests: digits come with scikit-learn; MNIST is read where a shared copy lies beside the project."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -43,7 +44,7 @@ def two_at_once(monkeypatch) -> Callable[[tuple[object, str], Callable, str], tu
 
     def run(step: tuple[object, str], load: Callable, waiting: str) -> tuple[list, list]:
         """(arguments of each call of the function `step`, (module, name); what each thread's `load(progress)` gave).
-        `waiting` is part of what the other is told."""
+        `waiting` is a pattern of what the other is told."""
         slow, told, calls, found = getattr(*step), Event(), [], []
 
         def held(*given):
@@ -52,7 +53,7 @@ def two_at_once(monkeypatch) -> Callable[[tuple[object, str], Callable, str], tu
             return slow(*given)
 
         def progress(share, text):
-            if waiting in text:
+            if re.fullmatch(waiting, text):
                 told.set()
 
         monkeypatch.setattr(*step, held)

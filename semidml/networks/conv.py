@@ -2,6 +2,7 @@
 the small one."""
 
 import math
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -30,7 +31,7 @@ def _encoder(shape: tuple[int, int, int], widths: tuple[int, ...], kernels: tupl
     flat = widths[-1] * math.ceil(height / halved) * math.ceil(width / halved)
     convolutions = [
         layer
-        for n_in, n_out, kernel in zip((channels, *widths), widths, kernels, strict=False)
+        for (n_in, n_out), kernel in zip(pairwise((channels, *widths)), kernels, strict=True)
         for layer in _down(n_in, n_out, kernel)
     ]
     return nn.Sequential(
