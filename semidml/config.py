@@ -78,6 +78,7 @@ class RunConfig(BaseModel):
         "what suits the data set",
     )
     twin_strength: float = knob(1.0, "multiplies the twin's amounts: 0 leaves it as it is", ge=0, le=4)
+    twin_colours: float = knob(1.0, "multiplies once more how far a photograph's twin changes colours", ge=0, le=4)
     twin_views: Literal["both", "twin"] = knob("twin", "whether an image is transformed as well, or its twin alone")
     encoder: str = knob("mlp", "network; the decoder mirrors it")
     pretrained: Literal["no", "imagenet"] = knob("no", "weights that the network starts from")
@@ -292,7 +293,8 @@ class RunConfig(BaseModel):
         found = set(type(self).model_fields) - choosable
         for family, entry in self.entries().items():  # in the order of FAMILIES: the model before what it asks for
             found |= set(entry.knobs) if family in found else set()
-        return found - (IDLE[self.placement] if self.prior == "gmm" and "prior" in found else set())
+        idle = IDLE[self.placement] if self.prior == "gmm" and "prior" in found else set()
+        return found - idle - ({"twin_colours"} if self.twin_transform == "signs" else set())
 
     def changed(self, other: "RunConfig | None" = None) -> dict[str, Any]:
         """Knobs whose values differ from `other`'s, or from what this data set and model give by default."""

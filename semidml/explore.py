@@ -540,13 +540,13 @@ def views(config: RunConfig, data: "Dataset", images: np.ndarray, count: int, se
     ValueError for a model that has none."""
     import torch
 
-    from semidml.data.augment import TWINS, view
+    from semidml.data.augment import view
     from semidml.train import pixels, twins_of, unit
 
     how = twins_of(config, data)
     if how is None:
         raise ValueError(f"{config.model} has no twins")
-    amounts = TWINS[how.kind](count, len(images), torch.Generator().manual_seed(seed), how.strength)
+    amounts = how.amounts(count, len(images), torch.Generator().manual_seed(seed))
     plain = unit(torch.from_numpy(np.ascontiguousarray(images)))
     return np.stack([pixels(view(plain, its)) for its in amounts])
 

@@ -486,7 +486,7 @@ def twins_of(config: RunConfig, data: Dataset) -> Twins | None:
         return None
     kind = data.twins if config.twin_transform == "auto" else config.twin_transform
     strength = config.twin_strength * (data.augment_strength if kind == "signs" else 1.0)
-    return Twins(kind, strength, config.twin_views == "both")
+    return Twins(kind, strength, config.twin_views == "both", config.twin_colours)
 
 
 def optimizer_of(config: RunConfig, method: nn.Module, device: torch.device) -> torch.optim.Optimizer:

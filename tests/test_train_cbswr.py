@@ -134,9 +134,11 @@ def test_a_step_shows_images_and_twins_of_the_same_rows(digits, monkeypatch, vie
 
 def test_auto_suits_the_data_and_small_images_move_less(digits):
     small = digits.augment_strength
-    assert 0 < small < 1 and twins_of(config(twin_strength=2.0), digits) == ("signs", 2 * small, False)
-    asked = config(twin_transform="photographs", twin_strength=2.0, twin_views="both")
-    assert twins_of(asked, digits) == ("photographs", 2.0, True)
+    assert 0 < small < 1 and twins_of(config(twin_strength=2.0), digits) == ("signs", 2 * small, False, 1.0)
+    asked = config(twin_transform="photographs", twin_strength=2.0, twin_colours=1.5, twin_views="both")
+    assert twins_of(asked, digits) == ("photographs", 2.0, True, 1.5)
+    assert "twin_colours" in asked.used() & config().used() and "twin_colours" not in RunConfig().used()
+    assert "twin_colours" not in config(twin_transform="signs").used()
     assert twins_of(RunConfig(), digits) is None
 
 

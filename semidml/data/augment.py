@@ -33,10 +33,12 @@ def affine_parameters(steps: int, rows: int, generator: torch.Generator, strengt
     return amounts
 
 
-def sign_parameters(steps: int, rows: int, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+def sign_parameters(
+    steps: int, rows: int, generator: torch.Generator, strength: float = 1.0, colours: float = 1.0
+) -> Tensor:
     """Amounts for twins of digits, letters and the like, never mirrored: (steps, rows, 6) float32 on the CPU, as
     `affine` takes them. Rotation up to 25 degrees, scale up to 25 % and each axis as much again, shear up to 30
-    degrees, shift up to 7 %, times `strength`."""
+    degrees, shift up to 7 %, times `strength`; no change of colours, whatever `colours` says."""
     u = 2 * torch.rand(steps, rows, 7, generator=generator) - 1
     angle = u[..., 0] * math.radians(SIGN_DEGREES) * strength
     shear = torch.tan(u[..., 1] * math.radians(min(SIGN_SHEAR * strength, 60)))
@@ -71,11 +73,13 @@ def colour_parameters(steps: int, rows: int, generator: torch.Generator, strengt
     return torch.cat([factors, ((2 * hue - 1) * math.radians(HUE_DEGREES) * strength)[..., None]], -1)
 
 
-def photograph_parameters(steps: int, rows: int, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+def photograph_parameters(
+    steps: int, rows: int, generator: torch.Generator, strength: float = 1.0, colours: float = 1.0
+) -> Tensor:
     """Amounts for twins of photographs, crops in other colours: (steps, rows, 10) float32 on the CPU, those of
-    `crop_parameters` and of `colour_parameters`."""
+    `crop_parameters` at this strength and of `colour_parameters` at `colours` times it."""
     crops = crop_parameters(steps, rows, generator, strength)
-    return torch.cat([crops, colour_parameters(steps, rows, generator, strength)], -1)
+    return torch.cat([crops, colour_parameters(steps, rows, generator, colours * strength)], -1)
 
 
 # By `Dataset.twins`, how an image's views differ: amounts for `view`.

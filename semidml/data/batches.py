@@ -24,12 +24,17 @@ class Epoch(NamedTuple):
 
 
 class Twins(NamedTuple):
-    """How the views of an image are made: the kind of transform, of `augment.TWINS`, what multiplies its amounts, and
-    whether the image itself is transformed too, as its twin is."""
+    """How the views of an image are made: the kind of transform, of `augment.TWINS`, what multiplies its amounts,
+    whether the image itself is transformed too, as its twin is, and what multiplies changes of colours once more."""
 
     kind: str
     strength: float
     both: bool
+    colours: float = 1.0
+
+    def amounts(self, steps: int, rows: int, generator: torch.Generator) -> Tensor:
+        """For `augment.view` of as many images in each of `steps` steps: float32 (steps, rows, 6 or 10)."""
+        return TWINS[self.kind](steps, rows, generator, self.strength, self.colours)
 
 
 class Batches:
@@ -70,7 +75,7 @@ class Batches:
         images, twins = self._pass(generator), None
         if self.twins:
             views_a_step = self.batch_size * (2 if self.twins.both else 1)
-            twins = TWINS[self.twins.kind](self.steps, views_a_step, generator, self.twins.strength)
+            twins = self.twins.amounts(self.steps, views_a_step, generator)
         return Epoch(labelled, views, images, twins)
 
     def _block(self, rows: Tensor, m: int, generator: torch.Generator) -> Tensor:

@@ -81,6 +81,24 @@ def test_a_crop_is_drawn_for_photographs_and_weaker_where_it_is_asked():
     assert areas("photographs", 1.0).min() < 0.4 < 0.6 <= areas("photographs", 0.5).min() + 1e-6
 
 
+def test_colours_change_more_than_crops_where_it_is_asked():
+    plain, more, none = (
+        epoch(Batches(LABELS, torch.arange(0), 4, 16, 0.0, Twins("photographs", 0.5, True, colours))).twins
+        for colours in (1.0, 2.0, 0.0)
+    )
+    assert torch.equal(plain[..., :6], more[..., :6]), "the same crops"
+    still = torch.tensor([1.0, 1.0, 1.0, 0.0])  # brightness, contrast, saturation, hue
+    assert torch.equal(none[..., 6:], still.expand_as(none[..., 6:]))
+    kept = (plain[..., 8] > 0) & (more[..., 8] > 0)  # neither grey
+    assert 0 < kept.sum() < kept.numel()
+    torch.testing.assert_close((more[..., 6:] - still)[kept], 2 * (plain[..., 6:] - still)[kept])
+    signs = (
+        epoch(Batches(LABELS, torch.arange(0), 4, 16, 0.0, Twins("signs", 1.0, True, colours))).twins
+        for colours in (1.0, 3.0)
+    )
+    assert torch.equal(*signs), "signs have no colours"
+
+
 def test_twins_change_nothing_about_the_rows_of_the_first_epoch():
     plain, twinned = (Batches(LABELS, torch.arange(0), 4, 16, 0.0, its) for its in (None, Twins("signs", 1.0, True)))
     assert torch.equal(epoch(plain).images, epoch(twinned).images) and epoch(plain).twins is None
