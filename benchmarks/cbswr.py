@@ -23,12 +23,9 @@ from semidml.methods import VARIANTS
 from semidml.presets import CLUSTERS
 
 CARS = "cars196-half-64px"
-EPOCHS = {"mnist": 1, CARS: 25}
-ON_CARS = {
-    **{"split": "classes", "encoder": "conv-deep", "clusters": 100},
-    **{"temperature": 0.1, "batch_size": 128, "lr": 0.002},
-}
-BEST = next(preset for preset in CLUSTERS if preset.title == "Best clusters")
+EPOCHS = {"mnist": 1, CARS: 30}
+PRESETS = {preset.title: preset for preset in CLUSTERS}
+BEST, PHOTOGRAPHS = PRESETS["Best clusters"], PRESETS["Photographs"]
 KMEANS = ("kmeans_ami", "kmeans_nmi", "kmeans_accuracy")
 SWEEP = (10, 32, 100)  # clusters
 FEWER = range(2)  # seeds of the sweep and of what labels are worth
@@ -113,7 +110,7 @@ def flat(images):
 
 
 def base(name: str, **values: object) -> dict:
-    where = ON_CARS if name == CARS else {}
+    where = {**PHOTOGRAPHS.values, "split": "classes"} if name == CARS else {}
     return {"model": "cbswr", "epochs": EPOCHS[name]} | where | values | {"data": name}
 
 
