@@ -82,8 +82,8 @@ def words(app: AppTest) -> str:
 
 
 def under_pictures(app: AppTest) -> list[list[str]]:
-    """The captions of each strip of pictures."""
-    strips = [its.proto.body for its in app.get("html") if "<figure" in its.proto.body]
+    """The captions of each strip of answers."""
+    strips = [its.proto.body for its in app.get("html") if "query: " in its.proto.body]
     return [re.findall(r"<figcaption[^>]*>([^<]*)</figcaption>", strip) for strip in strips]
 
 
@@ -237,6 +237,13 @@ def test_train_trains_without_labels_too(there: Path) -> None:
 # ---- a finished run
 
 
+def test_the_words_of_a_cluster_show_a_folders_name_as_text() -> None:
+    of = explore.Cluster(number=0, size=1, entropy=0.0, label=0, share=1.0, members=np.array([0]), drawn=None)
+    assert clusters.cluster_words(of, ["<img src=x onerror=alert(1)>" + "y" * 100]).endswith(
+        f"1 image, entropy 0.00; 100.0 % are <b>&lt;img src=x onerror=alert(1)&gt;{'y' * 32}</b>"
+    )
+
+
 def test_a_finished_run_shows_its_scores_clusters_and_curves(there: Path) -> None:
     app = opened(run="whole")
     run, said = runs.get("whole"), words(app)
@@ -247,7 +254,9 @@ def test_a_finished_run_shows_its_scores_clusters_and_curves(there: Path) -> Non
     sizes = frame["cluster_sizes"]
     assert f"{(sizes > 0).sum()} of 10 clusters have images among the points drawn" in said and "ln K = 2.30" in said
     largest = int(sizes.argmax())
-    assert f"**{largest + 1}**: {sizes[largest]:,} images, entropy {frame['cluster_entropies'][largest]:.2f}" in said
+    entropy = frame["cluster_entropies"][largest]
+    (drawn,) = (its.proto.body for its in app.get("html") if "images of cluster" in its.proto.body)  # one element
+    assert f"<b>{largest + 1}</b>: {sizes[largest]:,} images, entropy {entropy:.2f}" in drawn
     assert pictured(app) == [f"images of cluster {k + 1}" for k in np.argsort(-sizes, kind="stable") if sizes[k]]
     assert len(under_pictures(app)[0]) == 9 and "seen label" not in said
     assert map_of(app)["n"] == 1797 and map_of(app)["names"] == [str(digit) for digit in range(10)]
@@ -387,7 +396,7 @@ def test_what_a_frame_shows_is_drawn_once(there: Path, monkeypatch: pytest.Monke
         clusters.offered_images,
         clusters.answers,
         clusters.clusters_of,
-        clusters.strips,
+        clusters.drawn_clusters,
         clusters.drawn_twins,
     ):
         kept.clear()
@@ -429,7 +438,7 @@ def test_large_images_are_drawn_small(there: Path, digits, monkeypatch: pytest.M
     app = opened(run="baseline")
     assert compared == [(1297, 1, 32, 32), (500, 1, 32, 32)] and "pixels reduced to 32 x 32" in words(app)
     sources = re.findall(
-        r"base64,([^\"]+)", "".join(its.proto.body for its in app.get("html") if "<figure" in its.proto.body)
+        r"base64,([^\"]+)", "".join(its.proto.body for its in app.get("html") if "query: " in its.proto.body)
     )
     assert {Image.open(io.BytesIO(base64.b64decode(its))).size for its in sources} == {(128, 128)}
     strip = next(its.proto.body for its in app.get("html") if "over their twins" in its.proto.body)

@@ -1,5 +1,6 @@
 """Clustering without labels: choose a variant of CBSwR, train it, look at its map, clusters, twins and queries."""
 
+import html
 import math
 
 import numpy as np
@@ -278,14 +279,7 @@ def its_clusters(run: runs.Run, frame: dict, rows: dict) -> None:
         return
     show_all = st.toggle(f"Show all {len(found)}", key="all clusters", value=False)
     most, names = len(found) if show_all else SHOWN_CLUSTERS, ui.class_names(run)
-    drawn = strips(run.id, most, seen_last(run, frame), found[:most], rows)
-    both = list(zip(found, drawn, strict=False))
-    for left, right in zip(both[::2], [*both[1::2], None], strict=False):
-        for column, its in zip(st.columns(2, gap="medium"), (left, right), strict=True):
-            if its is not None:
-                with column, st.container(gap="small"):
-                    st.markdown(cluster_words(its[0], names))
-                    st.html(its[1])
+    st.html(drawn_clusters(run.id, most, seen_last(run, frame), found[:most], rows, names))
     if len(found) > most:
         st.caption(f"And {len(found) - most} smaller ones.")
 
@@ -296,23 +290,37 @@ def clusters_of(run_id: str, key: tuple, _frame: dict, _rows: dict) -> list[expl
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def strips(run_id: str, most: int, key: tuple, _found: list[explore.Cluster], _rows: dict) -> list[str]:
-    """For each cluster its centroid decoded and its images, as HTML."""
+def drawn_clusters(
+    run_id: str, most: int, key: tuple, _found: list[explore.Cluster], _rows: dict, _names: list[str]
+) -> str:
+    """For each cluster its words over its centroid decoded and its images, as HTML: one element of the page, so that a
+    frame takes the place of the one before at once, and no cluster is seen twice."""
     data = explorer.images_of(runs.get(run_id))
     width = MEMBERS + any(cluster.drawn is not None for cluster in _found)
-    return [strip(cluster, explore.pictures(data, _rows, cluster.members), width) for cluster in _found]
+    shown = "".join(
+        f'<figure style="margin: 0"><figcaption style="margin-bottom: 0.25rem">{cluster_words(cluster, _names)}'
+        f"</figcaption>{strip(cluster, explore.pictures(data, _rows, cluster.members), width)}</figure>"
+        for cluster in _found
+    )
+    return (
+        '<div style="display: grid; gap: 1rem 1.5rem; align-items: end; '
+        f'grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr))">{shown}</div>'
+    )
 
 
 def strip(cluster: explore.Cluster, images: np.ndarray, width: int) -> str:
+    """A cluster's centroid decoded and its images side by side, as HTML."""
     shown = images if cluster.drawn is None else np.concatenate([cluster.drawn[None], images])
     shown = np.concatenate([shown, np.repeat(shown[:1] * 0, width - len(shown), axis=0)])  # alike in width
     return ui.pixels_of(plots.image_strip([explore.reduced(shown)], scale=1), f"images of cluster {cluster.number + 1}")
 
 
 def cluster_words(cluster: explore.Cluster, names: list[str]) -> str:
+    """What a cluster is, as HTML."""
+    commonest = html.escape(names[cluster.label][:60])
     return (
-        f"**{cluster.number + 1}**: {cluster.size:,} image{'s' * (cluster.size != 1)}, "
-        f"entropy {cluster.entropy:.2f}; {ui.percent(cluster.share)} are {ui.plain(names[cluster.label])}"
+        f"<b>{cluster.number + 1}</b>: {cluster.size:,} image{'s' * (cluster.size != 1)}, "
+        f"entropy {cluster.entropy:.2f}; {ui.percent(cluster.share)} are <b>{commonest}</b>"
     )
 
 
