@@ -97,7 +97,7 @@ CLUSTERS = (  # on the page Clustering without labels; the data set is the visit
         "For cars, birds and the like at 64 pixels: a deeper encoder, twins in stronger colours and many small "
         "clusters, so that an image is told from nearly every other.",
         {"model": "cbswr", "encoder": "conv-deep", "clusters": 256, "batch_size": 128, "lr": 0.002}
-        | {"twin_transform": "photographs", "twin_strength": 0.6, "twin_colours": 2.0, "temperature": 0.07},
+        | {"twin_transform": "photographs", "twin_strength": 0.6, "twin_colours": 2.0, "temperature": 0.1},
         times=2,
     ),
 )
