@@ -132,20 +132,27 @@ class Lane:
             self._forget_worker()
 
     def _do(self, job: Job) -> None:
-        """Give a job to the worker and listen until it has ended, or the worker has."""
-        try:
-            self._send(job.message)
-        except OSError as error:
-            job.died(f"no worker process could be started: {error}", None)
-            return
-        while (message := self._listen()) is not None:
-            job.heard(message)
-            with self.changed:
-                self.changed.notify_all()
-            if message.get("ended") == job.key:
+        """Give a job to the worker and listen until it has ended, or the worker has. One that was idle and ends before
+        it begins costs nothing: a new one gets the job."""
+        idle, began = self._process, False
+        while True:
+            try:
+                self._send(job.message)
+            except OSError as error:
+                job.died(f"no worker process could be started: {error}", None)
                 return
-        pid = self.pid
-        why = self._forget_worker()
+            was_idle = self._process is idle
+            while (message := self._listen()) is not None:
+                began = began or "began" in message
+                job.heard(message)
+                with self.changed:
+                    self.changed.notify_all()
+                if message.get("ended") == job.key:
+                    return
+            pid = self.pid
+            why = self._forget_worker()
+            if began or not was_idle or self._closed:
+                break
         if not self._closed:
             job.died(why, pid)
 

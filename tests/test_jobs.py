@@ -156,6 +156,19 @@ def test_an_idle_worker_that_was_killed_is_replaced(supervisor):
     assert supervisor.wait(run.id, 30).state == "done" and supervisor.worker_pid() != old
 
 
+def test_a_run_sent_to_a_worker_that_dies_before_it_reads_is_given_to_a_new_one(supervisor):
+    supervisor.warm()
+    until(lambda: supervisor.ready)
+    old = supervisor.worker_pid()
+    os.kill(old, signal.SIGSTOP)  # it is there and its pipe takes the message, but it reads nothing any more
+    run = supervisor.submit(config(latent_dim=DONE))
+    until(lambda: supervisor.running() == run)
+    time.sleep(0.2)  # the message is in the pipe
+    assert run.status().state == "queued" and supervisor.worker_pid() == old
+    os.kill(old, signal.SIGKILL)
+    assert supervisor.wait(run.id, 30).state == "done" and supervisor.worker_pid() != old
+
+
 def test_a_worker_that_cannot_begin_fails_the_run_and_is_not_tried_for_ever(tmp_path):
     supervisor = Jobs(tmp_path / "runs", [sys.executable, "-c", "import sys; sys.exit(5)"])
     supervisor.warm()
