@@ -32,6 +32,7 @@ export class Handles {
       handle.setPointerCapture(event.pointerId);
       const [right, down] = this.pixels(which);
       grip = [right - event.clientX, down - event.clientY];
+      this.map.holdView();
       this.map.moving = true;
     };
     handle.onpointermove = (event) => grip && this.move(which, event.clientX + grip[0], event.clientY + grip[1]);
@@ -62,6 +63,7 @@ export class Handles {
 
   /** A component's middle to these pixels, or as near to them as the map shows. */
   move(which, right, down) {
+    this.map.holdView();
     const { left, top, width, height, scale } = this.map.window();
     const within = (value, most) => Math.min(Math.max(value, 0), most);
     const ellipse = this.map.frame.ellipses[which];

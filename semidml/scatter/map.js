@@ -38,6 +38,7 @@ class LiveMap {
   constructor(root) {
     this.root = root;
     this.view = null; // {x, y, scale} once the visitor has moved it; null follows the frame
+    this.held = false; // the view is only held still for components that are moved
     this.moves = 0; // the last move of a component that was told
     this.moving = false; // one is made now
     this.pointed = -1;
@@ -91,6 +92,8 @@ class LiveMap {
     const before = this.frame;
     const same = before?.run === frame.run;
     this.hold(frame, before);
+    const answers = this.ahead || this.moving || before?.moves !== frame.moves; // it may have grown by a move alone
+    if (!same || (this.held && !answers && String(frame.view) !== String(before.view))) this.release();
     this.frame = frame;
     const late = same && (this.film.teller !== null || this.film.timer !== null); // the visitor is at another epoch
     const kept = late && before.n === frame.n;
@@ -98,7 +101,6 @@ class LiveMap {
     const from = same && before.n === frame.n ? this.now() : null;
     if (!kept) this.epoch = frame.epoch;
     this.points.show(frame);
-    if (!same) this.view = null;
     this.to(cloud, from, kept ? 0 : GLIDE);
     let seen = 0;
     for (let i = 0; i < frame.n; i++) seen += frame.flags[i] & SEEN;
@@ -121,6 +123,19 @@ class LiveMap {
     this.ahead = alike && (this.moving || frame.moves < this.moves);
     if (this.ahead) frame.ellipses.forEach((ellipse, i) => ellipse.splice(0, 2, ...before.ellipses[i].slice(0, 2)));
     else this.moves = frame.moves;
+  }
+
+  /** What is shown stays where it is while components are moved, or the next one would slip from under the mouse. */
+  holdView() {
+    if (this.view) return;
+    const { x, y, scale } = this.window();
+    this.view = { x, y, scale };
+    this.held = true;
+  }
+
+  release() {
+    this.view = null;
+    this.held = false;
   }
 
   /** Something of a run has arrived that belongs to all its frames. */
@@ -396,6 +411,7 @@ class LiveMap {
   /** Shows this part of the plane, {x, y, scale}, or everything again; linked maps the same part of theirs. */
   look(view, told = false) {
     this.view = view;
+    this.held = false;
     this.busy = true;
     clearTimeout(this.restTimer);
     this.restTimer = setTimeout(() => this.rested(), Math.max(REST, 3 * this.slowest)); // a slow frame is no rest

@@ -282,6 +282,36 @@ def test_linked_maps_share_zoom_choices_and_the_mouse(bare: Page) -> None:
     assert bare.evaluate("document.querySelector('#a .map').map.marked()") == []
 
 
+def test_what_is_shown_stays_while_components_are_moved(bare: Page) -> None:
+    rings = [(x, y, 0.2, 0.2, 0.0, 1.0) for x, y in FOUR]
+    window = "(its => [its.x, its.y, its.scale])(document.querySelector('#a .map').map.window())"
+    wide = {"x_range": (-4.0, 1.0), "y_range": (-1.0, 4.0)}
+
+    def shown(move: int, **more: object) -> list[float]:
+        show(bare, packed(FOUR, [0, 1, 2, 0], ellipses=rings, movable=True, moves=move, **more))
+        return bare.evaluate(window)
+
+    first = shown(0)
+    box = bare.get_by_role("button", name=re.compile("^component 1 of 4")).bounding_box()
+    bare.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    bare.mouse.down()
+    bare.mouse.move(box["x"] - 40, box["y"], steps=3)
+    assert shown(0, **wide) == first  # a frame that arrives meanwhile
+    bare.mouse.up()
+    assert shown(0, **wide) == first  # and one that the page sent before it knew of the move
+    assert shown(1, **wide) == first  # the page's answer
+    assert shown(1, **wide) == first
+    bare.get_by_role("button", name="Show everything").click()
+    fitted = shown(1, **wide)
+    assert fitted[2] < first[2] and shown(1) == first  # it follows the frame again
+
+    bare.get_by_role("button", name=re.compile("^component 1 of 4")).press("ArrowLeft")
+    assert shown(1) == first
+    bare.wait_for_function("told.filter(([, name]) => name === 'moved').length === 2")
+    assert shown(2, **wide) == first
+    assert shown(2, x_range=(-9.0, 1.0), y_range=(-1.0, 9.0))[2] < fitted[2]  # grown by something else than a move
+
+
 def test_a_lattice_lies_under_the_points_and_asks_for_what_is_seen(bare: Page) -> None:
     show(bare, packed(FOUR, [0, 1, 2, 0], lattice=True))
     bare.wait_for_function("told.some(([, name]) => name === 'seen')")
