@@ -66,8 +66,10 @@ export class Handles {
     this.map.holdView();
     const { left, top, width, height, scale } = this.map.window();
     const within = (value, most) => Math.min(Math.max(value, 0), most);
+    const [across, along] = [within(right, width), within(down, height)];
+    this.map.pushed = across !== right || along !== down;
     const ellipse = this.map.frame.ellipses[which];
-    [ellipse[0], ellipse[1]] = [left + within(right, width) / scale, top - within(down, height) / scale];
+    [ellipse[0], ellipse[1]] = [left + across / scale, top - along / scale];
     this.map.moving = this.changed = true;
     this.map.draw();
   }

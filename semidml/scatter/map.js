@@ -39,6 +39,7 @@ class LiveMap {
     this.root = root;
     this.view = null; // {x, y, scale} once the visitor has moved it; null follows the frame
     this.held = false; // the view is only held still for components that are moved
+    this.pushed = false; // one was moved against the edge
     this.moves = 0; // the last move of a component that was told
     this.moving = false; // one is made now
     this.pointed = -1;
@@ -92,8 +93,7 @@ class LiveMap {
     const before = this.frame;
     const same = before?.run === frame.run;
     this.hold(frame, before);
-    const answers = this.ahead || this.moving || before?.moves !== frame.moves; // it may have grown by a move alone
-    if (!same || (this.held && !answers && String(frame.view) !== String(before.view))) this.release();
+    if (!same || (this.held && this.mayRelease(frame, before))) this.release();
     this.frame = frame;
     const late = same && (this.film.teller !== null || this.film.timer !== null); // the visitor is at another epoch
     const kept = late && before.n === frame.n;
@@ -133,9 +133,15 @@ class LiveMap {
     this.held = true;
   }
 
+  /** Whether the page has answered a move against the edge, or shows another part for another reason than a move. */
+  mayRelease(frame, before) {
+    if (this.ahead || this.moving) return false;
+    return this.pushed || (before.moves === frame.moves && String(frame.view) !== String(before.view));
+  }
+
   release() {
     this.view = null;
-    this.held = false;
+    this.held = this.pushed = false;
   }
 
   /** Something of a run has arrived that belongs to all its frames. */
@@ -411,7 +417,7 @@ class LiveMap {
   /** Shows this part of the plane, {x, y, scale}, or everything again; linked maps the same part of theirs. */
   look(view, told = false) {
     this.view = view;
-    this.held = false;
+    this.held = this.pushed = false;
     this.busy = true;
     clearTimeout(this.restTimer);
     this.restTimer = setTimeout(() => this.rested(), Math.max(REST, 3 * this.slowest)); // a slow frame is no rest

@@ -311,6 +311,12 @@ def test_what_is_shown_stays_while_components_are_moved(bare: Page) -> None:
     assert shown(2, **wide) == first
     assert shown(2, x_range=(-9.0, 1.0), y_range=(-1.0, 9.0))[2] < fitted[2]  # grown by something else than a move
 
+    for _ in range(20):
+        bare.get_by_role("button", name=re.compile("^component 1 of 4")).press("Shift+ArrowLeft")
+    bare.wait_for_function("told.filter(([, name]) => name === 'moved').length === 3")
+    at_edge = shown(2, x_range=(-9.0, 1.0), y_range=(-1.0, 9.0))
+    assert shown(3, x_range=(-20.0, 1.0))[2] < at_edge[2]  # pushed against the edge, it gets room
+
 
 def test_a_lattice_lies_under_the_points_and_asks_for_what_is_seen(bare: Page) -> None:
     show(bare, packed(FOUR, [0, 1, 2, 0], lattice=True))
