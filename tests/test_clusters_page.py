@@ -258,11 +258,21 @@ def test_a_finished_run_shows_its_scores_clusters_and_curves(there: Path) -> Non
     (drawn,) = (its.proto.body for its in app.get("html") if "images of cluster" in its.proto.body)  # one element
     assert f"<b>{largest + 1}</b>: {sizes[largest]:,} images, entropy {entropy:.2f}" in drawn
     assert pictured(app) == [f"images of cluster {k + 1}" for k in np.argsort(-sizes, kind="stable") if sizes[k]]
+    assert "all clusters" not in {toggle.key for toggle in app.toggle}, "all ten are there already"
     assert len(under_pictures(app)[0]) == 9 and "seen label" not in said
     assert map_of(app)["n"] == 1797 and map_of(app)["names"] == [str(digit) for digit in range(10)]
     assert "Images and their twins" in said and "At best all clusters are alike, ln K" in said
     assert len(app.get("plotly_chart")) == 3 and "This variant does not train its clusters" not in said
     assert "0.3 × clustering" in said and "0.9 × metric" in said and "0.001 × reconstruction" in said
+
+
+def test_more_clusters_than_fit_are_shown_when_asked_for(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "SHOWN_CLUSTERS", 3)
+    app = opened(run="whole")
+    shown = sum(runs.get("whole").live()["cluster_sizes"] > 0)
+    assert len(pictured(app)) == 3 and f"And {shown - 3} smaller ones." in words(app)
+    app.toggle(key="all clusters").set_value(True).run()
+    assert len(pictured(checked(app))) == shown and "smaller ones" not in words(app)
 
 
 def test_the_map_takes_the_colours_of_clusters(there: Path) -> None:

@@ -277,7 +277,8 @@ def its_clusters(run: runs.Run, frame: dict, rows: dict) -> None:
     if missing := explorer.missing_images(run):
         st.info(missing, icon=":material/hide_image:")
         return
-    show_all = st.toggle(f"Show all {len(found)}", key="all clusters", value=False)
+    many = len(found) > SHOWN_CLUSTERS
+    show_all = many and st.toggle(f"Show all {len(found)}", key="all clusters", value=False)
     most, names = len(found) if show_all else SHOWN_CLUSTERS, ui.class_names(run)
     st.html(drawn_clusters(run.id, most, seen_last(run, frame), found[:most], rows, names))
     if len(found) > most:
