@@ -12,7 +12,7 @@ class Preset(NamedTuple):
     title: str
     words: str  # what it shows
     values: Mapping[str, Any]  # knobs; those that it does not name keep their defaults
-    times: int = 1  # as many epochs as are usual for its data set
+    times: float = 1  # as many epochs as are usual for its data set
 
     def config(self, **others: Any) -> RunConfig:
         """The setting with other values for some knobs. Raises ValueError in words."""
@@ -21,7 +21,7 @@ class Preset(NamedTuple):
     def on(self, data: str) -> dict[str, Any]:
         """The knobs on a data set."""
         values = {**self.values, "data": data}
-        return values | ({"epochs": self.times * RunConfig.of(values).epochs} if self.times > 1 else {})
+        return values | ({"epochs": round(self.times * RunConfig.of(values).epochs)} if self.times > 1 else {})
 
 
 DIGITS_STEPS = {"batch_size": 64, "epochs": 30}  # the digits are few: steps enough for a prior
@@ -98,7 +98,7 @@ CLUSTERS = (  # on the page Clustering without labels; the data set is the visit
         "clusters, so that an image is told from nearly every other.",
         {"model": "cbswr", "encoder": "conv-deep", "clusters": 256, "batch_size": 128, "lr": 0.002}
         | {"twin_transform": "photographs", "twin_strength": 0.6, "twin_colours": 2.0, "temperature": 0.1},
-        times=2,
+        times=3.6,  # 36 epochs of a visitor's own images, as measured on Cars-196
     ),
 )
 

@@ -24,5 +24,10 @@ def test_a_preset_makes_a_config(title):
 def test_a_preset_of_clusters_takes_as_many_times_the_usual_epochs_as_it_says(preset, data):
     usual = RunConfig.of({**preset.values, "data": data}).epochs
     made = RunConfig.of(preset.on(data))
-    assert made.epochs == preset.times * usual and made.data == data
+    assert made.epochs == round(preset.times * usual) and made.data == data
     assert all(getattr(made, name) == value for name, value in preset.values.items())
+
+
+def test_photographs_on_a_visitors_own_images_is_the_setting_that_was_measured():
+    (photographs,) = (preset for preset in presets.CLUSTERS if preset.title == "Photographs")
+    assert RunConfig.of(photographs.on("cars.zip")).epochs == 36
