@@ -1,10 +1,11 @@
-"""The README's pictures of Explore and Compare, taken from the app with the runs that ship.
+"""The README's pictures of Explore, Compare and Clustering without labels, taken from the app with the runs that ship.
 
     python benchmarks/pictures.py
 
 Needs playwright (PyPI) and a Chromium, as the browser tests do. The picture of Train is life.py's.
 """
 
+import re
 import shutil
 import tempfile
 
@@ -33,6 +34,16 @@ def main() -> None:
         page.goto(f"{url}/Compare?runs=digits-paper-prior,digits-ten-places", wait_until="domcontentloaded")
         ready(page, 3)
         page.screenshot(path=str(PICTURE.with_name("compare.png")))
+        page.set_viewport_size({"width": 1280, "height": 1320})
+        page.goto(f"{url}/Clusters?run=digits-best-clusters", wait_until="domcontentloaded")
+        ready(page, 1)
+        page.get_by_role("button", name="Back to its knobs").click()
+        ready(page, 1)
+        page.get_by_text("t-SNE", exact=True).click()
+        page.get_by_role("button", name=re.compile("Compute t-SNE")).click()
+        expect(page.get_by_text(re.compile("laid out by t-SNE")).first).to_be_visible(timeout=60_000)
+        ready(page, 1)
+        page.screenshot(path=str(PICTURE.with_name("clusters.png")))
         browser.close()
 
 
