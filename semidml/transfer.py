@@ -17,6 +17,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from semidml import zips
 from semidml.config import RunConfig
 from semidml.record import Record
 from semidml.runs import (
@@ -36,14 +37,13 @@ from semidml.runs import (
 MOST_BYTES = 10**9  # of an unpacked zip
 MOST_FILES = 1000
 MOST_ARRAY_BYTES = 200 * 10**6  # of an unpacked npz
-DEFLATE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 SMALL = 20 * 10**6  # of a JSON file
 FILES = re.compile(
     r"config\.json|status\.json|metrics\.json|history\.jsonl|rows\.npz|(weights|state)\.safetensors"
     r"|frames/\d{4,6}\.npz|projections/[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\.npz"
 )
-FRAME = {  # array: dtype, number of axes
-    "latents": ("float32", 2),
+FRAME = {  # array: dtype or dtypes, number of axes
+    "latents": ("float32 float16", 2),  # see `runs.WIDE`
     "predictions": ("int16", 1),
     "reconstructions": ("uint8", 4),
     "component_means": ("float32", 2),
@@ -51,6 +51,11 @@ FRAME = {  # array: dtype, number of axes
     "component_weights": ("float32", 1),
     "component_images": ("uint8", 4),
     "pseudo_inputs": ("uint8", 4),
+    "clusters": ("int16", 1),
+    "cluster_sizes": ("int32", 1),
+    "cluster_entropies": ("float32", 1),
+    "cluster_shown": ("int16", 1),
+    "cluster_images": ("uint8", 4),
     "epoch": ("int64", 0),
     "step": ("int64", 0),
 }
@@ -135,7 +140,7 @@ def _members(archive: zipfile.ZipFile) -> tuple[str, dict[str, zipfile.ZipInfo]]
             not _sent(path)
             or stat.S_ISLNK(info.external_attr >> 16)
             or info.flag_bits & 1
-            or info.compress_type not in DEFLATE
+            or info.compress_type not in zips.PACKED
         ):
             raise ValueError(f"the zip holds {info.filename[:80]!r}, which is no file of a run")
         if path in members:
@@ -176,6 +181,7 @@ def _check_folder(folder: Path) -> None:
         _require(set(rows) == set(ROWS), "rows.npz")
         count = rows["split"][0]
         _require(all(rows[name] == (count,) for name in ROWS if name != "shown"), "rows.npz")
+        _check_rows(folder / "rows.npz", len(clean["data"]["class_names"]) if "data" in clean else None)
     for path in sorted(folder.glob("frames/*.npz")):
         shapes = _headers(path, FRAME)
         where = f"frames/{path.name}"
@@ -186,6 +192,7 @@ def _check_folder(folder: Path) -> None:
         _require(its in ([None] * 3, [(k, config.latent_dim), (k, config.latent_dim), (k,)]), where)
         pictured = [shapes[name][0] for name in ("component_images", "pseudo_inputs") if name in shapes]
         _require(all(number <= k for number in pictured), where)
+        _check_clusters(path, shapes, where)
     for path in sorted(folder.glob("projections/*.npz")):
         _headers(path, None)
     for path in sorted(folder.glob("*.safetensors")):
@@ -199,6 +206,32 @@ def _check_folder(folder: Path) -> None:
         _check_history(folder / "history.jsonl")
     replace_file(folder / "config.json", as_json(clean))
     replace_file(folder / "status.json", as_json(asdict(_imported_status(run, config))))
+
+
+def _check_rows(path: Path, classes: int | None) -> None:
+    """Raises ValueError unless the values of rows.npz are splits, labels of that many classes, and places in it."""
+    with np.load(path, allow_pickle=False) as rows:
+        split, labels, row, shown = (rows[name] for name in ("split", "labels", "row", "shown"))
+    good = (split <= 1).all() and (row >= 0).all() and (labels >= 0).all()
+    good = good and (classes is None or (labels < classes).all())
+    _require(bool(good and (shown >= 0).all() and (shown < len(split)).all()), "rows.npz")
+
+
+def _check_clusters(path: Path, shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
+    """Raises ValueError unless a frame holds all of its clusters, or none."""
+    its = [name for name in FRAME if name.startswith("cluster")]
+    if not any(name in shapes for name in its):
+        return
+    _require({"clusters", "cluster_sizes", "cluster_entropies"} <= set(shapes), where)
+    _require(("cluster_shown" in shapes) == ("cluster_images" in shapes), where)
+    k = shapes["cluster_sizes"]
+    _require(shapes["clusters"] == shapes["predictions"] and shapes["cluster_entropies"] == k, where)
+    numbers = [("clusters", shapes["clusters"])]
+    if "cluster_shown" in shapes:
+        numbers.append(("cluster_shown", shapes["cluster_images"][:1]))
+    with np.load(path, allow_pickle=False) as arrays:
+        for name, shape in numbers:
+            _require(shapes[name] == shape and bool(((arrays[name] >= 0) & (arrays[name] < k[0])).all()), where)
 
 
 def _require(holds: bool, where: str) -> None:
@@ -236,6 +269,7 @@ def _headers(path: Path, expected: Mapping[str, tuple[str, int]] | None) -> dict
     shapes = {}
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
+        zips.check_packing(archive)
         if len(infos) > 20 or sum(info.file_size for info in infos) > MOST_ARRAY_BYTES:
             raise ValueError(f"{path.name} unpacks to more than {size_words(MOST_ARRAY_BYTES)}")
         for info in infos:
@@ -245,7 +279,7 @@ def _headers(path: Path, expected: Mapping[str, tuple[str, int]] | None) -> dict
                 rest = sum(len(part) for part in iter(lambda: file.read(1 << 20), b""))
             known = expected is None and dtype.kind in "fiub" and len(shape) <= 4
             if expected and name in expected:
-                known = (dtype, len(shape)) == (np.dtype(expected[name][0]), expected[name][1])
+                known = str(dtype) in expected[name][0].split() and len(shape) == expected[name][1]
             if not known or name in shapes or rest != math.prod(shape) * dtype.itemsize:
                 raise ValueError(f"{path.name} holds an array {name[:40]!r} ({dtype}, {shape}) that no run has there")
             shapes[name] = shape

@@ -22,6 +22,7 @@ import torch
 
 from semidml import runs, transfer, worker
 from semidml.config import RunConfig
+from semidml.methods import MODELS
 from semidml.presets import SHIPPED
 from semidml.record import Record
 from semidml.runs import Run, Status, Writer
@@ -663,6 +664,21 @@ def frame(**changes):
     return npz(**(whole | changes))
 
 
+def clustered(number, **more):
+    """A frame with three clusters, all rows in that one."""
+    three = {"cluster_sizes": np.zeros(3, np.int32), "cluster_entropies": np.zeros(3, np.float32)}
+    return frame(clusters=np.full(ROWS, number, np.int16), **three | more)
+
+
+def drawn(number):
+    return {"cluster_shown": np.array([number], np.int16), "cluster_images": np.zeros((1, 1, 4, 4), np.uint8)}
+
+
+def its_rows(**changes):
+    whole = {"split": np.zeros(ROWS, np.uint8), "row": np.zeros(ROWS, np.int32), "labels": np.zeros(ROWS, np.int16)}
+    return npz(**(whole | {"seen": np.ones(ROWS, bool), "shown": np.zeros(1, np.int32)} | changes))
+
+
 class Evil:
     def __reduce__(self):
         return (os.system, ("touch /tmp/semidml-was-here",))
@@ -687,6 +703,14 @@ MALICIOUS = {
     "other dtype": ("first/frames/0001.npz", frame(latents=np.zeros((ROWS, 2))), "no run has there"),
     "other rows": ("first/frames/0001.npz", frame(latents=np.zeros((3, 2), np.float32)), "not what a run holds"),
     "giant array": ("first/frames/0001.npz", giant(), "no run has there"),
+    "lone clusters": ("first/frames/0001.npz", frame(clusters=np.zeros(ROWS, np.int16)), "not what a run holds"),
+    "a fourth cluster": ("first/frames/0001.npz", clustered(3), "not what a run holds"),
+    "a cluster below": ("first/frames/0001.npz", clustered(-1), "not what a run holds"),
+    "a picture of none": ("first/frames/0001.npz", clustered(2, **drawn(3)), "not what a run holds"),
+    "pictures of nobody": ("first/frames/0001.npz", clustered(2, cluster_shown=np.zeros(1, np.int16)), "not what a"),
+    "other class": ("first/rows.npz", its_rows(labels=np.ones(ROWS, np.int16)), "rows.npz is not what a run holds"),
+    "other split": ("first/rows.npz", its_rows(split=np.full(ROWS, 2, np.uint8)), "rows.npz is not what a run holds"),
+    "other place": ("first/rows.npz", its_rows(shown=np.full(1, ROWS, np.int32)), "rows.npz is not what a run holds"),
     "no npz": ("first/frames/0001.npz", b"latents", "cannot be read"),
     "config": ("first/config.json", b'{"config": {"alpha": 7}}', "alpha must be between 0 and 1"),
     "deep config": ("first/config.json", b'{"config":' * 50_000, "cannot be read"),
@@ -758,7 +782,33 @@ def test_the_quota_holds_for_a_zip_too(faked, monkeypatch):
         transfer.import_zip(file, "second")
 
 
+def test_a_frame_with_clusters_is_taken_in(faked, folder):
+    file = zipped(finished())
+    whole = zipfile.ZipFile(file)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as new:
+        for info in whole.infolist():
+            good = {"frames/0001.npz": clustered(2, **drawn(2)), "rows.npz": its_rows()}
+            new.writestr(info, good.get(info.filename.removeprefix("first/")) or whole.read(info))
+    assert set(transfer.import_zip(file, "good").frame(1)["clusters"]) == {2}
+
+
 # ---- with real digits
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("latent_dim", [2, 17])  # wide latents are stored as float16
+def test_a_run_of_each_model_comes_back_from_its_zip(digits, model, latent_dim):
+    prior = {"placement": "sphere"} if model == "dml-prior" else {}  # a cube has too many vertices there
+    run = finished(model=model, data="digits", latent_dim=latent_dim, epochs=1, batch_size=256, **prior)
+    assert run.status().state == "done"
+    back = transfer.import_zip(zipped(run), "back")
+    assert content(back) == content(run) and back.metrics() == run.metrics()
+    for epoch in run.frames():
+        was, its = run.frame(epoch), back.frame(epoch)
+        assert was.keys() == its.keys()
+        for name in was:
+            np.testing.assert_array_equal(was[name], its[name])
 
 
 def test_a_stopped_digits_run_ends_with_the_records_of_one_that_was_not(digits):

@@ -30,6 +30,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from semidml import zips
 from semidml.data import npz
 from semidml.data.dataset import Split
 
@@ -276,6 +277,7 @@ def _listed(archive: zipfile.ZipFile) -> Iterator[Member]:
         raise ValueError(
             f"the .zip unpacks to {size / 2**30:,.1f} GiB; at most {MAX_ARCHIVE_BYTES / 2**30:g} GiB are read"
         )
+    zips.check_packing(archive)
     for info in members:
         name = info.filename
         parts = tuple(part for part in name.split("/") if part not in ("", "."))
@@ -289,7 +291,7 @@ def _listed(archive: zipfile.ZipFile) -> Iterator[Member]:
             continue
         _check_depth(parts)
         _check_size(parts, info.file_size)
-        yield Member(parts, lambda info=info: io.BytesIO(archive.read(info)))
+        yield Member(parts, lambda info=info: io.BytesIO(zips.content(archive, info)))
 
 
 def is_clutter(name: str) -> bool:

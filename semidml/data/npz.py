@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semidml import zips
 from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, held_rows, hold_out
 
 SPLITS = ("train", "val", "test")
@@ -102,6 +103,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """The file as a zip archive; what zipfile and zlib find wrong becomes a ValueError."""
     try:
         with zipfile.ZipFile(path) as archive:
+            zips.check_packing(archive)
             yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise ValueError(f"it cannot be read as an .npz file ({error}); save one with numpy.savez") from error

@@ -4,6 +4,7 @@ import io
 import os
 import stat
 import struct
+import tracemalloc
 import warnings
 import zipfile
 import zlib
@@ -50,9 +51,9 @@ def png(size=(12, 12), mode="L", value=None, kind="PNG") -> bytes:
     return file.getvalue()
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
+def zipped(files: dict[str, bytes], way=zipfile.ZIP_DEFLATED) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", way) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return file.getvalue()
@@ -255,6 +256,7 @@ BAD_NPZ = {
         "promises another size|not a numpy array",
     ),
     "no header": (lambda: zipped({"train_images.npy": b"hello"}), "not a numpy array"),
+    "bzip2": (lambda: zipped({"train_images.npy": b"hello"}, zipfile.ZIP_BZIP2), "packed by bzip2; only"),
 }
 
 
@@ -299,7 +301,19 @@ def two_folders(**more: bytes) -> dict[str, bytes]:
     return {f"{c}/{i}.png": png() for c in "ab" for i in range(3)} | {f"a/{k}.png": v for k, v in more.items()}
 
 
+def lying_zip(size: int, told: int) -> bytes:
+    """A zip of class folders one of whose files unpacks to so many bytes, and its directory tells others."""
+    whole = bytearray(zipped(two_folders(big=bytes(size))))
+    at = -1
+    for _ in range(2):  # its own header, and the directory
+        at = whole.index(struct.pack("<I", size), at + 1)
+        whole[at : at + 4] = struct.pack("<I", told)
+    return bytes(whole)
+
+
 BAD_ZIP = {
+    "bzip2": (lambda: zipped(two_folders(), zipfile.ZIP_BZIP2), "packed by bzip2; only"),
+    "LZMA": (lambda: zipped(two_folders(), zipfile.ZIP_LZMA), "packed by LZMA; only"),
     "slip": (lambda: zipped(two_folders() | {"../../a/evil.png": png()}), "leads out of it"),
     "absolute": (lambda: zipped(two_folders() | {"/a/evil.png": png()}), "leads out of it"),
     "backslashes": (lambda: zipped(two_folders() | {"..\\a\\evil.png": png()}), "leads out of it"),
@@ -341,6 +355,19 @@ def test_a_bad_zip_is_refused_in_words_and_leaves_nothing(folder, case):
         store.save_upload("mine", make(), "mine.zip", folder)
     assert os.listdir(folder / "uploads") == []
     assert sorted(p.name for p in folder.parent.iterdir()) == ["data"]
+
+
+def test_no_more_is_unpacked_than_the_zip_promises(folder):
+    zeros = 234_567_891
+    small = lying_zip(zeros, 1000)
+    assert len(small) < 1 << 19
+    tracemalloc.start()
+    try:
+        store.save_upload("mine", small, "mine.zip", folder)
+        assert tracemalloc.get_traced_memory()[1] < zeros / 16
+    finally:
+        tracemalloc.stop()
+    assert "a/big.png" in store.load("mine", folder=folder).notes[0]
 
 
 def test_the_pixels_of_damaged_images_count_too_and_none_is_unpacked_beyond_the_limit(folder, monkeypatch):
