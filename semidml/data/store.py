@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import shutil
@@ -31,9 +32,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 NAME_RULE = "a name has 1 to 64 letters, digits, blanks and _ . -, and starts with a letter or digit"
 SIDES = (8, 512)  # pixels that images of a folder may be given a side, after an @
 MAX_UPLOAD = 50 << 20
+LOOK = 5.0  # seconds between two looks at every file of a folder whose images are in memory
 STALE_SECONDS = 3600.0  # after which what a killed upload left behind is removed
 
 _kept: OrderedDict[tuple, Dataset] = OrderedDict()
+_looks: dict[Path, tuple[float, str]] = {}  # of folders: when, and what was seen
 _lock = Lock()
 
 
@@ -56,7 +59,8 @@ def load(
 ) -> Dataset:
     """The data set called `name`: of the table, of an upload or, only with `allow_paths`, the path of an .npz file, of
     an image folder or of a .zip of one. `@SIDE` after the path of a folder or .zip, as in `birds@256`, has the images
-    SIDE pixels a side. The last two loaded are kept in memory, until their files change.
+    SIDE pixels a side. The last two loaded are kept in memory, until their files change; that a file of a folder was
+    written anew is noticed after LOOK seconds.
 
     Raises ValueError that says what was given, what there is and what to do; a data set of the table that is not here
     is such an error too, unless `download` fetches it."""
@@ -155,6 +159,7 @@ def forget() -> None:
     """Drop the data sets kept in memory."""
     with _lock:
         _kept.clear()
+        _looks.clear()
 
 
 def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path | None = None) -> Available:
@@ -337,7 +342,20 @@ def _state(place: Entry | Place, folder: Path) -> tuple:
     else:
         top = place.path
         files = [top, *sorted(p for p in top.glob("**/") if p != top)] if top.is_dir() else [top]
-    return tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) if f.exists() else None for f in files)
+    times = tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) if f.exists() else None for f in files)
+    return times if isinstance(place, Entry) or not place.path.is_dir() else (*times, _looked_into(place.path))
+
+
+def _looked_into(folder: Path) -> str:
+    """Changes when a file of a folder is written anew, which its folder does not tell; as of the last look, since many
+    files take a while."""
+    from semidml.data import decoded
+
+    when, state = _looks.get(folder, (-math.inf, ""))
+    if time.monotonic() - when > LOOK:
+        state = decoded.state_of(folder)
+        _looks[folder] = time.monotonic(), state
+    return state
 
 
 def _check_free(name: str, uploads: Path) -> None:

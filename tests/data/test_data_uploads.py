@@ -439,6 +439,25 @@ def test_names_of_the_table_and_of_other_uploads_are_taken(folder):
     store.save_upload("mine", packed(**arrays()), "mine.npz", folder)
 
 
+def test_an_image_of_a_folder_that_is_mended_in_its_place_is_read(folder, monkeypatch):
+    for name, content in two_folders().items():
+        file = folder / "uploads" / "mine" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    whole = (folder / "uploads" / "mine" / "a" / "1.png").read_bytes()
+    broken = folder / "uploads" / "mine" / "a" / "0.png"
+    broken.write_bytes(whole[:60])
+    first = store.load("mine", folder=folder)
+    assert "a/0.png" in first.notes[0]
+    broken.write_bytes(whole)
+    assert store.load("mine", folder=folder) is first, "every file was looked at a moment ago"
+    monkeypatch.setattr(store, "LOOK", 0.0)
+    mended = store.load("mine", folder=folder)
+    assert not any("a/0.png" in note for note in mended.notes)
+    assert len(mended.train.labels) + len(mended.test.labels) == 6
+    assert store.load("mine", folder=folder) is mended
+
+
 def test_a_file_that_changes_is_read_anew_and_a_deleted_one_is_forgotten(folder):
     store.save_upload("mine", packed(**arrays()), "mine.npz", folder)
     first = store.load("mine", folder=folder)
