@@ -629,10 +629,12 @@ def plane(run: "Run", epoch: int, method: str) -> np.ndarray | None:
     )
 
 
-def make_plane(run: "Run", epoch: int, method: str, latents: np.ndarray, progress: Progress) -> np.ndarray:
-    """Computes a projection and caches it with the run (a shipped run's stays in memory only): float32 (n, 2)."""
+def make_plane(
+    run: "Run", epoch: int, method: str, latents: np.ndarray, progress: Progress, keep: bool = True
+) -> np.ndarray:
+    """Computes a projection, float32 (n, 2). It is cached with the run if it is to be kept, but for a shipped run."""
     points = flat(latents, method, run.config().seed, progress=progress)
-    if not run.is_shipped:
+    if keep and not run.is_shipped:
         run.keep_projection(f"{method}-{epoch:04d}", points=points)
     return points
 

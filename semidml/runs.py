@@ -873,6 +873,10 @@ class Writer:
                 self._stray.append(there)
         for name in ("frames/live.npz", "weights.safetensors", "metrics.json"):
             (self.path / name).unlink(missing_ok=True)
+        for file in self.path.glob("projections/*.npz"):
+            of = file.stem.rpartition("-")[2]
+            if of.isdecimal() and int(of) > epoch:
+                file.unlink()
 
     def _clear_temporaries(self) -> None:
         """What a writer left that was killed."""

@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -264,6 +265,32 @@ def test_a_finished_run_shows_its_scores_clusters_and_curves(there: Path) -> Non
     assert "Images and their twins" in said and "At best all clusters are alike, ln K" in said
     assert len(app.get("plotly_chart")) == 3 and "This variant does not train its clusters" not in said
     assert "0.3 × clustering" in said and "0.9 × metric" in said and "0.001 × reconstruction" in said
+
+
+def test_a_projection_of_an_unfinished_epoch_is_not_taken_for_that_of_a_finished_one(there: Path) -> None:
+    run = runs.get("whole")
+    last = run.frames()[-1]
+    np.savez(run.path / "frames" / "live.npz", **run.frame(last) | {"step": np.int64(1)})
+    runs.write_status(run, replace(run.recorded(), state="interrupted", reason="its process ended"))
+    run.keep_projection(f"tsne-{last:04d}", points=np.ones((1797, 2), np.float32))
+    app = opened(run="whole")
+    app.segmented_control(key="cluster plane").set_value("tsne").run()
+    assert "Compute t-SNE of epoch 2" in {button.label for button in checked(app).button}
+    assert "kept for now: its epoch is not over" in words(app) and "laid out by t-SNE" not in words(app)
+    (run.path / "frames" / "live.npz").unlink()
+    ui.forget_runs()
+    assert "laid out by t-SNE" in words(checked(app.run()))
+
+
+def test_damaged_files_are_said(there: Path) -> None:
+    file = there / "whole" / "frames" / "0001.npz"
+    file.write_bytes(file.read_bytes()[:-500])
+    ui.forget_runs()
+    app = opened(run="whole")
+    app.select_slider(key="epoch whole").set_value(1).run()
+    assert "The points of epoch 1 cannot be read: 0001.npz is damaged" in checked(app).error[0].value
+    (there / "whole" / "metrics.json").write_text("{")
+    assert "This run's folder is damaged: metrics.json cannot be read" in words(opened(run="whole"))
 
 
 def test_more_clusters_than_fit_are_shown_when_asked_for(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:

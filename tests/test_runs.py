@@ -600,6 +600,19 @@ def test_a_projection_is_kept_with_the_run(faked):
     assert (run.projection("pca")["points"] == 1).all()
 
 
+def test_a_projection_of_what_a_resume_trains_anew_is_dropped(faked):
+    faked["fails"] = {4: KeyboardInterrupt()}
+    run = finished()
+    faked["fails"] = {}
+    for name in ("tsne-0002", "tsne-0003", "tsne-0004", "other"):
+        run.keep_projection(name, points=np.ones((ROWS, 2), np.float32))
+    run.make_ready()
+    for _ in worker.execute(run):
+        continue
+    kept = {file.stem for file in run.path.glob("projections/*.npz")}
+    assert kept == {"tsne-0002", "tsne-0003", "other"}
+
+
 # ---- zips
 
 

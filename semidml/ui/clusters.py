@@ -128,7 +128,7 @@ def draw_map(run: runs.Run, frame: dict, rows: dict, newest: dict, is_active: bo
         )
     drawn, how = ui.flat(frame, newest)
     if method != "pca" and not is_active and frame["latents"].shape[1] > 2:
-        made = explorer.projection(run, points_of(frame, rows), method)
+        made = explorer.projection(run, points_of(frame, rows), method, step=int(frame["step"]))
         if made is not None:
             drawn, how = (
                 made,
@@ -178,7 +178,7 @@ def draw_map(run: runs.Run, frame: dict, rows: dict, newest: dict, is_active: bo
 
 def points_of(frame: dict, rows: dict) -> Points:
     """A frame as the projections take it."""
-    return Points(int(frame["epoch"]), frame["latents"], frame["predictions"], None, rows)
+    return Points(int(frame["epoch"]), frame["latents"], frame["predictions"], rows)
 
 
 # ---- a query and its answers

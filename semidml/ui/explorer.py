@@ -288,10 +288,12 @@ def in_plane(run: runs.Run, found: Points, method: str, last: int) -> tuple[np.n
     return drawn, f"PCA of {dimensions} dimensions: the plane holds {ui.percent(kept)} of the variance"
 
 
-def projection(run: runs.Run, found: Points, method: str) -> np.ndarray | None:
-    """A projection that is there already, else a button that computes it in the background, or how far that is."""
-    key = ("projection", str(run.path), method, found.epoch, *explore.stamp(run, f"frames/{found.epoch:04d}.npz"))
-    made = explore.plane(run, found.epoch, method)
+def projection(run: runs.Run, found: Points, method: str, step: int = 0) -> np.ndarray | None:
+    """A projection that is there already, else a button that computes it in the background, or how far that is. Of a
+    frame in the middle of the epoch after the found one, after so many steps, it is not kept with the run."""
+    file = "live" if step else f"{found.epoch:04d}"
+    key = ("projection", str(run.path), method, found.epoch, step, *explore.stamp(run, f"frames/{file}.npz"))
+    made = None if step else explore.plane(run, found.epoch, method)
     task = explore.task(key)
     if made is None and task is not None and task.done and not task.error:
         made = task.result
@@ -308,11 +310,15 @@ def projection(run: runs.Run, found: Points, method: str) -> np.ndarray | None:
             f"Compute {title} of epoch {found.epoch}",
             icon=":material/function:",
             on_click=explore.start,
-            args=(key, lambda progress: explore.make_plane(run, found.epoch, method, found.latents, progress)),
+            args=(
+                key,
+                lambda progress: explore.make_plane(run, found.epoch, method, found.latents, progress, not step),
+            ),
             key="compute projection",
         )
         loads = "Its import alone takes about 13 s the first time. " if method == "umap" else ""
-        st.caption(f"{loads}Computed once, then kept with the run; until then PCA is drawn.")
+        kept = "for now: its epoch is not over" if step else "with the run"
+        st.caption(f"{loads}Computed once, then kept {kept}; until then PCA is drawn.")
     return None
 
 
