@@ -54,11 +54,6 @@ def first_choice(there: list[runs.Run]) -> runs.Run:
     return next((run for run in there if run.frames()), there[0])
 
 
-def sentence(text: str) -> str:
-    """With a capital letter at its start."""
-    return text[:1].upper() + text[1:]
-
-
 def heading(run: runs.Run) -> None:
     """Where the run stands, and what is missing."""
     status = run.status()
@@ -67,9 +62,9 @@ def heading(run: runs.Run) -> None:
     else:
         st.markdown(ui.state_words(run, status))
     if status.state in ("failed", "interrupted"):
-        st.warning(sentence(status.reason or "It does not say why."), icon=":material/warning:")
+        st.warning(ui.reason(status) or "It does not say why.", icon=":material/warning:")
     elif status.reason:
-        st.caption(f"{sentence(status.reason)}.")
+        st.caption(f"{ui.reason(status)}.")
     if status.state in ("stopped", "interrupted", "failed") and not run.is_shipped:
         st.page_link(
             ui.TRAIN, label="Resume it on the page Train", icon=":material/resume:", query_params={"run": run.id}
@@ -127,12 +122,13 @@ def scores(run: runs.Run, found: Points, names: list[str]) -> None:
         with st.container(horizontal=True, gap="small"):
             for name in there:
                 title, protocol = evaluate.SCORE_TITLES[name]
-                about_it = " ".join(filter(None, [protocol, notes.get(name), rows_words]))
+                about_it = " ".join(filter(None, [protocol, ui.inert(notes.get(name, "")), rows_words]))
                 title = title.removesuffix(", all labels").removesuffix(", seen labels")
                 st.metric(title, score_value(name, metrics[name]), help=about_it, width=TILE, border=True)
         for name in there:
             if name in failed:
-                st.caption(f":material/error: {evaluate.SCORE_TITLES[name][0]} could not be computed: {failed[name]}")
+                title = evaluate.SCORE_TITLES[name][0]
+                st.caption(f":material/error: {title} could not be computed: {ui.inert(failed[name])}")
     st.caption(rows_words)
     slow_scores(run, task, key, metrics)
 

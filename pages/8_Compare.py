@@ -20,7 +20,7 @@ BEGIN_WITH = ("digits-paper-prior", "digits-ten-places")  # the paper's prior an
 
 def pick() -> list[runs.Run]:
     """The runs that are compared: the link's, or those chosen here; those that have points to draw."""
-    there = {run.id: run for run in runs.list_runs() if run.frames()}
+    there = {run.id: run for run in runs.list_runs() if run.frames() and not run.damage()}
     asked = [name for name in st.query_params.get("runs", "").split(",") if name]
     if asked and asked != st.session_state.get("compare link"):
         st.session_state["compared"] = [name for name in asked if name in there][:MOST]

@@ -405,6 +405,8 @@ class Run:
         try:
             epochs = self.config().epochs
             status = self.recorded()
+            if status.state == "done":
+                self.metrics()
         except ValueError as error:
             return Status("failed", f"this run's folder is damaged: {error}")
         status = replace(status, epochs=epochs)
@@ -432,6 +434,16 @@ class Run:
         if not isinstance(status.updated, int | float) or not isinstance(status.owner, dict):
             raise ValueError("status.json is damaged")
         return status
+
+    def damage(self) -> str:
+        """What of its settings, its state and its scores cannot be read, in words; "" where all can."""
+        try:
+            self.config()
+            self.recorded()
+            self.metrics()
+        except ValueError as error:
+            return str(error)
+        return ""
 
     def is_orphan(self) -> bool:
         """Whether it waits for a process that has ended."""

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from semidml.priors import given
 from semidml.ui import what_if
 
 ROOT = Path(__file__).parents[1]
-EXPLORE, DATA, COMPARE = "pages/2_Explore.py", "pages/3_Data.py", "pages/8_Compare.py"
+TRAIN, EXPLORE, DATA, COMPARE = "pages/1_Train.py", "pages/2_Explore.py", "pages/3_Data.py", "pages/8_Compare.py"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,8 @@ def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 def opened(page: str, **link: str) -> AppTest:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
-    app.switch_page(page)
+    if page:
+        app.switch_page(page)
     for name, value in link.items():
         app.query_params[name] = value
     return checked(app.run())
@@ -191,6 +193,40 @@ def test_home_and_train_say_that_a_map_is_damaged(folder: Path) -> None:
     home = checked(AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run())
     assert words(home).count("The newest map of this run cannot be drawn: `0003.npz is damaged") == 1
     assert "0003.npz is damaged" in words(opened("pages/1_Train.py", run="plane"))
+
+
+def test_an_older_frame_that_is_damaged_is_said_and_the_last_is_drawn(folder: Path) -> None:
+    file = folder / "plane" / "frames" / "0001.npz"
+    file.write_bytes(file.read_bytes()[:-500])
+    app = opened(TRAIN, run="plane")
+    app.select_slider(key="epoch plane").set_value(1).run()
+    assert "The points of epoch 1 cannot be read: 0001.npz is damaged" in checked(app).error[0].value
+    assert "Epoch 3 of 3" in words(app)
+
+
+@pytest.mark.parametrize("page", ["", TRAIN, EXPLORE, "pages/4_Prior.py", COMPARE])
+def test_scores_that_are_damaged_are_said_and_no_page_falls(folder: Path, page: str) -> None:
+    (folder / "plane" / "metrics.json").write_text("{")
+    app = opened(page, run="plane", runs="plane,deep")
+    assert "vamp" in words(opened(page, run="vamp", runs="vamp,deep")) or page != EXPLORE
+    if page in (TRAIN, EXPLORE):
+        assert "This run's folder is damaged: metrics.json cannot be read" in words(app)
+    if page == COMPARE:
+        assert "There is no run with points called `plane`" in words(app)
+
+
+def test_a_strangers_words_stay_words(folder: Path) -> None:
+    bad = "![x](https://example.org/x.png) [y](https://example.org)"
+    status = json.loads((folder / "plane" / "status.json").read_text())
+    status |= {"state": "failed", "reason": bad, "latest": status["latest"] | {"alarms": [bad]}}
+    (folder / "plane" / "status.json").write_text(json.dumps(status))
+    (folder / "plane" / "metrics.json").unlink()
+    for page in (TRAIN, EXPLORE):
+        said = [box.value for box in opened(page, run="plane").warning]
+        assert sum("example.org" in words for words in said) == 2
+        assert not any(re.search(r"(?<!\\)\[", words) for words in said)
+    said = words(opened(TRAIN, run=f"a` {bad} `b"))
+    assert "The run `a' ![x](https://example.org" in said
 
 
 @pytest.mark.parametrize("content", ["missing", "other lengths", "objects"])

@@ -494,6 +494,7 @@ def test_a_disk_that_is_really_full(tmp_path):
         ("status.json", '{"state": "flying"}'),
         ("status.json", '{"state": "done", "updated": "now"}'),
         ("status.json", "\0"),
+        ("metrics.json", '{"knn_accuracy": 0.'),
     ],
 )
 def test_a_damaged_folder_is_listed_as_failed(faked, name, text):
@@ -502,6 +503,7 @@ def test_a_damaged_folder_is_listed_as_failed(faked, name, text):
     found = {run.id: run.status() for run in runs.list_runs()}
     assert found["good"].state == "done"
     assert found["bad"].state == "failed" and "this run's folder is damaged" in found["bad"].reason
+    assert runs.get("bad").damage() in found["bad"].reason and not runs.get("good").damage()
 
 
 # ---- quota

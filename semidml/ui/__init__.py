@@ -472,7 +472,8 @@ def used_of(values: Mapping[str, Any]) -> set[str]:
 
 
 def changes(before: RunConfig, after: RunConfig) -> str:
-    """What changed between two settings: `alpha 0.02 → 0.5, seed 0 → 1`; "" when nothing that has an effect did."""
+    """What changed between two settings, for Markdown: `alpha 0.02 → 0.5, seed 0 → 1`; "" when nothing that has an
+    effect did."""
     names = before.used() | after.used()
     return ", ".join(
         f"{title(name).lower() if name != 'pl' else 'labels seen (%)'} {_told(name, before)} → {_told(name, after)}"
@@ -482,7 +483,7 @@ def changes(before: RunConfig, after: RunConfig) -> str:
 
 
 def _told(name: str, config: RunConfig) -> str:
-    return entry_title(name, brief(getattr(config, name))) if name in config.used() else "none"
+    return inert(entry_title(name, brief(getattr(config, name)))) if name in config.used() else "none"
 
 
 def brief(value: Any) -> str:
@@ -600,14 +601,20 @@ def state_words(run: "Run", status: "Status") -> str:
         if status.epoch == status.epochs:
             return f"Scoring all images ({seconds:.0f} s of training)"
         return f"Training: {at}, {seconds:.0f} s"
-    seconds = (run.metrics() or {}).get("seconds", seconds)
+    if status.state == "done":
+        seconds = (run.metrics() or {}).get("seconds", seconds)
     ends = {"done": "Done", "stopped": "Stopped", "interrupted": "Interrupted", "failed": "Failed"}
     return f"**{ends[status.state]}** · {at}" + (f" · {seconds_words(seconds)} of training" if seconds else "")
 
 
 def alarms(status: "Status") -> list[str]:
-    """What is wrong with the newest points, in sentences."""
-    return list((status.latest or {}).get("alarms", []))
+    """What is wrong with the newest points, in sentences, for Markdown."""
+    return [inert(alarm) for alarm in (status.latest or {}).get("alarms", [])]
+
+
+def reason(status: "Status") -> str:
+    """Why a run is in its state, with a capital letter at the start, for Markdown."""
+    return inert(status.reason[:1].upper() + status.reason[1:])
 
 
 def python_of(config: RunConfig) -> str:
@@ -782,7 +789,7 @@ def score_row(
                 f"before {score_words(name, before.get(name))}" if name in before or not before else None,
                 delta_color="off",
                 delta_arrow="off",
-                help=protocol + (f" Not computed: {failed[name]}." if name in failed else ""),
+                help=protocol + (f" Not computed: {inert(failed[name])}." if name in failed else ""),
                 width=150,
             )
 

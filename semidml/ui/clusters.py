@@ -390,7 +390,7 @@ def labels_worth(run: runs.Run) -> None:
     if "train error" in st.session_state:
         st.rerun()  # a training was refused: what says so stands outside
     st.header("What are labels worth?")
-    level = (run.metrics() or {}).get("recall_at_1")
+    level = None if run.damage() else (run.metrics() or {}).get("recall_at_1")
     if level is None:
         st.caption(no_level(run.status().state))
         return

@@ -17,7 +17,7 @@ def start_button(config: RunConfig | None) -> None:
     """Train, with what it will take; or what stands in its way."""
     problem = config and cannot_work(config)
     if problem:
-        st.warning(problem, icon=":material/block:")
+        st.warning(ui.inert(problem), icon=":material/block:")
         if config and not ui.is_here(config.data):
             st.page_link(ui.DATA, label="Fetch it on the page Data", icon=":material/download:")
     st.button(
@@ -118,7 +118,7 @@ def pick_run(model: str = "") -> runs.Run | None:
     if wanted and wanted not in there and model and wanted in {run.id for run in runs.list_runs()}:
         wanted = None  # another page's
     if wanted and wanted not in there:
-        st.info(f"The run `{wanted[:80]}` is not here (any more). Here is another one.", icon=":material/delete:")
+        st.info(f"The run {ui.plain(wanted)} is not here (any more). Here is another one.", icon=":material/delete:")
         st.session_state.pop("shown run")
         wanted = None
     if not there:
@@ -161,7 +161,7 @@ def live_run(run_id: str, was_active: bool) -> tuple[runs.Run, runs.Status, dict
     if status.active != was_active or state.get("shown run") != run_id or "train error" in state:
         st.rerun()
     heading(run, status)
-    if status.state == "failed" and not run.frames():
+    if status.state == "failed" and (run.damage() or not run.frames()):
         return None
     try:
         live = ui.look(run)
@@ -217,7 +217,7 @@ def heading(run: runs.Run, status: runs.Status) -> None:
                     st.write("Delete this run and its folder?")
                     st.button("Delete", icon=":material/delete:", on_click=delete, args=(run.id,), key="delete")
     if status.reason and status.state in ("failed", "interrupted"):
-        st.warning(status.reason[0].upper() + status.reason[1:], icon=":material/warning:")
+        st.warning(ui.reason(status), icon=":material/warning:")
     for alarm in ui.alarms(status):
         st.warning(alarm, icon=":material/notification_important:")
 
@@ -263,7 +263,15 @@ def replay(run: runs.Run, newest: dict) -> dict:
     if len(epochs) < 2:
         return newest
     epoch = st.select_slider("Epoch", epochs, epochs[-1], key=f"epoch {run.id}", help="0 is before training.")
-    return newest if epoch == epochs[-1] else ui.frame(run.id, epoch)
+    if epoch == epochs[-1]:
+        return newest
+    try:
+        return ui.frame(run.id, epoch)
+    except FileNotFoundError:
+        ui.trouble(f"The points of epoch {epoch} are not kept any more. Here are the last.")
+    except ValueError as error:
+        ui.trouble(f"The points of epoch {epoch} cannot be read: {error}. Here are the last.")
+    return newest
 
 
 def queue(shown: str) -> None:

@@ -225,7 +225,7 @@ def side_by_side(lesson: Lesson, was_active: bool) -> None:
     else:
         st.markdown(ui.state_words(run, status))
     if status.reason and status.state in ("failed", "interrupted"):
-        st.warning(status.reason[0].upper() + status.reason[1:], icon=":material/warning:")
+        st.warning(ui.reason(status), icon=":material/warning:")
     for alarm in ui.alarms(status):
         st.warning(alarm, icon=":material/notification_important:")
     mine_place, its_place = st.columns(2)
