@@ -194,7 +194,7 @@ def worth_runs(seeds: range) -> dict[int, list[dict]]:
     config = RunConfig.of(base("mnist"))
     return {
         count: [its.model_dump() | {"seed": seed} for seed in seeds]
-        for count, its in explore.with_labels(config, 60_000, LABELS).items()
+        for count, its in explore.with_labels(config, 60_000, 10, LABELS).items()
     }
 
 
@@ -214,7 +214,8 @@ def worth_words(seeds: range, kept: Kept) -> tuple[str, dict]:
             level = statistics.mean(kept.known[key(values | {"seed": s})]["recall_at_1"] for s in seeds)
             worth[title] = explore.labels_worth(list(runs), means, level)
             count = "more than all of these" if worth[title] is None else f"about {worth[title]:,.0f}"
-            told.append(f"{title} (R@1 {level:.3f}): {count} labels")
+            epochs = f"{values['epochs']} epoch{'s' * (values['epochs'] > 1)}"
+            told.append(f"{title} (R@1 {level:.3f}, {epochs}): {count} labels")
     return f"{text}\n\nWorth of no label at all: {'; '.join(told)}.", worth
 
 
@@ -239,7 +240,7 @@ def main() -> None:
         for name, values in labelled.items():
             kept.get(name, partial(measure, values, os.cpu_count() or 1))
         told, worth = worth_words(FEWER, kept)
-        how = f"MNIST, n = 2; as many epochs, conv, 16 dimensions, augmented; {kept.measured_on('labels ')}"
+        how = f"MNIST, n = 2; {EPOCHS['mnist']} epoch, conv, 16 dimensions, augmented; {kept.measured_on('labels ')}"
         parts += [f"**What labels are worth** ({how}):", told]
     parts += ["**Seconds an epoch**, alone: " + "; ".join(decoder_words(name, kept) for name in names) + "."]
     head = (

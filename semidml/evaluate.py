@@ -55,7 +55,8 @@ SCORE_TITLES: dict[str, tuple[str, str]] = {
     ),
     "kmeans_ami": (
         "k-means AMI",
-        f"k-means of the test latents, as many clusters as classes, best of 20 starts, no labels used.{_AMI}",
+        f"k-means of the test latents, of many a drawn {KMEANS_ROWS:,}, as many clusters as classes, best of "
+        f"{KMEANS_STARTS} starts, no labels used.{_AMI}",
     ),
     "kmeans_nmi": (
         "k-means NMI",

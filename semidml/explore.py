@@ -25,6 +25,7 @@ import numpy as np
 
 from semidml import bias, transfer
 from semidml.config import RunConfig, knobs
+from semidml.data.labels import most_per_class
 from semidml.record import COMPONENTS
 from semidml.registry import Entry, choose, table
 
@@ -551,11 +552,15 @@ def views(config: RunConfig, data: "Dataset", images: np.ndarray, count: int, se
     return np.stack([pixels(view(plain, its)) for its in amounts])
 
 
-def with_labels(config: RunConfig, rows: int, counts: Sequence[int] = LABEL_COUNTS) -> dict[int, RunConfig]:
+def with_labels(
+    config: RunConfig, rows: int, classes: int, counts: Sequence[int] = LABEL_COUNTS
+) -> dict[int, RunConfig]:
     """Plain deep metric learning on the data of a run without labels, with as many epochs: its setting by the number
-    of labels seen, of `rows` training images."""
+    of labels seen, of `rows` training images of so many classes."""
+    each = knobs()["labelled_per_class"]
     same = {name: getattr(config, name) for name in ("data", "split", "evaluate_on", "epochs", "seed", "device")}
     own = {"model": "dml", "encoder": "conv", "latent_dim": 16, "augment": "on", "label_sampling": "balanced"}
+    own["labelled_per_class"] = max(int(each.low), min(each.default, most_per_class(classes)))
     steps = {"batch_size": min(2 * config.batch_size, int(knobs()["batch_size"].high))}  # as many images as with twins
     return {count: RunConfig.of(same | own | steps | {"pl": 100 * count / rows}) for count in counts if count <= rows}
 

@@ -367,7 +367,8 @@ def test_a_run_of_new_classes_is_scored_by_retrieval_alone(there: Path) -> None:
     said = words(app)
     assert "classes that the training has not seen" in said and "kNN with all labels" not in said
     assert runs.get("halves").details()["facts"]["training_rows"] == 901
-    assert clusters.training_rows(runs.get("halves")) == 901 and clusters.training_rows(runs.get("whole")) == 1297
+    assert clusters.trained_on(runs.get("halves")) == (901, 5)
+    assert clusters.trained_on(runs.get("whole")) == (1297, 10)
 
 
 def test_only_runs_without_labels_are_offered_and_anothers_is_passed_over(there: Path) -> None:
@@ -542,7 +543,7 @@ def labelled(folder: Path, config: RunConfig, state: str, recall: float | None, 
 
 def wanted(name: str) -> dict[int, RunConfig]:
     run = runs.get(name)
-    return explore.with_labels(run.config(), clusters.training_rows(run))
+    return explore.with_labels(run.config(), *clusters.trained_on(run))
 
 
 def test_without_trainings_with_labels_the_page_offers_them(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,11 @@ import zipfile
 
 import numpy as np
 import pytest
+import torch
 
 from semidml import evaluate, explore, runs
 from semidml.config import RunConfig
+from semidml.data.batches import Batches
 
 
 @pytest.fixture(scope="module")
@@ -453,14 +455,22 @@ def test_what_labels_are_worth_is_read_between_two_counts():
 
 def test_labels_are_compared_on_the_same_data_split_epochs_and_seed():
     given = {"data": "mnist", "split": "classes", "evaluate_on": "validation", "epochs": 3, "seed": 4}
-    made = explore.with_labels(RunConfig.of({"model": "cbswr", "pl": 5.0, **given}), 300)
+    made = explore.with_labels(RunConfig.of({"model": "cbswr", "pl": 5.0, **given}), 300, 10)
     assert list(made) == [20, 50, 100, 200]
     for count, config in made.items():
         assert config.pl == pytest.approx(100 * count / 300) and (config.model, config.augment) == ("dml", "on")
         assert {name: getattr(config, name) for name in given} == given
 
 
+@pytest.mark.parametrize(("classes", "each"), [(10, 20), (98, 17), (200, 10), (1000, 2)])
+def test_labels_of_many_classes_are_compared_in_steps_that_can_be_made(classes, each):
+    made = explore.with_labels(RunConfig(model="cbswr"), 40 * classes, classes)
+    assert {config.labelled_per_class for config in made.values()} == {each}
+    Batches(torch.arange(classes).repeat(40), torch.arange(40 * classes), each, 256, 1.0)  # which raises nothing
+
+
 def test_a_run_of_large_steps_is_compared_with_the_largest_there_are():
-    settings = explore.with_labels(RunConfig(model="cbswr", batch_size=5_000), 1297)
+    settings = explore.with_labels(RunConfig(model="cbswr", batch_size=5_000), 1297, 10)
     assert {config.batch_size for config in settings.values()} == {8192}
-    assert {c.batch_size for c in explore.with_labels(RunConfig(model="cbswr", batch_size=64), 1297).values()} == {128}
+    settings = explore.with_labels(RunConfig(model="cbswr", batch_size=64), 1297, 10)
+    assert {config.batch_size for config in settings.values()} == {128}

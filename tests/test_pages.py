@@ -143,6 +143,15 @@ def test_what_a_half_of_the_classes_cannot_do_is_said_before_training(
     assert said in words(app) and not works(app)
 
 
+def test_more_classes_than_a_step_can_hold_are_said_before_training() -> None:
+    upload(120, rows=4)
+    link = {"data": "mine", "model": "dml", "augment": "on"}
+    app = opened(TRAIN, **link)
+    assert "120 seen classes with up to 20 labelled rows each make 2,400 rows" in words(app) and not works(app)
+    assert "lower labelled_per_class to 15" in words(app)
+    assert works(opened(TRAIN, **link, labelled_per_class="15"))
+
+
 def test_labels_are_counted_in_rows_of_the_split() -> None:
     app = opened(TRAIN, split="classes", pl="10")
     assert "90 of 901 labels (about 18 a class)" in words(app) and works(app)

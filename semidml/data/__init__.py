@@ -12,6 +12,7 @@ the first half of the classes, for `store.training`.
 
 from semidml.registry import Entry, table
 
+MANY_CLASSES = {"labelled_per_class": 10}  # a step holds no more of 200: see `labels.most_per_class`
 MEDMNIST_PAPER = "Yang et al. 2023, doi 10.1038/s41597-022-01721-8"
 
 
@@ -110,7 +111,7 @@ def _birds(name: str, side: int) -> Entry:
         "photographs of birds of 200 species",
         "Wah et al. 2011, Caltech technical report CNS-TR-2011-001",
         "semidml.data.fine_grained:load_birds",
-        defaults={"epochs": 20},
+        defaults={"epochs": 20} | MANY_CLASSES,
         facts=facts,
     )
 
@@ -138,7 +139,7 @@ def _cars(name: str, side: int) -> Entry:
         "photographs of cars of 196 models",
         "Krause et al. 2013, doi 10.1109/ICCVW.2013.77",
         "semidml.data.fine_grained:load_cars",
-        defaults={"epochs": 15},
+        defaults={"epochs": 15} | MANY_CLASSES,
         facts=facts,
     )
 

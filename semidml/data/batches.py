@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 
 from semidml.data.augment import TWINS, affine_parameters
-
-MOST_ROWS = 2048  # labelled rows of a step
-MOST_COMPARISONS = 50_000_000  # (anchor, positive) pairs x rows: 200 MB of float32 a temporary
+from semidml.data.labels import too_large
 
 
 class Epoch(NamedTuple):
@@ -57,13 +55,8 @@ class Batches:
         self.blocks = [per_class if augment else min(per_class, len(rows)) for rows in self.classes]
         blocks = [labels[rows[:1]].expand(m) for rows, m in zip(self.classes, self.blocks, strict=True)]
         self.y = torch.cat([labels[:0], *blocks])
-        total, comparisons = sum(self.blocks), sum(m * (m - 1) for m in self.blocks) * sum(self.blocks)
-        if total > MOST_ROWS or comparisons > MOST_COMPARISONS:
-            raise ValueError(
-                f"{len(self.blocks)} seen classes with up to {per_class} labelled rows each make {total:,} rows and "
-                f"{comparisons:,} comparisons a step; at most {MOST_ROWS:,} and {MOST_COMPARISONS:,} are allowed: "
-                f"lower labelled_per_class"
-            )
+        if problem := too_large(self.blocks, per_class):
+            raise ValueError(problem)
 
     def epoch(self, generator: torch.Generator) -> Epoch:
         """The rows of the next epoch, on the CPU."""

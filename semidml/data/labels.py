@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_REDRAWS = 1000
+MOST_ROWS = 2048  # labelled rows of a step
+MOST_COMPARISONS = 50_000_000  # (anchor, positive) pairs x rows: 200 MB of float32 a temporary
 
 
 class Seen(NamedTuple):
@@ -105,6 +108,32 @@ def problem(
     if largest == 1:
         return f"none of the {classes:,} classes has two images, so there is no positive pair; switch augmentation on"
     return ""
+
+
+def most_per_class(classes: int) -> int:
+    """How many labelled rows of each of so many classes a step may hold; 0 where one is too many."""
+    m = MOST_ROWS // max(classes, 1)
+    while m and not _fits(m * classes, m * (m - 1) * classes):
+        m -= 1
+    return m
+
+
+def _fits(rows: int, pairs: int) -> bool:
+    return rows <= MOST_ROWS and pairs * rows <= MOST_COMPARISONS
+
+
+def too_large(blocks: Sequence[int], per_class: int) -> str:
+    """Why a step cannot hold blocks of so many labelled rows of each seen class, of at most `per_class`, in words; ""
+    where it can."""
+    rows, pairs = sum(blocks), sum(m * (m - 1) for m in blocks)
+    if _fits(rows, pairs):
+        return ""
+    most = most_per_class(len(blocks))
+    return (
+        f"{len(blocks)} seen classes with up to {per_class} labelled rows each make {rows:,} rows and {pairs * rows:,} "
+        f"comparisons a step; at most {MOST_ROWS:,} and {MOST_COMPARISONS:,} are allowed: lower labelled_per_class"
+        + (f" to {most}" if most > 1 else ", or see fewer classes")
+    )
 
 
 def _percentage(n: int, official: int) -> str:

@@ -398,7 +398,7 @@ def labels_worth(run: runs.Run) -> None:
         st.info(gone, icon=":material/hide_image:")
         return
     try:
-        wanted = explore.with_labels(run.config(), training_rows(run))
+        wanted = explore.with_labels(run.config(), *trained_on(run))
     except ValueError as error:
         ui.trouble(error)
         return
@@ -482,11 +482,12 @@ def trainings(wanted: dict[int, RunConfig]) -> tuple[dict[int, runs.Run], dict[i
     return {count: found[count] for count in wanted if count in found}, states["ended"]
 
 
-def training_rows(run: runs.Run) -> int:
-    """Training images that the labels seen are a percentage of: the official ones, or those of half of the classes,
-    with what is held out of them. Raises ValueError when they are not on this machine."""
+def trained_on(run: runs.Run) -> tuple[int, int]:
+    """(training images that the labels seen are a percentage of: the official ones, or those of half of the classes,
+    with what is held out of them; how many classes they have). Raises ValueError when they are not on this machine."""
     config = run.config()
     if config.split == "official":
-        return ui.official_rows(config.data)
+        return ui.official_rows(config.data), len(ui.class_names(run))
     its = explorer.images_of(run)
-    return len(its.train.labels) + (len(its.test.labels) if config.evaluate_on == "validation" else 0)
+    held = len(its.test.labels) if config.evaluate_on == "validation" else 0
+    return len(its.train.labels) + held, len(its.train.labels.unique())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from semidml import jobs, runs, ui
-from semidml.config import RunConfig, knobs
+from semidml.config import RunConfig, knobs, seen_labels
 from semidml.data import labels, store
 
 SECONDS_TO_STOP = 0.8  # a run stops within a tick, which is half a second
@@ -54,6 +54,11 @@ def cannot_work(config: RunConfig) -> str:
         views=config.augment == "on",
         rows=of.rows,
     )
+    if not problem and config.uses_labels and config.augment == "on":  # views fill the block of each class that is seen
+        seen = min(seen_labels(config.pl, of.official), of.rows)
+        if config.label_sampling == "balanced" or seen == of.rows:
+            each = config.labelled_per_class
+            problem = labels.too_large([each] * min(of.classes, seen), each)
     if problem and config.split == "classes":
         classes = "1 class" if of.classes == 1 else f"{of.classes:,} classes"
         return f"Split by classes, the training has {of.rows:,} images of {classes}: {problem}"

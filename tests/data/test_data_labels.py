@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from semidml.config import seen_labels
-from semidml.data.labels import describe, draw, hidden, problem
+from semidml.config import RunConfig, seen_labels
+from semidml.data import DATASETS
+from semidml.data.labels import describe, draw, hidden, most_per_class, problem, too_large
 
 SIX = dict(pl=0.01, sampling="uniform", official=60_000, needs_pairs=True, views=False)
 
@@ -136,3 +137,19 @@ def test_hidden_labels_are_minus_one():
 )
 def test_in_words(pl, sampling, words):
     assert describe(pl, 60_000, sampling, 10) == words
+
+
+@pytest.mark.parametrize("classes", [1, 2, 10, 98, 196, 200, 1000, 2048])
+def test_the_largest_block_is_the_largest_that_a_step_can_hold(classes):
+    most = most_per_class(classes)
+    assert too_large([most] * classes, most) == "" and most > 0
+    words = too_large([most + 1] * classes, most + 1)
+    assert f"{classes} seen classes with up to {most + 1} labelled rows each" in words
+    assert f"make {classes * (most + 1):,} rows" in words
+    assert words.endswith(f"to {most}" if most > 1 else "or see fewer classes")
+
+
+def test_no_data_set_of_the_table_has_too_many_classes_for_a_step():
+    for name, entry in DATASETS.items():
+        each = RunConfig(data=name).labelled_per_class
+        assert too_large([each] * entry.facts["classes"], each) == ""
