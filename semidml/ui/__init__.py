@@ -200,7 +200,8 @@ def trouble(error: Exception | str) -> None:
 
 
 def inert(text: str) -> str:
-    """Words that may hold a stranger's, for Markdown: no link and no image in it comes alive."""
+    """Words that may hold a stranger's, for Markdown: no image in it comes alive, and no link but one that shows where
+    it leads."""
     return text.replace("[", "\\[")
 
 
