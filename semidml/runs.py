@@ -55,6 +55,7 @@ except ImportError:  # Windows: there the lock is the file's content alone
 
 STATES = ("queued", "running", "done", "failed", "stopped", "interrupted")
 HEARTBEAT = 2.0  # seconds between two writes of status.json while running
+DAY = 86400.0  # seconds by which the clock of another machine may be ahead
 STALE = 15.0  # seconds without a heartbeat after which a run counts as interrupted
 STATE_EVERY = 5.0  # seconds between two writes of state.safetensors
 LIVE_EVERY = 1.0  # seconds between two frames in the middle of an epoch
@@ -234,7 +235,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
                 return {
                     name: its.astype(np.float32) if its.dtype == np.float16 else its for name, its in arrays.items()
                 }
-        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # numpy reads headers as Python: a damaged one can raise nearly anything
             raise ValueError(f"{path.name} is damaged: {error}") from None
 
 
@@ -391,14 +392,18 @@ class Run:
         return RunConfig.of(values)
 
     def created(self) -> float:
-        """When the run was made, in seconds since 1970; the folder's own time where config.json does not say."""
+        """When the run was made, in seconds since 1970; the folder's own time where config.json does not say, or what
+        cannot be."""
         try:
-            return float(self.details()["created"])
+            made = float(self.details()["created"])
         except (ValueError, KeyError, TypeError, OverflowError):
-            try:
-                return self.path.stat().st_mtime
-            except FileNotFoundError:
-                return 0.0
+            made = -1.0
+        if 0 <= made <= time.time() + DAY:
+            return made
+        try:
+            return self.path.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     def status(self) -> Status:
         """Where it stands. What cannot be read is `failed` with its reason; nothing is raised."""
@@ -464,7 +469,7 @@ class Run:
         try:
             with safe_open(path, framework="np") as tensors:
                 return int(tensors.get_tensor("epoch"))
-        except (SafetensorError, OSError):
+        except (SafetensorError, OSError, TypeError, ValueError, OverflowError):  # damaged, or a stranger's
             return 0
 
     def resume_words(self) -> str:

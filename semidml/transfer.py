@@ -38,6 +38,10 @@ MOST_BYTES = 10**9  # of an unpacked zip
 MOST_FILES = 1000
 MOST_ARRAY_BYTES = 200 * 10**6  # of an unpacked npz
 SMALL = 20 * 10**6  # of a JSON file
+MOST_SIDE = 512  # pixels of an image
+MOST_SHOWN = 1000  # reconstructions of a frame
+MOST_FAR = 1e30  # of a latent, so that its square is finite in float64
+MOST_LOG_VAR = 100.0
 FILES = re.compile(
     r"config\.json|status\.json|metrics\.json|history\.jsonl|rows\.npz|(weights|state)\.safetensors"
     r"|frames/\d{4,6}\.npz|projections/[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\.npz"
@@ -192,6 +196,10 @@ def _check_folder(folder: Path) -> None:
         _require(its in ([None] * 3, [(k, config.latent_dim), (k, config.latent_dim), (k,)]), where)
         pictured = [shapes[name][0] for name in ("component_images", "pseudo_inputs") if name in shapes]
         _require(all(number <= k for number in pictured), where)
+        _require("data" in clean and shapes.get("reconstructions", rows["shown"])[0] == rows["shown"][0], where)
+        image = tuple(clean["data"]["shape"])
+        _require(all(shapes[name][1:] == image for name, its in FRAME.items() if its[1] == 4 and name in shapes), where)
+        _check_values(path, shapes, len(clean["data"]["class_names"]), where)
         _check_clusters(path, shapes, where)
     for path in sorted(folder.glob("projections/*.npz")):
         _headers(path, None)
@@ -201,7 +209,8 @@ def _check_folder(folder: Path) -> None:
         metrics = read_json(folder / "metrics.json")
         tables = {k: v for k, v in metrics.items() if k in ("failed", "notes")}
         _require(all(isinstance(v, dict) and _plain(v) for v in tables.values()), "metrics.json")
-        _require(_plain({k: v for k, v in metrics.items() if k not in tables}), "metrics.json")
+        scores = {k: v for k, v in metrics.items() if k not in tables}
+        _require(_plain(scores) and not any(isinstance(v, str) for v in scores.values()), "metrics.json")
     if (folder / "history.jsonl").exists():
         _check_history(folder / "history.jsonl")
     replace_file(folder / "config.json", as_json(clean))
@@ -214,7 +223,23 @@ def _check_rows(path: Path, classes: int | None) -> None:
         split, labels, row, shown = (rows[name] for name in ("split", "labels", "row", "shown"))
     good = (split <= 1).all() and (row >= 0).all() and (labels >= 0).all()
     good = good and (classes is None or (labels < classes).all())
-    _require(bool(good and (shown >= 0).all() and (shown < len(split)).all()), "rows.npz")
+    good = good and len(shown) <= MOST_SHOWN and (shown >= 0).all() and (shown < len(split)).all()
+    _require(bool(good), "rows.npz")
+
+
+def _check_values(path: Path, shapes: Mapping[str, tuple[int, ...]], classes: int, where: str) -> None:
+    """Raises ValueError unless a frame's predictions are classes, its numbers can be drawn, and its weights weigh."""
+    with np.load(path, allow_pickle=False) as arrays:
+        predictions = arrays["predictions"]
+        _require(bool(((predictions >= 0) & (predictions < classes)).all()), where)
+        for name in ("latents", "component_means", "component_log_vars", "component_weights"):
+            if name in shapes:
+                _require(bool((np.abs(arrays[name].astype(np.float64)) <= MOST_FAR).all()), where)  # which NaN is not
+        if "component_log_vars" in shapes:
+            _require(bool((np.abs(arrays["component_log_vars"]) <= MOST_LOG_VAR).all()), where)
+        if "component_weights" in shapes:
+            weights = arrays["component_weights"]
+            _require(bool((weights >= 0).all() and weights.sum() > 0), where)
 
 
 def _check_clusters(path: Path, shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
@@ -257,7 +282,8 @@ def _checked_data(data: Any) -> dict[str, Any]:
     _require(isinstance(names, list) and 1 <= len(names) <= 10_000, "class_names of config.json")
     _require(all(isinstance(name, str) and len(name) <= 200 for name in names), "class_names of config.json")
     _require(isinstance(shape, list) and len(shape) == 3, "shape of config.json")
-    _require(all(isinstance(n, int) and 1 <= n <= 1024 for n in shape), "shape of config.json")
+    _require(all(isinstance(n, int) and 1 <= n <= MOST_SIDE for n in shape), "shape of config.json")
+    _require(shape[0] in (1, 3), "shape of config.json")
     return {"title": title, "shape": shape, "class_names": names}
 
 
@@ -287,8 +313,13 @@ def _headers(path: Path, expected: Mapping[str, tuple[str, int]] | None) -> dict
 
 
 def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    major, _ = np.lib.format.read_magic(file)
-    return np.lib.format.read_array_header_1_0(file) if major == 1 else np.lib.format.read_array_header_2_0(file)
+    try:
+        major, _ = np.lib.format.read_magic(file)
+        return np.lib.format.read_array_header_1_0(file) if major == 1 else np.lib.format.read_array_header_2_0(file)
+    except (zipfile.BadZipFile, zlib.error):
+        raise
+    except Exception as error:  # numpy reads it as Python: a forged one can raise nearly anything
+        raise ValueError(f"an array's header cannot be read: {type(error).__name__}") from None
 
 
 def _check_tensors(path: Path) -> None:

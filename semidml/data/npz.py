@@ -162,8 +162,9 @@ def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:
         if version not in readers:
             raise ValueError(f"format {version} is not known")
         header = Header(*readers[version](start))
-    except ValueError as error:
-        raise ValueError(f"{name} in the file is not a numpy array ({str(error).splitlines()[0]})") from error
+    except Exception as error:  # numpy reads it as Python: a forged one can raise nearly anything
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{name} in the file is not a numpy array ({said})") from error
     if header.dtype.hasobject:
         raise ValueError(
             f"{name} is an array of Python objects, which could run code and is refused; save plain numbers"
