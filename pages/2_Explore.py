@@ -65,7 +65,7 @@ def heading(run: runs.Run) -> None:
         st.warning(ui.reason(status) or "It does not say why.", icon=":material/warning:")
     elif status.reason:
         st.caption(f"{ui.reason(status)}.")
-    if status.state in ("stopped", "interrupted", "failed") and not run.is_shipped:
+    if status.state in ("stopped", "interrupted", "failed") and not run.is_shipped and not run.is_complete():
         st.page_link(
             ui.TRAIN, label="Resume it on the page Train", icon=":material/resume:", query_params={"run": run.id}
         )
@@ -394,7 +394,10 @@ def manage(run: runs.Run | None) -> None:
         "Import a run (.zip)", type=["zip"], key=f"import {st.session_state.setdefault('import round', 0)}"
     )
     st.button("Import", on_click=bring, args=(file,), disabled=file is None, icon=":material/upload:", key="import run")
-    used, quota = runs.usage(), runs.quota()
+    try:
+        used, quota = runs.usage(), runs.quota()
+    except ValueError:  # the sidebar says so
+        return
     st.progress(
         min(1.0, used / quota) if quota else 1.0, text=f"Runs take {runs.size_words(used)} of {runs.size_words(quota)}"
     )

@@ -262,7 +262,7 @@ def upload() -> None:
         try:
             with st.spinner("Reading every image …"):
                 added = store.save_upload(name or file.name.rsplit(".", 1)[0], file, file.name)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             st.session_state["upload error"] = str(error)
         else:
             st.session_state.pop("upload error", None)

@@ -179,7 +179,10 @@ def from_a_run() -> None:
         st.caption("Fits a mixture to the latents of a finished run; no label is used.")
         best = max(flat, key=lambda run: (run.metrics() or {}).get("knn_accuracy") or 0)  # its map says most
         run = st.selectbox("Run", flat, flat.index(best), format_func=ui.run_words, key="fit to")
-        classes = min(MOST_COUNTED, len(ui.class_names(run)))
+        try:
+            classes = min(MOST_COUNTED, len(ui.class_names(run)))
+        except (ValueError, FileNotFoundError):  # fitting to it says why
+            classes = 1
         count = st.number_input("Components", 1, MOST_COUNTED, classes, step=1, key=f"components of {run.id}")
         if st.button("Fit a mixture", width="stretch"):
             with st.spinner("Fitting …"):
@@ -284,7 +287,12 @@ def decoded(its: dict[str, Any]) -> None:
         st.caption("No finished run has a decoder and two dimensions: train one, and it can draw these samples.")
         return
     chosen = st.selectbox("By the decoder of", able, format_func=ui.run_words, key="decoder of")
-    ui.pixels(ui.decoded_samples(chosen.id, its["samples"][:SAMPLES_DECODED]), "samples of the prior, decoded")
+    try:
+        strip = ui.decoded_samples(chosen.id, its["samples"][:SAMPLES_DECODED])
+    except ValueError as error:
+        ui.trouble(error)
+        return
+    ui.pixels(strip, "samples of the prior, decoded")
     config = chosen.config()
     if config.prior != "gmm" or any(getattr(config, name) != value for name, value in mine().items()):
         st.caption("This run was not trained with this prior: its decoder has seen images in other places.")

@@ -20,7 +20,7 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = parser().parse_args(words)
     try:
         return asked.do(asked)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"semidml: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -146,13 +146,13 @@ def do_list(asked: argparse.Namespace) -> int:
     row = "{:32} {:12} {:10} {:14} {:>8} {:>11}  {}"
     print(row.format("id", "state", "model", "data", "pl", "weight", "  ".join(TABLE_SCORES)))
     for run in runs.list_runs():
-        status, metrics = run.status(), run.metrics() or {}
-        scores = "  ".join(f"{shown_score(metrics.get(name)):>{len(name)}}" for name in TABLE_SCORES)
+        status = run.status()
         try:
-            config = run.config()
+            config, metrics = run.config(), run.metrics() or {}
         except ValueError as error:
             print(row.format(run.id, status.state, "", "", "", "", str(error)))
             continue
+        scores = "  ".join(f"{shown_score(metrics.get(name)):>{len(name)}}" for name in TABLE_SCORES)
         print(
             row.format(
                 run.id, status.state, config.model, config.data[-14:], shown(config.pl), shown_weight(config), scores
@@ -181,8 +181,8 @@ def do_delete(asked: argparse.Namespace) -> int:
 
 
 def do_export(asked: argparse.Namespace) -> int:
-    with open(asked.zip, "wb") as file:
-        transfer.export_zip(find(asked.run), file)
+    run = find(asked.run)
+    runs.replace_file(Path(asked.zip), lambda file: transfer.export_zip(run, file))
     print(asked.zip)
     return 0
 

@@ -655,7 +655,8 @@ def all_scores(run: "Run", data: "Dataset", progress: Progress) -> dict[str, Any
     config = run.config()
     splits_of(run, data)
     found = train.score(run.model(), config, *train.prepare(config, data), full=True, progress=progress)
-    found = {k: v for k, v in (run.metrics() or {}).items() if k not in ("failed", "notes")} | found
+    before = {} if run.damage() else run.metrics() or {}  # damaged ones are replaced
+    found = {k: v for k, v in before.items() if k not in ("failed", "notes")} | found
     if not run.is_shipped:
         runs.replace_file(run.path / "metrics.json", as_json(found))
     return found

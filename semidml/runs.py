@@ -27,8 +27,6 @@ import shutil
 import socket
 import threading
 import time
-import zipfile
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -577,12 +575,18 @@ class Run:
             raise ValueError(f"{self.id} ships with the project and cannot be resumed")
         if status.state not in ("stopped", "interrupted", "failed") and not self.is_orphan():
             raise ValueError(f"{self.id} cannot be resumed: it is {status.state}")
+        if self.is_complete():
+            raise ValueError(f"{self.id} cannot be resumed: it was trained to its end, and would be erased")
         epoch = self.resume_epoch()
         (self.path / "stop").unlink(missing_ok=True)
         owner = dict(owner or this_process())
         write_status(
             self, replace(status, state="queued", reason="", owner=owner, epoch=epoch, step=0, updated=time.time())
         )
+
+    def is_complete(self) -> bool:
+        """Whether it was trained to its end, whatever else is damaged: it has weights, and no state to go on from."""
+        return (self.path / "weights.safetensors").exists() and not (self.path / "state.safetensors").exists()
 
     def rename(self, new: str) -> "Run":
         """The run under its new name. Raises ValueError while it runs or waits, or when the name is taken."""
@@ -638,7 +642,8 @@ MOST_HISTORIES = 64  # kept in memory
 
 
 def _history(path: Path) -> list[Record]:
-    """Records of a history file; what was read before is not parsed again unless the file was cut or replaced."""
+    """Records of a history file; what was read before is not parsed again unless the file was cut or replaced. Raises
+    ValueError that names it when it is damaged."""
     with _read_lock:
         at, tail, records = _read.pop(path, (0, b"", []))
     try:
@@ -651,7 +656,10 @@ def _history(path: Path) -> list[Record]:
     except FileNotFoundError:
         return []
     whole = text[: text.rfind(b"\n") + 1]
-    records = records + [Record.from_json(line) for line in whole.decode().splitlines()]
+    try:
+        records = records + [Record.from_json(line) for line in whole.splitlines()]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path.name} is damaged: {error}") from None
     with _read_lock:
         _read[path] = (at + len(whole), (tail + whole)[-200:], records)
         while len(_read) > MOST_HISTORIES:

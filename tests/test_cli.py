@@ -80,6 +80,21 @@ def test_rename_export_import_delete(finished, tmp_path, capsys):
     assert "there is no run called 'second'" in capsys.readouterr().err
 
 
+def test_an_export_of_no_run_leaves_the_file_that_is_there(finished, tmp_path, capsys):
+    there = tmp_path / "keep.zip"
+    there.write_bytes(b"mine")
+    assert main(["runs", "export", "nosuch", str(there)]) == 2 and there.read_bytes() == b"mine"
+    assert main(["runs", "export", "first", str(tmp_path / "nowhere" / "x.zip")]) == 2
+    assert main(["runs", "import", str(tmp_path / "none.zip")]) == 2
+    assert capsys.readouterr().err.count("semidml: ") == 3
+
+
+def test_a_run_with_damaged_scores_is_listed(finished, capsys):
+    (runs.get("first").path / "metrics.json").write_text("{")
+    assert main(["runs"]) == 0
+    assert "metrics.json cannot be read" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

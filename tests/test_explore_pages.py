@@ -215,6 +215,33 @@ def test_scores_that_are_damaged_are_said_and_no_page_falls(folder: Path, page: 
         assert "There is no run with points called `plane`" in words(app)
 
 
+def test_damaged_histories_and_weights_are_said(folder: Path) -> None:
+    with (folder / "plane" / "history.jsonl").open("ab") as file:
+        file.write(b"\0\0\n")
+    assert "history.jsonl is damaged" in opened(TRAIN, run="plane").error[0].value
+    for name in ("plane", "vamp", "places"):
+        (folder / name / "weights.safetensors").write_bytes(b"")
+    ui.forget_runs()
+    assert "weights" in words(opened("pages/4_Prior.py"))
+    (folder / "vamp" / "metrics.json").write_text("{")
+    assert "Resume" not in labels(opened(TRAIN, run="vamp")), "it would erase a run that was trained to its end"
+
+
+def test_each_run_is_rerun_with_its_own_value(folder: Path) -> None:
+    app = opened(TRAIN, run="plane")
+    app.text_input(key="rerun value plane seed").set_value("77").run()
+    assert checked(opened(TRAIN, run="vamp")).text_input(key="rerun value vamp seed").value == "0"
+    app.query_params["run"] = "vamp"
+    assert checked(app.run()).text_input(key="rerun value vamp seed").value == "0"
+
+
+def test_a_quota_that_cannot_be_read_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMIDML_QUOTA", "lots")
+    for page in ("", TRAIN, EXPLORE):
+        app = opened(page, run="plane")
+        assert any("SEMIDML_QUOTA must be a size" in error.value for error in (*app.error, *app.sidebar.error))
+
+
 def test_a_strangers_words_stay_words(folder: Path) -> None:
     bad = "![x](https://example.org/x.png) [y](https://example.org)"
     status = json.loads((folder / "plane" / "status.json").read_text())

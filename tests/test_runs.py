@@ -94,7 +94,7 @@ def faked(monkeypatch):
 
     def open_training(writer, config, threads):
         training = FakeTraining(config, writer.saved_state(), **given)
-        data = {"title": "Paper", "shape": [1, 4, 4], "class_names": ["a"]}
+        data = {"title": "Paper", "shape": [1, 4, 4], "class_names": list("abcdefghij")}
         writer.describe(machine={"device": "cpu"}, facts={"seen_labels": 7}, data=data)
         return training
 
@@ -723,9 +723,27 @@ MALICIOUS = {
     "a cluster below": ("first/frames/0001.npz", clustered(-1), "not what a run holds"),
     "a picture of none": ("first/frames/0001.npz", clustered(2, **drawn(3)), "not what a run holds"),
     "pictures of nobody": ("first/frames/0001.npz", clustered(2, cluster_shown=np.zeros(1, np.int16)), "not what a"),
-    "other class": ("first/rows.npz", its_rows(labels=np.ones(ROWS, np.int16)), "rows.npz is not what a run holds"),
+    "other class": ("first/rows.npz", its_rows(labels=np.full(ROWS, 10, np.int16)), "rows.npz is not what a run holds"),
     "other split": ("first/rows.npz", its_rows(split=np.full(ROWS, 2, np.uint8)), "rows.npz is not what a run holds"),
     "other place": ("first/rows.npz", its_rows(shown=np.full(1, ROWS, np.int32)), "rows.npz is not what a run holds"),
+    "no class": ("first/frames/0001.npz", frame(predictions=np.full(ROWS, 10, np.int16)), "not what a run holds"),
+    "not finite": ("first/frames/0001.npz", frame(latents=np.full((ROWS, 2), np.nan, np.float32)), "not what a run"),
+    "no weight": (
+        "first/frames/0001.npz",
+        frame(
+            component_means=np.zeros((3, 2), np.float32),
+            component_log_vars=np.zeros((3, 2), np.float32),
+            component_weights=np.zeros(3, np.float32),
+        ),
+        "not what a run holds",
+    ),
+    "other images": (
+        "first/frames/0001.npz",
+        clustered(2, cluster_shown=np.zeros(1, np.int16), cluster_images=np.zeros((1, 3, 4, 4), np.uint8)),
+        "not what a run holds",
+    ),
+    "many shown": ("first/rows.npz", its_rows(shown=np.zeros(20_000, np.int32)), "rows.npz is not what a run holds"),
+    "text for a score": ("first/metrics.json", b'{"knn_accuracy": "abc"}', "metrics.json is not what a run holds"),
     "no npz": ("first/frames/0001.npz", b"latents", "cannot be read"),
     "config": ("first/config.json", b'{"config": {"alpha": 7}}', "alpha must be between 0 and 1"),
     "deep config": ("first/config.json", b'{"config":' * 50_000, "cannot be read"),
@@ -797,13 +815,58 @@ def test_the_quota_holds_for_a_zip_too(faked, monkeypatch):
         transfer.import_zip(file, "second")
 
 
+def test_a_time_that_cannot_be_is_the_folders_own(faked):
+    run = finished()
+    for made in ("1e300", "-5", "NaN", '"soon"'):
+        (run.path / "config.json").write_text(
+            re.sub(r'"created": [0-9.e+]+', f'"created": {made}', (run.path / "config.json").read_text())
+        )
+        assert abs(run.created() - time.time()) < 3600
+        (run.path / "config.json").write_text(
+            re.sub(r'"created": [^,\n]+', '"created": 1.0', (run.path / "config.json").read_text())
+        )
+
+
+def test_a_run_that_was_trained_to_its_end_is_not_trained_over(faked):
+    run = finished()
+    weights = (run.path / "weights.safetensors").read_bytes()
+    for name in ("metrics.json", "status.json"):
+        kept = (run.path / name).read_bytes()
+        (run.path / name).write_text("{")
+        assert run.status().state == "failed" and run.is_complete()
+        with pytest.raises(ValueError, match="it was trained to its end"):
+            run.make_ready()
+        (run.path / name).write_bytes(kept)
+    assert run.status().state == "done" and (run.path / "weights.safetensors").read_bytes() == weights
+
+
+@pytest.mark.parametrize("line", [b"\0" * 40, b"{}", b'{"epoch": 1', b"[1]"])
+def test_a_damaged_line_of_the_history_is_said(faked, line):
+    run = finished()
+    with (run.path / "history.jsonl").open("ab") as file:
+        file.write(line + b"\n")
+    with pytest.raises(ValueError, match=r"history\.jsonl is damaged"):
+        run.history()
+
+
+def test_any_byte_of_a_frame_may_be_another(faked):
+    path = finished().path / "frames" / "0001.npz"
+    whole, run = path.read_bytes(), runs.get("first")
+    for at in range(0, min(len(whole), 400)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x5A]) + whole[at + 1 :])
+        try:
+            run.frame(1)
+        except ValueError as error:
+            assert "0001.npz is damaged" in str(error)
+
+
 def test_a_frame_with_clusters_is_taken_in(faked, folder):
     file = zipped(finished())
     whole = zipfile.ZipFile(file)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as new:
         for info in whole.infolist():
-            good = {"frames/0001.npz": clustered(2, **drawn(2)), "rows.npz": its_rows()}
+            good = {"frames/0001.npz": clustered(2, **drawn(2))}
             new.writestr(info, good.get(info.filename.removeprefix("first/")) or whole.read(info))
     assert set(transfer.import_zip(file, "good").frame(1)["clusters"]) == {2}
 

@@ -76,7 +76,8 @@ def load(
     else:
         data = _read(place, name, folder, progress)
     with _lock:
-        _kept[name, str(folder), _state(place, folder)] = data  # the state anew: a download changes it
+        # Of what is downloaded the state anew; of what was here already the one that was read.
+        _kept[(name, str(folder), _state(place, folder)) if isinstance(place, Entry) else key] = data
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     return data

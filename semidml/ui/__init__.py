@@ -137,9 +137,14 @@ def _now() -> None:
         )
     if not running:
         st.caption("Nothing runs now.")
+    try:
+        quota = runs.size_words(runs.quota())
+    except ValueError as error:
+        trouble(error)
+        quota = "an unknown quota"
     st.caption(
         f"Device: {device_name()}  \nData: `{short(store.data_folder())}`  \n"
-        f"Runs: {runs.size_words(runs.usage())} of {runs.size_words(runs.quota())}"
+        f"Runs: {runs.size_words(runs.usage())} of {quota}"
     )
 
 

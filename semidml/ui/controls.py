@@ -100,7 +100,7 @@ def act(what: Callable[[], object]) -> None:
     """Does it; an error is kept for the page to say."""
     try:
         what()
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         st.session_state["train error"] = str(error)
 
 
@@ -170,6 +170,7 @@ def live_run(run_id: str, was_active: bool) -> tuple[runs.Run, runs.Status, dict
         return None
     try:
         live = ui.look(run)
+        run.history()  # which its scores and curves read again
     except ValueError as error:
         ui.trouble(error)
         return None
@@ -212,7 +213,7 @@ def heading(run: runs.Run, status: runs.Status) -> None:
     with actions, st.container(horizontal=True, horizontal_alignment="right"):
         if status.active:
             st.button("Stop", icon=":material/stop:", on_click=stop, args=(run.id,), key="stop")
-        elif not run.is_shipped and status.state in ("stopped", "interrupted", "failed"):
+        elif not run.is_shipped and status.state in ("stopped", "interrupted", "failed") and not run.is_complete():
             st.button("Resume", icon=":material/resume:", on_click=resume, args=(run.id,), key="resume", type="primary")
         if not status.active:
             with st.popover("Rerun", icon=":material/replay:", help="The same setting with one knob changed"):
@@ -235,9 +236,11 @@ def rerun_one(run: runs.Run) -> None:
         ui.trouble(error)
         return
     names = [name for name in knobs() if name in config.used() and name not in ("data", "device")]
-    name = st.selectbox("Knob to change", names, format_func=ui.title, key="rerun knob", index=names.index("seed"))
+    name = st.selectbox(
+        "Knob to change", names, format_func=ui.title, key=f"rerun knob {run.id}", index=names.index("seed")
+    )
     known, value = knobs()[name], getattr(config, name)
-    key = f"rerun value {name}"
+    key = f"rerun value {run.id} {name}"
     if known.choices:
         new = st.selectbox(
             "New value",

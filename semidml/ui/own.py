@@ -59,8 +59,8 @@ def ask(run: runs.Run, shape: tuple[int, int, int], others: np.ndarray) -> np.nd
     if file is not None:
         content = file.getvalue()
         mark = hashlib.sha256(content).hexdigest()
-        if st.session_state.get("own file taken") != mark:
-            st.session_state["own file taken"] = mark
+        if st.session_state.get(f"own file taken {run.id}") != mark:
+            st.session_state[f"own file taken {run.id}"] = mark
             try:
                 taken = images.read_one(content, file.name, shape)
                 st.session_state[key] = 255 - taken if explore.is_inverted(taken, others) else taken
