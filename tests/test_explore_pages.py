@@ -227,6 +227,16 @@ def test_damaged_histories_and_weights_are_said(folder: Path) -> None:
     assert "Resume" not in labels(opened(TRAIN, run="vamp")), "it would erase a run that was trained to its end"
 
 
+def test_a_run_that_was_made_anew_elsewhere_is_drawn_anew(folder: Path) -> None:
+    before = ui.frame("plane", 1)
+    assert ui.frame("plane", 1)["latents"].shape == (1797, 2) and len(ui.rows("plane")["shown"]) == 16
+    shutil.rmtree(folder / "plane")  # by the command line, which tells no page
+    shutil.copytree(folder / "deep", folder / "plane")
+    assert ui.frame("plane", 1)["latents"].shape == (1797, 4) and before["latents"].shape == (1797, 2)
+    assert (ui.frame("plane", 2)["latents"] != ui.frame("plane", 1)["latents"]).any()
+    assert "4 dimensions" in words(opened(EXPLORE, run="plane"))
+
+
 def test_each_run_is_rerun_with_its_own_value(folder: Path) -> None:
     app = opened(TRAIN, run="plane")
     app.text_input(key="rerun value plane seed").set_value("77").run()

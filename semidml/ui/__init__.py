@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -690,13 +691,40 @@ def dataset(name: str) -> Any:
     return store.load(name)
 
 
+def until_remade(cache: Callable[[Callable], Callable]) -> Callable[[Callable], Callable]:
+    """What a function of a run's id, and perhaps of more, gives is kept in this cache until the id means another run,
+    whoever made it: a page, or the command line."""
+
+    def decorate(make: Callable) -> Callable:
+        @wraps(make)
+        def of(made: tuple, *given: Any) -> Any:
+            return make(*given)
+
+        kept = cache(of)
+
+        @wraps(make)
+        def ask(run_id: str, *given: Any) -> Any:
+            return kept(_made(run_id), run_id, *given)
+
+        ask.clear = kept.clear
+        return ask
+
+    return decorate
+
+
+def _made(run_id: str) -> tuple:
+    from semidml import explore, runs
+
+    return explore.stamp(runs.get(run_id), "config.json")
+
+
 def forget_runs() -> None:
-    """Drop what is kept by a run's id: ids may come to mean another run when runs are deleted, renamed or imported."""
+    """Drop what is kept of runs, of which some were deleted, renamed or imported."""
     for kept in (model, rows, frame, originals, floors, decoded_samples, _small_map, _living_map):
         kept.clear()
 
 
-@st.cache_resource(max_entries=4, show_spinner="Loading the model …")
+@until_remade(st.cache_resource(max_entries=4, show_spinner="Loading the model …"))
 def model(run_id: str) -> Any:
     """A finished run's model on the CPU, in evaluation mode. Shared by all visitors."""
     from semidml import runs
@@ -704,7 +732,7 @@ def model(run_id: str) -> Any:
     return runs.get(run_id).model()
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@until_remade(st.cache_data(max_entries=16, show_spinner=False))
 def rows(run_id: str) -> dict[str, Any]:
     """Which rows a run's map draws: see `Training.rows`."""
     from semidml import runs
@@ -712,7 +740,7 @@ def rows(run_id: str) -> dict[str, Any]:
     return runs.get(run_id).rows()
 
 
-@st.cache_data(max_entries=128, show_spinner=False)
+@until_remade(st.cache_data(max_entries=128, show_spinner=False))
 def frame(run_id: str, epoch: int) -> dict[str, Any]:
     """What a run's map draws after an epoch: see `Training.frame`."""
     from semidml import runs
@@ -720,7 +748,7 @@ def frame(run_id: str, epoch: int) -> dict[str, Any]:
     return runs.get(run_id).frame(epoch)
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@until_remade(st.cache_data(max_entries=16, show_spinner=False))
 def originals(run_id: str) -> Any:
     """The images whose reconstructions a run's frames hold: uint8 (m, C, H, W). Raises ValueError if not here."""
     from semidml import explore, runs
@@ -730,7 +758,7 @@ def originals(run_id: str) -> Any:
     return explore.pictures(explore.splits_of(run, dataset(run.config().data)), its_rows, its_rows["shown"])
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@until_remade(st.cache_data(max_entries=16, show_spinner=False))
 def floors(run_id: str) -> dict[str, float]:
     """What needs no training, on the rows that a run's map draws: chance, kNN on raw pixels, those of large images
     reduced (`explore.small_pictures`). See `evaluate.floors`; `floors_or_why` says what it raises."""
@@ -927,7 +955,7 @@ def decodes_plane(run: "Run") -> bool:
     return config.latent_dim == 2 and config.trains_decoder
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@until_remade(st.cache_data(max_entries=32, show_spinner=False))
 def decoded_samples(run_id: str, latents: Any) -> Any:
     """Latents (n, 2) as a run's decoder draws them, in one strip: uint8 (height, width, 4)."""
     import torch
@@ -1142,7 +1170,7 @@ def small_map(run_id: str) -> None:
         st.image(picture, width="stretch")
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@until_remade(st.cache_data(max_entries=64, show_spinner=False))
 def _small_map(run_id: str) -> bytes | None:
     from semidml import plots, runs
 
@@ -1176,7 +1204,7 @@ def _framed(picture: str) -> str:
     return f'<style>{style}</style><div class="living">{picture}</div>'
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@until_remade(st.cache_data(max_entries=4, show_spinner=False))
 def _living_map(run_id: str) -> str:
     """WebP in base64: a few frames, with straight ways between them, each scaled to one size."""
     import numpy as np
