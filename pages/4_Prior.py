@@ -193,7 +193,7 @@ def from_a_run() -> None:
 def fit_to(run: runs.Run, components: int) -> None:
     try:
         found = explore.fit_prior(run, components)
-    except ValueError as error:
+    except (ValueError, FileNotFoundError) as error:
         st.session_state["my trouble"] = str(error)
         return
     values = ui.values_of(found.config)
