@@ -120,6 +120,14 @@ def test_with_a_prior_every_parameter_learns(digits, model, prior):
         assert torch.equal(before[name], tensor) == (name in fixed), name
 
 
+def test_every_pixel_of_every_pseudo_input_moves_in_an_epoch(digits):
+    training = fit(config(model="metric-vae", prior="vamp", alpha=0.5, epochs=1, pseudo_inputs=20), digits)
+    before = training.method.prior.pseudo_inputs.detach().clone()
+    list(training)
+    moved = training.method.prior.pseudo_inputs.detach() != before
+    assert ((before == 0) | (before == 1)).float().mean() > 0.4 and moved.all()
+
+
 def test_the_papers_prior_and_schedule_collapse_and_tight_components_do_not(digits):
     """Claim 2 on digits: the alarm and the spread say so; classes find components where there are any."""
     given = {"model": "dml-prior", "latent_dim": 4, "pl": 100, "batch_size": 32, "epochs": 10}
