@@ -129,7 +129,7 @@ def scores(run: runs.Run, found: Points, names: list[str]) -> None:
             if name in failed:
                 title = evaluate.SCORE_TITLES[name][0]
                 st.caption(f":material/error: {title} could not be computed: {ui.inert(failed[name])}")
-    st.caption(rows_words)
+    st.caption(f"{rows_words} {ui.of_directions(run.config())}".strip())
     slow_scores(run, task, key, metrics)
 
 
@@ -137,8 +137,12 @@ def score_value(name: str, value: float | bool | None) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else ui.score_words(name, value)
 
 
+def with_lengths(name: str) -> bool:
+    return name.endswith(evaluate.RAW)
+
+
 def fitted_on_all(name: str) -> bool:
-    return name.startswith(("knn", "random_forest", "mlp")) and not name.endswith("_labelled")
+    return name.startswith(("knn", "random_forest", "mlp")) and not name.endswith(("_labelled", evaluate.RAW))
 
 
 def fitted_on_seen(name: str) -> bool:
@@ -146,18 +150,20 @@ def fitted_on_seen(name: str) -> bool:
 
 
 def without_labels(name: str) -> bool:
-    return name.startswith(("kmeans", "recall", "map_at", "cluster")) or name.endswith("_entropy")
+    own = name.startswith(("kmeans", "recall", "map_at", "cluster")) or name.endswith("_entropy")
+    return own and not with_lengths(name)
 
 
 def of_the_space(name: str) -> bool:
-    return not (fitted_on_all(name) or fitted_on_seen(name) or without_labels(name))
+    return not (fitted_on_all(name) or fitted_on_seen(name) or without_labels(name) or with_lengths(name))
 
 
 GROUPS = (
-    ("Read with all labels", "a classifier fitted on every training label: the paper's way", fitted_on_all),
+    ("Read with all labels", "a classifier fitted on every training label, as most papers do", fitted_on_all),
     ("Read with the seen labels", "a classifier fitted on those only: what a user with them would get", fitted_on_seen),
     ("Read without labels", "clusters and neighbours of the latents", without_labels),
     ("The space itself", "its shape, and what the training took", of_the_space),
+    ("With lengths", "the same of raw latents, however long, though the loss trained their directions", with_lengths),
 )
 
 

@@ -174,6 +174,12 @@ class RunConfig(BaseModel):
                 f"{weight} = {getattr(self, weight):g} leaves {self.model} without any loss: choose another {weight}, "
                 "or the model dml-ae"
             )
+        if self.by_direction and self.latent_dim == 1:
+            what = f"the loss {self.loss}" if facts["labels"] else self.model
+            raise ValueError(
+                f"latent_dim must be at least 2 for {what}, which learns from directions, got 1: on a line a direction "
+                "is a sign, which no training can change" + (", or choose another loss" if facts["labels"] else "")
+            )
         with_prior = [name for name, entry in MODELS.items() if entry.facts["prior"]]
         if self.prior != "none" and self.model not in with_prior:
             raise ValueError(f"{self.model} has no prior: choose one of the models {', '.join(with_prior)}")
@@ -274,6 +280,24 @@ class RunConfig(BaseModel):
     def uses_labels(self) -> bool:
         """Whether the metric loss is ever computed."""
         return MODELS[self.model].facts["labels"] and (self.weights()[0] > 0 or self.warmup_epochs > 0)
+
+    @property
+    def needs_pairs(self) -> int:
+        """How many classes must have a positive pair for the metric loss to say anything; 0 where no label is used."""
+        return (2 if LOSSES[self.loss].facts["needs"] == "two positive pairs" else 1) if self.uses_labels else 0
+
+    @property
+    def by_direction(self) -> bool:
+        """Whether the metric loss learns from directions alone, so that scores and alarms are of directions."""
+        facts = MODELS[self.model].facts
+        return self.uses_labels and LOSSES[self.loss].facts["normalised"] if facts["labels"] else facts["directions"]
+
+    @property
+    def on_sphere(self) -> bool:
+        """Whether nothing at all reads how long a latent is, neither the loss nor a decoder or a prior: latents are
+        then given as directions, of length 1."""
+        facts = MODELS[self.model].facts
+        return self.by_direction and not (facts["decoder"] or facts["prior"])
 
     @property
     def draws_clusters(self) -> bool:

@@ -35,7 +35,7 @@ Step = tuple[tuple[str, ...], Callable[[], tuple]]  # names of scores and what g
 _FEW = (
     "A classifier fitted on the seen labels only, scored on the test images: what a user with those labels would get."
 )
-_ALL = "A classifier fitted on all training images with all their labels, scored on the test images: the paper's way."
+_ALL = "A classifier fitted on all training images with all their labels, scored on the test images, as most papers do."
 _AMI = " Adjusted mutual information of predicted and true classes: 0 is chance, 1 is perfect."
 
 # key: (title, which rows and range). Read by the pages, the command line and the README.
@@ -168,6 +168,20 @@ SCORE_TITLES: dict[str, tuple[str, str]] = {
     "pixel_recall_at_1": ("recall at 1 on pixels", "Recall at 1 of the raw images of at most 2,000 test images."),
     "seconds": ("seconds", "Time spent in training."),
 }
+RAW = "_raw"  # ends the names of scores of latents with their lengths, where the others are of directions
+OF_LATENTS = (
+    *("knn_accuracy", "knn_ami", "knn_accuracy_labelled", "knn_ami_labelled"),
+    *("knn1_accuracy_labelled", "knn1_ami_labelled", "kmeans_ami", "kmeans_nmi", "kmeans_accuracy"),
+    *(f"recall_at_{k}" for k in RECALL_AT),
+    *("map_at_r", "mean_pairwise_distance", "spread", "effective_rank"),
+)
+SCORE_TITLES |= {
+    f"{name}{RAW}": (
+        f"{SCORE_TITLES[name][0]}, raw",
+        f"{SCORE_TITLES[name][1]} Of the latents as they are, however long, though the loss trains directions alone.",
+    )
+    for name in OF_LATENTS
+}
 
 
 def scores(
@@ -180,6 +194,7 @@ def scores(
     *,
     test_images: np.ndarray | None = None,
     reconstruct: Callable[[np.ndarray], np.ndarray] | None = None,
+    coded: np.ndarray | None = None,
     full: bool = False,
     seed: int = 0,
     scale: float = 1.0,
@@ -191,8 +206,8 @@ def scores(
 
     train (N, D) with labels (N,), test (M, D) with labels (M,); seen: rows of train whose labels the training saw.
     Labels of other rows enter only the scores that say "all labels". `test_images` (M, C, H, W), uint8 or in [0, 1],
-    and `reconstruct`, latents (n, D) -> (n, C, H, W) in [0, 1], add reconstruction_mse. full adds random_forest_* and
-    mlp_*. scale: see `collapse`.
+    and `reconstruct`, latents (n, D) -> (n, C, H, W) in [0, 1], add reconstruction_mse; it gets `test`, or `coded`
+    (M, D) where these are not what the decoder knows. full adds random_forest_* and mlp_*. scale: see `collapse`.
 
     Where no test row is of a training class, as in metric learning (Song et al. 2016, arXiv 1511.06452), a classifier
     of the training classes cannot be right: knn*, seen_class_ceiling, random_forest_* and mlp_* are then absent.
@@ -240,7 +255,8 @@ def scores(
         (("collapsed",), lambda: (collapse(finite(test), scale, seed=seed) is not None,)),
     ]
     if reconstruct is not None and test_images is not None:
-        steps.append((("reconstruction_mse",), lambda: (_reconstruction_mse(test_images, test, reconstruct),)))
+        codes = test if coded is None else coded
+        steps.append((("reconstruction_mse",), lambda: (_reconstruction_mse(test_images, codes, reconstruct),)))
     for classifier, prefix in ((forest_classify, "random_forest"), (mlp_classify, "mlp")) if full and shared else ():
         for suffix, rows in (("", (train, train_labels)), ("_labelled", (few, few_labels))):
             names = (f"{prefix}_accuracy{suffix}", f"{prefix}_ami{suffix}")
@@ -260,6 +276,17 @@ def scores(
     if progress:
         progress(1.0, "scores")
     return result | ({"failed": failed} if failed else {}) | ({"notes": notes} if notes else {})
+
+
+def raw(found: dict[str, Any]) -> dict[str, Any]:
+    """Scores of latents with their lengths under the names that say so, with what is said of them."""
+    of_latents = {f"{name}{RAW}": found[name] for name in OF_LATENTS if name in found}
+    said = {
+        table: {f"{name}{RAW}": text for name, text in found[table].items() if name in OF_LATENTS}
+        for table in ("failed", "notes")
+        if table in found
+    }
+    return of_latents | {table: texts for table, texts in said.items() if texts}
 
 
 def live_scores(
@@ -767,21 +794,39 @@ def effective_rank(latents: np.ndarray) -> float:
     return float(np.exp(-(p * np.log(p)).sum()))
 
 
-def collapse(latents: np.ndarray, scale: float = 1.0, seed: int = 0) -> str | None:
+def directions(latents: np.ndarray) -> np.ndarray:
+    """Latents scaled to length 1, those of length 0 as they are: (N, D) -> (N, D)."""
+    lengths = np.linalg.norm(latents.astype(np.float64), axis=1, keepdims=True)  # (N, 1); no square underflows
+    return (latents / np.where(lengths > 0, lengths, 1)).astype(latents.dtype)
+
+
+def collapse(latents: np.ndarray, scale: float = 1.0, seed: int = 0, directions_of: int = 0) -> str | None:
     """A sentence for the visitor when the latents (N, D) have collapsed, else None.
 
     Collapsed is: the mean distance of two points is below a tenth of `scale`, the distance that the loss asks for
     between classes (the margin of a triplet loss; 1 where there is none); or, for D > 1, the effective rank is below
     1.1, which in two dimensions is a cloud 50 times as long as wide. An untrained network may count as collapsed: ask
-    from the first epoch's end on."""
+    from the first epoch's end on.
+
+    directions_of: the number of classes, where the latents are `directions`. On the sphere points on a line lie at two
+    opposite places, which is as good as can be for two classes, and a collapse for more."""
+    if found := coincide(latents, scale, seed):
+        return found
+    if latents.shape[1] > 1 and directions_of != 2 and effective_rank(latents) < LINE:
+        if directions_of:
+            return f"All points lie in one direction or its opposite, although there are {directions_of} classes."
+        return f"All points lie nearly on a line, although the space has {latents.shape[1]} dimensions."
+    return None
+
+
+def coincide(latents: np.ndarray, scale: float = 1.0, seed: int = 0) -> str | None:
+    """The first half of `collapse`: a sentence when latents (N, D) nearly coincide or are not finite, else None."""
     try:
         distance = mean_pairwise_distance(latents, seed=seed)
     except ValueError as error:
         return f"The latent space cannot be read: {error}."
     if distance < COINCIDE * scale:
         return f"All points nearly coincide: two are {distance:.2g} apart on average, on a scale of {scale:g}."
-    if latents.shape[1] > 1 and effective_rank(latents) < LINE:
-        return f"All points lie nearly on a line, although the space has {latents.shape[1]} dimensions."
     return None
 
 

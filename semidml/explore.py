@@ -26,6 +26,7 @@ import numpy as np
 from semidml import bias, transfer
 from semidml.config import RunConfig, knobs
 from semidml.data.labels import most_per_class
+from semidml.methods import MODELS
 from semidml.record import COMPONENTS
 from semidml.registry import Entry, choose, table
 
@@ -85,6 +86,20 @@ class Points(NamedTuple):
     components: tuple[np.ndarray, ...] | None = None  # of the prior: means (K, D), log_vars (K, D), weights (K,)
     pictures: np.ndarray | None = None  # uint8 (k, C, H, W) of the first k <= K components
     are_pseudo_inputs: bool = False  # the pictures; else they are what the decoder makes of the components' means
+    by_direction: bool = False  # the loss learned from directions alone
+
+    @property
+    def compared(self) -> np.ndarray:
+        """The latents as neighbours are found by: of length 1 where the loss learned from directions alone."""
+        from semidml import evaluate
+
+        return evaluate.directions(self.latents) if self.by_direction else self.latents
+
+    def as_compared(self, latent: np.ndarray) -> np.ndarray:
+        """Another latent (D,) in the same way."""
+        from semidml import evaluate
+
+        return evaluate.directions(latent[None])[0] if self.by_direction else latent
 
     @property
     def wrong(self) -> np.ndarray:
@@ -105,7 +120,9 @@ def points(run: "Run", epoch: int) -> Points:
         prior = tuple(frame[key] for key in COMPONENTS) if COMPONENTS[0] in frame else None
         its_rows, shown = {key: rows[key] for key in ROW_KEYS}, _pictures(frame)
         learned = shown is not None and "pseudo_inputs" in frame
-        found = Points(epoch, frame["latents"], frame["predictions"], its_rows, prior, shown, learned)
+        config, latents = run.config(), frame["latents"]
+        by_direction = config.by_direction and MODELS[config.model].facts["labels"]
+        found = Points(epoch, latents, frame["predictions"], its_rows, prior, shown, learned, by_direction)
         lengths = {len(found.latents), len(found.predictions), *(len(values) for values in found.rows.values())}
     except FileNotFoundError:
         raise ValueError(f"epoch {epoch} is not among the frames that {run.id} has kept") from None
@@ -115,7 +132,8 @@ def points(run: "Run", epoch: int) -> Points:
         raise ValueError(f"the frame of epoch {epoch} is damaged and cannot be drawn: its arrays differ in length")
     if not np.isfinite(found.latents).all():
         raise ValueError(f"the frame of epoch {epoch} cannot be drawn: some latents are not finite numbers")
-    return found
+    on_sphere = by_direction and config.on_sphere  # up to version 0.1 such frames held lengths as well
+    return found._replace(latents=found.compared) if on_sphere else found
 
 
 def _pictures(frame: Mapping[str, np.ndarray]) -> np.ndarray | None:
@@ -671,7 +689,7 @@ def everything(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
 
     data: as loaded."""
     from semidml import evaluate
-    from semidml.train import embed, prepare
+    from semidml.train import as_compared, embed, prepare
 
     splits_of(run, data)
     splits, drawn = prepare(run.config(), data)
@@ -682,7 +700,8 @@ def everything(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
     rows = drawn.rows.numpy()
     seen, split = np.zeros(len(latents), dtype=bool), (np.arange(len(latents)) >= n_train).astype(np.uint8)
     seen[rows] = True
-    predicted = evaluate.predictions(latents, labels, seen, split, len(splits.class_names), disjoint=splits.disjoint)
+    compared, classes = as_compared(run.config(), latents), len(splits.class_names)
+    predicted = evaluate.predictions(compared, labels, seen, split, classes, disjoint=splits.disjoint)
     return {
         "split": split,
         "row": np.concatenate([np.arange(len(part)) for part in parts]).astype(np.int32),
@@ -736,15 +755,14 @@ def fit_prior(run: "Run", components: int | None = None, seed: int = 0) -> Fitte
     """A mixture fitted to a finished run's latents, to be the prior of another; as many components as classes unless
     told. (Safir et al. 2022 leave such a prior to future work.) Raises ValueError in words for a
     run that is not done, and one that has collapsed."""
-    from semidml import evaluate
     from semidml.priors.fit import after, fit
-    from semidml.train import latent_scale
+    from semidml.train import collapse
 
     status, config = run.status(), run.config()
     if status.state != "done":
         raise ValueError(f"{run.id} is {status.state}: a prior is fitted to the latents of a finished run")
     latents, rows = training_latents(run, seed)
-    if collapsed := evaluate.collapse(latents, latent_scale(config), seed):
+    if collapsed := collapse(config, latents, len(class_names(run)), seed):
         raise ValueError(f"{run.id} has collapsed, there is nothing to fit: {collapsed}")
     if components is None:
         components = len(class_names(run))

@@ -12,7 +12,7 @@ import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -40,6 +40,7 @@ ROWS_AT_ONCE = 4096  # rows encoded together outside of training, as far as
 PIXELS_AT_ONCE = 1 << 25  # that many numbers go
 MOST_ON_DEVICE = 8 << 30  # bytes of training images that are moved to the device whole
 MOST_ERROR = 1e-5  # of a matrix product, relative, on a CPU
+ROUNDING = 1e-6  # of a gradient beside its loss: what single precision may make of one that is 0
 TRAIN, TEST = 0, 1  # values of rows()["split"]
 
 
@@ -84,6 +85,8 @@ class Training:
         self._draws = config.trains_decoder
         self._snapshot: dict[str, Tensor] = {}
         self._fresh: Outputs | None = None  # of the watched rows, at the same weights as the newest tick
+        self._teaching: set[str] = set()  # terms that have given the encoder a gradient
+        self._moved = False  # whether a weight of the encoder has changed since the start
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self._global_rng = torch.get_rng_state()
@@ -166,12 +169,28 @@ class Training:
             plain = plain if len(twins) == len(plain) else view(plain, twins[: len(plain)])
         batch = Batch(shown, self.y, self.pairs, plain, its_twins)
         terms = self.method.terms(batch, active)
+        self._teaching |= {name for name in active if name not in self._teaching and self._teaches(terms[name])}
         if self.balances:
             weights = self.method.balanced(terms, *shares)
         self.optimizer.zero_grad(set_to_none=True)
         sum(weights[name] * term for name, term in terms.items()).backward()
         self.optimizer.step()
         return {name: term.detach() for name, term in terms.items()}, weights
+
+    def _teaches(self, term: Tensor) -> bool:
+        """Whether a term has a gradient with respect to the encoder, beyond rounding. Asks the device for numbers, so
+        it is called only until a term has had one: in its first step."""
+        weights = list(self.method.encoder.parameters())
+        gradients = torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True)
+        largest = max((float(g.abs().max()) for g in gradients if g is not None), default=0.0)
+        return not largest <= ROUNDING * abs(float(term.detach()))  # NaN teaches: it is said as what it is
+
+    def _nothing_trained(self) -> str:
+        """Why a training has changed nothing, in words."""
+        never = f"in {self.epoch} epoch{'s' * (self.epoch > 1)} no weight of the encoder has moved"
+        if not self._teaching:
+            return f"{never}: no loss gave it a gradient; see more labels, or choose another loss"
+        return f"{never}: its steps are too small for single precision; raise lr (now {self.config.lr:g})"
 
     def _rows(self, rows: Tensor) -> Tensor:
         """Training images in [0, 1] on the device; of images that stay on the CPU only these are moved."""
@@ -209,13 +228,14 @@ class Training:
         terms, weights = self._checked(means)
         self._fresh = None
         latents = self._watched_latents()
+        compared = as_compared(self.config, latents)
         split, seen = self.watched["split"], self.watched["seen"]
-        train, labels = latents[split == TRAIN], self.watched["labels"]
+        labels = self.watched["labels"]
         scores = evaluate.live_scores(
-            train,
+            compared[split == TRAIN],
             labels[split == TRAIN],
             np.flatnonzero(seen[split == TRAIN]),
-            latents[split == TEST],
+            compared[split == TEST],
             labels[split == TEST],
             len(self.data.class_names),
             self.config.seed,
@@ -227,7 +247,12 @@ class Training:
         if self.has_clusters:
             scores |= evaluate.live_retrieval(latents[split == TEST], labels[split == TEST], self.config.seed)
             scores |= cluster_scores(self._watched_outputs().logits[split == TEST], labels[split == TEST])
-        alarms = [evaluate.collapse(latents, latent_scale(self.config)), one_for_all(scores), self._lonely()]
+        alarms = [collapse(self.config, latents, len(self.data.class_names)), one_for_all(scores), self._lonely()]
+        alarms += [
+            f"The {name} loss has given the encoder no gradient so far: nothing is learned from it."
+            for name in terms
+            if name not in self._teaching
+        ]
         return Record(
             self.epoch,
             step,
@@ -288,8 +313,8 @@ class Training:
 
     def _predictions(self, latents: np.ndarray) -> np.ndarray:
         labels, seen, split = (self.watched[name] for name in ("labels", "seen", "split"))
-        classes = len(self.data.class_names)
-        return evaluate.predictions(latents, labels, seen, split, classes, disjoint=self.data.disjoint)
+        classes, compared = len(self.data.class_names), as_compared(self.config, latents)
+        return evaluate.predictions(compared, labels, seen, split, classes, disjoint=self.data.disjoint)
 
     @torch.no_grad()
     def clusters(self) -> dict[str, np.ndarray]:
@@ -350,7 +375,10 @@ class Training:
         return decoded
 
     def finish(self, full: bool = False, progress: Callable[[float, str], None] | None = None) -> dict:
-        """The final scores, on all rows: metrics.json's content. `full` adds the forest and the MLP classifier."""
+        """The final scores, on all rows: metrics.json's content. `full` adds the forest and the MLP classifier. Raises
+        ValueError after a training in which no weight of the encoder has moved: its scores would be of no training."""
+        if self.epoch and not self._moved:
+            raise ValueError(self._nothing_trained())
         metrics = score(self.method, self.config, self.data, self.seen, self.device, full, progress)
         return metrics | {"seconds": round(self.seconds, 3)}
 
@@ -370,8 +398,13 @@ class Training:
             for i, its in self.optimizer.state_dict()["state"].items()
             for name, value in its.items()
         }
-        self._snapshot = {f"model.{name}": tensor for name, tensor in self.weights().items()} | moments
+        weights = {f"model.{name}": tensor for name, tensor in self.weights().items()}
+        trained = [f"model.encoder.{name}" for name, _ in self.method.encoder.named_parameters()]
+        before = self._snapshot
+        self._moved |= bool(before) and any(not torch.equal(before[name], weights[name]) for name in trained)
+        self._snapshot = weights | moments | {f"teaching.{name}": torch.tensor(True) for name in self._teaching}
         self._snapshot |= {
+            "moved": torch.tensor(self._moved),
             "generator": self.generator.get_state(),
             "global_generator": self._global_rng.clone(),
             "epoch": torch.tensor(self.epoch),
@@ -398,6 +431,9 @@ class Training:
             self.generator.set_state(state["generator"])
             self._global_rng = state["global_generator"]
             self.epoch, self.seconds = int(state["epoch"]), float(state["seconds"])
+            self._moved = bool(state.get("moved", True))  # up to version 0.1 it was not noted
+            noted = {key.removeprefix("teaching.") for key in state if key.startswith("teaching.")}
+            self._teaching = noted if "moved" in state else set(self.method.reads)
         except (KeyError, RuntimeError, ValueError) as error:
             raise ValueError(f"the saved state does not belong to this config: {error}") from error
 
@@ -474,7 +510,7 @@ def prepare(config: RunConfig, data: Dataset) -> tuple[Dataset, Seen]:
         config.label_sampling,
         config.seed,
         official=len(data.train.labels),
-        needs_pairs=config.uses_labels,
+        needs_pairs=config.needs_pairs,
         views=config.augment == "on",
     )
     return splits, seen
@@ -501,6 +537,23 @@ def latent_scale(config: RunConfig) -> float:
     """The distance that the loss asks for in the latent space, which a collapse is measured by: the margin, where it is
     one of Euclidean distance; otherwise 1."""
     return config.margin if "margin" in config.used() and not LOSSES[config.loss].facts["normalised"] else 1.0
+
+
+def as_compared(config: RunConfig, latents: np.ndarray) -> np.ndarray:
+    """Latents (N, D) as scores compare them: of length 1 where the loss trains their directions alone, which those of a
+    model on the sphere are already."""
+    return evaluate.directions(latents) if config.by_direction and not config.on_sphere else latents
+
+
+def collapse(config: RunConfig, latents: np.ndarray, classes: int, seed: int = 0) -> str | None:
+    """The alarm that latents (N, D) have collapsed, or None: of their directions where the loss trains these, and with
+    a prior, which knows how long they are, of the latents as they are too."""
+    if not config.by_direction:
+        return evaluate.collapse(latents, latent_scale(config), seed)
+    found = evaluate.collapse(as_compared(config, latents), 1.0, seed, classes)
+    if found is None and MODELS[config.model].facts["prior"]:
+        return evaluate.coincide(latents, 1.0, seed)
+    return found
 
 
 def seeded_model(config: RunConfig, shape: tuple[int, int, int], classes: int, overwritten: bool = False) -> nn.Module:
@@ -579,24 +632,27 @@ def score(
     def reconstruct(latents: np.ndarray) -> np.ndarray:
         return method.decode(torch.from_numpy(latents).to(device)).cpu().numpy()
 
-    decoded = {"test_images": data.test.images.numpy(), "reconstruct": reconstruct} if config.trains_decoder else {}
+    def scored(train: np.ndarray, test: np.ndarray, **more: Any) -> dict:
+        labels, truth = data.train.labels.numpy(), data.test.labels.numpy()
+        how = {"seed": config.seed, "device": str(device), "progress": progress} | more
+        return evaluate.scores(train, labels, seen.rows.numpy(), test, truth, len(data.class_names), **how)
+
     train, outputs = embed(method, data.train.images, device), outputs_of(method, data.test.images, device)
     test = outputs.latents
+    how: dict[str, Any] = {"full": full, "scale": latent_scale(config)}
+    if config.trains_decoder:
+        how |= {"test_images": data.test.images.numpy(), "reconstruct": reconstruct, "coded": test}
     method.eval()
-    found = evaluate.scores(
-        train,
-        data.train.labels.numpy(),
-        seen.rows.numpy(),
-        test,
-        data.test.labels.numpy(),
-        len(data.class_names),
-        **decoded,
-        full=full,
-        seed=config.seed,
-        scale=latent_scale(config),
-        device=str(device),
-        progress=progress,
-    )
+    found = scored(as_compared(config, train), as_compared(config, test), **how)
+    if config.by_direction and found["collapsed"] is not None:
+        found["collapsed"] = collapse(config, test, len(data.class_names), config.seed) is not None
+    if full and hasattr(method, "with_lengths") and config.by_direction:
+        parts = [
+            _in_parts(method, lambda x: (method.with_lengths(x),), part.images, device)
+            for part in (data.train, data.test)
+        ]
+        further = evaluate.raw(scored(*(latents for (latents,) in parts)))
+        found |= {k: found.get(k, {}) | v if k in ("failed", "notes") else v for k, v in further.items()}
     if method.prior is not None:
         found |= prior_scores(method, config, data, test, device)
     if outputs.logits is not None:

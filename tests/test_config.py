@@ -49,6 +49,9 @@ def test_defaults_are_a_valid_run_on_bundled_data():
             "component_weights must be numbers between 1e-06 and 1,000,000, and weight 2 is '0'",
         ),
         ({"model": "metric-vae", "pseudo_inputs": 0}, "pseudo_inputs must be a whole number between 1 and 500, got 0"),
+        ({"model": "dml", "loss": "supcon", "latent_dim": 1}, "latent_dim must be at least 2 for the loss supcon"),
+        ({"model": "dml-ae", "loss": "arcface", "latent_dim": 1}, "on a line a direction is a sign"),
+        ({"model": "cbswr", "latent_dim": 1}, "latent_dim must be at least 2 for cbswr, which learns from directions"),
         ({"colour": 1}, "there is no knob called 'colour'"),
         ({"model": "dml", "alpha": 1}, "alpha = 1 leaves dml without any loss"),
         ({"warmup_epochs": 7, "epochs": 5}, "warmup_epochs must be at most epochs (5), got 7"),
@@ -63,6 +66,13 @@ def test_a_bad_value_is_refused_in_words(given, said):
 
 def test_numbers_may_be_text_as_in_links():
     assert RunConfig.of({"alpha": "0.25", "latent_dim": "3"}) == RunConfig.of({"alpha": 0.25, "latent_dim": 3})
+
+
+def test_where_a_loss_by_direction_is_never_computed_one_dimension_will_do():
+    assert not RunConfig.of({"loss": "supcon", "latent_dim": 1, "alpha": 1}).by_direction
+    assert RunConfig.of({"loss": "supcon"}).by_direction and not RunConfig.of({"loss": "supcon"}).on_sphere
+    assert RunConfig.of({"loss": "supcon", "model": "dml"}).on_sphere
+    assert not RunConfig.of({"loss": "n-pairs", "model": "dml", "latent_dim": 1}).by_direction
 
 
 def test_json_both_ways():

@@ -44,6 +44,35 @@ def deep_run(folder):
     return trained(folder / "deep", model="dml", latent_dim=4, epochs=3)
 
 
+# ---- losses by direction
+
+
+def test_an_older_frame_with_lengths_is_read_as_the_directions_that_its_loss_learned(folder):
+    run = trained(folder / "sphere", model="dml", loss="supcon", epochs=1)
+    frame = run.frame(1)
+    stretched = frame["latents"] * np.random.default_rng(0).uniform(0.5, 3, (len(frame["latents"]), 1))
+    np.savez(run.path / "frames" / "0001.npz", **frame | {"latents": stretched.astype(np.float32)})
+    found = explore.points(run, 1)
+    assert np.allclose(found.latents, frame["latents"], atol=1e-6)
+    assert np.allclose(np.linalg.norm(found.latents, axis=1), 1, atol=1e-6)
+
+
+def test_neighbours_of_a_loss_by_direction_are_those_that_vote(folder, digits):
+    """With a decoder latents keep their lengths, and neighbours are found by direction as scores are."""
+    run = trained(folder / "with-lengths", model="dml-ae", loss="supcon", latent_dim=4, epochs=2)
+    found = explore.points(run, 2)
+    assert np.linalg.norm(found.latents, axis=1).std() > 0.01
+    assert np.allclose(np.linalg.norm(found.compared, axis=1), 1, atol=1e-6)
+    test = np.flatnonzero(found.rows["split"] == explore.TEST)[:50]
+    for position in test:
+        near = explore.nearest(found.compared, found.rows["seen"], position)
+        assert explore.vote(found.rows["labels"][near.positions], 10) == found.predictions[position]
+    its = found.as_compared(3 * found.latents[test[0]])
+    assert np.allclose(its, found.compared[test[0]], atol=1e-6)
+    everything = explore.everything(run, digits)
+    assert (everything["predictions"] == everything["labels"]).mean() > 0.5
+
+
 # ---- a point and its pictures
 
 

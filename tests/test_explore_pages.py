@@ -35,6 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "deep": {"model": "dml", "latent_dim": 4, "epochs": 2},
         "places": {"model": "dml-prior", "prior": "gmm", "epochs": 2},
         "vamp": {"model": "metric-vae", "prior": "vamp", "epochs": 1, "pseudo_inputs": 40},
+        "sphere": {"model": "dml", "loss": "supcon", "latent_dim": 4, "epochs": 1},
     }
     for name, knobs in settings.items():
         run = runs.create(RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=folder / name)
@@ -89,6 +90,17 @@ def test_a_run_opens_with_a_point_that_answers(folder: Path) -> None:
     assert "Nearest seen labels" in said and "Nearest other rows" in said
     assert {metric.label for metric in app.metric} >= {"kNN", "1-NN", "k-means AMI", "recall at 1", "spread"}
     assert app.query_params["run"] in ("plane", ["plane"])  # a list in Streamlit 1.64
+
+
+def test_a_loss_by_direction_is_said_and_its_full_scores_stand_beside_those_with_lengths(folder: Path) -> None:
+    explore.all_scores(runs.get("sphere"), store.load("digits"), lambda fraction, text: None)
+    app = opened(EXPLORE, run="sphere")
+    said = "The loss supervised contrastive learns from directions alone: each latent is scaled to length 1"
+    assert words(app).count(said) == 2, "under the map and under the scores"
+    assert "**With lengths**" in words(app)
+    both = [metric.value for metric in app.metric if metric.label in ("MAP@R", "MAP@R, raw")]
+    assert len(both) == 2
+    assert said not in words(opened(EXPLORE, run="deep"))
 
 
 def test_without_runs_the_page_leads_to_train(folder: Path) -> None:

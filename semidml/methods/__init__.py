@@ -2,14 +2,16 @@
 name the square's corners and the variants of the second.
 
 `facts` are the switches: can a model draw its latents (decoder), does it have a prior, does it learn from labels, does
-it have clusters of its own; and images: how many passing by are a good training on two cores, where that is known.
+it have clusters of its own, are its latents directions whatever the loss; and images: how many passing by are a good
+training on two cores, where that is known.
 
 A method is an `nn.Module` with
 
     reads                    {term: names of the fields of a Batch that it needs}
     weights(w_S, w_U, ramp)  {term: its weight in a step}
     terms(batch, active)     {term: ()} of those that are asked for
-    embed(x)                 (B, C, H, W) in [0, 1] -> (B, D)
+    encoder                  the part that must learn, or nothing was trained
+    embed(x)                 (B, C, H, W) in [0, 1] -> (B, D), of length 1 where nothing reads lengths
     decode(z)                (B, D) -> (B, C, H, W), if it generates
     prior                    a module of `semidml.priors`, or None
 
@@ -49,7 +51,7 @@ LABELLED = ("loss", "labelled_per_class", "augment")  # knobs of a loss of label
 _HEAD = ("clusters", "formulas", "clustering_weight", "marginal_weight", "l2", "twins_weight")
 _PAIR = ("metric_weight", "temperature")
 
-SQUARE = {"decoder": False, "prior": False, "labels": True, "clusters": False}
+SQUARE = {"decoder": False, "prior": False, "labels": True, "clusters": False, "directions": False}
 
 VARIANTS = table(
     [
@@ -147,7 +149,8 @@ MODELS = table(
                 **{"batch_size": 64, "lr_decay": "cosine"},
             },
             facts=SQUARE
-            | {"labels": False, "clusters": True, "images": 60_000, "claim": "no label: clusters teach the metric"},
+            | {"labels": False, "clusters": True, "directions": True}
+            | {"images": 60_000, "claim": "no label: clusters teach the metric"},
         ),
     ]
 )

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
+from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss, normalize
 
 from semidml.config import RunConfig
 from semidml.methods import MODELS, Batch
@@ -40,8 +40,11 @@ class Latent(nn.Module):
         likelihood: str,
         reduction: str,
         beta: float,
+        on_sphere: bool = False,
     ):
+        """on_sphere: whether `embed` gives directions, as where neither the loss nor anything else reads lengths."""
         super().__init__()
+        self.on_sphere = on_sphere
         self.encoder, self.decoder, self.prior, self.loss = encoder, decoder, prior, loss
         self.takes_pairs, self.likelihood, self.reduction, self.beta = takes_pairs, likelihood, reduction, beta
         if prior is not None and prior.pseudo_inputs is not None:
@@ -128,7 +131,12 @@ class Latent(nn.Module):
         return per_pixel * images[0].numel() if self.reduction == "sum" else per_pixel
 
     def embed(self, x: Tensor) -> Tensor:
-        """Latents of images, with a prior their posteriors' means: (B, C, H, W) in [0, 1] -> (B, D)."""
+        """Latents of images, with a prior their posteriors' means: (B, C, H, W) in [0, 1] -> (B, D); of length 1 where
+        nothing that was trained reads lengths."""
+        return normalize(self.with_lengths(x), dim=1) if self.on_sphere else self.with_lengths(x)
+
+    def with_lengths(self, x: Tensor) -> Tensor:
+        """As `embed`, but as the encoder gives them, however long: (B, C, H, W) in [0, 1] -> (B, D)."""
         return self._parts(self.encoder(x))[0]
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -163,4 +171,5 @@ def build(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Laten
     loss = config.make("loss", config.latent_dim, classes)
     prior = config.make("prior", config.latent_dim, shape) if facts["prior"] else None
     takes_pairs = chosen["loss"].facts["pairs"]
-    return Latent(encoder, decoder, prior, loss, takes_pairs, config.likelihood, config.reconstruction, config.beta)
+    how = (config.likelihood, config.reconstruction, config.beta, config.on_sphere)
+    return Latent(encoder, decoder, prior, loss, takes_pairs, *how)

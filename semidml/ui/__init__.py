@@ -541,7 +541,7 @@ def percent(value: float | None) -> str:
 
 def is_share(name: str) -> bool:
     """Whether a score is a share of rows, which is read in percent."""
-    return "accuracy" in name or "recall_at" in name or name in ("chance", "seen_class_ceiling")
+    return "accuracy" in name or "recall_at" in name or name in ("chance", "seen_class_ceiling")  # raw ones too
 
 
 def score_words(name: str, value: float | None) -> str:
@@ -1146,10 +1146,24 @@ def frame_words(run: "Run", frame: Mapping[str, Any], its_rows: Mapping[str, Any
 
     has_labels = MODELS[run.config().model].facts["labels"]
     seen = f" ({int(its_rows['seen'].sum()):,} with a seen label)" if has_labels else ""
+    directions = of_directions(run.config())
     return (
         f"{when} · {train + test:,} points: {train:,} training images{seen} and {test:,} test images, always the same"
-        f"{f' · {how}' if how else ''}"
+        f"{f' · {how}' if how else ''}{f'. {directions}' if directions else ''}"
     )
+
+
+def of_directions(config: RunConfig) -> str:
+    """What is to be known of latents whose loss learns from directions alone, a sentence; "" of others."""
+    from semidml.methods import MODELS
+
+    if not (config.by_direction and MODELS[config.model].facts["labels"]):
+        return ""
+    loss = f"The loss {entry_title('loss', config.loss)} learns from directions alone: "
+    if config.on_sphere:
+        return f"{loss}each latent is scaled to length 1, on the map and for every score."
+    reads = "decoder" if MODELS[config.model].facts["decoder"] else "prior"
+    return f"{loss}scores and neighbours are of directions; the map shows lengths too, which the {reads} reads."
 
 
 def dark() -> bool | None:

@@ -510,7 +510,7 @@ def map_words(run: runs.Run, found: Points, part: str, n: int, axes: str) -> str
         f"{seen:,} with a seen label (ringed where they are few)."
     ]
     words += ["Hatched places are far from all data: what is decoded there rests on nothing."] if hatched else []
-    return " ".join([*words, axes]).strip()
+    return " ".join([*words, axes, ui.of_directions(run.config())]).strip()
 
 
 # ---- what was asked
@@ -640,7 +640,7 @@ def a_point(run: runs.Run, found: Points, names: list[str], position: int) -> No
         }
         kinds = kinds if train[position] else dict(reversed(kinds.items()))
     for title, (among, which) in kinds.items():
-        near = explore.nearest(found.latents, among, position)
+        near = explore.nearest(found.compared, among, position)
         with st.container(gap="small"):
             about = "class and distance in the latent space, in all its dimensions, among the points drawn"
             st.markdown(f"**{title}**", help=f"{which}: {about}.")
@@ -693,7 +693,8 @@ def a_place(run: runs.Run, found: Points, names: list[str], place: tuple[float, 
         ui.pictures(decoded, ["decoded"], ui.PICTURE)
     else:
         st.caption("Nothing to decode: this run has no decoder that was trained.")
-    votes = explore.nearest_to(found.latents, found.rows, latent[0], of_training=True, seen=True)
+    asked = found.as_compared(latent[0])
+    votes = explore.nearest_to(found.compared, found.rows, asked, of_training=True, seen=True)
     said = explore.vote(found.rows["labels"][votes.positions], len(names))
     usual = usual_distance(run, found)
     far = float(near.distances[0]) / usual if len(near.distances) and usual else 0.0
