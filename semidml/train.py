@@ -194,7 +194,7 @@ class Training:
 
     def _rows(self, rows: Tensor) -> Tensor:
         """Training images in [0, 1] on the device; of images that stay on the CPU only these are moved."""
-        return unit(self.images[rows.to(self.images.device)].to(self.device))
+        return unit(self.images.index_select(0, rows.to(self.images.device)).to(self.device))
 
     def _shares(self, epoch: int, step: int) -> tuple[float, float, float]:
         """Weights of the two losses and beta's share in a step; the metric loss alone while it warms up."""

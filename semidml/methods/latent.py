@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss, normalize
 
 from semidml.config import RunConfig
+from semidml.losses.bernoulli import bernoulli_nll
 from semidml.methods import MODELS, Batch
 
 METRIC, RECONSTRUCTION, KL = "metric", "reconstruction", "kl"
@@ -124,7 +125,9 @@ class Latent(nn.Module):
         bernoulli: binary cross-entropy of each pixel; gaussian: 1/2 (x - x')^2, a unit variance without its constant.
         """
         logits = self.decoder(z)
-        if self.likelihood == "bernoulli":
+        if self.likelihood == "bernoulli" and self.training:
+            per_pixel = bernoulli_nll(logits, images)
+        elif self.likelihood == "bernoulli":  # scores stay torch's, to the bit
             per_pixel = binary_cross_entropy_with_logits(logits, images)
         else:
             per_pixel = mse_loss(logits.sigmoid(), images) / 2
