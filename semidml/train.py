@@ -29,6 +29,7 @@ from semidml.losses.pairs import pairs_of
 from semidml.losses.twins import entropies
 from semidml.methods import MODELS, Batch
 from semidml.methods.latent import Latent, sampled
+from semidml.networks.precision import bfloat16_pays
 from semidml.priors.mixture import kl_monte_carlo
 from semidml.record import COMPONENTS, Record
 
@@ -77,6 +78,7 @@ class Training:
         self.method = made.to(self.device, memory_format=self.layout)  # a step of a convolution in two thirds the time
         if self.method.prior is not None and self.method.prior.pseudo_inputs is not None:
             self.method.prior.start(self.images, torch.Generator().manual_seed(config.seed))
+        self.method.half = takes_bfloat16(config, self.data.shape, self.device)
         self.has_clusters = MODELS[config.model].facts["clusters"]
         self.optimizer = optimizer_of(config, self.method, self.device)
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -112,6 +114,7 @@ class Training:
             "device": self.device.type,
             "device_name": name,
             "matmul_precision": torch.get_float32_matmul_precision(),
+            "precision": "bfloat16" if self.method.half else "float32",
             "threads": torch.get_num_threads(),
         }
 
@@ -405,6 +408,7 @@ class Training:
         self._snapshot = weights | moments | {f"teaching.{name}": torch.tensor(True) for name in self._teaching}
         self._snapshot |= {
             "moved": torch.tensor(self._moved),
+            "half": torch.tensor(self.method.half),
             "generator": self.generator.get_state(),
             "global_generator": self._global_rng.clone(),
             "epoch": torch.tensor(self.epoch),
@@ -431,7 +435,9 @@ class Training:
             self.generator.set_state(state["generator"])
             self._global_rng = state["global_generator"]
             self.epoch, self.seconds = int(state["epoch"]), float(state["seconds"])
-            self._moved = bool(state.get("moved", True))  # up to version 0.1 it was not noted
+            self._moved = bool(state.get("moved", True))  # up to version 0.1 none of these was noted
+            if self.config.precision == "auto":  # goes on as it was begun, if this machine can
+                self.method.half = bool(state.get("half", False)) and bfloat16_pays(self.device.type)
             noted = {key.removeprefix("teaching.") for key in state if key.startswith("teaching.")}
             self._teaching = noted if "moved" in state else set(self.method.reads)
         except (KeyError, RuntimeError, ValueError) as error:
@@ -495,6 +501,15 @@ def fastest_precision() -> str:
     error = float(((a @ b) - exact).abs().max() / exact.abs().max())
     torch.set_float32_matmul_precision(was)
     return "medium" if error < MOST_ERROR else "highest"
+
+
+def takes_bfloat16(config: RunConfig, shape: tuple[int, int, int], device: torch.device) -> bool:
+    """Whether the networks train in bfloat16, for images (C, H, W) on a device: as the config says or, where it leaves
+    that open, where it is known to be as accurate and this machine is faster with it."""
+    if config.precision != "auto":
+        return config.precision == "bfloat16"
+    enough = config.entries()["encoder"].facts.get("bfloat16")
+    return enough is not None and math.prod(shape) >= enough and bfloat16_pays(device.type)
 
 
 def prepare(config: RunConfig, data: Dataset) -> tuple[Dataset, Seen]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # at run time these would import torch
     from semidml.record import Record
     from semidml.train import Training
 
-MACHINE = ("device", "device_name", "matmul_precision", "threads")  # of a training's facts
+MACHINE = ("device", "device_name", "matmul_precision", "precision", "threads")  # of a training's facts
 PARENT_GONE = "the app that started it ended"
 _writing: list[Writer] = []  # the run of this process, for whoever must end it in a hurry
 

@@ -14,6 +14,7 @@ A method is an `nn.Module` with
     embed(x)                 (B, C, H, W) in [0, 1] -> (B, D), of length 1 where nothing reads lengths
     decode(z)                (B, D) -> (B, C, H, W), if it generates
     prior                    a module of `semidml.priors`, or None
+    half                     whether its networks train in bfloat16: set by whoever trains it (`networks.precision`)
 
 and, where its facts or the schedule ask for it,
 

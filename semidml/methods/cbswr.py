@@ -40,6 +40,7 @@ from torch.nn.functional import normalize
 from semidml.config import RunConfig
 from semidml.losses import twins
 from semidml.methods import VARIANTS, Batch
+from semidml.networks.precision import through
 
 CLUSTERING, METRIC, RECONSTRUCTION, TWINS = "clustering", "metric", "reconstruction", "twins"
 REPRESENTATION = 128  # numbers that G gives an image; a backbone gives the features that it pools
@@ -49,7 +50,7 @@ class CBSwR(nn.Module):
     """See the module; `terms` gives the loss terms of a batch, `heads` embeddings and cluster logits of images."""
 
     reads: ClassVar = dict.fromkeys((CLUSTERING, METRIC, RECONSTRUCTION, TWINS), ("images", "twins"))
-    prior = None
+    prior, half = None, False
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class CBSwR(nn.Module):
     def terms(self, batch: Batch, active: Collection[str]) -> dict[str, Tensor]:
         """The active terms, each (). Images and twins pass the encoder side by side."""
         both = torch.cat([batch.images, batch.twins])  # (n, C, H, W)
-        representations = self.encoder(both)  # (n, R)
+        representations = through(self.encoder, both, self.half)  # (n, R)
         f = self._embedded(representations)  # (n, D)
         logits = self.clustering(f)  # (n, K)
         found: dict[str, Tensor] = {}
@@ -119,8 +120,9 @@ class CBSwR(nn.Module):
         share = sizes / sizes.sum()
         means = torch.where(sizes[:, None] > 0, means, share @ means)  # (K, R)
         if len(means) > len(images):
-            return (self.decoder(means[clusters]).sigmoid() - images).square().mean()
-        return (self.decoder(means).sigmoid().index_select(0, clusters) - images).square().mean()
+            return (through(self.decoder, means[clusters], self.half).sigmoid() - images).square().mean()
+        drawn = through(self.decoder, means, self.half).sigmoid()
+        return (drawn.index_select(0, clusters) - images).square().mean()
 
     def _embedded(self, representations: Tensor) -> Tensor:
         return normalize(self.embedding(representations), dim=1)

@@ -18,6 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss, norm
 from semidml.config import RunConfig
 from semidml.losses.bernoulli import bernoulli_nll
 from semidml.methods import MODELS, Batch
+from semidml.networks.precision import through
 
 METRIC, RECONSTRUCTION, KL = "metric", "reconstruction", "kl"
 MOST_RATIO = 1e4  # of two gradients, as in Esser et al.
@@ -29,6 +30,7 @@ class Latent(nn.Module):
     latents of images.
     """
 
+    half = False
     reads: ClassVar = {METRIC: ("labelled",), RECONSTRUCTION: ("images",), KL: ("images",)}
 
     def __init__(
@@ -94,7 +96,7 @@ class Latent(nn.Module):
         pseudo = self.prior.pseudo_inputs if KL in active else None  # (K, C, H, W)
         there = [rows for rows in (labelled, images, pseudo) if rows is not None]
         n_pseudo = 0 if pseudo is None else len(pseudo)
-        outputs = self.encoder(torch.cat(there) if len(there) > 1 else there[0])
+        outputs = through(self.encoder, torch.cat(there) if len(there) > 1 else there[0], self.half)
         outputs, posteriors = outputs[: len(outputs) - n_pseudo], outputs[len(outputs) - n_pseudo :]
         mean, log_var = self._parts(outputs)
         z = mean if log_var is None else sampled(mean, log_var)  # (L + B, D)
@@ -124,7 +126,7 @@ class Latent(nn.Module):
 
         bernoulli: binary cross-entropy of each pixel; gaussian: 1/2 (x - x')^2, a unit variance without its constant.
         """
-        logits = self.decoder(z)
+        logits = through(self.decoder, z, self.half and self.training)
         if self.likelihood == "bernoulli" and self.training:
             per_pixel = bernoulli_nll(logits, images)
         elif self.likelihood == "bernoulli":  # scores stay torch's, to the bit
