@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-NEIGHBOURS = 5  # of the kNN classifier, as in Safir et al. 2022
+NEIGHBOURS = 5  # of the kNN classifier: scikit-learn's default; Safir et al. 2022 do not say theirs
 RECALL_AT = (1, 2, 4, 8)
 KMEANS_STARTS, KMEANS_ROWS = 20, 10_000
 LIVE_GALLERY, LIVE_QUERIES, LIVE_POINTS = 5_000, 2_000, 1_000
