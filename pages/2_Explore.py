@@ -180,7 +180,9 @@ def score_rows(run: runs.Run) -> str:
     on = "validation" if run.config().evaluate_on == "validation" else "test"
     n = f"{of[on]:,}" if on in of else "held-out"
     train, seen = facts.get("training_rows", of["train"]), facts.get("seen_labels", 0)
-    return f"Fitted on {train:,} training rows or on the {seen:,} seen labels; scored on {n} {on} rows."
+    half = (run.details().get("machine") or {}).get("precision") == "bfloat16"
+    rounded = " Its networks trained in bfloat16; scores are of single precision." if half else ""
+    return f"Fitted on {train:,} training rows or on the {seen:,} seen labels; scored on {n} {on} rows.{rounded}"
 
 
 def slow_scores(run: runs.Run, task: explore.Task | None, key: tuple, metrics: dict) -> None:

@@ -192,7 +192,7 @@ class Training:
         """Why a training has changed nothing, in words."""
         never = f"in {self.epoch} epoch{'s' * (self.epoch > 1)} no weight of the encoder has moved"
         if not self._teaching:
-            return f"{never}: no loss gave it a gradient; see more labels, or choose another loss"
+            return f"{never}: no loss gave it a gradient; the images may be all alike, or the loss unfit for them"
         return f"{never}: its steps are too small for single precision; raise lr (now {self.config.lr:g})"
 
     def _rows(self, rows: Tensor) -> Tensor:

@@ -97,10 +97,19 @@ def test_a_loss_by_direction_is_said_and_its_full_scores_stand_beside_those_with
     app = opened(EXPLORE, run="sphere")
     said = "The loss supervised contrastive learns from directions alone: each latent is scaled to length 1"
     assert words(app).count(said) == 2, "under the map and under the scores"
-    assert "**With lengths**" in words(app)
+    assert "**With lengths**" in words(app) and "bfloat16" not in words(app)
     both = [metric.value for metric in app.metric if metric.label in ("MAP@R", "MAP@R, raw")]
     assert len(both) == 2
     assert said not in words(opened(EXPLORE, run="deep"))
+
+
+def test_a_run_that_trained_in_bfloat16_says_so(folder: Path) -> None:
+    run = runs.get("plane")
+    details = json.loads((run.path / "config.json").read_text())
+    assert details["machine"]["precision"] == "float32", "small images: not taken by itself"
+    details["machine"]["precision"] = "bfloat16"
+    (run.path / "config.json").write_text(json.dumps(details))
+    assert "Its networks trained in bfloat16" in words(opened(EXPLORE, run="plane"))
 
 
 def test_without_runs_the_page_leads_to_train(folder: Path) -> None:
