@@ -28,6 +28,7 @@ FAMILIES: dict[str, Mapping[str, Entry]] = {
     "schedule": SCHEDULES,
     "variant": VARIANTS,
 }
+DECIDING = ("placement", "optimizer", "twin_transform")  # of no family, and yet others have an effect only with some
 MOST_COMPARED = 2_048  # images in a step of SME: some matrices of (2 x 2,048)^2 numbers, 67 MB each
 FEW, MORE = "few", "more"  # which knobs a page shows at once, and which it folds
 
@@ -109,7 +110,8 @@ class RunConfig(BaseModel):
     pseudo_inputs: int = knob(100, "components of a VampPrior, each the posterior of a learned image", ge=1, le=500)
     pseudo_init: Literal["images", "noise"] = knob("images", "what the pseudo-inputs start from")
     batch_size: int = knob(256, "images of a step", ge=2, le=8192)
-    optimizer: Literal["adam", "sgd"] = knob("adam", "what turns gradients into steps; sgd with momentum 0.9")
+    optimizer: Literal["adam", "sgd"] = knob("adam", "what turns gradients into steps")
+    momentum: float = knob(0.9, "share of a step of sgd that the next one repeats: 0 is none", ge=0, le=0.999)
     lr: float = knob(0.001, "learning rate", gt=0, le=1)
     lr_decay: Literal["none", "cosine"] = knob("none", "how the learning rate falls over the training")
     split: Literal["official", "classes"] = knob(
@@ -293,8 +295,10 @@ class RunConfig(BaseModel):
         found = set(type(self).model_fields) - choosable
         for family, entry in self.entries().items():  # in the order of FAMILIES: the model before what it asks for
             found |= set(entry.knobs) if family in found else set()
-        idle = IDLE[self.placement] if self.prior == "gmm" and "prior" in found else set()
-        return found - idle - ({"twin_colours"} if self.twin_transform == "signs" else set())
+        idle = set(IDLE[self.placement]) if self.prior == "gmm" and "prior" in found else set()
+        idle |= {"twin_colours"} if self.twin_transform == "signs" else set()
+        idle |= {"momentum"} if self.optimizer != "sgd" else set()
+        return found - idle
 
     def changed(self, other: "RunConfig | None" = None) -> dict[str, Any]:
         """Knobs whose values differ from `other`'s, or from what this data set and model give by default."""

@@ -490,10 +490,11 @@ def twins_of(config: RunConfig, data: Dataset) -> Twins | None:
 
 
 def optimizer_of(config: RunConfig, method: nn.Module, device: torch.device) -> torch.optim.Optimizer:
-    """Adam (Kingma and Ba 2015, arXiv 1412.6980), or stochastic gradient descent with momentum .9 (not fused: torch's
-    fused form fails where a parameter has its first gradient after the others, as a decoder has after a warm-up)."""
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980), or stochastic gradient descent with momentum, or with 0 without (not
+    fused: torch's fused form fails where a parameter has its first gradient after the others, as a decoder has after a
+    warm-up)."""
     if config.optimizer == "sgd":
-        return torch.optim.SGD(method.parameters(), lr=config.lr, momentum=0.9)
+        return torch.optim.SGD(method.parameters(), lr=config.lr, momentum=config.momentum)
     return torch.optim.Adam(method.parameters(), lr=config.lr, fused=device.type != "mps")
 
 

@@ -167,6 +167,15 @@ def test_a_preset_sets_the_knobs(preset: presets.Preset) -> None:
     assert all(getattr(config, name) == value for name, value in preset.values.items()) and config.epochs != 3
 
 
+def test_knobs_are_shown_where_they_have_an_effect() -> None:
+    app = opened(model="cbswr", twin_transform="photographs")
+    assert "twin_colours" in keys(app) and "momentum" not in keys(app) and "l2" in keys(app)
+    app.selectbox(key="optimizer").set_value("sgd").run()
+    assert "momentum" in keys(checked(app)) and app.number_input(key="momentum").value == 0.9
+    app.selectbox(key="twin_transform").set_value("signs").run()
+    assert "twin_colours" not in keys(checked(app))
+
+
 def test_another_data_set_has_its_own_number_of_epochs() -> None:
     """Ninety are right for the digits, and hours of MNIST."""
     app = press(opened(), "Best clusters")

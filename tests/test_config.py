@@ -50,6 +50,9 @@ def test_defaults_are_a_valid_run_on_bundled_data():
         ),
         ({"model": "metric-vae", "pseudo_inputs": 0}, "pseudo_inputs must be a whole number between 1 and 500, got 0"),
         ({"colour": 1}, "there is no knob called 'colour'"),
+        ({"optimizer": "sgd", "momentum": 1}, "momentum must be between 0 and 0.999, got 1"),
+        ({"momentum": -0.1}, "momentum must be between 0 and 0.999, got -0.1"),
+        ({"momentum": "nan"}, "momentum must be between 0 and 0.999, got nan"),
         ({"model": "dml", "alpha": 1}, "alpha = 1 leaves dml without any loss"),
         ({"warmup_epochs": 7, "epochs": 5}, "warmup_epochs must be at most epochs (5), got 7"),
         ({"alpha": 2, "pl": -1}, "alpha must be between 0 and 1, got 2; pl must be above 0 and at most 100, got -1"),
@@ -105,6 +108,12 @@ def test_knobs_without_effect_are_known():
     mine = RunConfig.of(MINE | {"positions": "0,0"})
     assert "positions" in mine.used() and not {"components", "component_spacing"} & mine.used()
     assert not {"positions", "components"} & RunConfig.of({"model": "dml-prior"}).used()
+
+
+def test_momentum_has_an_effect_with_sgd_only():
+    assert "momentum" in RunConfig.of({"optimizer": "sgd"}).used()
+    assert "momentum" not in RunConfig.of({"optimizer": "adam"}).used()
+    assert RunConfig.of({"optimizer": "sgd"}).momentum == 0.9, "what sgd always had"
 
 
 @pytest.mark.parametrize("knob", knobs().values(), ids=lambda knob: knob.name)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -66,9 +67,25 @@ def test_a_resumed_run_gives_the_records_it_would_have_given(digits, optimizer, 
     assert moments == ({"momentum_buffer"} if optimizer == "sgd" else {"step", "exp_avg", "exp_avg_sq"})
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_momentum_reaches_the_steps(digits, momentum):
+    """Three steps of the same gradient g: without momentum each is lr g, with m the third is (1 + m + m^2) lr g."""
+    training = fit(config(optimizer="sgd", momentum=momentum, lr=0.1, variant="sme"), digits)
+    weight, optimizer = training.method.embedding.weight, training.optimizer
+    gradient, places = torch.randn(weight.shape), [weight.detach().clone()]
+    for _ in range(3):
+        optimizer.zero_grad()
+        weight.grad = gradient.clone()
+        optimizer.step()
+        places.append(weight.detach().clone())
+    steps = [(before - after) / 0.1 for before, after in pairwise(places)]
+    for step, times in zip(steps, (1, 1 + momentum, 1 + momentum + momentum**2), strict=True):
+        torch.testing.assert_close(step, times * gradient, rtol=1e-3, atol=1e-4)
+
+
 def test_knobs_without_effect_have_none(digits, trained):
     """A schedule that balances losses, and the margin of a loss of labelled rows: cbswr has neither."""
-    others = config(schedule="balanced", margin=20)
+    others = config(schedule="balanced", margin=20, momentum=0.1)
     assert epochs_of(fit(others, digits)) == trained["cbswr"][1]
     assert latent_scale(others) == 1
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from semidml.config import FAMILIES, RunConfig, knobs, seen_labels, shown
+from semidml.config import DECIDING, FAMILIES, RunConfig, knobs, seen_labels, shown
 from semidml.lessons import LESSONS
 from semidml.priors import given
 
@@ -475,7 +475,7 @@ def used() -> set[str]:
 def used_of(values: Mapping[str, Any]) -> set[str]:
     """Knobs that have an effect with these choices, whether or not the values of the knobs suit one another."""
     families = RunConfig.of({name: value for name, value in values.items() if name in FAMILIES})
-    return families.model_copy(update={"placement": values.get("placement", families.placement)}).used()
+    return families.model_copy(update={name: values[name] for name in DECIDING if name in values}).used()
 
 
 def changes(before: RunConfig, after: RunConfig) -> str:
