@@ -110,6 +110,9 @@ class RunConfig(BaseModel):
     pseudo_inputs: int = knob(100, "components of a VampPrior, each the posterior of a learned image", ge=1, le=500)
     pseudo_init: Literal["images", "noise"] = knob("images", "what the pseudo-inputs start from")
     batch_size: int = knob(256, "images of a step", ge=2, le=8192)
+    last_batch: Literal["filled", "dropped"] = knob(
+        "filled", "what becomes of an epoch's last images, too few for a step: filled up with others, or left out"
+    )
     optimizer: Literal["adam", "sgd"] = knob("adam", "what turns gradients into steps")
     momentum: float = knob(0.9, "share of a step of sgd that the next one repeats: 0 is none", ge=0, le=0.999)
     lr: float = knob(0.001, "learning rate", gt=0, le=1)
@@ -170,6 +173,8 @@ class RunConfig(BaseModel):
                 f"batch_size must be at most {MOST_COMPARED:,} for the variant sme, which compares every image of a "
                 f"step with every other, got {self.batch_size:,}"
             )
+        if self.data in DATASETS and (problem := self.too_few(DATASETS[self.data].facts["train"])):
+            raise ValueError(problem)
         if facts["labels"] and not (facts["decoder"] or facts["prior"]) and not self.weights()[0]:
             weight = SCHEDULES[self.schedule].knobs[0]
             raise ValueError(
@@ -225,6 +230,11 @@ class RunConfig(BaseModel):
         """Why so many training images are too few for this config, in words; "" when they are enough."""
         if self.prior == "vamp" and self.pseudo_inputs > rows:
             return f"pseudo_inputs must be at most the number of training images, {rows:,}, got {self.pseudo_inputs:,}"
+        if self.drops_last and self.batch_size > rows:
+            return (
+                f"with last_batch dropped, batch_size must be at most the number of training images, {rows:,}, got "
+                f"{self.batch_size:,}: lower it, or choose last_batch filled"
+            )
         return ""
 
     def remarks(self) -> list[str]:
@@ -276,6 +286,11 @@ class RunConfig(BaseModel):
     def uses_labels(self) -> bool:
         """Whether the metric loss is ever computed."""
         return MODELS[self.model].facts["labels"] and (self.weights()[0] > 0 or self.warmup_epochs > 0)
+
+    @property
+    def drops_last(self) -> bool:
+        """Whether the last images of an epoch, too few for a step, are left out."""
+        return self.last_batch == "dropped" and "last_batch" in self.used()
 
     @property
     def draws_clusters(self) -> bool:

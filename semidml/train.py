@@ -65,7 +65,13 @@ class Training:
         labels = hidden(self.data.train.labels, self.seen.rows)
         learned_from = self.seen.rows if config.uses_labels else self.seen.rows[:0]
         self.batches = Batches(
-            labels, learned_from, config.labelled_per_class, config.batch_size, augment, twins_of(config, self.data)
+            labels,
+            learned_from,
+            config.labelled_per_class,
+            config.batch_size,
+            augment,
+            twins_of(config, self.data),
+            config.drops_last,
         )
         self.y = self.batches.y.to(self.device)
         self.pairs = pairs_of(self.y) if len(self.y) else None

@@ -176,6 +176,15 @@ def test_knobs_are_shown_where_they_have_an_effect() -> None:
     assert "twin_colours" not in keys(checked(app))
 
 
+def test_steps_larger_than_all_images_are_refused_where_the_last_is_left_out() -> None:
+    app = opened(model="cbswr", last_batch="dropped", batch_size="1298")
+    assert "batch_size must be at most the number of training images, 1,297, got 1,298" in words(app)
+    assert next(button for button in app.button if button.label == "Train").disabled
+    app = opened(model="cbswr", last_batch="dropped", batch_size="1200", split="classes")
+    assert "the training has 901 images of 5 classes: with last_batch dropped" in words(app)
+    assert next(button for button in app.button if button.label == "Train").disabled
+
+
 def test_another_data_set_has_its_own_number_of_epochs() -> None:
     """Ninety are right for the digits, and hours of MNIST."""
     app = press(opened(), "Best clusters")

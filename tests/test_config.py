@@ -53,6 +53,14 @@ def test_defaults_are_a_valid_run_on_bundled_data():
         ({"optimizer": "sgd", "momentum": 1}, "momentum must be between 0 and 0.999, got 1"),
         ({"momentum": -0.1}, "momentum must be between 0 and 0.999, got -0.1"),
         ({"momentum": "nan"}, "momentum must be between 0 and 0.999, got nan"),
+        (
+            {"model": "cbswr", "last_batch": "dropped", "batch_size": 1298},
+            "with last_batch dropped, batch_size must be at most the number of training images, 1,297, got 1,298: "
+            "lower it, or choose last_batch filled",
+        ),
+        ({"model": "dml", "alpha": 1}, "alpha = 1 leaves dml without any loss"),
+        ({"warmup_epochs": 7, "epochs": 5}, "warmup_epochs must be at most epochs (5), got 7"),
+        ({"alpha": 2, "pl": -1}, "alpha must be between 0 and 1, got 2; pl must be above 0 and at most 100, got -1"),
         ({"model": "dml", "alpha": 1}, "alpha = 1 leaves dml without any loss"),
         ({"warmup_epochs": 7, "epochs": 5}, "warmup_epochs must be at most epochs (5), got 7"),
         ({"alpha": 2, "pl": -1}, "alpha must be between 0 and 1, got 2; pl must be above 0 and at most 100, got -1"),

@@ -159,6 +159,36 @@ def test_auto_suits_the_data_and_small_images_move_less(digits):
     assert twins_of(RunConfig(), digits) is None
 
 
+# ---- as its authors run it
+
+
+def shown_by(training, monkeypatch) -> list[list]:
+    """The batches of each epoch so far; twins are as their images are."""
+    inner, epochs = training.method.terms, [[]]
+    monkeypatch.setattr(
+        training.method, "terms", lambda batch, active: epochs[-1].append(batch) or inner(batch, active)
+    )
+    return epochs
+
+
+def rows_of(images: torch.Tensor, digits) -> torch.Tensor:
+    """Which training images these are: (n,)."""
+    far = torch.cdist(images.flatten(1).double(), digits.train.images.flatten(1).double() / 255)
+    assert far.amin(1).max() < 1e-4
+    return far.argmin(1)
+
+
+def test_a_last_step_that_rows_are_missing_for_is_left_out(digits, monkeypatch):
+    training = fit(config(last_batch="dropped", twin_strength=0, epochs=1), digits)
+    (batches,) = epochs = shown_by(training, monkeypatch)
+    records = epochs_of(training)
+    assert len(batches) == training.facts["steps_an_epoch"] == records[-1]["steps"] == 1297 // 64 == 20
+    shown = torch.cat([rows_of(batch.images, digits) for batch in batches])
+    assert len(shown.unique()) == 20 * 64 and len(epochs) == 1
+    with pytest.raises(ValueError, match=r"last_batch dropped, batch_size must be at most .* 901, got 1,000: lower it"):
+        fit(config(last_batch="dropped", batch_size=1000, split="classes"), digits)
+
+
 # ---- what is seen of it
 
 

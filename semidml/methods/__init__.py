@@ -141,7 +141,7 @@ MODELS = table(
             "embeddings and clusters of images and their transformed twins, without any label",
             NGUYEN,
             "semidml.methods.cbswr:build",
-            knobs=("variant", "twin_transform", "twin_strength", "twin_colours", "twin_views"),
+            knobs=("variant", "twin_transform", "twin_strength", "twin_colours", "twin_views", "last_batch"),
             defaults={
                 **{"prior": "none", "encoder": "conv", "latent_dim": 128, "temperature": 0.2, "twin_strength": 0.85},
                 **{"batch_size": 64, "lr_decay": "cosine"},
