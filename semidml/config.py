@@ -67,11 +67,17 @@ class RunConfig(BaseModel):
         "spared", "whether an image is pushed from its own cluster's centroid too, in the first sum of the metric loss"
     )
     clusters: int = knob(32, "clusters of the clustering head", ge=2, le=500)
+    head_dropout: float = knob(
+        0.0, "share of an embedding's numbers that the clustering head does not see in a step", ge=0, le=0.95
+    )
     clustering_weight: float = knob(0.3, "weight of sure and even clusters", ge=0, le=100)
     marginal_weight: float = knob(1.0, "weight of even clusters beside sure ones", ge=0, le=100)
     l2: float = knob(0.0001, "weight of the clustering head's squared weights", ge=0, le=100)
     metric_weight: float = knob(0.9, "weight of each image near its twin", ge=0, le=100)
     reconstruction_weight: float = knob(0.001, "weight of each image drawn from its cluster's centroid", ge=0, le=100)
+    targets: Literal["pixels", "centred"] = knob(
+        "pixels", "what is drawn from a centroid: an image's pixels, or their difference from ImageNet's mean colour"
+    )
     twins_weight: float = knob(0.0, "weight of an image and its twin in the same cluster", ge=0, le=100)
     twin_transform: Literal["auto", "signs", "photographs"] = knob(
         "auto",
@@ -81,6 +87,11 @@ class RunConfig(BaseModel):
     twin_strength: float = knob(1.0, "multiplies the twin's amounts: 0 leaves it as it is", ge=0, le=4)
     twin_colours: float = knob(1.0, "multiplies once more how far a photograph's twin changes colours", ge=0, le=4)
     twin_views: Literal["both", "twin"] = knob("twin", "whether an image is transformed as well, or its twin alone")
+    positives: Literal["twins", "neighbours"] = knob(
+        "twins",
+        "what an image is drawn to: its twin, or half the time a view of the training image nearest to it, found anew "
+        "for each epoch",
+    )
     encoder: str = knob("mlp", "network; the decoder mirrors it")
     pretrained: Literal["no", "imagenet"] = knob("no", "weights that the network starts from")
     augment: Literal["off", "on"] = knob("off", "turn, scale and shift the labelled images, each time anew")
@@ -235,6 +246,8 @@ class RunConfig(BaseModel):
                 f"with last_batch dropped, batch_size must be at most the number of training images, {rows:,}, got "
                 f"{self.batch_size:,}: lower it, or choose last_batch filled"
             )
+        if self.seeks_neighbours and rows < 2:
+            return "positives neighbours needs at least 2 training images: choose positives twins"
         return ""
 
     def remarks(self) -> list[str]:
@@ -291,6 +304,11 @@ class RunConfig(BaseModel):
     def drops_last(self) -> bool:
         """Whether the last images of an epoch, too few for a step, are left out."""
         return self.last_batch == "dropped" and "last_batch" in self.used()
+
+    @property
+    def seeks_neighbours(self) -> bool:
+        """Whether the nearest training images are found anew for each epoch."""
+        return self.positives == "neighbours" and "positives" in self.used()
 
     @property
     def draws_clusters(self) -> bool:

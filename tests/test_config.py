@@ -53,6 +53,7 @@ def test_defaults_are_a_valid_run_on_bundled_data():
         ({"optimizer": "sgd", "momentum": 1}, "momentum must be between 0 and 0.999, got 1"),
         ({"momentum": -0.1}, "momentum must be between 0 and 0.999, got -0.1"),
         ({"momentum": "nan"}, "momentum must be between 0 and 0.999, got nan"),
+        ({"model": "cbswr", "head_dropout": 1}, "head_dropout must be between 0 and 0.95, got 1"),
         (
             {"model": "cbswr", "last_batch": "dropped", "batch_size": 1298},
             "with last_batch dropped, batch_size must be at most the number of training images, 1,297, got 1,298: "

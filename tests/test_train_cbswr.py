@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
+from torch.nn.functional import normalize
 
-from semidml import explore, presets
+from semidml import explore, presets, train
 from semidml.config import RunConfig
 from semidml.data.augment import view
 from semidml.data.dataset import Split
@@ -65,6 +66,30 @@ def test_a_resumed_run_gives_the_records_it_would_have_given(digits, optimizer, 
     assert equal(whole.weights(), resumed.weights())
     moments = {name.rpartition(".")[2] for name in stopped.state() if name.startswith("adam.")}
     assert moments == ({"momentum_buffer"} if optimizer == "sgd" else {"step", "exp_avg", "exp_avg_sq"})
+
+
+AUTHORS = {"head_dropout": 0.6, "positives": "neighbours", "targets": "centred", "optimizer": "sgd", "momentum": 0.0}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        AUTHORS,
+        AUTHORS | {"optimizer": "adam", "momentum": 0.9},
+        {"head_dropout": 0.3},
+        AUTHORS | {"twin_views": "twin"},
+    ],
+)
+def test_dropout_and_neighbours_are_the_same_after_a_resume(digits, values):
+    settings = config(**values, lr=0.01, epochs=3)
+    whole, stopped = fit(settings, digits), fit(settings, digits)
+    records = epochs_of(whole)
+    for tick in stopped:
+        if tick.epoch == 1:
+            break
+    resumed = fit(settings, digits, load(save({name: its.contiguous() for name, its in stopped.state().items()})))
+    assert epochs_of(resumed) == records[2:]
+    assert equal(whole.weights(), resumed.weights())
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5])
@@ -178,6 +203,44 @@ def rows_of(images: torch.Tensor, digits) -> torch.Tensor:
     return far.argmin(1)
 
 
+def test_half_of_the_positives_are_the_nearest_training_images_of_each_epoch(digits, monkeypatch):
+    """Nearest by the cosine of the representations that the weights at the epoch's start give."""
+    settings = config(positives="neighbours", twin_strength=0, epochs=3, lr=0.005)
+    training = fit(settings, digits)
+    epochs, before, pairs = shown_by(training, monkeypatch), [], []
+    for tick in training:
+        if tick.ends_epoch:
+            before.append(training.weights())
+            epochs.append([])
+    images = digits.train.images.float() / 255
+    for weights, batches in zip(before[:3], epochs[1:4], strict=True):
+        model = load_model(settings, digits.shape, 10, weights)
+        with torch.no_grad():
+            directions = normalize(model.heads(images)[0].double(), dim=1)
+        near = (directions @ directions.T).fill_diagonal_(-1)
+        own = torch.cat([rows_of(batch.images, digits) for batch in batches])
+        other = torch.cat([rows_of(batch.twins, digits) for batch in batches])
+        moved = own != other
+        assert moved.float().mean().item() == pytest.approx(0.5, abs=0.05)
+        assert (near[own, other][moved] >= near[own][moved].amax(1) - 1e-5).all()
+        pairs.append({(int(i), int(j)) for i, j in zip(own[moved], other[moved], strict=True)})
+    assert len(pairs[0] & pairs[2]) < 0.8 * len(pairs[0]), "renewed"
+
+
+def test_neighbours_are_looked_for_where_they_are_asked_for_alone(digits, monkeypatch):
+    """Scores of the 500 test rows look for neighbours, too; an epoch does among the 1,297 training rows."""
+    asked, others = [], train.evaluate.others
+    monkeypatch.setattr(
+        train.evaluate, "others", lambda rows, *how, **of: asked.append(len(rows)) or others(rows, *how, **of)
+    )
+    for values in ({}, {"formulas": "authors", "positives": "twins"}):
+        epochs_of(fit(config(**values, epochs=1), digits))
+    epochs_of(fit(RunConfig.of({"data": "digits", "model": "dml-ae", "positives": "neighbours", "epochs": 1}), digits))
+    assert asked and 1297 not in asked
+    epochs_of(fit(config(**AUTHORS, epochs=2), digits))
+    assert asked.count(1297) == 2
+
+
 def test_a_last_step_that_rows_are_missing_for_is_left_out(digits, monkeypatch):
     training = fit(config(last_batch="dropped", twin_strength=0, epochs=1), digits)
     (batches,) = epochs = shown_by(training, monkeypatch)
@@ -187,6 +250,17 @@ def test_a_last_step_that_rows_are_missing_for_is_left_out(digits, monkeypatch):
     assert len(shown.unique()) == 20 * 64 and len(epochs) == 1
     with pytest.raises(ValueError, match=r"last_batch dropped, batch_size must be at most .* 901, got 1,000: lower it"):
         fit(config(last_batch="dropped", batch_size=1000, split="classes"), digits)
+
+
+def test_no_label_is_learned_from_as_the_authors_run_it(digits):
+    settings = config(**AUTHORS, epochs=2, lr=0.05)
+    shuffled = digits.train.labels[torch.randperm(1297, generator=torch.Generator().manual_seed(0))]
+    found = []
+    for labels in (digits.train.labels, shuffled):
+        training = fit(settings, replace(digits, train=Split(digits.train.images, labels)))
+        epochs_of(training)
+        found.append(training.weights())
+    assert equal(*found)
 
 
 # ---- what is seen of it

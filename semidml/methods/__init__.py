@@ -46,7 +46,7 @@ SAFIR = "Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022"
 NGUYEN = "Nguyen et al., BMVC 2020, arXiv 2009.04091"
 LATENT = "semidml.methods.latent:build"
 LABELLED = ("loss", "labelled_per_class", "augment")  # knobs of a loss of labelled rows
-_HEAD = ("clusters", "formulas", "clustering_weight", "marginal_weight", "l2", "twins_weight")
+_HEAD = ("clusters", "formulas", "head_dropout", "clustering_weight", "marginal_weight", "l2", "twins_weight")
 _PAIR = ("metric_weight", "temperature")
 
 SQUARE = {"decoder": False, "prior": False, "labels": True, "clusters": False}
@@ -82,7 +82,7 @@ VARIANTS = table(
             "CBSwR",
             "CBS, and each image drawn from its cluster's centroid",
             NGUYEN,
-            knobs=(*_HEAD, *_PAIR, "own_centroid", "reconstruction_weight"),
+            knobs=(*_HEAD, *_PAIR, "own_centroid", "reconstruction_weight", "targets"),
             facts={"terms": ("clustering", "twins", "metric", "reconstruction"), "centroids": True},
         ),
     ]
@@ -141,7 +141,10 @@ MODELS = table(
             "embeddings and clusters of images and their transformed twins, without any label",
             NGUYEN,
             "semidml.methods.cbswr:build",
-            knobs=("variant", "twin_transform", "twin_strength", "twin_colours", "twin_views", "last_batch"),
+            knobs=(
+                *("variant", "twin_transform", "twin_strength", "twin_colours", "twin_views"),
+                *("positives", "last_batch"),
+            ),
             defaults={
                 **{"prior": "none", "encoder": "conv", "latent_dim": 128, "temperature": 0.2, "twin_strength": 0.85},
                 **{"batch_size": 64, "lr_decay": "cosine"},

@@ -30,6 +30,7 @@ normalisation before the clustering head is ours: from scratch and with plain SG
 into one cluster without it.
 """
 
+from collections import OrderedDict
 from collections.abc import Collection
 from typing import ClassVar
 
@@ -42,6 +43,7 @@ from semidml.losses import twins
 from semidml.methods import VARIANTS, Batch
 
 CLUSTERING, METRIC, RECONSTRUCTION, TWINS = "clustering", "metric", "reconstruction", "twins"
+MEAN_COLOUR = (122.7717, 115.9465, 102.9801)  # of ImageNet, red green blue, of 255: what the authors subtract
 REPRESENTATION = 128  # numbers that G gives an image; a backbone gives the features that it pools
 
 
@@ -65,16 +67,20 @@ class CBSwR(nn.Module):
         as_authors: bool,
         spares_own: bool,
         width: int = REPRESENTATION,
+        head_dropout: float = 0.0,
+        centred: int = 0,
     ):
         """width: numbers that the encoder gives an image; by_centroids: whether L_m is the center-based softmax, not
-        that of SME; spares_own: see `center_softmax`."""
+        that of SME; spares_own: see `center_softmax`; centred: channels of images that are drawn less their mean
+        colour, 0 where they are drawn as they are."""
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
         self.embedding = nn.Linear(width, dimensions)
-        self.clustering = nn.Sequential(nn.BatchNorm1d(dimensions), nn.Linear(dimensions, clusters))
+        self.clustering = head(dimensions, clusters, head_dropout)
         self.term_weights, self.by_centroids = term_weights, by_centroids
         self.as_authors, self.spares_own = as_authors, spares_own
         self.temperature, self.marginal_weight, self.l2 = temperature, marginal_weight, l2
+        self.register_buffer("mean_colour", mean_colour(centred) if centred else None, persistent=False)
         self.register_buffer("lonely_steps", torch.zeros(()), persistent=False)  # all of a step in one cluster
 
     def weights(self, w_s: float, w_u: float | Tensor, ramp: float = 1.0) -> dict[str, float | Tensor]:
@@ -111,11 +117,13 @@ class CBSwR(nn.Module):
         """L_rim, and R = l2 / 2 sum of the head's squared weights: (n, K) -> ()."""
         if self.as_authors:
             return twins.rim_of_authors(logits, self.marginal_weight)
-        return twins.rim(logits, self.marginal_weight) + self.l2 / 2 * self.clustering[1].weight.square().sum()
+        return twins.rim(logits, self.marginal_weight) + self.l2 / 2 * self.clustering[-1].weight.square().sum()
 
     def _reconstruction(self, images: Tensor, means: Tensor, sizes: Tensor, clusters: Tensor) -> Tensor:
-        """Mean over rows and pixels of (image - decoded mean representation of its cluster)^2. A cluster without a row
+        """Mean over rows and pixels of (image - decoded mean representation of its cluster)^2, the image perhaps less
+        its mean colour, of which a decoder that ends in a sigmoid reaches what is brighter. A cluster without a row
         takes the mean of all, so that it does not disturb batch normalisation."""
+        images = images if self.mean_colour is None else images - self.mean_colour
         share = sizes / sizes.sum()
         means = torch.where(sizes[:, None] > 0, means, share @ means)  # (K, R)
         if len(means) > len(images):
@@ -145,7 +153,33 @@ class CBSwR(nn.Module):
         decoder."""
         if self.decoder is None:
             raise ValueError("this variant has no decoder: choose the variant cbswr")
-        return self.decoder(representations).sigmoid()
+        drawn = self.decoder(representations).sigmoid()
+        return drawn if self.mean_colour is None else (drawn + self.mean_colour).clamp(0, 1)
+
+
+class Dropout(nn.Dropout):
+    """torch's (Srivastava et al. 2014, JMLR 15), but which numbers are left out comes from torch's global generator of
+    the CPU, as the noise of `latent.sampled` does: a run is the same on any device, and a resume repeats it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        return x * (torch.rand(x.shape) >= self.p).to(x) / (1 - self.p)
+
+
+def head(dimensions: int, clusters: int, dropout: float) -> nn.Sequential:
+    """The clustering head, embeddings (B, D) -> logits (B, K): batch normalisation, dropout, a linear map. Its layers
+    keep their names with and without dropout, so that weights fit both."""
+    layers = {"0": nn.BatchNorm1d(dimensions)}
+    layers |= {"dropout": Dropout(dropout)} if dropout else {}
+    return nn.Sequential(OrderedDict(layers | {"1": nn.Linear(dimensions, clusters)}))
+
+
+def mean_colour(channels: int) -> Tensor:
+    """The authors' mean colour, in [0, 1], of images of 3 channels or, the mean of the three, of another number: (C, 1,
+    1)."""
+    mean = torch.tensor(MEAN_COLOUR) / 255
+    return (mean if channels == 3 else mean.mean().expand(channels)).clone()[:, None, None]
 
 
 def build(config: RunConfig, shape: tuple[int, int, int], classes: int) -> CBSwR:
@@ -168,4 +202,6 @@ def build(config: RunConfig, shape: tuple[int, int, int], classes: int) -> CBSwR
         config.formulas == "authors",
         config.own_centroid == "spared",
         width,
+        config.head_dropout,
+        shape[0] if config.targets == "centred" and config.draws_clusters else 0,
     )
