@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from semidml.data import DATASETS
 from semidml.losses import LOSSES
-from semidml.methods import MODELS, VARIANTS
+from semidml.methods import FORMULAS, MODELS, VARIANTS
 from semidml.networks import ENCODERS
 from semidml.priors import IDLE, MOST_COMPONENTS, PRIORS, given
 from semidml.registry import Entry, choose
@@ -27,7 +27,9 @@ FAMILIES: dict[str, Mapping[str, Entry]] = {
     "encoder": ENCODERS,
     "schedule": SCHEDULES,
     "variant": VARIANTS,
+    "formulas": FORMULAS,
 }
+SUITING = ("data", "model", "variant", "formulas")  # families whose entries, together, say what suits other knobs
 DECIDING = ("placement", "optimizer", "twin_transform")  # of no family, and yet others have an effect only with some
 MOST_COMPARED = 2_048  # images in a step of SME: some matrices of (2 x 2,048)^2 numbers, 67 MB each
 FEW, MORE = "few", "more"  # which knobs a page shows at once, and which it folds
@@ -62,7 +64,9 @@ class RunConfig(BaseModel):
     temperature: float = knob(0.1, "divides the similarities of contrastive losses", ge=0.001, le=100)
     center_weight: float = knob(0.01, "weight of the center term beside the softmax term", ge=0, le=10)
     variant: str = knob("cbswr", "which parts of CBSwR are trained")
-    formulas: Literal["paper", "authors"] = knob("paper", "where the paper and its authors' program differ")
+    formulas: str = knob(
+        "paper", "where the paper and its authors' program differ; other knobs start from what suits each"
+    )
     own_centroid: Literal["spared", "counted"] = knob(
         "spared", "whether an image is pushed from its own cluster's centroid too, in the first sum of the metric loss"
     )
@@ -140,11 +144,17 @@ class RunConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _suit_the_data(cls, values: Any) -> Any:
-        """Fill what was not given from the data set's and then the model's own defaults."""
+        """Fill what was not given from the data set's, then the formulas' and then the model's own defaults."""
         if not isinstance(values, Mapping):
             return values
-        model, data = (FAMILIES[f].get(values.get(f, cls.model_fields[f].default)) for f in ("model", "data"))
-        suited = (dict(model.defaults) if model else {}) | (dict(data.defaults) if data else {})
+        names = {family: values.get(family, cls.model_fields[family].default) for family in SUITING}
+        data, model, variant, formulas = (
+            FAMILIES[family].get(name) if isinstance(name, str) else None for family, name in names.items()
+        )
+        suited = dict(model.defaults) if model else {}
+        if model and variant and formulas and "variant" in model.knobs and "formulas" in variant.knobs:
+            suited |= formulas.defaults
+        suited |= data.defaults if data else {}
         if model and data and "images" in model.facts:
             suited["epochs"] = max(1, round(model.facts["images"] / data.facts["train"]))
         return suited | dict(values)
@@ -268,6 +278,14 @@ class RunConfig(BaseModel):
         return found
 
     @classmethod
+    def kept(cls, values: Mapping[str, Any]) -> "RunConfig":
+        """The config of a run's file, which is whole but for knobs that are younger than it: whatever formulas it has,
+        these were then as suits the paper's, so that it trains what it always trained. Raises ValueError as `of`."""
+        plain = cls.of({**values, "formulas": "paper"} if values.get("formulas") == "authors" else values)
+        young = {name: getattr(plain, name) for entry in FORMULAS.values() for name in entry.defaults}
+        return cls.of({**young, **values})
+
+    @classmethod
     def of(cls, values: Mapping[str, Any]) -> "RunConfig":
         """A config from names and values (numbers may be text). Raises ValueError that says what is allowed, in
         words.
@@ -331,12 +349,15 @@ class RunConfig(BaseModel):
         idle = set(IDLE[self.placement]) if self.prior == "gmm" and "prior" in found else set()
         idle |= {"twin_colours"} if self.twin_transform == "signs" else set()
         idle |= {"momentum"} if self.optimizer != "sgd" else set()
+        idle |= {"l2"} if self.formulas == "authors" else set()  # their program has no R
         return found - idle
 
     def changed(self, other: "RunConfig | None" = None) -> dict[str, Any]:
-        """Knobs whose values differ from `other`'s, or from what this data set and model give by default."""
+        """Knobs whose values differ from `other`'s, or from what this data set and model, and the formulas where they
+        are not the model's own, give by default."""
         base = other or type(self)(data=self.data, model=self.model)
-        return {k: v for k, v in self.model_dump().items() if v != getattr(base, k)}
+        suited = base if other else type(self)(**{name: getattr(self, name) for name in SUITING})
+        return {k: v for k, v in self.model_dump().items() if v != getattr(base if k in SUITING else suited, k)}
 
     def command(self) -> str:
         """The command line that does the same."""

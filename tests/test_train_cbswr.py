@@ -68,7 +68,7 @@ def test_a_resumed_run_gives_the_records_it_would_have_given(digits, optimizer, 
     assert moments == ({"momentum_buffer"} if optimizer == "sgd" else {"step", "exp_avg", "exp_avg_sq"})
 
 
-AUTHORS = {"head_dropout": 0.6, "positives": "neighbours", "targets": "centred", "optimizer": "sgd", "momentum": 0.0}
+AUTHORS = {"formulas": "authors", "clusters": CLUSTERS}
 
 
 @pytest.mark.parametrize(
@@ -261,6 +261,18 @@ def test_no_label_is_learned_from_as_the_authors_run_it(digits):
         epochs_of(training)
         found.append(training.weights())
     assert equal(*found)
+
+
+def test_the_authors_program_trains_on_digits_and_no_cluster_holds_all(digits):
+    """Recall@1 rises a little above that of the untrained network; about 85 of the 100 clusters are used, and none of
+    them surely: the head's logits have length 1. Seeds 0 to 2, November 2026."""
+    (preset,) = (preset for preset in presets.CLUSTERS if preset.title == "The authors' program")
+    training = fit(preset.config(data="digits", epochs=15, device="cpu"), digits)
+    records, found = epochs_of(training), training.finish()
+    assert all(math.isfinite(value) for record in records for value in record["terms"].values())
+    assert found["recall_at_1"] > records[0]["scores"]["recall_at_1"] and found["clusters_used"] > 50
+    assert records[-1]["terms"]["metric"] < records[1]["terms"]["metric"] and not records[-1]["alarms"]
+    assert training.frame()["cluster_images"].dtype == np.uint8
 
 
 # ---- what is seen of it

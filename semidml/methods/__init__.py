@@ -1,5 +1,5 @@
 """Models: what can be trained. `latent.py` is the square of the first paper, `cbswr.py` the second paper; these tables
-name the square's corners and the variants of the second.
+name the square's corners, the variants of the second, and how far it follows its authors' program.
 
 `facts` are the switches: can a model draw its latents (decoder), does it have a prior, does it learn from labels, does
 it have clusters of its own; and images: how many passing by are a good training on two cores, where that is known.
@@ -84,6 +84,30 @@ VARIANTS = table(
             NGUYEN,
             knobs=(*_HEAD, *_PAIR, "own_centroid", "reconstruction_weight", "targets"),
             facts={"terms": ("clustering", "twins", "metric", "reconstruction"), "centroids": True},
+        ),
+    ]
+)
+
+FORMULAS = table(
+    [
+        Entry(
+            "paper",
+            "paper",
+            "the clustering loss as the paper writes it, with what suits small images trained from scratch",
+            NGUYEN,
+        ),
+        Entry(
+            "authors",
+            "authors' program",
+            "the clustering loss of the authors' program, and the knobs as it sets them: dropout in the head, plain "
+            "gradient descent, 100 clusters, nearest neighbours among the positives",
+            "github.com/aioz-ai/BMVC20_CBSwR, train.py",
+            defaults={
+                **{"clusters": 100, "head_dropout": 0.6, "own_centroid": "spared", "temperature": 0.1},
+                **{"targets": "centred", "positives": "neighbours", "twin_views": "both", "twin_colours": 0.0},
+                **{"batch_size": 64, "last_batch": "dropped", "lr": 0.001, "lr_decay": "none"},
+                **{"optimizer": "sgd", "momentum": 0.0},
+            },
         ),
     ]
 )

@@ -210,14 +210,14 @@ def test_embeddings_have_length_one_and_are_what_heads_says():
 
 
 def test_the_authors_head_is_batch_normalisation_dropout_and_a_linear_map():
-    kinds = [type(layer) for layer in model(head_dropout=0.6).clustering]
+    kinds = [type(layer) for layer in model(formulas="authors").clustering]
     assert kinds == [nn.BatchNorm1d, Dropout, nn.Linear]
-    assert model(head_dropout=0.6).clustering[1].p == 0.6 and issubclass(Dropout, nn.Dropout)
+    assert model(formulas="authors").clustering[1].p == 0.6 and issubclass(Dropout, nn.Dropout)
     assert [type(layer) for layer in model().clustering] == [nn.BatchNorm1d, nn.Linear]
 
 
 def test_weights_fit_a_head_with_and_without_dropout():
-    plain_head, theirs = model(), model(head_dropout=0.6)
+    plain_head, theirs = model(), model(formulas="authors", clusters=4)
     theirs.load_state_dict(plain_head.state_dict())
     assert (
         plain_head.state_dict().keys() == theirs.state_dict().keys() >= {"clustering.0.weight", "clustering.1.weight"}
