@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 from semidml import explore, presets, train
 from semidml.config import RunConfig
 from semidml.data.augment import view
-from semidml.data.dataset import Split
+from semidml.data.dataset import Dataset, Split
 from semidml.methods import VARIANTS
 from semidml.train import TEST, TRAIN, fit, latent_scale, load_model, prepare, twins_of
 
@@ -273,6 +273,22 @@ def test_the_authors_program_trains_on_digits_and_no_cluster_holds_all(digits):
     assert found["recall_at_1"] > records[0]["scores"]["recall_at_1"] and found["clusters_used"] > 50
     assert records[-1]["terms"]["metric"] < records[1]["terms"]["metric"] and not records[-1]["alarms"]
     assert training.frame()["cluster_images"].dtype == np.uint8
+
+
+def test_the_authors_program_trains_on_a_visitors_colour_images_and_says_when_these_are_too_few():
+    (preset,) = (preset for preset in presets.CLUSTERS if preset.title == "The authors' program")
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (200, 3, 24, 20), generator=generator, dtype=torch.uint8)
+    labels = torch.arange(200) % 4
+    mine = Dataset("mine.zip", "Mine", Split(images, labels), Split(images[:40], labels[:40]), None, tuple("abcd"))
+    settings = RunConfig.of(preset.on("mine.zip") | {"epochs": 2, "device": "cpu"})
+    training = fit(settings, mine)
+    records = epochs_of(training)
+    assert training.facts["steps_an_epoch"] == 3 and twins_of(settings, mine).kind == "photographs"
+    assert all(math.isfinite(value) for value in records[-1]["terms"].values()) and "failed" not in training.finish()
+    assert training.frame()["cluster_images"].shape[1:] == (3, 24, 20)
+    with pytest.raises(ValueError, match=r"at most the number of training images, 40, got 64: lower it, or choose"):
+        fit(settings, replace(mine, train=Split(images[:40], labels[:40])))
 
 
 # ---- what is seen of it
