@@ -80,8 +80,8 @@ def main() -> None:
     text, differences = table(kept)
     largest = max(differences.values(), key=abs)
     words = (
-        f"MNIST, mlp, {EPOCHS} epochs, n = {SEEDS} seeds, mean ± sd of float32 / bfloat16, paired differences with 95 % "
-        f"intervals; {kept.measured_on()}."
+        f"MNIST, mlp, {EPOCHS} epochs, n = {SEEDS} seeds, mean ± sd of float32 / bfloat16, paired differences with 95 "
+        f"% intervals; {kept.measured_on()}."
     )
     end = f"The largest mean difference in accuracy is {largest:+.4f}; {MOST:g} was allowed."
     report("precision", f"{words}\n\n{text}\n\n{end}", {"differences": differences}, asked.readme)

@@ -694,13 +694,14 @@ def _smallest(keys: "torch.Tensor", k: int) -> "torch.Tensor":
     return torch.from_numpy(np.sort(np.partition(keys.numpy(), k - 1, axis=1)[:, :k], axis=1))
 
 
-def others(latents: np.ndarray, k: int, device: str = "cpu") -> np.ndarray:
-    """The k nearest other rows of each row, nearest first, fewer where there are not as many: (M, D) -> (M, k)
-    int64."""
-    rows, _ = knn(latents, latents, k + 1, device)
-    itself = rows == np.arange(len(rows))[:, None]
+def others(latents: np.ndarray, k: int, device: str = "cpu", of: np.ndarray | None = None) -> np.ndarray:
+    """The k nearest other rows of each row, or of the rows `of` (R,), nearest first, fewer where there are not as many:
+    (M, D) -> (M, k) or (R, k) int64."""
+    queries, own = (latents, np.arange(len(latents))) if of is None else (latents[of], of)
+    rows, _ = knn(latents, queries, k + 1, device)
+    itself = rows == own[:, None]
     itself[~itself.any(1), -1] = True  # among many at the same place it may be missing: then the last is one too many
-    return rows[~itself].reshape(len(rows), -1)
+    return rows[~itself].reshape(len(rows), rows.shape[1] - 1)
 
 
 # --- clusters

@@ -12,11 +12,13 @@ import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from semidml import bias, evaluate
 from semidml.config import RunConfig
@@ -42,6 +44,8 @@ PIXELS_AT_ONCE = 1 << 25  # that many numbers go
 MOST_ON_DEVICE = 8 << 30  # bytes of training images that are moved to the device whole
 MOST_ERROR = 1e-5  # of a matrix product, relative, on a CPU
 ROUNDING = 1e-6  # of a gradient beside its loss: what single precision may make of one that is 0
+SOUGHT = 2048  # rows whose neighbours are looked for together: some tenths of a second among 60,000
+NEAREST = 0.5  # how often a neighbour takes a twin's place, as in the authors' program of CBSwR
 TRAIN, TEST = 0, 1  # values of rows()["split"]
 
 
@@ -67,7 +71,13 @@ class Training:
         labels = hidden(self.data.train.labels, self.seen.rows)
         learned_from = self.seen.rows if config.uses_labels else self.seen.rows[:0]
         self.batches = Batches(
-            labels, learned_from, config.labelled_per_class, config.batch_size, augment, twins_of(config, self.data)
+            labels,
+            learned_from,
+            config.labelled_per_class,
+            config.batch_size,
+            augment,
+            twins_of(config, self.data),
+            config.drops_last,
         )
         self.y = self.batches.y.to(self.device)
         self.pairs = pairs_of(self.y) if len(self.y) else None
@@ -132,10 +142,12 @@ class Training:
             rows = self.batches.epoch(self.generator)
             labelled, images = rows.labelled.to(self.device), rows.images.to(self.device)
             views, twins = (None if part is None else part.to(self.device) for part in (rows.views, rows.twins))
+            partners = self._partners(rows.images) if self.config.seeks_neighbours else repeat(None)
             since_tick, whole = Means(), Means()
             for step in range(self.batches.steps):
                 its_views, its_twins = (None if part is None else part[step] for part in (views, twins))
-                terms, weights = self._step(step, labelled[step], its_views, images[step], its_twins)
+                its = (labelled[step], its_views, images[step], next(partners), its_twins)
+                terms, weights = self._step(step, *its)
                 since_tick.add(terms, weights)
                 whole.add(terms, weights)
                 last = step + 1 == self.batches.steps
@@ -150,11 +162,32 @@ class Training:
         self._keep()
         yield tick
 
+    def _partners(self, images: Tensor) -> Iterator[Tensor]:
+        """For the rows (steps, B) of an epoch's steps, step by step, the training rows that their twins are views of
+        (B,): by a toss each row itself, or the other row nearest to it by the cosine of representations, of images as
+        they are, by the weights at the epoch's start. No label is asked. Rows of some steps are looked for together,
+        so that ticks come in between."""
+        encoder = self.method.encoder
+        directions = _in_parts(self.method, lambda x: (normalize(encoder(x), dim=1),), self.images, self.device)[0]
+        moved = torch.rand(len(directions), generator=self.generator) < NEAREST  # (N,)
+        for some in images.split(max(1, SOUGHT // images.shape[1])):
+            partners = some.flatten()
+            sought = partners[moved[partners]]
+            nearest = evaluate.others(directions, 1, str(self.device), of=sought.numpy())[:, 0]
+            partners = partners.masked_scatter(moved[partners], torch.from_numpy(nearest))
+            yield from partners.view_as(some).to(self.device)
+
     def _step(
-        self, step: int, labelled: Tensor, views: Tensor | None, images: Tensor, twins: Tensor | None
+        self,
+        step: int,
+        labelled: Tensor,
+        views: Tensor | None,
+        images: Tensor,
+        partners: Tensor | None,
+        twins: Tensor | None,
     ) -> tuple[dict, dict]:
-        """One step of the optimiser on the given rows; asks the device for nothing. Terms are (), weights are
-        numbers or, where the schedule balances, ().
+        """One step of the optimiser on the given rows; asks the device for nothing. Twins are views of `partners`, or
+        of the images where these are None. Terms are (), weights are numbers or, where the schedule balances, ().
         """
         shares = self._shares(self.epoch + 1, step)
         weights = self.method.weights(*shares)
@@ -168,7 +201,7 @@ class Training:
             shown = affine(shown, views)
         plain, its_twins = self._rows(images) if "images" in read else None, None
         if "twins" in read:
-            its_twins = view(plain, twins[-len(plain) :])
+            its_twins = view(plain if partners is None else self._rows(partners), twins[-len(plain) :])
             plain = plain if len(twins) == len(plain) else view(plain, twins[: len(plain)])
         batch = Batch(shown, self.y, self.pairs, plain, its_twins)
         terms = self.method.terms(batch, active)
@@ -541,10 +574,11 @@ def twins_of(config: RunConfig, data: Dataset) -> Twins | None:
 
 
 def optimizer_of(config: RunConfig, method: nn.Module, device: torch.device) -> torch.optim.Optimizer:
-    """Adam (Kingma and Ba 2015, arXiv 1412.6980), or stochastic gradient descent with momentum .9 (not fused: torch's
-    fused form fails where a parameter has its first gradient after the others, as a decoder has after a warm-up)."""
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980), or stochastic gradient descent with momentum, or with 0 without (not
+    fused: torch's fused form fails where a parameter has its first gradient after the others, as a decoder has after a
+    warm-up)."""
     if config.optimizer == "sgd":
-        return torch.optim.SGD(method.parameters(), lr=config.lr, momentum=0.9)
+        return torch.optim.SGD(method.parameters(), lr=config.lr, momentum=config.momentum)
     return torch.optim.Adam(method.parameters(), lr=config.lr, fused=device.type != "mps")
 
 

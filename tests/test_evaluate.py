@@ -105,6 +105,21 @@ def test_a_point_is_not_its_own_neighbour_even_where_many_coincide(dims):
     assert evaluate.recall_at(points, labels) == (0, 0, 0, 0)
 
 
+@pytest.mark.parametrize("dims", [2, 32])
+def test_the_nearest_others_of_some_rows_are_those_among_all(dims):
+    points = blobs(n=300, dims=dims)[0]
+    some = np.array([7, 0, 299, 7])
+    everyone = evaluate.others(points, 3)
+    assert np.array_equal(evaluate.others(points, 3, of=some), everyone[some])
+    far = np.linalg.norm(points[some][:, None] - points, axis=2)
+    far[np.arange(4), some] = np.inf
+    assert np.array_equal(everyone[some], far.argsort(1)[:, :3])
+    assert evaluate.others(points, 3, of=some[:0]).shape == (0, 3)
+    assert evaluate.others(points[:1], 3, of=some[:0]).shape == (0, 0)
+    same = evaluate.others(np.ones((5, dims)), 1, of=np.array([4, 2]))
+    assert same.shape == (2, 1) and (same[:, 0] != [4, 2]).all(), "rows at one place are one another's, not their own"
+
+
 def test_recall_among_few_rows_looks_at_all_others():
     assert evaluate.recall_at(np.array([[0.0], [1.0], [5.0]]), np.array([0, 1, 0])) == pytest.approx(
         (0, 2 / 3, 2 / 3, 2 / 3)

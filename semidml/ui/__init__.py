@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from semidml.config import FAMILIES, RunConfig, knobs, seen_labels, shown
+from semidml.config import DECIDING, FAMILIES, RunConfig, knobs, seen_labels, shown
 from semidml.lessons import LESSONS
 from semidml.priors import given
 
@@ -231,7 +231,7 @@ def entry_title(family: str, name: str) -> str:
 
 
 def chosen() -> dict[str, Any]:
-    """The knobs that the visitor or the link has set; all others follow the data set and the model."""
+    """The knobs that the visitor or the link has set; all others follow the data set, the model and the formulas."""
     return st.session_state.setdefault("chosen knobs", {})
 
 
@@ -450,7 +450,7 @@ def _step(value: float) -> float:
 
 
 def _moved(name: str) -> None:
-    """A widget was moved: remember it; with another data set or model, what suits that one comes back."""
+    """A widget was moved: remember it; with another data set, model or formulas, what suits these comes back."""
     chosen()[name] = st.session_state[name]
     st.session_state["link problems"] = []
     if name == "data":  # the words of this slider's choices, counts of labels, are now others: tell the browser
@@ -463,7 +463,7 @@ def _moved(name: str) -> None:
 
 
 def values_of(config: RunConfig) -> dict[str, Any]:
-    """What to choose to get this config: data, model, and what differs from their defaults."""
+    """What to choose to get this config: data, model, and what differs from what suits them."""
     return {"data": config.data, "model": config.model} | config.changed()
 
 
@@ -475,7 +475,7 @@ def used() -> set[str]:
 def used_of(values: Mapping[str, Any]) -> set[str]:
     """Knobs that have an effect with these choices, whether or not the values of the knobs suit one another."""
     families = RunConfig.of({name: value for name, value in values.items() if name in FAMILIES})
-    return families.model_copy(update={"placement": values.get("placement", families.placement)}).used()
+    return families.model_copy(update={name: values[name] for name in DECIDING if name in values}).used()
 
 
 def changes(before: RunConfig, after: RunConfig) -> str:
