@@ -583,19 +583,19 @@ def labels_worth(counts: Sequence[int], scores: Sequence[float], level: float) -
 def flat(
     latents: np.ndarray, method: str, seed: int = 0, axes_of: np.ndarray | None = None, progress: Progress | None = None
 ) -> np.ndarray:
-    """Latents (n, D) brought to the plane by a method of PROJECTIONS: float32 (n, 2). With `axes_of` (m, D), PCA takes
-    the directions of those points, so that the epochs of a run share their axes. Raises ValueError when there is
-    nothing to project."""
+    """Latents (n, D) brought to the plane by a method of PROJECTIONS: float32 (n, 2), all finite. With `axes_of`
+    (m, D), PCA takes the directions of those points, so that the epochs of a run share their axes. Raises ValueError
+    when there is nothing to project: see `evaluate.to_project`."""
     from semidml import evaluate
 
     name = choose(PROJECTIONS, method, "projection").name
     if name == "pca" and axes_of is not None:
-        base = evaluate.finite(axes_of).astype(np.float64)
-        both = np.concatenate([base, latents]) - base.mean(axis=0)  # (m + n, D)
-        _, axes = np.linalg.eigh(np.cov(base.T))
+        base = evaluate.wide(evaluate.finite(axes_of)).astype(np.float64)
+        both = np.concatenate([base, evaluate.wide(evaluate.finite(latents))]) - base.mean(axis=0)  # (m + n, D)
+        _, axes = np.linalg.eigh(np.cov(base.T, ddof=min(1, len(base) - 1)))  # one row has no direction: any will do
         axes = axes[:, :-3:-1]  # (D, 2), the largest first
         axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])  # its sign is free: fix it
-        return (both[len(base) :] @ axes).astype(np.float32)
+        return evaluate.finite_places(both[len(base) :] @ axes)
     return evaluate.projection(latents, name, seed, progress)
 
 

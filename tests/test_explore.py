@@ -211,6 +211,16 @@ def test_what_cannot_be_projected_is_said():
         explore.flat(np.zeros((2, 3), np.float32), "tsne")
     with pytest.raises(ValueError, match="projection must be one of pca, umap, tsne"):
         explore.flat(np.zeros((9, 3), np.float32), "magic")
+    with pytest.raises(ValueError, match="not finite"):
+        explore.flat(np.full((9, 3), np.nan, np.float32), "pca", axes_of=np.eye(9, 3, dtype=np.float32))
+
+
+@pytest.mark.parametrize("axes_of", [np.ones((1, 3)), np.ones((9, 3)), np.eye(9, 3) * 1e-40, np.eye(9, 3) * 1e38])
+def test_a_map_by_pca_has_a_place_for_every_row(axes_of):
+    latents = np.concatenate([axes_of, np.eye(3)]).astype(np.float32)
+    points = explore.flat(latents, "pca", axes_of=axes_of.astype(np.float32))
+    assert points.shape == (len(latents), 2) and np.isfinite(points).all()
+    assert explore.flat(latents[:, :1], "pca", axes_of=latents[:, :1]).shape == (len(latents), 2), "of a line too"
 
 
 # ---- to take away
