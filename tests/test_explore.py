@@ -297,20 +297,6 @@ def test_a_task_that_goes_wrong_says_so():
     assert task.done and task.result is None and task.error == "no such thing"
 
 
-def test_heavy_tasks_take_turns():
-    at_once, most = [], []
-
-    def work(progress):
-        at_once.append(1)
-        most.append(len(at_once))
-        threading.Event().wait(0.02)
-        at_once.pop()
-
-    for task in [explore.start(("turn", i), work) for i in range(5)]:
-        task.wait(5)
-    assert max(most) == 1
-
-
 # ---- a prior from a run
 
 
