@@ -20,6 +20,7 @@ import json
 import os
 import platform
 import queue
+import shutil
 import signal
 import sys
 import threading
@@ -44,6 +45,7 @@ MACHINE = ("device", "device_name", "matmul_precision", "threads")  # of a train
 COLD = "--cold"
 PARENT_GONE = "the app that started it ended"
 _writing: list[Writer] = []  # the run of this process, for whoever must end it in a hurry
+_folders: list[Path] = []  # of the question that it answers: temporary, and the asker's to remove while there is one
 
 
 class Stop(Exception):
@@ -220,11 +222,14 @@ def _listen(asked: "queue.Queue[dict[str, Any]]") -> None:
 
 
 def leave() -> None:
-    """End this process now; a run in it is marked as interrupted if that can be done in time."""
+    """End this process now; a run in it is marked as interrupted if that can be done in time. The asker is gone: what
+    it left for an answer is removed."""
     for writer in _writing:
         marking = threading.Thread(target=writer.interrupted, args=(PARENT_GONE,), daemon=True)
         marking.start()
         marking.join(0.7)
+    for folder in _folders:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 
@@ -254,6 +259,7 @@ def _answer(out: TextIO, asked: dict[str, Any]) -> None:
     def progress(fraction: float, text: str) -> None:
         say(out, at=job, fraction=fraction, text=text)
 
+    _folders[:] = [Path(asked["into"]).parent]
     say(out, began=job)
     try:
         found, arrays = ANSWERS[asked["ask"]](asked, progress)

@@ -525,6 +525,7 @@ def test_a_worker_is_gone_soon_after_its_app_was_killed_in_the_middle_of_a_proje
         app.kill()
         app.wait()
         until(lambda: not lives(pid), seconds=20)
+    assert not list(tmp_path.glob("semidml-*")), "nor does a file stay behind"
 
 
 def test_prints_of_libraries_do_not_get_into_the_protocol():
