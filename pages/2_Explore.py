@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from semidml import evaluate, explore, plots, runs, transfer, ui
+from semidml import evaluate, explore, jobs, plots, runs, transfer, ui
 from semidml.data import store
 from semidml.explore import SPLITS, TEST, Points
 from semidml.ui import explorer, own
@@ -209,7 +209,7 @@ def slow_scores(run: runs.Run, task: explore.Task | None, key: tuple, metrics: d
 
 
 def start_scores(run: runs.Run, key: tuple) -> None:
-    explore.start(key, lambda progress: explore.all_scores(run, store.load(run.config().data), progress))
+    explore.start(key, lambda progress: jobs.jobs().all_scores(run, progress))
 
 
 def curves(run: runs.Run, found: Points, names: list[str]) -> None:
@@ -322,8 +322,7 @@ def downloads(run: runs.Run, found: Points, names: list[str]) -> None:
     run_id = run.id
 
     def everything() -> dict[str, np.ndarray]:
-        its_run = runs.get(run_id)
-        return explore.everything(its_run, store.load(its_run.config().data))
+        return jobs.jobs().everything(runs.get(run_id))
 
     st.markdown("**Latents, labels and predictions of all rows**, training and test, by the weights of the end")
     with st.container(horizontal=True):

@@ -3,10 +3,12 @@
     data = explore.splits_of(run, store.load(run.config().data))
     explore.pictures(data, rows, [17])                    uint8 (1, C, H, W), the image behind a point
     explore.nearest(latents, rows["seen"], 17)            its neighbours among the seen labels
-    explore.make_plane(run, 5, "umap", latents)           (n, 2), computed once and cached with the run
+    explore.make_plane(run, 5, "umap", latents, progress) (n, 2), computed once and cached with the run
     explore.start(("umap", run.id, 5), work)              work in a background thread that a page looks at
 
-A point is named by its position among the rows that a run's frames hold (`Training.rows`). No Streamlit here.
+What is long and native - projections but PCA, forest and MLP, mixtures, all rows - may take its process with it: pages
+have it computed by a worker, through functions of the same names (`jobs.Jobs`). A point is named by its position among
+the rows that a run's frames hold (`Training.rows`). No Streamlit here.
 """
 
 import csv
@@ -601,19 +603,19 @@ def labels_worth(counts: Sequence[int], scores: Sequence[float], level: float) -
 def flat(
     latents: np.ndarray, method: str, seed: int = 0, axes_of: np.ndarray | None = None, progress: Progress | None = None
 ) -> np.ndarray:
-    """Latents (n, D) brought to the plane by a method of PROJECTIONS: float32 (n, 2). With `axes_of` (m, D), PCA takes
-    the directions of those points, so that the epochs of a run share their axes. Raises ValueError when there is
-    nothing to project."""
+    """Latents (n, D) brought to the plane by a method of PROJECTIONS: float32 (n, 2), all finite. With `axes_of`
+    (m, D), PCA takes the directions of those points, so that the epochs of a run share their axes. Raises ValueError
+    when there is nothing to project: see `evaluate.to_project`."""
     from semidml import evaluate
 
     name = choose(PROJECTIONS, method, "projection").name
     if name == "pca" and axes_of is not None:
-        base = evaluate.finite(axes_of).astype(np.float64)
-        both = np.concatenate([base, latents]) - base.mean(axis=0)  # (m + n, D)
-        _, axes = np.linalg.eigh(np.cov(base.T))
+        base = evaluate.wide(evaluate.finite(axes_of)).astype(np.float64)
+        both = np.concatenate([base, evaluate.wide(evaluate.finite(latents))]) - base.mean(axis=0)  # (m + n, D)
+        _, axes = np.linalg.eigh(np.cov(base.T, ddof=min(1, len(base) - 1)))  # one row has no direction: any will do
         axes = axes[:, :-3:-1]  # (D, 2), the largest first
         axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])  # its sign is free: fix it
-        return (both[len(base) :] @ axes).astype(np.float32)
+        return evaluate.finite_places(both[len(base) :] @ axes)
     return evaluate.projection(latents, name, seed, progress)
 
 
@@ -653,9 +655,16 @@ def plane(run: "Run", epoch: int, method: str) -> np.ndarray | None:
 
 
 def make_plane(
-    run: "Run", epoch: int, method: str, latents: np.ndarray, progress: Progress, keep: bool = True
+    run: "Run",
+    epoch: int,
+    method: str,
+    latents: np.ndarray,
+    progress: Progress,
+    keep: bool = True,
+    flat: Callable[..., np.ndarray] = flat,
 ) -> np.ndarray:
-    """Computes a projection, float32 (n, 2). It is cached with the run if it is to be kept, but for a shipped run."""
+    """Computes a projection, float32 (n, 2), by `flat`. It is cached with the run if it is to be kept, but for a
+    shipped run. Raises ValueError when there is nothing to project."""
     points = flat(latents, method, run.config().seed, progress=progress)
     if keep and not run.is_shipped:
         run.keep_projection(f"{method}-{epoch:04d}", points=points)
@@ -846,21 +855,15 @@ class Task:
 KEPT_TASKS = 32
 _tasks: OrderedDict[tuple, Task] = OrderedDict()
 _tasks_lock = threading.Lock()
-_turn = threading.Lock()  # heavy work takes turns: two at once would only slow each other, and the training, down
 
 
-def start(key: tuple, work: Callable[[Progress], Any], heavy: bool = True) -> Task:
-    """The task called `key`: the one that runs, or a new one. `heavy` work of one process runs one after another."""
-
-    def in_turn(progress: Progress) -> Any:
-        with _turn:
-            return work(progress)
-
+def start(key: tuple, work: Callable[[Progress], Any]) -> Task:
+    """The task called `key`: the one that runs, or a new one."""
     with _tasks_lock:
         running = _tasks.get(key)
         if running is not None and not running.done:
             return running
-        made = _tasks[key] = Task(in_turn if heavy else work).begin()
+        made = _tasks[key] = Task(work).begin()
         _tasks.move_to_end(key)
         for old in [k for k, t in _tasks.items() if t.done][: max(0, len(_tasks) - KEPT_TASKS)]:
             del _tasks[old]

@@ -240,6 +240,16 @@ def test_what_cannot_be_projected_is_said():
         explore.flat(np.zeros((2, 3), np.float32), "tsne")
     with pytest.raises(ValueError, match="projection must be one of pca, umap, tsne"):
         explore.flat(np.zeros((9, 3), np.float32), "magic")
+    with pytest.raises(ValueError, match="not finite"):
+        explore.flat(np.full((9, 3), np.nan, np.float32), "pca", axes_of=np.eye(9, 3, dtype=np.float32))
+
+
+@pytest.mark.parametrize("axes_of", [np.ones((1, 3)), np.ones((9, 3)), np.eye(9, 3) * 1e-40, np.eye(9, 3) * 1e38])
+def test_a_map_by_pca_has_a_place_for_every_row(axes_of):
+    latents = np.concatenate([axes_of, np.eye(3)]).astype(np.float32)
+    points = explore.flat(latents, "pca", axes_of=axes_of.astype(np.float32))
+    assert points.shape == (len(latents), 2) and np.isfinite(points).all()
+    assert explore.flat(latents[:, :1], "pca", axes_of=latents[:, :1]).shape == (len(latents), 2), "of a line too"
 
 
 # ---- to take away
@@ -314,20 +324,6 @@ def test_a_task_that_goes_wrong_says_so():
 
     task = explore.start(("test", 2), work).wait(5)
     assert task.done and task.result is None and task.error == "no such thing"
-
-
-def test_heavy_tasks_take_turns():
-    at_once, most = [], []
-
-    def work(progress):
-        at_once.append(1)
-        most.append(len(at_once))
-        threading.Event().wait(0.02)
-        at_once.pop()
-
-    for task in [explore.start(("turn", i), work) for i in range(5)]:
-        task.wait(5)
-    assert max(most) == 1
 
 
 # ---- a prior from a run

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from semidml import bias, explore, runs, ui
+from semidml import bias, explore, jobs, runs, transfer, ui
 from semidml.config import RunConfig
 from semidml.data import store
 from semidml.priors import given
@@ -185,6 +186,84 @@ def test_more_than_two_dimensions_are_drawn_by_pca_until_another_map_is_asked_fo
     points = np.random.default_rng(0).normal(size=(1797, 2)).astype(np.float32)
     runs.get("deep").keep_projection("umap-0002", points=points)
     assert "UMAP of 4 dimensions" in words(checked(app.run()))
+
+
+def computed(app: AppTest, method: str, epoch: int = 2) -> AppTest:
+    """Explore after a projection was asked for and has ended."""
+    app.session_state["projection"] = method
+    checked(app.run())
+    app.button(key="compute projection").click().run()
+    for task in list(explore._tasks.values()):
+        task.wait(60)
+    return checked(app.run())
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-30])
+def test_an_imported_run_of_equal_latents_is_not_projected_and_says_why(folder: Path, noise: float) -> None:
+    for file in (folder / "deep" / "frames").glob("*.npz"):
+        with np.load(file) as arrays:
+            frame = dict(arrays)
+        frame["latents"] = (0.5 + noise * np.arange(4 * 1797).reshape(1797, 4)).astype(frame["latents"].dtype)
+        np.savez(file, **frame)
+    sent = io.BytesIO()
+    transfer.export_zip(runs.get("deep"), sent)
+    run = transfer.import_zip(sent, "equal")
+    app = opened(EXPLORE, run="equal")
+    for method in ("tsne", "umap"):
+        assert "all 1,797 rows are equal" in computed(app, method).error[0].value
+        assert app.button(key="compute projection").label.startswith("Compute"), "it can be tried again"
+        assert "PCA of 4 dimensions: the plane holds 0" in words(app)
+    assert not run.projection("tsne-0002") and jobs.jobs().answering_pid() is None
+    assert not checked(opened(EXPLORE, run="plane")).error and not checked(opened(COMPARE, runs="equal,deep")).error
+
+
+@pytest.mark.parametrize(("size", "said"), [(1e-30, ""), (1e30, ""), (3e38, "found no finite place for")])
+def test_latents_of_any_size_are_drawn_or_said(folder: Path, size: float, said: str) -> None:
+    for file in (folder / "deep" / "frames").glob("*.npz"):
+        with np.load(file) as arrays:
+            frame = dict(arrays)
+        latents = frame["latents"].astype(np.float64)
+        frame["latents"] = (latents / np.abs(latents).max() * size).astype(np.float32)
+        np.savez(file, **frame)
+    app = opened(EXPLORE, run="deep")
+    if said:
+        assert said in app.error[0].value
+    else:
+        assert not app.error and "PCA of 4 dimensions: the plane holds" in words(app)
+
+
+DIES_ONCE = """
+import json, os, sys
+from pathlib import Path
+import numpy as np
+for line in sys.stdin:
+    asked = json.loads(line)
+    print(json.dumps({"began": asked["job"]}), flush=True)
+    first = Path(__file__).with_name("died")
+    if not first.exists():
+        first.touch()
+        os.kill(os.getpid(), 11)
+    np.savez(asked["into"], places=np.load(asked["given"])["latents"][:, :2])
+    print(json.dumps({"ended": asked["job"], "state": "done", "reason": "", "found": None}), flush=True)
+"""
+
+
+def test_a_projection_that_ends_its_process_is_said_until_it_is_tried_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "dies_once.py"
+    script.write_text(DIES_ONCE)
+    supervisor = jobs.Jobs(folder, [sys.executable, str(script)])
+    monkeypatch.setattr(jobs, "jobs", lambda: supervisor)
+    app = computed(opened(EXPLORE, run="deep"), "tsne")
+    for page in (app, app.run(), opened(EXPLORE, run="deep")):  # another visitor sees it too
+        page.session_state["projection"] = "tsne"
+        said = checked(page.run()).error[0].value
+        assert said.startswith("t-SNE of epoch 2 of deep could not be computed: the worker process ended (signal 11")
+        assert "The app and all runs are unharmed: compute it once more" in said
+    again = computed(app, "tsne")
+    assert not again.error and "t-SNE of 4 dimensions" in words(again)
+    supervisor.close()
 
 
 def test_the_point_stays_when_the_epoch_moves(folder: Path) -> None:
@@ -465,6 +544,8 @@ def test_forest_and_mlp_are_computed_beside_the_page_and_kept(folder: Path) -> N
     labels_shown = [metric.label for metric in checked(app.run()).metric]
     assert "random forest" in labels_shown and "MLP" in labels_shown
     assert json.loads((folder / "plane" / "metrics.json").read_text())["seconds"] > 0
+    assert jobs.jobs().answering_pid() not in (None, jobs.jobs().worker_pid()), "not in the app's process"
+    jobs.jobs().close()
 
 
 # ---- Data

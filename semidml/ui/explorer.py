@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 
-from semidml import explore, plots, runs, scatter, ui
+from semidml import explore, jobs, plots, runs, scatter, ui
 from semidml.data import store
 from semidml.data.dataset import Dataset
 from semidml.explore import PROJECTIONS, SPLITS, TEST, TRAIN, Points
@@ -312,7 +312,7 @@ def projection(run: runs.Run, found: Points, method: str, step: int = 0) -> np.n
             on_click=explore.start,
             args=(
                 key,
-                lambda progress: explore.make_plane(run, found.epoch, method, found.latents, progress, not step),
+                lambda progress: jobs.jobs().plane(run, found.epoch, method, found.latents, progress, not step),
             ),
             key="compute projection",
         )
@@ -336,7 +336,11 @@ def draw_map(
     """The map, what belongs to all its frames, and what is drawn in words. `before` has the components where the run
     has them, `found` where the visitor has put them."""
     colour, part, method, density, lattice, *_ = chosen
-    drawn, axes = in_plane(run, found, method, epochs[-1])
+    try:
+        drawn, axes = in_plane(run, found, method, epochs[-1])
+    except ValueError as error:
+        ui.trouble(error)
+        return
     plane = found.latents.shape[1] == 2
     rows, there, frame = found.rows, prior_frame(before), prior_frame(found)
     visible = positions_of(found, part)
@@ -442,7 +446,7 @@ def point_errors(run: runs.Run) -> np.ndarray | None:
         return None
     key = ("errors", str(run.path), *weights(run), *explore.stamp(run, "rows.npz"))
     data = images_of(run)
-    task = explore.task(key) or explore.start(key, lambda _: explore.errors_of_points(runs.get(run.id), data), False)
+    task = explore.task(key) or explore.start(key, lambda _: explore.errors_of_points(runs.get(run.id), data))
     return task.wait(SECONDS_ERRORS).result
 
 
