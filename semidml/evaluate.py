@@ -20,6 +20,7 @@ NEIGHBOURS = 5  # of the kNN classifier, as in Safir et al. 2022
 RECALL_AT = (1, 2, 4, 8)
 KMEANS_STARTS, KMEANS_ROWS = 20, 10_000
 LIVE_GALLERY, LIVE_QUERIES, LIVE_POINTS = 5_000, 2_000, 1_000
+PILES_SEED = 0  # of the draw among rows that coincide
 COINCIDE, LINE = 0.1, 1.1  # see `collapse`
 # A tree beats the search of all rows on a CPU up to 6 dimensions, and up to 10 for small tasks, where it also does not
 # wait for busy cores as torch's threads do. 60,000 x 10,000 rows, 5 neighbours, two cores, scipy 1.17, torch 2.15,
@@ -523,38 +524,71 @@ def knn(gallery: np.ndarray, queries: np.ndarray, k: int, device: str = "cpu") -
     """The k nearest gallery rows of each query, nearest first, exact: (N, D), (M, D) -> rows (M, k) int64, distances
     (M, k).
 
-    Euclidean. k is lowered to N. In few dimensions by a tree on the CPU, else by search of all rows on the device. Of
-    many points that coincide exactly (a collapsed space) the tree keeps the first k: the same answer in bounded time.
+    Euclidean. k is lowered to N. In few dimensions by a tree on the CPU, else by search of all rows on the device.
+    Places are searched, not rows: of rows that coincide exactly (a collapsed space) each query is given some at random,
+    with a fixed seed, so that the order of the rows decides nothing and many cost no more than one.
     """
     gallery, queries = _some(finite(gallery)), finite(queries)
     k = min(k, len(gallery))
+    piles = coincident(gallery)
+    if piles is None:
+        return _nearest(gallery, queries, k, device)
+    places, of = piles
+    return _drawn_from(of, *_nearest(places, queries, min(k, len(places)), device), k)
+
+
+def coincident(points: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The places where rows lie, in an order of their own, and which is whose: (N, D) -> (P, D), (N,); None where no
+    two rows coincide."""
+    _, where, counts = np.unique(points[:, 0], return_inverse=True, return_counts=True)
+    suspects = np.flatnonzero(counts[where] > 1)
+    if not len(suspects) or len(np.unique(_as_keys(points[suspects]))) == len(suspects):
+        return None
+    _, first, of = np.unique(_as_keys(points), return_index=True, return_inverse=True)
+    return points[first], of
+
+
+def _as_keys(points: np.ndarray) -> np.ndarray:
+    """One value a row that can be compared, (N, D) -> (N,): its bytes, those of -0 as those of 0."""
+    rows = np.ascontiguousarray(points + points.dtype.type(0))
+    return rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
+
+
+def _drawn_from(of: np.ndarray, near: np.ndarray, distances: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """k rows of the nearest places of each query, in their order, those of a place drawn anew for each query: the place
+    of each row (N,), places (M, p) and distances (M, p) -> rows (M, k), distances (M, k)."""
+    rng, rows, sizes = np.random.default_rng(PILES_SEED), np.argsort(of, kind="stable"), np.bincount(of)
+    begins = sizes.cumsum() - sizes  # of each place in `rows`
+    ends = sizes[near].cumsum(1)  # (M, p) rows up to each place
+    which = (ends[:, :, None] <= np.arange(k)).sum(1)  # (M, k) whose row it will be
+    places = np.take_along_axis(near, which, 1)
+    before = np.arange(k) - np.take_along_axis(ends, which, 1) + sizes[places]  # rows drawn from there already
+    drawn = (rng.random(places.shape) * (sizes[places] - before)).astype(np.int64)  # among those not yet drawn
+    for j in range(1, k):
+        earlier = np.where(places[:, :j] == places[:, [j]], drawn[:, :j], len(of))
+        for taken in np.sort(earlier, axis=1).T:
+            drawn[:, j] += taken <= drawn[:, j]
+    return rows[begins[places] + drawn], np.take_along_axis(distances, which, 1)
+
+
+def _nearest(places: np.ndarray, queries: np.ndarray, k: int, device: str) -> tuple[np.ndarray, np.ndarray]:
+    """As `knn`, of rows that do not coincide."""
+    if _takes_tree(places, queries, device):
+        return _by_tree(places, queries, k)
+    return _by_search(places, queries, k, device)
+
+
+def _takes_tree(gallery: np.ndarray, queries: np.ndarray, device: str) -> bool:
     small = len(gallery) * len(queries) <= SMALL
-    if device == "cpu" and gallery.shape[1] <= (SMALL_TREE_DIMENSIONS if small else TREE_DIMENSIONS):
-        return _by_tree(gallery, queries, k)
-    return _by_search(gallery, queries, k, device)
+    return device == "cpu" and gallery.shape[1] <= (SMALL_TREE_DIMENSIONS if small else TREE_DIMENSIONS)
 
 
 def _by_tree(gallery: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that coincide cost much: a leaf cannot split them, and 60,000 of them take 0.4 s per 1,000 queries."""
     from scipy.spatial import cKDTree
 
-    kept = _thinned(gallery, k)
-    tree = cKDTree(gallery if kept is None else gallery[kept])
-    distances, rows = tree.query(queries, k=range(1, k + 1), workers=-1 if len(queries) > 5_000 else 1)
-    return (rows if kept is None else kept[rows]).astype(np.int64), distances
-
-
-def _thinned(points: np.ndarray, k: int) -> np.ndarray | None:
-    """Rows to keep so that none lies on more than k - 1 kept others; None when all can stay. A leaf of a tree cannot
-    split points that coincide, so 60,000 of them cost 0.4 s per 1,000 queries."""
-    first = np.sort(points[:, 0])
-    pile = max(100, k)
-    if len(first) <= pile or not (first[pile:] == first[:-pile]).any():
-        return None
-    _, place = np.unique(points, axis=0, return_inverse=True)
-    order = np.argsort(place.ravel(), kind="stable")
-    places = place.ravel()[order]
-    copy = np.arange(len(order)) - np.searchsorted(places, places)  # 0 for the first at a place, 1 for the next, ...
-    return np.sort(order[copy < k])
+    distances, rows = cKDTree(gallery).query(queries, k=range(1, k + 1), workers=-1 if len(queries) > 5_000 else 1)
+    return rows.astype(np.int64), distances
 
 
 def _by_search(gallery: np.ndarray, queries: np.ndarray, k: int, device: str) -> tuple[np.ndarray, np.ndarray]:
@@ -599,12 +633,106 @@ def recall_at(
     """Share of rows with one of their class among their k nearest other rows, for each k: (M, D), (M,) -> 0 to 1.
 
     Gallery and queries are the same rows, the query itself left out; a row alone in its class counts as missed (Song et
-    al. 2016, arXiv 1511.06452). With fewer than k others all of them are looked at."""
+    al. 2016, arXiv 1511.06452). With fewer than k others all of them are looked at. Of rows at the same distance any
+    may come first: a query counts with its chance of a hit,
+
+        1 - C(t - c, k - s) / C(t, k - s)
+
+    s: rows nearer than any of its class; t: rows as far as the first of its class, c of them of its class. So a
+    collapsed space has the recall of rows drawn at random, whatever their order."""
     if len(latents) < 2:
         raise ValueError(f"recall needs at least 2 rows, got {len(latents)}")
-    ks = tuple(ks)
-    hits = labels[others(latents, max(ks), device)] == labels[:, None]
-    return tuple(float(hits[:, :k].any(1).mean()) for k in ks)
+    ks, count = tuple(ks), len(latents)
+    places, of = coincident(finite(latents)) or (latents, np.arange(count))
+    classes, label = np.unique(labels, return_inverse=True)
+    there, rows = np.unique(of * len(classes) + label, return_counts=True)  # (Q,) a place and a class, and their rows
+    place, own = np.divmod(there, len(classes))
+    sizes = np.bincount(of)  # (P,)
+
+    def of_class(near: np.ndarray, its: np.ndarray) -> np.ndarray:
+        """How many rows of a class lie at each place: (B, m), (B,) -> (B, m)."""
+        if len(places) == count:
+            return own[near] == its[:, None]
+        wanted = near * len(classes) + its[:, None]
+        found = np.searchsorted(there, wanted).clip(max=len(there) - 1)
+        return np.where(there[found] == wanted, rows[found], 0)
+
+    hits, pending = np.zeros(len(ks)), np.arange(len(there))
+    look_at = max(ks) + 1  # places; more where rows at one distance may go on beyond
+    while len(pending):
+        asked, at = np.unique(place[pending], return_inverse=True)
+        near, tied, ends = (values[at] for values in _other_places(places, asked, look_at, device))
+        around = np.c_[sizes[place[pending]] - 1, sizes[near]]  # (B, 1 + m) rows at one's own place, at the next, ...
+        same = np.c_[rows[pending] - 1, of_class(near, own[pending])]  # those of them of the query's class
+        tied, ends = (np.c_[np.zeros(len(at), bool), values] for values in (tied, ends))
+        first = np.where(same.any(1), (same > 0).argmax(1), (around.cumsum(1) < max(ks)).sum(1))
+        sure = ~np.take_along_axis(np.c_[ends, ends[:, -1:]], first[:, None], 1)[:, 0]
+        chances = _chance_of_a_hit(around[sure], same[sure], tied[sure], ks)
+        hits += rows[pending[sure]] @ chances
+        pending, look_at = pending[~sure], 4 * look_at
+    return tuple(float(share) for share in hits / count)
+
+
+def _chance_of_a_hit(around: np.ndarray, same: np.ndarray, tied: np.ndarray, ks: tuple[int, ...]) -> np.ndarray:
+    """See `recall_at`, for each query and k (B, len(ks)): how many rows lie at each place, in order of distance, how
+    many of them are of the query's class, whether a place is as far as the one before it (B, m)."""
+    if (
+        not tied.any() and around[:, 0].max(initial=0) == 0 and around[:, 1:].max(initial=0) <= 1
+    ):  # none at one distance
+        return np.stack([same[:, : k + 1].any(1) for k in ks], 1)
+    group = (~tied).cumsum(1)
+    first = np.take_along_axis(group, (same > 0).argmax(1)[:, None], 1)  # (B, 1) the group of the first hit, if any
+    s = (around * (group < first)).sum(1)
+    t, c = ((values * (group == first)).sum(1) for values in (around, same))
+    drawn = np.arange(max(ks))  # so many of those tied are drawn before
+    miss = ((t - c)[:, None] - drawn).clip(min=0) / (t[:, None] - drawn).clip(min=1)  # (B, max k) of the next one
+    all_missed = np.c_[np.ones(len(t)), miss.cumprod(1)]
+    return np.stack([1 - all_missed[np.arange(len(t)), (k - s).clip(0, np.minimum(t, k))] for k in ks], 1)
+
+
+def _other_places(
+    places: np.ndarray, asked: np.ndarray, k: int, device: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The k places nearest to each asked one (B,) of (P, D), fewer where there are not as many, in order of distance
+    (B, m); whether a place is as far as the one before it (B, m); whether others that are not listed may be as far
+    (B, m)."""
+    near, distances = _nearest(places, places[asked], min(k + 1, len(places)), device)
+    near, distances = (values[_not_itself(near, asked)].reshape(len(asked), -1) for values in (near, distances))
+    tied = np.zeros(near.shape, bool)
+    if near.shape[1] == 0:
+        return near, tied, tied
+    same, rounding = _errors_of_distance(places, _takes_tree(places, places[asked], device))
+    close = (np.diff(distances, axis=1) <= rounding).any(1)
+    if close.any():  # in single precision equal distances may look different, and others equal
+        ends = (places[rows].astype(np.float64) for rows in (near[close], asked[close, None]))
+        exact = np.linalg.norm(np.subtract(*ends), axis=2)
+        order = np.argsort(exact, axis=1, kind="stable")
+        exact = np.take_along_axis(exact, order, 1)
+        tied[close, 1:] = np.diff(exact, axis=1) <= same
+        turned = tied[close].any(1)  # the others keep their order
+        again = np.flatnonzero(close)[turned]
+        near[again], distances[again] = np.take_along_axis(near[close], order, 1)[turned], exact[turned]
+    return near, tied, (distances >= distances[:, -1:] - rounding) & (near.shape[1] < len(places) - 1)
+
+
+def _errors_of_distance(places: np.ndarray, by_tree: bool) -> tuple[float, float]:
+    """How far equal distances between places (P, D) may lie apart by rounding: when computed from the differences in
+    double precision, and when found by `_nearest`, which searches in single precision unless it takes a tree."""
+    largest = max(float(places.max()), -float(places.min())) * places.shape[1] ** 0.5  # none is farther from 0
+    double = 8 * float(np.finfo(np.float64).eps) * largest
+    if by_tree:
+        return double, double
+    centred = places - places.mean(0)
+    farthest = float(np.einsum("pd,pd->p", centred, centred).max()) ** 0.5
+    return double, double + 8 * float(np.finfo(np.float32).eps) * farthest
+
+
+def _not_itself(near: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """All but one of each query's nearest rows (B, k), the query itself or, where it is missing among many at the same
+    place, the last one, which is then one too many: bool (B, k)."""
+    itself = near == queries[:, None]
+    itself[~itself.any(1), -1] = True
+    return ~itself
 
 
 def map_at_r(
@@ -671,9 +799,7 @@ def others(latents: np.ndarray, k: int, device: str = "cpu") -> np.ndarray:
     """The k nearest other rows of each row, nearest first, fewer where there are not as many: (M, D) -> (M, k)
     int64."""
     rows, _ = knn(latents, latents, k + 1, device)
-    itself = rows == np.arange(len(rows))[:, None]
-    itself[~itself.any(1), -1] = True  # among many at the same place it may be missing: then the last is one too many
-    return rows[~itself].reshape(len(rows), -1)
+    return rows[_not_itself(rows, np.arange(len(rows)))].reshape(len(rows), -1)
 
 
 # --- clusters
