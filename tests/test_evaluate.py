@@ -374,6 +374,49 @@ def test_kmeans_does_not_mind_place_and_scale():
     assert evaluate.ami(moved, evaluate.kmeans(points, 5)) == pytest.approx(1)
 
 
+@pytest.mark.parametrize(("rows", "dims", "classes"), [(300, 2, 5), (700, 8, 12)])
+def test_the_starts_of_kmeans_are_those_of_scikit_learn(rows, dims, classes):
+    """To the bit, though they are made one by one."""
+    from sklearn.cluster import KMeans
+
+    points, _ = blobs(rows, dims, classes=classes, apart=1.5)
+    scaled = evaluate._for_clusters(points, classes)
+    for seed in range(3):
+        for starts in (1, 7, 20):
+            theirs = KMeans(classes, n_init=starts, random_state=seed).fit(scaled)
+            ours = evaluate.kmeans_starts(points, classes, starts, seed)
+            assert np.array_equal(ours.clusters[ours.best], theirs.labels_)
+            assert ours.inertias[ours.best] == theirs.inertia_ and len(ours.inertias) == starts
+
+
+@pytest.mark.parametrize("apart", [0.8, 1.5])
+def test_the_scatter_of_kmeans_is_that_of_real_restarts(apart):
+    points, labels = blobs(800, 4, classes=12, apart=apart)
+    restarts = [evaluate.kmeans_scores_and_scatter(points, labels, 12, seed=seed) for seed in range(24)]
+    real = np.std([found[:3] for found in restarts], axis=0, ddof=1)
+    told = np.sqrt(np.mean(np.square([found[3:] for found in restarts]), axis=0))
+    assert (real > 0.002).all() and (told > 0.6 * real).all() and (told < 1.7 * real).all(), (real, told)
+
+
+def test_the_scatter_of_kmeans_is_none_where_all_starts_agree_and_its_bootstrap_is_exact():
+    points, labels = blobs(apart=50, classes=3)
+    assert evaluate.kmeans_scores_and_scatter(points, labels, 3) == pytest.approx((1, 1, 1, 0, 0, 0))
+    rng, drawn = np.random.default_rng(0), np.random.default_rng(1).permutation(20)  # ranks of 20 starts
+    best = np.bincount(drawn[rng.integers(0, 20, (200_000, 20))].min(1), minlength=20) / 200_000
+    j = np.arange(1, 21)
+    assert np.allclose(best, ((21 - j) / 20) ** 20 - ((20 - j) / 20) ** 20, atol=0.004)
+
+
+def test_agreement_by_a_table_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    true, found = rng.integers(0, 5, 400), rng.integers(0, 7, 400)
+    found = np.where(rng.random(400) < 0.5, true, found)
+    table = evaluate._table(true, found, 7)
+    ami, nmi, accuracy = evaluate._agreement(table, evaluate._expected_information(table))
+    assert ami == pytest.approx(evaluate.ami(true, found)) and nmi == pytest.approx(evaluate.nmi(true, found))
+    assert accuracy == evaluate.clustering_accuracy(true, found)
+
+
 @pytest.mark.parametrize("cluster", [evaluate.kmeans, evaluate.kmeans_quick])
 def test_clusters_of_points_that_coincide_are_refused_in_words(cluster):
     with pytest.raises(ValueError, match="as many distinct points, got 1"):
@@ -469,7 +512,7 @@ def test_labels_that_are_not_seen_change_no_score_on_seen_labels(full):
         for k in ours
         if k.endswith("_labelled") or k == "seen_class_ceiling" or k.startswith(("kmeans", "recall", "map"))
     ]
-    assert len(blind) == (17 if full else 13) and {k: ours[k] for k in blind} == {k: theirs[k] for k in blind}
+    assert len(blind) == (20 if full else 16) and {k: ours[k] for k in blind} == {k: theirs[k] for k in blind}
     assert ours["knn_accuracy"] != theirs["knn_accuracy"]
 
 
@@ -569,7 +612,8 @@ def test_scores_of_classes_that_were_not_trained_on_are_those_that_need_no_train
     train, labels, seen, test, test_labels, classes = apart()
     result = evaluate.scores(*apart(), full=True)
     assert set(result) == {
-        *("kmeans_ami", "kmeans_nmi", "kmeans_accuracy", "map_at_r", *(f"recall_at_{k}" for k in evaluate.RECALL_AT)),
+        *("kmeans_ami", "kmeans_nmi", "kmeans_accuracy", "kmeans_ami_sd", "kmeans_nmi_sd", "kmeans_accuracy_sd"),
+        *("map_at_r", *(f"recall_at_{k}" for k in evaluate.RECALL_AT)),
         *("mean_pairwise_distance", "spread", "effective_rank", "collapsed"),
     }
     expected = evaluate.kmeans_scores(test, test_labels, 3)  # as many clusters as classes are tested, not 8
