@@ -439,7 +439,7 @@ def test_compared_scores_have_their_scatter_and_their_remarks(folder: Path) -> N
     path = folder / "plane" / "metrics.json"
     metrics = json.loads(path.read_text()) | {"kmeans_ami": 0.4812, "kmeans_ami_sd": 0.0104}
     path.write_text(json.dumps(metrics | {"notes": {"kmeans_ami": "class 7 has one test image"}}))
-    app = opened(COMPARE, runs="plane,digits-dml-all-labels")
+    app = opened(COMPARE, runs="plane,deep")
     assert "0.48 ± 0.01" in words(app) and "**A**, k-means AMI: class 7 has one test image" in words(app)
 
 
