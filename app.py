@@ -58,20 +58,24 @@ def card(run: runs.Run) -> None:
     with st.container(border=True):
         ui.small_map(run.id)
         metrics = run.metrics() or {}
-        score, of = headline(run, metrics)
+        score, of, remark = headline(run, metrics)
         st.markdown(f"**{ui.setting(run.config())}: {score}**")
         kind = "; all points coincide" if metrics.get("collapsed") else ""
-        st.caption(f"{of}; {'shipped' if run.is_shipped else ui.age_words(run.created())}{kind}")
+        st.caption(f"{of}{remark}; {'shipped' if run.is_shipped else ui.age_words(run.created())}{kind}")
         st.page_link(ui.TRAIN, label="Look at it", icon=":material/arrow_forward:", query_params={"run": run.id})
 
 
-def headline(run: runs.Run, metrics: dict) -> tuple[str, str]:
-    """(the score of a run that tells most, what it is): one that fits nothing to labels where the run saw none, and
-    where no test class was trained on."""
+def headline(run: runs.Run, metrics: dict) -> tuple[str, str, str]:
+    """(the score of a run that tells most, what it is, what there is to know of it or ""): one that fits nothing to
+    labels where the run saw none, and where no test class was trained on."""
     retrieved = "recall_at_1" in metrics and "knn_accuracy" not in metrics
-    if retrieved or not MODELS[run.config().model].facts["labels"]:
-        return f"R@1 {ui.percent(metrics.get('recall_at_1'))}", "Nearest other test image of the same class"
-    return ui.percent(metrics.get("knn_accuracy")), "kNN on all labels"
+    by_recall = retrieved or not MODELS[run.config().model].facts["labels"]
+    name = "recall_at_1" if by_recall else "knn_accuracy"
+    note = metrics.get("notes", {}).get(name, "")
+    remark, percent = f" ({ui.inert(note)})" if note else "", ui.percent(metrics.get(name))
+    if by_recall:
+        return f"R@1 {percent}", "Nearest other test image of the same class", remark
+    return percent, "kNN on all labels", remark
 
 
 def start_with() -> None:

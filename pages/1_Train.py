@@ -210,8 +210,8 @@ def comparison(run: runs.Run) -> None:
     table = [
         {
             "score": evaluate.SCORE_TITLES[name][0],
-            "before": ui.score_words(name, then.get(name)),
-            "now": ui.score_words(name, now.get(name)),
+            "before": ui.scattered(name, then),
+            "now": ui.scattered(name, now),
             "difference": ui.difference_words(name, then.get(name), now.get(name)),
         }
         for name in HEADLINES

@@ -13,7 +13,7 @@ from semidml.ui.explorer import computing, cut, images_of, missing_images, model
 
 SECTIONS = ("Scores", "Curves", "Confusion", "Reconstructions", "Your own image", "Points", "Downloads")
 SECONDS_LIVE = 1.0
-LATTICE, TILE = 560, 146  # pixels across: of decoded places, a score
+LATTICE, TILE, WIDE_TILE = 560, 146, 240  # pixels across: of decoded places, a score, one with its scatter
 PAIRS = 12  # of the best and of the worst reconstructions
 
 
@@ -100,7 +100,7 @@ def reconstructed(run_id: str, epoch: int, stamp: tuple) -> explore.Reconstructe
 
 
 def scores(run: runs.Run, found: Points, names: list[str]) -> None:
-    """All scores, what failed with its reason, and the slow ones on demand."""
+    """All scores with their scatter and remarks, what failed with its reason, and the slow ones on demand."""
     key = ("scores", str(run.path), *explore.stamp(run, "weights.safetensors"))
     task = explore.task(key)
     metrics = run.metrics()
@@ -116,6 +116,7 @@ def scores(run: runs.Run, found: Points, names: list[str]) -> None:
     rows_words, failed, notes = score_rows(run), metrics.get("failed", {}), metrics.get("notes", {})
     for group, about, chosen in GROUPS:
         there = [name for name in evaluate.SCORE_TITLES if name in metrics and chosen(name)]
+        there = [name for name in there if not evaluate.is_scatter(name)]  # it stands beside its score
         if not there:
             continue
         st.markdown(f"**{group}** :gray[{about}]")
@@ -124,17 +125,21 @@ def scores(run: runs.Run, found: Points, names: list[str]) -> None:
                 title, protocol = evaluate.SCORE_TITLES[name]
                 about_it = " ".join(filter(None, [protocol, ui.inert(notes.get(name, "")), rows_words]))
                 title = title.removesuffix(", all labels").removesuffix(", seen labels")
-                st.metric(title, score_value(name, metrics[name]), help=about_it, width=TILE, border=True)
+                width = TILE if metrics.get(f"{name}_sd") is None else WIDE_TILE
+                st.metric(title, score_value(name, metrics), help=about_it, width=width, border=True)
         for name in there:
             if name in failed:
                 title = evaluate.SCORE_TITLES[name][0]
                 st.caption(f":material/error: {title} could not be computed: {ui.inert(failed[name])}")
+        for remark in ui.remarks(there, notes):
+            st.caption(f":material/info: {remark}")
     st.caption(f"{rows_words} {ui.of_directions(run.config())}".strip())
     slow_scores(run, task, key, metrics)
 
 
-def score_value(name: str, value: float | bool | None) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else ui.score_words(name, value)
+def score_value(name: str, metrics: dict[str, Any]) -> str:
+    value = metrics[name]
+    return ("yes" if value else "no") if isinstance(value, bool) else ui.scattered(name, metrics)
 
 
 def with_lengths(name: str) -> bool:

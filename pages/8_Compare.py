@@ -1,5 +1,6 @@
 """Compare: two to four runs side by side, what differs in their settings and scores, points that fly between them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from semidml.ui import explorer
 
 MOST = 4
 LETTERS = "ABCD"
+FEW_SCORES = ("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami", "component_ami", "reconstruction_mse")
 BEGIN_WITH = ("digits-paper-prior", "digits-ten-places")  # the paper's prior and one with places for ten classes
 
 
@@ -94,19 +96,29 @@ def scores(some: list[runs.Run]) -> None:
     rows = []
     for name, (title, _) in evaluate.SCORE_TITLES.items():
         values = [metrics.get(name) for metrics in found]
-        if all(value is None or isinstance(value, bool) for value in values):
+        if evaluate.is_scatter(name) or all(value is None or isinstance(value, bool) for value in values):
             continue
         cells = {}
-        for letter, value in zip(LETTERS, values, strict=False):
+        for letter, value, metrics in zip(LETTERS, values, found, strict=False):
             difference = (
                 "" if letter == "A" or None in (value, values[0]) else ui.difference_words(name, values[0], value)
             )
-            cells[letter] = ui.score_words(name, value) + (f" ({difference})" if difference else "")
+            cells[letter] = ui.scattered(name, metrics) + (f" ({difference})" if difference else "")
         rows.append({"score": title} | cells)
     if rows:
         ui.table(rows)
     else:
         st.caption("None of these runs has final scores (yet).")
+    caveats(some, evaluate.SCORE_TITLES)
+
+
+def caveats(some: list[runs.Run], names: Iterable[str]) -> None:
+    """What there is to know of these scores, and why some are missing, run for run."""
+    for letter, run in zip(LETTERS, some, strict=False):
+        metrics = run.metrics() or {}
+        for icon, key in (("info", "notes"), ("error", "failed")):
+            for remark in ui.remarks(names, metrics.get(key, {})):
+                st.caption(f":material/{icon}: **{letter}**, {remark}")
 
 
 def maps(some: list[runs.Run], linked: bool) -> None:
@@ -229,10 +241,10 @@ def scores_of_few(some: list[runs.Run]) -> None:
     found = [run.metrics() or {} for run in some]
     st.markdown("**What differs in the scores**")
     rows = []
-    for name in ("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami", "component_ami", "reconstruction_mse"):
+    for name in FEW_SCORES:
         values = [metrics.get(name) for metrics in found]
         if any(value is not None for value in values):
-            cells = {letter: ui.score_words(name, value) for letter, value in zip(LETTERS, values, strict=False)}
+            cells = {letter: ui.scattered(name, metrics) for letter, metrics in zip(LETTERS, found, strict=False)}
             if len(some) == 2:
                 cells["B - A"] = ui.difference_words(name, *values)
             rows.append({"score": evaluate.SCORE_TITLES[name][0]} | cells)
@@ -240,6 +252,7 @@ def scores_of_few(some: list[runs.Run]) -> None:
         ui.table(rows)
     else:
         st.caption("None of these runs has final scores (yet).")
+    caveats(some, FEW_SCORES)
 
 
 ui.page("Compare", ":material/compare:")

@@ -279,11 +279,14 @@ def find(name: str) -> runs.Run:
 
 
 def show_scores(metrics: dict) -> None:
-    """Every score with its title; what failed, with its reason."""
+    """Every score with its title and, where it is known, its scatter; what failed with its reason, others with their
+    remarks."""
+    words = metrics.get("notes", {}) | metrics.get("failed", {})
     for key, (title, _) in evaluate.SCORE_TITLES.items():
-        if key in metrics:
-            reason = metrics.get("failed", {}).get(key, "")
-            print(f"{title:52} {shown_score(metrics[key])} {reason}".rstrip())
+        if key in metrics and not evaluate.is_scatter(key):
+            scatter = metrics.get(f"{key}_sd")
+            value = shown_score(metrics[key]) + ("" if scatter is None else f" ± {shown_score(scatter)}")
+            print(f"{title:52} {value} {words.get(key, '')}".rstrip())
 
 
 def shown_weight(config: RunConfig) -> str:

@@ -2,17 +2,19 @@
 
 Every function takes numpy arrays and returns plain numbers. Rows that a score needs are named by role: the *gallery* is
 searched or fitted on, the *queries* are scored. What cannot be computed raises ValueError in words; `scores` turns that
-into None and keeps the words.
+into None and keeps the words, as for what `meaning.judge` finds to mean nothing.
 """
 
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from semidml import meaning
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 NEIGHBOURS = 5  # of the kNN classifier: scikit-learn's default; Safir et al. 2022 do not say theirs
 RECALL_AT = (1, 2, 4, 8)
 KMEANS_STARTS, KMEANS_ROWS = 20, 10_000
+RARE = 0.005  # chance below which a start is not asked for the scatter of k-means
+TINY = 1e-12  # nats, below which an entropy is 0
 LIVE_GALLERY, LIVE_QUERIES, LIVE_POINTS = 5_000, 2_000, 1_000
+PILES_SEED = 0  # of the draw among rows that coincide
 COINCIDE, LINE = 0.1, 1.1  # see `collapse`
 # A tree beats the search of all rows on a CPU up to 6 dimensions, and up to 10 for small tasks, where it also does not
 # wait for busy cores as torch's threads do. 60,000 x 10,000 rows, 5 neighbours, two cores, scipy 1.17, torch 2.15,
@@ -75,9 +80,18 @@ SCORE_TITLES: dict[str, tuple[str, str]] = {
         "one as suits best; 0 to 1.",
     ),
     **{
+        f"kmeans_{name}_sd": (
+            f"k-means {title}, scatter",
+            f"Standard deviation of k-means {title} over restarts, each the best of {KMEANS_STARTS} starts (from a "
+            "bootstrap over the starts that were made).",
+        )
+        for name, title in (("ami", "AMI"), ("nmi", "NMI"), ("accuracy", "accuracy"))
+    },
+    **{
         f"recall_at_{k}": (
             f"recall at {k}",
-            f"Share of the test images with one of their class among their {k} nearest other test images; 0 to 1.",
+            f"Share of the test images with one of their class among their {k} nearest other test images, of several "
+            "at one distance any by chance; 0 to 1.",
         )
         for k in RECALL_AT
     },
@@ -191,6 +205,11 @@ SCORE_TITLES |= {
 }
 
 
+def is_scatter(name: str) -> bool:
+    """Whether a key is the standard deviation of the score called the same without `_sd`."""
+    return name.endswith("_sd")
+
+
 def scores(
     train: np.ndarray,
     train_labels: np.ndarray,
@@ -206,6 +225,7 @@ def scores(
     seed: int = 0,
     scale: float = 1.0,
     device: str = "cpu",
+    class_names: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The content of metrics.json: one number a key of SCORE_TITLES (all but the floors, seconds and what belongs to
@@ -219,9 +239,10 @@ def scores(
     Where no test row is of a training class, as in metric learning (Song et al. 2016, arXiv 1511.06452), a classifier
     of the training classes cannot be right: knn*, seen_class_ceiling, random_forest_* and mlp_* are then absent.
 
-    A score that cannot be computed is None, with the reason under "failed": {name: reason}; "notes" has remarks on
-    scores that were computed (a fit that has not settled). Either is absent when empty. Raises ValueError when shapes
-    do not fit together.
+    A score that cannot be computed, or whose value is forced whatever the latents are (`meaning.judge`), is None, with
+    the reason under "failed": {name: reason}; "notes" has remarks on scores that were computed (few rows, a class of
+    one row, which class_names name, a fit that has not settled). Either is absent when empty. Raises ValueError when
+    shapes do not fit together.
     """
     _fit_together(train, train_labels, seen, test, test_labels, classes)
     few, few_labels = train[seen], train_labels[seen]
@@ -251,9 +272,10 @@ def scores(
         (("seen_class_ceiling",), lambda: (seen_class_ceiling(few_labels, test_labels),)),
     ]
     kmeans_names = ("kmeans_ami", "kmeans_nmi", "kmeans_accuracy")
+    kmeans_names += tuple(f"{name}_sd" for name in kmeans_names)
     steps: list[Step] = [
         *(fitted if shared else ()),
-        (kmeans_names, lambda: kmeans_scores(test, test_labels, clusters, seed=seed)),
+        (kmeans_names, lambda: kmeans_scores_and_scatter(test, test_labels, clusters, seed=seed)),
         (tuple(f"recall_at_{k}" for k in RECALL_AT), lambda: recall_at(test, test_labels, RECALL_AT, device=device)),
         (("map_at_r",), lambda: (map_at_r(test, test_labels, device, within),)),
         (("mean_pairwise_distance",), lambda: (mean_pairwise_distance(test, seed=seed),)),
@@ -270,11 +292,17 @@ def scores(
             remark = partial(_note, notes, names)
             steps.append((names, partial(both, classifier, *rows, seed=seed, remark=remark)))
 
+    (points,) = subset(KMEANS_ROWS, seed, test_labels)
+    names = [name for names, _ in steps for name in names]
+    judged = _judged(names, train_labels, few_labels, test_labels, points, clusters, test.shape[1], class_names)
     result: dict[str, Any] = {}
     failed: dict[str, str] = {}
     for number, (names, compute) in enumerate(steps):
         at = number, SCORE_TITLES[names[0]][0]
         within(0.0)
+        if all(name in judged.failed for name in names):
+            result |= dict.fromkeys(names)
+            continue
         try:
             result |= dict(zip(names, compute(), strict=True))
         except ValueError as error:
@@ -282,7 +310,7 @@ def scores(
             failed |= dict.fromkeys(names, str(error))
     if progress:
         progress(1.0, "scores")
-    return result | ({"failed": failed} if failed else {}) | ({"notes": notes} if notes else {})
+    return meaning.told(result | {"failed": failed, "notes": notes}, judged)
 
 
 def raw(found: dict[str, Any]) -> dict[str, Any]:
@@ -307,7 +335,8 @@ def live_scores(
     device: str = "cpu",
 ) -> dict[str, float | None]:
     """Seven scores, cheap enough for every tick: knn_accuracy, knn_ami, knn_accuracy_labelled, kmeans_ami (1,000 test
-    rows, 3 starts), mean_pairwise_distance (500 test rows), spread, effective_rank. None where one cannot be computed.
+    rows, 3 starts), mean_pairwise_distance (500 test rows), spread, effective_rank. None where one cannot be computed,
+    or means nothing (`meaning.judge`).
 
     Where no test row is of a training class the three of knn are absent, as in `scores`.
 
@@ -334,6 +363,7 @@ def live_scores(
         (("knn_accuracy_labelled",), lambda: (accuracy(labels, knn_classify(*few, queries, classes, device=device)),)),
     )
     return _now(
+        lambda names: _judged(names, gallery[1], few[1], labels, point_labels, clusters, test.shape[1]),
         *(fitted if _shared(train_labels, test_labels) else ()),
         (("kmeans_ami",), lambda: (ami(point_labels, kmeans_quick(points, clusters, seed=seed)),)),
         (("mean_pairwise_distance",), lambda: (mean_pairwise_distance(queries, 500, seed),)),
@@ -352,21 +382,56 @@ def live_retrieval(test: np.ndarray, test_labels: np.ndarray, seed: int = 0) -> 
     rows, labels = subset(LIVE_QUERIES, seed, test, test_labels)
     points, point_labels = subset(LIVE_POINTS, seed, rows, labels)
     clusters = len(np.unique(test_labels))
+    nothing = labels[:0]
     return _now(
+        lambda names: _judged(names, nothing, nothing, labels, point_labels, clusters, test.shape[1]),
         (tuple(f"recall_at_{k}" for k in RECALL_AT), lambda: recall_at(rows, labels)),
         (("kmeans_nmi",), lambda: (nmi(point_labels, kmeans_quick(points, clusters, 1, seed)),)),
     )
 
 
-def _now(*steps: Step) -> dict[str, float | None]:
-    """The values of all steps by name; None where one cannot be computed."""
+def _now(judge: Callable[[list[str]], meaning.Judged], *steps: Step) -> dict[str, float | None]:
+    """The values of all steps by name; None where one cannot be computed, or means nothing."""
     result: dict[str, float | None] = {}
+    without = judge([name for names, _ in steps for name in names]).failed
     for names, compute in steps:
         try:
             result |= dict(zip(names, compute(), strict=True))
         except ValueError:  # the reasons are in `scores`; a tick has room for "not now" only
             result |= dict.fromkeys(names)
-    return result
+    return result | dict.fromkeys(without)
+
+
+def _judged(
+    names: Iterable[str],
+    train_labels: np.ndarray,
+    few_labels: np.ndarray,
+    test_labels: np.ndarray,
+    points: np.ndarray,
+    clusters: int,
+    dimensions: int,
+    class_names: Sequence[str] = (),
+) -> meaning.Judged:
+    """What is to be said of scores by name; points: labels of the rows that k-means gets."""
+    of_kmeans = {name for name in names if name.startswith("kmeans_")}
+    on_few = {name for name in names if name.endswith("_labelled")}
+    rest = [name for name in names if name not in of_kmeans | on_few]
+    parts = (
+        meaning.judge(
+            rest,
+            test_labels,
+            fitted_on=train_labels,
+            voters=NEIGHBOURS,
+            dimensions=dimensions,
+            class_names=class_names,
+        ),
+        meaning.judge(on_few, test_labels, fitted_on=few_labels, voters=NEIGHBOURS, class_names=class_names),
+        meaning.judge(
+            of_kmeans, points, clusters=clusters, drawn=len(points) < len(test_labels), class_names=class_names
+        ),
+    )
+    failed, notes = ({name: words for part in parts for name, words in part[i].items()} for i in (0, 1))
+    return meaning.Judged(failed, notes)
 
 
 def floors(
@@ -382,24 +447,28 @@ def floors(
     the live kNN scores of raw pixels, pixel_knn_accuracy and pixel_knn_accuracy_labelled, on the subsets of
     `live_scores`, and pixel_recall_at_1, that of `live_retrieval`.
 
-    Where no test row is of a training class there is pixel_recall_at_1 alone, and not even that of a single test row.
+    Where no test row is of a training class there is pixel_recall_at_1 alone; what means nothing (`meaning.judge`), as
+    recall of a single test row, is left out.
     Images (N, C, H, W), any number type. The pixel scores of a gallery of 5,000 lie below those of a larger one.
     """
     queries, labels = _flat(subset(LIVE_QUERIES, seed, test_images, test_labels))
-    retrieval = {"pixel_recall_at_1": recall_at(queries, labels, (1,))[0]} if len(labels) > 1 else {}
-    if not _shared(train_labels, test_labels):
-        return retrieval
-    if not len(seen):
+    shared = _shared(train_labels, test_labels)
+    if shared and not len(seen):
         raise ValueError("no label is seen; at least one is needed")
     gallery = _flat(subset(LIVE_GALLERY, seed, train_images, train_labels))
     few = _flat(subset(LIVE_GALLERY, seed, train_images[seen], train_labels[seen]))
-    commonest = np.bincount(train_labels, minlength=classes).argmax()
-    return {
-        "chance": float((test_labels == commonest).mean()),
-        "pixel_knn_accuracy": accuracy(labels, knn_classify(*gallery, queries, classes)),
-        "pixel_knn_accuracy_labelled": accuracy(labels, knn_classify(*few, queries, classes)),
-        **retrieval,
-    }
+    names = [*(("pixel_knn_accuracy", "pixel_knn_accuracy_labelled") if shared else ()), "pixel_recall_at_1"]
+    nothing = _judged(names, gallery[1], few[1], labels, labels, 0, 0).failed
+    found = {}
+    if shared:
+        commonest = np.bincount(train_labels, minlength=classes).argmax()
+        found["chance"] = float((test_labels == commonest).mean())
+    for name, its in (("pixel_knn_accuracy", gallery), ("pixel_knn_accuracy_labelled", few)):
+        if shared and name not in nothing:
+            found[name] = accuracy(labels, knn_classify(*its, queries, classes))
+    if "pixel_recall_at_1" not in nothing:
+        found["pixel_recall_at_1"] = recall_at(queries, labels, (1,))[0]
+    return found
 
 
 def _note(notes: dict[str, str], names: tuple[str, ...], text: str) -> None:
@@ -438,10 +507,8 @@ def clustering_accuracy(true: np.ndarray, found: np.ndarray) -> float:
     clusters than classes, or fewer, those left over pair with nothing and their rows are wrong. Any labels will do."""
     from scipy.optimize import linear_sum_assignment
 
-    classes, row = np.unique(_some(true), return_inverse=True)
-    clusters, column = np.unique(found, return_inverse=True)
-    counts = np.zeros((len(classes), len(clusters)), np.int64)
-    np.add.at(counts, (row, column), 1)
+    (_, row), (names, column) = (np.unique(its, return_inverse=True) for its in (_some(true), found))
+    counts = _table(row, column, len(names))
     return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / len(true))
 
 
@@ -557,38 +624,71 @@ def knn(gallery: np.ndarray, queries: np.ndarray, k: int, device: str = "cpu") -
     """The k nearest gallery rows of each query, nearest first, exact: (N, D), (M, D) -> rows (M, k) int64, distances
     (M, k).
 
-    Euclidean. k is lowered to N. In few dimensions by a tree on the CPU, else by search of all rows on the device. Of
-    many points that coincide exactly (a collapsed space) the tree keeps the first k: the same answer in bounded time.
+    Euclidean. k is lowered to N. In few dimensions by a tree on the CPU, else by search of all rows on the device.
+    Places are searched, not rows: of rows that coincide exactly (a collapsed space) each query is given some at random,
+    with a fixed seed, so that the order of the rows decides nothing and many cost no more than one.
     """
     gallery, queries = _some(finite(gallery)), finite(queries)
     k = min(k, len(gallery))
+    piles = coincident(gallery)
+    if piles is None:
+        return _nearest(gallery, queries, k, device)
+    places, of = piles
+    return _drawn_from(of, *_nearest(places, queries, min(k, len(places)), device), k)
+
+
+def coincident(points: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The places where rows lie, in an order of their own, and which is whose: (N, D) -> (P, D), (N,); None where no
+    two rows coincide."""
+    _, where, counts = np.unique(points[:, 0], return_inverse=True, return_counts=True)
+    suspects = np.flatnonzero(counts[where] > 1)
+    if not len(suspects) or len(np.unique(_as_keys(points[suspects]))) == len(suspects):
+        return None
+    _, first, of = np.unique(_as_keys(points), return_index=True, return_inverse=True)
+    return points[first], of
+
+
+def _as_keys(points: np.ndarray) -> np.ndarray:
+    """One value a row that can be compared, (N, D) -> (N,): its bytes, those of -0 as those of 0."""
+    rows = np.ascontiguousarray(points + points.dtype.type(0))
+    return rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
+
+
+def _drawn_from(of: np.ndarray, near: np.ndarray, distances: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """k rows of the nearest places of each query, in their order, those of a place drawn anew for each query: the place
+    of each row (N,), places (M, p) and distances (M, p) -> rows (M, k), distances (M, k)."""
+    rng, rows, sizes = np.random.default_rng(PILES_SEED), np.argsort(of, kind="stable"), np.bincount(of)
+    begins = sizes.cumsum() - sizes  # of each place in `rows`
+    ends = sizes[near].cumsum(1)  # (M, p) rows up to each place
+    which = (ends[:, :, None] <= np.arange(k)).sum(1)  # (M, k) whose row it will be
+    places = np.take_along_axis(near, which, 1)
+    before = np.arange(k) - np.take_along_axis(ends, which, 1) + sizes[places]  # rows drawn from there already
+    drawn = (rng.random(places.shape) * (sizes[places] - before)).astype(np.int64)  # among those not yet drawn
+    for j in range(1, k):
+        earlier = np.where(places[:, :j] == places[:, [j]], drawn[:, :j], len(of))
+        for taken in np.sort(earlier, axis=1).T:
+            drawn[:, j] += taken <= drawn[:, j]
+    return rows[begins[places] + drawn], np.take_along_axis(distances, which, 1)
+
+
+def _nearest(places: np.ndarray, queries: np.ndarray, k: int, device: str) -> tuple[np.ndarray, np.ndarray]:
+    """As `knn`, of rows that do not coincide."""
+    if _takes_tree(places, queries, device):
+        return _by_tree(places, queries, k)
+    return _by_search(places, queries, k, device)
+
+
+def _takes_tree(gallery: np.ndarray, queries: np.ndarray, device: str) -> bool:
     small = len(gallery) * len(queries) <= SMALL
-    if device == "cpu" and gallery.shape[1] <= (SMALL_TREE_DIMENSIONS if small else TREE_DIMENSIONS):
-        return _by_tree(gallery, queries, k)
-    return _by_search(gallery, queries, k, device)
+    return device == "cpu" and gallery.shape[1] <= (SMALL_TREE_DIMENSIONS if small else TREE_DIMENSIONS)
 
 
 def _by_tree(gallery: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that coincide cost much: a leaf cannot split them, and 60,000 of them take 0.4 s per 1,000 queries."""
     from scipy.spatial import cKDTree
 
-    kept = _thinned(gallery, k)
-    tree = cKDTree(gallery if kept is None else gallery[kept])
-    distances, rows = tree.query(queries, k=range(1, k + 1), workers=-1 if len(queries) > 5_000 else 1)
-    return (rows if kept is None else kept[rows]).astype(np.int64), distances
-
-
-def _thinned(points: np.ndarray, k: int) -> np.ndarray | None:
-    """Rows to keep so that none lies on more than k - 1 kept others; None when all can stay. A leaf of a tree cannot
-    split points that coincide, so 60,000 of them cost 0.4 s per 1,000 queries."""
-    first = np.sort(points[:, 0])
-    pile = max(100, k)
-    if len(first) <= pile or not (first[pile:] == first[:-pile]).any():
-        return None
-    _, place = np.unique(points, axis=0, return_inverse=True)
-    order = np.argsort(place.ravel(), kind="stable")
-    places = place.ravel()[order]
-    copy = np.arange(len(order)) - np.searchsorted(places, places)  # 0 for the first at a place, 1 for the next, ...
-    return np.sort(order[copy < k])
+    distances, rows = cKDTree(gallery).query(queries, k=range(1, k + 1), workers=-1 if len(queries) > 5_000 else 1)
+    return rows.astype(np.int64), distances
 
 
 def _by_search(gallery: np.ndarray, queries: np.ndarray, k: int, device: str) -> tuple[np.ndarray, np.ndarray]:
@@ -633,12 +733,106 @@ def recall_at(
     """Share of rows with one of their class among their k nearest other rows, for each k: (M, D), (M,) -> 0 to 1.
 
     Gallery and queries are the same rows, the query itself left out; a row alone in its class counts as missed (Song et
-    al. 2016, arXiv 1511.06452). With fewer than k others all of them are looked at."""
+    al. 2016, arXiv 1511.06452). With fewer than k others all of them are looked at. Of rows at the same distance any
+    may come first: a query counts with its chance of a hit,
+
+        1 - C(t - c, k - s) / C(t, k - s)
+
+    s: rows nearer than any of its class; t: rows as far as the first of its class, c of them of its class. So a
+    collapsed space has the recall of rows drawn at random, whatever their order."""
     if len(latents) < 2:
         raise ValueError(f"recall needs at least 2 rows, got {len(latents)}")
-    ks = tuple(ks)
-    hits = labels[others(latents, max(ks), device)] == labels[:, None]
-    return tuple(float(hits[:, :k].any(1).mean()) for k in ks)
+    ks, count = tuple(ks), len(latents)
+    places, of = coincident(finite(latents)) or (latents, np.arange(count))
+    classes, label = np.unique(labels, return_inverse=True)
+    there, rows = np.unique(of * len(classes) + label, return_counts=True)  # (Q,) a place and a class, and their rows
+    place, own = np.divmod(there, len(classes))
+    sizes = np.bincount(of)  # (P,)
+
+    def of_class(near: np.ndarray, its: np.ndarray) -> np.ndarray:
+        """How many rows of a class lie at each place: (B, m), (B,) -> (B, m)."""
+        if len(places) == count:
+            return own[near] == its[:, None]
+        wanted = near * len(classes) + its[:, None]
+        found = np.searchsorted(there, wanted).clip(max=len(there) - 1)
+        return np.where(there[found] == wanted, rows[found], 0)
+
+    hits, pending = np.zeros(len(ks)), np.arange(len(there))
+    look_at = max(ks) + 1  # places; more where rows at one distance may go on beyond
+    while len(pending):
+        asked, at = np.unique(place[pending], return_inverse=True)
+        near, tied, ends = (values[at] for values in _other_places(places, asked, look_at, device))
+        around = np.c_[sizes[place[pending]] - 1, sizes[near]]  # (B, 1 + m) rows at one's own place, at the next, ...
+        same = np.c_[rows[pending] - 1, of_class(near, own[pending])]  # those of them of the query's class
+        tied, ends = (np.c_[np.zeros(len(at), bool), values] for values in (tied, ends))
+        first = np.where(same.any(1), (same > 0).argmax(1), (around.cumsum(1) < max(ks)).sum(1))
+        sure = ~np.take_along_axis(np.c_[ends, ends[:, -1:]], first[:, None], 1)[:, 0]
+        chances = _chance_of_a_hit(around[sure], same[sure], tied[sure], ks)
+        hits += rows[pending[sure]] @ chances
+        pending, look_at = pending[~sure], 4 * look_at
+    return tuple(float(share) for share in hits / count)
+
+
+def _chance_of_a_hit(around: np.ndarray, same: np.ndarray, tied: np.ndarray, ks: tuple[int, ...]) -> np.ndarray:
+    """See `recall_at`, for each query and k (B, len(ks)): how many rows lie at each place, in order of distance, how
+    many of them are of the query's class, whether a place is as far as the one before it (B, m)."""
+    if (
+        not tied.any() and around[:, 0].max(initial=0) == 0 and around[:, 1:].max(initial=0) <= 1
+    ):  # none at one distance
+        return np.stack([same[:, : k + 1].any(1) for k in ks], 1)
+    group = (~tied).cumsum(1)
+    first = np.take_along_axis(group, (same > 0).argmax(1)[:, None], 1)  # (B, 1) the group of the first hit, if any
+    s = (around * (group < first)).sum(1)
+    t, c = ((values * (group == first)).sum(1) for values in (around, same))
+    drawn = np.arange(max(ks))  # so many of those tied are drawn before
+    miss = ((t - c)[:, None] - drawn).clip(min=0) / (t[:, None] - drawn).clip(min=1)  # (B, max k) of the next one
+    all_missed = np.c_[np.ones(len(t)), miss.cumprod(1)]
+    return np.stack([1 - all_missed[np.arange(len(t)), (k - s).clip(0, np.minimum(t, k))] for k in ks], 1)
+
+
+def _other_places(
+    places: np.ndarray, asked: np.ndarray, k: int, device: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The k places nearest to each asked one (B,) of (P, D), fewer where there are not as many, in order of distance
+    (B, m); whether a place is as far as the one before it (B, m); whether others that are not listed may be as far
+    (B, m)."""
+    near, distances = _nearest(places, places[asked], min(k + 1, len(places)), device)
+    near, distances = (values[_not_itself(near, asked)].reshape(len(asked), -1) for values in (near, distances))
+    tied = np.zeros(near.shape, bool)
+    if near.shape[1] == 0:
+        return near, tied, tied
+    same, rounding = _errors_of_distance(places, _takes_tree(places, places[asked], device))
+    close = (np.diff(distances, axis=1) <= rounding).any(1)
+    if close.any():  # in single precision equal distances may look different, and others equal
+        ends = (places[rows].astype(np.float64) for rows in (near[close], asked[close, None]))
+        exact = np.linalg.norm(np.subtract(*ends), axis=2)
+        order = np.argsort(exact, axis=1, kind="stable")
+        exact = np.take_along_axis(exact, order, 1)
+        tied[close, 1:] = np.diff(exact, axis=1) <= same
+        turned = tied[close].any(1)  # the others keep their order
+        again = np.flatnonzero(close)[turned]
+        near[again], distances[again] = np.take_along_axis(near[close], order, 1)[turned], exact[turned]
+    return near, tied, (distances >= distances[:, -1:] - rounding) & (near.shape[1] < len(places) - 1)
+
+
+def _errors_of_distance(places: np.ndarray, by_tree: bool) -> tuple[float, float]:
+    """How far equal distances between places (P, D) may lie apart by rounding: when computed from the differences in
+    double precision, and when found by `_nearest`, which searches in single precision unless it takes a tree."""
+    largest = max(float(places.max()), -float(places.min())) * places.shape[1] ** 0.5  # none is farther from 0
+    double = 8 * float(np.finfo(np.float64).eps) * largest
+    if by_tree:
+        return double, double
+    centred = places - places.mean(0)
+    farthest = float(np.einsum("pd,pd->p", centred, centred).max()) ** 0.5
+    return double, double + 8 * float(np.finfo(np.float32).eps) * farthest
+
+
+def _not_itself(near: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """All but one of each query's nearest rows (B, k), the query itself or, where it is missing among many at the same
+    place, the last one, which is then one too many: bool (B, k)."""
+    itself = near == queries[:, None]
+    itself[~itself.any(1), -1] = True
+    return ~itself
 
 
 def map_at_r(
@@ -706,34 +900,59 @@ def others(latents: np.ndarray, k: int, device: str = "cpu", of: np.ndarray | No
     (M, D) -> (M, k) or (R, k) int64."""
     queries, own = (latents, np.arange(len(latents))) if of is None else (latents[of], of)
     rows, _ = knn(latents, queries, k + 1, device)
-    itself = rows == own[:, None]
-    itself[~itself.any(1), -1] = True  # among many at the same place it may be missing: then the last is one too many
-    return rows[~itself].reshape(len(rows), rows.shape[1] - 1)
+    return rows[_not_itself(rows, own)].reshape(len(rows), rows.shape[1] - 1)
 
 
 # --- clusters
+
+
+class Starts(NamedTuple):
+    """What S starts of k-means made of M rows."""
+
+    clusters: np.ndarray  # int32 (S, M)
+    inertias: np.ndarray  # float64 (S,), sums of squared distances to the own centre
+    best: int  # the start of the lowest inertia
 
 
 def kmeans(
     latents: np.ndarray, clusters: int, starts: int = KMEANS_STARTS, seed: int = 0, rounds: int = 300
 ) -> np.ndarray:
     """Clusters of k-means, the start of the lowest inertia: (M, D) -> (M,) int64. scikit-learn's, k-means++ starts, at
-    most `rounds` rounds each.
+    most `rounds` rounds each. Raises ValueError when there are fewer distinct points than clusters."""
+    found = kmeans_starts(latents, clusters, starts, seed, rounds)
+    return found.clusters[found.best].astype(np.int64)
+
+
+def kmeans_starts(
+    latents: np.ndarray, clusters: int, starts: int = KMEANS_STARTS, seed: int = 0, rounds: int = 300
+) -> Starts:
+    """Every start of `kmeans`, one by one from one random stream, so that the best is that of scikit-learn's `n_init`.
 
     On one thread: its threads wait for each other when the cores are busy (9 s instead of 0.2 s measured). Raises
     ValueError when there are fewer distinct points than clusters."""
+    import sklearn
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
-    points = _for_clusters(latents, clusters)
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("error", ConvergenceWarning)
-        try:
-            model = KMeans(clusters, n_init=starts, max_iter=rounds, random_state=seed)
-            return model.fit_predict(points).astype(np.int64)
-        except ConvergenceWarning as warning:
-            raise ValueError(f"k-means did not find {clusters} clusters: {warning}") from warning
+    points, random, found, inertias, best = _for_clusters(latents, clusters), np.random.RandomState(seed), [], [], 0
+    with threadpool_limits(1), warnings.catch_warnings(), sklearn.config_context(assume_finite=True):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of the best it is said below
+        for start in range(starts):
+            model = KMeans(clusters, n_init=1, max_iter=rounds, random_state=random).fit(points)
+            found.append(model.labels_)
+            inertias.append(float(model.inertia_))
+            if inertias[start] < inertias[best] and not _refines(found[start], found[best], clusters):
+                best = start
+    if (distinct := len(np.unique(found[best]))) < clusters:
+        raise ValueError(f"k-means did not find {clusters} clusters, only {distinct}: the points nearly coincide")
+    return Starts(np.stack(found), np.array(inertias), best)
+
+
+def _refines(clusters: np.ndarray, others: np.ndarray, count: int) -> bool:
+    """Whether each of the clusters lies in one of the others, (M,), (M,): of as many, that they are the same."""
+    pairs = np.bincount(clusters.astype(np.int64) * count + others, minlength=count**2).reshape(count, count)
+    return bool(((pairs > 0).sum(1) <= 1).all())
 
 
 def kmeans_quick(latents: np.ndarray, clusters: int, starts: int = 3, seed: int = 0) -> np.ndarray:
@@ -751,15 +970,72 @@ def kmeans_scores(
 ) -> tuple[float, float, float]:
     """AMI, NMI and `clustering_accuracy` of true classes and k-means clusters of the same latents, of at most `rows`
     rows drawn by the seed."""
+    return kmeans_scores_and_scatter(latents, labels, clusters, starts, rows, seed)[:3]
+
+
+def kmeans_scores_and_scatter(
+    latents: np.ndarray,
+    labels: np.ndarray,
+    clusters: int,
+    starts: int = KMEANS_STARTS,
+    rows: int = KMEANS_ROWS,
+    seed: int = 0,
+) -> tuple[float, float, float, float, float, float]:
+    """`kmeans_scores`, and the standard deviation of each over restarts, a restart being the best of as many starts.
+
+    The bootstrap over the starts that were made (Efron 1979, doi 10.1214/aos/1176344552) needs no draw: of n starts
+    drawn with replacement the best is the j-th best of all with probability
+
+        ((n - j + 1) / n)^n - ((n - j) / n)^n
+
+    Those below RARE are left out, and the variance is that of weighted samples, divided by 1 - sum p^2. AMI's expected
+    information is that of the best start for all of them: it depends on the clusters' sizes alone, which hardly differ,
+    and takes longer than the rest."""
     points, true = subset(rows, seed, latents, labels)
-    found = kmeans(points, clusters, starts, seed)
-    return ami(true, found), nmi(true, found), clustering_accuracy(true, found)
+    found = kmeans_starts(points, clusters, starts, seed)
+    best, row = found.clusters[found.best].astype(np.int64), np.unique(true, return_inverse=True)[1]
+    n, j = starts, np.arange(1, starts + 1)
+    p = ((n - j + 1) / n) ** n - ((n - j) / n) ** n
+    p = p[p >= RARE] / p[p >= RARE].sum()
+    asked = np.argsort(found.inertias, kind="stable")[: len(p)]
+    expected = _expected_information(_table(row, best, clusters))
+    each = np.array([_agreement(_table(row, found.clusters[start], clusters), expected) for start in asked])  # (j, 3)
+    scatter = np.sqrt(p @ np.square(each - p @ each) / max(1 - p @ p, TINY))
+    return ami(true, best), nmi(true, best), clustering_accuracy(true, best), *map(float, scatter)
+
+
+def _table(true: np.ndarray, found: np.ndarray, clusters: int) -> np.ndarray:
+    """How many rows each class has in each cluster, both numbered from 0: (M,), (M,) -> int64 (classes, clusters)."""
+    cells = true * clusters + found
+    return np.bincount(cells, minlength=(int(true.max()) + 1) * clusters).reshape(-1, clusters)
+
+
+def _expected_information(table: np.ndarray) -> float:
+    """Mean mutual information of two labellings with these class and cluster sizes, in nats (Vinh et al. 2010)."""
+    from scipy.sparse import csr_matrix
+    from sklearn.metrics.cluster import expected_mutual_information
+
+    return float(expected_mutual_information(csr_matrix(table), int(table.sum())))
+
+
+def _agreement(table: np.ndarray, expected: float) -> tuple[float, float, float]:
+    """AMI with that expected information, NMI and `clustering_accuracy` of a `_table`."""
+    from scipy.optimize import linear_sum_assignment
+
+    p = table / table.sum()
+    together, classes, clusters = (
+        -float((q[q > 0] * np.log(q[q > 0])).sum()) for q in (p.ravel(), p.sum(1), p.sum(0))
+    )  # entropies in nats
+    mutual, mean = classes + clusters - together, (classes + clusters) / 2
+    right = table[linear_sum_assignment(table, maximize=True)].sum() / table.sum()
+    return (mutual - expected) / max(mean - expected, TINY), mutual / max(mean, TINY), float(right)
 
 
 def _for_clusters(latents: np.ndarray, clusters: int) -> np.ndarray:
     """Latents in float64, centred and of unit spread, which k-means does not mind and rounding does."""
     points = finite(latents).astype(np.float64)
-    distinct = len(np.unique(points, axis=0))
+    piles = coincident(points)
+    distinct = len(points) if piles is None else len(piles[0])
     if distinct < clusters:
         raise ValueError(f"k-means with {clusters} clusters needs as many distinct points, got {distinct}")
     points -= points.mean(0)

@@ -209,7 +209,8 @@ def in_charts(names: Sequence[str], most: int = 24) -> list[str]:
 
 
 def splits_of(run: "Run", data: "Dataset") -> "Dataset":
-    """The splits that a run was trained and scored on. Raises ValueError when `data` is not what it was trained on."""
+    """The splits that a run was trained and scored on. Raises ValueError when `data` is not what it was trained on, or
+    when its rows would be others (`Run.check_rows`)."""
     from semidml.train import prepare
 
     known = run.details().get("data") or {}
@@ -223,7 +224,9 @@ def splits_of(run: "Run", data: "Dataset") -> "Dataset":
         raise ValueError(
             f"the classes of {data.name} here are not those that the run was trained on: another data set of that name"
         )
-    return prepare(run.config(), data)[0]
+    found = prepare(run.config(), data)[0]
+    run.check_rows(found)
+    return found
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -44,6 +44,7 @@ from semidml.record import Record
 if TYPE_CHECKING:  # at run time these would import torch
     from torch import Tensor, nn
 
+    from semidml.data.dataset import Dataset
     from semidml.train import Training
 
 try:
@@ -513,6 +514,33 @@ class Run:
     def rows(self) -> dict[str, np.ndarray]:
         """Which rows the frames draw: see `Training.rows`. Raises FileNotFoundError before the run has begun."""
         return _read_arrays(self.path / "rows.npz")
+
+    def check_rows(self, splits: "Dataset") -> None:
+        """Raises ValueError when the rows that the frames draw are not those of `splits` (`train.prepare`), by their
+        labels: what is shown would be other images, and what is scored some that the weights were trained on."""
+        if not (self.path / "rows.npz").exists():
+            return
+        rows = self.rows()
+        for split, part in enumerate((splits.train, splits.test)):
+            at, labels = (rows[name][rows["split"] == split].astype(np.int64) for name in ("row", "labels"))
+            its = part.labels.numpy()
+            if len(at) and (at.max() >= len(its) or (its[at] != labels).any()):
+                raise ValueError(self._other_rows(splits.name))
+
+    def check_drawn(self, rows: Mapping[str, np.ndarray], name: str) -> None:
+        """Raises ValueError when a training on the data set of that name would draw other rows than the frames that
+        are there already: see `Training.rows`."""
+        if not (self.path / "rows.npz").exists():
+            return
+        its = self.rows()
+        if not all(np.array_equal(its[key], rows[key]) for key in ("split", "row", "labels")):
+            raise ValueError(self._other_rows(name))
+
+    def _other_rows(self, name: str) -> str:
+        return (
+            f"the rows that {self.id} draws are not those of {name} here: this is another data set of that name, or "
+            "the run was made by a release that held out other rows for choosing settings; train the same setting again"
+        )
 
     def metrics(self) -> dict[str, Any] | None:
         """The final scores, None while there are none."""

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from semidml import bias, evaluate
+from semidml import bias, evaluate, meaning
 from semidml.config import RunConfig
 from semidml.data.augment import affine, view
 from semidml.data.batches import Batches, Twins
@@ -282,7 +282,8 @@ class Training:
             scores |= live_component_scores(latents[split == TEST], labels[split == TEST], components(self.method))
         if self.has_clusters:
             scores |= evaluate.live_retrieval(latents[split == TEST], labels[split == TEST], self.config.seed)
-            scores |= cluster_scores(self._watched_outputs().logits[split == TEST], labels[split == TEST])
+            of_head = cluster_scores(self._watched_outputs().logits[split == TEST], labels[split == TEST])
+            scores |= of_head | dict.fromkeys(meaning.judge(of_head, labels[split == TEST]).failed)
         alarms = [collapse(self.config, latents, len(self.data.class_names)), one_for_all(scores), self._lonely()]
         alarms += [
             f"The {name} loss has given the encoder no gradient so far: nothing is learned from it."
@@ -683,7 +684,7 @@ def score(
 
     def scored(train: np.ndarray, test: np.ndarray, **more: Any) -> dict:
         labels, truth = data.train.labels.numpy(), data.test.labels.numpy()
-        how = {"seed": config.seed, "device": str(device), "progress": progress} | more
+        how = {"seed": config.seed, "device": str(device), "progress": progress, "class_names": data.class_names} | more
         return evaluate.scores(train, labels, seen.rows.numpy(), test, truth, len(data.class_names), **how)
 
     train, outputs = embed(method, data.train.images, device), outputs_of(method, data.test.images, device)
@@ -702,11 +703,10 @@ def score(
         ]
         further = evaluate.raw(scored(*(latents for (latents,) in parts)))
         found |= {k: found.get(k, {}) | v if k in ("failed", "notes") else v for k, v in further.items()}
-    if method.prior is not None:
-        found |= prior_scores(method, config, data, test, device)
+    more = prior_scores(method, config, data, test, device) if method.prior is not None else {}
     if outputs.logits is not None:
-        found |= cluster_scores(outputs.logits, data.test.labels.numpy())
-    return found
+        more |= cluster_scores(outputs.logits, data.test.labels.numpy())
+    return meaning.told(found | more, meaning.judge(more, data.test.labels.numpy(), class_names=data.class_names))
 
 
 def cluster_scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float | int]:
@@ -793,12 +793,13 @@ def one_for_all(scores: Mapping[str, float | None]) -> str | None:
 
 def live_component_scores(latents: np.ndarray, labels: np.ndarray, its: tuple[np.ndarray, ...]) -> dict:
     """component_ami, components_used and component_distance of the watched test rows; none where there is one component
-    only or a latent is not finite."""
+    only or a latent is not finite; None for one that means nothing (`meaning.judge`)."""
     names = ("component_ami", "components_used", "component_distance")
     if len(its[0]) == 1 or not np.isfinite(latents).all():
         return {}
     found = bias.component_scores(latents, labels, *its)
-    return {name: found[name] for name in names}
+    without = meaning.judge(names, labels).failed
+    return {name: None if name in without else found[name] for name in names}
 
 
 def watched_rows(data: Dataset, seen: Tensor, seed: int) -> dict[str, np.ndarray]:

@@ -115,6 +115,7 @@ def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Tr
             torch.set_float32_matmul_precision(fastest_precision())
     data = store.load(config.data, allow_paths=writer.run.details().get("paths") is True)
     training = fit(config, data, writer.saved_state())
+    writer.run.check_drawn(training.rows(), data.name)
     machine = {name: training.facts[name] for name in MACHINE if name in training.facts}
     machine |= {"cores": cores(), "system": platform.system()}
     facts = {name: value for name, value in training.facts.items() if name not in MACHINE}
@@ -159,15 +160,17 @@ def reason(error: Exception, config: RunConfig) -> str:
 
 
 def evaluate_run(run: Run, full: bool = False, progress: Callable[[float, str], None] | None = None) -> dict[str, Any]:
-    """metrics.json's content, anew from a run's weights. Raises ValueError when it has none or its data are not
-    here."""
+    """metrics.json's content, anew from a run's weights. Raises ValueError when it has none, or its data or their rows
+    are not here."""
     from semidml import train
     from semidml.data import store
 
     config = run.config()
     model = run.model()
     data = store.load(config.data, allow_paths=run.details().get("paths") is True)
-    return train.score(model, config, *train.prepare(config, data), full=full, progress=progress)
+    splits, seen = train.prepare(config, data)
+    run.check_rows(splits)
+    return train.score(model, config, splits, seen, full=full, progress=progress)
 
 
 # ---- the process

@@ -61,6 +61,24 @@ def test_a_full_evaluation_adds_forest_and_mlp(finished, capsys):
         assert 0 < anew[name] <= 1
 
 
+def test_scores_are_printed_with_scatter_reasons_and_remarks(capsys):
+    from semidml.cli import show_scores
+
+    show_scores(
+        {
+            **{"knn_accuracy": 0.5, "kmeans_ami": 0.48, "kmeans_ami_sd": 0.0123, "recall_at_1": None},
+            "failed": {"recall_at_1": "no two test images are of one class: none can be found"},
+            "notes": {"knn_accuracy": "of 12 test images only; each is 8.3 % of it"},
+        }
+    )
+    said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert said == [
+        "kNN, all labels 0.5000 of 12 test images only; each is 8.3 % of it",
+        "k-means AMI 0.4800 ± 0.0123",
+        "recall at 1 - no two test images are of one class: none can be found",
+    ]
+
+
 def test_a_prior_fitted_to_a_run_is_printed_as_a_command_that_trains_with_it(finished, tmp_path, capsys):
     assert main(["fit-prior", "first", "--components", "5", "--seed", "1"]) == 0
     said = capsys.readouterr()

@@ -76,13 +76,46 @@ def test_many_points_at_one_place_cost_no_more_than_others():
     assert (np.sort(rows, axis=1)[:, 1:] > np.sort(rows, axis=1)[:, :-1]).all()  # no row twice
 
 
-def test_thinning_changes_no_distance():
+@pytest.mark.parametrize("dims", [2, 9, 16])  # by a tree, by a tree where it is small, by search
+def test_rows_that_coincide_change_no_distance_and_come_as_often_as_others(dims):
     rng = np.random.default_rng(0)
-    gallery = rng.integers(0, 4, (3_000, 2)).astype(float)  # 16 places, some 190 points each
-    queries = rng.uniform(-1, 5, (50, 2))
-    all_distances = np.sort(np.linalg.norm(gallery[None] - queries[:, None], axis=2), axis=1)
-    assert len(evaluate._thinned(gallery, 7)) == 16 * 7
-    assert np.allclose(evaluate._by_tree(gallery, queries, 7)[1], all_distances[:, :7])
+    gallery = rng.integers(0, 2, (900, 2)).astype(np.float32) @ rng.normal(size=(2, dims)).astype(np.float32)
+    queries = rng.normal(size=(4_000, dims))
+    all_distances = np.sort(np.linalg.norm(gallery[:, None].astype(float) - queries[None, :50], axis=2), axis=0)
+    rows, distances = evaluate.knn(gallery, queries, 7)
+    assert np.allclose(distances[:50], all_distances[:7].T, rtol=1e-5)
+    assert np.allclose(np.linalg.norm(gallery[rows] - queries[:, None], axis=2), distances, rtol=1e-5)
+    assert (np.diff(np.sort(rows, axis=1), axis=1) > 0).all(), "no row twice"
+    _, of = evaluate.coincident(gallery)
+    for pile in range(4):  # of some 225 rows
+        its = np.bincount(rows[of[rows[:, 0]] == pile].ravel(), minlength=900)[of == pile]
+        assert its.mean() < 20 or (its.min() > 0 and its.std() < 4 * its.mean() ** 0.5)
+    assert np.array_equal(rows, evaluate.knn(gallery, queries, 7)[0])
+
+
+def test_no_rows_coincide_where_none_does_and_zero_has_no_sign():
+    rng = np.random.default_rng(0)
+    apart = np.c_[np.ones(100), rng.permutation(100)].astype(np.float32)
+    assert evaluate.coincident(apart) is None and evaluate.coincident(rng.normal(size=(100, 3))) is None
+    places, of = evaluate.coincident(np.array([[0.0, 1], [2, 3], [-0.0, 1]]))
+    assert len(places) == 2 and of[0] == of[2] != of[1] and np.array_equal(places[of[1]], [2, 3])
+
+
+@pytest.mark.parametrize("dims", [2, 16])
+@pytest.mark.parametrize("rows", [60, 5_000])
+def test_a_collapsed_space_is_read_by_chance_whatever_the_order_of_its_rows(dims, rows):
+    """Sorted by class the first rows of a pile are all of one class."""
+    from scipy.stats import hypergeom
+
+    labels = np.sort(np.random.default_rng(0).permutation(rows) % 10 < 3).astype(int)  # three tenths are of class 1
+    ones = int(labels.sum())
+    voted = hypergeom(rows, ones, 5).sf(2)  # of 5 rows at least 3
+    test, truth = np.zeros((4_000, dims), np.float32), np.arange(4_000) % 2
+    for order in (np.arange(rows), np.random.default_rng(1).permutation(rows)):
+        for k, share in ((5, voted), (1, ones / rows)):
+            predicted = evaluate.knn_classify(np.zeros((rows, dims), np.float32), labels[order], test, 2, k)
+            assert (predicted == 1).mean() == pytest.approx(share, abs=0.04)
+            assert abs(evaluate.ami(truth, predicted)) < 0.01
 
 
 # --- recall
@@ -97,6 +130,73 @@ def test_recall_is_that_of_a_double_loop(dims):
         for k in expected:
             expected[k] += any(labels[j] == labels[i] for j in others[:k])
     assert evaluate.recall_at(points, labels) == pytest.approx([n / len(points) for n in expected.values()])
+
+
+def by_random_orders(points, labels, ks, times=3_000):
+    """Recall, each time with the rows at one distance in another order: its mean and that mean's standard error."""
+    rng, n, found = np.random.default_rng(0), len(points), []
+    distances = np.square(points[:, None].astype(float) - points[None].astype(float)).sum(2).round(9)
+    np.fill_diagonal(distances, np.inf)
+    for _ in range(times):
+        order = rng.permutation(n)
+        nearest = order[np.argsort(distances[:, order], axis=1, kind="stable")][:, :-1]
+        hits = labels[nearest] == labels[:, None]
+        found.append([hits[:, :k].any(1).mean() for k in ks])
+    return np.mean(found, 0), np.std(found, 0) / times**0.5
+
+
+@pytest.mark.parametrize("dims", [1, 2, 12])
+@pytest.mark.parametrize("kind", ["one place", "piles", "a few twice", "a lattice", "a cube"])
+def test_recall_among_rows_at_one_distance_is_that_of_random_orders(dims, kind):
+    rng = np.random.default_rng(dims)
+    points = {
+        "one place": np.full((40, dims), 0.1, np.float32),
+        "piles": rng.normal(size=(8, dims))[rng.integers(0, 8, 40)],
+        "a few twice": rng.normal(size=(36, dims))[np.r_[0:36, 0:4]].astype(np.float32),
+        "a lattice": rng.integers(0, 3, (40, dims)) * 0.1 + 7,  # whose distances rounding would tell apart
+        "a cube": rng.integers(0, 2, (40, dims)).astype(np.float32),
+    }[kind]
+    labels = rng.integers(0, 6, 40)
+    expected, error = by_random_orders(points, labels, evaluate.RECALL_AT)
+    order = np.argsort(labels, kind="stable")
+    for its in (np.arange(40), order, order[::-1]):
+        found = np.array(evaluate.recall_at(points[its], labels[its]))
+        assert (np.abs(found - expected) <= 5 * error + 1e-12).all(), (found, expected, error)
+
+
+@pytest.mark.parametrize("dims", [3, 16])
+def test_recall_of_a_collapsed_space_is_that_of_rows_drawn_at_random(dims):
+    """In closed form: 1 - C(others of other classes, k) / C(others, k)."""
+    from math import comb
+
+    labels = np.repeat([0, 1, 2, 3], [1, 9, 30, 160])
+    n, sizes = len(labels), np.bincount(labels)[labels]
+    expected = [np.mean([1 - comb(n - size, k) / comb(n - 1, k) for size in sizes]) for k in (1, 2, 4, 8, 190)]
+    for order in (np.arange(n), np.random.default_rng(0).permutation(n)):
+        found = evaluate.recall_at(np.zeros((n, dims), np.float32), labels[order], (1, 2, 4, 8, 190))
+        assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_recall_of_60_000_rows_at_few_places_searches_the_places_alone(monkeypatch):
+    nearest, searched = evaluate._nearest, []
+    monkeypatch.setattr(evaluate, "_nearest", lambda *of: searched.append((len(of[0]), len(of[1]))) or nearest(*of))
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 60_000)
+    points = rng.normal(size=(50, 16)).astype(np.float32)[rng.integers(0, 50, 60_000)]
+    found = evaluate.recall_at(points, labels)
+    assert searched == [(50, 50)], "each row searched for among all others takes minutes"
+    assert found == pytest.approx([1 - 0.9**k for k in evaluate.RECALL_AT], abs=0.01)
+
+
+@pytest.mark.parametrize("dims", [2, 8, 24])
+def test_recall_without_ties_is_that_of_the_nearest_rows(dims):
+    """To the bit, however near others lie."""
+    for offset in (0, 1_000):
+        points, labels = blobs(3_000, dims, classes=20, apart=0.7)
+        points += offset
+        hits = labels[evaluate.others(points, 8)] == labels[:, None]
+        expected = tuple(float(hits[:, :k].any(1).mean()) for k in evaluate.RECALL_AT)
+        assert evaluate.recall_at(points, labels) == expected
 
 
 @pytest.mark.parametrize("dims", [2, 12])
@@ -289,6 +389,49 @@ def test_kmeans_does_not_mind_place_and_scale():
     assert evaluate.ami(moved, evaluate.kmeans(points, 5)) == pytest.approx(1)
 
 
+@pytest.mark.parametrize(("rows", "dims", "classes"), [(300, 2, 5), (700, 8, 12)])
+def test_the_starts_of_kmeans_are_those_of_scikit_learn(rows, dims, classes):
+    """To the bit, though they are made one by one."""
+    from sklearn.cluster import KMeans
+
+    points, _ = blobs(rows, dims, classes=classes, apart=1.5)
+    scaled = evaluate._for_clusters(points, classes)
+    for seed in range(3):
+        for starts in (1, 7, 20):
+            theirs = KMeans(classes, n_init=starts, random_state=seed).fit(scaled)
+            ours = evaluate.kmeans_starts(points, classes, starts, seed)
+            assert np.array_equal(ours.clusters[ours.best], theirs.labels_)
+            assert ours.inertias[ours.best] == theirs.inertia_ and len(ours.inertias) == starts
+
+
+@pytest.mark.parametrize("apart", [0.8, 1.5])
+def test_the_scatter_of_kmeans_is_that_of_real_restarts(apart):
+    points, labels = blobs(800, 4, classes=12, apart=apart)
+    restarts = [evaluate.kmeans_scores_and_scatter(points, labels, 12, seed=seed) for seed in range(24)]
+    real = np.std([found[:3] for found in restarts], axis=0, ddof=1)
+    told = np.sqrt(np.mean(np.square([found[3:] for found in restarts]), axis=0))
+    assert (real > 0.002).all() and (told > 0.6 * real).all() and (told < 1.7 * real).all(), (real, told)
+
+
+def test_the_scatter_of_kmeans_is_none_where_all_starts_agree_and_its_bootstrap_is_exact():
+    points, labels = blobs(apart=50, classes=3)
+    assert evaluate.kmeans_scores_and_scatter(points, labels, 3) == pytest.approx((1, 1, 1, 0, 0, 0))
+    rng, drawn = np.random.default_rng(0), np.random.default_rng(1).permutation(20)  # ranks of 20 starts
+    best = np.bincount(drawn[rng.integers(0, 20, (200_000, 20))].min(1), minlength=20) / 200_000
+    j = np.arange(1, 21)
+    assert np.allclose(best, ((21 - j) / 20) ** 20 - ((20 - j) / 20) ** 20, atol=0.004)
+
+
+def test_agreement_by_a_table_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    true, found = rng.integers(0, 5, 400), rng.integers(0, 7, 400)
+    found = np.where(rng.random(400) < 0.5, true, found)
+    table = evaluate._table(true, found, 7)
+    ami, nmi, accuracy = evaluate._agreement(table, evaluate._expected_information(table))
+    assert ami == pytest.approx(evaluate.ami(true, found)) and nmi == pytest.approx(evaluate.nmi(true, found))
+    assert accuracy == evaluate.clustering_accuracy(true, found)
+
+
 @pytest.mark.parametrize("cluster", [evaluate.kmeans, evaluate.kmeans_quick])
 def test_clusters_of_points_that_coincide_are_refused_in_words(cluster):
     with pytest.raises(ValueError, match="as many distinct points, got 1"):
@@ -385,7 +528,7 @@ def test_labels_that_are_not_seen_change_no_score_on_seen_labels(full):
         for k in ours
         if k.endswith("_labelled") or k == "seen_class_ceiling" or k.startswith(("kmeans", "recall", "map"))
     ]
-    assert len(blind) == (17 if full else 13) and {k: ours[k] for k in blind} == {k: theirs[k] for k in blind}
+    assert len(blind) == (20 if full else 16) and {k: ours[k] for k in blind} == {k: theirs[k] for k in blind}
     assert ours["knn_accuracy"] != theirs["knn_accuracy"]
 
 
@@ -485,7 +628,8 @@ def test_scores_of_classes_that_were_not_trained_on_are_those_that_need_no_train
     train, labels, seen, test, test_labels, classes = apart()
     result = evaluate.scores(*apart(), full=True)
     assert set(result) == {
-        *("kmeans_ami", "kmeans_nmi", "kmeans_accuracy", "map_at_r", *(f"recall_at_{k}" for k in evaluate.RECALL_AT)),
+        *("kmeans_ami", "kmeans_nmi", "kmeans_accuracy", "kmeans_ami_sd", "kmeans_nmi_sd", "kmeans_accuracy_sd"),
+        *("map_at_r", *(f"recall_at_{k}" for k in evaluate.RECALL_AT)),
         *("mean_pairwise_distance", "spread", "effective_rank", "collapsed"),
     }
     expected = evaluate.kmeans_scores(test, test_labels, 3)  # as many clusters as classes are tested, not 8

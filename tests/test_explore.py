@@ -39,6 +39,22 @@ def plane_run(folder):
     return trained(folder / "plane", model="dml-ae", alpha=0.1, epochs=8)
 
 
+@pytest.fixture
+def of_an_older_release(folder, digits, monkeypatch, tmp_path):
+    """A run whose 129 rows to choose on were drawn from all rows, whatever their class."""
+    from semidml.data.dataset import Dataset
+
+    def drawn(self, seed):
+        order = torch.randperm(len(self.train.labels), generator=torch.Generator().manual_seed(seed))
+        return self._holding_out(order[129:].sort().values, order[:129].sort().values)
+
+    monkeypatch.setattr(Dataset, "for_selection", drawn)
+    run = trained(tmp_path / "older", model="dml-ae", epochs=2, evaluate_on="validation")
+    monkeypatch.undo()
+    monkeypatch.setenv("SEMIDML_RUNS", str(folder))
+    return run
+
+
 @pytest.fixture(scope="module")
 def deep_run(folder):
     return trained(folder / "deep", model="dml", latent_dim=4, epochs=3)
@@ -169,6 +185,36 @@ def test_nearest_is_the_nearest_of_a_line():
 def test_grouped_takes_turns_between_classes():
     values = np.array([0, 0, 0, 1, 1, 2])
     assert explore.grouped(values, [2, 1, 0, 4, 3, 5], most=4).tolist() == [2, 4, 5, 1]
+
+
+def test_a_run_that_chose_on_other_rows_shows_none_of_these(of_an_older_release, digits):
+    """Nor is it scored on images that it was trained on."""
+    from semidml import worker
+
+    other = "the rows that older draws are not those of digits here: .* held out other rows for choosing settings"
+    for ask in (
+        lambda: explore.splits_of(of_an_older_release, digits),
+        lambda: explore.everything(of_an_older_release, digits),
+        lambda: explore.all_scores(of_an_older_release, digits, lambda *told: None),
+        lambda: worker.evaluate_run(of_an_older_release),
+    ):
+        with pytest.raises(ValueError, match=other):
+            ask()
+
+
+def test_a_run_that_chose_on_other_rows_is_not_resumed_on_these(of_an_older_release):
+    from semidml import worker
+
+    run = of_an_older_release
+    first = runs.create(run.config(), path=run.path.with_name("stopped"))
+    ticks = worker.execute(first)
+    while next(ticks).epoch < 1:
+        pass
+    ticks.close()
+    assert first.status().state == "stopped" and first.status().epoch == 1
+    (first.path / "rows.npz").write_bytes((run.path / "rows.npz").read_bytes())
+    assert list(worker.execute(first)) == []
+    assert first.status().state == "failed" and "held out other rows for choosing" in first.status().reason
 
 
 # ---- the decoder

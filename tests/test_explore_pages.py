@@ -521,6 +521,28 @@ def test_a_score_that_failed_is_shown_with_its_reason(folder: Path) -> None:
     assert next(metric.value for metric in app.metric if metric.label == "k-means AMI") == "–"
 
 
+def test_remarks_and_scatter_stand_beside_the_scores(folder: Path) -> None:
+    path, few = folder / "plane" / "metrics.json", "of 12 test images only"
+    metrics = json.loads(path.read_text()) | {"kmeans_ami": 0.4812, "kmeans_ami_sd": 0.0104, "recall_at_2": None}
+    metrics |= {"kmeans_accuracy": 0.91, "kmeans_accuracy_sd": 0.004, "notes": {"recall_at_1": few, "map_at_r": few}}
+    path.write_text(json.dumps(metrics | {"failed": {"recall_at_2": "all 12 test images are of class 3"}}))
+    app = opened(EXPLORE, run="plane")
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["k-means AMI"] == "0.48 ± 0.01" and shown["k-means accuracy"] == "91.0 ± 0.4 %"
+    assert shown["recall at 2"] == "–" and not [label for label in shown if "scatter" in label]
+    captions = [caption.value for caption in app.caption]
+    assert any("recall at 1, MAP@R: of 12 test images only" in caption for caption in captions)
+    assert any("recall at 2 could not be computed: all 12 test images are of class 3" in c for c in captions)
+
+
+def test_compared_scores_have_their_scatter_and_their_remarks(folder: Path) -> None:
+    path = folder / "plane" / "metrics.json"
+    metrics = json.loads(path.read_text()) | {"kmeans_ami": 0.4812, "kmeans_ami_sd": 0.0104}
+    path.write_text(json.dumps(metrics | {"notes": {"kmeans_ami": "class 7 has one test image"}}))
+    app = opened(COMPARE, runs="plane,deep")
+    assert "0.48 ± 0.01" in words(app) and "**A**, k-means AMI: class 7 has one test image" in words(app)
+
+
 def test_rename_and_delete(folder: Path) -> None:
     app = opened(EXPLORE, run="plane")
     app.text_input(key="new name plane").set_value("../up").run()

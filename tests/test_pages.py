@@ -412,6 +412,20 @@ def test_recall_stands_on_train_only_where_it_is_known_on_the_way() -> None:
     assert recall.value != "–" and not recall.delta, "no other score is known, and none from before training"
 
 
+def test_remarks_reasons_and_scatter_stand_on_train_and_at_home() -> None:
+    run = finished(epochs=3, seed=5)
+    path = run.path / "metrics.json"
+    metrics = json.loads(path.read_text()) | {"kmeans_ami": 0.4812, "kmeans_ami_sd": 0.0104}
+    metrics |= {"knn_accuracy_labelled": None, "failed": {"knn_accuracy_labelled": "no label is seen"}}
+    path.write_text(json.dumps(metrics | {"notes": {"knn_accuracy": "of 12 test images only", "spread": "few"}}))
+    app = opened(TRAIN, run=run.id)
+    assert next(metric.value for metric in app.metric if metric.label == "k-means AMI") == "0.48 ± 0.01"
+    captions = [caption.value for caption in app.caption]
+    assert ":material/info: kNN, all labels: of 12 test images only" in captions
+    assert ":material/error: kNN, seen labels: no label is seen" in captions and "few" not in words(app).split()
+    assert "kNN on all labels (of 12 test images only)" in words(opened(""))
+
+
 def test_a_run_whose_data_set_has_changed_since_says_so() -> None:
     run = finished(epochs=4)
     path = run.path / "config.json"

@@ -91,17 +91,17 @@ class Dataset:
 
     def for_selection(self, seed: int) -> "Dataset":
         """The data set to choose settings on: scores are then of the official validation split or, where there is
-        none, of 10 % of the training rows, held out by the seed; the test rows are left alone. Where the test classes
-        are new ones, so are those that settings are chosen on: the last fifth of the training classes, at least 2.
-        Raises ValueError when too few rows or classes would be left, or too many would have to be copied."""
+        none, of 10 % of the training rows, as evenly of the classes as can be (`held_evenly`), drawn by the seed; the
+        test rows are left alone. Where the test classes are new ones, so are those that settings are chosen on: the
+        last fifth of the training classes, at least 2. Raises ValueError when too few rows or classes would be left, or
+        too many would have to be copied."""
         if self.validation:
             return replace(self, test=self.validation, validation=None, halves=None)
         if self.disjoint:
             return self._without_last_classes()
-        held = splits.held_rows(len(self.train.labels), self.title)
-        order = torch.randperm(len(self.train.labels), generator=torch.Generator().manual_seed(seed))
-        test, train = order[:held].sort().values, order[held:].sort().values
-        return self._holding_out(train, test)
+        labels = self.train.labels
+        held = held_evenly(labels, splits.held_rows(len(labels), len(labels.unique()), self.title), seed)
+        return self._holding_out((~held).nonzero().flatten(), held.nonzero().flatten())
 
     def _without_last_classes(self) -> "Dataset":
         classes = self.train.labels.unique()
@@ -150,6 +150,22 @@ def held_rows(labels: Tensor) -> Tensor:
     for c in labels.unique():
         rows = order[labels[order] == c]
         held[rows[: min(max(1, round(HELD_OUT * len(rows))), len(rows) - 1)]] = True
+    return held
+
+
+def held_evenly(labels: Tensor, count: int, seed: int) -> Tensor:
+    """Which `count` rows are held out, bool (N,), by the seed: the j-th row drawn of a class of n has (j - 1/2) / n,
+    and the smallest are held, never a class's last. So shares are kept as evenly as whole rows allow
+    (Sainte-Laguë's method), and every class is trained on."""
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    sizes, drawn = labels.bincount(), labels[order]
+    rank = torch.empty_like(order)
+    for c in drawn.unique():
+        rank[drawn == c] = torch.arange(int(sizes[c]))
+    share = (rank + 0.5) / sizes[drawn].double()
+    share[rank == sizes[drawn] - 1] = math.inf
+    held = torch.zeros(len(order), dtype=torch.bool)
+    held[order[share.argsort(stable=True)[:count]]] = True  # of equal shares the first drawn
     return held
 
 

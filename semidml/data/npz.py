@@ -20,6 +20,7 @@ from torch import Tensor
 
 from semidml import zips
 from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, held_rows, hold_out
+from semidml.data.splits import training_classes
 
 SPLITS = ("train", "val", "test")
 NAMES = (*(f"{split}_{part}" for split in SPLITS for part in ("images", "labels")), "class_names", "notes")
@@ -52,8 +53,9 @@ def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.nd
 
 
 def facts(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) -> dict[str, Any]:
-    """train, test and, where there is one, validation (rows), classes, by_class (rows of each, in all splits) and shape
-    (C, H, W) of what `read` would give, without unpacking an image. Raises ValueError as `read` does."""
+    """train, test and, where there is one, validation (rows), classes, where some of them have no training row
+    training_classes (those that have), by_class (rows of each, in all splits) and shape (C, H, W) of what `read` would
+    give, without unpacking an image. Raises ValueError as `read` does."""
     with _opened(path) as archive:
         headers = _checked(archive, several=single is not None)
         labels, class_names = _classes(archive, headers, single)
@@ -66,6 +68,7 @@ def facts(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) 
     known = {"train": rows["train"], "test": rows["test"], "classes": len(class_names), "by_class": tuple(by_class)}
     return (
         known
+        | training_classes(len(class_names), len(labels["train"].unique()))
         | {"shape": (*shape[3:], *shape[1:3]) if len(shape) == 4 else (1, *shape[1:])}
         | ({"validation": rows["val"]} if "val" in rows else {})
     )

@@ -47,11 +47,20 @@ def check_last(classes: int, title: str) -> None:
         )
 
 
-def held_rows(rows: int, title: str) -> int:
-    """How many training rows settings are chosen on. Raises ValueError for a single one."""
-    if rows < 2:
-        raise ValueError(f"{title} has 1 training row; holding some out for choosing settings needs at least 2")
-    return max(1, rows // ROWS_A_HELD_OUT_ONE)
+def training_classes(classes: int, there: int) -> dict[str, int]:
+    """The fact of `store.facts` that only so many of the classes have training rows; none where all have."""
+    return {} if there == classes else {"training_classes": there}
+
+
+def held_rows(rows: int, classes: int, title: str) -> int:
+    """How many training rows settings are chosen on, of so many classes that have some: one of ROWS_A_HELD_OUT_ONE, at
+    least one, and never a class's last. Raises ValueError where every class has a single row."""
+    if rows <= classes:
+        raise ValueError(
+            f"{title} has one training row of each class; holding some out for choosing settings needs a class with at "
+            "least 2: add images, or bring a validation split"
+        )
+    return min(max(1, rows // ROWS_A_HELD_OUT_ONE), rows - classes)
 
 
 def check_copied(rows: int, size: int) -> None:
@@ -76,7 +85,7 @@ def training(facts: Mapping[str, Any], title: str, split: str, evaluate_on: str)
         return Training(round(sum(own)), round(sum(kept)), len(kept))
     rows = official = facts["train"]
     if choosing and not facts.get("validation"):
-        rows -= held_rows(official, title)
+        rows -= held_rows(official, facts.get("training_classes", facts["classes"]), title)
         check_copied(rows, math.prod(facts["shape"]))
     return Training(official, rows, facts["classes"])
 

@@ -85,8 +85,8 @@ def load(
 
 def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> dict[str, Any]:
     """train, test and, where there is one, validation (rows), classes and shape (C, H, W) of a data set; of the table's
-    more, of others by_class (rows of each class, in all splits). Images are read only where there is no other way, in
-    an image folder."""
+    more, of others by_class (rows of each class, in all splits) and, where some class has no training row,
+    training_classes (how many have). Images are read only where there is no other way, in an image folder."""
     if name in DATASETS:
         return dict(DATASETS[name].facts)
     folder = Path(folder) if folder else data_folder()
@@ -99,7 +99,8 @@ def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> d
     known = {"train": data.train, "test": data.test} | ({"validation": data.validation} if data.validation else {})
     rows = {split: len(part.labels) for split, part in known.items()}
     by_class = sum(part.labels.bincount(minlength=len(data.class_names)) for part in known.values()).tolist()
-    return rows | {"classes": len(data.class_names), "by_class": tuple(by_class), "shape": data.shape}
+    trained_on = splits.training_classes(len(data.class_names), len(data.train.labels.unique()))
+    return rows | {"classes": len(data.class_names), "by_class": tuple(by_class), "shape": data.shape} | trained_on
 
 
 def training(name: str, split: str, evaluate_on: str, folder: Path | None = None) -> Training:

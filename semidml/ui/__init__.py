@@ -555,6 +555,27 @@ def score_words(name: str, value: float | None) -> str:
     return f"{value:.3f}" if name == "reconstruction_mse" else f"{value:.2f}"
 
 
+def scattered(name: str, scores: Mapping[str, Any]) -> str:
+    """A score as it is read, and its standard deviation where it is known: `0.48 ± 0.01`, `91.0 ± 0.4 %`."""
+    value, scatter = scores.get(name), scores.get(f"{name}_sd")
+    if value is None or scatter is None:
+        return score_words(name, value)
+    if is_share(name):
+        return f"{100 * value:.1f} ± {100 * scatter:.1f} %"
+    return f"{score_words(name, value)} ± {max(scatter, 0.0):.{2 if scatter >= 0.005 else 3}f}"
+
+
+def remarks(names: Iterable[str], notes: Mapping[str, str]) -> list[str]:
+    """What there is to know of these scores, for Markdown: each remark once, with the scores that it is of."""
+    from semidml import evaluate
+
+    its: dict[str, list[str]] = {}
+    for name in names:
+        if name in notes:
+            its.setdefault(notes[name], []).append(evaluate.SCORE_TITLES[name][0])
+    return [f"{', '.join(titles)}: {inert(note)}" for note, titles in its.items()]
+
+
 def seconds_words(seconds: float) -> str:
     """`12 s`, `3 min`, `2.1 h`."""
     if seconds < 99:
@@ -793,7 +814,8 @@ def pixels_words(run: "Run") -> str:
 
 
 def scores_of(run: "Run") -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
-    """(scores before training, scores now, why some are not known) of a run: now are the final ones once it is done."""
+    """(scores before training, scores now, why some are not known) of a run: now are the final ones once it is done,
+    with their remarks under "notes"."""
     scored = [record.scores for record in run.history() if record.scores]
     final = run.metrics()
     now = final or (scored[-1] if scored else {})
@@ -808,24 +830,27 @@ def score_row(
     *,
     always: Container[str] = (),
 ) -> None:
-    """Scores side by side, and what they were before training, where that was scored; a dash for one that is not known
-    (yet), and the reason where it could not be computed. Of those that are neither known nor in `always`, none."""
+    """Scores side by side with their scatter, and what they were before training, where that was scored; a dash for one
+    that is not known (yet). Below, why some could not be computed, and what there is to know of others ("notes" of
+    now). Of those that are neither known nor in `always`, none."""
     from semidml import evaluate
 
+    there = [name for name in names if name in always or name in now or name in before]
     with st.container(horizontal=True):
-        for name in names:
-            if name not in always and name not in now and name not in before:
-                continue
+        for name in there:
             title, protocol = evaluate.SCORE_TITLES[name]
             st.metric(
                 title,
-                score_words(name, now.get(name)),
+                scattered(name, now),
                 f"before {score_words(name, before.get(name))}" if name in before or not before else None,
                 delta_color="off",
                 delta_arrow="off",
                 help=protocol + (f" Not computed: {inert(failed[name])}." if name in failed else ""),
-                width=150,
+                width=240 if now.get(f"{name}_sd") is not None else 150,
             )
+    for icon, words in (("error", failed), ("info", now.get("notes", {}))):
+        for remark in remarks(there, words):
+            st.caption(f":material/{icon}: {remark}")
 
 
 def thinned(history: Sequence["Record"]) -> list["Record"]:

@@ -108,7 +108,7 @@ def score_table(lesson: Lesson) -> list[dict[str, str]]:
     found = {side.title: runs.get(side.run).metrics() or {} for side in lesson.sides}
     rows = [
         {"of all test images": evaluate.SCORE_TITLES[name][0]}
-        | {title: ui.score_words(name, of.get(name)) for title, of in found.items()}
+        | {title: ui.scattered(name, of) for title, of in found.items()}
         for name in lesson.scores
     ]
     if lesson.floor:
@@ -262,8 +262,8 @@ def differences(lesson: Lesson, run: runs.Run, beside: runs.Run) -> list[dict[st
     return [
         {
             kind: evaluate.SCORE_TITLES[name][0],
-            "mine": ui.score_words(name, now.get(name)),
-            "shipped": ui.score_words(name, then.get(name)),
+            "mine": ui.scattered(name, now),
+            "shipped": ui.scattered(name, then),
             "difference": ui.difference_words(name, then.get(name), now.get(name)),
         }
         for name in lesson.scores

@@ -60,6 +60,48 @@ def test_settings_for_new_classes_are_chosen_on_new_classes(classes, held):
     assert chosen.official_train == data.official_train == 2 * classes and chosen.held_back == 2 * held
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_to_choose_on_are_of_all_classes_alike_and_leave_each_its_place(seed):
+    """20 images of ten classes were once drawn so that a class was trained on no more."""
+    sizes = np.random.default_rng(seed).integers(1, 40, 7)
+    for own in ([c for c in range(10) for _ in range(2)], np.repeat(np.arange(7), sizes).tolist()):
+        data = data_of(own, [0], classes=10)
+        chosen = data.for_selection(seed)
+        assert numbered(chosen.train) | numbered(chosen.test) == numbered(data.train)
+        assert chosen.train.labels.unique().tolist() == sorted(set(own))
+        of, held = (part.bincount(minlength=10).numpy() for part in (data.train.labels, chosen.test.labels))
+        assert held.sum() == len(own) // 10 == chosen.held_back
+        assert (np.abs(held - of * held.sum() / of.sum()) <= 1).all() and (held < np.maximum(of, 1)).all()
+
+
+def test_rows_to_choose_on_are_drawn_by_the_seed():
+    data = data_of([0] * 40 + [1] * 60, [0], classes=2)
+    drawn = [tuple(numbered(data.for_selection(seed).test)) for seed in (0, 0, *range(1, 60))]
+    assert drawn[0] == drawn[1] and len(set(drawn)) == 60, "the same for the same seed"
+    times = np.bincount(np.concatenate(drawn[1:]), minlength=100)
+    assert (times[:40].sum(), times[40:].sum()) == (4 * 60, 6 * 60) and times.max() < 16, "none more than the others"
+
+
+@pytest.mark.parametrize(
+    ("own", "held"),
+    [
+        ([0, 0], {0: 1}),
+        ([0, 1, 2, 3, 3], {3: 1}),
+        ([*range(12), 12, 12, 12], {12: 1}),
+        ([*range(40), 40, 40], {40: 1}),  # a tenth would be 4, and 41 classes have 42 rows
+        ([*range(30), *[30] * 5], {30: 3}),
+    ],
+)
+def test_a_class_of_one_row_is_trained_on_whole(own, held):
+    chosen = data_of(own, [0], classes=41).for_selection(1)
+    assert {c: n for c, n in enumerate(chosen.test.labels.bincount().tolist()) if n} == held
+
+
+def test_where_each_class_has_one_row_none_is_held_out():
+    with pytest.raises(ValueError, match=r"Odd has one training row of each class; holding some out .* add images"):
+        data_of([0, 1, 2], [0], classes=4).for_selection(0)
+
+
 def written(file: Path, train: list[int], *more: list[int], classes: int) -> Path:
     """An .npz with training and perhaps test and validation rows of these classes."""
     labels = dict(zip(("train", "test", "val"), (train, *more), strict=False))
@@ -98,6 +140,22 @@ def test_what_a_split_trains_on_is_told_before_it_is_made(tmp_path, split, evalu
         told = str(error)
     assert told == expected
     assert isinstance(told, str) == (split == "classes" and classes < (6 if evaluate_on == "validation" else 3))
+
+
+@pytest.mark.parametrize("own", [[*range(40), 40, 40], [0, 1, 2], [0, 0, 1], [0] * 30 + [1]])
+def test_few_rows_a_class_are_counted_before_they_are_drawn(tmp_path, own):
+    """Of classes of which some have test rows only."""
+    written(tmp_path / "uploads" / "Odd.npz", own, [0, 41, 42], classes=44)
+    data = store.load("Odd", folder=tmp_path)
+    try:
+        expected: object = trained_on(data, "official", "validation")
+    except ValueError as error:
+        expected = str(error)
+    try:
+        told: object = store.training("Odd", "official", "validation", tmp_path)
+    except ValueError as error:
+        told = str(error)
+    assert told == expected and isinstance(told, str) == (own == [0, 1, 2])
 
 
 def test_what_a_split_of_the_table_trains_on(tmp_path, digits):
