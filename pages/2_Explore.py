@@ -326,9 +326,17 @@ def downloads(run: runs.Run, found: Points, names: list[str]) -> None:
     why = missing or ("" if has_weights else "This run has no final weights (yet).")
     run_id = run.id
 
-    def everything() -> dict[str, np.ndarray]:
-        return jobs.jobs().everything(runs.get(run_id))
+    key = ("all rows", str(run.path), *explore.stamp(run, "weights.safetensors"))
 
+    def everything() -> dict[str, np.ndarray]:
+        task = explore.start(key, lambda _: jobs.jobs().everything(runs.get(run_id))).wait()
+        if task.error:
+            raise ValueError(task.error)
+        explore.forget(key)  # large, and in the visitor's hands
+        return task.result
+
+    if (task := explore.task(key)) and task.error:
+        ui.trouble(task.error)  # a button for a download can only say that there is none
     st.markdown("**Latents, labels and predictions of all rows**, training and test, by the weights of the end")
     with st.container(horizontal=True):
         st.download_button(

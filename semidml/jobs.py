@@ -418,7 +418,9 @@ class Jobs:
             with self._changed:
                 self._questions.put(Job(key, message, heard.put, died, left=lambda: none("the app ends")))
             while (said := heard.get()).get("ended") != key:
-                if "at" in said:
+                if "began" in said:
+                    progress(0.0, "begins")
+                elif "at" in said:
                     progress(said["fraction"], said["text"])
             if said["state"] != "done":
                 raise ValueError(said["reason"])

@@ -266,6 +266,19 @@ def test_a_projection_that_ends_its_process_is_said_until_it_is_tried_again(
     supervisor.close()
 
 
+def test_why_all_rows_could_not_be_taken_away_is_said(folder: Path) -> None:
+    run = runs.get("deep")
+    key = ("all rows", str(run.path), *explore.stamp(run, "weights.safetensors"))
+
+    def died(progress: explore.Progress) -> None:
+        raise ValueError("All rows of deep could not be computed: the worker process ended (signal 9)")
+
+    explore.start(key, died).wait(10)
+    app = opened(EXPLORE, run="deep")
+    app.session_state["section"] = "Downloads"
+    assert "All rows of deep could not be computed" in checked(app.run()).error[0].value
+
+
 def test_the_point_stays_when_the_epoch_moves(folder: Path) -> None:
     app = opened(EXPLORE, run="plane")
     app.selectbox(key="point").set_value(7).run()
