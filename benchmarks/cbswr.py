@@ -138,7 +138,7 @@ def table(name: str, seeds: range, kept: Kept) -> str:
     for title, values in settings(name).items():
         found = [kept.known[key(values | {"seed": seed})] for seed in seeds]
         cells = [spread((r.get(c) for r in found), 0 if c == "clusters_used" else 3) for c in columns]
-        alone = kept.get(f"alone: {key(values | {'seed': 0})}", lambda v=values: measure(v | {"seed": 0}, kept.threads))
+        alone = kept.alone(values | {"seed": 0}, measure)
         rows.append([title, *cells, f"{alone['seconds']:.0f}"])
     text = markdown([name, *(COLUMNS[column] for column in columns), "seconds alone"], rows)
     return f"{text}\n\nNMI of as many clusters drawn at random: {its_pixels['random_nmi']:.3f}."
@@ -182,7 +182,7 @@ SWEPT = ("recall_at_1", "kmeans_nmi", "kmeans_ami", "clusters_used")
 def decoder_words(name: str, kept: Kept) -> str:
     """Seconds an epoch with and without the decoder, alone."""
     seconds = {
-        variant: kept.known[f"alone: {key(base(name, variant=variant) | {'seed': 0})}"]["seconds"] / EPOCHS[name]
+        variant: kept.alone(base(name, variant=variant) | {"seed": 0}, measure)["seconds"] / EPOCHS[name]
         for variant in ("cbs", "cbswr")
     }
     with_it, without = seconds["cbswr"], seconds["cbs"]

@@ -11,6 +11,7 @@ with their labels, the test set is only scored.
 
 import itertools
 import statistics
+from functools import partial
 
 from common import Kept, arguments, interval, key, machine, markdown, report, results_of, run_all, spread
 
@@ -198,7 +199,7 @@ def level_runs(values: dict, seeds: range) -> list[dict]:
 def time_alone(values: dict, kept: Kept) -> float:
     """Training seconds of the first seed with nothing beside it, torch's threads on every core, in float32."""
     run = level_runs(values, range(1))[0]
-    return kept.get(f"alone: {key(run)}", lambda: measure(run, kept.threads, "highest"))["seconds"]
+    return kept.alone(run, partial(measure, precision="highest"))["seconds"]
 
 
 def level_table(seeds: range, kept: Kept) -> str:

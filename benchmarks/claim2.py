@@ -162,7 +162,7 @@ def cost_of_samples(rounds: int) -> dict:
 def time_alone(values: dict, kept: Kept) -> float:
     """Training seconds of the first seed with nothing beside it, torch's threads on every core."""
     run = seeded(values, 1)[0]
-    return kept.get(f"alone: {key(run)}", lambda: measure(run, kept.threads))["seconds"]
+    return kept.alone(run, measure)["seconds"]
 
 
 # ---- tables

@@ -192,8 +192,7 @@ def main() -> None:
         wanted = vae_runs(dim, pl, **CONV) + metric_runs(dim, pl, kept, **CONV) + dml_runs(dim, pl, **CONV)
         run_all(wanted, kept, measure)
     slowest = [metric_runs(DIMENSIONS[0], pls[-1], kept)[0], *(metric_runs(*one, kept, **CONV)[0] for one in few)]
-    alone = [kept.get(f"alone: {key(run)}", lambda run=run: measure(run, kept.threads)) for run in slowest]
-    seconds = [one["seconds"] for one in alone]
+    seconds = [kept.alone(run, measure)["seconds"] for run in slowest]
     text = "\n\n".join(
         [
             f"MNIST, n = {SEEDS} seeds, mean ± sd, 100 pseudo-inputs, {EPOCHS} epochs, with 60 labels 10 (the VAE's "

@@ -150,6 +150,12 @@ class Kept:
         long for one another where others keep the cores busy."""
         return 1 if self.file is None else os.cpu_count() or 1
 
+    def alone(self, values: dict, measure: Callable[[dict, int], dict]) -> dict:
+        """The result of a run once more with nothing beside it, for its seconds; of a smoke run its only one."""
+        if self.file is None:
+            return self.known[key(values)]
+        return self.get(f"alone: {key(values)}", lambda: measure(values, self.threads))
+
     def measured_on(self, part: str = "") -> str:
         """The machines, in words, of the results whose key has that part."""
         names = {name or "a machine not noted" for key, name in self.machines.items() if part in key}

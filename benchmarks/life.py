@@ -42,11 +42,12 @@ class Form(NamedTuple):
     starts: int  # of the app, of lessons, of runs
     asks: int  # clicks, strokes and turns of the switch
     frames: int  # whose way to the map is timed
+    uncounted: int  # first ones, which load what the others find loaded: the worker's torch, the model that answers
     pause: int  # ms, from an answer to the next question
 
 
-WHOLE = Form({"data": "mnist"}, starts=5, asks=10, frames=10, pause=900)
-SMOKE = Form({"data": "digits", "batch_size": 16}, starts=1, asks=1, frames=2, pause=100)
+WHOLE = Form({"data": "mnist"}, starts=5, asks=10, frames=10, uncounted=1, pause=900)
+SMOKE = Form({"data": "digits", "batch_size": 16}, starts=1, asks=1, frames=2, uncounted=0, pause=100)
 
 
 # ---- what is timed inside the browser, without the driver's own way to the button
@@ -152,16 +153,15 @@ SHOWN = script("""
 """)
 
 
-def cold_start(browser: Browser, places: dict[str, str]) -> tuple[float, float]:
-    """Seconds until a new server answers, and from then until a new visitor reads its first page."""
-    with served("app.py", **places) as (url, answers):
-        page = visitor(browser)
-        began = time.perf_counter()
-        page.goto(url, wait_until="domcontentloaded")
-        page.get_by_role("heading", name="See a latent space form").wait_for()
-        first_page = time.perf_counter() - began
-        page.close()
-    return answers, first_page
+def first_page(browser: Browser, url: str) -> float:
+    """Seconds until a new visitor reads the first page."""
+    page = visitor(browser)
+    began = time.perf_counter()
+    page.goto(url, wait_until="domcontentloaded")
+    page.get_by_role("heading", name="See a latent space form").wait_for()
+    seconds = time.perf_counter() - began
+    page.close()
+    return seconds
 
 
 def open_train(page: Page, url: str, **knobs: object) -> None:
@@ -181,11 +181,12 @@ def asked_times(browser: Browser, url: str, form: Form) -> tuple[list[float], li
     own_image.click()
     page.locator(".pad canvas").wait_for()
     page.wait_for_timeout(3 * form.pause)
-    drawn = page.evaluate(ASK, ["drawing", form.asks + 1, form.pause])[1:]  # the first loads the model
+    count = form.asks + form.uncounted
+    drawn = page.evaluate(ASK, ["drawing", count, form.pause])
     page.wait_for_timeout(form.pause)
-    places = page.evaluate(ASK, ["place", form.asks + 1, form.pause])[1:]
+    places = page.evaluate(ASK, ["place", count, form.pause])
     page.close()
-    return places, drawn
+    return places[form.uncounted :], drawn[form.uncounted :]
 
 
 def lag(page: Page, folder: str, frames: int) -> list[float]:
@@ -228,27 +229,25 @@ def measure(form: Form, picture: Path) -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         places = {"SEMIDML_RUNS": folder, "SEMIDML_DATA": str(store.data_folder())}
         browser = chromium(playwright)
-        starts = [cold_start(browser, places) for _ in range(form.starts)]
-        answers, first_pages = zip(*starts, strict=True)
-        found["the server answers"] = list(answers)
-        found["first page of a cold app"] = list(first_pages)
-        page = visitor(browser)
-        with served("app.py", **places) as (url, _):
-            open_train(page, url, data="digits", epochs=10_000)
-            page.evaluate(LIVE)  # not counted: until then the worker has imported torch and is warm
-            page.evaluate(CLICK, ["Stop", "Stopped"])
-            found["a lesson's runs revealed"] = [reveal(browser, url) for _ in range(form.starts)]
-            places, drawn = asked_times(browser, url, form)
-            found["a click on an empty place decoded"] = places
-            found["a drawn digit placed"] = drawn
-            waits, stops = [], []
-            for seed in range(1, form.starts + 1):
+        answered, firsts = found["the server answers"], found["first page of a cold app"] = [], []
+        for _ in range(form.starts - 1):
+            with served("app.py", **places) as (url, seconds):
+                answered.append(seconds)
+                firsts.append(first_page(browser, url))
+        with served("app.py", **places) as (url, seconds):
+            answered.append(seconds)
+            firsts.append(first_page(browser, url))
+            page = visitor(browser)
+            waits, stops = [], []  # first, so that torch is there, in the app and its worker, for what follows
+            for seed in range(form.starts + form.uncounted):
                 open_train(page, url, data="digits", epochs=10_000, seed=seed)
                 waits.append(page.evaluate(LIVE))
                 page.wait_for_timeout(1000)
                 stops.append(page.evaluate(CLICK, ["Stop", "Stopped"]))
-            found["stop"] = stops
-            found["click to first live frame, warm worker"] = waits
+            found["stop"] = stops[form.uncounted :]
+            found["click to first live frame, warm worker"] = waits[form.uncounted :]
+            found["a lesson's runs revealed"] = [reveal(browser, url) for _ in range(form.starts)]
+            found["a click on an empty place decoded"], found["a drawn digit placed"] = asked_times(browser, url, form)
             open_train(page, url, epochs=10_000, **form.knobs)
             idle = reruns(page, form)
             page.evaluate(LIVE)
