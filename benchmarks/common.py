@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Playwright
+    from playwright.sync_api import Browser, Locator, Page, Playwright
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # a script's own folder is on the path, the project is not
@@ -240,6 +240,13 @@ def visitor(browser: "Browser", height: int = 1000) -> "Page":
     page = browser.new_page(viewport={"width": 1280, "height": height})
     page.set_default_timeout(1000 * PATIENCE)
     return page
+
+
+def press(page: "Page", one: "Locator") -> None:
+    """Clicks it on a page that stands still: while one is drawn anew, old parts stand beside the new ones."""
+    page.wait_for_timeout(300)
+    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget], [data-testid=stSkeleton]')")
+    one.first.click()
 
 
 def script(body: str) -> str:

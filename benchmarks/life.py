@@ -23,6 +23,7 @@ from common import (
     machine,
     markdown,
     others_busy,
+    press,
     report,
     script,
     served,
@@ -176,9 +177,7 @@ def asked_times(browser: Browser, url: str, form: Form) -> tuple[list[float], li
     page = visitor(browser, height=1400)
     page.goto(f"{url}/Explore?run=digits-dml-ae-60-labels", wait_until="domcontentloaded")
     page.get_by_text("1,797 points").first.wait_for()
-    own_image = page.get_by_test_id("stButtonGroup").get_by_text("Your own image", exact=True)
-    expect(own_image).to_have_count(1, timeout=1000 * PATIENCE)  # while a page is drawn anew there may be two
-    own_image.click()
+    press(page, page.get_by_test_id("stButtonGroup").get_by_text("Your own image", exact=True))
     page.locator(".pad canvas").wait_for()
     page.wait_for_timeout(3 * form.pause)
     count = form.asks + form.uncounted

@@ -10,8 +10,8 @@ import re
 import tempfile
 from pathlib import Path
 
-from common import PATIENCE, ROOT, arguments, chromium, markdown, report, served, visitor
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from common import PATIENCE, ROOT, arguments, chromium, markdown, press, report, served, visitor
+from playwright.sync_api import Page, expect, sync_playwright
 
 PICTURES = ROOT / "benchmarks" / "pictures"
 HEIGHTS = {"explore": 1000, "compare": 1150, "clusters": 1320}  # pixels; all are 1280 wide
@@ -24,16 +24,10 @@ def ready(page: Page, maps: int, rest: int) -> None:
     page.wait_for_timeout(rest)
 
 
-def press(one: Locator) -> None:
-    """Clicks it, once there is one: while a page is drawn anew its old parts may still stand beside the new."""
-    expect(one).to_have_count(1, timeout=1000 * PATIENCE)
-    one.click()
-
-
 def explore(page: Page, url: str, rest: int) -> None:
     page.goto(f"{url}/Explore?run=digits-ten-places", wait_until="domcontentloaded")
     ready(page, 1, rest)
-    press(page.get_by_text("Prior's density", exact=True))
+    press(page, page.get_by_text("Prior's density", exact=True))
     box = page.locator(".map canvas[data-drawn]").bounding_box()
     page.mouse.click(box["x"] + 0.62 * box["width"], box["y"] + 0.5 * box["height"])
     page.wait_for_timeout(rest)
@@ -47,10 +41,10 @@ def compare(page: Page, url: str, rest: int) -> None:
 def clusters(page: Page, url: str, rest: int) -> None:
     page.goto(f"{url}/Clusters?run=digits-best-clusters", wait_until="domcontentloaded")
     ready(page, 1, rest)
-    press(page.get_by_role("button", name="Back to its knobs"))
+    press(page, page.get_by_role("button", name="Back to its knobs"))
     ready(page, 1, rest)
-    press(page.get_by_text("t-SNE", exact=True))
-    press(page.get_by_role("button", name=re.compile("Compute t-SNE")))
+    press(page, page.get_by_text("t-SNE", exact=True))
+    press(page, page.get_by_role("button", name=re.compile("Compute t-SNE")))
     expect(page.get_by_text(re.compile("laid out by t-SNE")).first).to_be_visible(timeout=1000 * PATIENCE)
     ready(page, 1, rest)
 
