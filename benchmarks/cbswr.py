@@ -1,7 +1,7 @@
 """Clustering without labels: the second paper's ablation, its sweep of K, its seconds an epoch, and what labels are
 worth.
 
-    python benchmarks/cbswr.py [--quick] [--readme]
+    python benchmarks/cbswr.py [--smoke | --readme]
 
 Nguyen et al., BMVC 2020, arXiv 2009.04091, tables 2 to 4, on MNIST and, where the environment variable SEMIDML_CARS
 names an image folder or .zip of Cars-196, on its classes split in halves. Every run is kept in
@@ -16,17 +16,19 @@ import statistics
 from functools import partial
 from pathlib import Path
 
-from common import RESULTS, Kept, arguments, interval, key, markdown, report, run_all, spread
+from common import Kept, arguments, interval, key, markdown, report, results_of, run_all, spread
 
 from semidml import explore
 from semidml.config import RunConfig
+from semidml.data import DATASETS
 from semidml.methods import VARIANTS
 from semidml.presets import CLUSTERS
 
-CARS = "cars196-half-64px"
-EPOCHS = {"mnist": 1, CARS: 36}
+DATA, CARS = "mnist", "cars196-half-64px"
+EPOCHS = {DATA: 1, CARS: 36}
 PRESETS = {preset.title: preset for preset in CLUSTERS}
 BEST, PHOTOGRAPHS = PRESETS["Best clusters"], PRESETS["Photographs"]
+SMALL: dict = {}  # what a smoke run has of less
 KMEANS = ("kmeans_ami", "kmeans_nmi", "kmeans_accuracy")
 SWEEP = (10, 32, 100)  # clusters
 FEWER = range(2)  # seeds of the sweep and of what labels are worth
@@ -118,7 +120,7 @@ def base(name: str, **values: object) -> dict:
 def settings(name: str) -> dict[str, dict]:
     """The rows of the ablation."""
     found = {entry.title: base(name, variant=entry.name) for entry in VARIANTS.values()}
-    return found | ({"best clusters (ours)": base(name, **BEST.on(name))} if name == "mnist" else {})
+    return found | ({"best clusters (ours)": base(name, **(BEST.on(name) | SMALL))} if name == DATA else {})
 
 
 def table(name: str, seeds: range, kept: Kept) -> str:
@@ -127,7 +129,7 @@ def table(name: str, seeds: range, kept: Kept) -> str:
     columns = [
         column
         for column in COLUMNS
-        if name == "mnist" or column in ("recall_at_1", "map_at_r", "kmeans_nmi", "kmeans_ami")
+        if name == DATA or column in ("recall_at_1", "map_at_r", "kmeans_nmi", "kmeans_ami")
     ]
     rows = [
         [title, *(spread([its.get(column)]) for column in columns), "0"]
@@ -136,9 +138,7 @@ def table(name: str, seeds: range, kept: Kept) -> str:
     for title, values in settings(name).items():
         found = [kept.known[key(values | {"seed": seed})] for seed in seeds]
         cells = [spread((r.get(c) for r in found), 0 if c == "clusters_used" else 3) for c in columns]
-        alone = kept.get(
-            f"alone: {key(values | {'seed': 0})}", lambda v=values: measure(v | {"seed": 0}, os.cpu_count() or 1)
-        )
+        alone = kept.alone(values | {"seed": 0}, measure)
         rows.append([title, *cells, f"{alone['seconds']:.0f}"])
     text = markdown([name, *(COLUMNS[column] for column in columns), "seconds alone"], rows)
     return f"{text}\n\nNMI of as many clusters drawn at random: {its_pixels['random_nmi']:.3f}."
@@ -162,7 +162,7 @@ def order(name: str, seeds: range, kept: Kept) -> str:
 
 def sweep_runs(seeds: range) -> dict[int, list[dict]]:
     return {
-        k: [base("mnist", variant="cbswr") | ({} if k == 32 else {"clusters": k}) | {"seed": seed} for seed in seeds]
+        k: [base(DATA, variant="cbswr") | ({} if k == 32 else {"clusters": k}) | {"seed": seed} for seed in seeds]
         for k in SWEEP
     }
 
@@ -182,7 +182,7 @@ SWEPT = ("recall_at_1", "kmeans_nmi", "kmeans_ami", "clusters_used")
 def decoder_words(name: str, kept: Kept) -> str:
     """Seconds an epoch with and without the decoder, alone."""
     seconds = {
-        variant: kept.known[f"alone: {key(base(name, variant=variant) | {'seed': 0})}"]["seconds"] / EPOCHS[name]
+        variant: kept.alone(base(name, variant=variant) | {"seed": 0}, measure)["seconds"] / EPOCHS[name]
         for variant in ("cbs", "cbswr")
     }
     with_it, without = seconds["cbswr"], seconds["cbs"]
@@ -191,10 +191,10 @@ def decoder_words(name: str, kept: Kept) -> str:
 
 def worth_runs(seeds: range) -> dict[int, list[dict]]:
     """Plain deep metric learning by the number of labels, as the page Clustering without labels trains it."""
-    config = RunConfig.of(base("mnist"))
+    config = RunConfig.of(base(DATA))
     return {
         count: [its.model_dump() | {"seed": seed} for seed in seeds]
-        for count, its in explore.with_labels(config, 60_000, 10, LABELS).items()
+        for count, its in explore.with_labels(config, DATASETS[DATA].facts["train"], 10, LABELS).items()
     }
 
 
@@ -209,7 +209,7 @@ def worth_words(seeds: range, kept: Kept) -> tuple[str, dict]:
     rows = [[f"{count:,}" for count in reached], [spread(values) for values in reached.values()]]
     text = markdown(["labels", *rows[0]], [["R@1 of plain DML", *rows[1]]])
     told, worth = [], {}
-    for title, values in settings("mnist").items():
+    for title, values in settings(DATA).items():
         if title in ("CBSwR", "best clusters (ours)"):
             level = statistics.mean(kept.known[key(values | {"seed": s})]["recall_at_1"] for s in seeds)
             worth[title] = explore.labels_worth(list(runs), means, level)
@@ -220,28 +220,28 @@ def worth_words(seeds: range, kept: Kept) -> tuple[str, dict]:
 
 
 def main() -> None:
+    global DATA, FEWER, LABELS, SWEEP
     asked = arguments(__doc__)
-    names = ["mnist"] + ([CARS] if os.environ.get("SEMIDML_CARS") else [])
-    seeds = {"mnist": range(4), CARS: range(3)}
-    if asked.quick:
-        names, seeds = ["digits"], {"digits": range(2)}
-        EPOCHS["digits"] = 2
-    kept = Kept(RESULTS / ("cbswr-quick.jsonl" if asked.quick else "cbswr.jsonl"))
+    names = [DATA] + ([CARS] if os.environ.get("SEMIDML_CARS") else [])
+    seeds = {DATA: range(4), CARS: range(3)}
+    if asked.smoke:
+        DATA, FEWER, LABELS, SWEEP, SMALL["epochs"] = "digits", range(1), (50, 200), (10,), 1
+        names, seeds, EPOCHS[DATA] = [DATA], {DATA: range(1)}, 1
+    kept = results_of("cbswr", asked.smoke)
     for name in names:
         run_all([v | {"seed": seed} for v in settings(name).values() for seed in seeds[name]], kept, measure)
-    parts, worth = [], {}
+    parts = []
     for name in names:
         its_table, where = table(name, seeds[name], kept), kept.measured_on(f"data={name} ")
         parts += [f"**{name}**, n = {len(seeds[name])} seeds, {where}:", its_table, order(name, seeds[name], kept)]
-    if not asked.quick:
-        run_all([values for its in sweep_runs(FEWER).values() for values in its], kept, measure)
-        parts += ["**K**, the number of clusters (CBSwR on MNIST, n = 2):", sweep_table(FEWER, kept)]
-        labelled = {f"labels {count} seed {v['seed']}": v for count, its in worth_runs(FEWER).items() for v in its}
-        for name, values in labelled.items():
-            kept.get(name, partial(measure, values, os.cpu_count() or 1))
-        told, worth = worth_words(FEWER, kept)
-        how = f"MNIST, n = 2; {EPOCHS['mnist']} epoch, conv, 16 dimensions, augmented; {kept.measured_on('labels ')}"
-        parts += [f"**What labels are worth** ({how}):", told]
+    run_all([values for its in sweep_runs(FEWER).values() for values in its], kept, measure)
+    parts += ["**K**, the number of clusters (CBSwR on MNIST, n = 2):", sweep_table(FEWER, kept)]
+    labelled = {f"labels {count} seed {v['seed']}": v for count, its in worth_runs(FEWER).items() for v in its}
+    for name, values in labelled.items():
+        kept.get(name, partial(measure, values, kept.threads))
+    told, worth = worth_words(FEWER, kept)
+    how = f"MNIST, n = 2; {EPOCHS[DATA]} epoch, conv, 16 dimensions, augmented; {kept.measured_on('labels ')}"
+    parts += [f"**What labels are worth** ({how}):", told]
     parts += ["**Seconds an epoch**, alone: " + "; ".join(decoder_words(name, kept) for name in names) + "."]
     head = (
         "Mean ± sd, one thread. NMI and AMI of k-means with as many clusters as test classes, best of 20 "

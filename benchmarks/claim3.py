@@ -1,20 +1,20 @@
 """The paper's third claim on MNIST: what a metric loss does to a variational autoencoder with a VampPrior.
 
-    python benchmarks/claim3.py [--quick] [--readme]
+    python benchmarks/claim3.py [--smoke | --readme]
 
 Safir et al., SciPy 2022, find their MetricVAE helped by training both losses together, most in few dimensions, and
 leave open whether it beats plain DML. Every run is kept in benchmarks/results/claim3.jsonl. Two processes, one thread
 each, float32.
 """
 
-import os
 import statistics
 
 import numpy as np
-from common import RESULTS, Kept, arguments, interval, key, machine, markdown, report, run_all, spread
+from common import Kept, arguments, interval, key, machine, markdown, report, results_of, run_all, spread
 
 from semidml.config import RunConfig
 
+DATA = "mnist"
 VAE = {"model": "metric-vae", "alpha": 1}
 METRIC = {"model": "metric-vae", "prior": "vamp", "schedule": "joint"}
 LABELS = {100: "60,000", 10: "6,000", 0.1: "60"}
@@ -42,8 +42,8 @@ def measure(values: dict, threads: int = 1) -> dict:
 
     torch.set_num_threads(threads)
     given = {name: value for name, value in values.items() if name != "read_at"}
-    config, mnist = RunConfig.of(given), store.load("mnist", download=True)
-    training = fit(config, mnist)
+    config, whole = RunConfig.of(given), store.load(given["data"], download=True)
+    training = fit(config, whole)
     for tick in training:
         seconds, alarms = tick.seconds, tick.alarms
     data = training.data
@@ -51,7 +51,7 @@ def measure(values: dict, threads: int = 1) -> dict:
     found = {"seconds": seconds, "alarm": bool(alarms)} | read(data, gallery, test, training.seen.rows.numpy(), "")
     for pl in values.get("read_at", ()):
         few = config.model_copy(update={"pl": pl, **{k: v for k, v in OF_LABELS[pl].items() if k == "label_sampling"}})
-        found |= read(data, gallery, test, train.prepare(few, mnist)[1].rows.numpy(), f"@{pl:g}")
+        found |= read(data, gallery, test, train.prepare(few, whole)[1].rows.numpy(), f"@{pl:g}")
     if training.method.prior is not None:
         scores = train.prior_scores(training.method, config, data, test)
         found |= {name: scores[name] for name in ("elbo_nats", "kl_nats")}
@@ -78,12 +78,16 @@ def read(data: object, gallery: np.ndarray, test: np.ndarray, seen: np.ndarray, 
 
 
 def run_of(dim: int, pl: float, seed: int, **values: object) -> dict:
-    return {"data": "mnist", "latent_dim": dim, "pl": pl, "seed": seed, "epochs": EPOCHS} | OF_LABELS[pl] | values
+    return {"data": DATA, "latent_dim": dim, "pl": pl, "seed": seed, "epochs": EPOCHS} | OF_LABELS[pl] | values
 
 
 def vae_runs(dim: int, pl: float = 100, **values: object) -> list[dict]:
     """The VAE uses no label, so one run is read from any number of them; as many epochs as with so many labels."""
-    long = {"epochs": OF_LABELS[pl]["epochs"], "read_at": [pl]} if "epochs" in OF_LABELS[pl] else {"read_at": [10, 0.1]}
+    long = (
+        {"epochs": OF_LABELS[pl]["epochs"], "read_at": [pl]}
+        if "epochs" in OF_LABELS[pl]
+        else {"read_at": [few for few in LABELS if few < 100]}
+    )
     return [run_of(dim, 100, seed, **VAE | long | values) for seed in range(SEEDS)]
 
 
@@ -165,13 +169,15 @@ def dimensions_table(kept: Kept) -> str:
 
 
 def main() -> None:
-    global EPOCHS, SEEDS
+    global DATA, EPOCHS, SEEDS
     asked = arguments(__doc__)
-    pls = [100, 10, 0.1]
-    if asked.quick:
-        EPOCHS, SEEDS, pls = 1, 1, [100]
-        ALPHAS[100] = ALPHAS[100][1:2]
-    kept = Kept(RESULTS / ("claim3-quick.jsonl" if asked.quick else "claim3.jsonl"))
+    if asked.smoke:
+        DATA, EPOCHS, SEEDS, CONV["epochs"] = "digits", 1, 1, 1
+        LABELS.pop(0.1)
+        LABELS.update({100: "1,297", 10: "130"})
+        ALPHAS.update({pl: ALPHAS[pl][1:2] for pl in LABELS})
+    pls = list(LABELS)
+    kept = results_of("claim3", asked.smoke)
     run_all([run for dim in DIMENSIONS for pl in pls for run in candidates(dim, pl)], kept, measure)
     run_all([run for dim in (*DIMENSIONS, 4) for run in vae_runs(dim)], kept, measure)
     run_all([run for dim in DIMENSIONS for pl in pls for run in vae_runs(dim, pl)], kept, measure)
@@ -180,14 +186,13 @@ def main() -> None:
     run_all([run for dim in DIMENSIONS for pl in pls for run in dml_runs(dim, pl)], kept, measure)
     run_all(metric_runs(DIMENSIONS[0], 100, kept, prior="unit"), kept, measure)
     settings = [(dim, pl) for dim in DIMENSIONS for pl in pls]
-    few = [] if asked.quick else [(DIMENSIONS[0], 0.1)]
+    few = [(DIMENSIONS[0], pls[-1])]
     for dim, pl in few:
         run_all(candidates(dim, pl, **CONV), kept, measure)
         wanted = vae_runs(dim, pl, **CONV) + metric_runs(dim, pl, kept, **CONV) + dml_runs(dim, pl, **CONV)
         run_all(wanted, kept, measure)
     slowest = [metric_runs(DIMENSIONS[0], pls[-1], kept)[0], *(metric_runs(*one, kept, **CONV)[0] for one in few)]
-    alone = [kept.get(f"alone: {key(run)}", lambda run=run: measure(run, os.cpu_count() or 1)) for run in slowest]
-    seconds = [one["seconds"] for one in alone]
+    seconds = [kept.alone(run, measure)["seconds"] for run in slowest]
     text = "\n\n".join(
         [
             f"MNIST, n = {SEEDS} seeds, mean ± sd, 100 pseudo-inputs, {EPOCHS} epochs, with 60 labels 10 (the VAE's "
@@ -198,11 +203,14 @@ def main() -> None:
             "augmented, DML's too, so what is gained over the VAE, which reads no label, is the metric loss's and the "
             "augmentation's; the 60 are six of each class. Paired differences with 95 % intervals.",
             f"**With and without the metric loss:**\n\n{accuracy_table(settings, kept)}",
-            *(f"**With a convolutional encoder**, 3 epochs:\n\n{accuracy_table(few, kept, **CONV)}" for _ in few),
+            *(
+                f"**With a convolutional encoder**, {CONV['epochs']} epochs:\n\n{accuracy_table(few, kept, **CONV)}"
+                for _ in few
+            ),
             f"**The bound**, in nats a test image:\n\n{bound_table(pls, kept)}",
             f"**In how many dimensions does it help most?**\n\n{dimensions_table(kept)}",
-            f"The slowest of these settings trains {max(seconds):.0f} s alone on both cores"
-            + (f"; of those with the mlp {seconds[0]:.0f} s." if few else "."),
+            f"The slowest of these settings trains {max(seconds):.0f} s alone on both cores; of those with the mlp "
+            f"{seconds[0]:.0f} s.",
         ]
     )
     gaps = [

@@ -1,77 +1,168 @@
 """Life on two cores, measured in Chromium: how long a visitor waits.
 
-    python benchmarks/life.py [--quick] [--readme]
+    python benchmarks/life.py [--smoke | --readme]
 
 Starts the app with folders of its own, opens it, presses Train, moves a knob while nothing and while MNIST trains,
-presses Stop. Needs playwright (PyPI) and a Chromium, as the browser tests do, and MNIST in SEMIDML_DATA.
+presses Stop. Needs playwright (PyPI) and a Chromium, as the browser tests do, and MNIST in SEMIDML_DATA; a smoke run
+trains the digits. Waits for what it needs, on a busy machine for PATIENCE seconds, and then says what did not come.
 """
 
-import os
 import re
-import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-from common import ROOT, arguments, machine, markdown, report
-from playwright.sync_api import Browser, Page, sync_playwright
+from common import (
+    PATIENCE,
+    ROOT,
+    arguments,
+    busy_words,
+    chromium,
+    machine,
+    markdown,
+    others_busy,
+    press,
+    report,
+    script,
+    served,
+    visitor,
+)
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from semidml.data import store
 
-FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking"]
 PICTURE = ROOT / "benchmarks" / "pictures" / "train.png"  # the README's, of MNIST in training
-FRAME = re.compile(r"^(Epoch|Before training|In epoch).* points")
 
 
-@contextmanager
-def app(folder: str) -> Iterator[tuple[str, float]]:
-    """The running app: its address and the seconds until it answered."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
-    places = {"SEMIDML_RUNS": folder, "SEMIDML_DATA": str(store.data_folder())}
+class Form(NamedTuple):
+    """How much is measured."""
+
+    knobs: dict[str, object]  # of what trains while the model's switch is moved
+    starts: int  # of the app, of lessons, of runs
+    asks: int  # clicks, strokes and turns of the switch
+    frames: int  # whose way to the map is timed
+    uncounted: int  # first ones, which load what the others find loaded: the worker's torch, the model that answers
+    pause: int  # ms, from an answer to the next question
+
+
+WHOLE = Form({"data": "mnist"}, starts=5, asks=10, frames=10, uncounted=1, pause=900)
+SMOKE = Form({"data": "digits", "batch_size": 16}, starts=1, asks=1, frames=2, uncounted=0, pause=100)
+
+
+# ---- what is timed inside the browser, without the driver's own way to the button
+
+
+# From the click until the page says what it should.
+CLICK = script("""
+  const [name, said] = given;
+  const places = '[data-testid="stMarkdownContainer"] p, [data-testid="stCaptionContainer"] p';
+  const says = () => [...document.querySelectorAll(places)].some((words) => words.textContent.startsWith(said));
+  const its = (it) => it.textContent.trim().endsWith(name) && !it.disabled;
+  const buttons = () => [...document.querySelectorAll('button, [role=radio]')];
+  const button = await until(() => buttons().find(its), `a button ${name}`);
+  await until(() => !says(), `a page that does not say ${said} before ${name} is pressed`);
+  const began = performance.now();
+  button.click();
+  await until(says, `what ${name} brings, a page that says ${said},`);
+  return (performance.now() - began) / 1000;
+""")
+
+
+# From the click on "Train" until the page says that it trains and what the picture of that run shows.
+LIVE = script("""
+  const says = (pattern) => [...document.querySelectorAll('p')].some((words) => pattern.test(words.textContent));
+  const its = (it) => it.textContent.trim().endsWith('Train') && !it.disabled; // an icon's name stands before it
+  const button = await until(() => [...document.querySelectorAll('button')].find(its), 'the button Train');
+  await until(() => !says(/^Training: epoch/), 'a page on which nothing trains');
+  const began = performance.now();
+  button.click();
+  await until(() => says(/^Training: epoch/), 'a page that says that it trains');
+  await until(() => says(/^(Epoch|Before training|In epoch).* points/), 'the first frame of the run');
+  await until(() => inside('canvas[data-drawn]'), 'the map of the run');
+  return (performance.now() - began) / 1000;
+""")
+
+
+# From the click on "Show me" until the maps of a lesson's three runs are drawn, each in a shadow root.
+REVEAL = script("""
+  const maps = () => roots().map((it) => it.querySelector('canvas[data-drawn="1797"]')).filter(Boolean);
+  const drawn = () => maps().filter((it) => it.dataset.epoch !== '0').length; // not the one from before training
+  const its = (it) => it.textContent.trim() === 'Show me' && !it.disabled;
+  const button = await until(() => [...document.querySelectorAll('button')].find(its), 'the button Show me');
+  const began = performance.now();
+  button.click();
+  await until(() => drawn() >= 3, 'the third map of the lesson');
+  return (performance.now() - began) / 1000;
+""")
+
+
+# For places of Explore's map that hold no point, until what is decoded there is shown, and for strokes on the pad,
+# until the page says where the image lies.
+ASK = script("""
+  const [kind, count, pause] = given;
+  const wanted = {place: 'canvas[data-drawn]', drawing: '.pad canvas'}[kind];
+  const [element, begins] = {place: ['p strong', 'The place'], drawing: ['p', 'It lies at']}[kind];
+  const said = () => [...document.querySelectorAll(element)].map((it) => it.textContent)
+    .find((it) => it.startsWith(begins));
+  const picture = () => document.querySelector('figure img'); // what is decoded comes first
+  const map = () => inside('.map')?.map;
+  const send = (canvas, type, x, y) => {
+    const box = canvas.getBoundingClientRect();
+    canvas.setPointerCapture = () => {};
+    canvas.dispatchEvent(new PointerEvent(type, {clientX: box.x + x, clientY: box.y + y, button: 0, pointerId: 1}));
+  };
+  const anywhere = () => [60 + 140 * Math.random(), 30 + 160 * Math.random()];
+  const empty = () => {
+    const [x, y] = anywhere();
+    return map()?.nearest({offsetX: x, offsetY: y}) < 0 && [x, y];
+  };
+  const waits = [];
+  while (waits.length < count) {
+    const canvas = await until(() => inside(wanted), `a canvas for a ${kind}`);
+    const [x, y] = kind === 'place' ? await until(empty, 'a place without a point') : anywhere();
+    const [before, its] = [said(), picture()?.src];
+    const unseen = () => picture()?.src === its || !picture()?.complete;
+    const waiting = () => said() === before || !said() || (kind === 'place' && unseen());
+    if (kind === 'drawing') canvas.nextElementSibling.click(); // a pad that is full would say the same again
+    send(canvas, 'pointerdown', x, y);
+    if (kind === 'drawing') send(canvas, 'pointermove', ...anywhere());
+    const began = performance.now();
+    send(canvas, 'pointerup', x, y);
+    await until(() => !waiting(), `an answer to the ${kind} ${x}, ${y}`, 4);
+    waits.push((performance.now() - began) / 1000);
+    await new Promise((go) => setTimeout(go, pause));
+  }
+  return waits;
+""")
+
+
+# When the map of Train shows so many further epochs for the first time, by the clock that files' times are of.
+SHOWN = script("""
+  let canvas;
+  const epoch = () => {
+    if (!canvas?.isConnected) canvas = inside('canvas[data-drawn]'); // a page that is drawn anew has another
+    return canvas?.dataset.epoch;
+  };
+  const shown = {[await until(epoch, 'the map of the run in training')]: null}; // since when is not known
+  for (let count = 0; count < given; count++) {
+    const next = await until(() => epoch() && !(epoch() in shown) && epoch(), 'the next epoch on the map');
+    shown[next] = Date.now() / 1000;
+  }
+  return shown;
+""")
+
+
+def first_page(browser: Browser, url: str) -> float:
+    """Seconds until a new visitor reads the first page."""
+    page = visitor(browser)
     began = time.perf_counter()
-    server = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | places, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        while time.perf_counter() - began < 60:
-            try:
-                urllib.request.urlopen(f"{url}/_stcore/health", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.02)
-        yield url, time.perf_counter() - began
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def took(act: Callable[[], object], until: Callable[[], object]) -> float:
-    """Seconds from the act until what it should bring is there."""
-    began = time.perf_counter()
-    act()
-    until()
-    return time.perf_counter() - began
-
-
-def cold_start(browser: Browser, folder: str) -> tuple[float, float]:
-    """Seconds until a new server answers, and from then until a new visitor reads its first page."""
-    with app(folder) as (url, answers):
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        heading = page.get_by_role("heading", name="See a latent space form")
-        first_page = took(lambda: page.goto(url, wait_until="domcontentloaded"), heading.wait_for)
-        page.close()
-    return answers, first_page
+    page.goto(url, wait_until="domcontentloaded")
+    page.get_by_role("heading", name="See a latent space form").wait_for()
+    seconds = time.perf_counter() - began
+    page.close()
+    return seconds
 
 
 def open_train(page: Page, url: str, **knobs: object) -> None:
@@ -80,197 +171,111 @@ def open_train(page: Page, url: str, **knobs: object) -> None:
     page.wait_for_timeout(1500)
 
 
-def press_train(page: Page) -> None:
-    page.get_by_role("button", name=re.compile(r"\bTrain$")).click()
-
-
-# From the click inside the browser until the page says what it should: without the driver's own way to the button.
-CLICK = """async ([name, said]) => {
-  const buttons = [...document.querySelectorAll('button, [role=radio]')];
-  const places = '[data-testid="stMarkdownContainer"] p, [data-testid="stCaptionContainer"] p';
-  const there = () => [...document.querySelectorAll(places)];
-  const began = performance.now();
-  buttons.find((button) => button.textContent.trim().endsWith(name)).click();
-  while (!there().some((words) => words.textContent.startsWith(said))) {
-    if (performance.now() - began > 60000) throw new Error(`${name}: the page does not say ${said}`);
-    await new Promise((go) => setTimeout(go, 5));
-  }
-  return (performance.now() - began) / 1000;
-}"""
-
-
-# The same from the click on "Show me" until the maps of a lesson's three runs are drawn, each in a shadow root.
-REVEAL = """async () => {
-  const maps = () => [...document.querySelectorAll('*')].map(
-    (it) => it.shadowRoot && it.shadowRoot.querySelector('canvas[data-drawn="1797"]'));
-  const drawn = () => maps().filter((it) => it && it.dataset.epoch !== '0').length; // not the one from before training
-  const began = performance.now();
-  [...document.querySelectorAll('button')].find((button) => button.textContent.trim() === 'Show me').click();
-  while (drawn() < 3) {
-    if (performance.now() - began > 60000) throw new Error(`${drawn()} of three maps are drawn`);
-    await new Promise((go) => setTimeout(go, 5));
-  }
-  return (performance.now() - began) / 1000;
-}"""
-
-
-# The same for places of Explore's map that hold no point, until what is decoded there is shown, and for strokes on the
-# pad, until the page says where the image lies.
-ASK = """async ([kind, count]) => {
-  const roots = [...document.querySelectorAll('*')].map((it) => it.shadowRoot).filter(Boolean);
-  const wanted = {place: 'canvas[data-drawn]', drawing: '.pad canvas'}[kind];
-  const canvas = roots.map((it) => it.querySelector(wanted)).find(Boolean);
-  const map = roots.map((it) => it.querySelector('.map')).find((it) => it?.map)?.map;
-  const [element, begins] = {place: ['p strong', 'The place'], drawing: ['p', 'It lies at']}[kind];
-  const words = () => [...document.querySelectorAll(element)].map((it) => it.textContent);
-  const said = () => words().find((it) => it.startsWith(begins));
-  const picture = () => document.querySelector('figure img'); // what is decoded comes first
-  const send = (type, x, y) => {
-    const box = canvas.getBoundingClientRect();
-    canvas.setPointerCapture = () => {};
-    canvas.dispatchEvent(new PointerEvent(type, {clientX: box.x + x, clientY: box.y + y, button: 0, pointerId: 1}));
-  };
-  const waits = [];
-  while (waits.length < count) {
-    const [x, y] = [60 + 140 * Math.random(), 30 + 160 * Math.random()];
-    if (kind === 'place' && map.nearest({offsetX: x, offsetY: y}) >= 0) continue;
-    const [before, its] = [said(), picture()?.src];
-    const unseen = () => picture()?.src === its || !picture()?.complete;
-    const waiting = () => said() === before || !said() || (kind === 'place' && unseen());
-    if (kind === 'drawing') canvas.nextElementSibling.click(); // a pad that is full would say the same again
-    send('pointerdown', x, y);
-    if (kind === 'drawing') send('pointermove', 60 + 140 * Math.random(), 30 + 160 * Math.random());
-    const began = performance.now();
-    send('pointerup', x, y);
-    while (waiting()) {
-      if (performance.now() - began > 20000) throw new Error(`no answer to the ${kind} ${x}, ${y}`);
-      await new Promise((go) => setTimeout(go, 4));
-    }
-    waits.push((performance.now() - began) / 1000);
-    await new Promise((go) => setTimeout(go, 900));
-  }
-  return waits;
-}"""
-
-
-# When the map of Train shows an epoch for the first time, by the clock that files' times are of.
-SHOWN = """async (seconds) => {
-  const roots = [...document.querySelectorAll('*')].map((it) => it.shadowRoot).filter(Boolean);
-  const canvas = roots.map((it) => it.querySelector('canvas[data-drawn]')).find(Boolean);
-  const shown = {[canvas.dataset.epoch]: null}; // since when is not known
-  const until = performance.now() + 1000 * seconds;
-  while (performance.now() < until) {
-    if (!(canvas.dataset.epoch in shown)) shown[canvas.dataset.epoch] = Date.now() / 1000;
-    await new Promise((go) => setTimeout(go, 10));
-  }
-  return shown;
-}"""
-
-
-def asked_times(browser: Browser, url: str, count: int) -> tuple[list[float], list[float]]:
+def asked_times(browser: Browser, url: str, form: Form) -> tuple[list[float], list[float]]:
     """Seconds from a click on an empty place to the picture of what is decoded there, and from a stroke's end to its
     place."""
-    page = browser.new_page(viewport={"width": 1280, "height": 1400})
+    page = visitor(browser, height=1400)
     page.goto(f"{url}/Explore?run=digits-dml-ae-60-labels", wait_until="domcontentloaded")
     page.get_by_text("1,797 points").first.wait_for()
-    page.get_by_test_id("stButtonGroup").get_by_text("Your own image", exact=True).click()
+    press(page, page.get_by_test_id("stButtonGroup").get_by_text("Your own image", exact=True))
     page.locator(".pad canvas").wait_for()
-    page.wait_for_timeout(3000)
-    drawn = page.evaluate(ASK, ["drawing", count + 1])[1:]  # the first loads the model
-    page.wait_for_timeout(1000)
-    places = page.evaluate(ASK, ["place", count + 1])[1:]
+    page.wait_for_timeout(3 * form.pause)
+    count = form.asks + form.uncounted
+    drawn = page.evaluate(ASK, ["drawing", count, form.pause])
+    page.wait_for_timeout(form.pause)
+    places = page.evaluate(ASK, ["place", count, form.pause])
     page.close()
-    return places, drawn
+    return places[form.uncounted :], drawn[form.uncounted :]
 
 
-def lag(page: Page, folder: str, seconds: float) -> list[float]:
-    """Seconds from a frame on the disk to its points on the map, of the epochs that end while one looks."""
-    shown = page.evaluate(SHOWN, seconds)
+def lag(page: Page, folder: str, frames: int) -> list[float]:
+    """Seconds from a frame on the disk to its points on the map, of the next epochs that end. Raises RuntimeError where
+    the run has kept none of these frames."""
+    shown = page.evaluate(SHOWN, frames)
     newest = max((it for it in Path(folder).iterdir() if (it / "frames").is_dir()), key=lambda it: it.stat().st_ctime)
     files = {epoch: newest / "frames" / f"{int(epoch):04d}.npz" for epoch, since in shown.items() if since}
-    return [shown[epoch] - file.stat().st_mtime for epoch, file in files.items() if file.exists()]
+    lags = [shown[epoch] - file.stat().st_mtime for epoch, file in files.items() if file.exists()]
+    if not lags:
+        raise RuntimeError(f"of the epochs {', '.join(files)}, which the map has shown, {newest} keeps no frame")
+    return lags
 
 
 def reveal(browser: Browser, url: str) -> float:
     """Seconds from a new visitor's "Show me" until the runs of a lesson are drawn."""
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page = visitor(browser)
     page.goto(f"{url}/Places", wait_until="domcontentloaded")
     page.get_by_text("one small heap").click()
-    page.wait_for_function(
-        "[...document.querySelectorAll('button')].some((it) => it.textContent.trim() === 'Show me' && !it.disabled)"
-    )
+    expect(page.get_by_role("button", name="Show me")).to_be_enabled(timeout=1000 * PATIENCE)
     page.wait_for_timeout(1000)
     seconds = page.evaluate(REVEAL)
     page.close()
     return seconds
 
 
-def reruns(page: Page, count: int) -> list[float]:
+def reruns(page: Page, form: Form) -> list[float]:
     """Seconds of a rerun of Train: the switch of the model, until the page has described the other one."""
     waits = []
-    for _ in range(count):
+    for _ in range(form.asks):
         for switch, described in (("No decoder", "Plain deep metric learning:"), ("Decoder", "DML autoencoder:")):
             waits.append(page.evaluate(CLICK, [switch, described]))
-            page.wait_for_timeout(700)
+            page.wait_for_timeout(form.pause)
     return waits
 
 
-def measure(quick: bool) -> dict[str, float]:
-    """Seconds, by what was waited for."""
-    found: dict[str, float] = {}
-    starts, reruns_each = (1, 1) if quick else (5, 10)
+def measure(form: Form, picture: Path) -> dict[str, list[float]]:
+    """Seconds, by what was waited for. `picture` is where the page with a run in training is kept."""
+    found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        answers, first_pages = zip(*(cold_start(browser, folder) for _ in range(starts)), strict=True)
-        found["the server answers (median)"] = statistics.median(answers)
-        found["first page of a cold app (median)"] = statistics.median(first_pages)
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.set_default_timeout(60_000)
-        with app(folder) as (url, _):
-            page.goto(url, wait_until="domcontentloaded")
-            page.wait_for_timeout(20_000)  # the worker imports torch and warms up
-            found["a lesson's runs revealed (median)"] = statistics.median(reveal(browser, url) for _ in range(starts))
-            places, drawn = asked_times(browser, url, reruns_each)
-            found["a click on an empty place decoded (median)"] = statistics.median(places)
-            found["a drawn digit placed (median)"] = statistics.median(drawn)
-            waits, stops = [], []
-            for seed in range(starts):
-                open_train(page, url, data="digits", epochs=400, seed=seed)
-                waits.append(took(lambda: press_train(page), lambda: new_run_drawn(page)))
+        places = {"SEMIDML_RUNS": folder, "SEMIDML_DATA": str(store.data_folder())}
+        browser = chromium(playwright)
+        answered, firsts = found["the server answers"], found["first page of a cold app"] = [], []
+        for _ in range(form.starts - 1):
+            with served("app.py", **places) as (url, seconds):
+                answered.append(seconds)
+                firsts.append(first_page(browser, url))
+        with served("app.py", **places) as (url, seconds):
+            answered.append(seconds)
+            firsts.append(first_page(browser, url))
+            page = visitor(browser)
+            waits, stops = [], []  # first, so that torch is there, in the app and its worker, for what follows
+            for seed in range(form.starts + form.uncounted):
+                open_train(page, url, data="digits", epochs=10_000, seed=seed)
+                waits.append(page.evaluate(LIVE))
                 page.wait_for_timeout(1000)
                 stops.append(page.evaluate(CLICK, ["Stop", "Stopped"]))
-            found["stop (median)"] = statistics.median(stops)
-            found["click to first live frame, warm worker (median)"] = statistics.median(waits)
-            open_train(page, url, data="mnist", epochs=500)
-            idle = reruns(page, reruns_each)
-            press_train(page)
-            page.get_by_text(re.compile("^Training: epoch")).first.wait_for()
-            page.wait_for_timeout(5000)
-            busy = reruns(page, reruns_each)
-            page.screenshot(path=str(PICTURE))
-            lags = lag(page, folder, 10 if quick else 40)
-            found["a frame of MNIST in training to the map (median)"] = statistics.median(lags)
-            found["the same, longest"] = max(lags)
-            found["page rerun, idle (median)"] = statistics.median(idle)
-            found["page rerun, MNIST training (median)"] = statistics.median(busy)
+            found["stop"] = stops[form.uncounted :]
+            found["click to first live frame, warm worker"] = waits[form.uncounted :]
+            found["a lesson's runs revealed"] = [reveal(browser, url) for _ in range(form.starts)]
+            found["a click on an empty place decoded"], found["a drawn digit placed"] = asked_times(browser, url, form)
+            open_train(page, url, epochs=10_000, **form.knobs)
+            idle = reruns(page, form)
+            page.evaluate(LIVE)
+            page.wait_for_timeout(5 * form.pause)
+            busy = reruns(page, form)
+            page.screenshot(path=str(picture))
+            found["a frame of MNIST in training to the map"] = lag(page, folder, form.frames)
+            found["page rerun, idle"] = idle
+            found["page rerun, MNIST training"] = busy
         browser.close()
     return found
 
 
-def new_run_drawn(page: Page) -> None:
-    """Wait for the picture of the run just started, not of the one before: the page then says that it trains."""
-    page.get_by_text(re.compile("^Training: epoch")).first.wait_for()
-    page.get_by_text(FRAME).first.wait_for()
-
-
 def main() -> None:
     asked = arguments(__doc__)
-    found = measure(asked.quick)
-    ratio = found["page rerun, MNIST training (median)"] / found["page rerun, idle (median)"]
-    rows = [[name, f"{seconds:.2f} s"] for name, seconds in found.items()]
-    rows.append(["rerun while training / idle", f"{ratio:.2f}"])
-    text = f"One visitor in headless Chromium; {machine()}.\n\n" + markdown(["waiting for", "time"], rows)
-    report("life", text, found | {"rerun_ratio": ratio}, asked.readme)
+    before = others_busy()
+    with tempfile.TemporaryDirectory() as aside:
+        found = measure(SMOKE, Path(aside) / PICTURE.name) if asked.smoke else measure(WHOLE, PICTURE)
+    after = others_busy()
+    medians = {name: statistics.median(seconds) for name, seconds in found.items()}
+    ratio = medians["page rerun, MNIST training"] / medians["page rerun, idle"]
+    rows = [[name, len(seconds), f"{medians[name]:.2f} s", f"{max(seconds):.2f} s"] for name, seconds in found.items()]
+    rows.append(["rerun while training / idle", "", f"{ratio:.2f}", ""])
+    text = f"One visitor in headless Chromium; {machine()}. {busy_words(before, after)}\n\n" + markdown(
+        ["waiting for", "times", "median", "longest"], rows
+    )
+    longest = {name: max(seconds) for name, seconds in found.items()}
+    numbers = {"medians": medians, "longest": longest, "rerun_ratio": ratio, "others_busy_cores": [before, after]}
+    report("life", text, numbers, asked.readme)
 
 
 if __name__ == "__main__":

@@ -1,26 +1,33 @@
 """The live map against Plotly's, in Chromium: frames a second while its points are replaced each second.
 
-    python benchmarks/map.py [--quick] [--readme]
+    python benchmarks/map.py [--smoke | --readme]
 
 Serves a page of its own (this file, run by Streamlit) with clouds of ten classes that turn. Needs playwright (PyPI) and
 a Chromium, as the browser tests do; WebGL is drawn by software where there is no GPU.
 """
 
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
-from common import ROOT, arguments, machine, markdown, report
+from common import (
+    arguments,
+    busy_words,
+    chromium,
+    machine,
+    markdown,
+    others_busy,
+    report,
+    script,
+    served,
+    visitor,
+)
 
-FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking"]
-FLAGS += ["--js-flags=--expose-gc", "--enable-precise-memory-info"]
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
 SECONDS, POINTS, MANY = 20, 70_000, 1_000_000
 WATCH = """seconds => new Promise(done => {
     const long = [], beats = [];
@@ -29,12 +36,19 @@ WATCH = """seconds => new Promise(done => {
     const began = performance.now();
     const beat = now => {
         beats.push(now);
-        if (now - began < 1000 * seconds) return requestAnimationFrame(beat);
+        if (beats.length < 2 || now - began < 1000 * seconds) return requestAnimationFrame(beat);
         observer.disconnect();
         done({fps: (beats.length - 1) / (beats.at(-1) - beats[0]) * 1000, long});
     };
     requestAnimationFrame(beat);
 })"""
+DRAWN = script("""
+  const [kind, count] = given;
+  const canvas = () => inside('.map canvas[data-drawn]');
+  const theirs = () => document.querySelector('.js-plotly-plot canvas');
+  const ways = {map: () => +canvas()?.dataset.drawn > 0, plotly: theirs};
+  await until(ways[kind], `the ${kind} of ${count} points`, 50);
+""")
 HEAP = "() => { gc(); return performance.memory.usedJSHeapSize / 1e6; }"
 EPOCH = "root => Number(root.map.over.dataset.epoch)"
 PAN = """(root, seconds) => new Promise(done => {
@@ -119,44 +133,29 @@ def serve() -> None:
 # ---- the measurement
 
 
-@contextmanager
-def server() -> Iterator[str]:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", __file__, "--server.headless=true", f"--server.port={port}"]
-    command += ["--server.fileWatcherType=none", "--browser.gatherUsageStats=false"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
+def opened(browser: "Browser", url: str, kind: str, points: int, still: bool = False) -> "Page":
+    """A visitor's page with that map, once it shows all its points."""
+    page = visitor(browser, height=800)
+    page.goto(f"{url}/?kind={kind}&n={points}{'&still=1' * still}", wait_until="domcontentloaded")
+    page.evaluate(DRAWN, [kind, points])
+    page.wait_for_timeout(2000)  # what is shown once only, when a page opens, is not measured
+    return page
 
 
-def measure(seconds: float) -> dict[str, dict]:
+def measure(seconds: float, points: int, many: int) -> dict[str, dict]:
+    """Frames a second, long tasks (ms), heap (MB) and the time to find a point (ms), by the kind of map."""
     from playwright.sync_api import sync_playwright
 
     found: dict[str, dict] = {}
-    with server() as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        for kind, n in (("map", POINTS), ("plotly", POINTS)):
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
-            page.goto(f"{url}/?kind={kind}&n={n}", wait_until="domcontentloaded")
-            page.locator(
-                {"map": ".map canvas[data-drawn]", "plotly": ".js-plotly-plot .main-svg"}[kind]
-            ).first.wait_for()
-            page.wait_for_timeout(3000)
+    with served(__file__) as (url, _), sync_playwright() as playwright:
+        browser = chromium(playwright, "--js-flags=--expose-gc", "--enable-precise-memory-info")
+        for kind in ("map", "plotly"):
+            page = opened(browser, url, kind, points)
             before = page.evaluate(HEAP)
             first = page.locator(".map").evaluate(EPOCH) if kind == "map" else 0
             its = page.evaluate(WATCH, seconds)
-            found[f"{kind} {n}"] = {
+            found[kind] = {
+                "points": points,
                 "fps": its["fps"],
                 "long": [round(duration) for duration in its["long"] if duration > 100],
                 "heap": [before, page.evaluate(HEAP)],
@@ -164,41 +163,39 @@ def measure(seconds: float) -> dict[str, dict]:
             if kind == "map":
                 shown = page.locator(".map").evaluate(EPOCH) - first
                 took = page.locator(".map").evaluate(HOVER, 200)
-                found[f"{kind} {n}"] |= {"frames shown": shown, "hover": [median(took), max(took)]}
+                found[kind] |= {"frames shown": shown, "hover": [median(took), max(took)]}
             page.close()
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.goto(f"{url}/?kind=map&n={MANY}&still=1", wait_until="domcontentloaded")
-        page.locator(".map canvas[data-drawn]").wait_for()
-        page.wait_for_timeout(2000)
+        page = opened(browser, url, "map", many, still=True)
         took = page.locator(".map").evaluate(HOVER, 50)
         pan = page.locator(".map").evaluate(PAN, min(5, seconds))
-        found[f"map {MANY}"] = {"fps": pan, "hover": [median(took), max(took)]}
+        found["many"] = {"points": many, "fps": pan, "hover": [median(took), max(took)]}
         browser.close()
     return found
 
 
 def main() -> None:
     asked = arguments(__doc__)
-    seconds = 3 if asked.quick else SECONDS
-    found = measure(seconds)
-    ours, theirs, many = found[f"map {POINTS}"], found[f"plotly {POINTS}"], found[f"map {MANY}"]
+    seconds, points, many = (1, 2_000, 20_000) if asked.smoke else (SECONDS, POINTS, MANY)
+    before = others_busy()
+    found = measure(seconds, points, many)
+    after = others_busy()
+    ours, theirs, its_many = found["map"], found["plotly"], found["many"]
     rows = [
-        (f"{POINTS:,} points, live map", f"{ours['fps']:.0f}", _long(ours), _heap(ours)),
-        (f"{POINTS:,} points, Plotly Scattergl", f"{theirs['fps']:.1f}", _long(theirs), _heap(theirs)),
+        (f"{points:,} points, live map", f"{ours['fps']:.0f}", _long(ours), _heap(ours)),
+        (f"{points:,} points, Plotly Scattergl", f"{theirs['fps']:.1f}", _long(theirs), _heap(theirs)),
     ]
     text = "\n\n".join(
         [
             f"Points replaced each second for {seconds} s on a map as wide as Explore's at 1280 pixels, one visitor in "
-            f"headless Chromium, WebGL by software; "
-            f"{machine()}.",
+            f"headless Chromium, WebGL by software; {machine()}. {busy_words(before, after)}",
             markdown(["map", "frames a second", "long tasks over 100 ms", "heap before and after"], rows),
-            f"{ours['frames shown']} frames were shown. {MANY:,} are panned at {many['fps']:.0f} a second; "
+            f"{ours['frames shown']} frames were shown. {many:,} are panned at {its_many['fps']:.0f} a second; "
             "while they move, as many are drawn as the machine can. The point under the mouse is found in "
-            f"{ours['hover'][0]:.1f} ms (median; longest {ours['hover'][1]:.0f}) of {POINTS:,} and "
-            f"{many['hover'][0]:.0f} ms of {MANY:,}.",
+            f"{ours['hover'][0]:.1f} ms (median; longest {ours['hover'][1]:.0f}) of {points:,} and "
+            f"{its_many['hover'][0]:.0f} ms of {many:,}.",
         ]
     )
-    report("map", text, found, asked.readme)
+    report("map", text, found | {"others_busy_cores": [before, after]}, asked.readme)
 
 
 def _long(its: dict) -> str:

@@ -1,50 +1,74 @@
 """The README's pictures of Explore, Compare and Clustering without labels, taken from the app with the runs that ship.
 
-    python benchmarks/pictures.py
+    python benchmarks/pictures.py [--smoke]
 
-Needs playwright (PyPI) and a Chromium, as the browser tests do. The picture of Train is life.py's.
+--smoke takes them without waiting for what comes last, and keeps none. Needs playwright (PyPI) and a Chromium, as the
+browser tests do. The picture of Train is life.py's.
 """
 
 import re
-import shutil
 import tempfile
+from pathlib import Path
 
-from life import FLAGS, PICTURE, app
+from common import PATIENCE, ROOT, arguments, chromium, markdown, press, report, served, visitor
 from playwright.sync_api import Page, expect, sync_playwright
 
+PICTURES = ROOT / "benchmarks" / "pictures"
+HEIGHTS = {"explore": 1000, "compare": 1150, "clusters": 1320}  # pixels; all are 1280 wide
 
-def ready(page: Page, maps: int) -> None:
-    """All maps are drawn and stand still."""
-    expect(page.locator("canvas[data-drawn='1797'][data-gliding='false']")).to_have_count(maps, timeout=60_000)
-    page.wait_for_timeout(4000)
+
+def ready(page: Page, maps: int, rest: int) -> None:
+    """All maps are drawn and stand still, and `rest` ms have passed in which pictures beside them come."""
+    drawn = page.locator("canvas[data-drawn='1797'][data-gliding='false']")
+    expect(drawn).to_have_count(maps, timeout=1000 * PATIENCE)
+    page.wait_for_timeout(rest)
+
+
+def explore(page: Page, url: str, rest: int) -> None:
+    page.goto(f"{url}/Explore?run=digits-ten-places", wait_until="domcontentloaded")
+    ready(page, 1, rest)
+    press(page, page.get_by_text("Prior's density", exact=True))
+    box = page.locator(".map canvas[data-drawn]").bounding_box()
+    page.mouse.click(box["x"] + 0.62 * box["width"], box["y"] + 0.5 * box["height"])
+    page.wait_for_timeout(rest)
+
+
+def compare(page: Page, url: str, rest: int) -> None:
+    page.goto(f"{url}/Compare?runs=digits-paper-prior,digits-ten-places", wait_until="domcontentloaded")
+    ready(page, 3, rest)
+
+
+def clusters(page: Page, url: str, rest: int) -> None:
+    page.goto(f"{url}/Clusters?run=digits-best-clusters", wait_until="domcontentloaded")
+    ready(page, 1, rest)
+    press(page, page.get_by_role("button", name="Back to its knobs"))
+    ready(page, 1, rest)
+    press(page, page.get_by_text("t-SNE", exact=True))
+    press(page, page.get_by_role("button", name=re.compile("Compute t-SNE")))
+    expect(page.get_by_text(re.compile("laid out by t-SNE")).first).to_be_visible(timeout=1000 * PATIENCE)
+    ready(page, 1, rest)
+
+
+def take(folder: Path, rest: int) -> dict[str, int]:
+    """Puts the pictures into that folder; the bytes of each."""
+    with tempfile.TemporaryDirectory() as runs, sync_playwright() as playwright:
+        browser = chromium(playwright)
+        page = visitor(browser)
+        with served("app.py", SEMIDML_RUNS=runs) as (url, _):
+            for show in (explore, compare, clusters):
+                page.set_viewport_size({"width": 1280, "height": HEIGHTS[show.__name__]})
+                show(page, url, rest)
+                page.screenshot(path=str(folder / f"{show.__name__}.png"))
+        browser.close()
+    return {name: (folder / f"{name}.png").stat().st_size for name in HEIGHTS}
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright, app(folder) as (url, _):
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.goto(f"{url}/Explore?run=digits-ten-places", wait_until="domcontentloaded")
-        ready(page, 1)
-        page.get_by_text("Prior's density", exact=True).click()
-        box = page.locator(".map canvas[data-drawn]").bounding_box()
-        page.mouse.click(box["x"] + 0.62 * box["width"], box["y"] + 0.5 * box["height"])
-        page.wait_for_timeout(3000)
-        page.screenshot(path=str(PICTURE.with_name("explore.png")))
-        page.set_viewport_size({"width": 1280, "height": 1150})
-        page.goto(f"{url}/Compare?runs=digits-paper-prior,digits-ten-places", wait_until="domcontentloaded")
-        ready(page, 3)
-        page.screenshot(path=str(PICTURE.with_name("compare.png")))
-        page.set_viewport_size({"width": 1280, "height": 1320})
-        page.goto(f"{url}/Clusters?run=digits-best-clusters", wait_until="domcontentloaded")
-        ready(page, 1)
-        page.get_by_role("button", name="Back to its knobs").click()
-        ready(page, 1)
-        page.get_by_text("t-SNE", exact=True).click()
-        page.get_by_role("button", name=re.compile("Compute t-SNE")).click()
-        expect(page.get_by_text(re.compile("laid out by t-SNE")).first).to_be_visible(timeout=60_000)
-        ready(page, 1)
-        page.screenshot(path=str(PICTURE.with_name("clusters.png")))
-        browser.close()
+    asked = arguments(__doc__, table=False)
+    with tempfile.TemporaryDirectory() as aside:
+        sizes = take(Path(aside), rest=100) if asked.smoke else take(PICTURES, rest=4000)
+    text = markdown(["picture", "kB"], [[f"{name}.png", f"{size / 1000:,.0f}"] for name, size in sizes.items()])
+    report("pictures", text, {"bytes": sizes}, into_readme=False)
 
 
 if __name__ == "__main__":

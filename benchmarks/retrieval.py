@@ -1,6 +1,6 @@
 """How fast images are retrieved: recall at 1, 2, 4, 8 and MAP@R, beside the full matrix of distances.
 
-    python benchmarks/retrieval.py [--quick] [--readme]
+    python benchmarks/retrieval.py [--smoke | --readme]
 
 10,000 rows of 128 dimensions in 100 classes, each a Gaussian, every row searched for among the others; ours and numpy's
 in turn, round after round, so that a busy machine slows both alike; medians, and the median of the ratios within the
@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from common import ROOT, arguments, machine, markdown, report
+from common import ROOT, arguments, busy_words, machine, markdown, others_busy, report
 
 from semidml.evaluate import RECALL_AT, map_at_r, recall_at
 
@@ -90,8 +90,9 @@ def alone(what: str, rows: int, classes: int) -> tuple[float, float]:
 
 def main() -> None:
     asked = arguments(__doc__)
-    rows, classes, count = (2_000, 20, 2) if asked.quick else (10_000, 100, 3)
-    many = 10_000 if asked.quick else 60_000
+    rows, classes, count = (500, 10, 1) if asked.smoke else (10_000, 100, 3)
+    many = 2_000 if asked.smoke else 60_000
+    before = others_busy()
     points, labels = clustered(rows, classes)
     ways: dict[str, dict[str, Callable[[], tuple[float, ...]]]] = {
         "recall": {
@@ -133,10 +134,12 @@ def main() -> None:
             f"- {title} of {many:,} rows in {its_classes} classes: **{spent:.1f} s**, the process holds at most "
             f"{megabytes:,.0f} MB"
         )
+    after = others_busy()
+    numbers["others_busy_cores"] = [before, after]
     text = "\n\n".join(
         [
             f"{rows:,} x {DIM}, {classes} classes, each row searched for among all others, medians of {count} "
-            f"interleaved rounds; {machine()}.",
+            f"interleaved rounds; {machine()}. {busy_words(before, after)}",
             markdown(["score", "semidml", "full matrix, numpy", "times as fast"], table),
             "\n".join(lines),
         ]

@@ -1,8 +1,8 @@
 """Makes the runs that ship, `presets.SHIPPED`, anew in checkpoints/, with the command line, and makes them small.
 
-    python benchmarks/shipped.py [--quick]
+    python benchmarks/shipped.py [--smoke]
 
-They are replaced only when all are trained; --quick trains one for an epoch and replaces none. A few frames of each
+They are replaced only when all are trained; --smoke trains one for an epoch and replaces none. A few frames of each
 are kept, their latents rounded to half precision; who trained them is left out.
 """
 
@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from common import ROOT, arguments
+from common import ROOT, arguments, markdown, report
 
 from semidml import presets, runs
 from semidml.config import RunConfig
@@ -50,20 +50,21 @@ def make(name: str, values: Mapping[str, Any], into: Path) -> int:
 
 
 def main() -> None:
-    asked = arguments(__doc__)
+    asked = arguments(__doc__, table=False)
     wanted = dict(presets.SHIPPED)
-    if asked.quick:
+    if asked.smoke:
         wanted = {name: {**values, "epochs": 1, "warmup_epochs": 0.0} for name, values in list(wanted.items())[:1]}
     with TemporaryDirectory() as place:
         sizes = {name: make(name, values, Path(place)) for name, values in wanted.items()}
         (Path(place) / "old").mkdir()
-        if not asked.quick:  # only now, when all of them are there
+        if not asked.smoke:  # only now, when all of them are there
             for folder in runs.shipped().iterdir():
                 runs.Run(folder).config()  # refuses what is no run
                 shutil.move(folder, Path(place) / "old" / folder.name)
             for name in wanted:
                 shutil.move(Path(place) / name, runs.shipped() / name)
-    print(json.dumps({"benchmark": "shipped", "bytes": sum(sizes.values()), **sizes}))
+    text = markdown(["run", "kB"], [[name, f"{size / 1000:,.0f}"] for name, size in sizes.items()])
+    report("shipped", text, {"bytes": sum(sizes.values()), **sizes}, into_readme=False)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast a step is, beside the usual way, and beside what the machine could do.
 
-    python benchmarks/throughput.py [--quick] [--readme]
+    python benchmarks/throughput.py [--smoke | --readme]
 
 One network (784-512-10 and its mirror), batches of 128, one thread, MNIST; every way is timed in turn, round after
 round, so that a busy machine slows all alike; medians and ratios within the rounds. Lightning's way is that of the
@@ -20,38 +20,51 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 
 import torch
-from common import ROOT, arguments, machine, markdown, report
+from common import ROOT, arguments, busy_words, machine, markdown, others_busy, report
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, normalize
 
 from semidml.data import store
 from semidml.data.batches import Batches
+from semidml.data.dataset import Split
 from semidml.losses.pairs import pairs_of
 from semidml.losses.triplet import triplet_loss
 from semidml.methods.latent import Batch, Latent
-from semidml.networks.mlp import build
+from semidml.networks.mlp import layers
 from semidml.train import fastest_precision, unit
 
-BATCH, HIDDEN, DIM, MARGIN = 128, (512,), 10, 0.05
-SHAPE = (1, 28, 28)
+BATCH, MARGIN = 128, 0.05
+SHAPE, SIZES = (1, 28, 28), (784, 512, 10)  # of an image; of the encoder's layers
 
 
 def network(decoder: bool) -> tuple[nn.Module, nn.Module | None]:
+    """Encoder 784-512-10 and, if asked for, its mirror, always with the same weights."""
     torch.manual_seed(0)
-    return build(SHAPE, DIM, decoder, HIDDEN)
+    encoder = nn.Sequential(nn.Flatten(), *layers(SIZES))
+    return encoder, nn.Sequential(*layers(SIZES[::-1]), nn.Unflatten(1, SHAPE)) if decoder else None
 
 
-def ours_autoencoder(steps: int) -> Callable[[], int]:
+def images(rows: int | None) -> Split:
+    """MNIST's training images or, of a smoke run, so many rows of noise in their place."""
+    if rows is None:
+        return store.load("mnist", download=True).train
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (rows, *SHAPE), generator=generator, dtype=torch.uint8)
+    return Split(pixels, torch.arange(rows) % 10)
+
+
+def ours_autoencoder(steps: int, data: Split) -> Callable[[], int]:
     """Our step: rows of a uint8 tensor, metric loss of half of the batch, reconstruction of the other half: 128
     images.
     """
-    data = store.load("mnist", download=True).train
     half = BATCH // 2
     batches = Batches(data.labels, torch.arange(len(data.labels)), half // 10, half, 0.0)
-    model = Latent(*network(True), lambda z, y, pairs: triplet_loss(z, y, pairs=pairs), True, "bernoulli", "sum")
+    loss, prior = partial(triplet_loss, reduction="nonzero"), None
+    model = Latent(*network(True), prior, loss, takes_pairs=True, likelihood="bernoulli", reduction="sum", beta=1.0)
     pairs, y = pairs_of(batches.y), batches.y
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     rows = batches.epoch(torch.Generator().manual_seed(0))
@@ -69,7 +82,7 @@ def ours_autoencoder(steps: int) -> Callable[[], int]:
     return run
 
 
-def lightning_autoencoder(steps: int) -> Callable[[], tuple[int, float]]:
+def lightning_autoencoder(steps: int, smoke: bool) -> Callable[[], tuple[int, float]]:
     """The paper's way: torchvision's items, a DataLoader, a LightningModule; the library's triplet loss, the same
     weights.
     """
@@ -78,7 +91,7 @@ def lightning_autoencoder(steps: int) -> Callable[[], tuple[int, float]]:
     import pytorch_lightning as lightning
     from pytorch_metric_learning.losses import TripletMarginLoss
     from torch.utils.data import DataLoader
-    from torchvision.datasets import MNIST
+    from torchvision.datasets import MNIST, FakeData
     from torchvision.transforms import ToTensor
 
     class Autoencoder(lightning.LightningModule):
@@ -102,7 +115,10 @@ def lightning_autoencoder(steps: int) -> Callable[[], tuple[int, float]]:
             self.began = time.perf_counter()
 
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    items = MNIST(str(store.data_folder()), train=True, transform=ToTensor())
+    if smoke:
+        items = FakeData(5 * BATCH, SHAPE, transform=ToTensor())
+    else:
+        items = MNIST(str(store.data_folder()), train=True, transform=ToTensor())
     loader = DataLoader(items, batch_size=BATCH, shuffle=True, drop_last=True)
     model = Autoencoder()
 
@@ -117,23 +133,37 @@ def lightning_autoencoder(steps: int) -> Callable[[], tuple[int, float]]:
     return run
 
 
-def fixed_batches(count: int = 50) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    data = store.load("mnist", download=True).train
+def fixed_batches(data: Split, count: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
     order = torch.randperm(len(data.labels), generator=torch.Generator().manual_seed(0))
     return [(unit(data.images[rows]), data.labels[rows]) for rows in order[: count * BATCH].split(BATCH)]
 
 
-def triplet_loop(steps: int, loss: Callable[..., torch.Tensor]) -> Callable[[], int]:
+def triplet_loop(steps: int, data: Split, loss: Callable[..., torch.Tensor]) -> Callable[[], int]:
     """A bare loop over ready batches: encoder, loss, Adam, the same for both losses."""
     encoder, _ = network(False)
     optimizer = torch.optim.Adam(encoder.parameters(), fused=True)
-    batches = itertools.cycle(fixed_batches())
+    batches = itertools.cycle(fixed_batches(data, 50))
 
     def run() -> int:
         for x, y in itertools.islice(batches, steps):
             optimizer.zero_grad(set_to_none=True)
             loss(encoder(x), y).backward()
             optimizer.step()
+        return steps * BATCH
+
+    return run
+
+
+def loss_alone(steps: int, data: Split, loss: Callable[..., torch.Tensor]) -> Callable[[], int]:
+    """What is not the same in the two loops: the loss of ready latents and its gradient."""
+    encoder, _ = network(False)
+    with torch.no_grad():
+        latents = [(encoder(x), y) for x, y in fixed_batches(data, 50)]
+    batches = itertools.cycle((z.requires_grad_(), y) for z, y in latents)
+
+    def run() -> int:
+        for z, y in itertools.islice(batches, steps):
+            torch.autograd.grad(loss(z, y), z)
         return steps * BATCH
 
     return run
@@ -149,11 +179,11 @@ def library() -> Callable[..., torch.Tensor]:
     return TripletMarginLoss()
 
 
-def differences(precision: torch.dtype) -> dict[str, float]:
+def differences(precision: torch.dtype, data: Split) -> dict[str, float]:
     """Largest difference of value and of gradient between the two losses, over ten batches in that precision."""
     encoder, _ = network(False)
     values, gradients = [], []
-    for x, y in fixed_batches(10):
+    for x, y in fixed_batches(data, 10):
         z = encoder(x).detach().to(precision)
         found = []
         for loss in (ours, library()):
@@ -202,11 +232,11 @@ def rounds(ways: dict[str, Callable], count: int) -> dict[str, list[float]]:
     return rates
 
 
-def memory() -> float:
-    """Peak memory of a process that trains MNIST as the worker does, in megabytes."""
+def memory(data: str) -> float:
+    """Peak memory of a process that trains an epoch of that data set as the worker does, in megabytes."""
     code = (
         "import resource, semidml.worker as w, semidml.runs as r; from semidml.config import RunConfig;"
-        "run = r.create(RunConfig.of(dict(data='mnist', epochs=1, pl=100)));"
+        f"run = r.create(RunConfig.of(dict(data='{data}', epochs=1, pl=100)));"
         "list(w.execute(run, threads=1)); assert run.status().state == 'done', run.status();"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
@@ -224,36 +254,45 @@ def main() -> None:
     precision = fastest_precision()
     torch.set_float32_matmul_precision(precision)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
-    steps, count = (5, 2) if asked.quick else (40, 9)
-    difference, rounded = differences(torch.float64), differences(torch.float32)
+    steps, count = (2, 1) if asked.smoke else (40, 9)
+    data = images(500 if asked.smoke else None)
+    difference, rounded = differences(torch.float64, data), differences(torch.float32, data)
     if max(difference.values()) > 1e-6:
         raise ValueError(f"the two triplet losses differ: {difference}")
     ways = {
-        "DML autoencoder, semidml": ours_autoencoder(steps),
-        "triplet loop, semidml": triplet_loop(steps, ours),
-        "triplet loop, pytorch-metric-learning": triplet_loop(steps, library()),
+        "DML autoencoder, semidml": ours_autoencoder(steps, data),
+        "triplet loop, semidml": triplet_loop(steps, data, ours),
+        "triplet loop, pytorch-metric-learning": triplet_loop(steps, data, library()),
+        "triplet loss alone, semidml": loss_alone(steps, data, ours),
+        "triplet loss alone, pytorch-metric-learning": loss_alone(steps, data, library()),
         "GEMM": gemm(steps * 5),
     }
     if there := find_spec("pytorch_lightning") is not None:
-        ways["DML autoencoder, Lightning over torchvision items"] = lightning_autoencoder(steps)
+        ways["DML autoencoder, Lightning over torchvision items"] = lightning_autoencoder(steps, asked.smoke)
+    before = others_busy()
     rates = rounds(ways, count)
+    after = others_busy()
 
     def ratio(a: str, b: str) -> float:
         return statistics.median(x / y for x, y in zip(rates[a], rates[b], strict=True))
 
     samples = {name: statistics.median(values) for name, values in rates.items() if name != "GEMM"}
     triplet = ratio("triplet loop, semidml", "triplet loop, pytorch-metric-learning")
+    alone = ratio("triplet loss alone, semidml", "triplet loss alone, pytorch-metric-learning")
     share = ratio("DML autoencoder, semidml", "GEMM") * step_flop()
     numbers = {
         "samples_a_second": samples,
         "triplet_ratio": triplet,
+        "triplet_alone_ratio": alone,
         "gemm_share": share,
         "difference": difference,
         "rounded": rounded,
+        "others_busy_cores": [before, after],
     }
     rows = [[name, f"{value:,.0f}"] for name, value in samples.items()]
     lines = [
-        f"- triplet loop: **{triplet:.1f} times** pytorch-metric-learning's; values within "
+        f"- triplet loop: **{triplet:.1f} times** pytorch-metric-learning's; the loss alone, without the encoder and "
+        f"the optimiser that both loops share, **{alone:.1f} times**; values within "
         f"{difference['value']:.0e}, gradients within {difference['gradient']:.0e} in double precision "
         f"({rounded['value']:.0e}, {rounded['gradient']:.0e} in single)"
     ]
@@ -268,12 +307,12 @@ def main() -> None:
     lines.append(
         f"- our step's matrix products: **{share:.0%}** of the machine's own GEMM rate, data and Adam included"
     )
-    numbers["worker_megabytes"] = memory()
+    numbers["worker_megabytes"] = memory("digits" if asked.smoke else "mnist")
     lines.append(f"- MNIST in training, peak of the worker process: **{numbers['worker_megabytes']:,.0f} MB**")
     text = "\n\n".join(
         [
             f"784-512-10, batch {BATCH}, one thread, medians of {count} interleaved rounds of {steps} steps, "
-            f"matrix precision {precision}; {machine()}.",
+            f"matrix precision {precision}; {machine()}. {busy_words(before, after)}",
             markdown(["way", "samples a second"], rows),
             "\n".join(lines),
         ]

@@ -1,14 +1,22 @@
-"""Data for the tests: digits come with scikit-learn; MNIST is read where a shared copy lies beside the project."""
+"""Data for the tests: digits come with scikit-learn; MNIST is read where a shared copy lies beside the project. And the
+project's own scripts, run in their small form."""
 
+import json
+import math
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__", "runs", "tests")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,3 +74,47 @@ def two_at_once(monkeypatch) -> Callable[[tuple[object, str], Callable, str], tu
         return calls, found
 
     return run
+
+
+def numbers(value: object) -> list[float]:
+    """All finite numbers within a value of JSON."""
+    if isinstance(value, dict | list):
+        return [one for part in (value.values() if isinstance(value, dict) else value) for one in numbers(part)]
+    return [value] if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else []
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory) -> Callable[[str], None]:
+    """Runs a script of benchmarks/ in its small form, where there is no data set, in a copy of the project that it must
+    leave as it was. The last line that it prints must be its name, its machine and numbers; JSON knows no NaN."""
+    project = tmp_path_factory.mktemp("smoke") / "project"
+    shutil.copytree(ROOT, project, ignore=NOT_COPIED)
+    places = {"SEMIDML_DATA": tmp_path_factory.mktemp("data"), "SEMIDML_RUNS": tmp_path_factory.mktemp("runs")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SEMIDML_")}
+    environment |= {name: str(place) for name, place in places.items()} | {"OMP_NUM_THREADS": "1"}
+
+    def files() -> dict[Path, bytes]:
+        return {file: file.read_bytes() for file in project.rglob("*") if file.is_file() and file.suffix != ".pyc"}
+
+    def no_number(word: str) -> None:
+        raise AssertionError(f"the last line has {word}, which is not JSON")
+
+    def run(name: str) -> None:
+        before = files()
+        command = [sys.executable, f"benchmarks/{name}.py", "--smoke"]
+        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+        assert not done.returncode, done.stderr[-3000:]
+        assert files() == before, f"{name} --smoke wrote into the project"
+        found = json.loads(done.stdout.splitlines()[-1], parse_constant=no_number)
+        assert found.pop("benchmark") == name
+        assert re.search(r"\d cores, .*, torch \d", found.pop("machine"))
+        assert numbers(found)
+
+    return run
+
+
+@pytest.fixture
+def benchmark(monkeypatch) -> Callable[[str], object]:
+    """Imports a module of benchmarks/ by its name, as the scripts there import one another."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return __import__

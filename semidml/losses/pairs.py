@@ -32,11 +32,8 @@ def pairs_of(y: Tensor, same_row: Tensor | None = None) -> Pairs:
         alike &= ~same_row
     anchor, positive = alike.nonzero(as_tuple=True)
     counts = alike.sum(1)  # (B,)
-    first = counts.cumsum(0) - counts  # (B,) where the pairs of each anchor begin
-    slot = torch.arange(len(anchor), device=y.device) - first[anchor]  # (P,) 0, 1, ... of each anchor
-    slots = anchor.new_zeros(len(y), max(1, int(counts.max())))
-    slots[anchor, slot] = positive
-    filled = torch.arange(slots.shape[1], device=y.device) < counts[:, None]
+    filled = torch.arange(max(1, int(counts.max())), device=y.device) < counts[:, None]
+    slots = torch.zeros_like(filled, dtype=torch.int64).masked_scatter_(filled, positive)  # both are in anchors' order
     return Pairs(anchor, positive, negatives, slots, filled)
 
 

@@ -119,6 +119,34 @@ def test_blocks_of_anchors_change_nothing(monkeypatch):
     torch.testing.assert_close(triplet_loss(z, y), whole)
 
 
+@pytest.mark.parametrize("reduction", ["all", "nonzero"])
+def test_the_gradient_by_distances_is_counts_of_active_triplets(reduction):
+    """To the bit: +1 for each negative within the margin of a positive, -1 for each positive that it is too near to,
+    over the number of triplets; a triplet whose hinge is exactly 0 counts for neither."""
+    z, y = rows(8, b=15, classes=3)
+    d = (z[:, None] - z).norm(dim=2).float()
+    positive = (y[:, None] == y) & ~torch.eye(len(y), dtype=torch.bool)
+    triplets = positive[:, :, None] & (y[:, None] != y)[:, None, :]  # (B, B, B) anchor, positive, negative
+    active = triplets & (d[:, :, None] + 0.5 > d[:, None, :])
+    total = triplets.sum() if reduction == "all" else active.sum()
+    d.requires_grad_()
+    value = triplet.AllTriplets.apply(d, pairs_of(y), 0.5, reduction)
+    value.backward()
+    counts = active.sum(2) - active.sum(1)
+    assert torch.equal(d.grad, counts.float() / total)
+    hinges = (d[:, :, None] - d[:, None, :] + 0.5)[active].double().sum() / total
+    assert value.item() == pytest.approx(hinges.item(), rel=1e-6)
+
+
+def test_far_from_the_origin_the_value_is_that_of_double_precision():
+    """Distances of about 300 beside a margin of 1: what is left is more than rounding."""
+    z, y = rows(9, b=60, d=8)
+    z = 100 * z
+    for margin in (0.1, 1.0, 10.0):
+        exact = triplet_loss(z, y, margin, reduction="nonzero").item()
+        assert triplet_loss(z.float(), y, margin, reduction="nonzero").item() == pytest.approx(exact, rel=1e-5)
+
+
 def test_an_unknown_mining_is_refused():
     z, y = rows(0)
     with pytest.raises(ValueError, match="mining must be one of all, semihard, hard; got 'easy'"):
