@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from semidml import evaluate, explore, plots, runs, transfer, ui
+from semidml import evaluate, explore, jobs, plots, runs, transfer, ui
 from semidml.data import store
 from semidml.explore import SPLITS, TEST, Points
 from semidml.ui import explorer, own
@@ -133,7 +133,7 @@ def scores(run: runs.Run, found: Points, names: list[str]) -> None:
                 st.caption(f":material/error: {title} could not be computed: {ui.inert(failed[name])}")
         for remark in ui.remarks(there, notes):
             st.caption(f":material/info: {remark}")
-    st.caption(rows_words)
+    st.caption(f"{rows_words} {ui.of_directions(run.config())}".strip())
     slow_scores(run, task, key, metrics)
 
 
@@ -142,8 +142,12 @@ def score_value(name: str, metrics: dict[str, Any]) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else ui.scattered(name, metrics)
 
 
+def with_lengths(name: str) -> bool:
+    return name.endswith(evaluate.RAW)
+
+
 def fitted_on_all(name: str) -> bool:
-    return name.startswith(("knn", "random_forest", "mlp")) and not name.endswith("_labelled")
+    return name.startswith(("knn", "random_forest", "mlp")) and not name.endswith(("_labelled", evaluate.RAW))
 
 
 def fitted_on_seen(name: str) -> bool:
@@ -151,18 +155,20 @@ def fitted_on_seen(name: str) -> bool:
 
 
 def without_labels(name: str) -> bool:
-    return name.startswith(("kmeans", "recall", "map_at", "cluster")) or name.endswith("_entropy")
+    own = name.startswith(("kmeans", "recall", "map_at", "cluster")) or name.endswith("_entropy")
+    return own and not with_lengths(name)
 
 
 def of_the_space(name: str) -> bool:
-    return not (fitted_on_all(name) or fitted_on_seen(name) or without_labels(name))
+    return not (fitted_on_all(name) or fitted_on_seen(name) or without_labels(name) or with_lengths(name))
 
 
 GROUPS = (
-    ("Read with all labels", "a classifier fitted on every training label: the paper's way", fitted_on_all),
+    ("Read with all labels", "a classifier fitted on every training label, as most papers do", fitted_on_all),
     ("Read with the seen labels", "a classifier fitted on those only: what a user with them would get", fitted_on_seen),
     ("Read without labels", "clusters and neighbours of the latents", without_labels),
     ("The space itself", "its shape, and what the training took", of_the_space),
+    ("With lengths", "the same of raw latents, however long, though the loss trained their directions", with_lengths),
 )
 
 
@@ -179,7 +185,9 @@ def score_rows(run: runs.Run) -> str:
     on = "validation" if run.config().evaluate_on == "validation" else "test"
     n = f"{of[on]:,}" if on in of else "held-out"
     train, seen = facts.get("training_rows", of["train"]), facts.get("seen_labels", 0)
-    return f"Fitted on {train:,} training rows or on the {seen:,} seen labels; scored on {n} {on} rows."
+    half = (run.details().get("machine") or {}).get("precision") == "bfloat16"
+    rounded = " Its networks trained in bfloat16; scores are of single precision." if half else ""
+    return f"Fitted on {train:,} training rows or on the {seen:,} seen labels; scored on {n} {on} rows.{rounded}"
 
 
 def slow_scores(run: runs.Run, task: explore.Task | None, key: tuple, metrics: dict) -> None:
@@ -206,7 +214,7 @@ def slow_scores(run: runs.Run, task: explore.Task | None, key: tuple, metrics: d
 
 
 def start_scores(run: runs.Run, key: tuple) -> None:
-    explore.start(key, lambda progress: explore.all_scores(run, store.load(run.config().data), progress))
+    explore.start(key, lambda progress: jobs.jobs().all_scores(run, progress))
 
 
 def curves(run: runs.Run, found: Points, names: list[str]) -> None:
@@ -318,10 +326,17 @@ def downloads(run: runs.Run, found: Points, names: list[str]) -> None:
     why = missing or ("" if has_weights else "This run has no final weights (yet).")
     run_id = run.id
 
-    def everything() -> dict[str, np.ndarray]:
-        its_run = runs.get(run_id)
-        return explore.everything(its_run, store.load(its_run.config().data))
+    key = ("all rows", str(run.path), *explore.stamp(run, "weights.safetensors"))
 
+    def everything() -> dict[str, np.ndarray]:
+        task = explore.start(key, lambda _: jobs.jobs().everything(runs.get(run_id))).wait()
+        if task.error:
+            raise ValueError(task.error)
+        explore.forget(key)  # large, and in the visitor's hands
+        return task.result
+
+    if (task := explore.task(key)) and task.error:
+        ui.trouble(task.error)  # a button for a download can only say that there is none
     st.markdown("**Latents, labels and predictions of all rows**, training and test, by the weights of the end")
     with st.container(horizontal=True):
         st.download_button(

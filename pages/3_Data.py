@@ -109,9 +109,7 @@ def fetch(one: store.Available) -> None:
 
 
 def start_fetch(name: str) -> None:
-    explore.start(
-        ("fetch", name), lambda progress: bool(store.load(name, download=True, progress=progress)), heavy=False
-    )
+    explore.start(("fetch", name), lambda progress: bool(store.load(name, download=True, progress=progress)))
 
 
 def fetching(name: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from semidml import explore, plots, presets, runs, scatter, ui
+from semidml import explore, jobs, plots, presets, runs, scatter, ui
 from semidml.config import RunConfig, knobs
 from semidml.methods import MODELS
 from semidml.priors import given
@@ -192,7 +192,7 @@ def from_a_run() -> None:
 
 def fit_to(run: runs.Run, components: int) -> None:
     try:
-        found = explore.fit_prior(run, components)
+        found = jobs.jobs().fit_prior(run, components)
     except (ValueError, FileNotFoundError) as error:
         st.session_state["my trouble"] = str(error)
         return

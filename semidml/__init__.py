@@ -8,4 +8,4 @@ Axis letters, used in every docstring and shape comment:
     K  classes or components      C H W  channels, height, width of an image
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

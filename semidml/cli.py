@@ -236,7 +236,7 @@ def tables() -> str:
     """What can be chosen and turned, as Markdown: the README's reference."""
     parts = []
     families = {"model": "Models", "prior": "Priors", "loss": "Losses", "encoder": "Encoders", "schedule": "Schedules"}
-    families |= {"variant": "Variants of CBSwR"}
+    families |= {"variant": "Variants of CBSwR", "formulas": "Formulas of CBSwR"}
     for family, plural in families.items():
         parts.append(f"**{plural}** (`--{family}`)\n")
         rows = [

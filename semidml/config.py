@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from semidml.data import DATASETS
 from semidml.losses import LOSSES
-from semidml.methods import MODELS, VARIANTS
+from semidml.methods import FORMULAS, MODELS, VARIANTS
 from semidml.networks import ENCODERS
 from semidml.priors import IDLE, MOST_COMPONENTS, PRIORS, given
 from semidml.registry import Entry, choose
@@ -27,7 +27,10 @@ FAMILIES: dict[str, Mapping[str, Entry]] = {
     "encoder": ENCODERS,
     "schedule": SCHEDULES,
     "variant": VARIANTS,
+    "formulas": FORMULAS,
 }
+SUITING = ("data", "model", "variant", "formulas")  # families whose entries, together, say what suits other knobs
+DECIDING = ("placement", "optimizer", "twin_transform")  # of no family, and yet others have an effect only with some
 MOST_COMPARED = 2_048  # images in a step of SME: some matrices of (2 x 2,048)^2 numbers, 67 MB each
 FEW, MORE = "few", "more"  # which knobs a page shows at once, and which it folds
 
@@ -61,16 +64,24 @@ class RunConfig(BaseModel):
     temperature: float = knob(0.1, "divides the similarities of contrastive losses", ge=0.001, le=100)
     center_weight: float = knob(0.01, "weight of the center term beside the softmax term", ge=0, le=10)
     variant: str = knob("cbswr", "which parts of CBSwR are trained")
-    formulas: Literal["paper", "authors"] = knob("paper", "where the paper and its authors' program differ")
+    formulas: str = knob(
+        "paper", "where the paper and its authors' program differ; other knobs start from what suits each"
+    )
     own_centroid: Literal["spared", "counted"] = knob(
         "spared", "whether an image is pushed from its own cluster's centroid too, in the first sum of the metric loss"
     )
     clusters: int = knob(32, "clusters of the clustering head", ge=2, le=500)
+    head_dropout: float = knob(
+        0.0, "share of an embedding's numbers that the clustering head does not see in a step", ge=0, le=0.95
+    )
     clustering_weight: float = knob(0.3, "weight of sure and even clusters", ge=0, le=100)
     marginal_weight: float = knob(1.0, "weight of even clusters beside sure ones", ge=0, le=100)
     l2: float = knob(0.0001, "weight of the clustering head's squared weights", ge=0, le=100)
     metric_weight: float = knob(0.9, "weight of each image near its twin", ge=0, le=100)
     reconstruction_weight: float = knob(0.001, "weight of each image drawn from its cluster's centroid", ge=0, le=100)
+    targets: Literal["pixels", "centred"] = knob(
+        "pixels", "what is drawn from a centroid: an image's pixels, or their difference from ImageNet's mean colour"
+    )
     twins_weight: float = knob(0.0, "weight of an image and its twin in the same cluster", ge=0, le=100)
     twin_transform: Literal["auto", "signs", "photographs"] = knob(
         "auto",
@@ -80,6 +91,11 @@ class RunConfig(BaseModel):
     twin_strength: float = knob(1.0, "multiplies the twin's amounts: 0 leaves it as it is", ge=0, le=4)
     twin_colours: float = knob(1.0, "multiplies once more how far a photograph's twin changes colours", ge=0, le=4)
     twin_views: Literal["both", "twin"] = knob("twin", "whether an image is transformed as well, or its twin alone")
+    positives: Literal["twins", "neighbours"] = knob(
+        "twins",
+        "what an image is drawn to: its twin, or half the time a view of the training image nearest to it, found anew "
+        "for each epoch",
+    )
     encoder: str = knob("mlp", "network; the decoder mirrors it")
     pretrained: Literal["no", "imagenet"] = knob("no", "weights that the network starts from")
     augment: Literal["off", "on"] = knob("off", "turn, scale and shift the labelled images, each time anew")
@@ -109,7 +125,11 @@ class RunConfig(BaseModel):
     pseudo_inputs: int = knob(100, "components of a VampPrior, each the posterior of a learned image", ge=1, le=500)
     pseudo_init: Literal["images", "noise"] = knob("images", "what the pseudo-inputs start from")
     batch_size: int = knob(256, "images of a step", ge=2, le=8192)
-    optimizer: Literal["adam", "sgd"] = knob("adam", "what turns gradients into steps; sgd with momentum 0.9")
+    last_batch: Literal["filled", "dropped"] = knob(
+        "filled", "what becomes of an epoch's last images, too few for a step: filled up with others, or left out"
+    )
+    optimizer: Literal["adam", "sgd"] = knob("adam", "what turns gradients into steps")
+    momentum: float = knob(0.9, "share of a step of sgd that the next one repeats: 0 is none", ge=0, le=0.999)
     lr: float = knob(0.001, "learning rate", gt=0, le=1)
     lr_decay: Literal["none", "cosine"] = knob("none", "how the learning rate falls over the training")
     split: Literal["official", "classes"] = knob(
@@ -120,15 +140,26 @@ class RunConfig(BaseModel):
     )
     seed: int = knob(0, "of the weights, the seen labels and the order of the images", ge=0, le=2**31 - 1)
     device: Literal["auto", "cpu", "cuda", "mps"] = knob("auto", "where the training runs")
+    precision: Literal["auto", "float32", "bfloat16"] = knob(
+        "auto",
+        "of the networks' products while they train; auto takes bfloat16 where that is faster here and known to be as "
+        "accurate",
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _suit_the_data(cls, values: Any) -> Any:
-        """Fill what was not given from the data set's and then the model's own defaults."""
+        """Fill what was not given from the data set's, then the formulas' and then the model's own defaults."""
         if not isinstance(values, Mapping):
             return values
-        model, data = (FAMILIES[f].get(values.get(f, cls.model_fields[f].default)) for f in ("model", "data"))
-        suited = (dict(model.defaults) if model else {}) | (dict(data.defaults) if data else {})
+        names = {family: values.get(family, cls.model_fields[family].default) for family in SUITING}
+        data, model, variant, formulas = (
+            FAMILIES[family].get(name) if isinstance(name, str) else None for family, name in names.items()
+        )
+        suited = dict(model.defaults) if model else {}
+        if model and variant and formulas and "variant" in model.knobs and "formulas" in variant.knobs:
+            suited |= formulas.defaults
+        suited |= data.defaults if data else {}
         if model and data and "images" in model.facts:
             suited["epochs"] = max(1, round(model.facts["images"] / data.facts["train"]))
         return suited | dict(values)
@@ -168,11 +199,19 @@ class RunConfig(BaseModel):
                 f"batch_size must be at most {MOST_COMPARED:,} for the variant sme, which compares every image of a "
                 f"step with every other, got {self.batch_size:,}"
             )
+        if self.data in DATASETS and (problem := self.too_few(DATASETS[self.data].facts["train"])):
+            raise ValueError(problem)
         if facts["labels"] and not (facts["decoder"] or facts["prior"]) and not self.weights()[0]:
             weight = SCHEDULES[self.schedule].knobs[0]
             raise ValueError(
                 f"{weight} = {getattr(self, weight):g} leaves {self.model} without any loss: choose another {weight}, "
                 "or the model dml-ae"
+            )
+        if self.by_direction and self.latent_dim == 1:
+            what = f"the loss {self.loss}" if facts["labels"] else self.model
+            raise ValueError(
+                f"latent_dim must be at least 2 for {what}, which learns from directions, got 1: on a line a direction "
+                "is a sign, which no training can change" + (", or choose another loss" if facts["labels"] else "")
             )
         with_prior = [name for name, entry in MODELS.items() if entry.facts["prior"]]
         if self.prior != "none" and self.model not in with_prior:
@@ -223,6 +262,13 @@ class RunConfig(BaseModel):
         """Why so many training images are too few for this config, in words; "" when they are enough."""
         if self.prior == "vamp" and self.pseudo_inputs > rows:
             return f"pseudo_inputs must be at most the number of training images, {rows:,}, got {self.pseudo_inputs:,}"
+        if self.drops_last and self.batch_size > rows:
+            return (
+                f"with last_batch dropped, batch_size must be at most the number of training images, {rows:,}, got "
+                f"{self.batch_size:,}: lower it, or choose last_batch filled"
+            )
+        if self.seeks_neighbours and rows < 2:
+            return "positives neighbours needs at least 2 training images: choose positives twins"
         return ""
 
     def remarks(self) -> list[str]:
@@ -241,6 +287,14 @@ class RunConfig(BaseModel):
                 f"{self.clusters:,}, or lower clusters."
             )
         return found
+
+    @classmethod
+    def kept(cls, values: Mapping[str, Any]) -> "RunConfig":
+        """The config of a run's file, which is whole but for knobs that are younger than it: whatever formulas it has,
+        these were then as suits the paper's, so that it trains what it always trained. Raises ValueError as `of`."""
+        plain = cls.of({**values, "formulas": "paper"} if values.get("formulas") == "authors" else values)
+        young = {name: getattr(plain, name) for entry in FORMULAS.values() for name in entry.defaults}
+        return cls.of({**young, **values})
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "RunConfig":
@@ -276,6 +330,34 @@ class RunConfig(BaseModel):
         return MODELS[self.model].facts["labels"] and (self.weights()[0] > 0 or self.warmup_epochs > 0)
 
     @property
+    def needs_pairs(self) -> int:
+        """How many classes must have a positive pair for the metric loss to say anything; 0 where no label is used."""
+        return (2 if LOSSES[self.loss].facts["needs"] == "two positive pairs" else 1) if self.uses_labels else 0
+
+    @property
+    def by_direction(self) -> bool:
+        """Whether the metric loss learns from directions alone, so that scores and alarms are of directions."""
+        facts = MODELS[self.model].facts
+        return self.uses_labels and LOSSES[self.loss].facts["normalised"] if facts["labels"] else facts["directions"]
+
+    @property
+    def on_sphere(self) -> bool:
+        """Whether nothing at all reads how long a latent is, neither the loss nor a decoder or a prior: latents are
+        then given as directions, of length 1."""
+        facts = MODELS[self.model].facts
+        return self.by_direction and not (facts["decoder"] or facts["prior"])
+
+    @property
+    def drops_last(self) -> bool:
+        """Whether the last images of an epoch, too few for a step, are left out."""
+        return self.last_batch == "dropped" and "last_batch" in self.used()
+
+    @property
+    def seeks_neighbours(self) -> bool:
+        """Whether the nearest training images are found anew for each epoch."""
+        return self.positives == "neighbours" and "positives" in self.used()
+
+    @property
     def draws_clusters(self) -> bool:
         """Whether a decoder learns to draw the centroids of clusters."""
         return self.model == "cbswr" and self.term_weights().get("reconstruction", 0) > 0
@@ -293,13 +375,18 @@ class RunConfig(BaseModel):
         found = set(type(self).model_fields) - choosable
         for family, entry in self.entries().items():  # in the order of FAMILIES: the model before what it asks for
             found |= set(entry.knobs) if family in found else set()
-        idle = IDLE[self.placement] if self.prior == "gmm" and "prior" in found else set()
-        return found - idle - ({"twin_colours"} if self.twin_transform == "signs" else set())
+        idle = set(IDLE[self.placement]) if self.prior == "gmm" and "prior" in found else set()
+        idle |= {"twin_colours"} if self.twin_transform == "signs" else set()
+        idle |= {"momentum"} if self.optimizer != "sgd" else set()
+        idle |= {"l2"} if self.formulas == "authors" else set()  # their program has no R
+        return found - idle
 
     def changed(self, other: "RunConfig | None" = None) -> dict[str, Any]:
-        """Knobs whose values differ from `other`'s, or from what this data set and model give by default."""
+        """Knobs whose values differ from `other`'s, or from what this data set and model, and the formulas where they
+        are not the model's own, give by default."""
         base = other or type(self)(data=self.data, model=self.model)
-        return {k: v for k, v in self.model_dump().items() if v != getattr(base, k)}
+        suited = base if other else type(self)(**{name: getattr(self, name) for name in SUITING})
+        return {k: v for k, v in self.model_dump().items() if v != getattr(base if k in SUITING else suited, k)}
 
     def command(self) -> str:
         """The command line that does the same."""

@@ -5,6 +5,7 @@ searched or fitted on, the *queries* are scored. What cannot be computed raises 
 into None and keeps the words, as for what `meaning.judge` finds to mean nothing.
 """
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +19,7 @@ from semidml import meaning
 if TYPE_CHECKING:
     import torch
 
-NEIGHBOURS = 5  # of the kNN classifier, as in Safir et al. 2022
+NEIGHBOURS = 5  # of the kNN classifier: scikit-learn's default; Safir et al. 2022 do not say theirs
 RECALL_AT = (1, 2, 4, 8)
 KMEANS_STARTS, KMEANS_ROWS = 20, 10_000
 RARE = 0.005  # chance below which a start is not asked for the scatter of k-means
@@ -32,6 +33,12 @@ COINCIDE, LINE = 0.1, 1.1  # see `collapse`
 # 0.6 at D = 10.
 TREE_DIMENSIONS, SMALL_TREE_DIMENSIONS, SMALL = 6, 10, 20_000_000
 DISTANCES_AT_ONCE = 2**22  # of `map_at_r`: 32 MB
+PROJECTED_BY, FEWEST_PROJECTED = ("pca", "umap", "tsne"), 5  # rows
+# How far from their middle the farthest rows may be, along one dimension, so that squares and sums of squares stay
+# clear of both ends of float32; and how many times as far the middle may be from the origin, where a step of float32 is
+# 2^-13 of it then.
+SANE_REACH, FAR_OFF = (2.0**-20, 2.0**20), 2.0**10
+ROUNDING = 2.0**-21  # four steps of float32: equal images can come out of a network so far apart
 EXTRA = 8  # candidates beyond k whose distances are computed again without the rounding of the expanded square
 
 Progress = Callable[[float, str], None]
@@ -40,7 +47,7 @@ Step = tuple[tuple[str, ...], Callable[[], tuple]]  # names of scores and what g
 _FEW = (
     "A classifier fitted on the seen labels only, scored on the test images: what a user with those labels would get."
 )
-_ALL = "A classifier fitted on all training images with all their labels, scored on the test images: the paper's way."
+_ALL = "A classifier fitted on all training images with all their labels, scored on the test images, as most papers do."
 _AMI = " Adjusted mutual information of predicted and true classes: 0 is chance, 1 is perfect."
 
 # key: (title, which rows and range). Read by the pages, the command line and the README.
@@ -182,6 +189,20 @@ SCORE_TITLES: dict[str, tuple[str, str]] = {
     "pixel_recall_at_1": ("recall at 1 on pixels", "Recall at 1 of the raw images of at most 2,000 test images."),
     "seconds": ("seconds", "Time spent in training."),
 }
+RAW = "_raw"  # ends the names of scores of latents with their lengths, where the others are of directions
+OF_LATENTS = (
+    *("knn_accuracy", "knn_ami", "knn_accuracy_labelled", "knn_ami_labelled"),
+    *("knn1_accuracy_labelled", "knn1_ami_labelled", "kmeans_ami", "kmeans_nmi", "kmeans_accuracy"),
+    *(f"recall_at_{k}" for k in RECALL_AT),
+    *("map_at_r", "mean_pairwise_distance", "spread", "effective_rank"),
+)
+SCORE_TITLES |= {
+    f"{name}{RAW}": (
+        f"{SCORE_TITLES[name][0]}, raw",
+        f"{SCORE_TITLES[name][1]} Of the latents as they are, however long, though the loss trains directions alone.",
+    )
+    for name in OF_LATENTS
+}
 
 
 def is_scatter(name: str) -> bool:
@@ -199,6 +220,7 @@ def scores(
     *,
     test_images: np.ndarray | None = None,
     reconstruct: Callable[[np.ndarray], np.ndarray] | None = None,
+    coded: np.ndarray | None = None,
     full: bool = False,
     seed: int = 0,
     scale: float = 1.0,
@@ -211,8 +233,8 @@ def scores(
 
     train (N, D) with labels (N,), test (M, D) with labels (M,); seen: rows of train whose labels the training saw.
     Labels of other rows enter only the scores that say "all labels". `test_images` (M, C, H, W), uint8 or in [0, 1],
-    and `reconstruct`, latents (n, D) -> (n, C, H, W) in [0, 1], add reconstruction_mse. full adds random_forest_* and
-    mlp_*. scale: see `collapse`.
+    and `reconstruct`, latents (n, D) -> (n, C, H, W) in [0, 1], add reconstruction_mse; it gets `test`, or `coded`
+    (M, D) where these are not what the decoder knows. full adds random_forest_* and mlp_*. scale: see `collapse`.
 
     Where no test row is of a training class, as in metric learning (Song et al. 2016, arXiv 1511.06452), a classifier
     of the training classes cannot be right: knn*, seen_class_ceiling, random_forest_* and mlp_* are then absent.
@@ -262,7 +284,8 @@ def scores(
         (("collapsed",), lambda: (collapse(finite(test), scale, seed=seed) is not None,)),
     ]
     if reconstruct is not None and test_images is not None:
-        steps.append((("reconstruction_mse",), lambda: (_reconstruction_mse(test_images, test, reconstruct),)))
+        codes = test if coded is None else coded
+        steps.append((("reconstruction_mse",), lambda: (_reconstruction_mse(test_images, codes, reconstruct),)))
     for classifier, prefix in ((forest_classify, "random_forest"), (mlp_classify, "mlp")) if full and shared else ():
         for suffix, rows in (("", (train, train_labels)), ("_labelled", (few, few_labels))):
             names = (f"{prefix}_accuracy{suffix}", f"{prefix}_ami{suffix}")
@@ -288,6 +311,17 @@ def scores(
     if progress:
         progress(1.0, "scores")
     return meaning.told(result | {"failed": failed, "notes": notes}, judged)
+
+
+def raw(found: dict[str, Any]) -> dict[str, Any]:
+    """Scores of latents with their lengths under the names that say so, with what is said of them."""
+    of_latents = {f"{name}{RAW}": found[name] for name in OF_LATENTS if name in found}
+    said = {
+        table: {f"{name}{RAW}": text for name, text in found[table].items() if name in OF_LATENTS}
+        for table in ("failed", "notes")
+        if table in found
+    }
+    return of_latents | {table: texts for table, texts in said.items() if texts}
 
 
 def live_scores(
@@ -859,11 +893,12 @@ def _smallest(keys: "torch.Tensor", k: int) -> "torch.Tensor":
     return torch.from_numpy(np.sort(np.partition(keys.numpy(), k - 1, axis=1)[:, :k], axis=1))
 
 
-def others(latents: np.ndarray, k: int, device: str = "cpu") -> np.ndarray:
-    """The k nearest other rows of each row, nearest first, fewer where there are not as many: (M, D) -> (M, k)
-    int64."""
-    rows, _ = knn(latents, latents, k + 1, device)
-    return rows[_not_itself(rows, np.arange(len(rows)))].reshape(len(rows), -1)
+def others(latents: np.ndarray, k: int, device: str = "cpu", of: np.ndarray | None = None) -> np.ndarray:
+    """The k nearest other rows of each row, or of the rows `of` (R,), nearest first, fewer where there are not as many:
+    (M, D) -> (M, k) or (R, k) int64."""
+    queries, own = (latents, np.arange(len(latents))) if of is None else (latents[of], of)
+    rows, _ = knn(latents, queries, k + 1, device)
+    return rows[_not_itself(rows, own)].reshape(len(rows), rows.shape[1] - 1)
 
 
 # --- clusters
@@ -1041,21 +1076,39 @@ def effective_rank(latents: np.ndarray) -> float:
     return float(np.exp(-(p * np.log(p)).sum()))
 
 
-def collapse(latents: np.ndarray, scale: float = 1.0, seed: int = 0) -> str | None:
+def directions(latents: np.ndarray) -> np.ndarray:
+    """Latents scaled to length 1, those of length 0 as they are: (N, D) -> (N, D)."""
+    lengths = np.linalg.norm(latents.astype(np.float64), axis=1, keepdims=True)  # (N, 1); no square underflows
+    return (latents / np.where(lengths > 0, lengths, 1)).astype(latents.dtype)
+
+
+def collapse(latents: np.ndarray, scale: float = 1.0, seed: int = 0, directions_of: int = 0) -> str | None:
     """A sentence for the visitor when the latents (N, D) have collapsed, else None.
 
     Collapsed is: the mean distance of two points is below a tenth of `scale`, the distance that the loss asks for
     between classes (the margin of a triplet loss; 1 where there is none); or, for D > 1, the effective rank is below
     1.1, which in two dimensions is a cloud 50 times as long as wide. An untrained network may count as collapsed: ask
-    from the first epoch's end on."""
+    from the first epoch's end on.
+
+    directions_of: the number of classes, where the latents are `directions`. On the sphere points on a line lie at two
+    opposite places, which is as good as can be for two classes, and a collapse for more."""
+    if found := coincide(latents, scale, seed):
+        return found
+    if latents.shape[1] > 1 and directions_of != 2 and effective_rank(latents) < LINE:
+        if directions_of:
+            return f"All points lie in one direction or its opposite, although there are {directions_of} classes."
+        return f"All points lie nearly on a line, although the space has {latents.shape[1]} dimensions."
+    return None
+
+
+def coincide(latents: np.ndarray, scale: float = 1.0, seed: int = 0) -> str | None:
+    """The first half of `collapse`: a sentence when latents (N, D) nearly coincide or are not finite, else None."""
     try:
         distance = mean_pairwise_distance(latents, seed=seed)
     except ValueError as error:
         return f"The latent space cannot be read: {error}."
     if distance < COINCIDE * scale:
         return f"All points nearly coincide: two are {distance:.2g} apart on average, on a scale of {scale:g}."
-    if latents.shape[1] > 1 and effective_rank(latents) < LINE:
-        return f"All points lie nearly on a line, although the space has {latents.shape[1]} dimensions."
     return None
 
 
@@ -1083,11 +1136,11 @@ def projection(latents: np.ndarray, method: str, seed: int = 0, progress: Progre
 
     PCA keeps distances as well as a plane can and says so little about neighbours; UMAP (McInnes et al. 2018, arXiv
     1802.03426) and t-SNE (van der Maaten and Hinton 2008, JMLR 9) keep neighbours and not distances. Raises ValueError
-    below 5 rows."""
+    in words for what `to_project` refuses, and where a method finds places that are not finite.
+
+    UMAP and t-SNE are native code that can end the process; the app asks a worker for them (`jobs.Jobs.plane`)."""
     report = progress or (lambda fraction, text: None)
-    points = finite(latents).astype(np.float32)
-    if len(points) < 5:
-        raise ValueError(f"a projection needs at least 5 rows, got {len(points)}")
+    points = to_project(latents, method)
     report(0.0, f"loading {method}")
     if method == "pca":
         placed = _pca(points)
@@ -1098,31 +1151,73 @@ def projection(latents: np.ndarray, method: str, seed: int = 0, progress: Progre
 
         report(0.2, "umap: laying out")
         near = min(15, len(points) - 1)  # its default, lowered for few rows
-        placed = UMAP(n_components=2, n_neighbors=near, init="pca", random_state=seed, n_jobs=1).fit_transform(
-            _wide(points)
-        )
-    elif method == "tsne":
+        placed = UMAP(n_components=2, n_neighbors=near, init="pca", random_state=seed, n_jobs=1).fit_transform(points)
+    else:
         from sklearn.manifold import TSNE
         from threadpoolctl import threadpool_limits
 
         report(0.2, "t-SNE: laying out")
         perplexity = min(30.0, (len(points) - 1) / 3)  # its default, lowered for few rows
         with threadpool_limits(max(1, (os.cpu_count() or 1) - 1)):  # a training may need the other core: see `kmeans`
-            placed = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(_wide(points))
-    else:
-        raise ValueError(f"projection must be one of pca, umap, tsne; got {method!r}")
+            placed = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(points)
     report(1.0, method)
-    return np.asarray(placed, np.float32)
+    return finite_places(placed)
 
 
-def _wide(points: np.ndarray) -> np.ndarray:
-    """At least two columns, as a start from principal components needs."""
+def to_project(latents: np.ndarray, method: str) -> np.ndarray:
+    """Latents (n, D) as a method of `projection` takes them, float32 (n, max(D, 2)): the same numbers, unless they lie
+    too close together or too far apart for its squares, or too far from the origin for its rounding. Then they are
+    centred and divided by a power of two, which t-SNE and UMAP do not mind, so that the farthest is at most 1 away.
+
+    Raises ValueError in words, in no time, for what cannot be projected: fewer than 5 rows, numbers that are not finite
+    or not within float32, and for UMAP and t-SNE rows that are all equal but for float32's rounding. Of such
+    scikit-learn's t-SNE, which divides its start by a standard deviation of 0, ends the process; UMAP gives NaN."""
+    if method not in PROJECTED_BY:
+        raise ValueError(f"projection must be one of {', '.join(PROJECTED_BY)}; got {method!r}")
+    if len(latents) < FEWEST_PROJECTED:
+        raise ValueError(f"a projection needs at least {FEWEST_PROJECTED} rows, got {len(latents)}")
+    with np.errstate(over="ignore"):  # said in words
+        points = wide(finite(latents).astype(np.float32))
+    if not np.isfinite(points).all():
+        raise ValueError(
+            f"latents as large as {np.abs(latents).max():.2g} cannot be projected: float32 does not hold them"
+        )
+    if method == "pca":
+        return points
+    low, high = points.min(0).astype(np.float64), points.max(0).astype(np.float64)
+    middle, reach = (low + high) / 2, (high - low) / 2  # (D,)
+    if (reach <= ROUNDING * np.abs(middle)).all():
+        raise ValueError(
+            f"all {len(points):,} rows are equal, as far as float32 can tell, so that none has nearer neighbours than "
+            "others, and UMAP and t-SNE have nothing to lay out: look at another epoch, or train with settings that do "
+            "not collapse"
+        )
+    farthest = float(reach.max())
+    if SANE_REACH[0] <= farthest <= SANE_REACH[1] and np.abs(middle).max() <= FAR_OFF * farthest:
+        return points
+    return np.ldexp(points - middle, -math.ceil(math.log2(farthest))).astype(np.float32)
+
+
+def finite_places(places: np.ndarray) -> np.ndarray:
+    """Places in the plane (n, 2) as float32; raises ValueError when one of them is not finite then."""
+    with np.errstate(over="ignore"):  # said in words
+        placed = np.asarray(places).astype(np.float32)
+    if bad := int((~np.isfinite(placed)).any(1).sum()):
+        raise ValueError(
+            f"the projection found no finite place for {bad:,} of {len(placed):,} rows: choose another one, or another "
+            "epoch"
+        )
+    return placed
+
+
+def wide(points: np.ndarray) -> np.ndarray:
+    """The same rows (n, D) with at least two columns, the added ones 0, as principal components of a plane need."""
     return np.pad(points, ((0, 0), (0, max(0, 2 - points.shape[1]))))
 
 
 def _pca(points: np.ndarray) -> np.ndarray:
     """The two directions of the largest variance, each turned so that its largest weight is positive."""
-    points = _wide(points).astype(np.float64)
+    points = points.astype(np.float64)
     points -= points.mean(0)
     _, vectors = np.linalg.eigh(points.T @ points)
     axes = vectors[:, :-3:-1]  # (D, 2), largest first

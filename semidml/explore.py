@@ -3,10 +3,12 @@
     data = explore.splits_of(run, store.load(run.config().data))
     explore.pictures(data, rows, [17])                    uint8 (1, C, H, W), the image behind a point
     explore.nearest(latents, rows["seen"], 17)            its neighbours among the seen labels
-    explore.make_plane(run, 5, "umap", latents)           (n, 2), computed once and cached with the run
+    explore.make_plane(run, 5, "umap", latents, progress) (n, 2), computed once and cached with the run
     explore.start(("umap", run.id, 5), work)              work in a background thread that a page looks at
 
-A point is named by its position among the rows that a run's frames hold (`Training.rows`). No Streamlit here.
+What is long and native - projections but PCA, forest and MLP, mixtures, all rows - may take its process with it: pages
+have it computed by a worker, through functions of the same names (`jobs.Jobs`). A point is named by its position among
+the rows that a run's frames hold (`Training.rows`). No Streamlit here.
 """
 
 import csv
@@ -26,6 +28,7 @@ import numpy as np
 from semidml import bias, transfer
 from semidml.config import RunConfig, knobs
 from semidml.data.labels import most_per_class
+from semidml.methods import MODELS
 from semidml.record import COMPONENTS
 from semidml.registry import Entry, choose, table
 
@@ -85,6 +88,20 @@ class Points(NamedTuple):
     components: tuple[np.ndarray, ...] | None = None  # of the prior: means (K, D), log_vars (K, D), weights (K,)
     pictures: np.ndarray | None = None  # uint8 (k, C, H, W) of the first k <= K components
     are_pseudo_inputs: bool = False  # the pictures; else they are what the decoder makes of the components' means
+    by_direction: bool = False  # the loss learned from directions alone
+
+    @property
+    def compared(self) -> np.ndarray:
+        """The latents as neighbours are found by: of length 1 where the loss learned from directions alone."""
+        from semidml import evaluate
+
+        return evaluate.directions(self.latents) if self.by_direction else self.latents
+
+    def as_compared(self, latent: np.ndarray) -> np.ndarray:
+        """Another latent (D,) in the same way."""
+        from semidml import evaluate
+
+        return evaluate.directions(latent[None])[0] if self.by_direction else latent
 
     @property
     def wrong(self) -> np.ndarray:
@@ -105,7 +122,9 @@ def points(run: "Run", epoch: int) -> Points:
         prior = tuple(frame[key] for key in COMPONENTS) if COMPONENTS[0] in frame else None
         its_rows, shown = {key: rows[key] for key in ROW_KEYS}, _pictures(frame)
         learned = shown is not None and "pseudo_inputs" in frame
-        found = Points(epoch, frame["latents"], frame["predictions"], its_rows, prior, shown, learned)
+        config, latents = run.config(), frame["latents"]
+        by_direction = config.by_direction and MODELS[config.model].facts["labels"]
+        found = Points(epoch, latents, frame["predictions"], its_rows, prior, shown, learned, by_direction)
         lengths = {len(found.latents), len(found.predictions), *(len(values) for values in found.rows.values())}
     except FileNotFoundError:
         raise ValueError(f"epoch {epoch} is not among the frames that {run.id} has kept") from None
@@ -115,7 +134,8 @@ def points(run: "Run", epoch: int) -> Points:
         raise ValueError(f"the frame of epoch {epoch} is damaged and cannot be drawn: its arrays differ in length")
     if not np.isfinite(found.latents).all():
         raise ValueError(f"the frame of epoch {epoch} cannot be drawn: some latents are not finite numbers")
-    return found
+    on_sphere = by_direction and config.on_sphere  # up to version 0.1 such frames held lengths as well
+    return found._replace(latents=found.compared) if on_sphere else found
 
 
 def _pictures(frame: Mapping[str, np.ndarray]) -> np.ndarray | None:
@@ -592,19 +612,19 @@ def labels_worth(counts: Sequence[int], scores: Sequence[float], level: float) -
 def flat(
     latents: np.ndarray, method: str, seed: int = 0, axes_of: np.ndarray | None = None, progress: Progress | None = None
 ) -> np.ndarray:
-    """Latents (n, D) brought to the plane by a method of PROJECTIONS: float32 (n, 2). With `axes_of` (m, D), PCA takes
-    the directions of those points, so that the epochs of a run share their axes. Raises ValueError when there is
-    nothing to project."""
+    """Latents (n, D) brought to the plane by a method of PROJECTIONS: float32 (n, 2), all finite. With `axes_of`
+    (m, D), PCA takes the directions of those points, so that the epochs of a run share their axes. Raises ValueError
+    when there is nothing to project: see `evaluate.to_project`."""
     from semidml import evaluate
 
     name = choose(PROJECTIONS, method, "projection").name
     if name == "pca" and axes_of is not None:
-        base = evaluate.finite(axes_of).astype(np.float64)
-        both = np.concatenate([base, latents]) - base.mean(axis=0)  # (m + n, D)
-        _, axes = np.linalg.eigh(np.cov(base.T))
+        base = evaluate.wide(evaluate.finite(axes_of)).astype(np.float64)
+        both = np.concatenate([base, evaluate.wide(evaluate.finite(latents))]) - base.mean(axis=0)  # (m + n, D)
+        _, axes = np.linalg.eigh(np.cov(base.T, ddof=min(1, len(base) - 1)))  # one row has no direction: any will do
         axes = axes[:, :-3:-1]  # (D, 2), the largest first
         axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])  # its sign is free: fix it
-        return (both[len(base) :] @ axes).astype(np.float32)
+        return evaluate.finite_places(both[len(base) :] @ axes)
     return evaluate.projection(latents, name, seed, progress)
 
 
@@ -644,9 +664,16 @@ def plane(run: "Run", epoch: int, method: str) -> np.ndarray | None:
 
 
 def make_plane(
-    run: "Run", epoch: int, method: str, latents: np.ndarray, progress: Progress, keep: bool = True
+    run: "Run",
+    epoch: int,
+    method: str,
+    latents: np.ndarray,
+    progress: Progress,
+    keep: bool = True,
+    flat: Callable[..., np.ndarray] = flat,
 ) -> np.ndarray:
-    """Computes a projection, float32 (n, 2). It is cached with the run if it is to be kept, but for a shipped run."""
+    """Computes a projection, float32 (n, 2), by `flat`. It is cached with the run if it is to be kept, but for a
+    shipped run. Raises ValueError when there is nothing to project."""
     points = flat(latents, method, run.config().seed, progress=progress)
     if keep and not run.is_shipped:
         run.keep_projection(f"{method}-{epoch:04d}", points=points)
@@ -680,7 +707,7 @@ def everything(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
 
     data: as loaded."""
     from semidml import evaluate
-    from semidml.train import embed, prepare
+    from semidml.train import as_compared, embed, prepare
 
     splits_of(run, data)
     splits, drawn = prepare(run.config(), data)
@@ -691,7 +718,8 @@ def everything(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
     rows = drawn.rows.numpy()
     seen, split = np.zeros(len(latents), dtype=bool), (np.arange(len(latents)) >= n_train).astype(np.uint8)
     seen[rows] = True
-    predicted = evaluate.predictions(latents, labels, seen, split, len(splits.class_names), disjoint=splits.disjoint)
+    compared, classes = as_compared(run.config(), latents), len(splits.class_names)
+    predicted = evaluate.predictions(compared, labels, seen, split, classes, disjoint=splits.disjoint)
     return {
         "split": split,
         "row": np.concatenate([np.arange(len(part)) for part in parts]).astype(np.int32),
@@ -745,15 +773,14 @@ def fit_prior(run: "Run", components: int | None = None, seed: int = 0) -> Fitte
     """A mixture fitted to a finished run's latents, to be the prior of another; as many components as classes unless
     told. (Safir et al. 2022 leave such a prior to future work.) Raises ValueError in words for a
     run that is not done, and one that has collapsed."""
-    from semidml import evaluate
     from semidml.priors.fit import after, fit
-    from semidml.train import latent_scale
+    from semidml.train import collapse
 
     status, config = run.status(), run.config()
     if status.state != "done":
         raise ValueError(f"{run.id} is {status.state}: a prior is fitted to the latents of a finished run")
     latents, rows = training_latents(run, seed)
-    if collapsed := evaluate.collapse(latents, latent_scale(config), seed):
+    if collapsed := collapse(config, latents, len(class_names(run)), seed):
         raise ValueError(f"{run.id} has collapsed, there is nothing to fit: {collapsed}")
     if components is None:
         components = len(class_names(run))
@@ -837,21 +864,15 @@ class Task:
 KEPT_TASKS = 32
 _tasks: OrderedDict[tuple, Task] = OrderedDict()
 _tasks_lock = threading.Lock()
-_turn = threading.Lock()  # heavy work takes turns: two at once would only slow each other, and the training, down
 
 
-def start(key: tuple, work: Callable[[Progress], Any], heavy: bool = True) -> Task:
-    """The task called `key`: the one that runs, or a new one. `heavy` work of one process runs one after another."""
-
-    def in_turn(progress: Progress) -> Any:
-        with _turn:
-            return work(progress)
-
+def start(key: tuple, work: Callable[[Progress], Any]) -> Task:
+    """The task called `key`: the one that runs, or a new one."""
     with _tasks_lock:
         running = _tasks.get(key)
         if running is not None and not running.done:
             return running
-        made = _tasks[key] = Task(in_turn if heavy else work).begin()
+        made = _tasks[key] = Task(work).begin()
         _tasks.move_to_end(key)
         for old in [k for k, t in _tasks.items() if t.done][: max(0, len(_tasks) - KEPT_TASKS)]:
             del _tasks[old]

@@ -1,44 +1,46 @@
-"""The app's background thread: it keeps a warm worker process, gives it one run after the other, and outlives no app.
+"""The app's background threads: they keep worker processes, give them one job after the other, and outlive no app.
 
-`jobs()` is the one supervisor of a runs' folder in this process; any thread may call it. Runs go on in the worker,
-whatever happens to a page; what they do is in their folders.
+`jobs()` is the one supervisor of a runs' folder in this process; any thread may call it. One worker, kept warm, trains:
+runs go on in it, whatever happens to a page; what they do is in their folders. Another one, started when it is first
+needed, answers what is long and native, and so may take its process with it: projections, forest and MLP, mixtures, all
+rows at once. Neither waits for the other, and the app outlives both:
+
+    jobs().plane(run, 5, "tsne", latents, progress)    float32 (n, 2), or ValueError in words
 """
 
 import atexit
+import itertools
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from semidml import runs
+import numpy as np
+
+from semidml import evaluate, explore, runs
 from semidml.config import RunConfig
+from semidml.explore import PROJECTIONS, Fitted, Progress
 from semidml.runs import Run, Status
 
 MOST_WAITING = 50
 WORKER = (sys.executable, "-m", "semidml.worker")
+COLD = "--cold"  # to the worker that answers: begin without what a training needs
 LOOK = 2.0  # seconds between two looks at an idle worker: is it still there
 LEAVE = 2.0  # seconds that a worker gets to leave when its pipe is closed
-
-
-@dataclass(frozen=True)
-class Fetch:
-    """A download of a data set."""
-
-    name: str
-    state: str = "queued"  # queued | running | done | failed
-    fraction: float = 0.0
-    text: str = ""
-    reason: str = ""
+CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
+UNHARMED = "The app and all runs are unharmed"
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,11 @@ class Job:
     """Something for a worker to do, and who hears of it."""
 
     key: str
-    message: dict[str, str]
-    wanted: Callable[[], bool]  # still, when its turn has come
+    message: dict[str, Any]
     heard: Callable[[dict[str, Any]], None]
     died: Callable[[str, int | None], None]  # the worker did: why, and its pid
+    wanted: Callable[[], bool] = lambda: True  # still, when its turn has come
+    left: Callable[[], None] = lambda: None  # the app ends, and nobody will do it
 
 
 class Lane:
@@ -75,6 +78,9 @@ class Lane:
 
     def put(self, job: Job) -> None:
         """Queue a job; called with `changed` held."""
+        if self._closed:
+            job.left()
+            return
         self.waiting.append(job)
         self.start()
 
@@ -97,6 +103,9 @@ class Lane:
                 process.kill()
         if thread is not None:
             thread.join(LEAVE)  # what it listened to has ended: it lets go of the process
+        with self.changed:
+            for job in [*filter(None, [self.current]), *self.waiting]:
+                job.left()
 
     def _serve(self) -> None:
         while not self._closed:
@@ -156,7 +165,7 @@ class Lane:
         if not self._closed:
             job.died(why, pid)
 
-    def _send(self, message: dict[str, str]) -> None:
+    def _send(self, message: dict[str, Any]) -> None:
         """To the worker, or to a new one where the old has ended while it was idle."""
         line = json.dumps(message) + "\n"
         if self._process is not None and self._process.poll() is None and self._write(line):
@@ -229,18 +238,20 @@ def _close_pipe(process: subprocess.Popen[str]) -> None:
 def _words_for_code(code: int) -> str:
     if code == -getattr(signal, "SIGKILL", 9):
         return "signal 9: killed, perhaps for lack of memory"
+    if code < 0 and -code in CRASHES:
+        return f"signal {-code}: a crash in native code"
     return f"signal {-code}" if code < 0 else f"exit code {code}; the terminal says more"
 
 
 class Jobs:
-    """What is to be run, is running, or was: for one folder of runs. Safe to call from any thread."""
+    """What is to be run, is running, or was, and what is asked of runs: for one folder of runs. Safe to call from any
+    thread."""
 
     def __init__(self, root: Path | str, command: Sequence[str] = WORKER):
         self.root = Path(root).absolute()
         self._changed = threading.Condition(threading.RLock())
         self._runs = Lane("runs", command, self._changed)
-        self._fetches = Lane("downloads", command, self._changed)  # beside the runs: it may wait long for a network
-        self._known: dict[str, Fetch] = {}
+        self._questions = Lane("questions", [*command, COLD], self._changed)  # beside the runs: neither waits
         atexit.register(self.close)
 
     def warm(self) -> None:
@@ -256,6 +267,10 @@ class Jobs:
     def worker_pid(self) -> int | None:
         """Of the process that trains, None when there is none."""
         return self._runs.pid
+
+    def answering_pid(self) -> int | None:
+        """Of the process that answers questions, None when there is none."""
+        return self._questions.pid
 
     # ---- runs
 
@@ -340,48 +355,86 @@ class Jobs:
             _settle(run, "interrupted", why, pid)
 
         key = str(run.path)
-        self._runs.put(Job(key, {"run": key}, wanted, heard, died))
+        self._runs.put(Job(key, {"run": key}, heard, died, wanted))
 
-    # ---- downloads
+    # ---- questions: each waits for its answer, so ask in a thread (`explore.start`)
 
-    def fetch(self, name: str) -> None:
-        """Download a data set of the table, beside the runs; `fetching` tells how far it is."""
-        with self._changed:
-            if name in self._known and self._known[name].state in ("queued", "running"):
-                return
-            self._known[name] = Fetch(name)
-            self._fetches.put(
-                Job(
-                    name,
-                    {"fetch": name},
-                    lambda: True,
-                    lambda message: self._hear_of_fetch(name, message),
-                    lambda why, pid: self._hear_of_fetch(name, {"ended": name, "state": "failed", "reason": why}),
-                )
-            )
+    def plane(
+        self, run: Run, epoch: int, method: str, latents: np.ndarray, progress: Progress, keep: bool = True
+    ) -> np.ndarray:
+        """`explore.make_plane`, computed by the worker. What cannot be projected is said before it is asked. Raises
+        ValueError in words, also when the process dies of it."""
+        evaluate.to_project(latents, method)
 
-    def fetching(self) -> list[Fetch]:
-        """The downloads of this process, those that have ended included."""
-        with self._changed:
-            return list(self._known.values())
+        def flat(latents: np.ndarray, method: str, seed: int, progress: Progress) -> np.ndarray:
+            title = f"{PROJECTIONS[method].title} of epoch {epoch} of {run.id}"
+            then = "compute it once more, or choose another projection or another epoch"
+            about = {"method": method, "seed": seed}
+            return self._ask("projection", about, title, then, progress, {"latents": latents})[1]["places"]
 
-    def _hear_of_fetch(self, name: str, message: dict[str, Any]) -> None:
-        with self._changed:
-            now = self._known[name]
-            if message.get("began") == name:
-                now = replace(now, state="running")
-            elif message.get("at") == name:
-                now = replace(now, state="running", fraction=message["fraction"], text=message["text"])
-            elif message.get("ended") == name:
-                now = replace(now, state=message["state"], reason=message["reason"])
-                now = replace(now, fraction=1.0) if now.state == "done" else now
-            self._known[name] = now
+        return explore.make_plane(run, epoch, method, latents, progress, keep, flat)
+
+    def all_scores(self, run: Run, progress: Progress) -> dict[str, Any]:
+        """`explore.all_scores`, computed by the worker, which also reads the images. Raises ValueError in words."""
+        about, then = {"run": str(run.path)}, "ask for them once more; the scores that were there are as they were"
+        return self._ask("scores", about, f"Forest and MLP of {run.id}", then, progress)[0]
+
+    def fit_prior(self, run: Run, components: int | None = None, seed: int = 0) -> Fitted:
+        """`explore.fit_prior`, computed by the worker. Raises ValueError in words."""
+        about = {"run": str(run.path), "components": components, "seed": seed}
+        found, _ = self._ask("prior", about, f"A mixture for {run.id}", "fit once more, or fewer components")
+        return Fitted(RunConfig.of(found["config"]), found["rows"])
+
+    def everything(self, run: Run) -> dict[str, np.ndarray]:
+        """`explore.everything`, computed by the worker, which also reads the images. Raises ValueError in words."""
+        about, then = {"run": str(run.path)}, "ask for them once more, on a machine with more memory if it was that"
+        return self._ask("rows", about, f"All rows of {run.id}", then)[1]
+
+    def _ask(
+        self,
+        what: str,
+        about: Mapping[str, Any],
+        title: str,
+        then: str,
+        progress: Progress = lambda fraction, text: None,
+        given: Mapping[str, np.ndarray] | None = None,
+    ) -> tuple[Any, dict[str, np.ndarray]]:
+        """What the worker answers (`worker.ANSWERS`), once its turn has come: (plain values, arrays). Arrays go and
+        come as files, without pickles. Raises ValueError in words; when the process died of it these say what was asked
+        (`title`) and what to do (`then`)."""
+        heard: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        key = f"{what} {next(_asked)}"
+
+        def none(reason: str) -> None:
+            heard.put({"ended": key, "state": "failed", "reason": f"{title} could not be computed: {reason}"})
+
+        def died(why: str, pid: int | None) -> None:
+            none(f"{why}. {UNHARMED}: {then}.")
+
+        with tempfile.TemporaryDirectory(prefix="semidml-") as folder:
+            files = {"given": f"{folder}/given.npz", "into": f"{folder}/found.npz"}
+            np.savez(files["given"], **(given or {}))
+            message = {"ask": what, "job": key, **about, **files}
+            with self._changed:
+                self._questions.put(Job(key, message, heard.put, died, left=lambda: none("the app ends")))
+            while (said := heard.get()).get("ended") != key:
+                if "began" in said:
+                    progress(0.0, "begins")
+                elif "at" in said:
+                    progress(said["fraction"], said["text"])
+            if said["state"] != "done":
+                raise ValueError(said["reason"])
+            with np.load(files["into"], allow_pickle=False) as arrays:
+                return said["found"], dict(arrays)
 
     def close(self) -> None:
         """End the workers; a run that is on reads as interrupted."""
         self._runs.close()
-        self._fetches.close()
+        self._questions.close()
         atexit.unregister(self.close)
+
+
+_asked = itertools.count()
 
 
 def _settle(run: Run, state: str, why: str, worker: int | None) -> None:

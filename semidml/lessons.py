@@ -104,7 +104,7 @@ FEW_LABELS = Lesson(
         ),
         2,
         "Both together read best from the 60 labels. But look at the other row: a classifier fitted on *all* labels, "
-        "the paper's way of scoring, finds the autoencoder about as good, which never saw a label in training. So with "
+        "as most papers score, finds the autoencoder about as good, which never saw a label in training. So with "
         "that protocol most of the gain over plain metric learning is the autoencoder's alone; it takes the second "
         "protocol to see what labels and images do together.",
     ),

@@ -388,7 +388,7 @@ class Run:
         values = self.details().get("config")
         if not isinstance(values, dict):
             raise ValueError("config.json has no config")
-        return RunConfig.of(values)
+        return RunConfig.kept(values)
 
     def created(self) -> float:
         """When the run was made, in seconds since 1970; the folder's own time where config.json does not say, or what

@@ -12,11 +12,13 @@ import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from itertools import repeat
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from semidml import bias, evaluate, meaning
 from semidml.config import RunConfig
@@ -29,6 +31,7 @@ from semidml.losses.pairs import pairs_of
 from semidml.losses.twins import entropies
 from semidml.methods import MODELS, Batch
 from semidml.methods.latent import Latent, sampled
+from semidml.networks.precision import bfloat16_pays
 from semidml.priors.mixture import kl_monte_carlo
 from semidml.record import COMPONENTS, Record
 
@@ -40,6 +43,9 @@ ROWS_AT_ONCE = 4096  # rows encoded together outside of training, as far as
 PIXELS_AT_ONCE = 1 << 25  # that many numbers go
 MOST_ON_DEVICE = 8 << 30  # bytes of training images that are moved to the device whole
 MOST_ERROR = 1e-5  # of a matrix product, relative, on a CPU
+ROUNDING = 1e-6  # of a gradient beside its loss: what single precision may make of one that is 0
+SOUGHT = 2048  # rows whose neighbours are looked for together: some tenths of a second among 60,000
+NEAREST = 0.5  # how often a neighbour takes a twin's place, as in the authors' program of CBSwR
 TRAIN, TEST = 0, 1  # values of rows()["split"]
 
 
@@ -65,7 +71,13 @@ class Training:
         labels = hidden(self.data.train.labels, self.seen.rows)
         learned_from = self.seen.rows if config.uses_labels else self.seen.rows[:0]
         self.batches = Batches(
-            labels, learned_from, config.labelled_per_class, config.batch_size, augment, twins_of(config, self.data)
+            labels,
+            learned_from,
+            config.labelled_per_class,
+            config.batch_size,
+            augment,
+            twins_of(config, self.data),
+            config.drops_last,
         )
         self.y = self.batches.y.to(self.device)
         self.pairs = pairs_of(self.y) if len(self.y) else None
@@ -76,6 +88,7 @@ class Training:
         self.method = made.to(self.device, memory_format=self.layout)  # a step of a convolution in two thirds the time
         if self.method.prior is not None and self.method.prior.pseudo_inputs is not None:
             self.method.prior.start(self.images, torch.Generator().manual_seed(config.seed))
+        self.method.half = takes_bfloat16(config, self.data.shape, self.device)
         self.has_clusters = MODELS[config.model].facts["clusters"]
         self.optimizer = optimizer_of(config, self.method, self.device)
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -84,6 +97,8 @@ class Training:
         self._draws = config.trains_decoder
         self._snapshot: dict[str, Tensor] = {}
         self._fresh: Outputs | None = None  # of the watched rows, at the same weights as the newest tick
+        self._teaching: set[str] = set()  # terms that have given the encoder a gradient
+        self._moved = False  # whether a weight of the encoder has changed since the start
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self._global_rng = torch.get_rng_state()
@@ -109,6 +124,7 @@ class Training:
             "device": self.device.type,
             "device_name": name,
             "matmul_precision": torch.get_float32_matmul_precision(),
+            "precision": "bfloat16" if self.method.half else "float32",
             "threads": torch.get_num_threads(),
         }
 
@@ -126,10 +142,12 @@ class Training:
             rows = self.batches.epoch(self.generator)
             labelled, images = rows.labelled.to(self.device), rows.images.to(self.device)
             views, twins = (None if part is None else part.to(self.device) for part in (rows.views, rows.twins))
+            partners = self._partners(rows.images) if self.config.seeks_neighbours else repeat(None)
             since_tick, whole = Means(), Means()
             for step in range(self.batches.steps):
                 its_views, its_twins = (None if part is None else part[step] for part in (views, twins))
-                terms, weights = self._step(step, labelled[step], its_views, images[step], its_twins)
+                its = (labelled[step], its_views, images[step], next(partners), its_twins)
+                terms, weights = self._step(step, *its)
                 since_tick.add(terms, weights)
                 whole.add(terms, weights)
                 last = step + 1 == self.batches.steps
@@ -144,11 +162,32 @@ class Training:
         self._keep()
         yield tick
 
+    def _partners(self, images: Tensor) -> Iterator[Tensor]:
+        """For the rows (steps, B) of an epoch's steps, step by step, the training rows that their twins are views of
+        (B,): by a toss each row itself, or the other row nearest to it by the cosine of representations, of images as
+        they are, by the weights at the epoch's start. No label is asked. Rows of some steps are looked for together,
+        so that ticks come in between."""
+        encoder = self.method.encoder
+        directions = _in_parts(self.method, lambda x: (normalize(encoder(x), dim=1),), self.images, self.device)[0]
+        moved = torch.rand(len(directions), generator=self.generator) < NEAREST  # (N,)
+        for some in images.split(max(1, SOUGHT // images.shape[1])):
+            partners = some.flatten()
+            sought = partners[moved[partners]]
+            nearest = evaluate.others(directions, 1, str(self.device), of=sought.numpy())[:, 0]
+            partners = partners.masked_scatter(moved[partners], torch.from_numpy(nearest))
+            yield from partners.view_as(some).to(self.device)
+
     def _step(
-        self, step: int, labelled: Tensor, views: Tensor | None, images: Tensor, twins: Tensor | None
+        self,
+        step: int,
+        labelled: Tensor,
+        views: Tensor | None,
+        images: Tensor,
+        partners: Tensor | None,
+        twins: Tensor | None,
     ) -> tuple[dict, dict]:
-        """One step of the optimiser on the given rows; asks the device for nothing. Terms are (), weights are
-        numbers or, where the schedule balances, ().
+        """One step of the optimiser on the given rows; asks the device for nothing. Twins are views of `partners`, or
+        of the images where these are None. Terms are (), weights are numbers or, where the schedule balances, ().
         """
         shares = self._shares(self.epoch + 1, step)
         weights = self.method.weights(*shares)
@@ -162,10 +201,11 @@ class Training:
             shown = affine(shown, views)
         plain, its_twins = self._rows(images) if "images" in read else None, None
         if "twins" in read:
-            its_twins = view(plain, twins[-len(plain) :])
+            its_twins = view(plain if partners is None else self._rows(partners), twins[-len(plain) :])
             plain = plain if len(twins) == len(plain) else view(plain, twins[: len(plain)])
         batch = Batch(shown, self.y, self.pairs, plain, its_twins)
         terms = self.method.terms(batch, active)
+        self._teaching |= {name for name in active if name not in self._teaching and self._teaches(terms[name])}
         if self.balances:
             weights = self.method.balanced(terms, *shares)
         self.optimizer.zero_grad(set_to_none=True)
@@ -173,9 +213,24 @@ class Training:
         self.optimizer.step()
         return {name: term.detach() for name, term in terms.items()}, weights
 
+    def _teaches(self, term: Tensor) -> bool:
+        """Whether a term has a gradient with respect to the encoder, beyond rounding. Asks the device for numbers, so
+        it is called only until a term has had one: in its first step."""
+        weights = list(self.method.encoder.parameters())
+        gradients = torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True)
+        largest = max((float(g.abs().max()) for g in gradients if g is not None), default=0.0)
+        return not largest <= ROUNDING * abs(float(term.detach()))  # NaN teaches: it is said as what it is
+
+    def _nothing_trained(self) -> str:
+        """Why a training has changed nothing, in words."""
+        never = f"in {self.epoch} epoch{'s' * (self.epoch > 1)} no weight of the encoder has moved"
+        if not self._teaching:
+            return f"{never}: no loss gave it a gradient; the images may be all alike, or the loss unfit for them"
+        return f"{never}: its steps are too small for single precision; raise lr (now {self.config.lr:g})"
+
     def _rows(self, rows: Tensor) -> Tensor:
         """Training images in [0, 1] on the device; of images that stay on the CPU only these are moved."""
-        return unit(self.images[rows.to(self.images.device)].to(self.device))
+        return unit(self.images.index_select(0, rows.to(self.images.device)).to(self.device))
 
     def _shares(self, epoch: int, step: int) -> tuple[float, float, float]:
         """Weights of the two losses and beta's share in a step; the metric loss alone while it warms up."""
@@ -209,13 +264,14 @@ class Training:
         terms, weights = self._checked(means)
         self._fresh = None
         latents = self._watched_latents()
+        compared = as_compared(self.config, latents)
         split, seen = self.watched["split"], self.watched["seen"]
-        train, labels = latents[split == TRAIN], self.watched["labels"]
+        labels = self.watched["labels"]
         scores = evaluate.live_scores(
-            train,
+            compared[split == TRAIN],
             labels[split == TRAIN],
             np.flatnonzero(seen[split == TRAIN]),
-            latents[split == TEST],
+            compared[split == TEST],
             labels[split == TEST],
             len(self.data.class_names),
             self.config.seed,
@@ -227,7 +283,12 @@ class Training:
         if self.has_clusters:
             scores |= evaluate.live_retrieval(latents[split == TEST], labels[split == TEST], self.config.seed)
             scores |= cluster_scores(self._watched_outputs().logits[split == TEST], labels[split == TEST])
-        alarms = [evaluate.collapse(latents, latent_scale(self.config)), one_for_all(scores), self._lonely()]
+        alarms = [collapse(self.config, latents, len(self.data.class_names)), one_for_all(scores), self._lonely()]
+        alarms += [
+            f"The {name} loss has given the encoder no gradient so far: nothing is learned from it."
+            for name in terms
+            if name not in self._teaching
+        ]
         return Record(
             self.epoch,
             step,
@@ -288,8 +349,8 @@ class Training:
 
     def _predictions(self, latents: np.ndarray) -> np.ndarray:
         labels, seen, split = (self.watched[name] for name in ("labels", "seen", "split"))
-        classes = len(self.data.class_names)
-        return evaluate.predictions(latents, labels, seen, split, classes, disjoint=self.data.disjoint)
+        classes, compared = len(self.data.class_names), as_compared(self.config, latents)
+        return evaluate.predictions(compared, labels, seen, split, classes, disjoint=self.data.disjoint)
 
     @torch.no_grad()
     def clusters(self) -> dict[str, np.ndarray]:
@@ -350,7 +411,10 @@ class Training:
         return decoded
 
     def finish(self, full: bool = False, progress: Callable[[float, str], None] | None = None) -> dict:
-        """The final scores, on all rows: metrics.json's content. `full` adds the forest and the MLP classifier."""
+        """The final scores, on all rows: metrics.json's content. `full` adds the forest and the MLP classifier. Raises
+        ValueError after a training in which no weight of the encoder has moved: its scores would be of no training."""
+        if self.epoch and not self._moved:
+            raise ValueError(self._nothing_trained())
         metrics = score(self.method, self.config, self.data, self.seen, self.device, full, progress)
         return metrics | {"seconds": round(self.seconds, 3)}
 
@@ -370,8 +434,14 @@ class Training:
             for i, its in self.optimizer.state_dict()["state"].items()
             for name, value in its.items()
         }
-        self._snapshot = {f"model.{name}": tensor for name, tensor in self.weights().items()} | moments
+        weights = {f"model.{name}": tensor for name, tensor in self.weights().items()}
+        trained = [f"model.encoder.{name}" for name, _ in self.method.encoder.named_parameters()]
+        before = self._snapshot
+        self._moved |= bool(before) and any(not torch.equal(before[name], weights[name]) for name in trained)
+        self._snapshot = weights | moments | {f"teaching.{name}": torch.tensor(True) for name in self._teaching}
         self._snapshot |= {
+            "moved": torch.tensor(self._moved),
+            "half": torch.tensor(self.method.half),
             "generator": self.generator.get_state(),
             "global_generator": self._global_rng.clone(),
             "epoch": torch.tensor(self.epoch),
@@ -398,6 +468,11 @@ class Training:
             self.generator.set_state(state["generator"])
             self._global_rng = state["global_generator"]
             self.epoch, self.seconds = int(state["epoch"]), float(state["seconds"])
+            self._moved = bool(state.get("moved", True))  # up to version 0.1 none of these was noted
+            if self.config.precision == "auto":  # goes on as it was begun, if this machine can
+                self.method.half = bool(state.get("half", False)) and bfloat16_pays(self.device.type)
+            noted = {key.removeprefix("teaching.") for key in state if key.startswith("teaching.")}
+            self._teaching = noted if "moved" in state else set(self.method.reads)
         except (KeyError, RuntimeError, ValueError) as error:
             raise ValueError(f"the saved state does not belong to this config: {error}") from error
 
@@ -461,6 +536,15 @@ def fastest_precision() -> str:
     return "medium" if error < MOST_ERROR else "highest"
 
 
+def takes_bfloat16(config: RunConfig, shape: tuple[int, int, int], device: torch.device) -> bool:
+    """Whether the networks train in bfloat16, for images (C, H, W) on a device: as the config says or, where it leaves
+    that open, where it is known to be as accurate and this machine is faster with it."""
+    if config.precision != "auto":
+        return config.precision == "bfloat16"
+    enough = config.entries()["encoder"].facts.get("bfloat16")
+    return enough is not None and math.prod(shape) >= enough and bfloat16_pays(device.type)
+
+
 def prepare(config: RunConfig, data: Dataset) -> tuple[Dataset, Seen]:
     """The splits that a config trains and scores on, and the training rows whose labels it sees. pl counts in rows of
     the official training split. Where the schedule never weighs the metric loss, no label is used and any draw will
@@ -474,7 +558,7 @@ def prepare(config: RunConfig, data: Dataset) -> tuple[Dataset, Seen]:
         config.label_sampling,
         config.seed,
         official=len(data.train.labels),
-        needs_pairs=config.uses_labels,
+        needs_pairs=config.needs_pairs,
         views=config.augment == "on",
     )
     return splits, seen
@@ -490,10 +574,11 @@ def twins_of(config: RunConfig, data: Dataset) -> Twins | None:
 
 
 def optimizer_of(config: RunConfig, method: nn.Module, device: torch.device) -> torch.optim.Optimizer:
-    """Adam (Kingma and Ba 2015, arXiv 1412.6980), or stochastic gradient descent with momentum .9 (not fused: torch's
-    fused form fails where a parameter has its first gradient after the others, as a decoder has after a warm-up)."""
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980), or stochastic gradient descent with momentum, or with 0 without (not
+    fused: torch's fused form fails where a parameter has its first gradient after the others, as a decoder has after a
+    warm-up)."""
     if config.optimizer == "sgd":
-        return torch.optim.SGD(method.parameters(), lr=config.lr, momentum=0.9)
+        return torch.optim.SGD(method.parameters(), lr=config.lr, momentum=config.momentum)
     return torch.optim.Adam(method.parameters(), lr=config.lr, fused=device.type != "mps")
 
 
@@ -501,6 +586,23 @@ def latent_scale(config: RunConfig) -> float:
     """The distance that the loss asks for in the latent space, which a collapse is measured by: the margin, where it is
     one of Euclidean distance; otherwise 1."""
     return config.margin if "margin" in config.used() and not LOSSES[config.loss].facts["normalised"] else 1.0
+
+
+def as_compared(config: RunConfig, latents: np.ndarray) -> np.ndarray:
+    """Latents (N, D) as scores compare them: of length 1 where the loss trains their directions alone, which those of a
+    model on the sphere are already."""
+    return evaluate.directions(latents) if config.by_direction and not config.on_sphere else latents
+
+
+def collapse(config: RunConfig, latents: np.ndarray, classes: int, seed: int = 0) -> str | None:
+    """The alarm that latents (N, D) have collapsed, or None: of their directions where the loss trains these, and with
+    a prior, which knows how long they are, of the latents as they are too."""
+    if not config.by_direction:
+        return evaluate.collapse(latents, latent_scale(config), seed)
+    found = evaluate.collapse(as_compared(config, latents), 1.0, seed, classes)
+    if found is None and MODELS[config.model].facts["prior"]:
+        return evaluate.coincide(latents, 1.0, seed)
+    return found
 
 
 def seeded_model(config: RunConfig, shape: tuple[int, int, int], classes: int, overwritten: bool = False) -> nn.Module:
@@ -579,25 +681,27 @@ def score(
     def reconstruct(latents: np.ndarray) -> np.ndarray:
         return method.decode(torch.from_numpy(latents).to(device)).cpu().numpy()
 
-    decoded = {"test_images": data.test.images.numpy(), "reconstruct": reconstruct} if config.trains_decoder else {}
+    def scored(train: np.ndarray, test: np.ndarray, **more: Any) -> dict:
+        labels, truth = data.train.labels.numpy(), data.test.labels.numpy()
+        how = {"seed": config.seed, "device": str(device), "progress": progress, "class_names": data.class_names} | more
+        return evaluate.scores(train, labels, seen.rows.numpy(), test, truth, len(data.class_names), **how)
+
     train, outputs = embed(method, data.train.images, device), outputs_of(method, data.test.images, device)
     test = outputs.latents
+    how: dict[str, Any] = {"full": full, "scale": latent_scale(config)}
+    if config.trains_decoder:
+        how |= {"test_images": data.test.images.numpy(), "reconstruct": reconstruct, "coded": test}
     method.eval()
-    found = evaluate.scores(
-        train,
-        data.train.labels.numpy(),
-        seen.rows.numpy(),
-        test,
-        data.test.labels.numpy(),
-        len(data.class_names),
-        **decoded,
-        full=full,
-        seed=config.seed,
-        scale=latent_scale(config),
-        device=str(device),
-        class_names=data.class_names,
-        progress=progress,
-    )
+    found = scored(as_compared(config, train), as_compared(config, test), **how)
+    if config.by_direction and found["collapsed"] is not None:
+        found["collapsed"] = collapse(config, test, len(data.class_names), config.seed) is not None
+    if full and hasattr(method, "with_lengths") and config.by_direction:
+        parts = [
+            _in_parts(method, lambda x: (method.with_lengths(x),), part.images, device)
+            for part in (data.train, data.test)
+        ]
+        further = evaluate.raw(scored(*(latents for (latents,) in parts)))
+        found |= {k: found.get(k, {}) | v if k in ("failed", "notes") else v for k, v in further.items()}
     more = prior_scores(method, config, data, test, device) if method.prior is not None else {}
     if outputs.logits is not None:
         more |= cluster_scores(outputs.logits, data.test.labels.numpy())

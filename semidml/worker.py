@@ -1,13 +1,15 @@
-"""A process that trains: `python -m semidml.worker` takes jobs on its standard input and ends when that closes.
+"""A process that trains, or answers: `python -m semidml.worker` takes jobs on its standard input and ends when that
+closes. What it computes may end it, by a fault of native code too: the app has a new one then, and words.
 
 Both ways a line is a JSON object:
 
-    in   {"run": path}                             train or resume the run in that folder
-         {"fetch": name}                           download a data set
-    out  {"ready": true}                           torch is loaded
-         {"began": job}                            job is the path or the name
-         {"at": job, "fraction": 0.3, "text": ""}  of a download
-         {"ended": job, "state": "done", "reason": ""}
+    in   {"run": path}                              train or resume the run in that folder
+         {"ask": "projection", "job": name, ...}    a question of ANSWERS, with what it needs; "given" and "into" are
+                                                    files of arrays (.npz without pickles): the asker's, the answer's
+    out  {"ready": true}                            torch is loaded; with `--cold` nothing is, before it is needed
+         {"began": job}                             job is the path or the name
+         {"at": job, "fraction": 0.3, "text": ""}   of a question
+         {"ended": job, "state": "done", "reason": "", "found": {...}}    found: a question's answer, but for its arrays
 
 `execute` is what it does with a run; the command line does the same in its own process.
 """
@@ -18,6 +20,7 @@ import json
 import os
 import platform
 import queue
+import shutil
 import signal
 import sys
 import threading
@@ -27,16 +30,22 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+import numpy as np
+
+from semidml import explore
 from semidml.config import RunConfig
 from semidml.runs import Run, Status, Writer
 
 if TYPE_CHECKING:  # at run time these would import torch
+    from semidml.data.dataset import Dataset
     from semidml.record import Record
     from semidml.train import Training
 
-MACHINE = ("device", "device_name", "matmul_precision", "threads")  # of a training's facts
+MACHINE = ("device", "device_name", "matmul_precision", "precision", "threads")  # of a training's facts
+COLD = "--cold"
 PARENT_GONE = "the app that started it ended"
 _writing: list[Writer] = []  # the run of this process, for whoever must end it in a hurry
+_folders: list[Path] = []  # of the question that it answers: temporary, and the asker's to remove while there is one
 
 
 class Stop(Exception):
@@ -175,14 +184,15 @@ def main() -> None:
     sys.stdout = sys.stderr
     asked: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_listen, args=(asked,), name="standard input", daemon=True).start()
-    warm_up(asked)
+    if COLD not in sys.argv[1:]:
+        warm_up(asked)
     say(out, ready=True)
     while True:
         message = asked.get()
-        if "run" in message:
+        if "ask" in message:
+            _answer(out, message)
+        else:
             _do_run(out, message["run"])
-        elif "fetch" in message:
-            _do_fetch(out, message["fetch"])
         gc.collect()
 
 
@@ -215,11 +225,14 @@ def _listen(asked: "queue.Queue[dict[str, Any]]") -> None:
 
 
 def leave() -> None:
-    """End this process now; a run in it is marked as interrupted if that can be done in time."""
+    """End this process now; a run in it is marked as interrupted if that can be done in time. The asker is gone: what
+    it left for an answer is removed."""
     for writer in _writing:
         marking = threading.Thread(target=writer.interrupted, args=(PARENT_GONE,), daemon=True)
         marking.start()
         marking.join(0.7)
+    for folder in _folders:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 
@@ -243,16 +256,73 @@ def _do_run(out: TextIO, path: str) -> None:
     say(out, ended=path, state=status.state, reason=status.reason)
 
 
-def _do_fetch(out: TextIO, name: str) -> None:
+def _answer(out: TextIO, asked: dict[str, Any]) -> None:
+    job = asked["job"]
+
+    def progress(fraction: float, text: str) -> None:
+        say(out, at=job, fraction=fraction, text=text)
+
+    _folders[:] = [Path(asked["into"]).parent]
+    say(out, began=job)
+    try:
+        found, arrays = ANSWERS[asked["ask"]](asked, progress)
+        with open(asked["into"], "wb") as file:
+            np.savez(file, **arrays)
+    except Exception as error:  # whatever it was, who asked is told
+        if not isinstance(error, ValueError):
+            traceback.print_exception(error)
+        say(out, ended=job, state="failed", reason=_words(error))
+    else:
+        say(out, ended=job, state="done", reason="", found=found)
+
+
+def _words(error: Exception) -> str:
+    """Why a question has no answer, in words."""
+    if is_full(error):
+        return "the disk is full: delete some runs or other files, then ask again"
+    if isinstance(error, MemoryError):
+        return "out of memory: end other programs or runs, then ask again"
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+
+
+# ---- answers: (plain values, arrays) to a question
+
+
+def _projection(asked: dict[str, Any], progress: explore.Progress) -> tuple[Any, dict[str, np.ndarray]]:
+    with np.load(asked["given"], allow_pickle=False) as given:
+        latents = given["latents"]
+    return None, {"places": explore.flat(latents, asked["method"], asked["seed"], progress=progress)}
+
+
+def _scores(asked: dict[str, Any], progress: explore.Progress) -> tuple[Any, dict[str, np.ndarray]]:
+    return explore.all_scores(*_run_and_data(asked), progress), {}
+
+
+def _prior(asked: dict[str, Any], progress: explore.Progress) -> tuple[Any, dict[str, np.ndarray]]:
+    _limit_torch()
+    fitted = explore.fit_prior(Run(asked["run"]), asked["components"], asked["seed"])
+    return {"config": fitted.config.model_dump(mode="json"), "rows": fitted.rows}, {}
+
+
+def _rows(asked: dict[str, Any], progress: explore.Progress) -> tuple[Any, dict[str, np.ndarray]]:
+    return None, explore.everything(*_run_and_data(asked))
+
+
+ANSWERS = {"projection": _projection, "scores": _scores, "prior": _prior, "rows": _rows}
+
+
+def _run_and_data(asked: dict[str, Any]) -> "tuple[Run, Dataset]":
     from semidml.data import store
 
-    say(out, began=name)
-    try:
-        store.load(name, download=True, progress=lambda fraction, text: say(out, at=name, fraction=fraction, text=text))
-    except Exception as error:
-        say(out, ended=name, state="failed", reason=str(error) or type(error).__name__)
-    else:
-        say(out, ended=name, state="done", reason="")
+    _limit_torch()
+    run = Run(asked["run"])
+    return run, store.load(run.config().data)
+
+
+def _limit_torch() -> None:
+    import torch
+
+    torch.set_num_threads(worker_threads())
 
 
 if __name__ == "__main__":

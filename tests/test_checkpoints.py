@@ -1,9 +1,13 @@
 """The runs that ship: small, whole, readable, and what they say of themselves is so."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from semidml import runs, worker
+from semidml import bias, evaluate, runs, worker
+from semidml.train import latent_scale
 
 SHIPPED = sorted(runs.shipped().iterdir())
 PRIVATE = {"state.safetensors", "lock", "error.txt"}
@@ -41,3 +45,36 @@ def test_some_of_them_show_a_collapse_and_say_so():
     alarms = {folder.name: runs.get(folder.name).history()[-1].alarms for folder in SHIPPED}
     collapsed = [name for name, said in alarms.items() if said]
     assert collapsed and all(runs.get(name).metrics()["collapsed"] is True for name in collapsed)
+
+
+# ---- scores stay what they were
+
+BEFORE = json.loads((Path(__file__).parent / "scores_of_0_1.json").read_text())  # by version 0.1, of the newest frames
+OF_NEIGHBOURS = ("knn", "recall")
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_scores_and_alarms_of_raw_latents_are_those_of_version_0_1(name):
+    run = runs.get(name)
+    frame, rows, config = run.frame(run.frames()[-1]), run.rows(), run.config()
+    latents, labels, train = frame["latents"].astype(np.float32), rows["labels"].astype(np.int64), rows["split"] == 0
+    seen = np.flatnonzero(rows["seen"][train])
+    parts = (latents[train], labels[train], seen, latents[~train], labels[~train], 10)
+    found = {
+        "scores": evaluate.scores(*parts, seed=config.seed, scale=latent_scale(config)),
+        "live": evaluate.live_scores(*parts, seed=config.seed),
+    }
+    if len(frame.get("component_means", ())) > 1:
+        its = [frame[f"component_{part}"] for part in ("means", "log_vars", "weights")]
+        found["scores"] |= bias.component_scores(latents[~train], labels[~train], *its)
+    # Of a collapsed run rows coincide: which of them are neighbours was the order of the file, and is drawn now.
+    drawn = OF_NEIGHBOURS if len(latents) - len(np.unique(latents, axis=0)) > 10 else ()
+    assert bool(drawn) == (name == "digits-metric-vae-averaged")
+    for part, then in ((part, BEFORE[name][part]) for part in found):
+        same = {key: value for key, value in then.items() if not key.startswith(drawn)}
+        assert {key: found[part][key] for key in same} == pytest.approx(same, abs=1e-9, rel=0)
+        assert {key: found[part][key] for key in then} == pytest.approx(then, abs=0.01)
+    assert evaluate.collapse(latents, latent_scale(config)) == BEFORE[name]["alarm"]
+    if not drawn:
+        predicted = evaluate.predictions(latents, labels, rows["seen"], rows["split"], 10, disjoint=False)
+        assert predicted[::37].tolist() == BEFORE[name]["predictions"]

@@ -39,6 +39,14 @@ def test_train_prints_scores_and_leaves_a_run(tmp_path, capsys):
     assert run.metrics()["knn_accuracy"] > 0.5
 
 
+def test_a_run_whose_weights_never_moved_failed_and_says_why(tmp_path, capsys):
+    words = ["train", "--data", "digits", "--model", "dml", "--epochs", "2", "--lr", "1e-30"]
+    assert main([*words, "--out", str(tmp_path / "runs" / "still")]) == 1
+    status = runs.get("still").status()
+    assert status.state == "failed" and "in 2 epochs no weight of the encoder has moved" in status.reason
+    assert status.reason in capsys.readouterr().err and runs.get("still").metrics() is None
+
+
 def test_evaluate_prints_what_the_run_recorded(finished, capsys):
     assert main(["evaluate", str(finished.path)]) == 0
     anew, then = json.loads(capsys.readouterr().out), finished.metrics()

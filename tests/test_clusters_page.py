@@ -19,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 from semidml import explore, plots, presets, runs, scatter, ui
 from semidml.config import RunConfig
 from semidml.data import store
-from semidml.methods import VARIANTS
+from semidml.methods import FORMULAS, VARIANTS
 from semidml.ui import clusters, controls
 
 ROOT = Path(__file__).parents[1]
@@ -165,6 +165,47 @@ def test_a_preset_sets_the_knobs(preset: presets.Preset) -> None:
     assert app.session_state["variant"] == preset.values.get("variant", "cbswr")
     config = ui.config_of(chosen(app))
     assert all(getattr(config, name) == value for name, value in preset.values.items()) and config.epochs != 3
+
+
+def test_other_formulas_bring_their_knobs_and_each_can_be_moved() -> None:
+    app = opened(clusters="7", lr="0.01", seed="3")
+    app.selectbox(key="formulas").set_value("authors").run()
+    config = ui.config_of(chosen(checked(app)))
+    assert (config.clusters, config.lr, config.seed) == (100, 0.001, 3) and config.head_dropout == 0.6
+    assert app.number_input(key="momentum").value == 0 and app.number_input(key="clusters").value == 100
+    assert FORMULAS["authors"].summary in words(app) and app.query_params["formulas"] in ("authors", ["authors"])
+    assert not next(button for button in app.button if button.label == "Train").disabled
+    app.number_input(key="head_dropout").set_value(0.0).run()
+    moved = ui.config_of(chosen(checked(app)))
+    assert moved == config.model_copy(update={"head_dropout": 0.0})
+    assert ui.config_of(ui.values_of(moved)) == moved, "Back to its knobs"
+    app.selectbox(key="formulas").set_value("paper").run()
+    assert ui.config_of(chosen(checked(app))) == RunConfig.of({"model": "cbswr", "seed": 3})
+    assert FORMULAS["authors"].summary not in words(app)
+
+
+def test_a_link_to_the_authors_program_and_one_knob_set_back_says_the_same() -> None:
+    config = RunConfig.of({"model": "cbswr", "formulas": "authors", "momentum": 0.9})
+    app = opened(**ui.link_of(config))
+    assert ui.config_of(chosen(app)) == config and app.number_input(key="momentum").value == 0.9
+
+
+def test_knobs_are_shown_where_they_have_an_effect() -> None:
+    app = opened(model="cbswr", twin_transform="photographs")
+    assert "twin_colours" in keys(app) and "momentum" not in keys(app) and "l2" in keys(app)
+    app.selectbox(key="optimizer").set_value("sgd").run()
+    assert "momentum" in keys(checked(app)) and app.number_input(key="momentum").value == 0.9
+    app.selectbox(key="twin_transform").set_value("signs").run()
+    assert "twin_colours" not in keys(checked(app))
+
+
+def test_steps_larger_than_all_images_are_refused_where_the_last_is_left_out() -> None:
+    app = opened(model="cbswr", last_batch="dropped", batch_size="1298")
+    assert "batch_size must be at most the number of training images, 1,297, got 1,298" in words(app)
+    assert next(button for button in app.button if button.label == "Train").disabled
+    app = opened(model="cbswr", last_batch="dropped", batch_size="1200", split="classes")
+    assert "the training has 901 images of 5 classes: with last_batch dropped" in words(app)
+    assert next(button for button in app.button if button.label == "Train").disabled
 
 
 def test_another_data_set_has_its_own_number_of_epochs() -> None:

@@ -205,6 +205,21 @@ def test_a_point_is_not_its_own_neighbour_even_where_many_coincide(dims):
     assert evaluate.recall_at(points, labels) == (0, 0, 0, 0)
 
 
+@pytest.mark.parametrize("dims", [2, 32])
+def test_the_nearest_others_of_some_rows_are_those_among_all(dims):
+    points = blobs(n=300, dims=dims)[0]
+    some = np.array([7, 0, 299, 7])
+    everyone = evaluate.others(points, 3)
+    assert np.array_equal(evaluate.others(points, 3, of=some), everyone[some])
+    far = np.linalg.norm(points[some][:, None] - points, axis=2)
+    far[np.arange(4), some] = np.inf
+    assert np.array_equal(everyone[some], far.argsort(1)[:, :3])
+    assert evaluate.others(points, 3, of=some[:0]).shape == (0, 3)
+    assert evaluate.others(points[:1], 3, of=some[:0]).shape == (0, 0)
+    same = evaluate.others(np.ones((5, dims)), 1, of=np.array([4, 2]))
+    assert same.shape == (2, 1) and (same[:, 0] != [4, 2]).all(), "rows at one place are one another's, not their own"
+
+
 def test_recall_among_few_rows_looks_at_all_others():
     assert evaluate.recall_at(np.array([[0.0], [1.0], [5.0]]), np.array([0, 1, 0])) == pytest.approx(
         (0, 2 / 3, 2 / 3, 2 / 3)
@@ -484,6 +499,7 @@ def test_scores_are_whole_and_fit_into_json(dims):
         *(k for k in evaluate.SCORE_TITLES if k.startswith(("random_forest", "mlp", "pixel", "component", "cluster"))),
         *("reconstruction_mse", "chance", "seconds", "classes_alone", "kl_nats", "elbo_nats"),
         *("marginal_entropy", "conditional_entropy"),
+        *(k for k in evaluate.SCORE_TITLES if k.endswith(evaluate.RAW)),
     }
     assert all(type(value) in (float, bool) for value in result.values())
     json.dumps(result, allow_nan=False)
@@ -723,6 +739,64 @@ def test_projections_say_what_they_need():
         evaluate.projection(np.zeros((4, 3)), "pca")
     with pytest.raises(ValueError, match="pca, umap, tsne"):
         evaluate.projection(np.zeros((9, 3)), "sne")
+
+
+CLOUD = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("latents", "words"),
+    [
+        (np.full((40, 3), 0.7, np.float32), "all 40 rows are equal, as far as float32 can tell"),
+        (np.where(np.arange(15).reshape(5, 3) % 2, 0.0, -0.0), "all 5 rows are equal"),
+        ((0.7 + 1e-30 * CLOUD).astype(np.float32), "all 40 rows are equal"),
+        (0.7 + 1e-12 * CLOUD.astype(np.float64), "all 40 rows are equal"),
+        (np.float32(1000) + np.float32(2**-14) * (CLOUD > 0), "all 40 rows are equal"),  # one step of float32
+        (1e-200 * CLOUD.astype(np.float64), "all 40 rows are equal"),
+        (CLOUD[:4], "at least 5 rows, got 4"),
+        (np.where(CLOUD > 2, np.nan, CLOUD), "1 of 40 rows hold numbers that are not finite"),
+        (np.where(CLOUD > 2, np.inf, CLOUD), "1 of 40 rows hold numbers that are not finite"),
+        (1e300 * CLOUD.astype(np.float64), "float32 does not hold them"),
+        (np.zeros((9, 0), np.float32), "all 9 rows are equal"),
+    ],
+)
+@pytest.mark.parametrize("method", ["umap", "tsne"])
+def test_what_cannot_be_laid_out_is_told_before_a_library_is_asked(latents, words, method):
+    with pytest.raises(ValueError, match=words):
+        evaluate.to_project(latents, method)
+
+
+def test_latents_of_an_ordinary_size_are_projected_as_they_are():
+    for latents in (CLOUD, 1000 * CLOUD, CLOUD / 1000, CLOUD + 50, np.where(CLOUD > 1, CLOUD, 0)):
+        assert (evaluate.to_project(latents, "tsne") == latents.astype(np.float32)).all()
+    assert (evaluate.to_project(CLOUD[:, :1], "umap") == np.pad(CLOUD[:, :1], ((0, 0), (0, 1)))).all()
+
+
+@pytest.mark.parametrize(("size", "where"), [(1e-30, 0), (1e-44, 0), (1e-8, 0), (1e30, 0), (3e37, 0), (1, 1e5)])
+def test_an_honest_spread_of_any_size_is_brought_to_one_that_the_libraries_can_square(size, where):
+    latents = (where + size * CLOUD.astype(np.float64)).astype(np.float32)
+    points = evaluate.to_project(latents, "tsne")
+    assert points.dtype == np.float32 and 0.5 < np.abs(points).max() <= 1
+    exact = latents.astype(np.float64)
+    distances = np.linalg.norm(exact[1:] - exact[0], axis=1) / np.linalg.norm(points[1:] - points[0], axis=1)
+    assert np.log2(distances) == pytest.approx(round(np.log2(distances[0])), abs=1e-5), (
+        "but for a power of two the same"
+    )
+
+
+@pytest.mark.parametrize("latents", [np.zeros((9, 3)), np.full((9, 3), 1e-42), 1e30 * CLOUD, np.eye(9, 2) * 3e38])
+def test_principal_components_are_finite_wherever_the_latents_are(latents):
+    latents = latents.astype(np.float32)
+    places = evaluate.projection(latents, "pca")
+    assert places.dtype == np.float32 and np.isfinite(places).all()
+    assert np.ptp(places.astype(np.float64), axis=0).max() <= 4 * np.ptp(latents.astype(np.float64), axis=0).max()
+
+
+def test_places_that_float32_does_not_hold_are_said():
+    with pytest.raises(ValueError, match="found no finite place for 2 of 9 rows: choose another one"):
+        evaluate.projection(np.diag([3.3e38, 0, 0, 0, 0, 0, 0, 0, -3.3e38]) @ np.ones((9, 9)), "pca")
+    with pytest.raises(ValueError, match="no finite place for 1 of 2 rows"):
+        evaluate.finite_places(np.array([[0, np.nan], [1, 2]]))
 
 
 def test_every_title_says_its_rows_or_its_unit():

@@ -60,6 +60,35 @@ def deep_run(folder):
     return trained(folder / "deep", model="dml", latent_dim=4, epochs=3)
 
 
+# ---- losses by direction
+
+
+def test_an_older_frame_with_lengths_is_read_as_the_directions_that_its_loss_learned(folder):
+    run = trained(folder / "sphere", model="dml", loss="supcon", epochs=1)
+    frame = run.frame(1)
+    stretched = frame["latents"] * np.random.default_rng(0).uniform(0.5, 3, (len(frame["latents"]), 1))
+    np.savez(run.path / "frames" / "0001.npz", **frame | {"latents": stretched.astype(np.float32)})
+    found = explore.points(run, 1)
+    assert np.allclose(found.latents, frame["latents"], atol=1e-6)
+    assert np.allclose(np.linalg.norm(found.latents, axis=1), 1, atol=1e-6)
+
+
+def test_neighbours_of_a_loss_by_direction_are_those_that_vote(folder, digits):
+    """With a decoder latents keep their lengths, and neighbours are found by direction as scores are."""
+    run = trained(folder / "with-lengths", model="dml-ae", loss="supcon", latent_dim=4, epochs=2)
+    found = explore.points(run, 2)
+    assert np.linalg.norm(found.latents, axis=1).std() > 0.01
+    assert np.allclose(np.linalg.norm(found.compared, axis=1), 1, atol=1e-6)
+    test = np.flatnonzero(found.rows["split"] == explore.TEST)[:50]
+    for position in test:
+        near = explore.nearest(found.compared, found.rows["seen"], position)
+        assert explore.vote(found.rows["labels"][near.positions], 10) == found.predictions[position]
+    its = found.as_compared(3 * found.latents[test[0]])
+    assert np.allclose(its, found.compared[test[0]], atol=1e-6)
+    everything = explore.everything(run, digits)
+    assert (everything["predictions"] == everything["labels"]).mean() > 0.5
+
+
 # ---- a point and its pictures
 
 
@@ -271,6 +300,16 @@ def test_what_cannot_be_projected_is_said():
         explore.flat(np.zeros((2, 3), np.float32), "tsne")
     with pytest.raises(ValueError, match="projection must be one of pca, umap, tsne"):
         explore.flat(np.zeros((9, 3), np.float32), "magic")
+    with pytest.raises(ValueError, match="not finite"):
+        explore.flat(np.full((9, 3), np.nan, np.float32), "pca", axes_of=np.eye(9, 3, dtype=np.float32))
+
+
+@pytest.mark.parametrize("axes_of", [np.ones((1, 3)), np.ones((9, 3)), np.eye(9, 3) * 1e-40, np.eye(9, 3) * 1e38])
+def test_a_map_by_pca_has_a_place_for_every_row(axes_of):
+    latents = np.concatenate([axes_of, np.eye(3)]).astype(np.float32)
+    points = explore.flat(latents, "pca", axes_of=axes_of.astype(np.float32))
+    assert points.shape == (len(latents), 2) and np.isfinite(points).all()
+    assert explore.flat(latents[:, :1], "pca", axes_of=latents[:, :1]).shape == (len(latents), 2), "of a line too"
 
 
 # ---- to take away
@@ -345,20 +384,6 @@ def test_a_task_that_goes_wrong_says_so():
 
     task = explore.start(("test", 2), work).wait(5)
     assert task.done and task.result is None and task.error == "no such thing"
-
-
-def test_heavy_tasks_take_turns():
-    at_once, most = [], []
-
-    def work(progress):
-        at_once.append(1)
-        most.append(len(at_once))
-        threading.Event().wait(0.02)
-        at_once.pop()
-
-    for task in [explore.start(("turn", i), work) for i in range(5)]:
-        task.wait(5)
-    assert max(most) == 1
 
 
 # ---- a prior from a run

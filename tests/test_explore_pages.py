@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from semidml import bias, explore, runs, ui
+from semidml import bias, explore, jobs, runs, transfer, ui
 from semidml.config import RunConfig
 from semidml.data import store
 from semidml.priors import given
@@ -35,6 +36,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "deep": {"model": "dml", "latent_dim": 4, "epochs": 2},
         "places": {"model": "dml-prior", "prior": "gmm", "epochs": 2},
         "vamp": {"model": "metric-vae", "prior": "vamp", "epochs": 1, "pseudo_inputs": 40},
+        "sphere": {"model": "dml", "loss": "supcon", "latent_dim": 4, "epochs": 1},
     }
     for name, knobs in settings.items():
         run = runs.create(RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=folder / name)
@@ -89,6 +91,26 @@ def test_a_run_opens_with_a_point_that_answers(folder: Path) -> None:
     assert "Nearest seen labels" in said and "Nearest other rows" in said
     assert {metric.label for metric in app.metric} >= {"kNN", "1-NN", "k-means AMI", "recall at 1", "spread"}
     assert app.query_params["run"] in ("plane", ["plane"])  # a list in Streamlit 1.64
+
+
+def test_a_loss_by_direction_is_said_and_its_full_scores_stand_beside_those_with_lengths(folder: Path) -> None:
+    explore.all_scores(runs.get("sphere"), store.load("digits"), lambda fraction, text: None)
+    app = opened(EXPLORE, run="sphere")
+    said = "The loss supervised contrastive learns from directions alone: each latent is scaled to length 1"
+    assert words(app).count(said) == 2, "under the map and under the scores"
+    assert "**With lengths**" in words(app) and "bfloat16" not in words(app)
+    both = [metric.value for metric in app.metric if metric.label in ("MAP@R", "MAP@R, raw")]
+    assert len(both) == 2
+    assert said not in words(opened(EXPLORE, run="deep"))
+
+
+def test_a_run_that_trained_in_bfloat16_says_so(folder: Path) -> None:
+    run = runs.get("plane")
+    details = json.loads((run.path / "config.json").read_text())
+    assert details["machine"]["precision"] == "float32", "small images: not taken by itself"
+    details["machine"]["precision"] = "bfloat16"
+    (run.path / "config.json").write_text(json.dumps(details))
+    assert "Its networks trained in bfloat16" in words(opened(EXPLORE, run="plane"))
 
 
 def test_without_runs_the_page_leads_to_train(folder: Path) -> None:
@@ -164,6 +186,97 @@ def test_more_than_two_dimensions_are_drawn_by_pca_until_another_map_is_asked_fo
     points = np.random.default_rng(0).normal(size=(1797, 2)).astype(np.float32)
     runs.get("deep").keep_projection("umap-0002", points=points)
     assert "UMAP of 4 dimensions" in words(checked(app.run()))
+
+
+def computed(app: AppTest, method: str, epoch: int = 2) -> AppTest:
+    """Explore after a projection was asked for and has ended."""
+    app.session_state["projection"] = method
+    checked(app.run())
+    app.button(key="compute projection").click().run()
+    for task in list(explore._tasks.values()):
+        task.wait(60)
+    return checked(app.run())
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-30])
+def test_an_imported_run_of_equal_latents_is_not_projected_and_says_why(folder: Path, noise: float) -> None:
+    for file in (folder / "deep" / "frames").glob("*.npz"):
+        with np.load(file) as arrays:
+            frame = dict(arrays)
+        frame["latents"] = (0.5 + noise * np.arange(4 * 1797).reshape(1797, 4)).astype(frame["latents"].dtype)
+        np.savez(file, **frame)
+    sent = io.BytesIO()
+    transfer.export_zip(runs.get("deep"), sent)
+    run = transfer.import_zip(sent, "equal")
+    app = opened(EXPLORE, run="equal")
+    for method in ("tsne", "umap"):
+        assert "all 1,797 rows are equal" in computed(app, method).error[0].value
+        assert app.button(key="compute projection").label.startswith("Compute"), "it can be tried again"
+        assert "PCA of 4 dimensions: the plane holds 0" in words(app)
+    assert not run.projection("tsne-0002") and jobs.jobs().answering_pid() is None
+    assert not checked(opened(EXPLORE, run="plane")).error and not checked(opened(COMPARE, runs="equal,deep")).error
+
+
+@pytest.mark.parametrize(("size", "said"), [(1e-30, ""), (1e30, ""), (3e38, "found no finite place for")])
+def test_latents_of_any_size_are_drawn_or_said(folder: Path, size: float, said: str) -> None:
+    for file in (folder / "deep" / "frames").glob("*.npz"):
+        with np.load(file) as arrays:
+            frame = dict(arrays)
+        latents = frame["latents"].astype(np.float64)
+        frame["latents"] = (latents / np.abs(latents).max() * size).astype(np.float32)
+        np.savez(file, **frame)
+    app = opened(EXPLORE, run="deep")
+    if said:
+        assert said in app.error[0].value
+    else:
+        assert not app.error and "PCA of 4 dimensions: the plane holds" in words(app)
+
+
+DIES_ONCE = """
+import json, os, sys
+from pathlib import Path
+import numpy as np
+for line in sys.stdin:
+    asked = json.loads(line)
+    print(json.dumps({"began": asked["job"]}), flush=True)
+    first = Path(__file__).with_name("died")
+    if not first.exists():
+        first.touch()
+        os.kill(os.getpid(), 11)
+    np.savez(asked["into"], places=np.load(asked["given"])["latents"][:, :2])
+    print(json.dumps({"ended": asked["job"], "state": "done", "reason": "", "found": None}), flush=True)
+"""
+
+
+def test_a_projection_that_ends_its_process_is_said_until_it_is_tried_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "dies_once.py"
+    script.write_text(DIES_ONCE)
+    supervisor = jobs.Jobs(folder, [sys.executable, str(script)])
+    monkeypatch.setattr(jobs, "jobs", lambda: supervisor)
+    app = computed(opened(EXPLORE, run="deep"), "tsne")
+    for page in (app, app.run(), opened(EXPLORE, run="deep")):  # another visitor sees it too
+        page.session_state["projection"] = "tsne"
+        said = checked(page.run()).error[0].value
+        assert said.startswith("t-SNE of epoch 2 of deep could not be computed: the worker process ended (signal 11")
+        assert "The app and all runs are unharmed: compute it once more" in said
+    again = computed(app, "tsne")
+    assert not again.error and "t-SNE of 4 dimensions" in words(again)
+    supervisor.close()
+
+
+def test_why_all_rows_could_not_be_taken_away_is_said(folder: Path) -> None:
+    run = runs.get("deep")
+    key = ("all rows", str(run.path), *explore.stamp(run, "weights.safetensors"))
+
+    def died(progress: explore.Progress) -> None:
+        raise ValueError("All rows of deep could not be computed: the worker process ended (signal 9)")
+
+    explore.start(key, died).wait(10)
+    app = opened(EXPLORE, run="deep")
+    app.session_state["section"] = "Downloads"
+    assert "All rows of deep could not be computed" in checked(app.run()).error[0].value
 
 
 def test_the_point_stays_when_the_epoch_moves(folder: Path) -> None:
@@ -466,6 +579,8 @@ def test_forest_and_mlp_are_computed_beside_the_page_and_kept(folder: Path) -> N
     labels_shown = [metric.label for metric in checked(app.run()).metric]
     assert "random forest" in labels_shown and "MLP" in labels_shown
     assert json.loads((folder / "plane" / "metrics.json").read_text())["seconds"] > 0
+    assert jobs.jobs().answering_pid() not in (None, jobs.jobs().worker_pid()), "not in the app's process"
+    jobs.jobs().close()
 
 
 # ---- Data

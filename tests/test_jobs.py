@@ -1,4 +1,4 @@
-"""The supervisor and its worker process: a queue in order, quick stops, nothing lost to a kill, nothing left."""
+"""The supervisor and its worker processes: queues in order, quick stops, nothing lost to a kill, nothing left."""
 
 import json
 import os
@@ -12,9 +12,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from semidml import jobs, runs, worker
+from semidml import explore, jobs, runs, worker
 from semidml.config import RunConfig
 from semidml.jobs import Jobs
 
@@ -42,23 +43,29 @@ def lives(pid):
         return False
 
 
-# ---- with a worker that needs no torch: `latent_dim` says what it does with a run
+# ---- with a worker that needs no torch: `latent_dim` says what it does with a run, the first latent with a question
 
 PRETENDER = """
 import json, os, sys, time
 from pathlib import Path
+import numpy as np
 from semidml import runs
 from semidml.runs import Run, Status
 print(json.dumps({"ready": True}), flush=True)
 for line in sys.stdin:
     message = json.loads(line)
-    if "fetch" in message:
-        name = message["fetch"]
+    if "ask" in message:
+        name, latents = message["job"], np.load(message["given"])["latents"]
         print(json.dumps({"began": name}), flush=True)
-        print(json.dumps({"at": name, "fraction": 0.5, "text": "half"}), flush=True)
-        state = "failed" if name == "nowhere" else "done"
-        reason = "no network" if state == "failed" else ""
-        print(json.dumps({"ended": name, "state": state, "reason": reason}), flush=True)
+        print(json.dumps({"at": name, "fraction": 0.5, "text": f"half, by {sys.argv[1:]}"}), flush=True)
+        does = latents[0, 0]
+        while does == 6 and not Path(__file__).with_name("go").exists():
+            time.sleep(0.01)
+        if does in (7, 9, 11):
+            os.kill(os.getpid(), int(does))
+        state, reason = ("failed", "not to be had") if does == 8 else ("done", "")
+        np.savez(message["into"], places=latents[:, :2] + np.float32(time.time() % 1000))
+        print(json.dumps({"ended": name, "state": state, "reason": reason, "found": None}), flush=True)
         continue
     run = Run(message["run"])
     print(json.dumps({"began": message["run"]}), flush=True)
@@ -238,16 +245,88 @@ def test_runs_that_an_ended_app_left_waiting_are_offered_again(supervisor):
             supervisor.resume(name)
 
 
-def test_downloads_go_beside_the_runs(supervisor):
+def latents(does=DONE, rows=5):
+    """Of a run in three dimensions, the first of which tells the worker what to do."""
+    return np.concatenate([np.full((rows, 1), does), np.eye(rows, 2)], axis=1).astype(np.float32)
+
+
+@pytest.fixture
+def asked(supervisor):
+    """Asks for t-SNE of latents in a thread: a task, as a page has it."""
+    run, number = runs.create(config(latent_dim=3), path=supervisor.root / "asked"), iter(range(100))
+
+    def ask(does=DONE):
+        key, epoch = ("asked", supervisor, next(number)), 1
+        work = lambda progress: supervisor.plane(run, epoch, "tsne", latents(does), progress, keep=False)  # noqa: E731
+        return explore.start(key, work)
+
+    return ask
+
+
+def go(supervisor):
+    (supervisor.root.parent / "go").touch()
+
+
+def test_questions_and_runs_do_not_wait_for_one_another(supervisor, asked):
+    assert supervisor.answering_pid() is None, "nothing is started before it is needed"
     busy = supervisor.submit(config(latent_dim=WAITS))
-    supervisor.fetch("somewhere")
-    supervisor.fetch("nowhere")
-    until(lambda: [f.state for f in supervisor.fetching()] == ["done", "failed"])
-    somewhere, nowhere = supervisor.fetching()
-    assert (somewhere.fraction, somewhere.reason) == (1.0, "") and nowhere.reason == "no network"
-    assert busy.status().state in ("queued", "running")
     until(lambda: busy.status().state == "running")
+    assert asked().wait(30).result.shape == (5, 2)
     supervisor.stop(busy.id)
+    waits = asked(WAITS)
+    until(lambda: waits.text == "half, by ['--cold']")
+    assert waits.fraction == 0.5 and supervisor.wait(supervisor.submit(config(latent_dim=DONE)).id, 30).state == "done"
+    assert not waits.done and supervisor.answering_pid() != supervisor.worker_pid()
+    go(supervisor)
+    assert waits.wait(30).result is not None
+
+
+def test_questions_are_answered_in_their_turn(supervisor, asked):
+    first = asked(WAITS)
+    until(lambda: first.fraction)
+    rest = []
+    for _ in range(3):
+        rest.append(asked())
+        until(lambda: len(supervisor._questions.waiting) == len(rest))
+    assert {task.text for task in rest} == {"waiting for its turn"}
+    go(supervisor)
+    times = [float(task.wait(30).result[0, 1]) for task in (first, *rest)]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize(("does", "how"), [(11, "signal 11: a crash in native code"), (9, "signal 9: killed, perhaps")])
+def test_a_question_that_ends_its_process_gets_words_and_the_next_an_answer(supervisor, asked, does, how):
+    busy = supervisor.submit(config(latent_dim=WAITS))
+    until(lambda: busy.status().state == "running")
+    bad, good = asked(does), asked()
+    said = bad.wait(30).error
+    assert said.startswith(f"t-SNE of epoch 1 of asked could not be computed: the worker process ended ({how}")
+    assert "The app and all runs are unharmed: compute it once more, or choose another projection" in said
+    assert good.wait(30).result.shape == (5, 2) and not good.error
+    assert busy.status().state == "running"
+    supervisor.stop(busy.id)
+
+
+def test_why_a_question_has_no_answer_is_said(supervisor, asked):
+    assert asked(REFUSED).wait(30).error == "not to be had"
+
+
+def test_an_app_that_ends_lets_go_of_who_waits_for_an_answer(supervisor, asked, monkeypatch):
+    monkeypatch.setattr(jobs, "LEAVE", 0.2)
+    tasks = asked(WAITS), asked()
+    until(lambda: tasks[0].fraction and supervisor._questions.waiting)
+    pid = supervisor.answering_pid()
+    supervisor.close()
+    assert not lives(pid)
+    tasks += (asked(),)  # after it has ended
+    assert {task.wait(30).error for task in tasks} == {"t-SNE of epoch 1 of asked could not be computed: the app ends"}
+
+
+def test_latents_that_cannot_be_projected_start_no_process(supervisor):
+    run = runs.create(config(latent_dim=3), path=supervisor.root / "equal")
+    with pytest.raises(ValueError, match="all 5 rows are equal"):
+        supervisor.plane(run, 1, "tsne", np.ones((5, 3), np.float32), lambda fraction, text: None)
+    assert supervisor.answering_pid() is None
 
 
 def test_there_is_one_supervisor_of_a_folder_even_after_a_reload(tmp_path):
@@ -277,8 +356,91 @@ def test_only_runs_of_the_folder_are_touched(supervisor, name):
 def real(tmp_path_factory):
     made = Jobs(tmp_path_factory.mktemp("real") / "runs")
     made.warm()
-    yield made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONWARNINGS", "error::RuntimeWarning")  # of a worker too
+        yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def done(real):
+    """A run of the digits that has been trained."""
+    run = runs.create(config(latent_dim=2, model="dml", epochs=2, pl=10, device="cpu"), path=real.root / "done")
+    for _ in worker.execute(run):
+        pass
+    assert run.status().state == "done", run.status().reason
+    return run
+
+
+CLOUD = np.random.default_rng(0).normal(size=(60, 3))
+TWO = np.repeat([[0, 0, 0], [1, 2, 3]], 30, axis=0)
+ODD = {
+    "equal rows": (np.full((60, 3), 0.5), "all 60 rows are equal"),
+    "zeros": (np.zeros((60, 3)), "all 60 rows are equal"),
+    "noise of 1e-30": (0.5 + 1e-30 * CLOUD, "all 60 rows are equal"),
+    "five equal rows": (np.ones((5, 3)), "all 5 rows are equal"),
+    "4 rows": (CLOUD[:4], "at least 5 rows, got 4"),
+    "nan": (np.where(CLOUD > 2, np.nan, CLOUD), "not finite"),
+    "spread of 1e-30": (1e-30 * CLOUD, ""),
+    "spread of 1e30": (1e30 * CLOUD, ""),
+    "two values": (TWO, ""),
+    "one row elsewhere": (np.eye(60, 3) * [1, 0, 0], ""),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("method", ["tsne", "umap", "pca"])
+def test_odd_latents_get_finite_places_or_words_and_no_process_ends(real, done, method, name):
+    odd, words = ODD[name]
+    odd, ask = odd.astype(np.float32), lambda latents: real.plane(done, 1, method, latents, print, keep=False)
+    before = real.answering_pid()
+    if words and not (method == "pca" and "equal" in words):  # all at one place is what PCA has to say
+        with pytest.raises(ValueError, match=words):
+            ask(odd)
+    else:
+        places = ask(odd)
+        assert places.shape == (len(odd), 2) and places.dtype == np.float32 and np.isfinite(places).all()
+        if name == "two values":
+            within = np.concatenate([places[:30] - places[:30].mean(0), places[30:] - places[30:].mean(0)])
+            assert np.abs(within).max() < np.linalg.norm(places[:30].mean(0) - places[30:].mean(0))
+    assert before in (None, real.answering_pid()), "it is the same process still"
+
+
+def test_the_worker_answers_as_this_process_would(real, done, digits):
+    latents = explore.points(done, 2).latents
+    places = real.plane(done, 2, "pca", latents, print)
+    assert places == pytest.approx(explore.flat(latents, "pca"), abs=1e-4)
+    assert (explore.plane(done, 2, "pca") == places).all(), "kept with the run"
+    assert real.fit_prior(done, 3) == explore.fit_prior(done, 3)
+    with pytest.raises(ValueError, match="components must be between 1 and"):
+        real.fit_prior(done, 0)
+    rows, here = real.everything(done), explore.everything(done, digits)
+    assert rows.keys() == here.keys() and all((rows[key] == here[key]).all() for key in rows if key != "latents")
+    assert rows["latents"] == pytest.approx(here["latents"], abs=1e-5)
+
+
+def test_all_scores_come_from_the_worker_with_how_far_they_are(real, done):
+    before, told = done.metrics(), []
+    found = real.all_scores(done, lambda fraction, text: told.append((fraction, text)))
+    assert {name: found[name] for name in before} == pytest.approx(before) and found == done.metrics()
+    assert found["mlp_accuracy"] > 0.5 < found["random_forest_accuracy"]
+    assert "MLP, all labels" in {text for _, text in told} and told[-1] == (1.0, "scores")
+
+
+@pytest.mark.parametrize("how", [signal.SIGSEGV, signal.SIGKILL])
+def test_a_projection_whose_process_is_killed_gets_words_and_the_next_works(real, done, how):
+    trains = real.submit(config(epochs=9000))
+    large = np.random.default_rng(0).normal(size=(4000, 3)).astype(np.float32)
+    ask = lambda progress: real.plane(done, 1, "tsne", large, progress, keep=False)  # noqa: E731
+    task = explore.start(("killed", how), ask)
+    until(lambda: task.fraction >= 0.2)
+    os.kill(real.answering_pid(), how)
+    assert f"the worker process ended (signal {how.value}: " in task.wait(30).error
+    assert "all runs are unharmed" in task.error and explore.task(("killed", how)).error, "until it is asked again"
+    assert real.plane(done, 1, "tsne", large[:20], print, keep=False).shape == (20, 2)
+    until(lambda: trains.status().state == "running")
+    real.stop(trains.id)
+    assert real.wait(trains.id, 30).state == "stopped"
 
 
 def records(run):
@@ -338,6 +500,32 @@ def test_a_worker_is_gone_soon_after_its_app_was_killed_in_the_middle_of_a_run(t
         until(lambda: not lives(pid), seconds=3)
     status = runs.Run(tmp_path / run_id).status()
     assert status.state == "interrupted" and "the app that started it ended" in status.reason
+
+
+ASKING = """
+import sys, threading, time
+import numpy as np
+from semidml import runs
+from semidml.config import RunConfig
+from semidml.jobs import Jobs
+supervisor = Jobs(sys.argv[1])
+run = runs.create(RunConfig(), path=supervisor.root / "asked")
+latents = np.random.default_rng(0).normal(size=(20_000, 3)).astype(np.float32)
+told = lambda fraction, text: print(fraction, supervisor.answering_pid(), flush=True)
+threading.Thread(target=supervisor.plane, args=(run, 1, "tsne", latents, told), daemon=True).start()
+time.sleep(600)
+"""
+
+
+def test_a_worker_is_gone_soon_after_its_app_was_killed_in_the_middle_of_a_projection(tmp_path):
+    environment = os.environ | {"PYTHONPATH": PACKAGE, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", textwrap.dedent(ASKING), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as app:
+        pid = next(line.split()[1] for line in app.stdout if line.startswith("0.2 "))
+        app.kill()
+        app.wait()
+        until(lambda: not lives(pid), seconds=20)
+    assert not list(tmp_path.glob("semidml-*")), "nor does a file stay behind"
 
 
 def test_prints_of_libraries_do_not_get_into_the_protocol():

@@ -506,6 +506,20 @@ def test_a_damaged_folder_is_listed_as_failed(faked, name, text):
     assert runs.get("bad").damage() in found["bad"].reason and not runs.get("good").damage()
 
 
+def test_a_run_older_than_some_knobs_trains_what_it_did(faked):
+    """Its authors' formulas brought no other knobs; those of a run of today do."""
+    run = runs.create(RunConfig.of({"model": "cbswr", "formulas": "authors"}), "old")
+    assert run.config().head_dropout == 0.6 and run.config().positives == "neighbours"
+    details = run.details()
+    for name in ("head_dropout", "targets", "positives", "last_batch", "momentum"):
+        del details["config"][name]
+    (run.path / "config.json").write_text(json.dumps(details))
+    old = run.config()
+    assert (old.head_dropout, old.targets, old.positives, old.last_batch) == (0, "pixels", "twins", "filled")
+    assert (old.optimizer, old.momentum, old.clusters) == ("sgd", 0.9, 100)
+    assert not run.status().reason
+
+
 # ---- quota
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from semidml import evaluate
 from semidml.config import RunConfig
 from semidml.data.dataset import Dataset, Split
 from semidml.data.labels import hidden
@@ -20,6 +21,7 @@ from semidml.record import Record
 from semidml.schedules import SCHEDULES
 from semidml.train import (
     SECONDS_A_TICK,
+    collapse,
     fastest_precision,
     fit,
     load_model,
@@ -118,6 +120,14 @@ def test_with_a_prior_every_parameter_learns(digits, model, prior):
     fixed = {"prior.means", "prior.log_vars", "prior.weights"}
     for name, tensor in training.weights().items():
         assert torch.equal(before[name], tensor) == (name in fixed), name
+
+
+def test_every_pixel_of_every_pseudo_input_moves_in_an_epoch(digits):
+    training = fit(config(model="metric-vae", prior="vamp", alpha=0.5, epochs=1, pseudo_inputs=20), digits)
+    before = training.method.prior.pseudo_inputs.detach().clone()
+    list(training)
+    moved = training.method.prior.pseudo_inputs.detach() != before
+    assert ((before == 0) | (before == 1)).float().mean() > 0.4 and moved.all()
 
 
 def test_the_papers_prior_and_schedule_collapse_and_tight_components_do_not(digits):
@@ -374,3 +384,170 @@ def test_the_fast_matrix_precision_is_taken_only_where_it_is_accurate():
     error = ((a @ b) - a.double() @ b.double()).abs().max() / (a.double() @ b.double()).abs().max()
     torch.set_float32_matmul_precision(was)
     assert error < 1e-5
+
+
+# ---- a training that trains nothing says so
+
+
+def silent(z, y, **_):
+    """A loss with a gradient path and no gradient."""
+    return 0 * z.sum() + 1
+
+
+def silenced(settings, data, loss=silent):
+    training = fit(settings, data)
+    training.method.loss = loss
+    training.method.takes_pairs = False
+    return training
+
+
+SILENT = "The metric loss has given the encoder no gradient so far: nothing is learned from it."
+
+
+def test_a_loss_that_gives_its_encoder_no_gradient_raises_an_alarm_from_the_first_epoch_on(digits):
+    ticks = [tick for tick in silenced(config(model="dml", epochs=2), digits) if tick.ends_epoch]
+    assert [SILENT in tick.alarms for tick in ticks] == [False, True, True]
+    beside = silenced(config(model="dml-ae", alpha=0.5, epochs=1), digits)
+    *_, last = beside  # the reconstruction trains, the metric loss does not
+    assert SILENT in last.alarms and beside.finish()["knn_accuracy"] > 0.15
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_loss_that_learns_raises_no_such_alarm(digits, loss):
+    *_, last = fit(config(model="dml", loss=loss, epochs=1), digits)
+    assert SILENT not in last.alarms
+
+
+def test_a_gradient_of_rounding_alone_is_none(digits):
+    """On the line a direction is a sign; what single precision leaves of its gradient would still move Adam."""
+    from semidml.losses.supcon import supcon_loss
+
+    training = silenced(config(model="dml", latent_dim=1, epochs=1), digits, supcon_loss)
+    *_, last = training
+    assert SILENT in last.alarms
+
+
+def test_a_loss_that_once_taught_and_is_satisfied_now_is_not_silent_after_a_resume_either(digits):
+    settings = config(model="dml", epochs=2)
+    stopped = fit(settings, digits)
+    for tick in stopped:
+        if tick.ends_epoch and tick.epoch == 1:
+            break
+    resumed = fit(settings, digits, stopped.state())
+    resumed.method.loss, resumed.method.takes_pairs = silent, False
+    *_, last = resumed
+    assert SILENT not in last.alarms
+
+
+def test_scores_of_no_training_are_refused_with_the_reason(digits):
+    training = silenced(config(model="dml", epochs=2), digits)
+    list(training)
+    with pytest.raises(ValueError, match="in 2 epochs no weight of the encoder has moved: no loss gave it a gradient"):
+        training.finish()
+    training = fit(config(model="dml", epochs=1, lr=1e-30), digits)
+    list(training)
+    with pytest.raises(ValueError, match=r"too small for single precision; raise lr \(now 1e-30\)"):
+        training.finish()
+
+
+def test_an_epoch_that_changed_the_encoder_counts_after_a_resume(digits):
+    settings = config(model="dml", epochs=2)
+    stopped = fit(settings, digits)
+    for tick in stopped:
+        if tick.ends_epoch and tick.epoch == 1:
+            break
+    resumed = silenced(settings, digits)
+    resumed._restore(stopped.state())
+    list(resumed)
+    assert resumed.finish()["knn_accuracy"] > 0.15
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "balanced"])
+def test_n_pairs_sees_two_rows_of_two_classes_or_says_before_that_it_cannot(digits, sampling):
+    few = {"model": "dml", "loss": "n-pairs", "label_sampling": sampling, "epochs": 1}
+    least = {"uniform": 4, "balanced": 12}[sampling]
+    n = len(digits.train.labels)
+    for seed in range(5):
+        training = fit(RunConfig.of(few | {"pl": 100 * least / n, "seed": seed}), digits)
+        counts = training.batches.y.bincount()
+        assert (counts >= 2).sum() >= 2
+    *_, last = training
+    assert last.terms["metric"] > 0 and not last.alarms
+    with pytest.raises(ValueError, match=r"two of each of two classes|there are not two pairs"):
+        fit(RunConfig.of(few | {"pl": 100 * (least - 1) / n}), digits)
+
+
+# ---- losses by direction are scored by direction
+
+BY_DIRECTION = [name for name, entry in LOSSES.items() if entry.facts["normalised"]]
+
+
+@pytest.mark.parametrize("loss", BY_DIRECTION)
+def test_latents_of_a_loss_by_direction_have_length_one_and_no_false_alarm(digits, loss):
+    training = fit(config(model="dml", loss=loss, latent_dim=2, epochs=3, batch_size=32, pl=100), digits)
+    *_, last = training
+    found, lengths = training.finish(), np.linalg.norm(training.frame()["latents"], axis=1)
+    assert np.allclose(lengths, 1, atol=1e-5)
+    if loss == "proxy-anchor":  # in the plane its directions do coincide, within 4 degrees, and a kNN finds .3 of ten
+        assert last.scores["mean_pairwise_distance"] < 0.1 and found["collapsed"] and found["knn_accuracy"] < 0.4
+    else:
+        assert not last.alarms and found["collapsed"] is False
+
+
+def test_full_scores_have_the_direction_s_and_the_raw_ones(digits):
+    training = fit(config(model="dml", loss="supcon", latent_dim=8, epochs=6, batch_size=32, pl=100), digits)
+    list(training)
+    found = training.finish(full=True)
+    x = digits.test.images.float() / 255
+    training.method.eval()
+    with torch.no_grad():
+        raw = training.method.with_lengths(x).numpy()
+    labels = digits.test.labels.numpy()
+    unit = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    assert found["map_at_r"] == pytest.approx(evaluate.map_at_r(unit, labels), abs=1e-4)
+    assert found["map_at_r_raw"] == pytest.approx(evaluate.map_at_r(raw, labels), abs=1e-4)
+    assert found["map_at_r"] > found["map_at_r_raw"] + 0.01
+    assert found["spread_raw"] < found["spread"] / 2
+    assert {name.removesuffix("_raw") for name in found if name.endswith("_raw")} == set(evaluate.OF_LATENTS)
+    assert not any(name.endswith("_raw") for name in training.finish())
+
+
+@pytest.mark.parametrize(("model", "prior"), [("dml-ae", "none"), ("dml-prior", "gmm"), ("metric-vae", "vamp")])
+def test_where_lengths_are_read_latents_keep_them_and_scores_do_not(digits, model, prior):
+    values = {"model": model, "prior": prior, "loss": "supcon", "latent_dim": 4, "epochs": 1, "pl": 100}
+    training = fit(config(**values, pseudo_inputs=20), digits)
+    list(training)
+    latents, found = training.embed(digits.test.images), training.finish()
+    labels = digits.test.labels.numpy()
+    assert np.linalg.norm(latents, axis=1).std() > 0.01
+    assert found["recall_at_1"] == evaluate.recall_at(evaluate.directions(latents), labels, (1,))[0]
+    if model == "dml-ae":
+        decoded = training.method.eval().decode(torch.from_numpy(latents)).detach().numpy()
+        by_hand = evaluate.reconstruction_mse(digits.test.images.numpy(), decoded)
+        assert found["reconstruction_mse"] == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_a_loss_of_raw_latents_is_scored_as_it_is(digits):
+    training = fit(config(model="dml", epochs=1, pl=100), digits)
+    list(training)
+    latents = training.embed(digits.test.images)
+    labels = digits.test.labels.numpy()
+    assert np.linalg.norm(latents, axis=1).std() > 0.01
+    assert training.finish(full=True)["recall_at_1"] == evaluate.recall_at(latents, labels, (1,))[0]
+
+
+def test_two_opposite_directions_are_a_collapse_for_ten_classes_and_none_for_two(digits):
+    side = np.sign(np.random.default_rng(0).normal(size=(200, 1))).astype(np.float32)
+    opposite = np.concatenate([side, 0 * side], axis=1)
+    settings = config(model="dml", loss="supcon", latent_dim=2)
+    assert "one direction or its opposite, although there are 10" in collapse(settings, opposite, 10)
+    assert collapse(settings, opposite, 2) is None
+    assert "nearly coincide" in collapse(settings, np.abs(opposite), 10)
+
+
+def test_with_a_prior_latents_that_shrink_onto_it_are_a_collapse_whatever_their_directions():
+    rng = np.random.default_rng(0)
+    small = (0.01 * rng.normal(size=(200, 2))).astype(np.float32)
+    given = {"loss": "supcon", "latent_dim": 2}
+    assert collapse(config(model="dml-ae", **given), small, 10) is None
+    assert "nearly coincide" in collapse(config(model="dml-prior", prior="gmm", **given), small, 10)

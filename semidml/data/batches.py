@@ -44,12 +44,20 @@ class Batches:
     """
 
     def __init__(
-        self, labels: Tensor, seen: Tensor, per_class: int, batch_size: int, augment: float, twins: Twins | None = None
+        self,
+        labels: Tensor,
+        seen: Tensor,
+        per_class: int,
+        batch_size: int,
+        augment: float,
+        twins: Twins | None = None,
+        drop_last: bool = False,
     ):
         """labels: (N,), read at the `seen` rows (n,) only, which may be none; augment: strength of the augmentation, 0
-        for none (`Dataset.augment_strength`). Raises ValueError when a step would be too large."""
+        for none (`Dataset.augment_strength`); drop_last: whether rows that are too few for a step are left out of an
+        epoch, instead of filled up. Raises ValueError when a step would be too large."""
         self.n, self.batch_size, self.augment, self.twins = len(labels), batch_size, augment, twins
-        self.steps = -(-self.n // batch_size)
+        self.steps = self.n // batch_size if drop_last else -(-self.n // batch_size)
         shown = labels[seen]
         self.classes = [seen[shown == c] for c in shown.unique().tolist()]
         self.blocks = [per_class if augment else min(per_class, len(rows)) for rows in self.classes]
@@ -82,7 +90,8 @@ class Batches:
         return torch.cat(passes).view(-1, m)[: self.steps]
 
     def _pass(self, generator: torch.Generator) -> Tensor:
-        """(steps, B): every row once, in random order; the last step is filled up from the start of the order."""
+        """(steps, B): every row once, in random order; a last step that rows are missing for is filled up from the
+        start of the order, or left out."""
         order = torch.randperm(self.n, generator=generator)
         return order.repeat(-(-self.steps * self.batch_size // self.n))[: self.steps * self.batch_size].view(
             self.steps, -1

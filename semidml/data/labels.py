@@ -22,30 +22,30 @@ class Seen(NamedTuple):
     redraws: int  # draws thrown away because a metric loss could not have learned from them
 
 
-def draw(labels: Tensor, pl: float, sampling: str, seed: int, official: int, needs_pairs: bool, views: bool) -> Seen:
+def draw(labels: Tensor, pl: float, sampling: str, seed: int, official: int, needs_pairs: int, views: bool) -> Seen:
     """The rows of `labels` (N,) whose labels are seen: `config.seen_labels(pl, official)` of them, at most N.
 
     uniform: without replacement, each row alike; with one seed, fewer labels are a part of more labels. balanced: n //
     K of each class and one more of random classes; a class with fewer rows gives all it has and the others fill up.
 
-    With `needs_pairs` (a metric loss over pairs or triplets) a draw must hold two classes and a positive pair, that is
-    two rows of one class; with `views` two augmented views of a row are a positive pair, so that two classes suffice.
-    A draw that does not is drawn again with the next sub-seed (seed, 1), (seed, 2), ... and counted. Raises ValueError
-    where no draw can do, or none of 1,001 did."""
+    With `needs_pairs` (a metric loss over pairs or triplets) a draw must hold two classes, and so many of its classes a
+    positive pair, that is two rows; with `views` two augmented views of a row are a positive pair, so that two classes
+    suffice. A draw that does not is drawn again with the next sub-seed (seed, 1), (seed, 2), ... and counted. Raises
+    ValueError where no draw can do, or none of 1,001 did."""
     import torch
 
     y = labels.cpu().numpy()
     n = min(seen_labels(pl, official), len(y))
     counts = np.unique(y, return_counts=True)[1]
-    if reason := problem(
-        pl, official, sampling, len(counts), needs_pairs, views, rows=len(y), largest=int(counts.max())
-    ):
+    largest = int(np.sort(counts)[-max(1, min(needs_pairs, len(counts)))])
+    if reason := problem(pl, official, sampling, len(counts), needs_pairs, views, rows=len(y), largest=largest):
         raise ValueError(reason)
     for attempt in range(MAX_REDRAWS + 1):
         rows = _order(y, sampling, np.random.default_rng((seed, attempt)))[:n]
-        if not needs_pairs or _teaches(y[rows], views):
+        if not needs_pairs or _teaches(y[rows], needs_pairs, views):
             return Seen(torch.from_numpy(np.sort(rows)), attempt)
-    wanted = "two classes" if views else "two classes and two rows of one class"
+    of_each = "two rows of each of two classes" if needs_pairs > 1 else "two classes and two rows of one class"
+    wanted = "two classes" if views else of_each
     raise ValueError(
         f"{MAX_REDRAWS + 1:,} draws of {n:,} labels from {len(y):,} images did not once hold {wanted}; "
         "see more labels (a larger pl), or choose balanced label sampling"
@@ -66,10 +66,10 @@ def _order(y: np.ndarray, sampling: str, rng: np.random.Generator) -> np.ndarray
     return rows[np.lexsort((turn[which], round_of))]
 
 
-def _teaches(seen: np.ndarray, views: bool) -> bool:
-    """Whether these labels hold two classes and, unless views of a row make pairs, a class twice."""
+def _teaches(seen: np.ndarray, needs_pairs: int, views: bool) -> bool:
+    """Whether these labels hold two classes and, unless views of a row make pairs, so many classes twice."""
     counts = np.unique(seen, return_counts=True)[1]
-    return len(counts) >= 2 and (views or counts.max() >= 2)
+    return len(counts) >= 2 and (views or int((counts >= 2).sum()) >= needs_pairs)
 
 
 def problem(
@@ -77,36 +77,45 @@ def problem(
     official: int,
     sampling: str,
     classes: int,
-    needs_pairs: bool,
+    needs_pairs: int,
     views: bool,
     rows: int | None = None,
     largest: int | None = None,
 ) -> str:
     """Why no draw of these labels can teach a metric loss, in words; "" where one can. `rows`: images there are to
-    draw from, where fewer than `official`; `largest`: rows of the largest class, where known."""
+    draw from, where fewer than `official`; `largest`: rows of the largest class, where known, or of the second largest
+    if two classes need a pair."""
     if sampling not in ("uniform", "balanced"):
         raise ValueError(f"label_sampling must be uniform or balanced, got {sampling!r}")
     if not needs_pairs:
         return ""
     n = min(seen_labels(pl, official), official if rows is None else rows)
     given = f"pl = {shown(pl)} of {official:,} images is {n:,} label{'s' * (n != 1)}"
-    least = 2 if views else 3
+    least = 2 if views else 2 + needs_pairs
     if classes < 2:
         return f"the images are all of {classes} class: a metric loss needs two"
     if n < least:
-        pair = "one of each of two classes" if views else "two of one class and one of another"
+        of_two = "two of each of two classes" if needs_pairs > 1 else "two of one class and one of another"
+        pair = "one of each of two classes" if views else of_two
         return (
             f"{given}: a metric loss needs at least {least}, {pair}; pl must be at least {_percentage(least, official)}"
         )
     if views:
         return ""
-    if sampling == "balanced" and n <= classes and largest != 1:
+    if sampling == "balanced" and n < classes + needs_pairs and largest != 1:
+        pairs = (
+            "fewer than two have two, so there are not two pairs"
+            if needs_pairs > 1
+            else ("no class has two, so there is no positive pair")
+        )
         return (
-            f"{given}: balanced over {classes} classes, no class has two, so there is no positive pair; choose uniform "
-            f"label sampling, augmentation, or a pl of at least {_percentage(classes + 1, official)}"
+            f"{given}: balanced over {classes} classes, {pairs}; choose uniform label sampling, augmentation, or a pl "
+            f"of at least {_percentage(classes + needs_pairs, official)}"
         )
     if largest == 1:
-        return f"none of the {classes:,} classes has two images, so there is no positive pair; switch augmentation on"
+        few = "fewer than two" if needs_pairs > 1 else "none"
+        pair = "are not two positive pairs" if needs_pairs > 1 else "is no positive pair"
+        return f"{few} of the {classes:,} classes has two images, so there {pair}; switch augmentation on"
     return ""
 
 

@@ -4,11 +4,13 @@
 where the loss has parameters or centers of its own, which then belong to the model. `facts` say
 
     scale       the unit
-    needs       what a batch must hold for the loss to say anything: a row, a pair, a positive pair, or a triplet (a
-                positive and a negative of one anchor); without it the loss is 0 with a gradient path
+    needs       what a batch must hold for the loss to say anything: a row, a pair, a positive pair, a triplet (a
+                positive and a negative of one anchor), or two positive pairs, of two classes; without it the loss is 0
+                with a gradient path
     pairs       it takes loss(z, y, pairs=...)
     static      a step has static shapes and asks the device for nothing (with `pairs`: where they are given)
-    normalised  it looks at directions only, as if z lay on the unit sphere: in 2-D that is a circle
+    normalised  it looks at directions only, as if z lay on the unit sphere: in 2-D that is a circle, and in one
+                dimension, where a direction is a sign, there is nothing to learn. Scores are then of directions
     distances   it looks at distances between rows only: moving all of them changes nothing
     every_row   all rows of a batch count
 """
@@ -123,7 +125,7 @@ LOSSES = table(
             "one pair of each class (the first in the batch) against the other classes, by dot product",
             "Sohn 2016, NIPS 29",
             "semidml.losses.pml:n_pairs",
-            facts=_facts("nats", "triplet", every_row=False),
+            facts=_facts("nats", "two positive pairs", every_row=False),
         ),
         Entry(
             "angular",

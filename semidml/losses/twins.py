@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-ALMOST = 1e-12  # how near a probability may come to 1 before log(1 - p) is cut off
-
 
 def entropies(logits: Tensor) -> tuple[Tensor, Tensor]:
     """(H(Y) of the batch's mean probabilities, H(Y|X), the mean entropy of a row), in nats: (n, K) -> (), ()."""
@@ -62,7 +60,7 @@ def sme(f: Tensor, temperature: float = 0.1) -> Tensor:
     log_p = s - s.logsumexp(1, keepdim=True)  # (n, n)
     twin = (rows + n // 2) % n
     others = ~(itself | (rows == twin[:, None]))
-    return -(log_p[rows, twin].sum() + _log_of_rest(log_p, others).sum()) / n
+    return -(log_p[rows, twin].sum() + _log_of_rest(s, others).sum()) / n
 
 
 def centroids(representations: Tensor, clusters: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -97,11 +95,10 @@ def center_softmax(
     filled = sizes > 0  # (K,)
     own = clusters[:, None] == torch.arange(len(g), device=g.device)  # (n, K)
     s = (f @ g.detach().T / temperature).masked_fill(~filled, -math.inf)
-    log_p = s - s.logsumexp(1, keepdim=True)
     summed = s if own_in_sum else s.masked_fill(own & (filled.sum() > 1), -math.inf)
     twins = (f * _twins(f).detach()).sum(1) / temperature
     first = (twins - summed.logsumexp(1)).sum()
-    second = _log_of_rest(log_p, filled & ~own).sum()
+    second = _log_of_rest(s, filled & ~own).sum()
     return torch.where(filled.sum() > 1, -(first + others_weight * second) / n, 0 * f.sum())
 
 
@@ -110,7 +107,15 @@ def _twins(rows: Tensor) -> Tensor:
     return rows.roll(len(rows) // 2, 0)
 
 
-def _log_of_rest(log_p: Tensor, where: Tensor) -> Tensor:
-    """ln(1 - p) where asked for, 0 elsewhere."""
-    log_p = torch.where(where, log_p, -1.0).clamp_max(-ALMOST)
-    return torch.where(where, (-torch.expm1(log_p)).log(), 0)
+def _log_of_rest(s: Tensor, where: Tensor) -> Tensor:
+    """ln(1 - p) of p = softmax(s) where asked for, 0 elsewhere: (n, K), (n, K) bool -> (n, K).
+
+    Of a row's largest p from the sum of the others, so that it has its gradient where single precision rounds p to 1: a
+    row that lies on another cluster's centroid is pushed away from there, and would rest for ever otherwise."""
+    log_p = s - s.logsumexp(1, keepdim=True)
+    largest = s.argmax(1, keepdim=True) == torch.arange(s.shape[1], device=s.device)  # (n, K)
+    others = s.masked_fill(largest, -math.inf)
+    alone = others.isneginf().all(1, keepdim=True)  # nothing is left: nothing is asked for, and nothing must be NaN
+    of_largest = others.masked_fill(alone, 0).logsumexp(1, keepdim=True) - s.logsumexp(1, keepdim=True)  # (n, 1)
+    of_rest = (-torch.expm1(torch.where(where & ~largest, log_p, -1.0))).log()  # p is at most a half
+    return torch.where(where, torch.where(largest, of_largest, of_rest), 0)

@@ -1,17 +1,20 @@
 """Models: what can be trained. `latent.py` is the square of the first paper, `cbswr.py` the second paper; these tables
-name the square's corners and the variants of the second.
+name the square's corners, the variants of the second, and how far it follows its authors' program.
 
 `facts` are the switches: can a model draw its latents (decoder), does it have a prior, does it learn from labels, does
-it have clusters of its own; and images: how many passing by are a good training on two cores, where that is known.
+it have clusters of its own, are its latents directions whatever the loss; and images: how many passing by are a good
+training on two cores, where that is known.
 
 A method is an `nn.Module` with
 
     reads                    {term: names of the fields of a Batch that it needs}
     weights(w_S, w_U, ramp)  {term: its weight in a step}
     terms(batch, active)     {term: ()} of those that are asked for
-    embed(x)                 (B, C, H, W) in [0, 1] -> (B, D)
+    encoder                  the part that must learn, or nothing was trained
+    embed(x)                 (B, C, H, W) in [0, 1] -> (B, D), of length 1 where nothing reads lengths
     decode(z)                (B, D) -> (B, C, H, W), if it generates
     prior                    a module of `semidml.priors`, or None
+    half                     whether its networks train in bfloat16: set by whoever trains it (`networks.precision`)
 
 and, where its facts or the schedule ask for it,
 
@@ -46,10 +49,10 @@ SAFIR = "Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022"
 NGUYEN = "Nguyen et al., BMVC 2020, arXiv 2009.04091"
 LATENT = "semidml.methods.latent:build"
 LABELLED = ("loss", "labelled_per_class", "augment")  # knobs of a loss of labelled rows
-_HEAD = ("clusters", "formulas", "clustering_weight", "marginal_weight", "l2", "twins_weight")
+_HEAD = ("clusters", "formulas", "head_dropout", "clustering_weight", "marginal_weight", "l2", "twins_weight")
 _PAIR = ("metric_weight", "temperature")
 
-SQUARE = {"decoder": False, "prior": False, "labels": True, "clusters": False}
+SQUARE = {"decoder": False, "prior": False, "labels": True, "clusters": False, "directions": False}
 
 VARIANTS = table(
     [
@@ -82,8 +85,32 @@ VARIANTS = table(
             "CBSwR",
             "CBS, and each image drawn from its cluster's centroid",
             NGUYEN,
-            knobs=(*_HEAD, *_PAIR, "own_centroid", "reconstruction_weight"),
+            knobs=(*_HEAD, *_PAIR, "own_centroid", "reconstruction_weight", "targets"),
             facts={"terms": ("clustering", "twins", "metric", "reconstruction"), "centroids": True},
+        ),
+    ]
+)
+
+FORMULAS = table(
+    [
+        Entry(
+            "paper",
+            "paper",
+            "the clustering loss as the paper writes it, with what suits small images trained from scratch",
+            NGUYEN,
+        ),
+        Entry(
+            "authors",
+            "authors' program",
+            "the clustering loss of the authors' program, and the knobs as it sets them: dropout in the head, plain "
+            "gradient descent, 100 clusters, nearest neighbours among the positives",
+            "github.com/aioz-ai/BMVC20_CBSwR, train.py",
+            defaults={
+                **{"clusters": 100, "head_dropout": 0.6, "own_centroid": "spared", "temperature": 0.1},
+                **{"targets": "centred", "positives": "neighbours", "twin_views": "both", "twin_colours": 0.0},
+                **{"batch_size": 64, "last_batch": "dropped", "lr": 0.001, "lr_decay": "none"},
+                **{"optimizer": "sgd", "momentum": 0.0},
+            },
         ),
     ]
 )
@@ -141,13 +168,17 @@ MODELS = table(
             "embeddings and clusters of images and their transformed twins, without any label",
             NGUYEN,
             "semidml.methods.cbswr:build",
-            knobs=("variant", "twin_transform", "twin_strength", "twin_colours", "twin_views"),
+            knobs=(
+                *("variant", "twin_transform", "twin_strength", "twin_colours", "twin_views"),
+                *("positives", "last_batch"),
+            ),
             defaults={
                 **{"prior": "none", "encoder": "conv", "latent_dim": 128, "temperature": 0.2, "twin_strength": 0.85},
                 **{"batch_size": 64, "lr_decay": "cosine"},
             },
             facts=SQUARE
-            | {"labels": False, "clusters": True, "images": 60_000, "claim": "no label: clusters teach the metric"},
+            | {"labels": False, "clusters": True, "directions": True}
+            | {"images": 60_000, "claim": "no label: clusters teach the metric"},
         ),
     ]
 )

@@ -13,10 +13,12 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
+from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss, normalize
 
 from semidml.config import RunConfig
+from semidml.losses.bernoulli import bernoulli_nll
 from semidml.methods import MODELS, Batch
+from semidml.networks.precision import through
 
 METRIC, RECONSTRUCTION, KL = "metric", "reconstruction", "kl"
 MOST_RATIO = 1e4  # of two gradients, as in Esser et al.
@@ -28,6 +30,7 @@ class Latent(nn.Module):
     latents of images.
     """
 
+    half = False
     reads: ClassVar = {METRIC: ("labelled",), RECONSTRUCTION: ("images",), KL: ("images",)}
 
     def __init__(
@@ -40,8 +43,11 @@ class Latent(nn.Module):
         likelihood: str,
         reduction: str,
         beta: float,
+        on_sphere: bool = False,
     ):
+        """on_sphere: whether `embed` gives directions, as where neither the loss nor anything else reads lengths."""
         super().__init__()
+        self.on_sphere = on_sphere
         self.encoder, self.decoder, self.prior, self.loss = encoder, decoder, prior, loss
         self.takes_pairs, self.likelihood, self.reduction, self.beta = takes_pairs, likelihood, reduction, beta
         if prior is not None and prior.pseudo_inputs is not None:
@@ -90,7 +96,7 @@ class Latent(nn.Module):
         pseudo = self.prior.pseudo_inputs if KL in active else None  # (K, C, H, W)
         there = [rows for rows in (labelled, images, pseudo) if rows is not None]
         n_pseudo = 0 if pseudo is None else len(pseudo)
-        outputs = self.encoder(torch.cat(there) if len(there) > 1 else there[0])
+        outputs = through(self.encoder, torch.cat(there) if len(there) > 1 else there[0], self.half)
         outputs, posteriors = outputs[: len(outputs) - n_pseudo], outputs[len(outputs) - n_pseudo :]
         mean, log_var = self._parts(outputs)
         z = mean if log_var is None else sampled(mean, log_var)  # (L + B, D)
@@ -120,15 +126,22 @@ class Latent(nn.Module):
 
         bernoulli: binary cross-entropy of each pixel; gaussian: 1/2 (x - x')^2, a unit variance without its constant.
         """
-        logits = self.decoder(z)
-        if self.likelihood == "bernoulli":
+        logits = through(self.decoder, z, self.half and self.training)
+        if self.likelihood == "bernoulli" and self.training:
+            per_pixel = bernoulli_nll(logits, images)
+        elif self.likelihood == "bernoulli":  # scores stay torch's, to the bit
             per_pixel = binary_cross_entropy_with_logits(logits, images)
         else:
             per_pixel = mse_loss(logits.sigmoid(), images) / 2
         return per_pixel * images[0].numel() if self.reduction == "sum" else per_pixel
 
     def embed(self, x: Tensor) -> Tensor:
-        """Latents of images, with a prior their posteriors' means: (B, C, H, W) in [0, 1] -> (B, D)."""
+        """Latents of images, with a prior their posteriors' means: (B, C, H, W) in [0, 1] -> (B, D); of length 1 where
+        nothing that was trained reads lengths."""
+        return normalize(self.with_lengths(x), dim=1) if self.on_sphere else self.with_lengths(x)
+
+    def with_lengths(self, x: Tensor) -> Tensor:
+        """As `embed`, but as the encoder gives them, however long: (B, C, H, W) in [0, 1] -> (B, D)."""
         return self._parts(self.encoder(x))[0]
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -163,4 +176,5 @@ def build(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Laten
     loss = config.make("loss", config.latent_dim, classes)
     prior = config.make("prior", config.latent_dim, shape) if facts["prior"] else None
     takes_pairs = chosen["loss"].facts["pairs"]
-    return Latent(encoder, decoder, prior, loss, takes_pairs, config.likelihood, config.reconstruction, config.beta)
+    how = (config.likelihood, config.reconstruction, config.beta, config.on_sphere)
+    return Latent(encoder, decoder, prior, loss, takes_pairs, *how)

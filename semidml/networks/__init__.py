@@ -3,7 +3,9 @@
 `target` is `build(shape, latent_dim, decoder, outputs) -> (encoder, decoder or None)` for images of shape (C, H, W),
 with the entry's knobs as further arguments by name:
 the encoder maps (B, C, H, W) in [0, 1] to (B, outputs), the decoder (B, D) to pixel logits (B, C, H, W). A Gaussian
-encoder has 2 D outputs, a mean and a log-variance. `facts`: how many features a backbone pools before its last layer.
+encoder has 2 D outputs, a mean and a log-variance. `facts`: how many features a backbone pools before its last layer;
+from how many pixels on products in bfloat16 have been shown to be as accurate and faster, where a processor has them
+(benchmarks/precision.py).
 """
 
 from semidml.registry import Entry, table
@@ -16,6 +18,7 @@ ENCODERS = table(
             "hidden layers of 256 and 128 units, ReLU",
             "Rumelhart et al. 1986, doi 10.1038/323533a0",
             "semidml.networks.mlp:build",
+            facts={"bfloat16": 784},
         ),
         Entry(
             "conv",

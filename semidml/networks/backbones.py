@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate
 from torchvision import models
 
 from semidml.networks.conv import Crop
+from semidml.networks.precision import LastLinear
 
 SMALLEST = 32  # px a side: these networks halve an image five times
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels, red green blue, in [0, 1]
@@ -56,6 +57,10 @@ def _build(network: nn.Module, url: str, shape: Shape, latent_dim: int, decoder:
         raise ValueError(f"pretrained must be no or imagenet, got {pretrained!r}")
     if pretrained == "imagenet":
         load(network, url)
+    with torch.random.fork_rng(devices=[]):  # it takes the weights of the one that it stands in for
+        last = LastLinear(network.fc.in_features, network.fc.out_features)
+    last.load_state_dict(network.fc.state_dict())
+    network.fc = last
     return Backbone(network), decoder_of(shape, latent_dim) if decoder else None
 
 

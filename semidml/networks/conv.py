@@ -6,6 +6,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from semidml.networks.precision import LastLinear
+
 CHANNELS, KERNELS = (16, 32), (5, 5)
 DEEP_CHANNELS, DEEP_KERNELS = (32, 64, 128, 256), (5, 3, 3, 3)
 HIDDEN = 128
@@ -40,7 +42,7 @@ def _encoder(shape: tuple[int, int, int], widths: tuple[int, ...], kernels: tupl
         nn.Linear(flat, HIDDEN, bias=False),
         nn.BatchNorm1d(HIDDEN),
         nn.ReLU(),
-        nn.Linear(HIDDEN, outputs),
+        LastLinear(HIDDEN, outputs),
     )
 
 

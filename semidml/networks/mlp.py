@@ -6,13 +6,16 @@ from math import prod
 
 from torch import nn
 
+from semidml.networks.precision import LastLinear
+
 HIDDEN = (256, 128)
 
 
 def build(shape: tuple[int, int, int], latent_dim: int, decoder: bool, outputs: int | None = None):
     """(encoder, decoder or None) for images (C, H, W): pixels -> hidden ... -> D, and D -> ... hidden -> pixels. The
     encoder has `outputs` numbers a row, D unless said."""
-    encode = nn.Sequential(nn.Flatten(), *layers([prod(shape), *HIDDEN, outputs or latent_dim]))
+    hidden = [*layers([prod(shape), *HIDDEN]), nn.ReLU()]
+    encode = nn.Sequential(nn.Flatten(), *hidden, LastLinear(HIDDEN[-1], outputs or latent_dim))
     if not decoder:
         return encode, None
     return encode, nn.Sequential(*layers([latent_dim, *HIDDEN[::-1], prod(shape)]), nn.Unflatten(1, shape))

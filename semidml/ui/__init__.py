@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from semidml.config import FAMILIES, RunConfig, knobs, seen_labels, shown
+from semidml.config import DECIDING, FAMILIES, RunConfig, knobs, seen_labels, shown
 from semidml.lessons import LESSONS
 from semidml.priors import given
 
@@ -231,7 +231,7 @@ def entry_title(family: str, name: str) -> str:
 
 
 def chosen() -> dict[str, Any]:
-    """The knobs that the visitor or the link has set; all others follow the data set and the model."""
+    """The knobs that the visitor or the link has set; all others follow the data set, the model and the formulas."""
     return st.session_state.setdefault("chosen knobs", {})
 
 
@@ -450,7 +450,7 @@ def _step(value: float) -> float:
 
 
 def _moved(name: str) -> None:
-    """A widget was moved: remember it; with another data set or model, what suits that one comes back."""
+    """A widget was moved: remember it; with another data set, model or formulas, what suits these comes back."""
     chosen()[name] = st.session_state[name]
     st.session_state["link problems"] = []
     if name == "data":  # the words of this slider's choices, counts of labels, are now others: tell the browser
@@ -463,7 +463,7 @@ def _moved(name: str) -> None:
 
 
 def values_of(config: RunConfig) -> dict[str, Any]:
-    """What to choose to get this config: data, model, and what differs from their defaults."""
+    """What to choose to get this config: data, model, and what differs from what suits them."""
     return {"data": config.data, "model": config.model} | config.changed()
 
 
@@ -475,7 +475,7 @@ def used() -> set[str]:
 def used_of(values: Mapping[str, Any]) -> set[str]:
     """Knobs that have an effect with these choices, whether or not the values of the knobs suit one another."""
     families = RunConfig.of({name: value for name, value in values.items() if name in FAMILIES})
-    return families.model_copy(update={"placement": values.get("placement", families.placement)}).used()
+    return families.model_copy(update={name: values[name] for name in DECIDING if name in values}).used()
 
 
 def changes(before: RunConfig, after: RunConfig) -> str:
@@ -541,7 +541,7 @@ def percent(value: float | None) -> str:
 
 def is_share(name: str) -> bool:
     """Whether a score is a share of rows, which is read in percent."""
-    return "accuracy" in name or "recall_at" in name or name in ("chance", "seen_class_ceiling")
+    return "accuracy" in name or "recall_at" in name or name in ("chance", "seen_class_ceiling")  # raw ones too
 
 
 def score_words(name: str, value: float | None) -> str:
@@ -1171,10 +1171,24 @@ def frame_words(run: "Run", frame: Mapping[str, Any], its_rows: Mapping[str, Any
 
     has_labels = MODELS[run.config().model].facts["labels"]
     seen = f" ({int(its_rows['seen'].sum()):,} with a seen label)" if has_labels else ""
+    directions = of_directions(run.config())
     return (
         f"{when} · {train + test:,} points: {train:,} training images{seen} and {test:,} test images, always the same"
-        f"{f' · {how}' if how else ''}"
+        f"{f' · {how}' if how else ''}{f'. {directions}' if directions else ''}"
     )
+
+
+def of_directions(config: RunConfig) -> str:
+    """What is to be known of latents whose loss learns from directions alone, a sentence; "" of others."""
+    from semidml.methods import MODELS
+
+    if not (config.by_direction and MODELS[config.model].facts["labels"]):
+        return ""
+    loss = f"The loss {entry_title('loss', config.loss)} learns from directions alone: "
+    if config.on_sphere:
+        return f"{loss}each latent is scaled to length 1, on the map and for every score."
+    reads = "decoder" if MODELS[config.model].facts["decoder"] else "prior"
+    return f"{loss}scores and neighbours are of directions; the map shows lengths too, which the {reads} reads."
 
 
 def dark() -> bool | None:

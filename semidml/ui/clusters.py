@@ -9,7 +9,7 @@ import streamlit as st
 from semidml import evaluate, explore, jobs, plots, presets, runs, scatter, ui
 from semidml.config import FEW, RunConfig, knobs
 from semidml.explore import Points
-from semidml.methods import VARIANTS
+from semidml.methods import FORMULAS, VARIANTS
 from semidml.ui import controls, explorer
 
 SECONDS_LIVE = 1.0
@@ -40,6 +40,9 @@ def choose() -> RunConfig | None:
     st.caption(f"**{variant.title}**: {variant.summary}. *{variant.paper}*")
     ui.knob("data", options=ui.data_names(), format_func=ui.data_title)
     used = ui.used()
+    formulas = FORMULAS[ui.current("formulas")]
+    if "formulas" in used and formulas.defaults:
+        st.caption(f"**{formulas.title.capitalize()}**: {formulas.summary}.")
     left, right = st.columns(2)
     with left:
         for name in ("clusters", "epochs"):

@@ -50,7 +50,7 @@ def cannot_work(config: RunConfig) -> str:
         of.official,
         config.label_sampling,
         of.classes,
-        needs_pairs=config.uses_labels,
+        needs_pairs=config.needs_pairs,
         views=config.augment == "on",
         rows=of.rows,
     )

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 
-from semidml import explore, plots, runs, scatter, ui
+from semidml import explore, jobs, plots, runs, scatter, ui
 from semidml.data import store
 from semidml.data.dataset import Dataset
 from semidml.explore import PROJECTIONS, SPLITS, TEST, TRAIN, Points
@@ -312,7 +312,7 @@ def projection(run: runs.Run, found: Points, method: str, step: int = 0) -> np.n
             on_click=explore.start,
             args=(
                 key,
-                lambda progress: explore.make_plane(run, found.epoch, method, found.latents, progress, not step),
+                lambda progress: jobs.jobs().plane(run, found.epoch, method, found.latents, progress, not step),
             ),
             key="compute projection",
         )
@@ -336,7 +336,11 @@ def draw_map(
     """The map, what belongs to all its frames, and what is drawn in words. `before` has the components where the run
     has them, `found` where the visitor has put them."""
     colour, part, method, density, lattice, *_ = chosen
-    drawn, axes = in_plane(run, found, method, epochs[-1])
+    try:
+        drawn, axes = in_plane(run, found, method, epochs[-1])
+    except ValueError as error:
+        ui.trouble(error)
+        return
     plane = found.latents.shape[1] == 2
     rows, there, frame = found.rows, prior_frame(before), prior_frame(found)
     visible = positions_of(found, part)
@@ -442,7 +446,7 @@ def point_errors(run: runs.Run) -> np.ndarray | None:
         return None
     key = ("errors", str(run.path), *weights(run), *explore.stamp(run, "rows.npz"))
     data = images_of(run)
-    task = explore.task(key) or explore.start(key, lambda _: explore.errors_of_points(runs.get(run.id), data), False)
+    task = explore.task(key) or explore.start(key, lambda _: explore.errors_of_points(runs.get(run.id), data))
     return task.wait(SECONDS_ERRORS).result
 
 
@@ -510,7 +514,7 @@ def map_words(run: runs.Run, found: Points, part: str, n: int, axes: str) -> str
         f"{seen:,} with a seen label (ringed where they are few)."
     ]
     words += ["Hatched places are far from all data: what is decoded there rests on nothing."] if hatched else []
-    return " ".join([*words, axes]).strip()
+    return " ".join([*words, axes, ui.of_directions(run.config())]).strip()
 
 
 # ---- what was asked
@@ -640,7 +644,7 @@ def a_point(run: runs.Run, found: Points, names: list[str], position: int) -> No
         }
         kinds = kinds if train[position] else dict(reversed(kinds.items()))
     for title, (among, which) in kinds.items():
-        near = explore.nearest(found.latents, among, position)
+        near = explore.nearest(found.compared, among, position)
         with st.container(gap="small"):
             about = "class and distance in the latent space, in all its dimensions, among the points drawn"
             st.markdown(f"**{title}**", help=f"{which}: {about}.")
@@ -693,7 +697,8 @@ def a_place(run: runs.Run, found: Points, names: list[str], place: tuple[float, 
         ui.pictures(decoded, ["decoded"], ui.PICTURE)
     else:
         st.caption("Nothing to decode: this run has no decoder that was trained.")
-    votes = explore.nearest_to(found.latents, found.rows, latent[0], of_training=True, seen=True)
+    asked = found.as_compared(latent[0])
+    votes = explore.nearest_to(found.compared, found.rows, asked, of_training=True, seen=True)
     said = explore.vote(found.rows["labels"][votes.positions], len(names))
     usual = usual_distance(run, found)
     far = float(near.distances[0]) / usual if len(near.distances) and usual else 0.0

@@ -96,14 +96,16 @@ def told(run: runs.Run, found: Points, names: list[str], image: np.ndarray) -> N
         captions.append("reconstruction")
     ui.pictures(shown, captions, ui.PICTURE)
     last = explorer.points(run, run.frames()[-1])
-    seen = explore.nearest_to(last.latents, last.rows, latent, of_training=True, seen=True)
-    every = explore.nearest_to(last.latents, last.rows, latent, of_training=True)
+    asked = last.as_compared(latent)
+    seen = explore.nearest_to(last.compared, last.rows, asked, of_training=True, seen=True)
+    every = explore.nearest_to(last.compared, last.rows, asked, of_training=True)
     by_seen = explore.vote(last.rows["labels"][seen.positions], len(names))
     by_all = explore.vote(last.rows["labels"][every.positions], len(names))
     said = [f"by the {len(seen.positions)} nearest seen labels {ui.plain(names[by_seen])}"] if by_seen >= 0 else []
     said += [f"by the {len(every.positions)} nearest of all training images drawn {ui.plain(names[by_all])}"]
     usual = explorer.usual_distance(run, last)
-    far = float(every.distances[0]) / usual if usual else 0.0
+    away = explore.nearest_to(last.latents, last.rows, latent, of_training=True, k=1).distances[0]
+    far = float(away) / usual if usual else 0.0
     st.markdown(f"Its class: {', '.join(said)}.")
     trust = " Far from all data: the run has seen nothing like it, and its answer means little." if far > 10 else ""
     st.caption(

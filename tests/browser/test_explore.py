@@ -2,9 +2,12 @@
 
 import io
 import json
+import os
 import re
 import secrets
 import shutil
+import signal
+import subprocess
 import zipfile
 
 import numpy as np
@@ -297,6 +300,70 @@ def test_four_dimensions_are_projected(page: Page, trained) -> None:
     Run(trained / "explore-deep").keep_projection("tsne-0002", points=np.eye(1797, 2, dtype=np.float32))
     option(page, "Test").click()
     expect(page.get_by_text(re.compile("t-SNE of 4 dimensions")).first).to_be_visible()
+
+
+@pytest.fixture
+def alike(app, monkeypatch):
+    """Trains an autoencoder in three dimensions in which all images have one place at the end: `fast` by a step that is
+    far too large, `black` of images that are all black. Gives its number of epochs."""
+    from semidml import runs, worker
+    from semidml.config import RunConfig
+    from semidml.data import store
+
+    monkeypatch.setenv("SEMIDML_DATA", str(app.data))
+    settings = {
+        "fast": {"data": "digits", "alpha": 1, "lr": 1, "epochs": 2, "seed": 1},
+        "black": {"data": "black", "epochs": 1},
+    }
+
+    def train(name: str) -> int:
+        if name == "black":
+            file, black, labels = io.BytesIO(), np.zeros((120, 8, 8), np.uint8), np.arange(120) % 3
+            np.savez(file, train_images=black, train_labels=labels, test_images=black[:60], test_labels=labels[:60])
+            store.save_upload("black", file.getvalue(), "black.npz")
+        config = RunConfig.of({"model": "dml-ae", "latent_dim": 3, "device": "cpu", **settings[name]})
+        for _ in worker.execute(runs.create(config, path=app.runs / name)):
+            pass
+        return config.epochs
+
+    yield train
+    for name in settings:
+        shutil.rmtree(app.runs / name, ignore_errors=True)
+    (app.data / "uploads" / "black.npz").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(("run", "method"), [("fast", "t-SNE"), ("black", "t-SNE"), ("black", "UMAP")])
+def test_images_that_all_have_one_place_are_not_projected_and_the_app_goes_on(page, app, alike, run, method) -> None:
+    last = alike(run)
+    page.goto(f"/Explore?run={run}", wait_until="domcontentloaded")
+    expect(page.get_by_text(re.compile("PCA of 3 dimensions: the plane holds 0")).first).to_be_visible()
+    option(page, method).click()
+    page.get_by_role("button", name=f"Compute {method} of epoch {last}").click()
+    expect(page.get_by_text(re.compile(r"all [\d,]+ rows are equal, as far as float32 can tell")).first).to_be_visible()
+    expect(page.get_by_role("button", name=f"Compute {method} of epoch {last}")).to_be_enabled()
+    assert app.process.poll() is None, "the server still runs"
+    page.goto("/Data", wait_until="domcontentloaded")
+    expect(page.get_by_text(re.compile("1,297 training")).first).to_be_visible()
+
+
+def test_a_projection_whose_process_is_killed_says_so_and_the_app_goes_on(page: Page, app, trained) -> None:
+    shutil.rmtree(trained / "explore-deep" / "projections", ignore_errors=True)
+    opened(page, "explore-deep")
+    option(page, "t-SNE").click()
+    page.get_by_role("button", name="Compute t-SNE of epoch 2").click()
+    expect(page.get_by_text(re.compile("t-SNE: t-SNE: laying out")).first).to_be_visible()
+    os.kill(answering(app.process.pid), signal.SIGSEGV)
+    expect(page.get_by_text(re.compile("the worker process ended .signal 11")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("The app and all runs are unharmed")).first).to_be_visible()
+    page.get_by_role("button", name="Compute t-SNE of epoch 2").click()
+    expect(page.get_by_text(re.compile("t-SNE of 4 dimensions")).first).to_be_visible()
+
+
+def answering(app: int) -> int:
+    """The process that answers the questions of an app."""
+    words = ["ps", "-o", "pid=,args=", "--ppid", str(app)]
+    lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    return int(next(line for line in lines if "semidml.worker --cold" in line).split()[0])
 
 
 def test_scores_confusion_and_reconstructions_are_read(page: Page, trained) -> None:

@@ -23,6 +23,18 @@ def test_a_pass_shows_every_row_and_fills_only_the_last_step():
     assert rows.shape == (7, 16) and rows.flatten()[:100].sort().values.tolist() == list(range(100))
 
 
+def test_rows_too_few_for_a_last_step_are_left_out_where_asked():
+    made = Batches(LABELS, torch.arange(0), 4, 16, 0.0, Twins("signs", 1.0, True), drop_last=True)
+    rows = epoch(made)
+    assert made.steps == 6 and rows.images.shape == (6, 16) and rows.twins.shape == (6, 32, 6)
+    assert len(rows.images.unique()) == 96, "no row twice"
+    generator = torch.Generator().manual_seed(0)
+    seen = torch.cat([made.epoch(generator).images.flatten() for _ in range(4)])
+    assert len(seen.unique()) == 100, "others are left out in the next epoch"
+    whole = Batches(LABELS, torch.arange(0), 4, 20, 0.0, drop_last=True)
+    assert torch.equal(epoch(whole).images, epoch(Batches(LABELS, torch.arange(0), 4, 20, 0.0)).images)
+
+
 def test_each_step_holds_the_same_labels_in_the_same_places():
     made = batches([*range(10), *range(50, 60), 80, 81])
     assert made.y.tolist() == [0] * 4 + [1] * 4 + [2] * 2  # class 2 has only two seen rows

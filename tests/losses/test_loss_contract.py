@@ -12,8 +12,13 @@ COUNTED = {  # what a batch holds: what a loss may need
     "one row": {"row"},
     "one class": {"row", "pair", "positive pair"},
     "all classes differ": {"row", "pair"},
+    "one pair": {"row", "pair", "positive pair", "triplet"},
+    "two pairs": {"row", "pair", "positive pair", "triplet", "two positive pairs"},
 }
-LABELS = {"one row": [2], "one class": [1, 1, 1], "all classes differ": [0, 1, 2, 3]}
+LABELS = {
+    **{"one row": [2], "one class": [1, 1, 1], "all classes differ": [0, 1, 2, 3]},
+    **{"one pair": [0, 0, 1], "two pairs": [0, 0, 1, 1]},
+}
 
 
 @pytest.fixture(params=LOSSES.values(), ids=LOSSES)
@@ -144,4 +149,4 @@ def test_the_table_resolves_and_says_what_it_is(entry):
     assert entry.summary
     assert entry.paper
     assert entry.facts["scale"]
-    assert entry.facts["needs"] in {"row", "pair", "positive pair", "triplet"}
+    assert entry.facts["needs"] in {"row", "pair", "positive pair", "triplet", "two positive pairs"}

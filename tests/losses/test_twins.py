@@ -152,6 +152,25 @@ def test_points_on_a_centroid_of_another_cluster_give_no_nan():
     assert value.isfinite() and f.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("temperature", [1.0, 0.1, 0.02])
+def test_the_log_of_the_rest_has_its_gradient_where_single_precision_rounds_a_probability_to_one(temperature):
+    """A row on another cluster's centroid: p is 1 - 5e-22 at T = .02, and only in double precision told from 1."""
+    cosines = torch.tensor([[1.0, 0.02, -0.3], [0.9, 0.95, -1.0], [0.1, 0.1, 0.1]], dtype=torch.float64)
+    where = torch.tensor([[True, False, True], [True, True, False], [True, True, True]])
+    found = {}
+    for dtype in (torch.float32, torch.float64):
+        s = (cosines / temperature).to(dtype).requires_grad_()
+        value = twins._log_of_rest(s, where).sum()
+        value.backward()
+        found[dtype] = value.item(), s.grad.double()
+    assert found[torch.float32][0] == pytest.approx(found[torch.float64][0], rel=1e-5)
+    assert torch.allclose(found[torch.float32][1], found[torch.float64][1], atol=1e-4)
+    assert found[torch.float32][1][0, 0] < -0.1, "it is pushed away"
+    rest = 1 - (cosines / temperature).softmax(1)
+    if temperature == 1:
+        assert found[torch.float64][0] == pytest.approx(rest.log()[where].sum().item(), rel=1e-12)
+
+
 def test_no_gradient_passes_centroids_or_partners():
     f, g = rows(), rows(3, 5, 1)
     clusters = torch.tensor([0, 1, 2, 0] * 2)

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 from semidml.config import RunConfig
 from semidml.losses import twins
 from semidml.methods import VARIANTS, Batch
-from semidml.methods.cbswr import CLUSTERING, METRIC, RECONSTRUCTION, TWINS, build
+from semidml.methods.cbswr import CLUSTERING, METRIC, RECONSTRUCTION, TWINS, Dropout, build
 
 SHAPE = (1, 8, 8)
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "cbswr_official.json"
@@ -206,6 +206,60 @@ def test_embeddings_have_length_one_and_are_what_heads_says():
     assert torch.equal(made.embed(x), f) and torch.allclose(f.norm(dim=1), torch.ones(6))
 
 
+# ---- as its authors run it
+
+
+def test_the_authors_head_is_batch_normalisation_dropout_and_a_linear_map():
+    kinds = [type(layer) for layer in model(formulas="authors").clustering]
+    assert kinds == [nn.BatchNorm1d, Dropout, nn.Linear]
+    assert model(formulas="authors").clustering[1].p == 0.6 and issubclass(Dropout, nn.Dropout)
+    assert [type(layer) for layer in model().clustering] == [nn.BatchNorm1d, nn.Linear]
+
+
+def test_weights_fit_a_head_with_and_without_dropout():
+    plain_head, theirs = model(), model(formulas="authors", clusters=4)
+    theirs.load_state_dict(plain_head.state_dict())
+    assert (
+        plain_head.state_dict().keys() == theirs.state_dict().keys() >= {"clustering.0.weight", "clustering.1.weight"}
+    )
+    f = torch.randn(6, 5)
+    assert torch.equal(plain_head.eval().clustering(f), theirs.eval().clustering(f))
+
+
+def test_dropout_leaves_out_its_share_keeps_the_mean_and_follows_the_cpus_generator():
+    drop, x = Dropout(0.6), torch.full((400, 500), 2.0, requires_grad=True)
+    torch.manual_seed(3)
+    first = drop(x)
+    assert first.unique().tolist() == pytest.approx([0, 5])  # 2 / .4
+    assert (first == 0).float().mean().item() == pytest.approx(0.6, abs=0.005)
+    assert first.mean().item() == pytest.approx(2, abs=0.03)
+    (gradient,) = torch.autograd.grad(first.sum(), x)
+    assert torch.equal(gradient > 0, first > 0)
+    torch.manual_seed(3)
+    assert torch.equal(drop(x), first) and not torch.equal(drop(x), first)
+    assert drop.eval()(x) is x
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_centred_targets_are_images_less_the_authors_mean_colour(channels):
+    """The term is the error of the same drawing from (pixel - mean), the means 122.77, 115.95, 102.98 of 255."""
+    torch.manual_seed(0)
+    values = {"model": "cbswr", "clusters": 3, "latent_dim": 5, "encoder": "conv", "targets": "centred"}
+    made = build(RunConfig.of(values), (channels, 8, 8), 10)
+    images, views = torch.rand(2, 4, channels, 8, 8)
+    inner, drawn = made.decoder.forward, []
+    made.decoder.forward = lambda z: drawn.append(inner(z)) or drawn[-1]
+    term = made.terms(Batch(None, None, None, images, views), [RECONSTRUCTION])[RECONSTRUCTION]
+    own = made.heads(torch.cat([images, views]))[2][:4].argmax(1).repeat(2)
+    mean = torch.tensor([122.7717, 115.9465, 102.9801])
+    mean = (mean if channels == 3 else mean.mean()[None])[:, None, None] / 255
+    known = (drawn[0].sigmoid()[own] - (torch.cat([images, views]) - mean)).square().mean()
+    assert term.item() == pytest.approx(known.item(), rel=1e-5)
+    shown = made.draw(torch.randn(3, 128))
+    assert shown.min() > 0.4 and shown.max() <= 1, "what is drawn is an image again: the mean colour is added"
+    assert "mean_colour" not in made.state_dict() and model().mean_colour is None
+
+
 # ---- the edges
 
 
@@ -217,7 +271,8 @@ CASES = {
     "two images and 500 clusters": ({"clusters": 500}, 2),
     "the lowest temperature": ({"temperature": 0.001}, 6),
     "the authors' formulas": ({"formulas": "authors"}, 6),
-    "one dimension": ({"latent_dim": 1}, 6),
+    "nearly all of the head dropped": ({"head_dropout": 0.95}, 6),
+    "two dimensions": ({"latent_dim": 2}, 6),
 }
 
 
@@ -226,7 +281,7 @@ CASES = {
 def test_terms_and_gradients_are_finite(case, own):
     values, size = CASES[case]
     made = model(own_centroid=own, **values)
-    if "one" in case and "dimension" not in case:
+    if "one" in case:
         in_one_cluster(made)
     terms = made.terms(batch(size), ALL)
     assert terms.keys() == set(ALL)

@@ -10,6 +10,7 @@ from semidml.config import RunConfig
 from semidml.methods.latent import KL, Batch, build
 from semidml.priors import PRIORS, mixture, places
 from semidml.priors.gmm import Gmm, Unit
+from semidml.priors.vamp import reflected
 from semidml.priors.words import describe
 
 SHAPE = (1, 4, 4)
@@ -89,7 +90,48 @@ def test_gradients_reach_the_pseudo_inputs(samples):
     made = model(prior="vamp", kl_samples=samples)
     images = torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(0)).double()
     made.terms(Batch(None, torch.zeros(0), None, images), [KL])[KL].backward()
-    assert float(made.prior.pixels.grad.abs().sum()) > 0
+    assert float(made.prior.free.grad.abs().sum()) > 0
+
+
+def test_every_pixel_of_a_pseudo_input_has_a_gradient_at_its_bounds_too():
+    made = model(prior="vamp")
+    with torch.no_grad():
+        made.prior.free.copy_(torch.tensor([0.0, 1.0, 0.5, 2.0, -1.0, 1e-9, 1 - 1e-9]).view(7, 1, 1, 1).double())
+    made.prior.pseudo_inputs.sum().backward()
+    assert (made.prior.free.grad.abs() == 1).all()
+
+
+def test_a_pixel_is_reflected_where_it_would_leave_its_range():
+    free = torch.tensor([0.0, 0.25, 1.0, 1.25, 2.0, 2.25, -0.25, -1.0, -1.25], dtype=torch.float64)
+    assert reflected(free).tolist() == [0, 0.25, 1, 0.75, 0, 0.25, 0.25, 1, 0.75]
+
+
+def test_pixels_that_start_at_a_bound_move_as_all_others_do():
+    """Four of five pixels of MNIST are exactly 0 or 1; none of them moved where they were cut off there."""
+    made = model(prior="vamp")
+    images = torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(0)).double().round()  # 0 and 1 only
+    with torch.no_grad():
+        made.prior.free.copy_(images.repeat(2, 1, 1, 1)[:7])
+    optimizer = torch.optim.Adam(made.parameters(), lr=0.01)
+    with_gradient = torch.zeros_like(made.prior.free, dtype=torch.bool)
+    before = made.prior.pseudo_inputs.detach().clone()
+    for _ in range(3):
+        optimizer.zero_grad()
+        made.terms(Batch(None, torch.zeros(0), None, images), [KL])[KL].backward()
+        with_gradient |= made.prior.free.grad != 0
+        optimizer.step()
+    after = made.prior.pseudo_inputs.detach()
+    assert with_gradient.all() and ((after != before) == with_gradient).all()
+    assert (after >= 0).all() and (after <= 1).all()
+
+
+def test_weights_with_pixels_that_were_cut_off_give_the_same_pseudo_inputs():
+    made = model(prior="vamp")
+    weights = made.state_dict()
+    old = torch.linspace(-0.5, 1.5, weights["prior.free"].numel()).view_as(weights["prior.free"]).double()
+    del weights["prior.free"]
+    made.load_state_dict(weights | {"prior.pixels": old})
+    assert torch.equal(made.prior.pseudo_inputs, old.clamp(0, 1))
 
 
 def test_terms_take_the_pseudo_inputs_along_and_find_the_same_kl():
