@@ -13,7 +13,7 @@ from semidml.ui.explorer import computing, cut, images_of, missing_images, model
 
 SECTIONS = ("Scores", "Curves", "Confusion", "Reconstructions", "Your own image", "Points", "Downloads")
 SECONDS_LIVE = 1.0
-LATTICE, TILE, WIDE_TILE = 560, 146, 240  # pixels across: of decoded places, a score, one with its scatter
+LATTICE, TILE, WIDE_TILE = 560, 146, 190  # pixels across: of decoded places, a score, one with its scatter
 PAIRS = 12  # of the best and of the worst reconstructions
 
 

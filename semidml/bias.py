@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from semidml import evaluate
+from semidml import evaluate, meaning
 from semidml.priors.density import log_joint
 
 ROTATIONS = 20  # of the floors
@@ -33,27 +33,29 @@ def responsibilities(latents: np.ndarray, means: np.ndarray, log_vars: np.ndarra
 
 def component_scores(
     latents: np.ndarray, labels: np.ndarray, means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """component_ami, component_nmi, components_used (by at least 1 % of a component's even share), component_distance
     (mean, in sigmas a dimension), classes_alone (whose commonest component is no other class's) of latents (N, D) with
-    labels (N,). Raises ValueError when latents are not finite."""
+    labels (N,). None where one means nothing (`meaning.judge`). Raises ValueError when latents are not finite."""
     own, distance = component_of(evaluate.finite(latents), means, log_vars, weights)
     counts = np.bincount(own, minlength=len(means))
     classes = [label for label in range(int(labels.max()) + 1) if (labels == label).any()]
     commonest = [np.bincount(own[labels == label], minlength=len(means)).argmax() for label in classes]
-    return {
+    found = {
         "component_ami": evaluate.ami(labels, own),
         "component_nmi": evaluate.nmi(labels, own),
         "components_used": int((counts > 0.01 * len(latents) / len(means)).sum()),
         "component_distance": float(distance.mean()),
         "classes_alone": int(sum(commonest.count(one) == 1 for one in commonest)),
     }
+    return found | dict.fromkeys(meaning.judge(found, labels).failed)
 
 
 def floors(
     latents: np.ndarray, labels: np.ndarray, means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray, seed: int = 0
-) -> dict[str, float]:
-    """What component_ami would be for other reasons than the prior, each a mean over draws of the seed:
+) -> dict[str, float | None]:
+    """What component_ami would be for other reasons than the prior, each a mean over draws of the seed, None where it
+    means nothing (`meaning.judge`):
 
     - component_ami_rotated: the latents turned at random around their mean. Given latents of a run without any prior it
       is the floor of the prior's effect (any ten separate clusters score high); given a run's own latents it says how
@@ -74,11 +76,12 @@ def floors(
     places = [centre + spread * generator.normal(size=means.shape) for _ in range(ROTATIONS)]
     own = component_of(latents, means, log_vars, weights)[0]
     permuted = [evaluate.ami(generator.permutation(labels), own) for _ in range(ROTATIONS)]
-    return {
+    found = {
         "component_ami_rotated": float(np.mean(rotated)),
         "component_ami_random": float(np.mean([score(latents, place, labels) for place in places])),
         "component_ami_permuted": float(np.mean(permuted)),
     }
+    return found | dict.fromkeys(meaning.judge(found, labels).failed)
 
 
 def fitted_floor(

@@ -776,9 +776,7 @@ def recall_at(
 def _chance_of_a_hit(around: np.ndarray, same: np.ndarray, tied: np.ndarray, ks: tuple[int, ...]) -> np.ndarray:
     """See `recall_at`, for each query and k (B, len(ks)): how many rows lie at each place, in order of distance, how
     many of them are of the query's class, whether a place is as far as the one before it (B, m)."""
-    if (
-        not tied.any() and around[:, 0].max(initial=0) == 0 and around[:, 1:].max(initial=0) <= 1
-    ):  # none at one distance
+    if not tied.any() and not around[:, 0].any() and around.max(initial=0) <= 1:  # no two rows at one distance
         return np.stack([same[:, : k + 1].any(1) for k in ks], 1)
     group = (~tied).cumsum(1)
     first = np.take_along_axis(group, (same > 0).argmax(1)[:, None], 1)  # (B, 1) the group of the first hit, if any

@@ -298,7 +298,7 @@ def nearest(latents: np.ndarray, among: np.ndarray, position: int, k: int = NEIG
     distances = np.linalg.norm(
         latents[others].astype(np.float64) - latents[position].astype(np.float64), axis=1
     )  # (m,)
-    order = np.argsort(distances, kind="stable")[:k]
+    order = _by_distance(distances)[:k]
     return Near(others[order], distances[order])
 
 
@@ -310,8 +310,14 @@ def nearest_to(
     others = np.flatnonzero((rows["split"] == TRAIN) | (not of_training))
     others = others[rows["seen"][others]] if seen else others
     distances = np.linalg.norm(latents[others].astype(np.float64) - np.asarray(latent, dtype=np.float64), axis=1)
-    order = np.argsort(distances, kind="stable")[:k]
+    order = _by_distance(distances)[:k]
     return Near(others[order], distances[order])
+
+
+def _by_distance(distances: np.ndarray) -> np.ndarray:
+    """Positions, the nearest first; of equal distances (m,), as in a collapsed space, any, by a fixed seed: the first
+    rows of a file are often of one class."""
+    return np.lexsort((np.random.default_rng(0).permutation(len(distances)), distances))
 
 
 def vote(labels: np.ndarray, classes: int) -> int:

@@ -282,8 +282,7 @@ class Training:
             scores |= live_component_scores(latents[split == TEST], labels[split == TEST], components(self.method))
         if self.has_clusters:
             scores |= evaluate.live_retrieval(latents[split == TEST], labels[split == TEST], self.config.seed)
-            of_head = cluster_scores(self._watched_outputs().logits[split == TEST], labels[split == TEST])
-            scores |= of_head | dict.fromkeys(meaning.judge(of_head, labels[split == TEST]).failed)
+            scores |= cluster_scores(self._watched_outputs().logits[split == TEST], labels[split == TEST])
         alarms = [collapse(self.config, latents, len(self.data.class_names)), one_for_all(scores), self._lonely()]
         alarms += [
             f"The {name} loss has given the encoder no gradient so far: nothing is learned from it."
@@ -709,12 +708,13 @@ def score(
     return meaning.told(found | more, meaning.judge(more, data.test.labels.numpy(), class_names=data.class_names))
 
 
-def cluster_scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float | int]:
+def cluster_scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float | int | None]:
     """What the clustering head knows of the classes, from its logits (M, K) and labels (M,): cluster_ami, cluster_nmi,
-    cluster_accuracy, clusters_used, and its two entropies in nats, marginal_entropy and conditional_entropy."""
+    cluster_accuracy, clusters_used, and its two entropies in nats, marginal_entropy and conditional_entropy. None where
+    one means nothing (`meaning.judge`)."""
     clusters, sizes, _ = clustered(logits)
     marginal, conditional = entropies(torch.from_numpy(logits))
-    return {
+    found = {
         "cluster_ami": evaluate.ami(labels, clusters),
         "cluster_nmi": evaluate.nmi(labels, clusters),
         "cluster_accuracy": evaluate.clustering_accuracy(labels, clusters),
@@ -722,6 +722,7 @@ def cluster_scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float | 
         "marginal_entropy": float(marginal),
         "conditional_entropy": float(conditional),
     }
+    return found | dict.fromkeys(meaning.judge(found, labels).failed)
 
 
 def clustered(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -793,13 +794,12 @@ def one_for_all(scores: Mapping[str, float | None]) -> str | None:
 
 def live_component_scores(latents: np.ndarray, labels: np.ndarray, its: tuple[np.ndarray, ...]) -> dict:
     """component_ami, components_used and component_distance of the watched test rows; none where there is one component
-    only or a latent is not finite; None for one that means nothing (`meaning.judge`)."""
+    only or a latent is not finite."""
     names = ("component_ami", "components_used", "component_distance")
     if len(its[0]) == 1 or not np.isfinite(latents).all():
         return {}
     found = bias.component_scores(latents, labels, *its)
-    without = meaning.judge(names, labels).failed
-    return {name: None if name in without else found[name] for name in names}
+    return {name: found[name] for name in names}
 
 
 def watched_rows(data: Dataset, seen: Tensor, seed: int) -> dict[str, np.ndarray]:

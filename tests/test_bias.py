@@ -70,6 +70,19 @@ def test_floors():
     assert 0.3 < found["component_ami_random"] < 1
 
 
+@pytest.mark.parametrize("labels", [np.zeros(40, int), np.arange(40)], ids=["one class", "one row a class"])
+def test_components_tell_no_classes_apart_where_there_are_none(labels):
+    """AMI and NMI were 0 or 1, as the components had it."""
+    for sigma in (1.0, 1e-3):
+        latents, _ = points(40, sigma)
+        found = bias.component_scores(latents, labels, MEANS, LOG_VARS, WEIGHTS)
+        assert found["component_ami"] is None and found["component_nmi"] is None
+        assert found["components_used"] == 4 and (found["classes_alone"] is None) == (labels[1] == 0)
+        assert set(bias.floors(latents, labels, MEANS, LOG_VARS, WEIGHTS).values()) == {None}
+    alone = bias.component_scores(latents[:1], labels[:1], MEANS, LOG_VARS, WEIGHTS)
+    assert alone["components_used"] is None and alone["component_distance"] < 1
+
+
 def test_what_if_a_component_were_elsewhere():
     latents, labels = points()
     away = MEANS.copy()

@@ -187,6 +187,20 @@ def test_grouped_takes_turns_between_classes():
     assert explore.grouped(values, [2, 1, 0, 4, 3, 5], most=4).tolist() == [2, 4, 5, 1]
 
 
+def test_neighbours_in_a_collapsed_space_are_not_the_first_rows_of_the_file():
+    latents, labels = np.zeros((600, 2), np.float32), np.repeat(np.arange(3), 200)
+    rows = {"split": np.zeros(600, np.uint8), "seen": np.ones(600, bool)}
+    for near in (
+        explore.nearest(latents, rows["seen"], 7, 300),
+        explore.nearest_to(latents, rows, np.zeros(2), of_training=True, k=300),
+    ):
+        counts = np.bincount(labels[near.positions], minlength=3)
+        assert counts.sum() == 300 == len(set(near.positions.tolist())) and counts.min() > 80
+    latents[100:105, 0] = -1
+    near = explore.nearest_to(latents, rows, np.array([-1.0, 0]), of_training=True, k=6)
+    assert set(near.positions[:5].tolist()) == {100, 101, 102, 103, 104} and near.distances.tolist() == [0] * 5 + [1]
+
+
 def test_a_run_that_chose_on_other_rows_shows_none_of_these(of_an_older_release, digits):
     """Nor is it scored on images that it was trained on."""
     from semidml import worker

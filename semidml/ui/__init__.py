@@ -846,7 +846,7 @@ def score_row(
                 delta_color="off",
                 delta_arrow="off",
                 help=protocol + (f" Not computed: {inert(failed[name])}." if name in failed else ""),
-                width=240 if now.get(f"{name}_sd") is not None else 150,
+                width=190 if now.get(f"{name}_sd") is not None else 150,
             )
     for icon, words in (("error", failed), ("info", now.get("notes", {}))):
         for remark in remarks(there, words):
