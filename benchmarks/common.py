@@ -89,15 +89,15 @@ def spread(values: Iterable[float | None], digits: int = 3) -> str:
     return mean if len(known) == 1 else f"{mean} ± {statistics.stdev(known):.{digits}f}".replace("± 0.", "± .")
 
 
-def interval(differences: list[float]) -> str:
+def interval(differences: list[float], digits: int = 3) -> str:
     """Mean of paired differences with its 95 % interval (Student's t)."""
     mean = statistics.mean(differences)
     if len(differences) < 2:
-        return f"{mean:+.3f}"
+        return f"{mean:+.{digits}f}"
     from scipy.stats import t
 
     half = t.ppf(0.975, len(differences) - 1) * statistics.stdev(differences) / len(differences) ** 0.5
-    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
+    return f"{mean:+.{digits}f} [{mean - half:+.{digits}f}, {mean + half:+.{digits}f}]"
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -7,6 +7,10 @@ round, so that a busy machine slows all alike; medians and ratios within the rou
 paper: torchvision items through a DataLoader, one item at a time. It needs pytorch-lightning (pip install
 pytorch-lightning); without it that line is left out and said to be.
 
+The steps of the app itself, an autoencoder's and a VAE's with its own network (784-256-128-10), 256 images and, for the
+first, 200 labelled ones, are timed at each precision, and as the knob's auto takes it. What bfloat16 costs in accuracy
+is a matter of benchmarks/precision.py.
+
 Equal work: the triplet losses are compared with pytorch-metric-learning's defaults (embeddings normalised, margin
 .05, mean over the triplets above zero) on the same batches, their values and gradients checked to 1e-6 first.
 """
@@ -28,17 +32,23 @@ from common import ROOT, arguments, busy_words, machine, markdown, others_busy, 
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, normalize
 
+from semidml.config import RunConfig
 from semidml.data import store
 from semidml.data.batches import Batches
-from semidml.data.dataset import Split
+from semidml.data.dataset import Dataset, Split
 from semidml.losses.pairs import pairs_of
 from semidml.losses.triplet import triplet_loss
 from semidml.methods.latent import Batch, Latent
-from semidml.networks.mlp import layers
-from semidml.train import fastest_precision, unit
+from semidml.networks.mlp import HIDDEN, layers
+from semidml.networks.precision import bfloat16_pays
+from semidml.train import fastest_precision, fit, unit
 
 BATCH, MARGIN = 128, 0.05
 SHAPE, SIZES = (1, 28, 28), (784, 512, 10)  # of an image; of the encoder's layers
+STEPS = {  # of the app
+    "autoencoder step": {"model": "dml-ae", "alpha": 0.1, "latent_dim": 10},
+    "VAE step": {"model": "metric-vae", "prior": "unit", "alpha": 1, "latent_dim": 10},
+}
 
 
 def network(decoder: bool) -> tuple[nn.Module, nn.Module | None]:
@@ -80,6 +90,33 @@ def ours_autoencoder(steps: int, data: Split) -> Callable[[], int]:
         return steps * (len(y) + half)
 
     return run
+
+
+def app_step(steps: int, data: Split, precision: str, knobs: dict) -> Callable[[], int]:
+    """A training of the app, step by step."""
+    config = RunConfig.of({"precision": precision, "device": "cpu", "epochs": 1} | knobs)
+    training = fit(config, Dataset("mnist", "MNIST", data, data, None, tuple("0123456789")))
+    training.method.train()
+    rows = training.batches.epoch(training.generator)
+    order = itertools.cycle(range(training.batches.steps))
+    labelled = training.batches.y.shape[0] if config.uses_labels else 0
+
+    def run() -> int:
+        for step in itertools.islice(order, steps):
+            training._step(step, rows.labelled[step], None, rows.images[step], None, None)
+        return steps * (labelled + config.batch_size)
+
+    return run
+
+
+def app_flop(knobs: dict) -> float:
+    """Operations of the matrix products of one sample of that step, as `step_flop` counts them."""
+    config = RunConfig.of(knobs)
+    sizes = [784, *HIDDEN, config.latent_dim]
+    down, up = ([a * b for a, b in itertools.pairwise(its)] for its in (sizes, sizes[::-1]))
+    down[-1] *= 2 if config.prior != "none" else 1
+    decoded = config.batch_size / (config.batch_size + (200 if config.uses_labels else 0))
+    return 2 * (3 * sum(down) - down[0]) + 2 * 3 * sum(up) * decoded
 
 
 def lightning_autoencoder(steps: int, smoke: bool) -> Callable[[], tuple[int, float]]:
@@ -196,11 +233,11 @@ def differences(precision: torch.dtype, data: Split) -> dict[str, float]:
     return {"value": max(values), "gradient": max(gradients)}
 
 
-def gemm(steps: int) -> Callable[[], float]:
+def gemm(steps: int, dtype: torch.dtype = torch.float32) -> Callable[[], float]:
     """The machine's own rate on the largest product of the step: (128, 784) x (784, 512), in floating-point
     operations.
     """
-    a, b = torch.randn(BATCH, 784), torch.randn(784, 512)
+    a, b = torch.randn(BATCH, 784).to(dtype), torch.randn(784, 512).to(dtype)
 
     def run() -> float:
         for _ in range(steps):
@@ -267,6 +304,11 @@ def main() -> None:
         "triplet loss alone, pytorch-metric-learning": loss_alone(steps, data, library()),
         "GEMM": gemm(steps * 5),
     }
+    short = bfloat16_pays("cpu")
+    ways |= {"GEMM in bfloat16": gemm(steps * 5, torch.bfloat16)} if short else {}
+    for name, knobs in STEPS.items():
+        for taken in ("float32", "auto", *(["bfloat16"] if short else [])):
+            ways[f"{name}, {taken}"] = app_step(steps, data, taken, knobs)
     if there := find_spec("pytorch_lightning") is not None:
         ways["DML autoencoder, Lightning over torchvision items"] = lightning_autoencoder(steps, asked.smoke)
     before = others_busy()
@@ -276,7 +318,7 @@ def main() -> None:
     def ratio(a: str, b: str) -> float:
         return statistics.median(x / y for x, y in zip(rates[a], rates[b], strict=True))
 
-    samples = {name: statistics.median(values) for name, values in rates.items() if name != "GEMM"}
+    samples = {name: statistics.median(values) for name, values in rates.items() if not name.startswith("GEMM")}
     triplet = ratio("triplet loop, semidml", "triplet loop, pytorch-metric-learning")
     alone = ratio("triplet loss alone, semidml", "triplet loss alone, pytorch-metric-learning")
     share = ratio("DML autoencoder, semidml", "GEMM") * step_flop()
@@ -307,6 +349,15 @@ def main() -> None:
     lines.append(
         f"- our step's matrix products: **{share:.0%}** of the machine's own GEMM rate, data and Adam included"
     )
+    shares = {"float32": "GEMM"} | ({"bfloat16": "GEMM in bfloat16"} if short else {})
+    for name, knobs in STEPS.items():
+        its = {taken: ratio(f"{name}, {taken}", f"{name}, float32") for taken in ("auto", *list(shares)[1:])}
+        rate = {taken: ratio(f"{name}, {taken}", own) * app_flop(knobs) for taken, own in shares.items()}
+        numbers[name] = {"times_float32": its, "gemm_share": rate}
+        told = [f"{taken} **{times:.2f} times** float32's" for taken, times in its.items()]
+        told += [f"{share:.0%} of the machine's own {taken} GEMM rate" for taken, share in rate.items()]
+        lines.append(f"- {name} of the app: {'; '.join(told)}")
+    lines += [] if short else ["- this processor has no bfloat16 maths: auto takes float32, and bfloat16 was not timed"]
     numbers["worker_megabytes"] = memory("digits" if asked.smoke else "mnist")
     lines.append(f"- MNIST in training, peak of the worker process: **{numbers['worker_megabytes']:,.0f} MB**")
     text = "\n\n".join(
