@@ -25,7 +25,7 @@ class BernoulliNll(torch.autograd.Function):
 
     @staticmethod
     def forward(logits: Tensor, targets: Tensor) -> Tensor:
-        return (logits.clamp_min(0) - logits * targets - logits.abs().sigmoid().log()).mean()
+        return (logits.clamp_min(0) - logits.abs().sigmoid_().log_()).sub_(logits * targets).mean()
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
@@ -35,4 +35,4 @@ class BernoulliNll(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor, None]:
         logits, targets = ctx.saved_tensors
-        return (logits.sigmoid() - targets) * (grad_loss / logits.numel()), None
+        return logits.sigmoid().sub_(targets).mul_(grad_loss / logits.numel()), None
