@@ -16,7 +16,7 @@ import statistics
 from functools import partial
 from pathlib import Path
 
-from common import Kept, arguments, interval, key, markdown, report, results_of, run_all, spread
+from common import SINGLE, Kept, arguments, interval, key, markdown, report, results_of, run_all, spread
 
 from semidml import explore
 from semidml.config import RunConfig
@@ -63,7 +63,7 @@ def measure(values: dict, threads: int = 1) -> dict:
 
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(fastest_precision())
-    training = fit(RunConfig.of(values), load(values["data"]))
+    training = fit(RunConfig.of(SINGLE | values), load(values["data"]))
     for tick in training:
         seconds = tick.seconds
     data, outputs = training.data, outputs_of(training.method, training.data.test.images)

@@ -13,7 +13,7 @@ import itertools
 import statistics
 from functools import partial
 
-from common import Kept, arguments, interval, key, machine, markdown, report, results_of, run_all, spread
+from common import SINGLE, Kept, arguments, interval, key, machine, markdown, report, results_of, run_all, spread
 
 from semidml.config import RunConfig
 
@@ -39,7 +39,7 @@ def measure(values: dict, threads: int = 1, precision: str = "medium") -> dict:
 
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(precision)
-    training = fit(RunConfig.of(values), store.load(values["data"], download=True))
+    training = fit(RunConfig.of(SINGLE | values), store.load(values["data"], download=True))
     for tick in training:
         seconds = tick.seconds
     data, seen, classes = training.data, training.seen.rows.numpy(), len(training.data.class_names)

@@ -10,7 +10,7 @@ import math
 import statistics
 from typing import TYPE_CHECKING
 
-from common import Kept, arguments, interval, key, machine, markdown, report, results_of, run_all, spread
+from common import SINGLE, Kept, arguments, interval, key, machine, markdown, report, results_of, run_all, spread
 
 from semidml.config import RunConfig
 
@@ -74,7 +74,7 @@ def measure(values: dict, threads: int = 1) -> dict:
 
     torch.set_num_threads(threads)
     given = {name: value for name, value in values.items() if name not in ("read_by", "forced")}
-    training = fit(RunConfig.of(given), store.load(given["data"], download=True))
+    training = fit(RunConfig.of(SINGLE | given), store.load(given["data"], download=True))
     if values.get("forced"):
         force(training)
     for tick in training:
@@ -154,7 +154,7 @@ def cost_of_samples(rounds: int) -> dict:
         seconds = []
         for prior in ("unit", "gmm"):
             values = {"data": DATA, "model": "dml-prior", "prior": prior, "latent_dim": 4, "epochs": 1}
-            seconds.append([tick.seconds for tick in fit(RunConfig.of(values), data)][-1])
+            seconds.append([tick.seconds for tick in fit(RunConfig.of(SINGLE | values), data)][-1])
         ratios.append(seconds[1] / seconds[0])
     return {"ratio": statistics.median(ratios)}
 

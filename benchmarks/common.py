@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # a script's own folder is on the path, the project is not
 RESULTS = ROOT / "benchmarks" / "results"
+SINGLE = {"precision": "float32"}  # of every run whose scores are in a table, but for those of precision.py
 PATIENCE = 180  # seconds that a busy machine may take for what comes within three on a quiet one
 FLAGS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking")
 
