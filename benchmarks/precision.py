@@ -14,7 +14,7 @@ from common import Kept, arguments, interval, key, markdown, report, results_of,
 
 from semidml.config import RunConfig
 
-DATA, EPOCHS, SEEDS = "mnist", 5, 5
+DATA, EPOCHS, SEEDS = "mnist", 5, 10
 PRECISIONS = ("float32", "bfloat16")
 SETTINGS = {  # what, its knobs
     "DML autoencoder, d=10, all labels": {"model": "dml-ae", "latent_dim": 10, "alpha": 0.1},

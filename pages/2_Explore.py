@@ -133,7 +133,7 @@ def scores(run: runs.Run, found: Points, names: list[str]) -> None:
                 st.caption(f":material/error: {title} could not be computed: {ui.inert(failed[name])}")
         for remark in ui.remarks(there, notes):
             st.caption(f":material/info: {remark}")
-    st.caption(f"{rows_words} {ui.of_directions(run.config())}".strip())
+    st.caption(f"{rows_words} {ui.of_directions(run)}".strip())
     slow_scores(run, task, key, metrics)
 
 

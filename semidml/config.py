@@ -213,6 +213,12 @@ class RunConfig(BaseModel):
                 f"latent_dim must be at least 2 for {what}, which learns from directions, got 1: on a line a direction "
                 "is a sign, which no training can change" + (", or choose another loss" if facts["labels"] else "")
             )
+        without_labels = not (self.weights()[0] or self.warmup_epochs)
+        if facts["prior"] and not facts["decoder"] and self.beta == 0 and without_labels:
+            raise ValueError(
+                f"beta = 0 leaves {self.model} without any loss where labels have no weight: raise beta, or give these "
+                "some"
+            )
         with_prior = [name for name, entry in MODELS.items() if entry.facts["prior"]]
         if self.prior != "none" and self.model not in with_prior:
             raise ValueError(f"{self.model} has no prior: choose one of the models {', '.join(with_prior)}")

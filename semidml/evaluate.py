@@ -26,7 +26,7 @@ RARE = 0.005  # chance below which a start is not asked for the scatter of k-mea
 TINY = 1e-12  # nats, below which an entropy is 0
 LIVE_GALLERY, LIVE_QUERIES, LIVE_POINTS = 5_000, 2_000, 1_000
 PILES_SEED = 0  # of the draw among rows that coincide
-COINCIDE, LINE = 0.1, 1.1  # see `collapse`
+COINCIDE, LINE, NARROW = 0.1, 1.1, 0.3  # see `collapse`; two opposite places, nine of ten points at one: .36
 # A tree beats the search of all rows on a CPU up to 6 dimensions, and up to 10 for small tasks, where it also does not
 # wait for busy cores as torch's threads do. 60,000 x 10,000 rows, 5 neighbours, two cores, scipy 1.17, torch 2.15,
 # November 2026: 0.05 s against 0.6 at D = 2; 0.1 against 0.6 at D = 6; 0.4 (ten clusters) to 5.5 (one Gaussian) against
@@ -1090,13 +1090,15 @@ def collapse(latents: np.ndarray, scale: float = 1.0, seed: int = 0, directions_
     1.1, which in two dimensions is a cloud 50 times as long as wide. An untrained network may count as collapsed: ask
     from the first epoch's end on.
 
-    directions_of: the number of classes, where the latents are `directions`. On the sphere points on a line lie at two
-    opposite places, which is as good as can be for two classes, and a collapse for more."""
+    directions_of: the number of classes, where the latents are `directions`. On the sphere points that lie on a line,
+    and not within a narrow arc, lie at two opposite places: as good as can be for two classes, a collapse for more."""
     if found := coincide(latents, scale, seed):
         return found
     if latents.shape[1] > 1 and directions_of != 2 and effective_rank(latents) < LINE:
         if directions_of:
-            return f"All points lie in one direction or its opposite, although there are {directions_of} classes."
+            apart = mean_pairwise_distance(latents, seed=seed) > NARROW
+            words = f"All points lie in one direction or its opposite, although there are {directions_of} classes."
+            return words if apart else None
         return f"All points lie nearly on a line, although the space has {latents.shape[1]} dimensions."
     return None
 

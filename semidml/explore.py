@@ -134,8 +134,7 @@ def points(run: "Run", epoch: int) -> Points:
         raise ValueError(f"the frame of epoch {epoch} is damaged and cannot be drawn: its arrays differ in length")
     if not np.isfinite(found.latents).all():
         raise ValueError(f"the frame of epoch {epoch} cannot be drawn: some latents are not finite numbers")
-    on_sphere = by_direction and config.on_sphere  # up to version 0.1 such frames held lengths as well
-    return found._replace(latents=found.compared) if on_sphere else found
+    return found
 
 
 def _pictures(frame: Mapping[str, np.ndarray]) -> np.ndarray | None:

@@ -41,6 +41,7 @@ LOOK = 2.0  # seconds between two looks at an idle worker: is it still there
 LEAVE = 2.0  # seconds that a worker gets to leave when its pipe is closed
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 UNHARMED = "The app and all runs are unharmed"
+SHORT = ("prior", "rows")  # questions of some seconds, whose page waits for them
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,15 @@ class Lane:
             self._thread.start()
         self.changed.notify_all()
 
-    def put(self, job: Job) -> None:
-        """Queue a job; called with `changed` held."""
+    def put(self, job: Job, first: bool = False) -> None:
+        """Queue a job, behind all others or before them; called with `changed` held."""
         if self._closed:
             job.left()
             return
-        self.waiting.append(job)
+        if first:
+            self.waiting.appendleft(job)
+        else:
+            self.waiting.append(job)
         self.start()
 
     @property
@@ -401,7 +405,7 @@ class Jobs:
     ) -> tuple[Any, dict[str, np.ndarray]]:
         """What the worker answers (`worker.ANSWERS`), once its turn has come: (plain values, arrays). Arrays go and
         come as files, without pickles. Raises ValueError in words; when the process died of it these say what was asked
-        (`title`) and what to do (`then`)."""
+        (`title`) and what to do (`then`). Questions of a few seconds, which a page waits for, go before long ones."""
         heard: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         key = f"{what} {next(_asked)}"
 
@@ -411,21 +415,28 @@ class Jobs:
         def died(why: str, pid: int | None) -> None:
             none(f"{why}. {UNHARMED}: {then}.")
 
-        with tempfile.TemporaryDirectory(prefix="semidml-") as folder:
-            files = {"given": f"{folder}/given.npz", "into": f"{folder}/found.npz"}
-            np.savez(files["given"], **(given or {}))
-            message = {"ask": what, "job": key, **about, **files}
-            with self._changed:
-                self._questions.put(Job(key, message, heard.put, died, left=lambda: none("the app ends")))
-            while (said := heard.get()).get("ended") != key:
-                if "began" in said:
-                    progress(0.0, "begins")
-                elif "at" in said:
-                    progress(said["fraction"], said["text"])
-            if said["state"] != "done":
-                raise ValueError(said["reason"])
-            with np.load(files["into"], allow_pickle=False) as arrays:
-                return said["found"], dict(arrays)
+        try:
+            with tempfile.TemporaryDirectory(prefix="semidml-") as folder:
+                files = {"given": f"{folder}/given.npz", "into": f"{folder}/found.npz"}
+                np.savez(files["given"], **(given or {}))
+                message = {"ask": what, "job": key, **about, **files}
+                job = Job(key, message, heard.put, died, left=lambda: none("the app ends"))
+                with self._changed:
+                    self._questions.put(job, first=what in SHORT)
+                while (said := heard.get()).get("ended") != key:
+                    if "began" in said:
+                        progress(0.0, "begins")
+                    elif "at" in said:
+                        progress(said["fraction"], said["text"])
+                if said["state"] != "done":
+                    raise ValueError(said["reason"])
+                with np.load(files["into"], allow_pickle=False) as arrays:
+                    return said["found"], dict(arrays)
+        except OSError as error:
+            raise ValueError(
+                f"{title} could not be computed: {tempfile.gettempdir()} has no room or cannot be written to "
+                f"({error.strerror}); make some, then {then}"
+            ) from None
 
     def close(self) -> None:
         """End the workers; a run that is on reads as interrupted."""

@@ -486,7 +486,22 @@ class Run:
     def frame(self, epoch: int) -> dict[str, np.ndarray]:
         """What the map draws after an epoch: see `Training.frame`; also epoch and step, (). Raises FileNotFoundError
         when there is none (any more: frames are thinned)."""
-        return _read_arrays(self.path / "frames" / f"{epoch:04d}.npz")
+        return self._as_shown(_read_arrays(self.path / "frames" / f"{epoch:04d}.npz"))
+
+    def _as_shown(self, frame: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """A frame whose latents are directions where nothing but directions was trained: up to version 0.1 such frames
+        held lengths as well."""
+        latents = frame.get("latents")
+        try:
+            on_sphere = self.config().on_sphere
+        except ValueError:  # whoever shows the run says so; its points are drawn as they are
+            return frame
+        if latents is None or not on_sphere or latents.ndim != 2:
+            return frame
+        lengths = np.linalg.norm(latents.astype(np.float64), axis=1, keepdims=True)
+        if not len(latents) or np.abs(lengths - 1).max() < 0.01:  # or by half precision
+            return frame
+        return frame | {"latents": (latents / np.where(lengths > 0, lengths, 1)).astype(latents.dtype)}
 
     def live(self) -> dict[str, np.ndarray] | None:
         """The newest frame, one in the middle of an epoch included; None before the first."""
@@ -494,10 +509,10 @@ class Run:
             epochs = self.frames()
             live = _arrays_if_there(self.path / "frames" / "live.npz")
             if live and (not epochs or live["epoch"] >= epochs[-1]):
-                return live
+                return self._as_shown(live)
             newest = _arrays_if_there(self.path / "frames" / f"{epochs[-1]:04d}.npz") if epochs else None
             if newest or not epochs:
-                return newest
+                return newest and self._as_shown(newest)
         return None
 
     def stamp(self) -> tuple[Any, ...]:

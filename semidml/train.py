@@ -30,8 +30,8 @@ from semidml.losses import LOSSES
 from semidml.losses.pairs import pairs_of
 from semidml.losses.twins import entropies
 from semidml.methods import MODELS, Batch
-from semidml.methods.latent import Latent, sampled
-from semidml.networks.precision import bfloat16_pays
+from semidml.methods.latent import METRIC, Latent, sampled
+from semidml.networks.precision import bfloat16_crawls, bfloat16_pays
 from semidml.priors.mixture import kl_monte_carlo
 from semidml.record import COMPONENTS, Record
 
@@ -43,6 +43,8 @@ ROWS_AT_ONCE = 4096  # rows encoded together outside of training, as far as
 PIXELS_AT_ONCE = 1 << 25  # that many numbers go
 MOST_ON_DEVICE = 8 << 30  # bytes of training images that are moved to the device whole
 MOST_ERROR = 1e-5  # of a matrix product, relative, on a CPU
+DIRECTIONS = 0.2  # see `collapse`
+ASKED = 20  # steps of an epoch in which a loss without a gradient so far is asked whether it has one
 ROUNDING = 1e-6  # of a gradient beside its loss: what single precision may make of one that is 0
 SOUGHT = 2048  # rows whose neighbours are looked for together: some tenths of a second among 60,000
 NEAREST = 0.5  # how often a neighbour takes a twin's place, as in the authors' program of CBSwR
@@ -90,6 +92,9 @@ class Training:
             self.method.prior.start(self.images, torch.Generator().manual_seed(config.seed))
         self.method.half = takes_bfloat16(config, self.data.shape, self.device)
         self.has_clusters = MODELS[config.model].facts["clusters"]
+        self._mute = (
+            {METRIC} if self._sees_one_image() else set()
+        )  # terms that can teach nothing, whatever rounding says
         self.optimizer = optimizer_of(config, self.method, self.device)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.watched = watched_rows(self.data, self.seen.rows, config.seed)
@@ -186,7 +191,8 @@ class Training:
         partners: Tensor | None,
         twins: Tensor | None,
     ) -> tuple[dict, dict]:
-        """One step of the optimiser on the given rows; asks the device for nothing. Twins are views of `partners`, or
+        """One step of the optimiser on the given rows; asks the device for nothing but whether a term that has taught
+        nothing so far does (`_teaches`). Twins are views of `partners`, or
         of the images where these are None. Terms are (), weights are numbers or, where the schedule balances, ().
         """
         shares = self._shares(self.epoch + 1, step)
@@ -205,7 +211,8 @@ class Training:
             plain = plain if len(twins) == len(plain) else view(plain, twins[: len(plain)])
         batch = Batch(shown, self.y, self.pairs, plain, its_twins)
         terms = self.method.terms(batch, active)
-        self._teaching |= {name for name in active if name not in self._teaching and self._teaches(terms[name])}
+        unknown = set(active) - self._teaching - self._mute if step < ASKED else set()
+        self._teaching |= {name for name in unknown if self._teaches(terms[name])}
         if self.balances:
             weights = self.method.balanced(terms, *shares)
         self.optimizer.zero_grad(set_to_none=True)
@@ -215,18 +222,33 @@ class Training:
 
     def _teaches(self, term: Tensor) -> bool:
         """Whether a term has a gradient with respect to the encoder, beyond rounding. Asks the device for numbers, so
-        it is called only until a term has had one: in its first step."""
+        it is called only until a term has had one, in its first step, and else in the first steps of an epoch."""
         weights = list(self.method.encoder.parameters())
         gradients = torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True)
         largest = max((float(g.abs().max()) for g in gradients if g is not None), default=0.0)
         return not largest <= ROUNDING * abs(float(term.detach()))  # NaN teaches: it is said as what it is
 
+    def _sees_one_image(self) -> bool:
+        """Whether all labelled rows show the same image, in every view, of which no loss over pairs can learn: what
+        gradient it has is rounding, which Adam would make steps of."""
+        if not self.batches.classes or LOSSES[self.config.loss].facts["needs"] == "row":
+            return False
+        first = self.images[self.batches.classes[0][:1].to(self.images.device)]
+        if self.batches.augment and (first != first.flatten()[0]).any():
+            return False
+        parts = torch.cat(self.batches.classes).to(self.images.device).split(ROWS_AT_ONCE // 4)
+        return all(bool((self.images.index_select(0, part) == first).all()) for part in parts)
+
     def _nothing_trained(self) -> str:
-        """Why a training has changed nothing, in words."""
-        never = f"in {self.epoch} epoch{'s' * (self.epoch > 1)} no weight of the encoder has moved"
+        """Why a training has taught nothing, in words."""
+        epochs = f"in {self.epoch} epoch{'s' * (self.epoch > 1)}"
         if not self._teaching:
-            return f"{never}: no loss gave it a gradient; the images may be all alike, or the loss unfit for them"
-        return f"{never}: its steps are too small for single precision; raise lr (now {self.config.lr:g})"
+            still = "no weight of the encoder has moved: no" if not self._moved else "no"
+            return f"{epochs} {still} loss gave it a gradient; the images may be all alike, or the loss unfit for them"
+        return (
+            f"{epochs} no weight of the encoder has moved: its steps are too small for single precision; raise lr (now "
+            f"{self.config.lr:g})"
+        )
 
     def _rows(self, rows: Tensor) -> Tensor:
         """Training images in [0, 1] on the device; of images that stay on the CPU only these are moved."""
@@ -412,8 +434,9 @@ class Training:
 
     def finish(self, full: bool = False, progress: Callable[[float, str], None] | None = None) -> dict:
         """The final scores, on all rows: metrics.json's content. `full` adds the forest and the MLP classifier. Raises
-        ValueError after a training in which no weight of the encoder has moved: its scores would be of no training."""
-        if self.epoch and not self._moved:
+        ValueError after a training in which no weight of the encoder has moved, or only by rounding: its scores would
+        be of no training."""
+        if self.epoch and not (self._moved and self._teaching):
             raise ValueError(self._nothing_trained())
         metrics = score(self.method, self.config, self.data, self.seen, self.device, full, progress)
         return metrics | {"seconds": round(self.seconds, 3)}
@@ -470,7 +493,7 @@ class Training:
             self.epoch, self.seconds = int(state["epoch"]), float(state["seconds"])
             self._moved = bool(state.get("moved", True))  # up to version 0.1 none of these was noted
             if self.config.precision == "auto":  # goes on as it was begun, if this machine can
-                self.method.half = bool(state.get("half", False)) and bfloat16_pays(self.device.type)
+                self.method.half = bool(state.get("half", False)) and not bfloat16_crawls(self.device.type)
             noted = {key.removeprefix("teaching.") for key in state if key.startswith("teaching.")}
             self._teaching = noted if "moved" in state else set(self.method.reads)
         except (KeyError, RuntimeError, ValueError) as error:
@@ -596,10 +619,14 @@ def as_compared(config: RunConfig, latents: np.ndarray) -> np.ndarray:
 
 def collapse(config: RunConfig, latents: np.ndarray, classes: int, seed: int = 0) -> str | None:
     """The alarm that latents (N, D) have collapsed, or None: of their directions where the loss trains these, and with
-    a prior, which knows how long they are, of the latents as they are too."""
+    a prior, which knows how long they are, of the latents as they are too.
+
+    No loss by direction asks for a distance, so what counts as one place on the sphere is measured: the directions of
+    trainings that went on well are .030 apart and more (proxy anchor in the plane; digits, n=3 seeds, ten epochs),
+    those of broken ones (lr = 1) at most .017. The bound is a tenth of DIRECTIONS, about one degree."""
     if not config.by_direction:
         return evaluate.collapse(latents, latent_scale(config), seed)
-    found = evaluate.collapse(as_compared(config, latents), 1.0, seed, classes)
+    found = evaluate.collapse(as_compared(config, latents), DIRECTIONS, seed, classes)
     if found is None and MODELS[config.model].facts["prior"]:
         return evaluate.coincide(latents, 1.0, seed)
     return found
@@ -681,9 +708,13 @@ def score(
     def reconstruct(latents: np.ndarray) -> np.ndarray:
         return method.decode(torch.from_numpy(latents).to(device)).cpu().numpy()
 
-    def scored(train: np.ndarray, test: np.ndarray, **more: Any) -> dict:
+    def scored(train: np.ndarray, test: np.ndarray, round: int, **more: Any) -> dict:
+        def within(fraction: float, text: str) -> None:
+            if progress:
+                progress((round + fraction) / rounds, text)
+
         labels, truth = data.train.labels.numpy(), data.test.labels.numpy()
-        how = {"seed": config.seed, "device": str(device), "progress": progress, "class_names": data.class_names} | more
+        how = {"seed": config.seed, "device": str(device), "progress": within, "class_names": data.class_names} | more
         return evaluate.scores(train, labels, seen.rows.numpy(), test, truth, len(data.class_names), **how)
 
     train, outputs = embed(method, data.train.images, device), outputs_of(method, data.test.images, device)
@@ -692,15 +723,17 @@ def score(
     if config.trains_decoder:
         how |= {"test_images": data.test.images.numpy(), "reconstruct": reconstruct, "coded": test}
     method.eval()
-    found = scored(as_compared(config, train), as_compared(config, test), **how)
+    both = full and config.by_direction and hasattr(method, "with_lengths")
+    rounds = 2 if both else 1
+    found = scored(as_compared(config, train), as_compared(config, test), 0, **how)
     if config.by_direction and found["collapsed"] is not None:
         found["collapsed"] = collapse(config, test, len(data.class_names), config.seed) is not None
-    if full and hasattr(method, "with_lengths") and config.by_direction:
+    if both:
         parts = [
             _in_parts(method, lambda x: (method.with_lengths(x),), part.images, device)
             for part in (data.train, data.test)
         ]
-        further = evaluate.raw(scored(*(latents for (latents,) in parts)))
+        further = evaluate.raw(scored(*(latents for (latents,) in parts), 1))
         found |= {k: found.get(k, {}) | v if k in ("failed", "notes") else v for k, v in further.items()}
     more = prior_scores(method, config, data, test, device) if method.prior is not None else {}
     if outputs.logits is not None:

@@ -52,6 +52,7 @@ def test_defaults_are_a_valid_run_on_bundled_data():
         ({"model": "dml", "loss": "supcon", "latent_dim": 1}, "latent_dim must be at least 2 for the loss supcon"),
         ({"model": "dml-ae", "loss": "arcface", "latent_dim": 1}, "on a line a direction is a sign"),
         ({"model": "cbswr", "latent_dim": 1}, "latent_dim must be at least 2 for cbswr, which learns from directions"),
+        ({"model": "dml-prior", "alpha": 1, "beta": 0}, "beta = 0 leaves dml-prior without any loss"),
         ({"colour": 1}, "there is no knob called 'colour'"),
         ({"optimizer": "sgd", "momentum": 1}, "momentum must be between 0 and 0.999, got 1"),
         ({"momentum": -0.1}, "momentum must be between 0 and 0.999, got -0.1"),

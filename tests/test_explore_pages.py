@@ -101,7 +101,11 @@ def test_a_loss_by_direction_is_said_and_its_full_scores_stand_beside_those_with
     assert "**With lengths**" in words(app) and "bfloat16" not in words(app)
     both = [metric.value for metric in app.metric if metric.label in ("MAP@R", "MAP@R, raw")]
     assert len(both) == 2
-    assert said not in words(opened(EXPLORE, run="deep"))
+    assert said not in words(opened(EXPLORE, run="deep")) and "made by version" not in words(app)
+    path = runs.get("sphere").path / "config.json"
+    details = json.loads(path.read_text())
+    path.write_text(json.dumps(details | {"versions": details["versions"] | {"semidml": "0.1.0"}}))
+    assert "were made by version `0.1.0`, of latents with their lengths" in words(opened(EXPLORE, run="sphere"))
 
 
 def test_a_run_that_trained_in_bfloat16_says_so(folder: Path) -> None:

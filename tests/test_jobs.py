@@ -1,5 +1,6 @@
 """The supervisor and its worker processes: queues in order, quick stops, nothing lost to a kill, nothing left."""
 
+import errno
 import json
 import os
 import re
@@ -549,3 +550,13 @@ def test_prints_of_libraries_do_not_get_into_the_protocol():
             "hello from C",
         ]
         assert process.wait(10) == 0
+
+
+def test_a_temporary_folder_that_is_full_is_said(supervisor, asked, monkeypatch):
+    def full(**_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("semidml.jobs.tempfile.TemporaryDirectory", full)
+    error = asked().wait(30).error
+    assert "t-SNE of epoch 1 of asked could not be computed: " in error
+    assert "has no room or cannot be written to (No space left on device)" in error

@@ -27,7 +27,8 @@ dropped, and `optimizer` sgd with `momentum` 0, `lr` .001 and no `lr_decay`.
 
 What remains different with `formulas` authors, and nothing else that we know of:
 
-    network         theirs is the GoogLeNet of Caffe, without batch normalisation, started from ImageNet's weights; ours
+    network         theirs is the GoogLeNet of Caffe, with local response normalisation instead of batch normalisation,
+                    started from ImageNet's weights; ours
                     is the knob `encoder`, a small one by default and from scratch, and torchvision's GoogLeNet has
                     batch normalisation
     pixels          theirs blue green red, 0 to 255 less ImageNet's mean; ours in [0, 1], standardised for backbones

@@ -1,8 +1,9 @@
 """Networks in bfloat16 while they train: products of matrices in half the bits, everything else in single precision.
 
-Where a processor has bfloat16 maths (AVX-512 BF16, AMX) or on a GPU its products are twice as fast and more; without,
-torch imitates them, 65 times slower (1 against 65 GFLOP/s on a machine with AVX2). Weights, the optimiser, losses,
-distances, divergences and every score stay in float32.
+Where a processor has bfloat16 maths (AVX-512 BF16, AMX) its products are about twice as fast and more; without, torch
+imitates them, 65 times slower (1 against 65 GFLOP/s on a machine with AVX2). Not measured on a GPU, where auto goes by
+the same timing of one small product. Weights, the optimiser, losses, distances, divergences and every score stay in
+float32.
 """
 
 import time
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 FASTER = 1.4  # times float32's rate that bfloat16's must be to be taken, so that the choice does not hang on noise
+CRAWLS = 0.5  # times float32's rate: far below what any noise makes of real bfloat16 maths
 PRODUCT = (128, 256, 256)  # (rows, inputs, outputs) that is timed: small, since it takes 17 ms where bfloat16 is slow
 ROUNDS = 9
 
@@ -33,10 +35,20 @@ def through(network: nn.Module, x: Tensor, half: bool) -> Tensor:
         return network(x).float()
 
 
-@cache
 def bfloat16_pays(device: str) -> bool:
-    """Whether products of matrices in bfloat16, conversion included, are at least `FASTER` times as fast here. Timed
-    once a process: the fastest of some rounds, since other programs only ever slow one down."""
+    """Whether products of matrices in bfloat16, conversion included, are at least `FASTER` times as fast here."""
+    return bfloat16_rate(device) >= FASTER
+
+
+def bfloat16_crawls(device: str) -> bool:
+    """Whether this machine has no bfloat16 maths and imitates it: a run that was begun with it goes on without."""
+    return bfloat16_rate(device) < CRAWLS
+
+
+@cache
+def bfloat16_rate(device: str) -> float:
+    """How many times as fast products of matrices in bfloat16 are here, conversion included. Timed once a process: the
+    fastest of some rounds, since other programs only ever slow one down."""
     m, k, n = PRODUCT
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(*shape, generator=generator).to(device) for shape in ((m, k), (k, n)))
@@ -47,7 +59,7 @@ def bfloat16_pays(device: str) -> bool:
         short.append(_seconds(lambda: a.bfloat16() @ half, device))
         if number and min(short) > 5 * min(single):  # imitated: more rounds would take long and change nothing
             break
-    return min(single) >= FASTER * min(short)
+    return min(single) / min(short)
 
 
 def _seconds(act: Callable[[], object], device: str) -> float:

@@ -1171,24 +1171,30 @@ def frame_words(run: "Run", frame: Mapping[str, Any], its_rows: Mapping[str, Any
 
     has_labels = MODELS[run.config().model].facts["labels"]
     seen = f" ({int(its_rows['seen'].sum()):,} with a seen label)" if has_labels else ""
-    directions = of_directions(run.config())
+    directions = of_directions(run)
     return (
         f"{when} · {train + test:,} points: {train:,} training images{seen} and {test:,} test images, always the same"
         f"{f' · {how}' if how else ''}{f'. {directions}' if directions else ''}"
     )
 
 
-def of_directions(config: RunConfig) -> str:
-    """What is to be known of latents whose loss learns from directions alone, a sentence; "" of others."""
+def of_directions(run: "Run") -> str:
+    """What is to be known of a run whose loss learns from directions alone, in sentences; "" of others."""
     from semidml.methods import MODELS
 
+    config = run.config()
     if not (config.by_direction and MODELS[config.model].facts["labels"]):
         return ""
     loss = f"The loss {entry_title('loss', config.loss)} learns from directions alone: "
     if config.on_sphere:
-        return f"{loss}each latent is scaled to length 1, on the map and for every score."
-    reads = "decoder" if MODELS[config.model].facts["decoder"] else "prior"
-    return f"{loss}scores and neighbours are of directions; the map shows lengths too, which the {reads} reads."
+        told = f"{loss}each latent is scaled to length 1, on the map and for every score."
+    else:
+        reads = "decoder" if MODELS[config.model].facts["decoder"] else "prior"
+        told = f"{loss}scores and neighbours are of directions; the map shows lengths too, which the {reads} reads."
+    made_by = str((run.details().get("versions") or {}).get("semidml", ""))
+    if not made_by.startswith("0.1."):
+        return told
+    return f"{told} The scores kept with this run were made by version {plain(made_by)}, of latents with their lengths."
 
 
 def dark() -> bool | None:

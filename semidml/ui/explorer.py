@@ -514,7 +514,7 @@ def map_words(run: runs.Run, found: Points, part: str, n: int, axes: str) -> str
         f"{seen:,} with a seen label (ringed where they are few)."
     ]
     words += ["Hatched places are far from all data: what is decoded there rests on nothing."] if hatched else []
-    return " ".join([*words, axes, ui.of_directions(run.config())]).strip()
+    return " ".join([*words, axes, ui.of_directions(run)]).strip()
 
 
 # ---- what was asked
@@ -699,6 +699,7 @@ def a_place(run: runs.Run, found: Points, names: list[str], place: tuple[float, 
         st.caption("Nothing to decode: this run has no decoder that was trained.")
     asked = found.as_compared(latent[0])
     votes = explore.nearest_to(found.compared, found.rows, asked, of_training=True, seen=True)
+    alike = explore.nearest_to(found.compared, found.rows, asked, of_training=True)
     said = explore.vote(found.rows["labels"][votes.positions], len(names))
     usual = usual_distance(run, found)
     far = float(near.distances[0]) / usual if len(near.distances) and usual else 0.0
@@ -709,7 +710,7 @@ def a_place(run: runs.Run, found: Points, names: list[str], place: tuple[float, 
     st.markdown(f"{words}The nearest training image is {far:.1f} times as far away as neighbours usually are. {trust}")
     with st.container(gap="small"):
         st.markdown("**Nearest training images**", help="Class and distance, among the points drawn.")
-        neighbours(run, found, names, near, bool(missing_images(run)))
+        neighbours(run, found, names, alike, bool(missing_images(run)))
     st.button("Let go", icon=":material/close:", on_click=forget_question, key="let go of place")
 
 
@@ -758,10 +759,10 @@ def a_region(run: runs.Run, found: Points, names: list[str], region: list[int]) 
         st.info(missing, icon=":material/hide_image:")
     else:
         ui.pictures([explore.mean_picture(images_of(run), found.rows, region)], ["mean image"], ui.PICTURE)
-    middle = found.latents[region].mean(axis=0)
+    middle = found.compared[region].mean(axis=0)
     with st.container(gap="small"):
         st.markdown("**Nearest to its middle**", help="Class and distance, among all training rows drawn.")
-        near = explore.nearest_to(found.latents, found.rows, middle, of_training=True)
+        near = explore.nearest_to(found.compared, found.rows, middle, of_training=True)
         neighbours(run, found, names, near, bool(missing))
     st.download_button(
         "These points (.csv)",

@@ -89,6 +89,7 @@ def test_auto_takes_it_where_the_machine_is_faster_and_it_is_known_to_be_as_accu
 
 def test_auto_goes_on_as_it_was_begun(digits, monkeypatch):
     monkeypatch.setattr(train, "bfloat16_pays", lambda device: True)
+    monkeypatch.setattr(train, "bfloat16_crawls", lambda device: False)
     begun = fit(config(precision="bfloat16"), digits)
     for tick in begun:
         if tick.ends_epoch and tick.epoch == 1:
@@ -98,6 +99,8 @@ def test_auto_goes_on_as_it_was_begun(digits, monkeypatch):
     old = {name: value for name, value in state.items() if name != "half"}
     assert fit(config(), digits, old).facts["precision"] == "float32", "up to version 0.1 all was"
     monkeypatch.setattr(train, "bfloat16_pays", lambda device: False)
+    assert fit(config(), digits, state).facts["precision"] == "bfloat16", "whatever the clock says of this moment"
+    monkeypatch.setattr(train, "bfloat16_crawls", lambda device: True)
     assert fit(config(), digits, state).facts["precision"] == "float32", "where it would crawl"
 
 
@@ -105,9 +108,10 @@ def test_auto_goes_on_as_it_was_begun(digits, monkeypatch):
 def test_the_fastest_round_of_each_decides(single, short, pays, monkeypatch):
     times = iter([single * noise if turn == 0 else short * noise for noise in (3, 1, 2) * 3 for turn in (0, 1)])
     monkeypatch.setattr(precision, "_seconds", lambda act, device: next(times))
-    precision.bfloat16_pays.cache_clear()
+    precision.bfloat16_rate.cache_clear()
     assert precision.bfloat16_pays("cpu") == pays
-    precision.bfloat16_pays.cache_clear()
+    assert precision.bfloat16_crawls("cpu") == (short > 2)
+    precision.bfloat16_rate.cache_clear()
 
 
 @pytest.mark.parametrize("name", MODELS)
