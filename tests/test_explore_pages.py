@@ -26,17 +26,18 @@ TRAIN, EXPLORE, DATA, COMPARE = "pages/1_Train.py", "pages/2_Explore.py", "pages
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Finished runs of digits: `plane`, an autoencoder in 2 dimensions, `deep`, without a decoder in 4, and, with a
-    prior in 2, `places` (four components, no decoder) and `vamp` (40 pseudo-inputs)."""
+    """Finished runs of digits: `sphere`, of a loss by direction, `plane`, an autoencoder in 2 dimensions, `deep`,
+    without a decoder in 4, and, with a prior in 2, `places` (four components, no decoder) and `vamp` (40
+    pseudo-inputs)."""
     from semidml import worker
 
     folder = tmp_path_factory.mktemp("trained")
     settings = {
+        "sphere": {"model": "dml", "loss": "supcon", "latent_dim": 4, "epochs": 1},
         "plane": {"model": "dml-ae", "alpha": 0.1, "epochs": 3},
         "deep": {"model": "dml", "latent_dim": 4, "epochs": 2},
         "places": {"model": "dml-prior", "prior": "gmm", "epochs": 2},
         "vamp": {"model": "metric-vae", "prior": "vamp", "epochs": 1, "pseudo_inputs": 40},
-        "sphere": {"model": "dml", "loss": "supcon", "latent_dim": 4, "epochs": 1},
     }
     for name, knobs in settings.items():
         run = runs.create(RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=folder / name)
