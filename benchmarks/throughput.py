@@ -67,14 +67,15 @@ def images(rows: int | None) -> Split:
     return Split(pixels, torch.arange(rows) % 10)
 
 
-def ours_autoencoder(steps: int, data: Split) -> Callable[[], int]:
+def ours_autoencoder(steps: int, data: Split, half_precision: bool = False) -> Callable[[], int]:
     """Our step: rows of a uint8 tensor, metric loss of half of the batch, reconstruction of the other half: 128
-    images.
+    images. half_precision: its networks in bfloat16.
     """
     half = BATCH // 2
     batches = Batches(data.labels, torch.arange(len(data.labels)), half // 10, half, 0.0)
     loss, prior = partial(triplet_loss, reduction="nonzero"), None
     model = Latent(*network(True), prior, loss, takes_pairs=True, likelihood="bernoulli", reduction="sum", beta=1.0)
+    model.half = half_precision
     pairs, y = pairs_of(batches.y), batches.y
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     rows = batches.epoch(torch.Generator().manual_seed(0))
@@ -82,7 +83,7 @@ def ours_autoencoder(steps: int, data: Split) -> Callable[[], int]:
 
     def run() -> int:
         for step in itertools.islice(order, steps):
-            labelled, images = data.images[rows.labelled[step]], data.images[rows.images[step]]
+            labelled, images = (data.images.index_select(0, its[step]) for its in (rows.labelled, rows.images))
             terms = model.terms(Batch(unit(labelled), y, pairs, unit(images)), ("metric", "reconstruction"))
             optimizer.zero_grad(set_to_none=True)
             (0.5 * terms["metric"] + 0.5 * terms["reconstruction"]).backward()
@@ -305,7 +306,9 @@ def main() -> None:
         "GEMM": gemm(steps * 5),
     }
     short = bfloat16_pays("cpu")
-    ways |= {"GEMM in bfloat16": gemm(steps * 5, torch.bfloat16)} if short else {}
+    if short:
+        ways["GEMM in bfloat16"] = gemm(steps * 5, torch.bfloat16)
+        ways["DML autoencoder, semidml, bfloat16"] = ours_autoencoder(steps, data, half_precision=True)
     for name, knobs in STEPS.items():
         for taken in ("float32", "auto", *(["bfloat16"] if short else [])):
             ways[f"{name}, {taken}"] = app_step(steps, data, taken, knobs)
@@ -341,9 +344,11 @@ def main() -> None:
     if there:
         name = "DML autoencoder, Lightning over torchvision items"
         numbers["lightning_ratio"] = ratio("DML autoencoder, semidml", name)
-        lines.insert(
-            0, f"- DML autoencoder step: **{numbers['lightning_ratio']:.1f} times** Lightning over torchvision items"
-        )
+        told = f"- DML autoencoder step: **{numbers['lightning_ratio']:.1f} times** Lightning over torchvision items"
+        if short:
+            numbers["lightning_ratio_bfloat16"] = ratio("DML autoencoder, semidml, bfloat16", name)
+            told += f", in bfloat16 **{numbers['lightning_ratio_bfloat16']:.1f} times**"
+        lines.insert(0, told)
     else:
         lines.insert(0, "- pytorch-lightning is not installed: not compared")
     lines.append(
