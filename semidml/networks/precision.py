@@ -24,7 +24,7 @@ class LastLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.float())
+            return super().forward(x.to(self.weight.dtype))
 
 
 def through(network: nn.Module, x: Tensor, half: bool) -> Tensor:

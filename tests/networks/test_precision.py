@@ -114,6 +114,12 @@ def test_the_fastest_round_of_each_decides(single, short, pays, monkeypatch):
     precision.bfloat16_rate.cache_clear()
 
 
+def test_the_last_layer_keeps_double_precision():
+    x = torch.rand(3, 1, 8, 8, dtype=torch.float64)
+    made = train.seeded_model(config(), (1, 8, 8), 10).double()
+    assert made.embed(x).dtype == torch.float64
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_knows_the_switch(name):
     prior = {"prior": "unit"} if MODELS[name].facts["prior"] else {}
