@@ -11,6 +11,7 @@ to stop iterating: the unfinished epoch is dropped, and `fit(config, data, state
 import math
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import repeat
 from typing import Any, NamedTuple
@@ -44,7 +45,7 @@ PIXELS_AT_ONCE = 1 << 25  # that many numbers go
 MOST_ON_DEVICE = 8 << 30  # bytes of training images that are moved to the device whole
 MOST_ERROR = 1e-5  # of a matrix product, relative, on a CPU
 DIRECTIONS = 0.2  # see `collapse`
-ASKED = 20  # steps of an epoch in which a loss without a gradient so far is asked whether it has one
+ASKED = 20  # times in an epoch that a loss without a gradient so far is asked whether it has one
 ROUNDING = 1e-6  # of a gradient beside its loss: what single precision may make of one that is 0
 SOUGHT = 2048  # rows whose neighbours are looked for together: some tenths of a second among 60,000
 NEAREST = 0.5  # how often a neighbour takes a twin's place, as in the authors' program of CBSwR
@@ -92,9 +93,8 @@ class Training:
             self.method.prior.start(self.images, torch.Generator().manual_seed(config.seed))
         self.method.half = takes_bfloat16(config, self.data.shape, self.device)
         self.has_clusters = MODELS[config.model].facts["clusters"]
-        self._mute = (
-            {METRIC} if self._sees_one_image() else set()
-        )  # terms that can teach nothing, whatever rounding says
+        # Terms that can teach nothing, whatever rounding says; how often others were asked in this epoch.
+        self._mute, self._asked = {METRIC} if self._sees_one_image() else set(), Counter()
         self.optimizer = optimizer_of(config, self.method, self.device)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.watched = watched_rows(self.data, self.seen.rows, config.seed)
@@ -141,6 +141,7 @@ class Training:
 
     def _one_epoch(self) -> Iterator[Record]:
         started = time.perf_counter()
+        self._asked.clear()
         self.method.train()
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self._global_rng)
@@ -211,7 +212,8 @@ class Training:
             plain = plain if len(twins) == len(plain) else view(plain, twins[: len(plain)])
         batch = Batch(shown, self.y, self.pairs, plain, its_twins)
         terms = self.method.terms(batch, active)
-        unknown = set(active) - self._teaching - self._mute if step < ASKED else set()
+        unknown = [n for n in active if n not in self._teaching | self._mute and self._asked[n] < ASKED]
+        self._asked.update(unknown)
         self._teaching |= {name for name in unknown if self._teaches(terms[name])}
         if self.balances:
             weights = self.method.balanced(terms, *shares)
@@ -222,7 +224,7 @@ class Training:
 
     def _teaches(self, term: Tensor) -> bool:
         """Whether a term has a gradient with respect to the encoder, beyond rounding. Asks the device for numbers, so
-        it is called only until a term has had one, in its first step, and else in the first steps of an epoch."""
+        it is called only until a term has had one, in its first step, and else a few times an epoch."""
         weights = list(self.method.encoder.parameters())
         gradients = torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True)
         largest = max((float(g.abs().max()) for g in gradients if g is not None), default=0.0)

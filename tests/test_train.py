@@ -20,6 +20,7 @@ from semidml.priors import PRIORS
 from semidml.record import Record
 from semidml.schedules import SCHEDULES
 from semidml.train import (
+    ASKED,
     SECONDS_A_TICK,
     collapse,
     fastest_precision,
@@ -428,6 +429,12 @@ def test_images_that_are_all_alike_teach_no_loss_over_pairs_and_the_run_says_so(
     assert SILENT in last.alarms
     with pytest.raises(ValueError, match="loss gave it a gradient; the images may be all alike"):
         training.finish()
+
+
+def test_a_term_that_begins_after_a_warm_up_is_asked_when_it_begins(digits):
+    settings = config(model="dml-prior", prior="gmm", epochs=1, batch_size=8, warmup_epochs=0.25, pl=100)
+    *_, last = fit(settings, digits)
+    assert last.steps * 0.25 > ASKED and last.terms.keys() == {"metric", "kl"} and not last.alarms
 
 
 def test_one_image_in_many_views_teaches(digits):

@@ -20,7 +20,7 @@ ROUNDS = 9
 
 
 class LastLinear(nn.Linear):
-    """A linear map in float32 whatever its surroundings: what distances and divergences are computed of."""
+    """A linear map in its weights' precision whatever its surroundings: what distances and divergences are of."""
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
