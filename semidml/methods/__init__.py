@@ -9,7 +9,9 @@ A method is an `nn.Module` with
 
     reads                    {term: names of the fields of a Batch that it needs}
     weights(w_S, w_U, ramp)  {term: its weight in a step}
-    terms(batch, active)     {term: ()} of those that are asked for
+    noise(batch, active, generator)  the numbers of chance that these terms of a batch need, drawn on the CPU, or None
+    terms(batch, active)     {term: ()} of those that are asked for; all chance in it is the batch's noise, and a buffer
+                             that changes is given anew, so that it can be mapped over models (`semidml.step`)
     encoder                  the part that must learn, or nothing was trained
     embed(x)                 (B, C, H, W) in [0, 1] -> (B, D), of length 1 where nothing reads lengths
     decode(z)                (B, D) -> (B, C, H, W), if it generates
@@ -43,6 +45,7 @@ class Batch(NamedTuple):
     pairs: tuple[Tensor, ...] | None  # of `semidml.losses.pairs`
     images: Tensor | None  # (B, C, H, W)
     twins: Tensor | None = None  # (B, C, H, W), the images transformed at random
+    noise: Tensor | None = None  # what the method's `noise` drew for it, of the model's type and on its device
 
 
 SAFIR = "Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022"
