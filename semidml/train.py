@@ -35,6 +35,7 @@ from semidml.methods.latent import METRIC, Latent, sampled
 from semidml.networks.precision import bfloat16_crawls, bfloat16_pays
 from semidml.priors.mixture import kl_monte_carlo
 from semidml.record import COMPONENTS, Record
+from semidml.step import descend
 
 SECONDS_A_TICK = 0.4  # a step may still be running when it is over, and "at least every half second" is the promise
 WATCHED_TRAIN, WATCHED_TEST, WATCHED_SEEN = 3500, 1500, 1000  # rows that the map draws and the live scores are of
@@ -200,9 +201,7 @@ class Training:
         self._teaching |= {name for name in unknown if self._teaches(terms[name])}
         if self.balances:
             weights = self.method.balanced(terms, *shares)
-        self.optimizer.zero_grad(set_to_none=True)
-        sum(weights[name] * term for name, term in terms.items()).backward()
-        self.optimizer.step()
+        descend(self.optimizer, terms, weights)
         return {name: term.detach() for name, term in terms.items()}, weights
 
     def _batch(

@@ -2,8 +2,9 @@
 name the square's corners, the variants of the second, and how far it follows its authors' program.
 
 `facts` are the switches: can a model draw its latents (decoder), does it have a prior, does it learn from labels, does
-it have clusters of its own, are its latents directions whatever the loss; and images: how many passing by are a good
-training on two cores, where that is known.
+it have clusters of its own, are its latents directions whatever the loss; side_by_side: which knobs may differ between
+models that are stepped together (`semidml.step`), beside those that the entries of its loss, prior, schedule or variant
+name; and images: how many passing by are a good training on two cores, where that is known.
 
 A method is an `nn.Module` with
 
@@ -54,6 +55,7 @@ LATENT = "semidml.methods.latent:build"
 LABELLED = ("loss", "labelled_per_class", "augment")  # knobs of a loss of labelled rows
 _HEAD = ("clusters", "formulas", "head_dropout", "clustering_weight", "marginal_weight", "l2", "twins_weight")
 _PAIR = ("metric_weight", "temperature")
+_HEAD_NUMBERS = ("clustering_weight", "marginal_weight", "l2", "twins_weight")  # that may differ side by side
 
 SQUARE = {"decoder": False, "prior": False, "labels": True, "clusters": False, "directions": False}
 
@@ -65,7 +67,7 @@ VARIANTS = table(
             "only clustering: sure and even clusters, nothing else",
             "Gomes, Krause and Perona 2010, NIPS 23",
             knobs=_HEAD,
-            facts={"terms": ("clustering", "twins"), "centroids": False},
+            facts={"terms": ("clustering", "twins"), "centroids": False, "side_by_side": _HEAD_NUMBERS},
         ),
         Entry(
             "sme",
@@ -73,7 +75,7 @@ VARIANTS = table(
             "each image finds its twin among all others: the paper's baseline",
             "Ye et al. 2019, arXiv 1904.03436",
             knobs=_PAIR,
-            facts={"terms": ("metric",), "centroids": False},
+            facts={"terms": ("metric",), "centroids": False, "side_by_side": _PAIR},
         ),
         Entry(
             "cbs",
@@ -81,7 +83,11 @@ VARIANTS = table(
             "clusters, and each image near its twin and far from other clusters' centroids",
             NGUYEN,
             knobs=(*_HEAD, *_PAIR, "own_centroid"),
-            facts={"terms": ("clustering", "twins", "metric"), "centroids": True},
+            facts={
+                "terms": ("clustering", "twins", "metric"),
+                "centroids": True,
+                "side_by_side": (*_HEAD_NUMBERS, *_PAIR),
+            },
         ),
         Entry(
             "cbswr",
@@ -89,7 +95,11 @@ VARIANTS = table(
             "CBS, and each image drawn from its cluster's centroid",
             NGUYEN,
             knobs=(*_HEAD, *_PAIR, "own_centroid", "reconstruction_weight", "targets"),
-            facts={"terms": ("clustering", "twins", "metric", "reconstruction"), "centroids": True},
+            facts={
+                "terms": ("clustering", "twins", "metric", "reconstruction"),
+                "centroids": True,
+                "side_by_side": (*_HEAD_NUMBERS, *_PAIR, "reconstruction_weight"),
+            },
         ),
     ]
 )
@@ -148,7 +158,12 @@ MODELS = table(
             LATENT,
             knobs=(*LABELLED, "schedule", "warmup_epochs", "prior", "beta", "beta_warmup_epochs"),
             defaults={"prior": "gmm"},
-            facts=SQUARE | {"prior": True, "claim": "claim 2: what a chosen prior does to the latent space"},
+            facts=SQUARE
+            | {
+                "prior": True,
+                "side_by_side": ("beta",),
+                "claim": "claim 2: what a chosen prior does to the latent space",
+            },
         ),
         Entry(
             "metric-vae",
@@ -163,7 +178,8 @@ MODELS = table(
             ),
             defaults={"prior": "vamp"},
             facts=SQUARE
-            | {"decoder": True, "prior": True, "claim": "claim 3: a VampPrior and a metric loss, trained jointly"},
+            | {"decoder": True, "prior": True, "side_by_side": ("beta",)}
+            | {"claim": "claim 3: a VampPrior and a metric loss, trained jointly"},
         ),
         Entry(
             "cbswr",
