@@ -14,6 +14,7 @@ from semidml.config import RunConfig
 from semidml.data.dataset import Dataset, Split
 from semidml.data.labels import hidden
 from semidml.losses import LOSSES
+from semidml.losses.pairs import PairLoss
 from semidml.methods import MODELS
 from semidml.networks import ENCODERS
 from semidml.priors import PRIORS
@@ -395,10 +396,9 @@ def silent(z, y, **_):
     return 0 * z.sum() + 1
 
 
-def silenced(settings, data, loss=silent):
-    training = fit(settings, data)
-    training.method.loss = loss
-    training.method.takes_pairs = False
+def silenced(settings, data, loss=silent, state=None):
+    training = fit(settings, data, state)
+    training.method.loss, training.method.takes_pairs = PairLoss(loss, {}), False
     return training
 
 
@@ -460,9 +460,7 @@ def test_a_loss_that_once_taught_and_is_satisfied_now_is_not_silent_after_a_resu
     for tick in stopped:
         if tick.ends_epoch and tick.epoch == 1:
             break
-    resumed = fit(settings, digits, stopped.state())
-    resumed.method.loss, resumed.method.takes_pairs = silent, False
-    *_, last = resumed
+    *_, last = silenced(settings, digits, state=stopped.state())
     assert SILENT not in last.alarms
 
 

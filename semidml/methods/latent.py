@@ -93,10 +93,10 @@ class Latent(nn.Module):
         first sample of every row, then the images' further ones; None without a prior."""
         if self.prior is None:
             return None
-        first, more = self._rows(batch, active), self.prior.samples - 1 if KL in active else 0
-        numbers = [sum(len(rows) for rows in first if rows is not None)] + more * [len(batch.images)]
+        labelled, images = (0 if rows is None else len(rows) for rows in self._rows(batch, active))
+        numbers = [labelled + images] + [images] * (self.prior.samples - 1 if KL in active else 0)
         drawn = [torch.randn(number, self.dimensions, generator=generator) for number in numbers]
-        return torch.cat(drawn) if more else drawn[0]
+        return torch.cat(drawn) if len(drawn) > 1 else drawn[0]
 
     def _rows(self, batch: Batch, active: Collection[str]) -> tuple[Tensor | None, Tensor | None]:
         """The labelled rows (L, C, H, W) and the images (B, C, H, W) that the active terms read, None for none."""
