@@ -106,6 +106,18 @@ def test_with_a_prior_too_a_resumed_run_gives_the_records_it_would_have_given(di
     assert ("pseudo_inputs" in frame) == (prior == "vamp") and ("component_images" in frame) == (model == "metric-vae")
 
 
+def test_a_state_that_kept_torchs_own_generator_goes_on_with_the_same_noise(digits):
+    settings = config(model="dml-prior", epochs=2)
+    whole, stopped = fit(settings, digits), fit(settings, digits)
+    list(whole)
+    next(tick for tick in stopped if tick.ends_epoch and tick.epoch == 1)
+    state = stopped.state()
+    state["global_generator"] = state.pop("noise_generator")
+    resumed = fit(settings, digits, state)
+    list(resumed)
+    assert all(torch.equal(tensor, resumed.weights()[name]) for name, tensor in whole.weights().items())
+
+
 def test_more_pseudo_inputs_than_images_are_refused(digits):
     few = replace(digits, train=Split(digits.train.images[:30], digits.train.labels[:30]))
     with pytest.raises(ValueError, match="at most the number of training images, 30, got 31"):
