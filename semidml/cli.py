@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from semidml import __version__, evaluate, explore, runs, transfer, worker
+from semidml import __version__, evaluate, explore, files, runs, transfer, worker
 from semidml.config import FAMILIES, RunConfig, allowed, knobs, shown
 from semidml.data import store
 
@@ -182,7 +182,7 @@ def do_delete(asked: argparse.Namespace) -> int:
 
 def do_export(asked: argparse.Namespace) -> int:
     run = find(asked.run)
-    runs.replace_file(Path(asked.zip), lambda file: transfer.export_zip(run, file))
+    files.replace_file(Path(asked.zip), lambda file: transfer.export_zip(run, file))
     print(asked.zip)
     return 0
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from semidml import bias, transfer
+from semidml import bias, files, transfer
 from semidml.config import RunConfig, knobs
 from semidml.data.labels import most_per_class
 from semidml.methods import MODELS
@@ -685,7 +685,7 @@ def make_plane(
 def all_scores(run: "Run", data: "Dataset", progress: Progress) -> dict[str, Any]:
     """Every score anew from the weights, forest and MLP classifier among them. They become the run's metrics.json; a
     shipped run's folder is left as it is. data: as loaded."""
-    from semidml import runs, train
+    from semidml import train
 
     config = run.config()
     splits_of(run, data)
@@ -693,7 +693,7 @@ def all_scores(run: "Run", data: "Dataset", progress: Progress) -> dict[str, Any
     before = {} if run.damage() else run.metrics() or {}  # damaged ones are replaced
     found = {k: v for k, v in before.items() if k not in ("failed", "notes")} | found
     if not run.is_shipped:
-        runs.replace_file(run.path / "metrics.json", as_json(found))
+        files.replace_file(run.path / "metrics.json", files.as_json(found))
     return found
 
 

@@ -17,17 +17,14 @@ from typing import IO, Any
 
 import numpy as np
 
-from semidml import zips
+from semidml import files, zips
 from semidml.config import RunConfig
 from semidml.record import Record
 from semidml.runs import (
     Run,
     Status,
-    as_json,
     check_quota,
     checked_id,
-    read_json,
-    replace_file,
     root,
     shipped,
     size_words,
@@ -78,7 +75,7 @@ def export_zip(run: Run, file: IO[bytes]) -> None:
             except FileNotFoundError:  # replaced or thinned away while a run goes on
                 continue
             if name == "status.json":
-                content = as_json(asdict(replace(run.status(), owner={})))
+                content = files.as_json(asdict(replace(run.status(), owner={})))
             archive.writestr(f"{run.id}/{name}", content)
 
 
@@ -206,15 +203,15 @@ def _check_folder(folder: Path) -> None:
     for path in sorted(folder.glob("*.safetensors")):
         _check_tensors(path)
     if (folder / "metrics.json").exists():
-        metrics = read_json(folder / "metrics.json")
+        metrics = files.read_json(folder / "metrics.json")
         tables = {k: v for k, v in metrics.items() if k in ("failed", "notes")}
         _require(all(isinstance(v, dict) and _plain(v) for v in tables.values()), "metrics.json")
         scores = {k: v for k, v in metrics.items() if k not in tables}
         _require(_plain(scores) and not any(isinstance(v, str) for v in scores.values()), "metrics.json")
     if (folder / "history.jsonl").exists():
         _check_history(folder / "history.jsonl")
-    replace_file(folder / "config.json", as_json(clean))
-    replace_file(folder / "status.json", as_json(asdict(_imported_status(run, config))))
+    files.replace_file(folder / "config.json", files.as_json(clean))
+    files.replace_file(folder / "status.json", files.as_json(asdict(_imported_status(run, config))))
 
 
 def _check_rows(path: Path, classes: int | None) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [  # the lowest first; modules of one floor do not import one another, but for those of one family
-    ["semidml", "semidml.registry", "semidml.record", "semidml.zips"],
+    ["semidml", "semidml.registry", "semidml.record", "semidml.zips", "semidml.files", "semidml.locks"],
     [
         "semidml.data",
         "semidml.losses",

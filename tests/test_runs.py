@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 
-from semidml import runs, transfer, worker
+from semidml import files, runs, transfer, worker
 from semidml.config import RunConfig
 from semidml.methods import MODELS
 from semidml.presets import SHIPPED
@@ -293,7 +293,7 @@ def test_readers_never_see_half_a_file(tmp_path):
     path, stop, seen = tmp_path / "frame.npz", threading.Event(), []
 
     def write(value):
-        runs.replace_file(path, lambda f: np.savez(f, a=np.full(20_000, value)), durable=False)
+        files.replace_file(path, lambda f: np.savez(f, a=np.full(20_000, value)), durable=False)
 
     def read():
         while not stop.is_set():
