@@ -1,6 +1,6 @@
 """How fast a step is, beside the usual way, and beside what the machine could do.
 
-    python benchmarks/throughput.py [--smoke | --readme]
+    python benchmarks/throughput.py [--smoke | --write]
 
 One network (784-512-10 and its mirror), batches of 128, one thread, MNIST; every way is timed in turn, round after
 round, so that a busy machine slows all alike; medians and ratios within the rounds. Lightning's way is that of the
@@ -373,7 +373,7 @@ def main() -> None:
             "\n".join(lines),
         ]
     )
-    report("throughput", text, numbers, asked.readme)
+    report("throughput", text, numbers, asked.write)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,23 @@ from pathlib import Path
 from semidml import __version__, evaluate, explore, files, runs, transfer, worker
 from semidml.config import FAMILIES, RunConfig, allowed, knobs, shown
 from semidml.data import store
+from semidml.registry import Entry
 
+PLURALS = {  # of the families, as the reference heads their tables
+    "model": "Models",
+    "prior": "Priors",
+    "loss": "Losses",
+    "encoder": "Encoders",
+    "schedule": "Schedules",
+    "variant": "Variants of CBSwR",
+    "formulas": "Formulas of CBSwR",
+    "data": "Data sets",
+}
+REFERENCE = """# Reference
+
+What can be chosen, turned and scored, as `python -m semidml knobs` prints it out of the tables in the code. Names are
+the same on the command line, on the pages, in links and in `config.json`. How to read the scores is told in
+[the README](../README.md#reading-the-scores)."""
 TABLE_SCORES = ("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami")
 
 
@@ -81,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
     fetch = data.add_subparsers(metavar="ACT").add_parser("fetch", help="download a data set into the data folder")
     fetch.add_argument("name")
     fetch.set_defaults(do=do_fetch)
-    told = commands.add_parser("knobs", help="tables of models, losses, data sets and knobs, in Markdown")
+    told = commands.add_parser("knobs", help="tables of models, losses, data sets, knobs and scores, in Markdown")
     told.set_defaults(do=do_knobs)
     return top
 
@@ -233,40 +249,39 @@ def do_knobs(asked: argparse.Namespace) -> int:
 
 
 def tables() -> str:
-    """What can be chosen and turned, as Markdown: the README's reference."""
-    parts = []
-    families = {"model": "Models", "prior": "Priors", "loss": "Losses", "encoder": "Encoders", "schedule": "Schedules"}
-    families |= {"variant": "Variants of CBSwR", "formulas": "Formulas of CBSwR"}
-    for family, plural in families.items():
-        parts.append(f"**{plural}** (`--{family}`)\n")
-        rows = [
-            (
-                f"`{e.name}`",
-                e.title,
-                e.summary,
-                e.paper,
-                f"`{e.target.partition(':')[0].replace('.', '/')}.py`" if e.target else "",
-            )
-            for e in FAMILIES[family].values()
-        ]
-        parts.append(markdown(("name", "what", "in words", "source", "file"), rows) + "\n")
+    """What can be chosen, turned and scored, as Markdown: semidml/REFERENCE.md, whole."""
+    parts = [REFERENCE]
+    for family, plural in PLURALS.items():
+        rows = [(f"`{e.name}`", e.title, e.summary, e.paper, file_of(e)) for e in FAMILIES[family].values()]
+        table = markdown(("name", "what", "in words", "source", "file"), rows)
+        parts.append(f"## {plural}\n\n`--{family}`\n\n{table}")
     rows = [
         (
             f"`--{k.name.replace('_', '-')}`",
             k.help,
             shown(k.default),
-            allowed(k) if not FAMILIES.get(k.name) else "see above",
+            "see above" if k.name in FAMILIES else allowed(k),
         )
         for k in knobs().values()
-        if k.name != "data"
     ]
-    parts.append("**Knobs**\n\n" + markdown(("option", "what", "default", "allowed"), rows))
-    return "\n".join(parts)
+    parts.append("## Knobs\n\n" + markdown(("option", "what", "default", "allowed"), rows))
+    titles = {key: of for key, of in evaluate.SCORE_TITLES.items() if not key.endswith(evaluate.RAW)}
+    rows = [(f"`{key}`", title, about) for key, (title, about) in titles.items()]
+    parts.append("## Scores\n\n" + markdown(("in metrics.json", "what", "of which rows, and its range"), rows))
+    raw = f"A name with `{evaluate.RAW}` after it is the same score of the latents as they are, however long"
+    parts.append(f"{raw}, where the loss trains directions and the score without it is of those.")
+    return "\n\n".join(parts)
+
+
+def file_of(entry: Entry) -> str:
+    """The file of an entry's code, as Markdown; nothing where it has none."""
+    return f"`{entry.target.partition(':')[0].replace('.', '/')}.py`" if entry.target else ""
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows))
+    """A table in Markdown; a bar within a cell is no border."""
+    lines = [[cell.replace("|", r"\|") for cell in line] for line in (head, ["---"] * len(head), *rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def find(name: str) -> runs.Run:

@@ -1,7 +1,7 @@
 """RunConfig: one declaration of each knob (type, bounds, default, one-line help).
 
-The command line, the widgets of the pages, the links between them and the README's table are made from it. No torch
-here.
+The command line, the widgets of the pages, the links between them and the table in REFERENCE.md are made from it. No
+torch here.
 """
 
 import math

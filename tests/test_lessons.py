@@ -153,7 +153,7 @@ def test_the_answer_has_its_table(name: str) -> None:
     assert "| ---" in page.tables(LESSONS[name].table)
 
 
-def test_the_tables_are_the_readme_s() -> None:
+def test_the_tables_are_those_of_the_results() -> None:
     assert "| labels |" in page.tables("claim1") and "sigmas a dimension to the own component" in page.tables("claim2")
     assert page.tables("no such benchmark") == "This benchmark has not been run yet."
 

@@ -272,18 +272,19 @@ def differences(lesson: Lesson, run: runs.Run, beside: runs.Run) -> list[dict[st
 
 
 def answer(lesson: Lesson) -> None:
-    """What is known so far: the benchmark's tables, as the README has them."""
+    """What is known so far: the benchmark's tables, as RESULTS.md has them."""
     st.header("The answer so far")
     st.markdown(lesson.answer)
     with st.expander("The tables: n, intervals, floors, both protocols", icon=":material/table_chart:"):
         st.markdown(tables(lesson.table))
-        st.caption(f"Written by `python benchmarks/{lesson.table}.py --readme`.")
+        st.caption(f"Written by `python benchmarks/{lesson.table}.py --write`.")
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def tables(name: str) -> str:
-    """What a benchmark wrote into the README between its marks."""
-    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", (ui.ROOT / "README.md").read_text(), re.DOTALL)
+    """What a benchmark wrote into RESULTS.md between its marks."""
+    results = (ui.ROOT / "benchmarks" / "RESULTS.md").read_text()
+    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", results, re.DOTALL)
     return found.group(1) if found else "This benchmark has not been run yet."
 
 
