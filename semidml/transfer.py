@@ -298,7 +298,10 @@ def _headers(path: Path, expected: Mapping[str, tuple[str, int]] | None) -> dict
         for info in infos:
             name = info.filename.removesuffix(".npy")
             with archive.open(info) as file:
-                shape, _, dtype = _array_header(file)
+                try:
+                    shape, _, dtype = zips.array_header(file)
+                except ValueError as error:
+                    raise ValueError(f"the header of {name[:40]!r} in {path.name} cannot be read: {error}") from None
                 rest = sum(len(part) for part in iter(lambda: file.read(1 << 20), b""))
             known = expected is None and dtype.kind in "fiub" and len(shape) <= 4
             if expected and name in expected:
@@ -307,16 +310,6 @@ def _headers(path: Path, expected: Mapping[str, tuple[str, int]] | None) -> dict
                 raise ValueError(f"{path.name} holds an array {name[:40]!r} ({dtype}, {shape}) that no run has there")
             shapes[name] = shape
     return shapes
-
-
-def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    try:
-        major, _ = np.lib.format.read_magic(file)
-        return np.lib.format.read_array_header_1_0(file) if major == 1 else np.lib.format.read_array_header_2_0(file)
-    except (zipfile.BadZipFile, zlib.error):
-        raise
-    except Exception as error:  # numpy reads it as Python: a forged one can raise nearly anything
-        raise ValueError(f"an array's header cannot be read: {type(error).__name__}") from None
 
 
 def _check_tensors(path: Path) -> None:
