@@ -9,7 +9,7 @@ from semidml import evaluate, explore, jobs, plots, runs, transfer, ui
 from semidml.data import store
 from semidml.explore import SPLITS, TEST, Points
 from semidml.ui import explorer, own
-from semidml.ui.explorer import computing, cut, images_of, missing_images, model
+from semidml.ui.explorer import computing, cut, images_of, missing_images
 
 SECTIONS = ("Scores", "Curves", "Confusion", "Reconstructions", "Your own image", "Points", "Downloads")
 SECONDS_LIVE = 1.0
@@ -93,7 +93,7 @@ def going_on(run_id: str, frames: int) -> None:
 @st.cache_data(max_entries=8, show_spinner="Encoding and decoding the test points …")
 def reconstructed(run_id: str, epoch: int, stamp: tuple) -> explore.Reconstructed:
     run = runs.get(run_id)
-    return explore.reconstructions(model(run), images_of(run), explorer.points(run, epoch).rows)
+    return explore.reconstructions(ui.model(run), images_of(run), explorer.points(run, epoch).rows)
 
 
 # ---- below the map
@@ -271,7 +271,7 @@ def reconstructions(run: runs.Run, found: Points, names: list[str]) -> None:
     if missing:
         st.info(missing, icon=":material/hide_image:")
         return
-    its_model = model(run)
+    its_model = ui.model(run)
     done = reconstructed(
         run.id, found.epoch, explore.stamp(run, "weights.safetensors", "state.safetensors", "rows.npz")
     )

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from semidml import evaluate, explore, plots, runs, scatter, ui
+from semidml import evaluate, explore, planes, plots, runs, scatter, ui
 from semidml.config import knobs
 from semidml.explore import TEST
 from semidml.ui import explorer
@@ -174,9 +174,10 @@ def flight(some: list[runs.Run]) -> None:
     to = st.segmented_control("Points as they lie in", letters, key="flown", required=True)
     clouds, missed = [], {"A": 0.0}
     for letter, run in zip(letters, some, strict=True):
-        cloud = ui.flat(ui.frame(run.id, run.frames()[-1]))[0]
+        latents = ui.frame(run.id, run.frames()[-1])["latents"]
+        cloud, _ = planes.in_plane(latents, ui.rows(run.id)["labels"])
         if clouds:
-            cloud, missed[letter] = explore.aligned(cloud, clouds[0])
+            cloud, missed[letter] = planes.aligned(cloud, clouds[0])
         clouds.append(cloud)
     rows, names = ui.rows(some[0].id), ui.class_names(some[0])
     everything = np.concatenate(clouds)

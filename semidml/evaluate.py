@@ -5,8 +5,6 @@ searched or fitted on, the *queries* are scored. What cannot be computed raises 
 into None and keeps the words, as for what `meaning.judge` finds to mean nothing.
 """
 
-import math
-import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -33,12 +31,6 @@ COINCIDE, LINE, NARROW = 0.1, 1.1, 0.3  # see `collapse`; two opposite places, n
 # 0.6 at D = 10.
 TREE_DIMENSIONS, SMALL_TREE_DIMENSIONS, SMALL = 6, 10, 20_000_000
 DISTANCES_AT_ONCE = 2**22  # of `map_at_r`: 32 MB
-PROJECTED_BY, FEWEST_PROJECTED = ("pca", "umap", "tsne"), 5  # rows
-# How far from their middle the farthest rows may be, along one dimension, so that squares and sums of squares stay
-# clear of both ends of float32; and how many times as far the middle may be from the origin, where a step of float32 is
-# 2^-13 of it then.
-SANE_REACH, FAR_OFF = (2.0**-20, 2.0**20), 2.0**10
-ROUNDING = 2.0**-21  # four steps of float32: equal images can come out of a network so far apart
 EXTRA = 8  # candidates beyond k whose distances are computed again without the rounding of the expanded square
 
 Progress = Callable[[float, str], None]
@@ -721,12 +713,6 @@ def _by_search(gallery: np.ndarray, queries: np.ndarray, k: int, device: str) ->
     return torch.cat(rows).numpy(), torch.cat(distances).double().numpy()
 
 
-def neighbours(latents: np.ndarray, point: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """The n rows nearest to a place, nearest first: (N, D), (D,) -> rows (n,) int64, distances (n,)."""
-    rows, distances = knn(latents, np.asarray(point)[None], n)
-    return rows[0], distances[0]
-
-
 def recall_at(
     latents: np.ndarray, labels: np.ndarray, ks: Iterable[int] = RECALL_AT, device: str = "cpu"
 ) -> tuple[float, ...]:
@@ -1131,99 +1117,6 @@ def _reconstruction_mse(
     parts = [slice(i, i + rows) for i in range(0, len(images), rows)]
     errors = [reconstruction_mse(images[part], np.asarray(reconstruct(latents[part]))) for part in parts]
     return float(np.average(errors, weights=[len(images[part]) for part in parts]))
-
-
-def projection(latents: np.ndarray, method: str, seed: int = 0, progress: Progress | None = None) -> np.ndarray:
-    """Latents drawn in the plane by "pca", "umap" or "tsne": (n, D) -> (n, 2) float32, the same for the same seed.
-
-    PCA keeps distances as well as a plane can and says so little about neighbours; UMAP (McInnes et al. 2018, arXiv
-    1802.03426) and t-SNE (van der Maaten and Hinton 2008, JMLR 9) keep neighbours and not distances. Raises ValueError
-    in words for what `to_project` refuses, and where a method finds places that are not finite.
-
-    UMAP and t-SNE are native code that can end the process; the app asks a worker for them (`jobs.Jobs.plane`)."""
-    report = progress or (lambda fraction, text: None)
-    points = to_project(latents, method)
-    report(0.0, f"loading {method}")
-    if method == "pca":
-        placed = _pca(points)
-    elif method == "umap":
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)  # for a part that is not used
-            from umap import UMAP
-
-        report(0.2, "umap: laying out")
-        near = min(15, len(points) - 1)  # its default, lowered for few rows
-        placed = UMAP(n_components=2, n_neighbors=near, init="pca", random_state=seed, n_jobs=1).fit_transform(points)
-    else:
-        from sklearn.manifold import TSNE
-        from threadpoolctl import threadpool_limits
-
-        report(0.2, "t-SNE: laying out")
-        perplexity = min(30.0, (len(points) - 1) / 3)  # its default, lowered for few rows
-        with threadpool_limits(max(1, (os.cpu_count() or 1) - 1)):  # a training may need the other core: see `kmeans`
-            placed = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(points)
-    report(1.0, method)
-    return finite_places(placed)
-
-
-def to_project(latents: np.ndarray, method: str) -> np.ndarray:
-    """Latents (n, D) as a method of `projection` takes them, float32 (n, max(D, 2)): the same numbers, unless they lie
-    too close together or too far apart for its squares, or too far from the origin for its rounding. Then they are
-    centred and divided by a power of two, which t-SNE and UMAP do not mind, so that the farthest is at most 1 away.
-
-    Raises ValueError in words, in no time, for what cannot be projected: fewer than 5 rows, numbers that are not finite
-    or not within float32, and for UMAP and t-SNE rows that are all equal but for float32's rounding. Of such
-    scikit-learn's t-SNE, which divides its start by a standard deviation of 0, ends the process; UMAP gives NaN."""
-    if method not in PROJECTED_BY:
-        raise ValueError(f"projection must be one of {', '.join(PROJECTED_BY)}; got {method!r}")
-    if len(latents) < FEWEST_PROJECTED:
-        raise ValueError(f"a projection needs at least {FEWEST_PROJECTED} rows, got {len(latents)}")
-    with np.errstate(over="ignore"):  # said in words
-        points = wide(finite(latents).astype(np.float32))
-    if not np.isfinite(points).all():
-        raise ValueError(
-            f"latents as large as {np.abs(latents).max():.2g} cannot be projected: float32 does not hold them"
-        )
-    if method == "pca":
-        return points
-    low, high = points.min(0).astype(np.float64), points.max(0).astype(np.float64)
-    middle, reach = (low + high) / 2, (high - low) / 2  # (D,)
-    if (reach <= ROUNDING * np.abs(middle)).all():
-        raise ValueError(
-            f"all {len(points):,} rows are equal, as far as float32 can tell, so that none has nearer neighbours than "
-            "others, and UMAP and t-SNE have nothing to lay out: look at another epoch, or train with settings that do "
-            "not collapse"
-        )
-    farthest = float(reach.max())
-    if SANE_REACH[0] <= farthest <= SANE_REACH[1] and np.abs(middle).max() <= FAR_OFF * farthest:
-        return points
-    return np.ldexp(points - middle, -math.ceil(math.log2(farthest))).astype(np.float32)
-
-
-def finite_places(places: np.ndarray) -> np.ndarray:
-    """Places in the plane (n, 2) as float32; raises ValueError when one of them is not finite then."""
-    with np.errstate(over="ignore"):  # said in words
-        placed = np.asarray(places).astype(np.float32)
-    if bad := int((~np.isfinite(placed)).any(1).sum()):
-        raise ValueError(
-            f"the projection found no finite place for {bad:,} of {len(placed):,} rows: choose another one, or another "
-            "epoch"
-        )
-    return placed
-
-
-def wide(points: np.ndarray) -> np.ndarray:
-    """The same rows (n, D) with at least two columns, the added ones 0, as principal components of a plane need."""
-    return np.pad(points, ((0, 0), (0, max(0, 2 - points.shape[1]))))
-
-
-def _pca(points: np.ndarray) -> np.ndarray:
-    """The two directions of the largest variance, each turned so that its largest weight is positive."""
-    points = points.astype(np.float64)
-    points -= points.mean(0)
-    _, vectors = np.linalg.eigh(points.T @ points)
-    axes = vectors[:, :-3:-1]  # (D, 2), largest first
-    return points @ (axes * np.sign(axes[np.abs(axes).argmax(0), [0, 1]]))
 
 
 # --- checks

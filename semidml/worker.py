@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from semidml import explore
+from semidml import explore, planes
 from semidml.config import RunConfig
 from semidml.runs import Run, Status, Writer
 
@@ -291,7 +291,7 @@ def _words(error: Exception) -> str:
 def _projection(asked: dict[str, Any], progress: explore.Progress) -> tuple[Any, dict[str, np.ndarray]]:
     with np.load(asked["given"], allow_pickle=False) as given:
         latents = given["latents"]
-    return None, {"places": explore.flat(latents, asked["method"], asked["seed"], progress=progress)}
+    return None, {"places": planes.project(latents, asked["method"], asked["seed"], progress=progress)}
 
 
 def _scores(asked: dict[str, Any], progress: explore.Progress) -> tuple[Any, dict[str, np.ndarray]]:

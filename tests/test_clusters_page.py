@@ -380,14 +380,6 @@ def test_a_query_that_is_none_gives_way_to_the_first(there: Path) -> None:
         assert under_pictures(checked(app.run()))[0] == first
 
 
-def test_the_nearest_are_of_the_same_split_and_never_the_query() -> None:
-    latents = np.array([[0.0], [1], [3], [0.1], [3.1], [0.2]])
-    split = np.array([0, 0, 0, 1, 1, 1])
-    assert clusters.nearest(latents, split, 0).tolist() == [1, 2]
-    assert clusters.nearest(latents, split, 4).tolist() == [5, 3]
-    assert clusters.nearest(np.zeros((20, 2)), np.zeros(20), 3).tolist() == [0, 1, 2, 4, 5, 6, 7, 8]
-
-
 def test_an_earlier_epoch_is_shown_when_it_is_chosen(there: Path) -> None:
     app = opened(run="whole")
     next(slider for slider in app.select_slider if slider.key == "epoch whole").set_value(0).run()

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semidml import explore, jobs, runs, worker
+from semidml import explore, jobs, planes, runs, worker
 from semidml.config import RunConfig
 from semidml.jobs import Jobs
 
@@ -410,7 +410,7 @@ def test_odd_latents_get_finite_places_or_words_and_no_process_ends(real, done, 
 def test_the_worker_answers_as_this_process_would(real, done, digits):
     latents = explore.points(done, 2).latents
     places = real.plane(done, 2, "pca", latents, print)
-    assert places == pytest.approx(explore.flat(latents, "pca"), abs=1e-4)
+    assert places == pytest.approx(planes.project(latents, "pca"), abs=1e-4)
     assert (explore.plane(done, 2, "pca") == places).all(), "kept with the run"
     assert real.fit_prior(done, 3) == explore.fit_prior(done, 3)
     with pytest.raises(ValueError, match="components must be between 1 and"):

@@ -54,7 +54,6 @@ MENU = {
 }
 TRAIN = "pages/1_Train.py"
 EXPLORE = "pages/2_Explore.py"
-COMPARE = "pages/8_Compare.py"
 DATA = "pages/3_Data.py"
 PRIOR = "pages/4_Prior.py"
 CLUSTERS = "pages/9_Clusters.py"
@@ -712,6 +711,9 @@ def dataset(name: str) -> Any:
     return store.load(name)
 
 
+kept_of_runs: list[Any] = []  # the caches that `until_remade` made
+
+
 def until_remade(cache: Callable[[Callable], Callable]) -> Callable[[Callable], Callable]:
     """What a function of a run's id, and perhaps of more, gives is kept in this cache until the id means another run,
     whoever made it: a page, or the command line."""
@@ -727,7 +729,7 @@ def until_remade(cache: Callable[[Callable], Callable]) -> Callable[[Callable], 
         def ask(run_id: str, *given: Any) -> Any:
             return kept(_made(run_id), run_id, *given)
 
-        ask.clear = kept.clear
+        kept_of_runs.append(kept)
         return ask
 
     return decorate
@@ -741,13 +743,20 @@ def _made(run_id: str) -> tuple:
 
 def forget_runs() -> None:
     """Drop what is kept of runs, of which some were deleted, renamed or imported."""
-    for kept in (model, rows, frame, originals, floors, decoded_samples, _small_map, _living_map):
+    for kept in kept_of_runs:
         kept.clear()
 
 
-@until_remade(st.cache_resource(max_entries=4, show_spinner="Loading the model …"))
-def model(run_id: str) -> Any:
-    """A finished run's model on the CPU, in evaluation mode. Shared by all visitors."""
+def model(run: "Run") -> Any:
+    """A run's model with its newest weights, on the CPU, in evaluation mode. Shared by all visitors. Raises ValueError
+    when it has none."""
+    from semidml import explore
+
+    return _model_of(run.id, explore.weights_stamp(run))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading the model …")
+def _model_of(run_id: str, stamp: tuple) -> Any:
     from semidml import runs
 
     return runs.get(run_id).model()
@@ -880,33 +889,16 @@ def run_before(run: "Run") -> "Run | None":
 PLOTLY = {"displaylogo": False, "displayModeBar": False, "scrollZoom": False}
 
 
-def flat(frame: Mapping[str, Any], axes_of: Mapping[str, Any] | None = None) -> tuple[Any, str]:
-    """(points (n, 2) of a frame, how they came about, in words). In two dimensions the latents themselves; of one
-    dimension drawn along it, with a fixed scatter across; of more, PCA on the axes of the frame `axes_of`."""
-    import numpy as np
-
-    from semidml import explore
-
-    latents = frame["latents"]
-    if latents.shape[1] == 2:
-        return latents, ""
-    if latents.shape[1] == 1:
-        across = np.random.default_rng(0).uniform(-1, 1, len(latents)).astype(np.float32)
-        return np.stack([latents[:, 0], across], axis=1), "one dimension, from left to right; the height means nothing"
-    axes = (axes_of or frame)["latents"]
-    return explore.flat(latents, "pca", axes_of=axes), f"{latents.shape[1]} dimensions, brought to two by PCA"
-
-
 MOST_ELLIPSES = 128
 
 
 def ellipses(frame: Mapping[str, Any], axes_of: Mapping[str, Any] | None = None) -> list[list[float]]:
-    """The prior's components of a frame on the map that `flat` makes: for each its middle x, y, its two half axes at
-    one sigma, their angle in radians, its weight relative to the largest. None for one dimension and where there are
-    too many to be told apart."""
+    """The prior's components of a frame on the map that `planes.in_plane` makes: for each its middle x, y, its two half
+    axes at one sigma, their angle in radians, its weight relative to the largest. None for one dimension and where
+    there are too many to be told apart."""
     import numpy as np
 
-    from semidml import explore
+    from semidml import planes
 
     means = frame.get("component_means")
     if means is None or means.shape[1] == 1 or len(means) > MOST_ELLIPSES or not np.isfinite(means).all():
@@ -916,9 +908,8 @@ def ellipses(frame: Mapping[str, Any], axes_of: Mapping[str, Any] | None = None)
         middles, axes = means, np.eye(2)
     else:
         base = (axes_of or frame)["latents"]
-        middles = explore.flat(means, "pca", axes_of=base)
-        axes = explore.flat(np.eye(dimensions, dtype=np.float32), "pca", axes_of=base)
-        axes = axes - explore.flat(np.zeros((1, dimensions), np.float32), "pca", axes_of=base)  # (D, 2)
+        middles = planes.project(means, "pca", axes_of=base)
+        axes = planes.principal_axes(base)[1]  # (D, 2)
     drawn = []
     largest = float(frame["component_weights"].max())
     for middle, variance, weight in zip(middles, variances, frame["component_weights"], strict=True):
@@ -985,10 +976,10 @@ def decoded_samples(run_id: str, latents: Any) -> Any:
     """Latents (n, 2) as a run's decoder draws them, in one strip: uint8 (height, width, 4)."""
     import torch
 
-    from semidml import plots
+    from semidml import plots, runs
 
     with torch.no_grad():
-        images = model(run_id).decode(torch.from_numpy(latents)).numpy()
+        images = model(runs.get(run_id)).decode(torch.from_numpy(latents)).numpy()
     return plots.image_strip([images], scale=1)
 
 
@@ -1034,10 +1025,10 @@ def run_map(
 ) -> None:
     """The live map of a run's frame, with what it shows in words; its axes only grow. `newest` gives the axes of more
     than two dimensions; `more` goes to `scatter.pack`."""
-    from semidml import plots, scatter
+    from semidml import planes, plots, scatter
     from semidml.priors.density import MASSES
 
-    points, how = flat(frame, newest)
+    points, how = planes.in_plane(frame["latents"], its_rows["labels"], newest["latents"])
     drawn = ellipses(frame, newest)
     x_range, y_range = extent(run.id, points, drawn)
     names, words = class_names(run), frame_words(run, frame, its_rows, how)
@@ -1217,10 +1208,13 @@ def small_map(run_id: str) -> None:
 
 @until_remade(st.cache_data(max_entries=64, show_spinner=False))
 def _small_map(run_id: str) -> bytes | None:
-    from semidml import plots, runs
+    from semidml import planes, plots, runs
 
     found = look(runs.get(run_id))
-    return None if found is None else plots.map_image(flat(found[0])[0], found[1]["labels"], size=240)
+    if found is None:
+        return None
+    frame, its_rows = found
+    return plots.map_image(planes.in_plane(frame["latents"], its_rows["labels"])[0], its_rows["labels"], size=240)
 
 
 MAP_WORDS = "Points that move from one cloud into groups of one colour each while a network is trained"
@@ -1255,14 +1249,14 @@ def _living_map(run_id: str) -> str:
     import numpy as np
     from PIL import Image
 
-    from semidml import plots, runs
+    from semidml import planes, plots, runs
 
     run = runs.get(run_id)
     epochs, labels = run.frames(), rows(run_id)["labels"]
-    last = frame(run_id, epochs[-1])
+    last = frame(run_id, epochs[-1])["latents"]
     share = np.linspace(0, 1, min(LIVING_FRAMES, len(epochs))) ** 1.6  # most happens early
     kept = sorted({epochs[round(s * (len(epochs) - 1))] for s in share})
-    clouds = [flat(frame(run_id, epoch), last)[0].astype(np.float32) for epoch in kept]
+    clouds = [planes.in_plane(frame(run_id, epoch)["latents"], labels, last)[0].astype(np.float32) for epoch in kept]
     clouds = [(cloud - cloud.mean(0)) / (np.abs(cloud - cloud.mean(0)).max() or 1) for cloud in clouds]
     ways = [
         (1 - step) * before + step * after

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import streamlit as st
 
-from semidml import evaluate, explore, jobs, plots, presets, runs, scatter, ui
+from semidml import evaluate, explore, jobs, planes, plots, presets, runs, scatter, ui
 from semidml.config import FEW, RunConfig, knobs
 from semidml.explore import Points
 from semidml.methods import FORMULAS, VARIANTS
@@ -120,22 +120,22 @@ def draw_map(run: runs.Run, frame: dict, rows: dict, newest: dict, is_active: bo
     with right:
         method = st.segmented_control(
             "Plane",
-            list(explore.PROJECTIONS),
+            list(planes.PROJECTIONS),
             default="pca",
-            format_func=lambda name: explore.PROJECTIONS[name].title,
+            format_func=lambda name: planes.PROJECTIONS[name].title,
             key="cluster plane",
             required=True,
             disabled=is_active,
             help="PCA while it trains. "
-            + " ".join(f"{entry.title}: {entry.summary}." for entry in explore.PROJECTIONS.values()),
+            + " ".join(f"{entry.title}: {entry.summary}." for entry in planes.PROJECTIONS.values()),
         )
-    drawn, how = ui.flat(frame, newest)
+    drawn, how = planes.in_plane(frame["latents"], rows["labels"], newest["latents"])
     if method != "pca" and not is_active and frame["latents"].shape[1] > 2:
         made = explorer.projection(run, points_of(frame, rows), method, step=int(frame["step"]))
         if made is not None:
             drawn, how = (
                 made,
-                f"{frame['latents'].shape[1]} dimensions, laid out by {explore.PROJECTIONS[method].title}",
+                f"{frame['latents'].shape[1]} dimensions, laid out by {planes.PROJECTIONS[method].title}",
             )
     names = ui.class_names(run)
     its = plots.colouring(colour, rows["labels"], names, predictions=frame["predictions"], clusters=frame["clusters"])
@@ -243,7 +243,7 @@ def offered_images(run_id: str, key: tuple) -> list[str]:
 def answers(run_id: str, chosen: int, key: tuple, _frame: dict, _rows: dict, _names: list[str]) -> tuple[str, str]:
     """(a query with its answers as HTML, what they are in words)."""
     labels, split = _rows["labels"], _rows["split"]
-    near = nearest(_frame["latents"], split, chosen)
+    near = explore.nearest(_frame["latents"], split == split[chosen], chosen, ANSWERS).positions
     shown = explore.reduced(explore.pictures(explorer.images_of(runs.get(run_id)), _rows, [chosen, *near]), SHARP)
     right = labels[near] == labels[chosen]
     captions = [f"query: {_names[labels[chosen]]}"]
@@ -254,14 +254,6 @@ def answers(run_id: str, chosen: int, key: tuple, _frame: dict, _rows: dict, _na
         "of the query's class. Pick an image above, or click a point of the map."
     )
     return ui.pictures_of(shown, captions, 84), words
-
-
-def nearest(latents: np.ndarray, split: np.ndarray, position: int) -> np.ndarray:
-    """The nearest other rows of the same split, nearest first: positions (ANSWERS,) or fewer."""
-    there = np.flatnonzero(split == split[position])
-    far = np.square(latents[there].astype(np.float32) - latents[position].astype(np.float32)).sum(axis=1)
-    order = there[np.argsort(far, kind="stable")]
-    return order[order != position][:ANSWERS]
 
 
 # ---- clusters
