@@ -273,9 +273,9 @@ def rounds(ways: dict[str, Callable], count: int) -> dict[str, list[float]]:
 def memory(data: str) -> float:
     """Peak memory of a process that trains an epoch of that data set as the worker does, in megabytes."""
     code = (
-        "import resource, semidml.worker as w, semidml.runs as r; from semidml.config import RunConfig;"
+        "import resource, semidml.execute as e, semidml.runs as r; from semidml.config import RunConfig;"
         f"run = r.create(RunConfig.of(dict(data='{data}', epochs=1, pl=100)));"
-        "list(w.execute(run, threads=1)); assert run.status().state == 'done', run.status();"
+        "list(e.execute(run, threads=1)); assert run.status().state == 'done', run.status();"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
     with tempfile.TemporaryDirectory() as folder:

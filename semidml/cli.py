@@ -8,9 +8,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from semidml import __version__, evaluate, explore, files, runs, transfer, worker
+from semidml import __version__, evaluate, explore, files, runs, transfer
 from semidml.config import FAMILIES, RunConfig, allowed, knobs, shown
 from semidml.data import store
+from semidml.execute import cores, execute, score_run
 from semidml.registry import Entry
 
 PLURALS = {  # of the families, as the reference heads their tables
@@ -119,7 +120,7 @@ def train(run: runs.Run, full: bool = False) -> int:
 
     began, bar = time.perf_counter(), None
     print(f"{run.config().command()}\nrun folder: {run.path}", file=sys.stderr)
-    for record in worker.execute(run, threads=max(1, worker.cores() - 1), full=full):
+    for record in execute(run, threads=max(1, cores() - 1), full=full):
         if bar is None:
             bar = tqdm(total=run.config().epochs * record.steps, unit="step", file=sys.stderr, dynamic_ncols=True)
         bar.update(record.epoch * record.steps + record.step - bar.n)
@@ -146,7 +147,7 @@ def do_evaluate(asked: argparse.Namespace) -> int:
             bar.set_description_str(what)
             bar.update(round(100 * share) - bar.n)
 
-        metrics = worker.evaluate_run(find(asked.run), asked.full, progress)
+        metrics = score_run(find(asked.run), asked.full, progress)
     print(json.dumps(metrics, indent=2, allow_nan=False))
     return 0
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from semidml import bias, files, planes, transfer
+from semidml import bias, planes, transfer
 from semidml.config import RunConfig, knobs
 from semidml.data.labels import most_per_class
 from semidml.methods import MODELS
@@ -611,24 +611,6 @@ def make_plane(
     if keep and not run.is_shipped:
         run.keep_projection(f"{method}-{epoch:04d}", points=points)
     return points
-
-
-# ---- scores
-
-
-def all_scores(run: "Run", data: "Dataset", progress: Progress) -> dict[str, Any]:
-    """Every score anew from the weights, forest and MLP classifier among them. They become the run's metrics.json; a
-    shipped run's folder is left as it is. data: as loaded."""
-    from semidml import train
-
-    config = run.config()
-    splits_of(run, data)
-    found = train.score(run.model(), config, *train.prepare(config, data), full=True, progress=progress)
-    before = {} if run.damage() else run.metrics() or {}  # damaged ones are replaced
-    found = {k: v for k, v in before.items() if k not in ("failed", "notes")} | found
-    if not run.is_shipped:
-        files.replace_file(run.path / "metrics.json", files.as_json(found))
-    return found
 
 
 # ---- all rows, to take away

@@ -379,7 +379,8 @@ class Jobs:
         return explore.make_plane(run, epoch, method, latents, progress, keep, flat)
 
     def all_scores(self, run: Run, progress: Progress) -> dict[str, Any]:
-        """`explore.all_scores`, computed by the worker, which also reads the images. Raises ValueError in words."""
+        """`execute.score_run` of all scores, kept with the run, by the worker, which also reads the images. Raises
+        ValueError in words."""
         about, then = {"run": str(run.path)}, "ask for them once more; the scores that were there are as they were"
         return self._ask("scores", about, f"Forest and MLP of {run.id}", then, progress)[0]
 

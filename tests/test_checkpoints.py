@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semidml import bias, evaluate, runs, worker
+from semidml import bias, evaluate, runs
+from semidml.execute import score_run
 from semidml.train import latent_scale
 
 SHIPPED = sorted(runs.shipped().iterdir())
@@ -33,7 +34,7 @@ def test_a_shipped_run_is_whole(folder):
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 def test_its_scores_come_out_again_from_its_weights(folder):
     run = runs.get(folder.name)
-    anew, then = worker.evaluate_run(run), run.metrics()
+    anew, then = score_run(run), run.metrics()
     assert anew["collapsed"] == then["collapsed"]
     if then["collapsed"]:
         return  # neighbours among points that coincide are a matter of rounding

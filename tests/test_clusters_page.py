@@ -19,6 +19,7 @@ from streamlit.testing.v1 import AppTest
 from semidml import explore, plots, presets, runs, scatter, ui
 from semidml.config import RunConfig
 from semidml.data import store
+from semidml.execute import execute
 from semidml.methods import FORMULAS, VARIANTS
 from semidml.ui import clusters, controls
 
@@ -34,13 +35,12 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Finished runs of digits: `whole` has all terms, `baseline` trains no cluster, `halves` knows half the classes."""
-    from semidml import worker
 
     folder = tmp_path_factory.mktemp("trained")
     for name, knobs in SETTINGS.items():
         given = {"data": "digits", "model": "cbswr", "device": "cpu", "latent_dim": 8}
         run = runs.create(RunConfig.of(given | knobs), path=folder / name)
-        for _ in worker.execute(run):
+        for _ in execute(run):
             pass
         assert run.status().state == "done", run.status().reason
     return folder

@@ -12,6 +12,7 @@ import torch
 from semidml import evaluate, explore, planes, runs
 from semidml.config import RunConfig
 from semidml.data.batches import Batches
+from semidml.execute import execute, score_run
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +26,9 @@ def _here(folder, monkeypatch):
 
 
 def trained(path, **knobs):
-    from semidml import worker
 
     run = runs.create(RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=path)
-    for _ in worker.execute(run):
+    for _ in execute(run):
         pass
     assert run.status().state == "done", run.status().reason
     return run
@@ -203,31 +203,29 @@ def test_neighbours_in_a_collapsed_space_are_not_the_first_rows_of_the_file():
 
 def test_a_run_that_chose_on_other_rows_shows_none_of_these(of_an_older_release, digits):
     """Nor is it scored on images that it was trained on."""
-    from semidml import worker
 
     other = "the rows that older draws are not those of digits here: .* held out other rows for choosing settings"
     for ask in (
         lambda: explore.splits_of(of_an_older_release, digits),
         lambda: explore.everything(of_an_older_release, digits),
-        lambda: explore.all_scores(of_an_older_release, digits, lambda *told: None),
-        lambda: worker.evaluate_run(of_an_older_release),
+        lambda: score_run(of_an_older_release, full=True, keep=True),
+        lambda: score_run(of_an_older_release),
     ):
         with pytest.raises(ValueError, match=other):
             ask()
 
 
 def test_a_run_that_chose_on_other_rows_is_not_resumed_on_these(of_an_older_release):
-    from semidml import worker
 
     run = of_an_older_release
     first = runs.create(run.config(), path=run.path.with_name("stopped"))
-    ticks = worker.execute(first)
+    ticks = execute(first)
     while next(ticks).epoch < 1:
         pass
     ticks.close()
     assert first.status().state == "stopped" and first.status().epoch == 1
     (first.path / "rows.npz").write_bytes((run.path / "rows.npz").read_bytes())
-    assert list(worker.execute(first)) == []
+    assert list(execute(first)) == []
     assert first.status().state == "failed" and "held out other rows for choosing" in first.status().reason
 
 

@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from semidml import bias, explore, jobs, runs, transfer, ui
 from semidml.config import RunConfig
 from semidml.data import store
+from semidml.execute import execute, score_run
 from semidml.priors import given
 from semidml.ui import what_if
 
@@ -29,7 +30,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Finished runs of digits: `sphere`, of a loss by direction, `plane`, an autoencoder in 2 dimensions, `deep`,
     without a decoder in 4, and, with a prior in 2, `places` (four components, no decoder) and `vamp` (40
     pseudo-inputs)."""
-    from semidml import worker
 
     folder = tmp_path_factory.mktemp("trained")
     settings = {
@@ -41,7 +41,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, knobs in settings.items():
         run = runs.create(RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=folder / name)
-        for _ in worker.execute(run):
+        for _ in execute(run):
             pass
         assert run.status().state == "done", run.status().reason
     return folder
@@ -95,7 +95,7 @@ def test_a_run_opens_with_a_point_that_answers(folder: Path) -> None:
 
 
 def test_a_loss_by_direction_is_said_and_its_full_scores_stand_beside_those_with_lengths(folder: Path) -> None:
-    explore.all_scores(runs.get("sphere"), store.load("digits"), lambda fraction, text: None)
+    score_run(runs.get("sphere"), full=True, keep=True)
     app = opened(EXPLORE, run="sphere")
     said = "The loss supervised contrastive learns from directions alone: each latent is scaled to length 1"
     assert words(app).count(said) == 2, "under the map and under the scores"

@@ -18,6 +18,7 @@ import pytest
 
 from semidml import explore, jobs, planes, runs, worker
 from semidml.config import RunConfig
+from semidml.execute import execute
 from semidml.jobs import Jobs
 
 PACKAGE = str(Path(runs.__file__).parents[1])
@@ -367,7 +368,7 @@ def real(tmp_path_factory):
 def done(real):
     """A run of the digits that has been trained."""
     run = runs.create(config(latent_dim=2, model="dml", epochs=2, pl=10, device="cpu"), path=real.root / "done")
-    for _ in worker.execute(run):
+    for _ in execute(run):
         pass
     assert run.status().state == "done", run.status().reason
     return run

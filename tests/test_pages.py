@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from semidml import evaluate, runs, scatter, ui, worker
+from semidml import evaluate, runs, scatter, ui
 from semidml.config import RunConfig
 from semidml.data import store
+from semidml.execute import execute
 
 ROOT = Path(__file__).parents[1]
 TRAIN = "pages/1_Train.py"
@@ -168,7 +169,7 @@ def test_the_split_of_the_field_is_named_where_another_is_chosen(monkeypatch: py
 def finished(**knobs: object) -> runs.Run:
     """A run of the digits, trained here."""
     run = runs.create(RunConfig(**{"model": "dml", "epochs": 1} | knobs))
-    for _ in worker.execute(run):
+    for _ in execute(run):
         pass
     return run
 
@@ -348,7 +349,7 @@ def test_the_words_of_a_run_stay_the_same_while_it_goes_on() -> None:
     """A select box knows a choice by its words: with others, the page would lose the run it shows."""
     run = runs.create(RunConfig(epochs=1, model="dml"))
     before = ui.run_words(run)
-    for _ in worker.execute(run):
+    for _ in execute(run):
         assert ui.run_words(run) == before
     assert run.status().state == "done" and ui.run_words(run) == before
 
