@@ -31,6 +31,7 @@ COINCIDE, LINE, NARROW = 0.1, 1.1, 0.3  # see `collapse`; two opposite places, n
 # 0.6 at D = 10.
 TREE_DIMENSIONS, SMALL_TREE_DIMENSIONS, SMALL = 6, 10, 20_000_000
 DISTANCES_AT_ONCE = 2**22  # of `map_at_r`: 32 MB
+TIED = 2.0**-46  # of squared distances computed in double precision, 64 steps: no farther apart they count as equal
 EXTRA = 8  # candidates beyond k whose distances are computed again without the rounding of the expanded square
 
 Progress = Callable[[float, str], None]
@@ -831,9 +832,9 @@ def map_at_r(
 
     R: the other rows of the query's class. P(i): their share among the i nearest. Musgrave, Belongie and Lim 2020,
     arXiv 2003.08505, section 3.2. A query alone in its class has R = 0 and is left out, as by their
-    pytorch-metric-learning (`recall_at` counts it as missed). Among rows at the same distance those of other classes
-    come first, so that a collapsed space scores low; theirs come as they fall. Raises ValueError when no class has two
-    rows.
+    pytorch-metric-learning (`recall_at` counts it as missed). Of rows at the same distance any may come first: the
+    mean over all orders counts, see `_expected_average_precision`; theirs come as they fall. Raises ValueError when no
+    class has two rows.
 
     Exact in double precision (on the CPU where the device has none), some 2^22 distances at a time, never (M, M). R can
     be thousands: what is selected and sorted are the distances alone, the lowest bit of each saying whose class it is.
@@ -863,10 +864,51 @@ def map_at_r(
         for i in range(np.searchsorted(edges, begin, "right") - 1, np.searchsorted(edges, end)):
             keys[max(edges[i] - begin, 0) : edges[i + 1] - begin, edges[i] : edges[i + 1]] |= 1  # of the same class
         keys[:, begin:end].fill_diagonal_(torch.iinfo(torch.int64).max)  # a row is not its own neighbour
-        position = torch.arange(1, others[end - 1] + 1, device=x.device)
-        hits = (_smallest(keys, len(position)) & 1) * (position <= r[begin:end, None])  # (B, R)
-        total += float(((hits.cumsum(1) / position.double() * hits).sum(1) / r[begin:end]).sum())
+        of_query, squares = r[begin:end, None], square[begin:end]
+        ranked = _smallest(keys, int(others[end - 1]) + 1)  # (B, R + 1)
+        same, position = ranked & 1, torch.arange(1, ranked.shape[1], device=x.device)
+        hits = same[:, :-1] * (position <= of_query)  # (B, R)
+        averages = (hits.cumsum(1) / position.double() * hits).sum(1) / of_query[:, 0]
+        decides = (same[:, 1:] != same[:, :-1]) | (position == of_query)  # the order of a row and the next one, if tied
+        unsure = (_ties(ranked, squares) & decides & (position <= of_query)).any(1).nonzero()[:, 0]
+        for rows in unsure.split(max(1, step // 8)) if len(unsure) else ():
+            every = _smallest(keys[rows], n)
+            averages[rows] = _expected_average_precision(every, squares[rows], of_query[rows])
+        total += float(averages.sum())
     return total / (n - alone)
+
+
+def _ties(ranked: "torch.Tensor", squares: "torch.Tensor") -> "torch.Tensor":
+    """Whether a row is as far from the query as the next one, but for rounding: squared distances in order, as
+    `map_at_r` has them (B, m), the query's own square (B, 1) -> bool (B, m - 1)."""
+    import torch
+
+    distances = (ranked & ~1).view(torch.float64)
+    nearer = distances[:, :-1]
+    return distances[:, 1:] - nearer <= TIED * (4 * squares + nearer)
+
+
+def _expected_average_precision(ranked: "torch.Tensor", squares: "torch.Tensor", r: "torch.Tensor") -> "torch.Tensor":
+    """Average precision at R, its mean over all orders of rows at the same distance: all rows in order as `map_at_r`
+    has them (B, M), the query's own square (B, 1), R (B, 1) -> (B,).
+
+        1/R sum_{i <= R} c/t (h + 1 + (i - s - 1) (c - 1) / (t - 1)) / i
+
+    s: rows nearer than the i-th, h of them of the query's class; t: rows as far as it, c of them of its class. The i-th
+    is of its class with probability c/t; then so are, on average, (c - 1) / (t - 1) of those tied that came before."""
+    import torch
+
+    m, k = ranked.shape[1], int(r.max())
+    same, place, new = ranked & 1, torch.arange(m, device=ranked.device), ~_ties(ranked, squares)
+    begins, ends = (torch.nn.functional.pad(new, side, value=True) for side in ((1, 0), (0, 1)))
+    s = torch.where(begins, place, 0)[:, :k].cummax(1).values
+    end = torch.where(ends, place + 1, m).flip(1).cummin(1).values.flip(1)[:, :k]
+    hits = same.cumsum(1)
+    h = hits.gather(1, s) - same.gather(1, s)
+    t, c, i = end - s, hits.gather(1, end - 1) - h, place[:k] + 1
+    c = c.double()
+    expected = c / t * (h + 1 + (i - s - 1) * (c - 1) / (t - 1).clamp(min=1)) / i
+    return (expected * (i <= r)).sum(1) / r[:, 0]
 
 
 def _smallest(keys: "torch.Tensor", k: int) -> "torch.Tensor":

@@ -312,9 +312,28 @@ def test_map_at_r_by_hand():
 
 def test_map_at_r_of_coinciding_points_is_not_luck():
     labels = np.repeat(np.arange(5), 40)
-    assert evaluate.map_at_r(np.full((200, 3), 0.1, np.float32), labels) == 0
+    by_chance = sum((1 + (i - 1) * 38 / 198) / i for i in range(1, 40)) / 199  # 39 of 199 are right, R is 39
+    assert evaluate.map_at_r(np.full((200, 3), 0.1, np.float32), labels) == pytest.approx(by_chance, rel=1e-12)
     assert evaluate.map_at_r(labels[:, None] * np.ones(3), labels) == 1  # all of a class at one place: not itself first
     assert evaluate.map_at_r(np.zeros((40, 3)), labels[:40]) == 1
+
+
+@pytest.mark.parametrize("at_once", [1, 2**22])
+@pytest.mark.parametrize("seed", range(4))
+def test_map_at_r_of_ties_is_the_mean_over_all_orders(monkeypatch, seed, at_once):
+    """Rows that coincide, and others at one distance on either side, of a grid that floats do not hit."""
+    monkeypatch.setattr(evaluate, "DISTANCES_AT_ONCE", at_once)
+    rng = np.random.default_rng(seed)
+    places, labels = rng.integers(0, 4, 7), rng.permutation([0, 0, 0, 0, 1, 1, 1])
+    averages = []
+    for i in range(7):
+        rest, r = [j for j in range(7) if j != i], (labels == labels[i]).sum() - 1
+        for order in itertools.permutations(rest):
+            same = [labels[j] == labels[i] for j in sorted(order, key=lambda j: abs(places[i] - places[j]))]
+            averages.append(sum(sum(same[: k + 1]) / (k + 1) for k in range(r) if same[k]) / r)
+    points = places[:, None] * [0.1, 0.7]
+    assert evaluate.map_at_r(points, labels) == pytest.approx(np.mean(averages), rel=1e-12)
+    assert evaluate.map_at_r(points[::-1] + 3, labels[::-1]) == pytest.approx(np.mean(averages), rel=1e-12)
 
 
 def test_map_at_r_never_holds_all_distances(monkeypatch):
