@@ -8,11 +8,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from semidml import __version__, evaluate, explore, files, runs, transfer
+from semidml import __version__, explore, files, runs, transfer
 from semidml.config import FAMILIES, RunConfig, allowed, knobs, shown
 from semidml.data import store
 from semidml.execute import cores, execute, score_run
 from semidml.registry import Entry
+from semidml.score_table import GROUPS, RAW, SCATTER, SCORES, shown_at
 
 PLURALS = {  # of the families, as the reference heads their tables
     "model": "Models",
@@ -29,7 +30,6 @@ REFERENCE = """# Reference
 What can be chosen, turned and scored, as `python -m semidml knobs` prints it out of the tables in the code. Names are
 the same on the command line, on the pages, in links and in `config.json`. How to read the scores is told in
 [the README](../README.md#reading-the-scores)."""
-TABLE_SCORES = ("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -160,8 +160,8 @@ def do_fit_prior(asked: argparse.Namespace) -> int:
 
 
 def do_list(asked: argparse.Namespace) -> int:
-    row = "{:32} {:12} {:10} {:14} {:>8} {:>11}  {}"
-    print(row.format("id", "state", "model", "data", "pl", "weight", "  ".join(TABLE_SCORES)))
+    row, names = "{:32} {:12} {:10} {:14} {:>8} {:>11}  {}", shown_at("runs")
+    print(row.format("id", "state", "model", "data", "pl", "weight", "  ".join(names)))
     for run in runs.list_runs():
         status = run.status()
         try:
@@ -169,7 +169,7 @@ def do_list(asked: argparse.Namespace) -> int:
         except ValueError as error:
             print(row.format(run.id, status.state, "", "", "", "", str(error)))
             continue
-        scores = "  ".join(f"{shown_score(metrics.get(name)):>{len(name)}}" for name in TABLE_SCORES)
+        scores = "  ".join(f"{shown_score(metrics.get(name)):>{len(name)}}" for name in names)
         print(
             row.format(
                 run.id, status.state, config.model, config.data[-14:], shown(config.pl), shown_weight(config), scores
@@ -266,10 +266,11 @@ def tables() -> str:
         for k in knobs().values()
     ]
     parts.append("## Knobs\n\n" + markdown(("option", "what", "default", "allowed"), rows))
-    titles = {key: of for key, of in evaluate.SCORE_TITLES.items() if not key.endswith(evaluate.RAW)}
-    rows = [(f"`{key}`", title, about) for key, (title, about) in titles.items()]
-    parts.append("## Scores\n\n" + markdown(("in metrics.json", "what", "of which rows, and its range"), rows))
-    raw = f"A name with `{evaluate.RAW}` after it is the same score of the latents as they are, however long"
+    its = [score for score in SCORES.values() if not score.name.endswith(RAW)]
+    rows = [(f"`{s.name}`", s.title, s.summary, s.unit, s.better, GROUPS[s.group].title.lower()) for s in its]
+    head = ("in metrics.json", "what", "of which rows, and its range", "unit", "better", "group")
+    parts.append("## Scores\n\n" + markdown(head, rows))
+    raw = f"A name with `{RAW}` after it is the same score of the latents as they are, however long"
     parts.append(f"{raw}, where the loss trains directions and the score without it is of those.")
     return "\n\n".join(parts)
 
@@ -298,11 +299,11 @@ def show_scores(metrics: dict) -> None:
     """Every score with its title and, where it is known, its scatter; what failed with its reason, others with their
     remarks."""
     words = metrics.get("notes", {}) | metrics.get("failed", {})
-    for key, (title, _) in evaluate.SCORE_TITLES.items():
-        if key in metrics and not evaluate.is_scatter(key):
-            scatter = metrics.get(f"{key}_sd")
-            value = shown_score(metrics[key]) + ("" if scatter is None else f" ± {shown_score(scatter)}")
-            print(f"{title:52} {value} {words.get(key, '')}".rstrip())
+    for name, score in SCORES.items():
+        if name in metrics and not score.is_scatter:
+            scatter = metrics.get(f"{name}{SCATTER}")
+            value = shown_score(metrics[name]) + ("" if scatter is None else f" ± {shown_score(scatter)}")
+            print(f"{score.title:52} {value} {words.get(name, '')}".rstrip())
 
 
 def shown_weight(config: RunConfig) -> str:

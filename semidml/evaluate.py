@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from semidml import meaning
+from semidml.score_table import KMEANS_ROWS, KMEANS_STARTS, NEIGHBOURS, RAW, RECALL_AT, SCATTER, SCORES, Score, Scored
 
 if TYPE_CHECKING:
     import torch
 
-NEIGHBOURS = 5  # of the kNN classifier: scikit-learn's default; Safir et al. 2022 do not say theirs
-RECALL_AT = (1, 2, 4, 8)
-KMEANS_STARTS, KMEANS_ROWS = 20, 10_000
 RARE = 0.005  # chance below which a start is not asked for the scatter of k-means
 TINY = 1e-12  # nats, below which an entropy is 0
 LIVE_GALLERY, LIVE_QUERIES, LIVE_POINTS = 5_000, 2_000, 1_000
@@ -36,171 +34,6 @@ EXTRA = 8  # candidates beyond k whose distances are computed again without the 
 
 Progress = Callable[[float, str], None]
 Step = tuple[tuple[str, ...], Callable[[], tuple]]  # names of scores and what gives as many values
-
-_FEW = (
-    "A classifier fitted on the seen labels only, scored on the test images: what a user with those labels would get."
-)
-_ALL = "A classifier fitted on all training images with all their labels, scored on the test images, as most papers do."
-_AMI = " Adjusted mutual information of predicted and true classes: 0 is chance, 1 is perfect."
-
-# key: (title, which rows and range). Read by the pages, the command line and the README.
-SCORE_TITLES: dict[str, tuple[str, str]] = {
-    "knn_accuracy": ("kNN, all labels", f"{_ALL} 5 nearest neighbours; share that is right, 0 to 1."),
-    "knn_ami": ("kNN AMI, all labels", f"{_ALL} 5 nearest neighbours.{_AMI}"),
-    "knn_accuracy_labelled": (
-        "kNN, seen labels",
-        f"{_FEW} 5 nearest neighbours, or as many as there are labels; 0 to 1.",
-    ),
-    "knn_ami_labelled": ("kNN AMI, seen labels", f"{_FEW} 5 nearest neighbours, or as many as there are labels.{_AMI}"),
-    "knn1_accuracy_labelled": ("1-NN, seen labels", f"{_FEW} The nearest label decides, so no ties; 0 to 1."),
-    "knn1_ami_labelled": ("1-NN AMI, seen labels", f"{_FEW} The nearest label decides, so no ties.{_AMI}"),
-    "seen_class_ceiling": (
-        "ceiling of the seen classes",
-        "Share of the test images whose class has a seen label: no score on seen labels can be higher; 0 to 1.",
-    ),
-    "kmeans_ami": (
-        "k-means AMI",
-        f"k-means of the test latents, of many a drawn {KMEANS_ROWS:,}, as many clusters as classes, best of "
-        f"{KMEANS_STARTS} starts, no labels used.{_AMI}",
-    ),
-    "kmeans_nmi": (
-        "k-means NMI",
-        "As k-means AMI but not adjusted for chance, so that many small clusters raise it; 0 to 1.",
-    ),
-    "kmeans_accuracy": (
-        "k-means accuracy",
-        "Share of the test images whose cluster is that of their class, clusters of k-means and classes paired one to "
-        "one as suits best; 0 to 1.",
-    ),
-    **{
-        f"kmeans_{name}_sd": (
-            f"k-means {title}, scatter",
-            f"Standard deviation of k-means {title} over restarts, each the best of {KMEANS_STARTS} starts (from a "
-            "bootstrap over the starts that were made).",
-        )
-        for name, title in (("ami", "AMI"), ("nmi", "NMI"), ("accuracy", "accuracy"))
-    },
-    **{
-        f"recall_at_{k}": (
-            f"recall at {k}",
-            f"Share of the test images with one of their class among their {k} nearest other test images, of several "
-            "at one distance any by chance; 0 to 1.",
-        )
-        for k in RECALL_AT
-    },
-    "map_at_r": (
-        "MAP@R",
-        "Mean average precision of each test image's R nearest other test images, R being how many others its class "
-        "has; 0 to 1.",
-    ),
-    "random_forest_accuracy": ("random forest, all labels", f"{_ALL} 100 trees; share that is right, 0 to 1."),
-    "random_forest_ami": ("random forest AMI, all labels", f"{_ALL} 100 trees.{_AMI}"),
-    "random_forest_accuracy_labelled": ("random forest, seen labels", f"{_FEW} 100 trees; 0 to 1."),
-    "random_forest_ami_labelled": ("random forest AMI, seen labels", f"{_FEW} 100 trees.{_AMI}"),
-    "mlp_accuracy": ("MLP, all labels", f"{_ALL} One hidden layer of 100 units; share that is right, 0 to 1."),
-    "mlp_ami": ("MLP AMI, all labels", f"{_ALL} One hidden layer of 100 units.{_AMI}"),
-    "mlp_accuracy_labelled": ("MLP, seen labels", f"{_FEW} One hidden layer of 100 units; 0 to 1."),
-    "mlp_ami_labelled": ("MLP AMI, seen labels", f"{_FEW} One hidden layer of 100 units.{_AMI}"),
-    "reconstruction_mse": (
-        "reconstruction error",
-        "Mean over pixels of the squared difference of test image and reconstruction, pixels from 0 to 1.",
-    ),
-    "component_ami": (
-        "component AMI",
-        f"Do the prior's components know the classes? Each test latent's most responsible component.{_AMI} Separate "
-        "clusters score high wherever they lie: hold it against its floors.",
-    ),
-    "component_nmi": ("component NMI", "As component AMI, but not adjusted for chance; 0 to 1."),
-    "component_ami_rotated": (
-        "floor: latents turned",
-        "component AMI of the same test latents turned at random around their mean, mean of 20.",
-    ),
-    "component_ami_random": (
-        "floor: components anywhere",
-        "component AMI with as many components at random places among the test latents, mean of 20.",
-    ),
-    "component_ami_permuted": ("floor: labels permuted", "component AMI with permuted labels, mean of 20; about 0."),
-    "components_used": (
-        "components used",
-        "Components that are the most responsible one of at least 1 % of an even share of the test images.",
-    ),
-    "classes_alone": (
-        "classes on components of their own",
-        "Classes whose commonest component is no other class's commonest, of the test images.",
-    ),
-    "component_distance": (
-        "own component, sigmas a dimension",
-        "Mean over test latents, in that component's sigmas, root mean square over dimensions; 1 is a typical sample.",
-    ),
-    "kl_nats": ("KL", "Mean over test images of KL(q(z|x) || p(z)), in nats, closed form or one sample each."),
-    "elbo_nats": (
-        "negative ELBO",
-        "Mean over test images of reconstruction, summed over pixels, plus KL, in nats: an upper bound on -log p(x) "
-        "with the bernoulli likelihood, up to a constant with the gaussian.",
-    ),
-    "cluster_ami": (
-        "cluster AMI",
-        f"Do the clustering head's own clusters know the classes? Each test image's likeliest cluster.{_AMI}",
-    ),
-    "cluster_nmi": ("cluster NMI", "As cluster AMI, but not adjusted for chance; 0 to 1."),
-    "cluster_accuracy": (
-        "cluster accuracy",
-        "Share of the test images whose likeliest cluster is their class's, at the best one-to-one assignment of "
-        "clusters to classes; 0 to 1.",
-    ),
-    "clusters_used": ("clusters used", "Clusters that are the likeliest one of a test image."),
-    "marginal_entropy": (
-        "H(Y), clusters together",
-        "Entropy of the mean cluster probabilities of the test images, in nats; at best ln K, all clusters alike.",
-    ),
-    "conditional_entropy": (
-        "H(Y|X), an image's clusters",
-        "Mean entropy of a test image's cluster probabilities, in nats; at best 0, sure.",
-    ),
-    "mean_pairwise_distance": (
-        "mean distance of two points",
-        "Euclidean, of the test latents, over all pairs of at most 2,000 of them, in latent units.",
-    ),
-    "spread": (
-        "spread",
-        "Standard deviation of the test latents a dimension (root of the mean variance), in latent units.",
-    ),
-    "effective_rank": (
-        "effective rank",
-        "Directions that the test latents use: exp of the entropy of their singular values; 1 a line, D a ball.",
-    ),
-    "collapsed": ("collapsed", "Whether all test latents nearly coincide or lie on a line."),
-    "chance": ("chance", "Accuracy of always naming the commonest training class."),
-    "pixel_knn_accuracy": (
-        "kNN on pixels, all labels",
-        "5 nearest neighbours of the raw images: at most 5,000 x 2,000 rows.",
-    ),
-    "pixel_knn_accuracy_labelled": (
-        "kNN on pixels, seen labels",
-        "5 nearest neighbours of the raw images among the seen labels, scored on at most 2,000 test images.",
-    ),
-    "pixel_recall_at_1": ("recall at 1 on pixels", "Recall at 1 of the raw images of at most 2,000 test images."),
-    "seconds": ("seconds", "Time spent in training."),
-}
-RAW = "_raw"  # ends the names of scores of latents with their lengths, where the others are of directions
-OF_LATENTS = (
-    *("knn_accuracy", "knn_ami", "knn_accuracy_labelled", "knn_ami_labelled"),
-    *("knn1_accuracy_labelled", "knn1_ami_labelled", "kmeans_ami", "kmeans_nmi", "kmeans_accuracy"),
-    *(f"recall_at_{k}" for k in RECALL_AT),
-    *("map_at_r", "mean_pairwise_distance", "spread", "effective_rank"),
-)
-SCORE_TITLES |= {
-    f"{name}{RAW}": (
-        f"{SCORE_TITLES[name][0]}, raw",
-        f"{SCORE_TITLES[name][1]} Of the latents as they are, however long, though the loss trains directions alone.",
-    )
-    for name in OF_LATENTS
-}
-
-
-def is_scatter(name: str) -> bool:
-    """Whether a key is the standard deviation of the score called the same without `_sd`."""
-    return name.endswith("_sd")
 
 
 def scores(
@@ -221,8 +54,8 @@ def scores(
     class_names: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """The content of metrics.json: one number a key of SCORE_TITLES (all but the floors, seconds and what belongs to
-    a prior).
+    """The content of metrics.json: one number a key of SCORES (all but the floors, seconds and what belongs to a
+    prior), those whose entry has a target among them.
 
     train (N, D) with labels (N,), test (M, D) with labels (M,); seen: rows of train whose labels the training saw.
     Labels of other rows enter only the scores that say "all labels". `test_images` (M, C, H, W), uint8 or in [0, 1],
@@ -265,7 +98,7 @@ def scores(
         (("seen_class_ceiling",), lambda: (seen_class_ceiling(few_labels, test_labels),)),
     ]
     kmeans_names = ("kmeans_ami", "kmeans_nmi", "kmeans_accuracy")
-    kmeans_names += tuple(f"{name}_sd" for name in kmeans_names)
+    kmeans_names += tuple(f"{name}{SCATTER}" for name in kmeans_names)
     steps: list[Step] = [
         *(fitted if shared else ()),
         (kmeans_names, lambda: kmeans_scores_and_scatter(test, test_labels, clusters, seed=seed)),
@@ -284,6 +117,10 @@ def scores(
             names = (f"{prefix}_accuracy{suffix}", f"{prefix}_ami{suffix}")
             remark = partial(_note, notes, names)
             steps.append((names, partial(both, classifier, *rows, seed=seed, remark=remark)))
+    given = Scored(train, train_labels, seen, test, test_labels, classes, seed)
+    for entry in SCORES.values():
+        if entry.target and (shared or not entry.fitted_on):
+            steps.append(((entry.name,), partial(_computed, entry, given)))
 
     (points,) = subset(KMEANS_ROWS, seed, test_labels)
     names = [name for names, _ in steps for name in names]
@@ -291,7 +128,7 @@ def scores(
     result: dict[str, Any] = {}
     failed: dict[str, str] = {}
     for number, (names, compute) in enumerate(steps):
-        at = number, SCORE_TITLES[names[0]][0]
+        at = number, SCORES[names[0]].title
         within(0.0)
         if all(name in judged.failed for name in names):
             result |= dict.fromkeys(names)
@@ -306,11 +143,15 @@ def scores(
     return meaning.told(result | {"failed": failed, "notes": notes}, judged)
 
 
+def _computed(score: Score, given: Scored) -> tuple[float | bool | None]:
+    return (score.resolve()(given),)
+
+
 def raw(found: dict[str, Any]) -> dict[str, Any]:
     """Scores of latents with their lengths under the names that say so, with what is said of them."""
-    of_latents = {f"{name}{RAW}": found[name] for name in OF_LATENTS if name in found}
+    of_latents = {f"{name}{RAW}": value for name, value in found.items() if f"{name}{RAW}" in SCORES}
     said = {
-        table: {f"{name}{RAW}": text for name, text in found[table].items() if name in OF_LATENTS}
+        table: {f"{name}{RAW}": text for name, text in found[table].items() if f"{name}{RAW}" in SCORES}
         for table in ("failed", "notes")
         if table in found
     }
@@ -406,19 +247,18 @@ def _judged(
     class_names: Sequence[str] = (),
 ) -> meaning.Judged:
     """What is to be said of scores by name; points: labels of the rows that k-means gets."""
-    of_kmeans = {name for name in names if name.startswith("kmeans_")}
-    on_few = {name for name in names if name.endswith("_labelled")}
+    of_kmeans = {name for name in names if SCORES[name].rows == "drawn"}
+    on_few = {name for name in names if SCORES[name].fitted_on == "seen"}
     rest = [name for name in names if name not in of_kmeans | on_few]
     parts = (
         meaning.judge(
             rest,
             test_labels,
             fitted_on=train_labels,
-            voters=NEIGHBOURS,
             dimensions=dimensions,
             class_names=class_names,
         ),
-        meaning.judge(on_few, test_labels, fitted_on=few_labels, voters=NEIGHBOURS, class_names=class_names),
+        meaning.judge(on_few, test_labels, fitted_on=few_labels, class_names=class_names),
         meaning.judge(
             of_kmeans, points, clusters=clusters, drawn=len(points) < len(test_labels), class_names=class_names
         ),

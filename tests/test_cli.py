@@ -10,7 +10,7 @@ import pytest
 
 from semidml import runs
 from semidml.cli import main
-from semidml.evaluate import SCORE_TITLES
+from semidml.score_table import SCORES
 
 ROOT = Path(__file__).parents[1]
 TRAIN = ["train", "--data", "digits", "--epochs", "3", "--pl", "20"]
@@ -33,7 +33,7 @@ def finished(tmp_path, capsys):
 def test_train_prints_scores_and_leaves_a_run(tmp_path, capsys):
     assert main([*TRAIN, "--out", str(tmp_path / "runs" / "first")]) == 0
     said = capsys.readouterr().out
-    assert SCORE_TITLES["knn_accuracy"][0] in said and said.splitlines()[-1].startswith("done in ")
+    assert SCORES["knn_accuracy"].title in said and said.splitlines()[-1].startswith("done in ")
     run = runs.get("first")
     assert run.status().state == "done" and [r.epoch for r in run.history()] == [0, 1, 2, 3]
     assert run.metrics()["knn_accuracy"] > 0.5

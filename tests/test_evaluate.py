@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from semidml import evaluate, planes
+from semidml.score_table import RAW, SCORES
 
 
 def blobs(n=600, dims=2, classes=5, apart=4.0, seed=0):
@@ -514,11 +515,11 @@ def test_collapse_is_said_for_a_point_and_a_line_only():
 def test_scores_are_whole_and_fit_into_json(dims):
     result = evaluate.scores(*halves(dims=dims), seed=1)
     assert "failed" not in result and "notes" not in result
-    assert set(result) == set(evaluate.SCORE_TITLES) - {
-        *(k for k in evaluate.SCORE_TITLES if k.startswith(("random_forest", "mlp", "pixel", "component", "cluster"))),
+    assert set(result) == set(SCORES) - {
+        *(k for k in SCORES if k.startswith(("random_forest", "mlp", "pixel", "component", "cluster"))),
         *("reconstruction_mse", "chance", "seconds", "classes_alone", "kl_nats", "elbo_nats"),
         *("marginal_entropy", "conditional_entropy"),
-        *(k for k in evaluate.SCORE_TITLES if k.endswith(evaluate.RAW)),
+        *(k for k in SCORES if k.endswith(RAW)),
     }
     assert all(type(value) in (float, bool) for value in result.values())
     json.dumps(result, allow_nan=False)
@@ -725,7 +726,7 @@ def test_floors_are_chance_and_pixels():
         "pixel_knn_accuracy_labelled": 1.0,
         "pixel_recall_at_1": 1.0,
     }
-    assert set(found) <= set(evaluate.SCORE_TITLES)
+    assert set(found) <= set(SCORES)
 
 
 def test_floors_of_one_test_row_have_no_recall():
@@ -819,5 +820,5 @@ def test_places_that_float32_does_not_hold_are_said():
 
 
 def test_every_title_says_its_rows_or_its_unit():
-    for key, (title, words) in evaluate.SCORE_TITLES.items():
-        assert title and len(title) < 40 and words.endswith("."), key
+    for name, score in SCORES.items():
+        assert score.title and len(score.title) < 40 and score.summary.endswith("."), name

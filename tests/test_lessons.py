@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from semidml import evaluate, presets, runs
+from semidml import presets, runs
 from semidml.config import knobs
 from semidml.data import store
 from semidml.lessons import FEW_LABELS, LESSONS, METRIC_VAE, PLACES, Break, Lesson
+from semidml.score_table import SCORES
 from semidml.train import fit
 from semidml.ui import lesson as page
 
@@ -74,7 +75,7 @@ def test_what_can_be_turned_and_broken_can_be_trained(name: str) -> None:
         config = page.changed(lesson.sides[broken.side], dict(broken.values))
         assert config != lesson.sides[broken.side].config()
     assert set(lesson.knobs) <= set(knobs())
-    assert set(lesson.scores) <= set(evaluate.SCORE_TITLES)
+    assert set(lesson.scores) <= set(SCORES)
 
 
 def test_few_labels_says_what_its_runs_show() -> None:

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from semidml import evaluate, runs, scatter, ui
+from semidml import runs, scatter, ui
 from semidml.config import RunConfig
 from semidml.data import store
 from semidml.execute import execute
+from semidml.score_table import SCORES
 
 ROOT = Path(__file__).parents[1]
 TRAIN = "pages/1_Train.py"
@@ -398,7 +399,7 @@ def test_counts_are_told_as_whole_numbers() -> None:
     assert ui.difference_words("knn_accuracy", 0.5, 0.512) == "+1.2 points"
 
 
-@pytest.mark.parametrize("name", evaluate.SCORE_TITLES)
+@pytest.mark.parametrize("name", SCORES)
 def test_a_difference_is_told_in_the_unit_of_its_scores(name: str) -> None:
     assert ui.score_words(name, 0.5).endswith(" %") == ui.difference_words(name, 0.5, 0.512).endswith(" points")
 

@@ -31,6 +31,7 @@ from streamlit.delta_generator import DeltaGenerator
 from semidml.config import DECIDING, FAMILIES, RunConfig, knobs, seen_labels, shown
 from semidml.lessons import LESSONS
 from semidml.priors import given
+from semidml.score_table import SCATTER, SCORES
 
 if TYPE_CHECKING:
     from semidml.priors.density import Regions
@@ -65,7 +66,6 @@ PICTURE = 136  # pixels across, of an image that is looked at
 CAPTION = "font-size: 0.875rem; text-align: center; opacity: 0.65; overflow-wrap: anywhere"
 SQUARES = "image-rendering: pixelated; display: block"  # the look of a picture whose pixels are to be seen
 MOST_RECORDS = 200  # of a curve
-COUNTS = {"classes_alone", "clusters_used", "components_used"}  # scores that are whole numbers
 NAMES = {
     "data": "Data",
     "model": "Model",
@@ -538,40 +538,34 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
-def is_share(name: str) -> bool:
-    """Whether a score is a share of rows, which is read in percent."""
-    return "accuracy" in name or "recall_at" in name or name in ("chance", "seen_class_ceiling")  # raw ones too
-
-
 def score_words(name: str, value: float | None) -> str:
     """A score as it is read: shares in percent, others to two digits; a dash where there is none."""
     if value is None:
         return "–"
-    if is_share(name):
+    score = SCORES[name]
+    if score.unit == "share":
         return percent(value)
-    if name in COUNTS:
-        return f"{value:.0f}"
-    return f"{value:.3f}" if name == "reconstruction_mse" else f"{value:.2f}"
+    if score.unit == "yes or no":
+        return "yes" if value else "no"
+    return f"{value:.{0 if score.unit == 'count' else score.digits}f}"
 
 
 def scattered(name: str, scores: Mapping[str, Any]) -> str:
     """A score as it is read, and its standard deviation where it is known: `0.48 ± 0.01`, `91.0 ± 0.4 %`."""
-    value, scatter = scores.get(name), scores.get(f"{name}_sd")
+    value, scatter = scores.get(name), scores.get(f"{name}{SCATTER}")
     if value is None or scatter is None:
         return score_words(name, value)
-    if is_share(name):
+    if SCORES[name].unit == "share":
         return f"{100 * value:.1f} ± {100 * scatter:.1f} %"
     return f"{score_words(name, value)} ± {max(scatter, 0.0):.{2 if scatter >= 0.005 else 3}f}"
 
 
 def remarks(names: Iterable[str], notes: Mapping[str, str]) -> list[str]:
     """What there is to know of these scores, for Markdown: each remark once, with the scores that it is of."""
-    from semidml import evaluate
-
     its: dict[str, list[str]] = {}
     for name in names:
         if name in notes:
-            its.setdefault(notes[name], []).append(evaluate.SCORE_TITLES[name][0])
+            its.setdefault(notes[name], []).append(SCORES[name].title)
     return [f"{', '.join(titles)}: {inert(note)}" for note, titles in its.items()]
 
 
@@ -609,9 +603,9 @@ def difference_words(name: str, before: float | None, after: float | None) -> st
     """`+1.2` (points of a percentage) or `-0.013`; a dash when one is missing."""
     if before is None or after is None:
         return "–"
-    if name in COUNTS:
+    if SCORES[name].unit == "count":
         return f"{after - before:+.0f}"
-    if is_share(name):
+    if SCORES[name].unit == "share":
         return f"{round(100 * (after - before), 1):+.1f} points"
     return f"{round(after - before, 3):+.3f}"
 
@@ -842,20 +836,17 @@ def score_row(
     """Scores side by side with their scatter, and what they were before training, where that was scored; a dash for one
     that is not known (yet). Below, why some could not be computed, and what there is to know of others ("notes" of
     now). Of those that are neither known nor in `always`, none."""
-    from semidml import evaluate
-
     there = [name for name in names if name in always or name in now or name in before]
     with st.container(horizontal=True):
         for name in there:
-            title, protocol = evaluate.SCORE_TITLES[name]
             st.metric(
-                title,
+                SCORES[name].title,
                 scattered(name, now),
                 f"before {score_words(name, before.get(name))}" if name in before or not before else None,
                 delta_color="off",
                 delta_arrow="off",
-                help=protocol + (f" Not computed: {inert(failed[name])}." if name in failed else ""),
-                width=190 if now.get(f"{name}_sd") is not None else 150,
+                help=SCORES[name].summary + (f" Not computed: {inert(failed[name])}." if name in failed else ""),
+                width=190 if now.get(f"{name}{SCATTER}") is not None else 150,
             )
     for icon, words in (("error", failed), ("info", now.get("notes", {}))):
         for remark in remarks(there, words):

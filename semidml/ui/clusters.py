@@ -6,15 +6,14 @@ import math
 import numpy as np
 import streamlit as st
 
-from semidml import evaluate, explore, jobs, planes, plots, presets, runs, scatter, ui
+from semidml import explore, jobs, planes, plots, presets, runs, scatter, ui
 from semidml.config import FEW, RunConfig, knobs
 from semidml.explore import Points
 from semidml.methods import FORMULAS, VARIANTS
+from semidml.score_table import PIXELS, SCORES, live_where, shown_at
 from semidml.ui import controls, explorer
 
 SECONDS_LIVE = 1.0
-HEADLINES = ("recall_at_1", "kmeans_nmi", "kmeans_ami", "cluster_accuracy", "clusters_used", "map_at_r")
-ALWAYS = ("recall_at_1", "kmeans_nmi", "kmeans_ami")
 SHOWN_CLUSTERS, MEMBERS = 12, 8
 QUERIES, ANSWERS = 16, 8
 PLAIN, VIEWS = 8, 4  # images whose twins are shown, and how many of each
@@ -88,11 +87,11 @@ def picture(run_id: str, was_active: bool) -> None:
 def scores(run: runs.Run) -> None:
     """The headline scores, now and before training, and what needs no training beside them."""
     before, now, failed = ui.scores_of(run)
-    ui.score_row(HEADLINES, before, now, failed, always=ALWAYS)
+    ui.score_row(shown_at("clusters"), before, now, failed, always=live_where("always", "retrieval"))
     floors, why = its_floors(run)
     words = [f"Scores of {'all test images' if run.metrics() else 'the drawn test points'}"]
-    if "pixel_recall_at_1" in floors:
-        words.append(f"{ui.pixels_words(run)} {ui.percent(floors['pixel_recall_at_1'])} (recall at 1, of the drawn)")
+    if (floor := floors.get(f"{PIXELS}recall_at_1")) is not None:
+        words.append(f"{ui.pixels_words(run)} {ui.percent(floor)} (recall at 1, of the drawn)")
     if now.get("knn_accuracy") is not None:
         words.append(f"kNN with all labels {ui.percent(now['knn_accuracy'])}")
     if run.config().split == "classes":
@@ -362,16 +361,14 @@ def curves(run: runs.Run) -> None:
     st.header("How it went")
     dark, state = ui.dark(), (run.id, len(history), ui.dark())
     best = math.log(config.clusters)
-    drawn, (floors, _), titles = ui.thinned(history), its_floors(run), evaluate.SCORE_TITLES
+    drawn, (floors, _) = ui.thinned(history), its_floors(run)
     left, right = st.columns(2)
     with left:
-        ui.chart("entropies", state, lambda: plots.entropy_curves(drawn, best, titles, dark))
+        ui.chart("entropies", state, lambda: plots.entropy_curves(drawn, best, dark))
         unused = " This variant does not train its clusters." if "clusters" not in config.used() else ""
         st.caption(f"At best all clusters are alike, ln K, and each image is sure, 0.{unused}")
     with right:
-        ui.chart(
-            "retrieval", state, lambda: plots.score_curves(drawn, floors, titles, dark, keys=plots.RETRIEVAL_CURVES)
-        )
+        ui.chart("retrieval", state, lambda: plots.score_curves(drawn, floors, dark, place="retrieval"))
         st.caption("Of the drawn test points: Recall@K, and NMI of k-means with as many clusters as classes.")
     ui.chart("loss", state, lambda: plots.loss_curves(history, dark))
     st.caption(plots.loss_words(history))
@@ -432,7 +429,7 @@ def labels_worth(run: runs.Run) -> None:
     ui.chart(
         "worth",
         (run.id, tuple(counts), ui.dark()),
-        lambda: plots.worth_curve(counts, reached, level, evaluate.SCORE_TITLES["recall_at_1"][0], ui.dark()),
+        lambda: plots.worth_curve(counts, reached, level, SCORES["recall_at_1"].title, ui.dark()),
     )
     worth = explore.labels_worth(counts, reached, level)
     if worth is None:
