@@ -30,6 +30,7 @@ REFERENCE = """# Reference
 What can be chosen, turned and scored, as `python -m semidml knobs` prints it out of the tables in the code. Names are
 the same on the command line, on the pages, in links and in `config.json`. How to read the scores is told in
 [the README](../README.md#reading-the-scores)."""
+WIDTH = len("-0.1234 [10]")  # of a column of scores
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -161,7 +162,9 @@ def do_fit_prior(asked: argparse.Namespace) -> int:
 
 def do_list(asked: argparse.Namespace) -> int:
     row, names = "{:32} {:12} {:10} {:14} {:>8} {:>11}  {}", shown_at("runs")
-    print(row.format("id", "state", "model", "data", "pl", "weight", "  ".join(names)))
+    titles = "  ".join(f"{name:{WIDTH}}" for name in names).rstrip()
+    print(row.format("id", "state", "model", "data", "pl", "weight", titles))
+    marks: dict[str, str] = {}  # of what is to be said of a score
     for run in runs.list_runs():
         status = run.status()
         try:
@@ -169,12 +172,20 @@ def do_list(asked: argparse.Namespace) -> int:
         except ValueError as error:
             print(row.format(run.id, status.state, "", "", "", "", str(error)))
             continue
-        scores = "  ".join(f"{shown_score(metrics.get(name)):>{len(name)}}" for name in names)
+        said = metrics.get("notes", {}) | metrics.get("failed", {})
+        cells = [
+            shown_score(metrics.get(name))
+            + (marks.setdefault(said[name], f" [{len(marks) + 1}]") if name in said else "")
+            for name in names
+        ]
+        scores = "  ".join(f"{cell:{max(len(name), WIDTH)}}" for name, cell in zip(names, cells, strict=True)).rstrip()
         print(
             row.format(
                 run.id, status.state, config.model, config.data[-14:], shown(config.pl), shown_weight(config), scores
             )
         )
+    for words, mark in marks.items():
+        print(mark.strip(), "".join(filter(str.isprintable, str(words))))  # an imported run may say anything
     return 0
 
 

@@ -96,6 +96,20 @@ def test_the_table_of_runs(finished, capsys):
     assert "done" in line and "dml-ae" in line and f"{finished.metrics()['knn_accuracy']:.4f}" in line
 
 
+def test_the_table_of_runs_marks_what_is_to_be_said_of_a_score(finished, capsys):
+    """Each remark and reason once, below; a terminal's control characters never."""
+    metrics = finished.metrics() | {"knn_accuracy": 0.5, "knn_accuracy_labelled": 0.25, "kmeans_ami": None}
+    few = "of 12 test images only"
+    metrics |= {"notes": {"knn_accuracy": few, "knn_accuracy_labelled": few}, "failed": {"kmeans_ami": "\x1b[2Jno"}}
+    (finished.path / "metrics.json").write_text(json.dumps(metrics))
+    assert main(["runs"]) == 0
+    said = capsys.readouterr().out
+    line = next(line for line in said.splitlines() if line.startswith("first "))
+    assert line.split()[-6:] == ["0.5000", "[1]", "0.2500", "[1]", "-", "[2]"]
+    assert said.splitlines()[-2:] == [f"[1] {few}", "[2] [2Jno"]
+    assert max(len(line) for line in said.splitlines()) < 160
+
+
 def test_rename_export_import_delete(finished, tmp_path, capsys):
     assert main(["runs", "rename", "first", "second"]) == 0
     assert main(["runs", "export", "second", str(tmp_path / "second.zip")]) == 0
