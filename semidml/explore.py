@@ -28,7 +28,7 @@ import numpy as np
 from semidml import bias, transfer
 from semidml.config import RunConfig, knobs
 from semidml.data.labels import most_per_class
-from semidml.methods import MODELS
+from semidml.presets import COMPARATOR
 from semidml.record import COMPONENTS
 from semidml.registry import Entry, choose, table
 
@@ -88,7 +88,7 @@ class Points(NamedTuple):
     components: tuple[np.ndarray, ...] | None = None  # of the prior: means (K, D), log_vars (K, D), weights (K,)
     pictures: np.ndarray | None = None  # uint8 (k, C, H, W) of the first k <= K components
     are_pseudo_inputs: bool = False  # the pictures; else they are what the decoder makes of the components' means
-    by_direction: bool = False  # the loss learned from directions alone
+    by_direction: bool = False  # nothing but directions was learned
 
     @property
     def compared(self) -> np.ndarray:
@@ -122,8 +122,7 @@ def points(run: "Run", epoch: int) -> Points:
         prior = tuple(frame[key] for key in COMPONENTS) if COMPONENTS[0] in frame else None
         its_rows, shown = {key: rows[key] for key in ROW_KEYS}, _pictures(frame)
         learned = shown is not None and "pseudo_inputs" in frame
-        config, latents = run.config(), frame["latents"]
-        by_direction = config.by_direction and MODELS[config.model].facts["labels"]
+        by_direction, latents = run.config().by_direction, frame["latents"]
         found = Points(epoch, latents, frame["predictions"], its_rows, prior, shown, learned, by_direction)
         lengths = {len(found.latents), len(found.predictions), *(len(values) for values in found.rows.values())}
     except FileNotFoundError:
@@ -583,14 +582,17 @@ def views(config: RunConfig, data: "Dataset", images: np.ndarray, count: int, se
 def with_labels(
     config: RunConfig, rows: int, classes: int, counts: Sequence[int] = LABEL_COUNTS
 ) -> dict[int, RunConfig]:
-    """Plain deep metric learning on the data of a run without labels, with as many epochs: its setting by the number
-    of labels seen, of `rows` training images of so many classes."""
+    """Plain deep metric learning (`presets.COMPARATOR`) on the data of a run without labels, with as many epochs: its
+    setting by the number of labels seen, of `rows` training images of so many classes."""
     each = knobs()["labelled_per_class"]
     same = {name: getattr(config, name) for name in ("data", "split", "evaluate_on", "epochs", "seed", "device")}
-    own = {"model": "dml", "encoder": "conv", "latent_dim": 16, "augment": "on", "label_sampling": "balanced"}
-    own["labelled_per_class"] = max(int(each.low), min(each.default, most_per_class(classes)))
+    own = {"labelled_per_class": max(int(each.low), min(each.default, most_per_class(classes)))}
     steps = {"batch_size": min(2 * config.batch_size, int(knobs()["batch_size"].high))}  # as many images as with twins
-    return {count: RunConfig.of(same | own | steps | {"pl": 100 * count / rows}) for count in counts if count <= rows}
+    return {
+        count: RunConfig.of(COMPARATOR | same | own | steps | {"pl": 100 * count / rows})
+        for count in counts
+        if count <= rows
+    }
 
 
 def labels_worth(counts: Sequence[int], scores: Sequence[float], level: float) -> float | None:
