@@ -71,7 +71,7 @@ _PAIR = ("metric_weight", "temperature")
 
 MOST_COMPARED = 2_048  # images in a step of SME: some matrices of (2 x 2,048)^2 numbers, 67 MB each
 
-METHODS = table(
+METHODS = table(  # what a visitor switches between first; `page` and what it `shows` where a method has one of its own
     [
         Entry(
             "square",
@@ -84,7 +84,7 @@ METHODS = table(
             "Without labels",
             "CBSwR, which learns from images and their transformed twins",
             NGUYEN,
-            facts={"page": "pages/9_Clusters.py"},
+            facts={"page": "pages/9_Clusters.py", "shows": "clusters, twins, queries"},
         ),
     ]
 )

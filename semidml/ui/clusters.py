@@ -9,9 +9,11 @@ import streamlit as st
 from semidml import evaluate, explore, jobs, plots, presets, runs, scatter, ui
 from semidml.config import FEW, RunConfig, knobs
 from semidml.explore import Points
-from semidml.methods import FORMULAS, VARIANTS
+from semidml.methods import FORMULAS, VARIANTS, method_of
 from semidml.ui import controls, explorer
 
+MODEL = presets.CLUSTERS[0].values["model"]  # what a link to the page means that names none
+METHOD = method_of(MODEL).name
 SECONDS_LIVE = 1.0
 HEADLINES = ("recall_at_1", "kmeans_nmi", "kmeans_ami", "cluster_accuracy", "clusters_used", "map_at_r")
 ALWAYS = ("recall_at_1", "kmeans_nmi", "kmeans_ami")
@@ -477,7 +479,7 @@ def trainings(wanted: dict[int, RunConfig]) -> tuple[dict[int, runs.Run], dict[i
     number of labels. Where there are several, a finished one comes first."""
     count_of, states = {config: count for count, config in wanted.items()}, {"done": {}, "active": {}, "ended": {}}
     for run in reversed(runs.list_runs()):  # the newest last
-        if controls.its_model(run) == "dml" and (count := count_of.get(run.config())) is not None:
+        if (count := count_of.get(controls.its_config(run))) is not None:
             status = run.status()
             kind = "done" if status.state == "done" else "active" if status.active else "ended"
             states[kind][count] = run
