@@ -572,6 +572,17 @@ def takes_bfloat16(config: RunConfig, shape: tuple[int, int, int], device: torch
     return enough is not None and math.prod(shape) >= enough and bfloat16_pays(device.type)
 
 
+def machine_remarks(config: RunConfig) -> list[str]:
+    """What is worth knowing of a training on this machine before it begins, in sentences."""
+    asks = config.precision == "bfloat16" and config.device in ("auto", "cpu")
+    if asks and bfloat16_crawls(pick_device(config.device).type):
+        return [
+            "This processor has no bfloat16 maths: torch imitates it, many times slower than float32. Choose precision "
+            "auto or float32."
+        ]
+    return []
+
+
 def prepare(config: RunConfig, data: Dataset) -> tuple[Dataset, Seen]:
     """The splits that a config trains and scores on, and the training rows whose labels it sees. pl counts in rows of
     the official training split. Where the schedule never weighs the metric loss, no label is used and any draw will

@@ -32,10 +32,19 @@ def start_button(config: RunConfig | None) -> None:
     )
     if config and not problem:
         st.caption(ui.estimate(config))
-        for remark in config.remarks():
+        for remark in [*config.remarks(), *machine_remarks(config)]:
             st.caption(f":material/info: {remark}")
     if error := st.session_state.pop("train error", None):
         ui.trouble(error)
+
+
+def machine_remarks(config: RunConfig) -> list[str]:
+    """See `train.machine_remarks`; nothing before torch is there."""
+    if not ui.is_warm():
+        return []
+    from semidml import train
+
+    return train.machine_remarks(config)
 
 
 def cannot_work(config: RunConfig) -> str:
