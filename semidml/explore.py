@@ -33,8 +33,9 @@ from semidml.record import COMPONENTS
 from semidml.registry import Entry, choose, table
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from semidml.data.dataset import Dataset
-    from semidml.methods.latent import Latent
     from semidml.runs import Run
 
 Progress = Callable[[float, str], None]
@@ -423,7 +424,7 @@ def decoder_trained(run: "Run") -> bool:
     return run.config().trains_decoder
 
 
-def decode(model: "Latent", latents: np.ndarray) -> np.ndarray:
+def decode(model: "Module", latents: np.ndarray) -> np.ndarray:
     """What the decoder draws for latents (m, D): uint8 (m, C, H, W). Raises ValueError where there is no decoder."""
     import torch
 
@@ -438,12 +439,12 @@ def squared_errors(images: np.ndarray, decoded: np.ndarray) -> np.ndarray:
     return (difference**2).reshape(len(images), -1).mean(axis=1)
 
 
-def reconstruct(model: "Latent", images: np.ndarray) -> np.ndarray:
+def reconstruct(model: "Module", images: np.ndarray) -> np.ndarray:
     """Images, encoded and decoded again: uint8 (m, C, H, W) -> uint8 (m, C, H, W)."""
     return decode(model, latents_of(model, images))
 
 
-def latents_of(model: "Latent", images: np.ndarray) -> np.ndarray:
+def latents_of(model: "Module", images: np.ndarray) -> np.ndarray:
     """uint8 (m, C, H, W) -> float32 (m, D)."""
     import torch
 
@@ -461,7 +462,7 @@ class Reconstructed(NamedTuple):
     decoded: np.ndarray  # uint8 (m, C, H, W)
 
 
-def reconstructions(model: "Latent", data: "Dataset", rows: Rows) -> Reconstructed:
+def reconstructions(model: "Module", data: "Dataset", rows: Rows) -> Reconstructed:
     """Every drawn test point, encoded and decoded, the best first. data: the run's splits."""
     positions = np.flatnonzero(rows["split"] == TEST)
     originals = pictures(data, rows, positions)
@@ -480,7 +481,7 @@ def errors_of_points(run: "Run", data: "Dataset") -> np.ndarray:
     return np.concatenate([squared_errors(part, reconstruct(model, part)) for part in parts])
 
 
-def lattice(model: "Latent", latents: np.ndarray, side: int = 16) -> np.ndarray:
+def lattice(model: "Module", latents: np.ndarray, side: int = 16) -> np.ndarray:
     """What the decoder draws on a square lattice over the points of a 2-D run (2nd to 98th percentile of each axis):
     uint8 (side, side, C, H, W), the first at the upper left. Raises ValueError for other dimensions."""
     if latents.shape[1] != 2:
@@ -492,7 +493,7 @@ def lattice(model: "Latent", latents: np.ndarray, side: int = 16) -> np.ndarray:
 
 
 def lattice_over(
-    model: "Latent", box: Sequence[float], width: float, height: float
+    model: "Module", box: Sequence[float], width: float, height: float
 ) -> tuple[tuple[float, float, float, float], np.ndarray]:
     """(box, picture uint8 (h, w, C)) of what the decoder of a 2-D run draws over the part x0, y0, x1, y1 of the plane
     that a map of width x height pixels shows, one image each 28 to 56 pixels, at most MOST_LATTICE in all. The box is
