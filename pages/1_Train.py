@@ -5,7 +5,7 @@ import streamlit as st
 from semidml import plots, runs, ui
 from semidml.config import FEW, RunConfig, knobs
 from semidml.data import labels, store
-from semidml.methods import MODELS, VARIANTS
+from semidml.methods import MODELS, VARIANTS, method_of
 from semidml.priors import PRIORS
 from semidml.registry import Entry
 from semidml.schedules import SCHEDULES
@@ -25,10 +25,8 @@ DIMENSIONS = (1, 2, 3, 4, 6, 8, 10, 16, 32, 64)
 def choose() -> RunConfig | None:
     """The knobs; the config that they make, or None after saying why they make none."""
     ui.method()
+    ui.model_of_method()
     model = MODELS[ui.current("model")]
-    if model.facts["labels"]:
-        ui.square()
-        model = MODELS[ui.current("model")]
     st.caption(f"**{model.title[0].upper()}{model.title[1:]}**: {model.summary}.  \n*{model.facts['claim']}*")
     ui.knob("data", options=ui.data_names(), format_func=ui.data_title)
     used = ui.used()
@@ -37,16 +35,18 @@ def choose() -> RunConfig | None:
         st.caption(
             f"{VARIANTS[ui.current('variant')].summary[0].upper()}{VARIANTS[ui.current('variant')].summary[1:]}."
         )
-        st.page_link(ui.CLUSTERS, label="Its own page: clusters, twins, queries", icon=":material/bubble_chart:")
+    if page := (its := method_of(model.name).facts).get("page"):
+        st.page_link(page, label=f"Its own page: {its['shows']}", icon=":material/bubble_chart:")
     seen_slider()
+    only = "prior" if model.facts["prior"] and not model.facts["decoder"] else "images"
     if "alpha" in used:
         ui.knob("alpha", label=f"Alpha: weight of the {unsupervised(model)}", options=ALPHAS, slider=True)
-        ui.ends("0: labels only", "1: prior only" if not model.facts["decoder"] else "1: images only")
+        ui.ends("0: labels only", f"1: {only} only")
     if "gamma" in used:
         ui.knob(
             "gamma", label=f"Gamma: weight of the labels beside the {unsupervised(model)}", options=GAMMAS, slider=True
         )
-        ui.ends("0: prior only" if not model.facts["decoder"] else "0: images only", "labels above all")
+        ui.ends(f"0: {only} only", "labels above all")
     left, right = st.columns(2)
     with left:
         ui.knob("latent_dim", label="Dimensions", options=DIMENSIONS, format_func=str)
@@ -72,7 +72,7 @@ def choose() -> RunConfig | None:
 def unsupervised(model: Entry) -> str:
     """What a model's loss of all rows is made of, in words."""
     parts = ["reconstruction"] * model.facts["decoder"] + ["prior"] * model.facts["prior"]
-    return " and the ".join(parts)
+    return " and the ".join(parts) or "loss of all images"
 
 
 def prior_knobs(used: set[str]) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 from semidml import evaluate, explore, jobs, plots, runs, transfer, ui
 from semidml.data import store
 from semidml.explore import SPLITS, TEST, Points
+from semidml.methods import MODELS
 from semidml.score_table import GROUPS, SCATTER, SCORES
 from semidml.ui import explorer, own
 from semidml.ui.explorer import computing, cut, images_of, missing_images
@@ -228,8 +229,9 @@ def confusion(run: runs.Run, found: Points, names: list[str]) -> None:
 def reconstructions(run: runs.Run, found: Points, names: list[str]) -> None:
     """Best and worst reconstructions of the test rows drawn; of a plane, what the decoder makes of its places."""
     if not explore.decoder_trained(run):
+        an_able = next(entry.title for entry in MODELS.values() if entry.facts["decoder"])
         st.info(
-            "This run has no decoder that was trained: there is nothing to reconstruct. The DML autoencoder has one.",
+            f"This run has no decoder that was trained: there is nothing to reconstruct. The {an_able} has one.",
             icon=":material/hide_image:",
         )
         return

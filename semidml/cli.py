@@ -105,11 +105,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def do_train(asked: argparse.Namespace) -> int:
+    from semidml.train import machine_remarks
+
     config = RunConfig.of({name: value for name in knobs() if (value := getattr(asked, name)) is not None})
     without_effect = [name for name in knobs() if getattr(asked, name) is not None and name not in config.used()]
     if without_effect:
         print(f"note: without effect here: {', '.join(without_effect)}", file=sys.stderr)
-    for remark in config.remarks():
+    for remark in [*config.remarks(), *machine_remarks(config)]:
         print(f"note: {remark}", file=sys.stderr)
     run = runs.create(config, path=asked.out, paths=True)
     return train(run, asked.full)

@@ -28,12 +28,13 @@ import numpy as np
 from semidml import bias, planes, transfer
 from semidml.config import RunConfig, knobs
 from semidml.data.labels import most_per_class
-from semidml.methods import MODELS
+from semidml.presets import COMPARATOR
 from semidml.record import COMPONENTS
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from semidml.data.dataset import Dataset
-    from semidml.methods.latent import Latent
     from semidml.runs import Run
 
 Progress = Callable[[float, str], None]
@@ -64,7 +65,7 @@ class Points(NamedTuple):
     components: tuple[np.ndarray, ...] | None = None  # of the prior: means (K, D), log_vars (K, D), weights (K,)
     pictures: np.ndarray | None = None  # uint8 (k, C, H, W) of the first k <= K components
     are_pseudo_inputs: bool = False  # the pictures; else they are what the decoder makes of the components' means
-    by_direction: bool = False  # the loss learned from directions alone
+    by_direction: bool = False  # nothing but directions was learned
 
     @property
     def compared(self) -> np.ndarray:
@@ -98,8 +99,7 @@ def points(run: "Run", epoch: int) -> Points:
         prior = tuple(frame[key] for key in COMPONENTS) if COMPONENTS[0] in frame else None
         its_rows, shown = {key: rows[key] for key in ROW_KEYS}, _pictures(frame)
         learned = shown is not None and "pseudo_inputs" in frame
-        config, latents = run.config(), frame["latents"]
-        by_direction = config.by_direction and MODELS[config.model].facts["labels"]
+        by_direction, latents = run.config().by_direction, frame["latents"]
         found = Points(epoch, latents, frame["predictions"], its_rows, prior, shown, learned, by_direction)
         lengths = {len(found.latents), len(found.predictions), *(len(values) for values in found.rows.values())}
     except FileNotFoundError:
@@ -398,7 +398,7 @@ def decoder_trained(run: "Run") -> bool:
     return run.config().trains_decoder
 
 
-def decode(model: "Latent", latents: np.ndarray) -> np.ndarray:
+def decode(model: "Module", latents: np.ndarray) -> np.ndarray:
     """What the decoder draws for latents (m, D): uint8 (m, C, H, W). Raises ValueError where there is no decoder."""
     import torch
 
@@ -413,12 +413,12 @@ def squared_errors(images: np.ndarray, decoded: np.ndarray) -> np.ndarray:
     return (difference**2).reshape(len(images), -1).mean(axis=1)
 
 
-def reconstruct(model: "Latent", images: np.ndarray) -> np.ndarray:
+def reconstruct(model: "Module", images: np.ndarray) -> np.ndarray:
     """Images, encoded and decoded again: uint8 (m, C, H, W) -> uint8 (m, C, H, W)."""
     return decode(model, latents_of(model, images))
 
 
-def latents_of(model: "Latent", images: np.ndarray) -> np.ndarray:
+def latents_of(model: "Module", images: np.ndarray) -> np.ndarray:
     """uint8 (m, C, H, W) -> float32 (m, D)."""
     import torch
 
@@ -436,7 +436,7 @@ class Reconstructed(NamedTuple):
     decoded: np.ndarray  # uint8 (m, C, H, W)
 
 
-def reconstructions(model: "Latent", data: "Dataset", rows: Rows) -> Reconstructed:
+def reconstructions(model: "Module", data: "Dataset", rows: Rows) -> Reconstructed:
     """Every drawn test point, encoded and decoded, the best first. data: the run's splits."""
     positions = np.flatnonzero(rows["split"] == TEST)
     originals = pictures(data, rows, positions)
@@ -455,7 +455,7 @@ def errors_of_points(run: "Run", data: "Dataset") -> np.ndarray:
     return np.concatenate([squared_errors(part, reconstruct(model, part)) for part in parts])
 
 
-def lattice(model: "Latent", latents: np.ndarray, side: int = 16) -> np.ndarray:
+def lattice(model: "Module", latents: np.ndarray, side: int = 16) -> np.ndarray:
     """What the decoder draws on a square lattice over the points of a 2-D run (2nd to 98th percentile of each axis):
     uint8 (side, side, C, H, W), the first at the upper left. Raises ValueError for other dimensions."""
     if latents.shape[1] != 2:
@@ -467,7 +467,7 @@ def lattice(model: "Latent", latents: np.ndarray, side: int = 16) -> np.ndarray:
 
 
 def lattice_over(
-    model: "Latent", box: Sequence[float], width: float, height: float
+    model: "Module", box: Sequence[float], width: float, height: float
 ) -> tuple[tuple[float, float, float, float], np.ndarray]:
     """(box, picture uint8 (h, w, C)) of what the decoder of a 2-D run draws over the part x0, y0, x1, y1 of the plane
     that a map of width x height pixels shows, one image each 28 to 56 pixels, at most MOST_LATTICE in all. The box is
@@ -557,14 +557,17 @@ def views(config: RunConfig, data: "Dataset", images: np.ndarray, count: int, se
 def with_labels(
     config: RunConfig, rows: int, classes: int, counts: Sequence[int] = LABEL_COUNTS
 ) -> dict[int, RunConfig]:
-    """Plain deep metric learning on the data of a run without labels, with as many epochs: its setting by the number
-    of labels seen, of `rows` training images of so many classes."""
+    """Plain deep metric learning (`presets.COMPARATOR`) on the data of a run without labels, with as many epochs: its
+    setting by the number of labels seen, of `rows` training images of so many classes."""
     each = knobs()["labelled_per_class"]
     same = {name: getattr(config, name) for name in ("data", "split", "evaluate_on", "epochs", "seed", "device")}
-    own = {"model": "dml", "encoder": "conv", "latent_dim": 16, "augment": "on", "label_sampling": "balanced"}
-    own["labelled_per_class"] = max(int(each.low), min(each.default, most_per_class(classes)))
+    own = {"labelled_per_class": max(int(each.low), min(each.default, most_per_class(classes)))}
     steps = {"batch_size": min(2 * config.batch_size, int(knobs()["batch_size"].high))}  # as many images as with twins
-    return {count: RunConfig.of(same | own | steps | {"pl": 100 * count / rows}) for count in counts if count <= rows}
+    return {
+        count: RunConfig.of(COMPARATOR | same | own | steps | {"pl": 100 * count / rows})
+        for count in counts
+        if count <= rows
+    }
 
 
 def labels_worth(counts: Sequence[int], scores: Sequence[float], level: float) -> float | None:

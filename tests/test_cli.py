@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from semidml import runs
+from semidml import runs, train
 from semidml.cli import main
 from semidml.score_table import SCORES
 
@@ -198,6 +198,15 @@ def test_too_few_labels_are_refused_in_words(capsys):
 def test_a_knob_without_effect_is_named(tmp_path, capsys):
     main(["train", "--model", "dml", "--likelihood", "gaussian", "--epochs", "1", "--out", str(tmp_path / "r")])
     assert "without effect here: likelihood" in capsys.readouterr().err
+
+
+def test_what_the_machine_only_imitates_is_said_before_a_training(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train, "bfloat16_crawls", lambda device: True)
+    asked = ["train", "--model", "dml", "--epochs", "1", "--device", "cpu", "--precision"]
+    main([*asked, "bfloat16", "--out", str(tmp_path / "half")])
+    assert "note: This processor has no bfloat16 maths" in capsys.readouterr().err
+    main([*asked, "float32", "--out", str(tmp_path / "single")])
+    assert "bfloat16" not in capsys.readouterr().err
 
 
 def test_what_is_worth_knowing_is_said_before_a_training(tmp_path, capsys):

@@ -251,15 +251,15 @@ def test_each_method_keeps_its_knobs_on_the_way_to_train_and_back() -> None:
     without = dict(chosen(app))
     app.switch_page(TRAIN).run()
     checked(app)
-    assert chosen(app) == without and app.session_state["method"] is False
+    assert chosen(app) == without and app.session_state["method"] == "twins"
     method = next(group for group in app.segmented_control if group.key == "method")
-    method.set_value(True).run()
+    method.set_value("square").run()
     checked(app)
     assert chosen(app) == labelled and "temperature" not in keys(app)
     app.switch_page(PAGE).run()
     assert chosen(checked(app)) == without
     app.switch_page(TRAIN).run()
-    next(group for group in checked(app).segmented_control if group.key == "method").set_value(True).run()
+    next(group for group in checked(app).segmented_control if group.key == "method").set_value("square").run()
     assert chosen(checked(app)) == labelled
 
 
@@ -272,7 +272,7 @@ def test_train_trains_without_labels_too(there: Path) -> None:
     assert "Epoch 2 of 2 · 1,797 points" in said
     assert {"recall at 1", "k-means AMI", "cluster AMI"} <= {metric.label for metric in app.metric}
     assert next(metric for metric in app.metric if metric.label == "cluster AMI").value != "–"
-    next(group for group in app.segmented_control if group.key == "method").set_value(True).run()
+    next(group for group in app.segmented_control if group.key == "method").set_value("square").run()
     assert "own_centroid" not in keys(checked(app)) and chosen(app) == {"model": "dml-ae"}
 
 

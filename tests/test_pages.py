@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from semidml import runs, scatter, ui
+from semidml import runs, scatter, train, ui
 from semidml.config import RunConfig
 from semidml.data import store
 from semidml.execute import execute
@@ -103,6 +103,13 @@ def test_too_few_labels_are_said_before_training() -> None:
     app = opened(TRAIN, pl="0.1")
     assert "a metric loss needs at least 3" in words(app)
     assert next(b for b in app.button if b.label == "Train").disabled
+
+
+def test_a_precision_that_is_imitated_is_said_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "bfloat16_crawls", lambda device: True)
+    monkeypatch.setattr(ui, "is_warm", lambda: True)
+    said = "This processor has no bfloat16 maths: torch imitates it"
+    assert said in words(opened(TRAIN, precision="bfloat16", device="cpu")) and said not in words(opened(TRAIN))
 
 
 def upload(classes: int, rows: int = 8) -> None:

@@ -30,6 +30,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from semidml.config import DECIDING, FAMILIES, RunConfig, knobs, seen_labels, shown
 from semidml.lessons import LESSONS
+from semidml.methods import METHODS, MODELS, corners_of, method_of, methods, models_of
 from semidml.priors import given
 from semidml.score_table import SCATTER, SCORES
 
@@ -48,7 +49,7 @@ MENU = {
     ],
     "Learn": [
         *((lesson.page, lesson.menu, ":material/school:") for lesson in LESSONS.values()),
-        ("pages/9_Clusters.py", "Without labels", ":material/workspaces:"),
+        *((its.facts["page"], its.title, ":material/workspaces:") for its in METHODS.values() if "page" in its.facts),
         ("pages/4_Prior.py", "The prior", ":material/bubble_chart:"),
     ],
     "Data": [("pages/3_Data.py", "Data", ":material/image:")],
@@ -57,7 +58,6 @@ TRAIN = "pages/1_Train.py"
 EXPLORE = "pages/2_Explore.py"
 DATA = "pages/3_Data.py"
 PRIOR = "pages/4_Prior.py"
-CLUSTERS = "pages/9_Clusters.py"
 SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
 SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
@@ -329,42 +329,44 @@ def set_knobs(values: Mapping[str, Any]) -> None:
 
 
 def method() -> None:
-    """Which paper's models: those that learn from labels, or CBSwR, which does not. Each keeps its own knobs."""
-    has_labels = learns_from_labels()
-    if st.session_state.get("method") != has_labels:
-        st.session_state["method"] = has_labels
+    """Which method's models; each method keeps its own knobs."""
+    here, known = method_of(current("model")).name, methods()
+    if st.session_state.get("method") != here:
+        st.session_state["method"] = here
     st.segmented_control(
         "Method",
-        [True, False],
-        default=has_labels,
-        format_func=lambda labels: "With labels" if labels else "Without labels",
+        list(known),
+        default=here,
+        format_func=lambda name: known[name].title[:1].upper() + known[name].title[1:],
         key="method",
         required=True,
         on_change=lambda: switch_method(st.session_state["method"]),
-        help="With labels: an encoder and a metric loss of the labelled rows, perhaps with a decoder and a prior. "
-        "Without: CBSwR, which learns from images and their transformed twins.",
+        help=" ".join(f"{its.title[:1].upper()}{its.title[1:]}: {its.summary}." for its in known.values()),
     )
 
 
-def learns_from_labels() -> bool:
-    """Whether the chosen model is one of those that learn from labels."""
-    from semidml.methods import MODELS
-
-    return MODELS[current("model")].facts["labels"]
-
-
-def switch_method(labels: bool) -> None:
-    """To the knobs of the models that learn from labels, or of CBSwR, as they were left."""
-    if learns_from_labels() == labels:
+def switch_method(name: str) -> None:
+    """To the knobs of a method as they were left; at first to its model that is the default, else its first."""
+    here = method_of(current("model")).name
+    if here == name:
         return
-    others = st.session_state.pop("other method's knobs", {"model": "dml-ae" if labels else "cbswr"})
-    st.session_state["other method's knobs"] = dict(chosen())
-    set_knobs(others)
+    kept, models = st.session_state.setdefault("methods' knobs", {}), models_of(name)
+    usual = knobs()["model"].default
+    kept[here] = dict(chosen())
+    set_knobs(kept.pop(name, {"model": usual if usual in models else next(iter(models))}))
+
+
+def model_of_method() -> None:
+    """Which of a method's models, where it has several: by the square's switches, or by name."""
+    method = method_of(current("model")).name
+    if corners_of(method):
+        square()
+    elif len(models_of(method)) > 1:
+        knob("model", options=models_of(method))
 
 
 def square() -> None:
     """The latent model's two switches, decoder and prior; together they choose the model."""
-    from semidml.methods import MODELS
     from semidml.priors import PRIORS
 
     here = {"square decoder": MODELS[current("model")].facts["decoder"], "square prior": current("prior")}
@@ -397,12 +399,9 @@ def square() -> None:
 
 def _squared() -> None:
     """A switch of the square was moved."""
-    from semidml.methods import MODELS
-
     decoder, prior = st.session_state["square decoder"], st.session_state["square prior"]
-    wanted = (decoder, prior != "none")
-    model = next(name for name, entry in MODELS.items() if (entry.facts["decoder"], entry.facts["prior"]) == wanted)
-    chosen().update(model=model, prior=prior)
+    corners = corners_of(method_of(current("model")).name)
+    chosen().update(model=corners[decoder, prior != "none"], prior=prior)
     st.session_state["link problems"] = []
 
 
@@ -500,18 +499,17 @@ def brief(value: Any) -> str:
 
 def setting(config: RunConfig) -> str:
     """A config in words: `MNIST, 60 labels, DML autoencoder`."""
-    from semidml.methods import MODELS, VARIANTS
-
-    data = inert(entry_title("data", config.data))
+    data, family = inert(entry_title("data", config.data)), "variant" if "variant" in config.used() else "model"
+    what = entry_title(family, getattr(config, family))
     if not MODELS[config.model].facts["labels"]:
-        return f"{data}, no labels, {VARIANTS[config.variant].title}"
+        return f"{data}, no labels, {what}"
     try:
         seen = seen_labels(config.pl, official_rows(config.data, config.split))
         labels = "all labels" if config.pl == 100 else "1 label" if seen == 1 else f"{seen:,} labels"
     except ValueError:
         labels = f"{shown(config.pl)} % of the labels"
     prior = "" if config.prior == "none" else f", {entry_title('prior', config.prior)}"
-    return f"{data}, {labels}, {entry_title('model', config.model)}{prior}"
+    return f"{data}, {labels}, {what}{prior}"
 
 
 def official_rows(name: str, split: str = "official") -> int:
@@ -1149,8 +1147,6 @@ def frame_words(run: "Run", frame: Mapping[str, Any], its_rows: Mapping[str, Any
     when = "Before training" if epoch == 0 and step == 0 else f"Epoch {epoch} of {run.config().epochs}"
     when = f"In epoch {epoch + 1} of {run.config().epochs}, step {step}" if step else when
     train, test = int((its_rows["split"] == 0).sum()), int((its_rows["split"] == 1).sum())
-    from semidml.methods import MODELS
-
     has_labels = MODELS[run.config().model].facts["labels"]
     seen = f" ({int(its_rows['seen'].sum()):,} with a seen label)" if has_labels else ""
     directions = of_directions(run)
@@ -1162,10 +1158,8 @@ def frame_words(run: "Run", frame: Mapping[str, Any], its_rows: Mapping[str, Any
 
 def of_directions(run: "Run") -> str:
     """What is to be known of a run whose loss learns from directions alone, in sentences; "" of others."""
-    from semidml.methods import MODELS
-
     config = run.config()
-    if not (config.by_direction and MODELS[config.model].facts["labels"]):
+    if not config.loss_by_direction:
         return ""
     loss = f"The loss {entry_title('loss', config.loss)} learns from directions alone: "
     if config.on_sphere:

@@ -9,10 +9,12 @@ import streamlit as st
 from semidml import explore, jobs, planes, plots, presets, runs, scatter, ui
 from semidml.config import FEW, RunConfig, knobs
 from semidml.explore import Points
-from semidml.methods import FORMULAS, VARIANTS
+from semidml.methods import FORMULAS, VARIANTS, method_of
 from semidml.score_table import PIXELS, SCORES, live_where, shown_at
 from semidml.ui import controls, explorer
 
+MODEL = presets.CLUSTERS[0].values["model"]  # what a link to the page means that names none
+METHOD = method_of(MODEL).name
 SECONDS_LIVE = 1.0
 SHOWN_CLUSTERS, MEMBERS = 12, 8
 QUERIES, ANSWERS = 16, 8
@@ -466,7 +468,7 @@ def trainings(wanted: dict[int, RunConfig]) -> tuple[dict[int, runs.Run], dict[i
     number of labels. Where there are several, a finished one comes first."""
     count_of, states = {config: count for count, config in wanted.items()}, {"done": {}, "active": {}, "ended": {}}
     for run in reversed(runs.list_runs()):  # the newest last
-        if controls.its_model(run) == "dml" and (count := count_of.get(run.config())) is not None:
+        if (count := count_of.get(controls.its_config(run))) is not None:
             status = run.status()
             kind = "done" if status.state == "done" else "active" if status.active else "ended"
             states[kind][count] = run
