@@ -16,14 +16,15 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from semidml import explore, plots, presets, runs, scatter, ui
+from semidml import explore, plots, presets, runs, ui
 from semidml.config import RunConfig
 from semidml.data import store
 from semidml.execute import execute
 from semidml.methods import FORMULAS, VARIANTS
 from semidml.ui import clusters, controls
+from tests import apptest
+from tests.apptest import checked, map_of, press, words
 
-ROOT = Path(__file__).parents[1]
 PAGE, TRAIN = "pages/9_Clusters.py", "pages/1_Train.py"
 SETTINGS = {
     "whole": {"clusters": 10, "epochs": 2},
@@ -64,22 +65,7 @@ def there(trained: Path, folder: Path) -> Path:
 
 
 def opened(page: str = PAGE, **link: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
-    app.switch_page(page)
-    for name, value in link.items():
-        app.query_params[name] = value
-    return checked(app.run())
-
-
-def checked(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception
-    assert not app.get("doc_string"), "a bare expression was written to the page"
-    return app
-
-
-def words(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.warning, app.error, app.info, app.success, app.header)
-    return "\n".join(element.value for kind in kinds for element in kind)
+    return apptest.opened(page, **link)
 
 
 def under_pictures(app: AppTest) -> list[list[str]]:
@@ -91,17 +77,6 @@ def under_pictures(app: AppTest) -> list[list[str]]:
 def pictured(app: AppTest) -> list[str]:
     """The clusters whose images are drawn, in order."""
     return re.findall(r'alt="(images of cluster \d+)"', "".join(its.proto.body for its in app.get("html")))
-
-
-def map_of(app: AppTest) -> dict:
-    """The header of the map, as the browser gets it."""
-    data = next(its.proto.bytes for its in app.get("bidi_component") if its.proto.component_name == scatter.NAME)
-    return json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    next(button for button in app.button if button.label == label).click().run()
-    return checked(app)
 
 
 def keys(app: AppTest) -> set[str]:
@@ -540,7 +515,7 @@ def test_curves_of_a_long_training_are_thinned(there: Path, monkeypatch: pytest.
 
 
 def test_home_names_a_run_without_labels_by_a_score_without_labels(there: Path) -> None:
-    said = words(checked(AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()))
+    said = words(opened(""))
     metrics = runs.get("whole").metrics()
     assert f"no labels, CBSwR: R@1 {ui.percent(metrics['recall_at_1'])}" in said
     assert f"SME: R@1 {ui.percent(runs.get('baseline').metrics()['recall_at_1'])}" in said

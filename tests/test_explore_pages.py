@@ -20,6 +20,7 @@ from semidml.data import store
 from semidml.execute import execute, score_run
 from semidml.priors import given
 from semidml.ui import what_if
+from tests.apptest import checked, opened, words
 
 ROOT = Path(__file__).parents[1]
 TRAIN, EXPLORE, DATA, COMPARE = "pages/1_Train.py", "pages/2_Explore.py", "pages/3_Data.py", "pages/8_Compare.py"
@@ -55,26 +56,6 @@ def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(runs, "shipped", lambda: tmp_path / "none")
     yield tmp_path / "runs"
-
-
-def opened(page: str, **link: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
-    if page:
-        app.switch_page(page)
-    for name, value in link.items():
-        app.query_params[name] = value
-    return checked(app.run())
-
-
-def checked(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception
-    assert not app.get("doc_string"), "a bare expression was written to the page"
-    return app
-
-
-def words(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.warning, app.error, app.info, app.success)
-    return "\n".join(element.value for kind in kinds for element in kind)
 
 
 def labels(app: AppTest) -> list[str]:
@@ -308,7 +289,7 @@ def test_home_and_train_say_that_a_map_is_damaged(folder: Path) -> None:
     file = folder / "plane" / "frames" / "0003.npz"
     file.write_bytes(file.read_bytes()[:-500])
     ui.forget_runs()  # what another test has kept of its run of that name
-    home = checked(AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run())
+    home = opened()
     assert words(home).count("The newest map of this run cannot be drawn: `0003.npz is damaged") == 1
     assert "0003.npz is damaged" in words(opened("pages/1_Train.py", run="plane"))
 

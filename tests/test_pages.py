@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from semidml import runs, scatter, train, ui
+from semidml import runs, train, ui
 from semidml.config import RunConfig
 from semidml.data import store
 from semidml.execute import execute
 from semidml.score_table import SCORES
+from tests.apptest import map_of, opened, press, words
 
 ROOT = Path(__file__).parents[1]
 TRAIN = "pages/1_Train.py"
@@ -25,22 +26,6 @@ TRAIN = "pages/1_Train.py"
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
-
-
-def opened(page: str | None = None, **link: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
-    if page:
-        app.switch_page(page)
-        for name, value in link.items():
-            app.query_params[name] = value
-        app.run()
-    assert not app.exception
-    return app
-
-
-def words(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.warning, app.error, app.info)
-    return "\n".join(element.value for kind in kinds for element in kind)
 
 
 def test_home_opens() -> None:
@@ -185,12 +170,6 @@ def finished(**knobs: object) -> runs.Run:
 PRIOR = "pages/4_Prior.py"
 
 
-def press(app: AppTest, label: str) -> AppTest:
-    next(button for button in app.button if button.label == label).click().run()
-    assert not app.exception
-    return app
-
-
 def test_the_square_chooses_the_model_and_its_prior() -> None:
     app = opened(TRAIN)
     square = {group.key: group for group in app.segmented_control}
@@ -283,12 +262,6 @@ def test_a_run_with_a_prior_is_drawn_with_its_components() -> None:
 
 
 EXPLORE = "pages/2_Explore.py"
-
-
-def map_of(app: AppTest) -> dict:
-    """The header of the first map of a page, as the browser gets it."""
-    data = next(its.proto.bytes for its in app.get("bidi_component") if its.proto.component_name == scatter.NAME)
-    return json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
 
 
 def test_explore_colours_by_component_and_draws_the_priors_density() -> None:
