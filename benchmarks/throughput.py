@@ -74,7 +74,9 @@ def ours_autoencoder(steps: int, data: Split, half_precision: bool = False) -> C
     half = BATCH // 2
     batches = Batches(data.labels, torch.arange(len(data.labels)), half // 10, half, 0.0)
     loss, prior = partial(triplet_loss, reduction="nonzero"), None
-    model = Latent(*network(True), prior, loss, takes_pairs=True, likelihood="bernoulli", reduction="sum", beta=1.0)
+    model = Latent(
+        *network(True), prior, loss, takes_pairs=True, likelihood="bernoulli", reduction="sum", beta=1.0, dimensions=10
+    )
     model.half = half_precision
     pairs, y = pairs_of(batches.y), batches.y
     optimizer = torch.optim.Adam(model.parameters(), fused=True)

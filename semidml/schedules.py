@@ -52,7 +52,7 @@ SCHEDULES = table(
             SAFIR,
             "semidml.schedules:joint",
             knobs=("alpha",),
-            facts={"balances": False},
+            facts={"balances": False, "side_by_side": ("alpha",)},
         ),
         Entry(
             "batch",
@@ -61,7 +61,7 @@ SCHEDULES = table(
             SAFIR,
             "semidml.schedules:by_batch",
             knobs=("alpha",),
-            facts={"balances": False},
+            facts={"balances": False, "side_by_side": ("alpha",)},
         ),
         Entry(
             "epoch",
@@ -70,7 +70,7 @@ SCHEDULES = table(
             SAFIR,
             "semidml.schedules:by_epoch",
             knobs=("alpha",),
-            facts={"balances": False},
+            facts={"balances": False, "side_by_side": ("alpha",)},
         ),
         Entry(
             "additive",
@@ -79,7 +79,7 @@ SCHEDULES = table(
             SAFIR,
             "semidml.schedules:additive",
             knobs=("gamma",),
-            facts={"balances": False},
+            facts={"balances": False, "side_by_side": ("gamma",)},
         ),
         Entry(
             "balanced",
@@ -89,7 +89,7 @@ SCHEDULES = table(
             "Esser et al., CVPR 2021, arXiv 2012.09841",
             "semidml.schedules:joint",
             knobs=("alpha",),
-            facts={"balances": True},
+            facts={"balances": True, "side_by_side": None},
         ),
     ]
 )

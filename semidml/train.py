@@ -35,6 +35,7 @@ from semidml.methods.latent import sampled
 from semidml.networks.precision import bfloat16_crawls, bfloat16_pays
 from semidml.priors.mixture import kl_monte_carlo
 from semidml.record import COMPONENTS, Record
+from semidml.step import descend
 
 SECONDS_A_TICK = 0.4  # a step may still be running when it is over, and "at least every half second" is the promise
 WATCHED_TRAIN, WATCHED_TEST, WATCHED_SEEN = 3500, 1500, 1000  # rows that the map draws and the live scores are of
@@ -98,7 +99,7 @@ class Training:
         of_labels = {term for term, rows in self.method.reads.items() if rows == ("labelled",)}
         self._mute, self._asked = of_labels if self._sees_one_image() else set(), Counter()
         self.optimizer = optimizer_of(config, self.method, self.device)
-        self.generator = torch.Generator().manual_seed(config.seed)
+        self.generator, self.noise = (torch.Generator().manual_seed(config.seed) for _ in range(2))  # of rows; of steps
         self.watched = watched_rows(self.data, self.seen.rows, config.seed)
         self.epoch, self.seconds = 0, 0.0
         self._draws = config.trains_decoder
@@ -106,9 +107,6 @@ class Training:
         self._fresh: Outputs | None = None  # of the watched rows, at the same weights as the newest tick
         self._teaching: set[str] = set()  # terms that have given the encoder a gradient
         self._moved = False  # whether a weight of the encoder has changed since the start
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            self._global_rng = torch.get_rng_state()
         if state:
             self._restore(state)
         self._keep()
@@ -145,25 +143,22 @@ class Training:
         started = time.perf_counter()
         self._asked.clear()
         self.method.train()
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(self._global_rng)
-            rows = self.batches.epoch(self.generator)
-            labelled, images = rows.labelled.to(self.device), rows.images.to(self.device)
-            views, twins = (None if part is None else part.to(self.device) for part in (rows.views, rows.twins))
-            partners = self._partners(rows.images) if self.config.seeks_neighbours else repeat(None)
-            since_tick, whole = Means(), Means()
-            for step in range(self.batches.steps):
-                its_views, its_twins = (None if part is None else part[step] for part in (views, twins))
-                its = (labelled[step], its_views, images[step], next(partners), its_twins)
-                terms, weights = self._step(step, *its)
-                since_tick.add(terms, weights)
-                whole.add(terms, weights)
-                last = step + 1 == self.batches.steps
-                if not last and time.perf_counter() - started >= SECONDS_A_TICK:
-                    self.seconds += time.perf_counter() - started
-                    yield self._progress(since_tick, step + 1)
-                    since_tick, started = Means(), time.perf_counter()
-            self._global_rng = torch.get_rng_state()
+        rows = self.batches.epoch(self.generator)
+        labelled, images = rows.labelled.to(self.device), rows.images.to(self.device)
+        views, twins = (None if part is None else part.to(self.device) for part in (rows.views, rows.twins))
+        partners = self._partners(rows.images) if self.config.seeks_neighbours else repeat(None)
+        since_tick, whole = Means(), Means()
+        for step in range(self.batches.steps):
+            its_views, its_twins = (None if part is None else part[step] for part in (views, twins))
+            its = (labelled[step], its_views, images[step], next(partners), its_twins)
+            terms, weights = self._step(step, *its)
+            since_tick.add(terms, weights)
+            whole.add(terms, weights)
+            last = step + 1 == self.batches.steps
+            if not last and time.perf_counter() - started >= SECONDS_A_TICK:
+                self.seconds += time.perf_counter() - started
+                yield self._progress(since_tick, step + 1)
+                since_tick, started = Means(), time.perf_counter()
         self.epoch += 1
         self.seconds += time.perf_counter() - started
         tick = self._tick(whole, 0)
@@ -195,15 +190,33 @@ class Training:
         twins: Tensor | None,
     ) -> tuple[dict, dict]:
         """One step of the optimiser on the given rows; asks the device for nothing but whether a term that has taught
-        nothing so far does (`_teaches`). Twins are views of `partners`, or
-        of the images where these are None. Terms are (), weights are numbers or, where the schedule balances, ().
-        """
+        nothing so far does (`_teaches`). Terms are (), weights are numbers or, where the schedule balances, ()."""
         shares = self._shares(self.epoch + 1, step)
         weights = self.method.weights(*shares)
         active = [name for name, weight in weights.items() if weight != 0]
         if not active:  # alpha = 0 leaves the paper's even epochs without a loss
             return {}, weights
         self._set_lr(self.epoch * self.batches.steps + step)
+        terms = self.method.terms(self._batch(active, labelled, views, images, partners, twins), active)
+        unknown = [n for n in active if n not in self._teaching | self._mute and self._asked[n] < ASKED]
+        self._asked.update(unknown)
+        self._teaching |= {name for name in unknown if self._teaches(terms[name])}
+        if self.balances:
+            weights = self.method.balanced(terms, *shares)
+        descend(self.optimizer, terms, weights)
+        return {name: term.detach() for name, term in terms.items()}, weights
+
+    def _batch(
+        self,
+        active: list[str],
+        labelled: Tensor,
+        views: Tensor | None,
+        images: Tensor,
+        partners: Tensor | None,
+        twins: Tensor | None,
+    ) -> Batch:
+        """What these terms read of the given rows, and their noise. Twins are views of `partners`, or of the images
+        where these are None."""
         read = {rows for name in active for rows in self.method.reads[name]}
         shown = self._rows(labelled) if "labelled" in read else None
         if shown is not None and views is not None:
@@ -213,16 +226,8 @@ class Training:
             its_twins = view(plain if partners is None else self._rows(partners), twins[-len(plain) :])
             plain = plain if len(twins) == len(plain) else view(plain, twins[: len(plain)])
         batch = Batch(shown, self.y, self.pairs, plain, its_twins)
-        terms = self.method.terms(batch, active)
-        unknown = [n for n in active if n not in self._teaching | self._mute and self._asked[n] < ASKED]
-        self._asked.update(unknown)
-        self._teaching |= {name for name in unknown if self._teaches(terms[name])}
-        if self.balances:
-            weights = self.method.balanced(terms, *shares)
-        self.optimizer.zero_grad(set_to_none=True)
-        sum(weights[name] * term for name, term in terms.items()).backward()
-        self.optimizer.step()
-        return {name: term.detach() for name, term in terms.items()}, weights
+        noise = self.method.noise(batch, active, self.noise)
+        return batch if noise is None else batch._replace(noise=noise.to(self.device))
 
     def _teaches(self, term: Tensor) -> bool:
         """Whether a term has a gradient with respect to the encoder, beyond rounding. Asks the device for numbers, so
@@ -470,7 +475,7 @@ class Training:
             "moved": torch.tensor(self._moved),
             "half": torch.tensor(self.method.half),
             "generator": self.generator.get_state(),
-            "global_generator": self._global_rng.clone(),
+            "noise_generator": self.noise.get_state(),
             "epoch": torch.tensor(self.epoch),
             "seconds": torch.tensor(self.seconds, dtype=torch.float64),
         }
@@ -493,7 +498,8 @@ class Training:
             whole = self.optimizer.state_dict() | {"state": moments}
             self.optimizer.load_state_dict(whole)
             self.generator.set_state(state["generator"])
-            self._global_rng = state["global_generator"]
+            older = "global_generator"  # torch's own, which was set aside for these numbers up to version 0.2
+            self.noise.set_state(state[older if older in state else "noise_generator"])
             self.epoch, self.seconds = int(state["epoch"]), float(state["seconds"])
             self._moved = bool(state.get("moved", True))  # up to version 0.1 none of these was noted
             if self.config.precision == "auto":  # goes on as it was begun, if this machine can
@@ -805,15 +811,14 @@ def elbo(method: nn.Module, images: Tensor, device: torch.device | str, seed: in
     seed. The reconstruction is summed over pixels whatever the training did, and the balance is off."""
     method.eval()
     kl, negative_log_likelihood = 0.0, 0.0
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for part in images.split(ROWS_AT_ONCE // 4):
-            x = unit(part.to(device))
-            mean, log_var = method.posterior(x)
-            z = sampled(mean, log_var)
-            kl += float(divergence(method.prior, z, mean, log_var).sum())
-            if decoded:
-                negative_log_likelihood += float(method.nll(z, x)) * len(x)
+    generator = torch.Generator().manual_seed(seed)
+    for part in images.split(ROWS_AT_ONCE // 4):
+        x = unit(part.to(device))
+        mean, log_var = method.posterior(x)
+        z = sampled(mean, log_var, torch.randn(mean.shape, generator=generator).to(mean))
+        kl += float(divergence(method.prior, z, mean, log_var).sum())
+        if decoded:
+            negative_log_likelihood += float(method.nll(z, x)) * len(x)
     found = {"kl_nats": kl / len(images)}
     return found | ({"elbo_nats": (kl + negative_log_likelihood) / len(images)} if decoded else {})
 

@@ -13,6 +13,8 @@ where the loss has parameters or centers of its own, which then belong to the mo
                 dimension, where a direction is a sign, there is nothing to learn. Scores are then of directions
     distances   it looks at distances between rows only: moving all of them changes nothing
     every_row   all rows of a batch count
+    side_by_side  knobs that may differ between models that are stepped together (`semidml.step`); None where a model
+                with this loss cannot be
 
 A loss of your own is a file, semidml/losses/mine.py,
 
@@ -43,9 +45,9 @@ from typing import Any
 from semidml.registry import Entry, table
 
 
-def _facts(scale: str, needs: str, **others: bool) -> dict[str, Any]:
+def _facts(scale: str, needs: str, side_by_side: tuple[str, ...] | None = None, **others: bool) -> dict[str, Any]:
     usual = {"pairs": False, "static": False, "normalised": False, "distances": False, "every_row": True}
-    return {"scale": scale, "needs": needs} | usual | others
+    return {"scale": scale, "needs": needs, "side_by_side": side_by_side} | usual | others
 
 
 WEN = "Wen, Zhang, Li and Qiao 2016, doi 10.1007/978-3-319-46478-7_31"
@@ -63,6 +65,7 @@ LOSSES = table(
                 "Euclidean distance in the latent space; equals the margin when all points coincide",
                 "triplet",
                 pairs=True,
+                side_by_side=("margin",),
                 static=True,
                 distances=True,
             ),
@@ -78,6 +81,7 @@ LOSSES = table(
                 "squared Euclidean distance; equals the margin squared when all points coincide",
                 "pair",
                 pairs=True,
+                side_by_side=("margin",),
                 static=True,
                 distances=True,
             ),
@@ -89,7 +93,9 @@ LOSSES = table(
             "Khosla et al. 2020, arXiv 2004.11362",
             "semidml.losses.supcon:build",
             knobs=("temperature",),
-            facts=_facts("nats", "positive pair", pairs=True, static=True, normalised=True),
+            facts=_facts(
+                "nats", "positive pair", pairs=True, side_by_side=("temperature",), static=True, normalised=True
+            ),
         ),
         Entry(
             "center",
@@ -98,7 +104,12 @@ LOSSES = table(
             WEN,
             "semidml.losses.center:build",
             knobs=("center_weight",),
-            facts=_facts("nats, and squared Euclidean distance times the weight", "row", static=True),
+            facts=_facts(
+                "nats, and squared Euclidean distance times the weight",
+                "row",
+                side_by_side=("center_weight",),
+                static=True,
+            ),
         ),
         Entry(
             "center-only",
@@ -106,7 +117,12 @@ LOSSES = table(
             "each row near its class's moving center, nothing else: it collapses, and is here so that one can see it",
             WEN,
             "semidml.losses.center:build_only",
-            facts=_facts("squared Euclidean distance; 0 when all points coincide on the centers", "row", static=True),
+            facts=_facts(
+                "squared Euclidean distance; 0 when all points coincide on the centers",
+                "row",
+                side_by_side=(),
+                static=True,
+            ),
         ),
         Entry(
             "lifted-structure",
@@ -115,7 +131,14 @@ LOSSES = table(
             "Oh Song et al. 2016, arXiv 1511.06452",
             "semidml.losses.lifted:build",
             knobs=("margin",),
-            facts=_facts("squared Euclidean distance", "triplet", pairs=True, static=True, distances=True),
+            facts=_facts(
+                "squared Euclidean distance",
+                "triplet",
+                pairs=True,
+                side_by_side=("margin",),
+                static=True,
+                distances=True,
+            ),
         ),
         Entry(
             "ntxent",
@@ -124,7 +147,7 @@ LOSSES = table(
             "Chen et al. 2020, arXiv 2002.05709",
             "semidml.losses.ntxent:build",
             knobs=("temperature",),
-            facts=_facts("nats", "triplet", pairs=True, static=True, normalised=True),
+            facts=_facts("nats", "triplet", pairs=True, side_by_side=("temperature",), static=True, normalised=True),
         ),
         Entry(
             "multi-similarity",
@@ -148,7 +171,7 @@ LOSSES = table(
             "one pair of each class (the first in the batch) against the other classes, by dot product",
             "Sohn 2016, NIPS 29",
             "semidml.losses.pml:n_pairs",
-            facts=_facts("nats", "two positive pairs", every_row=False),
+            facts=_facts("nats", "two positive pairs", every_row=False, side_by_side=()),
         ),
         Entry(
             "angular",
@@ -156,7 +179,7 @@ LOSSES = table(
             "the angle under which a negative sees anchor and positive is kept small",
             "Wang et al. 2017, arXiv 1708.01682",
             "semidml.losses.pml:angular",
-            facts=_facts("squared distance on the unit sphere, stretched", "triplet", normalised=True),
+            facts=_facts("squared distance on the unit sphere, stretched", "triplet", normalised=True, side_by_side=()),
         ),
         Entry(
             "proxy-anchor",

@@ -25,7 +25,8 @@ class CenterLoss(nn.Module):
 
         c_j <- c_j - RATE * sum_{i: y_i = j} (c_j - z_i) / (1 + #{i: y_i = j}),
 
-    and start at 0. They are a buffer, so a resume has them. Alone it is least where all rows coincide: it collapses.
+    and start at 0. They are a buffer, so a resume has them; a move makes
+    a new tensor (`semidml.step`). Alone the loss is least where all rows coincide: it collapses.
     """
 
     centers: Tensor
@@ -37,15 +38,14 @@ class CenterLoss(nn.Module):
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         from_center = z - self.centers[y]  # (B, D)
         if self.training and torch.is_grad_enabled():
-            self.move(from_center.detach(), y)
+            self.centers = self.moved(from_center.detach(), y)
         return from_center.square().sum(1).mean() / 2
 
-    @torch.no_grad()
-    def move(self, from_center: Tensor, y: Tensor) -> None:
-        """One step of eq. 4 with rows z_i - c_{y_i} (B, D)."""
+    def moved(self, from_center: Tensor, y: Tensor) -> Tensor:
+        """The centers (K, D) after one step of eq. 4 with rows z_i - c_{y_i} (B, D)."""
         sums = torch.zeros_like(self.centers).index_add_(0, y, from_center)  # (K, D)
         counts = self.centers.new_zeros(len(self.centers)).index_add_(0, y, torch.ones_like(from_center[:, 0]))  # (K,)
-        self.centers += RATE * sums / (1 + counts[:, None])
+        return self.centers + RATE * sums / (1 + counts[:, None])
 
 
 class SoftmaxCenterLoss(nn.Module):
@@ -59,7 +59,7 @@ class SoftmaxCenterLoss(nn.Module):
         super().__init__()
         self.classifier = nn.Linear(latent_dim, classes)
         self.center = CenterLoss(latent_dim, classes)
-        self.center_weight = center_weight
+        self.register_buffer("center_weight", torch.tensor(float(center_weight)), persistent=False)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         return cross_entropy(self.classifier(z), y) + self.center_weight * self.center(z, y)

@@ -1,19 +1,16 @@
 """Contrastive loss: positives together, negatives at least a margin apart."""
 
-from collections.abc import Callable
-from functools import partial
-
 from torch import Tensor
 
-from semidml.losses.pairs import Pairs, distances, mean_where, pairs_of
+from semidml.losses.pairs import PairLoss, Pairs, distances, mean_where, pairs_of
 
 
-def build(latent_dim: int, classes: int, margin: float) -> Callable[..., Tensor]:
+def build(latent_dim: int, classes: int, margin: float) -> PairLoss:
     """loss(z, y, pairs=None) with this margin; see `contrastive_loss`."""
-    return partial(contrastive_loss, margin=margin)
+    return PairLoss(contrastive_loss, {"margin": margin})
 
 
-def contrastive_loss(z: Tensor, y: Tensor, margin: float = 1.0, pairs: Pairs | None = None) -> Tensor:
+def contrastive_loss(z: Tensor, y: Tensor, margin: float | Tensor = 1.0, pairs: Pairs | None = None) -> Tensor:
     """Mean of d(a, p)^2 over positive pairs + mean of max(0, margin - d(a, n))^2 over negative pairs.
 
     (B, D), (B,) -> (), in squared Euclidean distance; d is the distance itself. Hadsell, Chopra and LeCun 2006, doi

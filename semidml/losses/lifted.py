@@ -1,20 +1,17 @@
 """Lifted structure loss: each positive pair against all negatives of both of its rows."""
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from torch import Tensor
 
-from semidml.losses.pairs import Pairs, distances, log_sum_exp_where, mean_where, pairs_of
+from semidml.losses.pairs import PairLoss, Pairs, distances, log_sum_exp_where, mean_where, pairs_of
 
 
-def build(latent_dim: int, classes: int, margin: float) -> Callable[..., Tensor]:
+def build(latent_dim: int, classes: int, margin: float) -> PairLoss:
     """loss(z, y, pairs=None) with this margin; see `lifted_loss`."""
-    return partial(lifted_loss, margin=margin)
+    return PairLoss(lifted_loss, {"margin": margin})
 
 
-def lifted_loss(z: Tensor, y: Tensor, margin: float = 1.0, pairs: Pairs | None = None) -> Tensor:
+def lifted_loss(z: Tensor, y: Tensor, margin: float | Tensor = 1.0, pairs: Pairs | None = None) -> Tensor:
     """Mean over positive pairs of 1/2 max(0, J_ij)^2: (B, D), (B,) -> (), in squared Euclidean distance, where
 
     J_ij = d_ij + log [sum over negatives k of i of exp(margin - d_ik) + sum over negatives l of j of exp(margin -

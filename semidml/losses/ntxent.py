@@ -1,21 +1,18 @@
 """NT-Xent with labels: on the unit sphere, each positive must win against the negatives of its anchor."""
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from semidml.losses.pairs import Pairs, log_sum_exp_where, mean_where, pairs_of
+from semidml.losses.pairs import PairLoss, Pairs, log_sum_exp_where, mean_where, pairs_of
 
 
-def build(latent_dim: int, classes: int, temperature: float) -> Callable[..., Tensor]:
+def build(latent_dim: int, classes: int, temperature: float) -> PairLoss:
     """loss(z, y, pairs=None) with this temperature; see `ntxent_loss`."""
-    return partial(ntxent_loss, temperature=temperature)
+    return PairLoss(ntxent_loss, {"temperature": temperature})
 
 
-def ntxent_loss(z: Tensor, y: Tensor, temperature: float = 0.1, pairs: Pairs | None = None) -> Tensor:
+def ntxent_loss(z: Tensor, y: Tensor, temperature: float | Tensor = 0.1, pairs: Pairs | None = None) -> Tensor:
     """Mean over positive pairs of -log [exp(s_ap) / (exp(s_ap) + sum_n exp(s_an))]: (B, D), (B,) -> (), in nats.
 
     s_ij = cosine of z_i and z_j / temperature, n the negatives of a. Chen et al. 2020 (SimCLR), arXiv 2002.05709, eq.

@@ -1,9 +1,10 @@
 """Distances between the rows of a batch, and which rows belong together: what the losses over pairs share."""
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Pairs(NamedTuple):
@@ -35,6 +36,20 @@ def pairs_of(y: Tensor, same_row: Tensor | None = None) -> Pairs:
     filled = torch.arange(max(1, int(counts.max())), device=y.device) < counts[:, None]
     slots = torch.zeros_like(filled, dtype=torch.int64).masked_scatter_(filled, positive)  # both are in anchors' order
     return Pairs(anchor, positive, negatives, slots, filled)
+
+
+class PairLoss(nn.Module):
+    """loss(z, y, pairs=None) of a function and its knobs. Those that are numbers are buffers (), so that models which
+    are stepped together may have different ones (`semidml.step`); a saved model does not hold them, its config does."""
+
+    def __init__(self, loss: Callable[..., Tensor], numbers: Mapping[str, float], **others: str):
+        super().__init__()
+        self.loss, self.others = loss, others
+        for name, number in numbers.items():
+            self.register_buffer(name, torch.tensor(float(number)), persistent=False)
+
+    def forward(self, z: Tensor, y: Tensor, pairs: Pairs | None = None) -> Tensor:
+        return self.loss(z, y, pairs=pairs, **self._buffers, **self.others)
 
 
 def distances(z: Tensor) -> Tensor:

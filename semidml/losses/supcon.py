@@ -1,21 +1,18 @@
 """Supervised contrastive loss: on the unit sphere, each row must pick its positives out of all other rows."""
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from semidml.losses.pairs import Pairs, log_sum_exp_where, mean_where, pairs_of
+from semidml.losses.pairs import PairLoss, Pairs, log_sum_exp_where, mean_where, pairs_of
 
 
-def build(latent_dim: int, classes: int, temperature: float) -> Callable[..., Tensor]:
+def build(latent_dim: int, classes: int, temperature: float) -> PairLoss:
     """loss(z, y, pairs=None) with this temperature; see `supcon_loss`."""
-    return partial(supcon_loss, temperature=temperature)
+    return PairLoss(supcon_loss, {"temperature": temperature})
 
 
-def supcon_loss(z: Tensor, y: Tensor, temperature: float = 0.1, pairs: Pairs | None = None) -> Tensor:
+def supcon_loss(z: Tensor, y: Tensor, temperature: float | Tensor = 0.1, pairs: Pairs | None = None) -> Tensor:
     """Mean over anchors i of -1/|P(i)| sum_{p in P(i)} log [exp(s_ip) / sum_{a in A(i)} exp(s_ia)].
 
     (B, D), (B,) -> (), in nats. s_ij = cosine of z_i and z_j / temperature; P(i) the positives of i, A(i) all other

@@ -16,13 +16,17 @@ A model is one file and one line of MODELS; no other code asks for it by its nam
     and perhaps     method      which of METHODS it belongs to: its models share what a visitor sets. Without, the model
                                 is a method of its own, called by its title
                     images      how many passing by are a good training on two cores, where that is known
+                    side_by_side  knobs that may differ between models that are stepped together (`semidml.step`),
+                                beside those that the entries of its loss, prior, schedule or variant name
                     most        {knob: (its largest value, why: "which ...")}; entries of other families may say so too
 
 A method is an `nn.Module` with
 
     reads                    {term: names of the fields of a Batch that it needs}
     weights(w_S, w_U, ramp)  {term: its weight in a step}; one that asks for no schedule has its own
-    terms(batch, active)     {term: ()} of those that are asked for
+    noise(batch, active, generator)  the numbers of chance that these terms of a batch need, drawn on the CPU, or None
+    terms(batch, active)     {term: ()} of those that are asked for; all chance in it is the batch's noise, and a buffer
+                             that changes is given anew, so that it can be mapped over models (`semidml.step`)
     encoder                  the part that must learn, or nothing was trained
     embed(x)                 (B, C, H, W) in [0, 1] -> (B, D), of length 1 where nothing reads lengths (`on_sphere`)
 
@@ -60,6 +64,7 @@ class Batch(NamedTuple):
     pairs: tuple[Tensor, ...] | None  # of `semidml.losses.pairs`
     images: Tensor | None  # (B, C, H, W)
     twins: Tensor | None = None  # (B, C, H, W), the images transformed at random
+    noise: Tensor | None = None  # what the method's `noise` drew for it, of the model's type and on its device
 
 
 SAFIR = "Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022"
@@ -68,6 +73,7 @@ LATENT = "semidml.methods.latent:build"
 LABELLED = ("loss", "labelled_per_class", "augment")  # knobs of a loss of labelled rows
 _HEAD = ("clusters", "formulas", "head_dropout", "clustering_weight", "marginal_weight", "l2", "twins_weight")
 _PAIR = ("metric_weight", "temperature")
+_HEAD_NUMBERS = ("clustering_weight", "marginal_weight", "l2", "twins_weight")  # that may differ side by side
 
 MOST_COMPARED = 2_048  # images in a step of SME: some matrices of (2 x 2,048)^2 numbers, 67 MB each
 
@@ -98,7 +104,7 @@ VARIANTS = table(
             "only clustering: sure and even clusters, nothing else",
             "Gomes, Krause and Perona 2010, NIPS 23",
             knobs=_HEAD,
-            facts={"terms": ("clustering", "twins"), "centroids": False},
+            facts={"terms": ("clustering", "twins"), "centroids": False, "side_by_side": _HEAD_NUMBERS},
         ),
         Entry(
             "sme",
@@ -107,7 +113,7 @@ VARIANTS = table(
             "Ye et al. 2019, arXiv 1904.03436",
             knobs=_PAIR,
             facts={
-                **{"terms": ("metric",), "centroids": False},
+                **{"terms": ("metric",), "centroids": False, "side_by_side": _PAIR},
                 "most": {"batch_size": (MOST_COMPARED, "which compares every image of a step with every other")},
             },
         ),
@@ -117,7 +123,11 @@ VARIANTS = table(
             "clusters, and each image near its twin and far from other clusters' centroids",
             NGUYEN,
             knobs=(*_HEAD, *_PAIR, "own_centroid"),
-            facts={"terms": ("clustering", "twins", "metric"), "centroids": True},
+            facts={
+                "terms": ("clustering", "twins", "metric"),
+                "centroids": True,
+                "side_by_side": (*_HEAD_NUMBERS, *_PAIR),
+            },
         ),
         Entry(
             "cbswr",
@@ -125,7 +135,11 @@ VARIANTS = table(
             "CBS, and each image drawn from its cluster's centroid",
             NGUYEN,
             knobs=(*_HEAD, *_PAIR, "own_centroid", "reconstruction_weight", "targets"),
-            facts={"terms": ("clustering", "twins", "metric", "reconstruction"), "centroids": True},
+            facts={
+                "terms": ("clustering", "twins", "metric", "reconstruction"),
+                "centroids": True,
+                "side_by_side": (*_HEAD_NUMBERS, *_PAIR, "reconstruction_weight"),
+            },
         ),
     ]
 )
@@ -184,7 +198,12 @@ MODELS = table(
             LATENT,
             knobs=(*LABELLED, "schedule", "warmup_epochs", "prior", "beta", "beta_warmup_epochs"),
             defaults={"prior": "gmm"},
-            facts=SQUARE | {"prior": True, "claim": "claim 2: what a chosen prior does to the latent space"},
+            facts=SQUARE
+            | {
+                "prior": True,
+                "side_by_side": ("beta",),
+                "claim": "claim 2: what a chosen prior does to the latent space",
+            },
         ),
         Entry(
             "metric-vae",
@@ -199,7 +218,8 @@ MODELS = table(
             ),
             defaults={"prior": "vamp"},
             facts=SQUARE
-            | {"decoder": True, "prior": True, "claim": "claim 3: a VampPrior and a metric loss, trained jointly"},
+            | {"decoder": True, "prior": True, "side_by_side": ("beta",)}
+            | {"claim": "claim 3: a VampPrior and a metric loss, trained jointly"},
         ),
         Entry(
             "cbswr",

@@ -114,10 +114,11 @@ class CBSwR(nn.Module):
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
         self.embedding = nn.Linear(width, dimensions)
-        self.clustering = head(dimensions, clusters, head_dropout)
+        self.clustering, self.drops = Head(dimensions, clusters, head_dropout), head_dropout > 0
         self.term_weights, self.by_centroids = term_weights, by_centroids
         self.as_authors, self.spares_own = as_authors, spares_own
-        self.temperature, self.marginal_weight, self.l2 = temperature, marginal_weight, l2
+        for name, number in (("temperature", temperature), ("marginal_weight", marginal_weight), ("l2", l2)):
+            self.register_buffer(name, torch.tensor(float(number)), persistent=False)
         self.register_buffer("mean_colour", mean_colour(centred) if centred else None, persistent=False)
         self.register_buffer("lonely_steps", torch.zeros(()), persistent=False)  # all of a step in one cluster
 
@@ -125,12 +126,18 @@ class CBSwR(nn.Module):
         """The weight of each term, its own whatever a schedule says."""
         return self.term_weights
 
+    def noise(self, batch: Batch, active: Collection[str], generator: torch.Generator) -> Tensor | None:
+        """Even numbers in [0, 1) that say what the head's dropout leaves out: (n, D); None without dropout."""
+        if not self.drops:
+            return None
+        return torch.rand(2 * len(batch.images), self.embedding.out_features, generator=generator)
+
     def terms(self, batch: Batch, active: Collection[str]) -> dict[str, Tensor]:
         """The active terms, each (). Images and twins pass the encoder side by side."""
         both = torch.cat([batch.images, batch.twins])  # (n, C, H, W)
         representations = through(self.encoder, both, self.half)  # (n, R)
         f = self._embedded(representations)  # (n, D)
-        logits = self.clustering(f)  # (n, K)
+        logits = self.clustering(f, batch.noise)  # (n, K)
         found: dict[str, Tensor] = {}
         if CLUSTERING in active:
             found[CLUSTERING] = self._rim(logits)
@@ -141,7 +148,7 @@ class CBSwR(nn.Module):
         if (METRIC in active and self.by_centroids) or RECONSTRUCTION in active:
             clusters = logits[: len(batch.images)].argmax(1).repeat(2)  # (n,) a twin belongs where its image does
             means, sizes = twins.centroids(representations, clusters, logits.shape[1])
-            self.lonely_steps += (sizes > 0).sum() < 2
+            self.lonely_steps = self.lonely_steps + ((sizes > 0).sum() < 2)
         if METRIC in active and self.by_centroids:
             g = self._embedded(means.detach())
             found[METRIC] = twins.center_softmax(
@@ -197,21 +204,29 @@ class CBSwR(nn.Module):
 
 
 class Dropout(nn.Dropout):
-    """torch's (Srivastava et al. 2014, JMLR 15), but which numbers are left out comes from torch's global generator of
-    the CPU, as the noise of `latent.sampled` does: a run is the same on any device, and a resume repeats it."""
+    """torch's (Srivastava et al. 2014, JMLR 15), but what is left out is said by even numbers in [0, 1) of the same
+    shape: a run is the same on any device, and a resume repeats it."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
         if not self.training:
             return x
-        return x * (torch.rand(x.shape) >= self.p).to(x) / (1 - self.p)
+        return x * (noise >= self.p).to(x) / (1 - self.p)
 
 
-def head(dimensions: int, clusters: int, dropout: float) -> nn.Sequential:
+class Head(nn.Sequential):
     """The clustering head, embeddings (B, D) -> logits (B, K): batch normalisation, dropout, a linear map. Its layers
     keep their names with and without dropout, so that weights fit both."""
-    layers = {"0": nn.BatchNorm1d(dimensions)}
-    layers |= {"dropout": Dropout(dropout)} if dropout else {}
-    return nn.Sequential(OrderedDict(layers | {"1": nn.Linear(dimensions, clusters)}))
+
+    def __init__(self, dimensions: int, clusters: int, dropout: float):
+        layers = {"0": nn.BatchNorm1d(dimensions)}
+        layers |= {"dropout": Dropout(dropout)} if dropout else {}
+        super().__init__(OrderedDict(layers | {"1": nn.Linear(dimensions, clusters)}))
+
+    def forward(self, f: Tensor, noise: Tensor | None = None) -> Tensor:
+        """noise: what its dropout asks for while it trains."""
+        for layer in self:
+            f = layer(f, noise) if isinstance(layer, Dropout) else layer(f)
+        return f
 
 
 def mean_colour(channels: int) -> Tensor:

@@ -43,11 +43,13 @@ class Latent(nn.Module):
         likelihood: str,
         reduction: str,
         beta: float,
+        dimensions: int,
         on_sphere: bool = False,
     ):
-        """on_sphere: whether `embed` gives directions, as where neither the loss nor anything else reads lengths."""
+        """dimensions: D; on_sphere: whether `embed` gives directions, as where neither the loss nor anything else
+        reads lengths."""
         super().__init__()
-        self.on_sphere = on_sphere
+        self.dimensions, self.on_sphere = dimensions, on_sphere
         self.encoder, self.decoder, self.prior, self.loss = encoder, decoder, prior, loss
         self.takes_pairs, self.likelihood, self.reduction, self.beta = takes_pairs, likelihood, reduction, beta
         if prior is not None and prior.pseudo_inputs is not None:
@@ -86,20 +88,34 @@ class Latent(nn.Module):
         (gradient,) = torch.autograd.grad(loss, last.weight, retain_graph=True)
         return gradient.norm()
 
+    def noise(self, batch: Batch, active: Collection[str], generator: torch.Generator) -> Tensor | None:
+        """Standard normal numbers of the samples that the losses see, of the active terms' rows: (L + S B, D), the
+        first sample of every row, then the images' further ones; None without a prior."""
+        if self.prior is None:
+            return None
+        first, more = self._rows(batch, active), self.prior.samples - 1 if KL in active else 0
+        numbers = [sum(len(rows) for rows in first if rows is not None)] + more * [len(batch.images)]
+        drawn = [torch.randn(number, self.dimensions, generator=generator) for number in numbers]
+        return torch.cat(drawn) if more else drawn[0]
+
+    def _rows(self, batch: Batch, active: Collection[str]) -> tuple[Tensor | None, Tensor | None]:
+        """The labelled rows (L, C, H, W) and the images (B, C, H, W) that the active terms read, None for none."""
+        images = batch.images if {RECONSTRUCTION, KL} & set(active) else None
+        return batch.labelled if METRIC in active else None, images
+
     def terms(self, batch: Batch, active: Collection[str]) -> dict[str, Tensor]:
         """The active terms, each (); what is not asked for is not computed.
 
         All rows pass the encoder side by side, pseudo-inputs too, so that batch normalisation sees them together.
         """
-        labelled = batch.labelled if METRIC in active else None  # (L, C, H, W)
-        images = batch.images if {RECONSTRUCTION, KL} & set(active) else None  # (B, C, H, W)
+        labelled, images = self._rows(batch, active)
         pseudo = self.prior.pseudo_inputs if KL in active else None  # (K, C, H, W)
         there = [rows for rows in (labelled, images, pseudo) if rows is not None]
         n_pseudo = 0 if pseudo is None else len(pseudo)
         outputs = through(self.encoder, torch.cat(there) if len(there) > 1 else there[0], self.half)
         outputs, posteriors = outputs[: len(outputs) - n_pseudo], outputs[len(outputs) - n_pseudo :]
         mean, log_var = self._parts(outputs)
-        z = mean if log_var is None else sampled(mean, log_var)  # (L + B, D)
+        z = mean if log_var is None else sampled(mean, log_var, batch.noise[: len(mean)])  # (L + B, D)
 
         found: dict[str, Tensor] = {}
         if labelled is not None:
@@ -112,9 +128,10 @@ class Latent(nn.Module):
             found[RECONSTRUCTION] = self.reconstruction(z[first:], images)
         if KL in active:
             mean, log_var = mean[first:], log_var[first:]
-            more = [sampled(mean, log_var) for _ in range(1, self.prior.samples)]
+            further = batch.noise[len(z) :].reshape(-1, len(images), self.dimensions)  # (S - 1, B, D)
+            samples = torch.stack([z[first:], *(sampled(mean, log_var, noise) for noise in further)])
             given = None if pseudo is None else self._parts(posteriors)
-            found[KL] = self.prior.kl(torch.stack([z[first:], *more]), mean, log_var, given).mean()
+            found[KL] = self.prior.kl(samples, mean, log_var, given).mean()
         return found
 
     def _parts(self, outputs: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -165,11 +182,10 @@ class Latent(nn.Module):
         return self.decoder(z).sigmoid()
 
 
-def sampled(mean: Tensor, log_var: Tensor) -> Tensor:
-    """A sample of N(mean, diag exp(log_var)) with a gradient (Kingma and Welling 2014, arXiv 1312.6114, eq. 4): (B,
-    D), (B, D) -> (B, D). Its noise comes from torch's global generator of the CPU, so that a run is the same on any
-    device."""
-    return mean + (log_var / 2).exp() * torch.randn(mean.shape).to(mean)
+def sampled(mean: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
+    """A sample of N(mean, diag exp(log_var)) with a gradient, of standard normal noise (Kingma and Welling 2014, arXiv
+    1312.6114, eq. 4): (B, D), (B, D), (B, D) -> (B, D)."""
+    return mean + (log_var / 2).exp() * noise
 
 
 def build(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Latent:
@@ -180,5 +196,5 @@ def build(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Laten
     loss = config.make("loss", config.latent_dim, classes)
     prior = config.make("prior", config.latent_dim, shape) if facts["prior"] else None
     takes_pairs = chosen["loss"].facts["pairs"]
-    how = (config.likelihood, config.reconstruction, config.beta, config.on_sphere)
+    how = (config.likelihood, config.reconstruction, config.beta, config.latent_dim, config.on_sphere)
     return Latent(encoder, decoder, prior, loss, takes_pairs, *how)

@@ -10,7 +10,7 @@
 
 A prior whose components come from the encoder has `pseudo_inputs` (K, C, H, W), None otherwise; `components` and `kl`
 take their `posteriors` where they are at hand. The fact `components` says whether it
-has more than one.
+has more than one; `side_by_side` which knobs may differ between models that are stepped together (`semidml.step`).
 """
 
 from semidml.registry import Entry, table
@@ -33,7 +33,7 @@ PRIORS = table(
             "one round hill around the origin",
             "Kingma and Welling 2014, arXiv 1312.6114",
             "semidml.priors.gmm:build_unit",
-            facts={"components": False},
+            facts={"components": False, "side_by_side": ()},
         ),
         Entry(
             "gmm",
@@ -45,7 +45,10 @@ PRIORS = table(
                 *("placement", "positions", "components", "component_spacing", "component_log_var"),
                 *("component_weights", "balance", "kl_samples"),
             ),
-            facts={"components": True},
+            facts={
+                "components": True,
+                "side_by_side": ("component_spacing", "component_log_var", "component_weights"),
+            },
         ),
         Entry(
             "vamp",
@@ -54,7 +57,7 @@ PRIORS = table(
             "Tomczak and Welling 2018, arXiv 1705.07120",
             "semidml.priors.vamp:build",
             knobs=("pseudo_inputs", "pseudo_init", "kl_samples"),
-            facts={"components": True},
+            facts={"components": True, "side_by_side": ("pseudo_init",)},
         ),
     ]
 )

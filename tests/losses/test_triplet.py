@@ -4,6 +4,7 @@ import pytest
 import torch
 from pytorch_metric_learning.losses import TripletMarginLoss
 from pytorch_metric_learning.reducers import MeanReducer
+from torch.func import vmap
 from torch.nn.functional import normalize
 
 from semidml.losses import triplet
@@ -119,6 +120,22 @@ def test_blocks_of_anchors_change_nothing(monkeypatch):
     torch.testing.assert_close(triplet_loss(z, y), whole)
 
 
+@pytest.mark.parametrize("mining", ["all", "semihard", "hard"])
+def test_several_batches_or_margins_at_once_are_each_alone(mining):
+    z, y = torch.stack([rows(seed)[0] for seed in range(3)]), rows(0)[1]
+    margins = torch.tensor([0.1, 0.5, 2.0], dtype=torch.float64)
+
+    pairs = pairs_of(y)
+
+    def loss(z, margin):
+        return triplet_loss(z, y, margin, mining, "nonzero", pairs)
+
+    alone = [loss(its, margin) for its, margin in zip(z, margins, strict=True)]
+    torch.testing.assert_close(vmap(loss)(z, margins), torch.stack(alone))
+    of_one = [loss(z[0], margin) for margin in margins]
+    torch.testing.assert_close(vmap(loss, (None, 0))(z[0], margins), torch.stack(of_one))
+
+
 @pytest.mark.parametrize("reduction", ["all", "nonzero"])
 def test_the_gradient_by_distances_is_counts_of_active_triplets(reduction):
     """To the bit: +1 for each negative within the margin of a positive, -1 for each positive that it is too near to,
@@ -130,7 +147,7 @@ def test_the_gradient_by_distances_is_counts_of_active_triplets(reduction):
     active = triplets & (d[:, :, None] + 0.5 > d[:, None, :])
     total = triplets.sum() if reduction == "all" else active.sum()
     d.requires_grad_()
-    value = triplet.AllTriplets.apply(d, pairs_of(y), 0.5, reduction)
+    value = triplet.all_triplets(d, pairs_of(y), 0.5, reduction)
     value.backward()
     counts = active.sum(2) - active.sum(1)
     assert torch.equal(d.grad, counts.float() / total)

@@ -76,7 +76,7 @@ def test_balanced_gradients_are_as_alpha_says(batch, given):
     if made.prior is not None and made.prior.pseudo_inputs is not None:
         made.prior.start((batch.images * 255).to(torch.uint8), torch.Generator().manual_seed(0))
     active = [name for name in (METRIC, RECONSTRUCTION, KL) if name in made.weights(1.0, 1.0)]
-    terms = made.terms(batch, active)
+    terms = made.terms(batch._replace(noise=made.noise(batch, active, torch.Generator().manual_seed(0))), active)
     weights = made.balanced(terms, 0.8, 0.2, 0.5)
     unsupervised = sum(weights[name] * term for name, term in terms.items() if name != METRIC)
     of_s, of_u = gradient(made, weights[METRIC] * terms[METRIC]).norm(), gradient(made, unsupervised).norm()

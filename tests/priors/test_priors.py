@@ -21,6 +21,12 @@ def model(**values):
     return build(RunConfig.of({"model": "metric-vae", "pseudo_inputs": 7} | values), SHAPE, 3).double()
 
 
+def batch_of(made, images: torch.Tensor) -> Batch:
+    """For the KL term alone."""
+    batch = Batch(None, torch.zeros(0), None, images)
+    return batch._replace(noise=made.noise(batch, [KL], torch.Generator().manual_seed(3)).to(images))
+
+
 def grid(dimensions: int, reach: float = 14.0, n: int = 801) -> tuple[torch.Tensor, float]:
     """Points (n^D, D) of a grid and the volume of a cell."""
     axis = torch.linspace(-reach, reach, n, dtype=torch.float64)
@@ -89,7 +95,7 @@ def test_vamp_is_the_mean_of_the_posteriors_of_its_pseudo_inputs():
 def test_gradients_reach_the_pseudo_inputs(samples):
     made = model(prior="vamp", kl_samples=samples)
     images = torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(0)).double()
-    made.terms(Batch(None, torch.zeros(0), None, images), [KL])[KL].backward()
+    made.terms(batch_of(made, images), [KL])[KL].backward()
     assert float(made.prior.free.grad.abs().sum()) > 0
 
 
@@ -117,7 +123,7 @@ def test_pixels_that_start_at_a_bound_move_as_all_others_do():
     before = made.prior.pseudo_inputs.detach().clone()
     for _ in range(3):
         optimizer.zero_grad()
-        made.terms(Batch(None, torch.zeros(0), None, images), [KL])[KL].backward()
+        made.terms(batch_of(made, images), [KL])[KL].backward()
         with_gradient |= made.prior.free.grad != 0
         optimizer.step()
     after = made.prior.pseudo_inputs.detach()
@@ -137,11 +143,10 @@ def test_weights_with_pixels_that_were_cut_off_give_the_same_pseudo_inputs():
 def test_terms_take_the_pseudo_inputs_along_and_find_the_same_kl():
     made = model(prior="vamp")
     images = torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(0)).double()
-    torch.manual_seed(3)
-    together = made.terms(Batch(None, torch.zeros(0), None, images), [KL])[KL]
-    torch.manual_seed(3)
+    batch = batch_of(made, images)
+    together = made.terms(batch, [KL])[KL]
     mean, log_var = made.posterior(images)
-    z = mean + (log_var / 2).exp() * torch.randn(mean.shape)
+    z = mean + (log_var / 2).exp() * batch.noise
     assert torch.allclose(together, made.prior.kl(z[None], mean, log_var).mean())
 
 
