@@ -94,7 +94,7 @@ class Latent(nn.Module):
         if self.prior is None:
             return None
         first, more = self._rows(batch, active), self.prior.samples - 1 if KL in active else 0
-        numbers = [sum(len(rows) for rows in first if rows is not None)] + more * [len(batch.images)]
+        numbers = [sum(len(rows) for rows in first if rows is not None), *([len(batch.images)] * more if more else [])]
         drawn = [torch.randn(number, self.dimensions, generator=generator) for number in numbers]
         return torch.cat(drawn) if more else drawn[0]
 

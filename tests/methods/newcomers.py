@@ -24,6 +24,9 @@ class BarlowTwins(nn.Module):
     def weights(self, w_s, w_u, ramp=1.0):
         return {"invariance": 1.0, "redundancy": self.marginal_weight}
 
+    def noise(self, batch, active, generator):
+        return None
+
     def terms(self, batch, active):
         a, b = through(self.encoder, torch.cat([batch.images, batch.twins]), self.half).chunk(2)  # (B, D)
         a, b = ((z - z.mean(0)) / (z.std(0) + 1e-6) for z in (a, b))
@@ -55,6 +58,9 @@ class SupervisedAutoencoder(nn.Module):
 
     def weights(self, w_s, w_u, ramp=1.0):
         return {"classes": 1.0, "reconstruction": self.weight}
+
+    def noise(self, batch, active, generator):
+        return None
 
     def terms(self, batch, active):
         found = {}
