@@ -2,7 +2,7 @@
 # make test  the same with the test tools, then every test, browser tests included
 PYTHON ?= python3
 BIN := .venv/bin
-TEST_TOOLS := "pytest>=8" "playwright>=1.48" "ruff>=0.9"
+TEST_TOOLS := "pytest>=8" "pytest-xdist>=3.5" "playwright>=1.48" "ruff>=0.9"
 
 .PHONY: app test format clean
 
@@ -12,7 +12,7 @@ app: .venv/installed
 test: .venv/test-tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 format: .venv/test-tools
 	$(BIN)/ruff check --fix .

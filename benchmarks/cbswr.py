@@ -1,13 +1,13 @@
 """Clustering without labels: the second paper's ablation, its sweep of K, its seconds an epoch, and what labels are
 worth.
 
-    python benchmarks/cbswr.py [--smoke | --readme]
+    python benchmarks/cbswr.py [--smoke | --write]
 
 Nguyen et al., BMVC 2020, arXiv 2009.04091, tables 2 to 4, on MNIST and, where the environment variable SEMIDML_CARS
 names an image folder or .zip of Cars-196, on its classes split in halves. Every run is kept in
 benchmarks/results/cbswr.jsonl. Two processes, one thread each; the seconds are of seed 0 alone, torch's threads on
 every core. Settings were chosen on 6,000 held-out training images of MNIST, seeds 0 to 2, and on the last 32 or 49
-training classes of Cars-196, seeds 0 and 1; the README tells of each setting of Cars-196 whose scores of the test
+training classes of Cars-196, seeds 0 and 1; RESULTS.md tells of each setting of Cars-196 whose scores of the test
 classes were looked at. The last epoch is scored on the test set, no score chooses an epoch.
 """
 
@@ -66,7 +66,7 @@ def measure(values: dict, threads: int = 1) -> dict:
     training = fit(RunConfig.of(SINGLE | values), load(values["data"]))
     for tick in training:
         seconds = tick.seconds
-    data, outputs = training.data, outputs_of(training.method, training.data.test.images)
+    data, outputs = training.data, outputs_of(training.method, training.data.test.images, training.has_clusters)
     test, labels = outputs.latents, data.test.labels.numpy()
     found = {"seconds": seconds, "recall_at_1": evaluate.recall_at(test, labels, (1,))[0]}
     if outputs.logits is None:
@@ -248,7 +248,7 @@ def main() -> None:
         "starts; kNN: 5 neighbours among all training labels; cluster accuracy: the clustering head's own clusters, "
         "best one-to-one assignment. Seconds: training of seed 0 alone, both cores. The last epoch is scored."
     )
-    report("cbswr", "\n\n".join([head, *parts]), {"worth": worth, "runs": kept.known}, asked.readme)
+    report("cbswr", "\n\n".join([head, *parts]), {"worth": worth, "runs": kept.known}, asked.write)
 
 
 if __name__ == "__main__":

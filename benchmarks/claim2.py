@@ -1,6 +1,6 @@
 """The paper's second claim on MNIST: when a prior collapses, when it induces a bias, and whether it helps.
 
-    python benchmarks/claim2.py [--smoke | --readme]
+    python benchmarks/claim2.py [--smoke | --write]
 
 Safir et al., SciPy 2022, report every model with a prior at the level of the null model. Every run is kept in
 benchmarks/results/claim2.jsonl. Two processes, one thread each, float32.
@@ -246,7 +246,7 @@ def main() -> None:
             "the closed form of the unit Gaussian (median of 7 rounds).",
         ]
     )
-    report("claim2", text, {"runs": len(kept.known)}, asked.readme)
+    report("claim2", text, {"runs": len(kept.known)}, asked.write)
 
 
 if __name__ == "__main__":

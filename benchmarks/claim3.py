@@ -1,6 +1,6 @@
 """The paper's third claim on MNIST: what a metric loss does to a variational autoencoder with a VampPrior.
 
-    python benchmarks/claim3.py [--smoke | --readme]
+    python benchmarks/claim3.py [--smoke | --write]
 
 Safir et al., SciPy 2022, find their MetricVAE helped by training both losses together, most in few dimensions, and
 leave open whether it beats plain DML. Every run is kept in benchmarks/results/claim3.jsonl. Two processes, one thread
@@ -220,7 +220,7 @@ def main() -> None:
         - statistics.mean(kept.known[key(run)]["knn_accuracy"] for run in vae_runs(dim))
         for dim in (2, 4, 10)
     ]
-    report("claim3", text, {"runs": len(kept.known), "gaps": gaps}, asked.readme)
+    report("claim3", text, {"runs": len(kept.known), "gaps": gaps}, asked.write)
 
 
 if __name__ == "__main__":

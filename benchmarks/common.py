@@ -1,4 +1,4 @@
-"""What the benchmarks share: runs that are measured once and kept, tables for the README, a line about the machine,
+"""What the benchmarks share: runs that are measured once and kept, tables for RESULTS.md, a line about the machine,
 pages that are served and a Chromium that looks at them."""
 
 import argparse
@@ -27,19 +27,20 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # a script's own folder is on the path, the project is not
 RESULTS = ROOT / "benchmarks" / "results"
+TABLES = ROOT / "benchmarks" / "RESULTS.md"
 SINGLE = {"precision": "float32"}  # of every run whose scores are in a table, but for those of precision.py
 PATIENCE = 180  # seconds that a busy machine may take for what comes within three on a quiet one
 FLAGS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking")
 
 
 def arguments(about: str, table: bool = True) -> argparse.Namespace:
-    """What every benchmark takes: --smoke or, where it has a table, --readme."""
+    """What every benchmark takes: --smoke or, where it has a table, --write."""
     ask = argparse.ArgumentParser(description=about)
     one = ask.add_mutually_exclusive_group()
     one.add_argument("--smoke", action="store_true", help="a small form, in seconds, that shows that it runs; no file")
     if table:
-        one.add_argument("--readme", action="store_true", help="write the table into README.md")
-    ask.set_defaults(readme=False)
+        one.add_argument("--write", action="store_true", help="write the table into benchmarks/RESULTS.md")
+    ask.set_defaults(write=False)
     return ask.parse_args()
 
 
@@ -107,18 +108,16 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def report(name: str, text: str, numbers: dict, into_readme: bool) -> None:
-    """Prints the text and, as the last line, the numbers as JSON; writes the text between the README's markers of
-    that name.
-    """
-    if into_readme:
-        file = ROOT / "README.md"
+def report(name: str, text: str, numbers: dict, write: bool = False) -> None:
+    """Prints the text and, as the last line, the numbers as JSON; writes the text, if asked to, between the marks of
+    that name in RESULTS.md. Raises ValueError where there are none."""
+    if write:
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        before, _, rest = file.read_text().partition(begin)
+        before, _, rest = TABLES.read_text().partition(begin)
         _, found, after = rest.partition(end)
         if not found:
-            raise ValueError(f"README.md has no place for the table: {begin} ... {end}")
-        file.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+            raise ValueError(f"{TABLES.name} has no place for the table: {begin} ... {end}")
+        TABLES.write_text(f"{before}{begin}\n{text}\n{end}{after}")
     print(text)
     print(json.dumps({"benchmark": name, "machine": machine(), **numbers}))
 

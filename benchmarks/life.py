@@ -1,6 +1,6 @@
 """Life on two cores, measured in Chromium: how long a visitor waits.
 
-    python benchmarks/life.py [--smoke | --readme]
+    python benchmarks/life.py [--smoke | --write]
 
 Starts the app with folders of its own, opens it, presses Train, moves a knob while nothing and while MNIST trains,
 presses Stop. Needs playwright (PyPI) and a Chromium, as the browser tests do, and MNIST in SEMIDML_DATA; a smoke run
@@ -275,7 +275,7 @@ def main() -> None:
     )
     longest = {name: max(seconds) for name, seconds in found.items()}
     numbers = {"medians": medians, "longest": longest, "rerun_ratio": ratio, "others_busy_cores": [before, after]}
-    report("life", text, numbers, asked.readme)
+    report("life", text, numbers, asked.write)
 
 
 if __name__ == "__main__":

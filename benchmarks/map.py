@@ -1,6 +1,6 @@
 """The live map against Plotly's, in Chromium: frames a second while its points are replaced each second.
 
-    python benchmarks/map.py [--smoke | --readme]
+    python benchmarks/map.py [--smoke | --write]
 
 Serves a page of its own (this file, run by Streamlit) with clouds of ten classes that turn. Needs playwright (PyPI) and
 a Chromium, as the browser tests do; WebGL is drawn by software where there is no GPU.
@@ -195,7 +195,7 @@ def main() -> None:
             f"{its_many['hover'][0]:.0f} ms of {many:,}.",
         ]
     )
-    report("map", text, found | {"others_busy_cores": [before, after]}, asked.readme)
+    report("map", text, found | {"others_busy_cores": [before, after]}, asked.write)
 
 
 def _long(its: dict) -> str:

@@ -68,7 +68,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as aside:
         sizes = take(Path(aside), rest=100) if asked.smoke else take(PICTURES, rest=4000)
     text = markdown(["picture", "kB"], [[f"{name}.png", f"{size / 1000:,.0f}"] for name, size in sizes.items()])
-    report("pictures", text, {"bytes": sizes}, into_readme=False)
+    report("pictures", text, {"bytes": sizes})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What training in bfloat16 costs in accuracy, on MNIST: paired runs that differ in nothing else.
 
-    python benchmarks/precision.py [--smoke | --readme]
+    python benchmarks/precision.py [--smoke | --write]
 
 The precision auto takes bfloat16 for encoders of which this table shows no loss, where the machine is faster with it
 (`semidml.networks.precision`). How much faster is a matter of benchmarks/throughput.py. Every run is kept in
@@ -84,7 +84,7 @@ def main() -> None:
         f"% intervals; {kept.measured_on()}."
     )
     end = f"Mean differences in accuracy lie between {loss:+.4f} and {gain:+.4f}; a loss of {MOST:g} was allowed."
-    report("precision", f"{words}\n\n{text}\n\n{end}", {"differences": differences}, asked.readme)
+    report("precision", f"{words}\n\n{text}\n\n{end}", {"differences": differences}, asked.write)
 
 
 if __name__ == "__main__":

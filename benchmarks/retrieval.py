@@ -1,6 +1,6 @@
 """How fast images are retrieved: recall at 1, 2, 4, 8 and MAP@R, beside the full matrix of distances.
 
-    python benchmarks/retrieval.py [--smoke | --readme]
+    python benchmarks/retrieval.py [--smoke | --write]
 
 10,000 rows of 128 dimensions in 100 classes, each a Gaussian, every row searched for among the others; ours and numpy's
 in turn, round after round, so that a busy machine slows both alike; medians, and the median of the ratios within the
@@ -144,7 +144,7 @@ def main() -> None:
             "\n".join(lines),
         ]
     )
-    report("retrieval", text, numbers, asked.readme)
+    report("retrieval", text, numbers, asked.write)
 
 
 if __name__ == "__main__":

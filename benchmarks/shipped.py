@@ -64,7 +64,7 @@ def main() -> None:
             for name in wanted:
                 shutil.move(Path(place) / name, runs.shipped() / name)
     text = markdown(["run", "kB"], [[name, f"{size / 1000:,.0f}"] for name, size in sizes.items()])
-    report("shipped", text, {"bytes": sum(sizes.values()), **sizes}, into_readme=False)
+    report("shipped", text, {"bytes": sum(sizes.values()), **sizes})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast a step is, beside the usual way, and beside what the machine could do.
 
-    python benchmarks/throughput.py [--smoke | --readme]
+    python benchmarks/throughput.py [--smoke | --write]
 
 One network (784-512-10 and its mirror), batches of 128, one thread, MNIST; every way is timed in turn, round after
 round, so that a busy machine slows all alike; medians and ratios within the rounds. Lightning's way is that of the
@@ -275,9 +275,9 @@ def rounds(ways: dict[str, Callable], count: int) -> dict[str, list[float]]:
 def memory(data: str) -> float:
     """Peak memory of a process that trains an epoch of that data set as the worker does, in megabytes."""
     code = (
-        "import resource, semidml.worker as w, semidml.runs as r; from semidml.config import RunConfig;"
+        "import resource, semidml.execute as e, semidml.runs as r; from semidml.config import RunConfig;"
         f"run = r.create(RunConfig.of(dict(data='{data}', epochs=1, pl=100)));"
-        "list(w.execute(run, threads=1)); assert run.status().state == 'done', run.status();"
+        "list(e.execute(run, threads=1)); assert run.status().state == 'done', run.status();"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -375,7 +375,7 @@ def main() -> None:
             "\n".join(lines),
         ]
     )
-    report("throughput", text, numbers, asked.readme)
+    report("throughput", text, numbers, asked.write)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from semidml import evaluate, plots, runs, ui
+from semidml import plots, runs, ui
 from semidml.config import FEW, RunConfig, knobs
 from semidml.data import labels, store
-from semidml.methods import MODELS, VARIANTS
+from semidml.methods import MODELS, VARIANTS, method_of
 from semidml.priors import PRIORS
 from semidml.registry import Entry
 from semidml.schedules import SCHEDULES
+from semidml.score_table import PIXELS, SCORES, live_where, shown_at
 from semidml.ui import controls
 
 SECONDS_LIVE = 1.0
@@ -16,17 +17,6 @@ PERCENTAGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 ALPHAS = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 GAMMAS = (0, 0.1, 0.3, 1, 3, 10, 20, 50, 100, 200, 500, 1000, 10_000)
 DIMENSIONS = (1, 2, 3, 4, 6, 8, 10, 16, 32, 64)
-HEADLINES = (
-    *("knn_accuracy", "knn_accuracy_labelled", "recall_at_1", "kmeans_ami"),
-    *("component_ami", "cluster_ami", "reconstruction_mse"),
-)
-EXPECTED = {"knn_accuracy", "knn_accuracy_labelled"}  # shown as dashes until scores are known
-ALWAYS = {"kmeans_ami"}  # which every model and data set has
-PIXELS = {
-    "pixel_knn_accuracy": "kNN, all labels",
-    "pixel_knn_accuracy_labelled": "kNN, seen labels",
-    "pixel_recall_at_1": "recall at 1",
-}
 
 
 # ---- left: the knobs
@@ -35,10 +25,8 @@ PIXELS = {
 def choose() -> RunConfig | None:
     """The knobs; the config that they make, or None after saying why they make none."""
     ui.method()
+    ui.model_of_method()
     model = MODELS[ui.current("model")]
-    if model.facts["labels"]:
-        ui.square()
-        model = MODELS[ui.current("model")]
     st.caption(f"**{model.title[0].upper()}{model.title[1:]}**: {model.summary}.  \n*{model.facts['claim']}*")
     ui.knob("data", options=ui.data_names(), format_func=ui.data_title)
     used = ui.used()
@@ -47,16 +35,18 @@ def choose() -> RunConfig | None:
         st.caption(
             f"{VARIANTS[ui.current('variant')].summary[0].upper()}{VARIANTS[ui.current('variant')].summary[1:]}."
         )
-        st.page_link(ui.CLUSTERS, label="Its own page: clusters, twins, queries", icon=":material/bubble_chart:")
+    if page := (its := method_of(model.name).facts).get("page"):
+        st.page_link(page, label=f"Its own page: {its['shows']}", icon=":material/bubble_chart:")
     seen_slider()
+    only = "prior" if model.facts["prior"] and not model.facts["decoder"] else "images"
     if "alpha" in used:
         ui.knob("alpha", label=f"Alpha: weight of the {unsupervised(model)}", options=ALPHAS, slider=True)
-        ui.ends("0: labels only", "1: prior only" if not model.facts["decoder"] else "1: images only")
+        ui.ends("0: labels only", f"1: {only} only")
     if "gamma" in used:
         ui.knob(
             "gamma", label=f"Gamma: weight of the labels beside the {unsupervised(model)}", options=GAMMAS, slider=True
         )
-        ui.ends("0: prior only" if not model.facts["decoder"] else "0: images only", "labels above all")
+        ui.ends(f"0: {only} only", "labels above all")
     left, right = st.columns(2)
     with left:
         ui.knob("latent_dim", label="Dimensions", options=DIMENSIONS, format_func=str)
@@ -82,7 +72,7 @@ def choose() -> RunConfig | None:
 def unsupervised(model: Entry) -> str:
     """What a model's loss of all rows is made of, in words."""
     parts = ["reconstruction"] * model.facts["decoder"] + ["prior"] * model.facts["prior"]
-    return " and the ".join(parts)
+    return " and the ".join(parts) or "loss of all images"
 
 
 def prior_knobs(used: set[str]) -> None:
@@ -129,7 +119,7 @@ def picture(run_id: str, was_active: bool) -> None:
     score_place, map_place = st.empty(), st.container()
     if not ui.is_warm():  # the floors need torch, which a cold app is still loading: the map does not wait for it
         with score_place.container():
-            ui.score_row(HEADLINES, {}, {}, {}, always=ALWAYS | EXPECTED)
+            ui.score_row(shown_at("train"), {}, {}, {}, always=live_where("always", "classes"))
     frame = newest if status.active else controls.replay(run, newest)
     with map_place:
         ui.run_map(run, frame, rows, newest, "map")
@@ -148,11 +138,12 @@ def scores(run: runs.Run) -> None:
     before, now, failed = ui.scores_of(run)
     floors, why = ui.floors_or_why(run) if ui.is_here(run.config().data) else ({}, "")
     names = headlines(before, now)
-    ui.score_row(names, before, now, failed, always=ALWAYS if now or before else ALWAYS | EXPECTED)
+    ui.score_row(names, before, now, failed, always=live_where("always", *(() if now or before else ("classes",))))
     words = [f"Scores of {'all test images' if run.metrics() else 'the drawn test points'}"]
-    there = {f"pixel_{name}" for name in names} & set(floors)
     words += [
-        f"{ui.pixels_words(run)} {ui.percent(floors[name])} ({of})" for name, of in PIXELS.items() if name in there
+        f"{ui.pixels_words(run)} {ui.percent(floors[f'{PIXELS}{name}'])} ({SCORES[name].title})"
+        for name in names
+        if f"{PIXELS}{name}" in floors
     ]
     words += [f"chance {ui.percent(floors['chance'])}"] if "chance" in floors else []
     words += [f"spread {now['spread']:.2g}"] if now.get("spread") is not None else []
@@ -168,7 +159,7 @@ def scores(run: runs.Run) -> None:
 
 def headlines(before: dict, now: dict) -> list[str]:
     """The scores of the row: recall where it is known while the run goes on, or where it stands for the kNN scores."""
-    return [name for name in HEADLINES if name != "recall_at_1" or name in before or "knn_accuracy" not in now]
+    return [name for name in shown_at("train") if name != "recall_at_1" or name in before or "knn_accuracy" not in now]
 
 
 def prior_pictures(frame: dict) -> None:
@@ -196,7 +187,7 @@ def curves(run: runs.Run) -> None:
         ui.chart("loss", state, lambda: plots.loss_curves(history, dark))
         st.caption(plots.loss_words(history))
     with score:
-        ui.chart("scores", state, lambda: plots.score_curves(drawn, floors, evaluate.SCORE_TITLES, dark))
+        ui.chart("scores", state, lambda: plots.score_curves(drawn, floors, dark))
 
 
 def comparison(run: runs.Run) -> None:
@@ -209,12 +200,12 @@ def comparison(run: runs.Run) -> None:
     st.caption(f"{ui.run_words(before)}.  \nSettings: {ui.changes(before.config(), run.config()) or 'the same'}.")
     table = [
         {
-            "score": evaluate.SCORE_TITLES[name][0],
+            "score": SCORES[name].title,
             "before": ui.scattered(name, then),
             "now": ui.scattered(name, now),
             "difference": ui.difference_words(name, then.get(name), now.get(name)),
         }
-        for name in HEADLINES
+        for name in shown_at("train")
         if name in now or name in then
     ]
     st.dataframe(table, hide_index=True, width="stretch")

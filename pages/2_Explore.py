@@ -8,8 +8,10 @@ import streamlit as st
 from semidml import evaluate, explore, jobs, plots, runs, transfer, ui
 from semidml.data import store
 from semidml.explore import SPLITS, TEST, Points
+from semidml.methods import MODELS
+from semidml.score_table import GROUPS, SCATTER, SCORES
 from semidml.ui import explorer, own
-from semidml.ui.explorer import computing, cut, images_of, missing_images, model
+from semidml.ui.explorer import computing, cut, images_of, missing_images
 
 SECTIONS = ("Scores", "Curves", "Confusion", "Reconstructions", "Your own image", "Points", "Downloads")
 SECONDS_LIVE = 1.0
@@ -93,7 +95,7 @@ def going_on(run_id: str, frames: int) -> None:
 @st.cache_data(max_entries=8, show_spinner="Encoding and decoding the test points …")
 def reconstructed(run_id: str, epoch: int, stamp: tuple) -> explore.Reconstructed:
     run = runs.get(run_id)
-    return explore.reconstructions(model(run), images_of(run), explorer.points(run, epoch).rows)
+    return explore.reconstructions(ui.model(run), images_of(run), explorer.points(run, epoch).rows)
 
 
 # ---- below the map
@@ -114,62 +116,27 @@ def scores(run: runs.Run, found: Points, names: list[str]) -> None:
         )
         return
     rows_words, failed, notes = score_rows(run), metrics.get("failed", {}), metrics.get("notes", {})
-    for group, about, chosen in GROUPS:
-        there = [name for name in evaluate.SCORE_TITLES if name in metrics and chosen(name)]
-        there = [name for name in there if not evaluate.is_scatter(name)]  # it stands beside its score
+    for group in GROUPS.values():
+        there = [name for name, score in SCORES.items() if name in metrics and score.group == group.name]
+        there = [name for name in there if not SCORES[name].is_scatter]  # it stands beside its score
         if not there:
             continue
-        st.markdown(f"**{group}** :gray[{about}]")
+        st.markdown(f"**{group.title}** :gray[{group.summary}]")
         with st.container(horizontal=True, gap="small"):
             for name in there:
-                title, protocol = evaluate.SCORE_TITLES[name]
-                about_it = " ".join(filter(None, [protocol, ui.inert(notes.get(name, "")), rows_words]))
-                title = title.removesuffix(", all labels").removesuffix(", seen labels")
-                width = TILE if metrics.get(f"{name}_sd") is None else WIDE_TILE
-                st.metric(title, score_value(name, metrics), help=about_it, width=width, border=True)
+                score = SCORES[name]
+                about_it = " ".join(filter(None, [score.summary, ui.inert(notes.get(name, "")), rows_words]))
+                width = TILE if metrics.get(f"{name}{SCATTER}") is None else WIDE_TILE
+                value = ui.scattered(name, metrics)
+                st.metric(score.short_title, value, help=about_it, width=width, border=True)
         for name in there:
             if name in failed:
-                title = evaluate.SCORE_TITLES[name][0]
+                title = SCORES[name].title
                 st.caption(f":material/error: {title} could not be computed: {ui.inert(failed[name])}")
         for remark in ui.remarks(there, notes):
             st.caption(f":material/info: {remark}")
     st.caption(f"{rows_words} {ui.of_directions(run)}".strip())
     slow_scores(run, task, key, metrics)
-
-
-def score_value(name: str, metrics: dict[str, Any]) -> str:
-    value = metrics[name]
-    return ("yes" if value else "no") if isinstance(value, bool) else ui.scattered(name, metrics)
-
-
-def with_lengths(name: str) -> bool:
-    return name.endswith(evaluate.RAW)
-
-
-def fitted_on_all(name: str) -> bool:
-    return name.startswith(("knn", "random_forest", "mlp")) and not name.endswith(("_labelled", evaluate.RAW))
-
-
-def fitted_on_seen(name: str) -> bool:
-    return name.endswith("_labelled") or name == "seen_class_ceiling"
-
-
-def without_labels(name: str) -> bool:
-    own = name.startswith(("kmeans", "recall", "map_at", "cluster")) or name.endswith("_entropy")
-    return own and not with_lengths(name)
-
-
-def of_the_space(name: str) -> bool:
-    return not (fitted_on_all(name) or fitted_on_seen(name) or without_labels(name) or with_lengths(name))
-
-
-GROUPS = (
-    ("Read with all labels", "a classifier fitted on every training label, as most papers do", fitted_on_all),
-    ("Read with the seen labels", "a classifier fitted on those only: what a user with them would get", fitted_on_seen),
-    ("Read without labels", "clusters and neighbours of the latents", without_labels),
-    ("The space itself", "its shape, and what the training took", of_the_space),
-    ("With lengths", "the same of raw latents, however long, though the loss trained their directions", with_lengths),
-)
 
 
 def score_rows(run: runs.Run) -> str:
@@ -235,7 +202,7 @@ def curves(run: runs.Run, found: Points, names: list[str]) -> None:
         st.caption(plots.loss_words(history))
     with score:
         drawn = ui.thinned(history)
-        ui.chart("scores", state, lambda: plots.score_curves(drawn, low, evaluate.SCORE_TITLES, ui.dark()))
+        ui.chart("scores", state, lambda: plots.score_curves(drawn, low, ui.dark()))
     words = ["Scores of every epoch are of the points drawn; the final ones are of all rows."]
     words += [f"Dashed: {ui.pixels_words(run)}."] if low else []
     st.caption(" ".join([*words, why]).strip())
@@ -262,8 +229,9 @@ def confusion(run: runs.Run, found: Points, names: list[str]) -> None:
 def reconstructions(run: runs.Run, found: Points, names: list[str]) -> None:
     """Best and worst reconstructions of the test rows drawn; of a plane, what the decoder makes of its places."""
     if not explore.decoder_trained(run):
+        an_able = next(entry.title for entry in MODELS.values() if entry.facts["decoder"])
         st.info(
-            "This run has no decoder that was trained: there is nothing to reconstruct. The DML autoencoder has one.",
+            f"This run has no decoder that was trained: there is nothing to reconstruct. The {an_able} has one.",
             icon=":material/hide_image:",
         )
         return
@@ -271,7 +239,7 @@ def reconstructions(run: runs.Run, found: Points, names: list[str]) -> None:
     if missing:
         st.info(missing, icon=":material/hide_image:")
         return
-    its_model = model(run)
+    its_model = ui.model(run)
     done = reconstructed(
         run.id, found.epoch, explore.stamp(run, "weights.safetensors", "state.safetensors", "rows.npz")
     )

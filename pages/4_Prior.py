@@ -10,7 +10,7 @@ import streamlit as st
 
 from semidml import explore, jobs, plots, presets, runs, scatter, ui
 from semidml.config import RunConfig, knobs
-from semidml.methods import MODELS
+from semidml.methods import with_prior
 from semidml.priors import given
 from semidml.priors.words import MOST_COUNTED
 
@@ -171,7 +171,7 @@ def table() -> bool:
 def from_a_run() -> None:
     """A mixture fitted to a finished run's latents."""
     done = [(run, run.config()) for run in runs.list_runs() if run.status().state == "done"]
-    flat = [run for run, its in done if its.latent_dim == 2 and MODELS[its.model].facts["labels"]]
+    flat = [run for run, its in done if its.latent_dim == 2 and with_prior(its.model)]
     with st.expander("From a run", icon=":material/scatter_plot:"):
         if not flat:
             st.caption("No finished run with labels has two dimensions: train one, and its latents can make a prior.")

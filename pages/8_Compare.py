@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from semidml import evaluate, explore, plots, runs, scatter, ui
+from semidml import explore, planes, plots, runs, scatter, ui
 from semidml.config import knobs
 from semidml.explore import TEST
+from semidml.score_table import SCORES, shown_at
 from semidml.ui import explorer
 
 MOST = 4
 LETTERS = "ABCD"
-FEW_SCORES = ("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami", "component_ami", "reconstruction_mse")
 BEGIN_WITH = ("digits-paper-prior", "digits-ten-places")  # the paper's prior and one with places for ten classes
 
 
@@ -94,9 +94,9 @@ def scores(some: list[runs.Run]) -> None:
     found = [run.metrics() or {} for run in some]
     st.markdown("**Final scores**, and in brackets the difference from A")
     rows = []
-    for name, (title, _) in evaluate.SCORE_TITLES.items():
+    for name, score in SCORES.items():
         values = [metrics.get(name) for metrics in found]
-        if evaluate.is_scatter(name) or all(value is None or isinstance(value, bool) for value in values):
+        if score.is_scatter or all(value is None or isinstance(value, bool) for value in values):
             continue
         cells = {}
         for letter, value, metrics in zip(LETTERS, values, found, strict=False):
@@ -104,12 +104,12 @@ def scores(some: list[runs.Run]) -> None:
                 "" if letter == "A" or None in (value, values[0]) else ui.difference_words(name, values[0], value)
             )
             cells[letter] = ui.scattered(name, metrics) + (f" ({difference})" if difference else "")
-        rows.append({"score": title} | cells)
+        rows.append({"score": score.title} | cells)
     if rows:
         ui.table(rows)
     else:
         st.caption("None of these runs has final scores (yet).")
-    caveats(some, evaluate.SCORE_TITLES)
+    caveats(some, SCORES)
 
 
 def caveats(some: list[runs.Run], names: Iterable[str]) -> None:
@@ -158,8 +158,9 @@ def curves(some: list[runs.Run]) -> None:
     """Scores by epoch, laid over each other."""
     histories = {letter: run.history() for letter, run in zip(LETTERS, some, strict=False)}
     state = (tuple((run.id, *explore.stamp(run, "history.jsonl")) for run in some), ui.dark())
-    for column, name in zip(st.columns(2), ("knn_accuracy", "kmeans_ami"), strict=True):
-        title = evaluate.SCORE_TITLES[name][0]
+    names = shown_at("compared")
+    for column, name in zip(st.columns(len(names)), names, strict=True):
+        title = SCORES[name].title
         draw = plots.compared_curves
         with column:
             ui.chart(f"compared {name}", state, lambda n=name, t=title, d=draw: d(histories, n, t, ui.dark()))
@@ -174,9 +175,10 @@ def flight(some: list[runs.Run]) -> None:
     to = st.segmented_control("Points as they lie in", letters, key="flown", required=True)
     clouds, missed = [], {"A": 0.0}
     for letter, run in zip(letters, some, strict=True):
-        cloud = ui.flat(ui.frame(run.id, run.frames()[-1]))[0]
+        latents = ui.frame(run.id, run.frames()[-1])["latents"]
+        cloud, _ = planes.in_plane(latents, ui.rows(run.id)["labels"])
         if clouds:
-            cloud, missed[letter] = explore.aligned(cloud, clouds[0])
+            cloud, missed[letter] = planes.aligned(cloud, clouds[0])
         clouds.append(cloud)
     rows, names = ui.rows(some[0].id), ui.class_names(some[0])
     everything = np.concatenate(clouds)
@@ -241,18 +243,18 @@ def scores_of_few(some: list[runs.Run]) -> None:
     found = [run.metrics() or {} for run in some]
     st.markdown("**What differs in the scores**")
     rows = []
-    for name in FEW_SCORES:
+    for name in shown_at("compare"):
         values = [metrics.get(name) for metrics in found]
         if any(value is not None for value in values):
             cells = {letter: ui.scattered(name, metrics) for letter, metrics in zip(LETTERS, found, strict=False)}
             if len(some) == 2:
                 cells["B - A"] = ui.difference_words(name, *values)
-            rows.append({"score": evaluate.SCORE_TITLES[name][0]} | cells)
+            rows.append({"score": SCORES[name].title} | cells)
     if rows:
         ui.table(rows)
     else:
         st.caption("None of these runs has final scores (yet).")
-    caveats(some, FEW_SCORES)
+    caveats(some, shown_at("compare"))
 
 
 ui.page("Compare", ":material/compare:")

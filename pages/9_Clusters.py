@@ -41,15 +41,16 @@ with st.expander("The maths", icon=":material/function:"):
         "[Gomes et al. 2010](https://papers.nips.cc/paper/2010/hash/42998cf32d552343bc8e460416382dca-Abstract.html)"
     )
 if "model" not in st.query_params and set(st.query_params) & set(knobs()):
-    st.query_params["model"] = "cbswr"  # what a link to this page means: without it, its other knobs would be put aside
+    # What a link to this page means: without it, its other knobs would be put aside.
+    st.query_params["model"] = clusters.MODEL
 ui.read_link()
-ui.switch_method(labels=False)
+ui.switch_method(clusters.METHOD)
 knob_column, picture_column = st.columns([1, 2.6], gap="large")
 with knob_column:
     config = clusters.choose()
     controls.start_button(config)
 with picture_column:
-    run = controls.pick_run("cbswr")
+    run = controls.pick_run(clusters.METHOD)
     if run is None:
         with st.container(border=True, height=420, vertical_alignment="center", horizontal_alignment="center"):
             st.markdown("### Nothing has been trained here yet")

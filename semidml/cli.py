@@ -8,11 +8,29 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from semidml import __version__, evaluate, explore, runs, transfer, worker
+from semidml import __version__, explore, files, runs, transfer
 from semidml.config import FAMILIES, RunConfig, allowed, knobs, shown
 from semidml.data import store
+from semidml.execute import cores, execute, score_run
+from semidml.registry import Entry
+from semidml.score_table import GROUPS, RAW, SCATTER, SCORES, shown_at
 
-TABLE_SCORES = ("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami")
+PLURALS = {  # of the families, as the reference heads their tables
+    "model": "Models",
+    "prior": "Priors",
+    "loss": "Losses",
+    "encoder": "Encoders",
+    "schedule": "Schedules",
+    "variant": "Variants of CBSwR",
+    "formulas": "Formulas of CBSwR",
+    "data": "Data sets",
+}
+REFERENCE = """# Reference
+
+What can be chosen, turned and scored, as `python -m semidml knobs` prints it out of the tables in the code. Names are
+the same on the command line, on the pages, in links and in `config.json`. How to read the scores is told in
+[the README](../README.md#reading-the-scores)."""
+WIDTH = len("-0.1234 [10]")  # of a column of scores
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -81,17 +99,19 @@ def parser() -> argparse.ArgumentParser:
     fetch = data.add_subparsers(metavar="ACT").add_parser("fetch", help="download a data set into the data folder")
     fetch.add_argument("name")
     fetch.set_defaults(do=do_fetch)
-    told = commands.add_parser("knobs", help="tables of models, losses, data sets and knobs, in Markdown")
+    told = commands.add_parser("knobs", help="tables of models, losses, data sets, knobs and scores, in Markdown")
     told.set_defaults(do=do_knobs)
     return top
 
 
 def do_train(asked: argparse.Namespace) -> int:
+    from semidml.train import machine_remarks
+
     config = RunConfig.of({name: value for name in knobs() if (value := getattr(asked, name)) is not None})
     without_effect = [name for name in knobs() if getattr(asked, name) is not None and name not in config.used()]
     if without_effect:
         print(f"note: without effect here: {', '.join(without_effect)}", file=sys.stderr)
-    for remark in config.remarks():
+    for remark in [*config.remarks(), *machine_remarks(config)]:
         print(f"note: {remark}", file=sys.stderr)
     run = runs.create(config, path=asked.out, paths=True)
     return train(run, asked.full)
@@ -103,7 +123,7 @@ def train(run: runs.Run, full: bool = False) -> int:
 
     began, bar = time.perf_counter(), None
     print(f"{run.config().command()}\nrun folder: {run.path}", file=sys.stderr)
-    for record in worker.execute(run, threads=max(1, worker.cores() - 1), full=full):
+    for record in execute(run, threads=max(1, cores() - 1), full=full):
         if bar is None:
             bar = tqdm(total=run.config().epochs * record.steps, unit="step", file=sys.stderr, dynamic_ncols=True)
         bar.update(record.epoch * record.steps + record.step - bar.n)
@@ -130,7 +150,7 @@ def do_evaluate(asked: argparse.Namespace) -> int:
             bar.set_description_str(what)
             bar.update(round(100 * share) - bar.n)
 
-        metrics = worker.evaluate_run(find(asked.run), asked.full, progress)
+        metrics = score_run(find(asked.run), asked.full, progress)
     print(json.dumps(metrics, indent=2, allow_nan=False))
     return 0
 
@@ -143,8 +163,10 @@ def do_fit_prior(asked: argparse.Namespace) -> int:
 
 
 def do_list(asked: argparse.Namespace) -> int:
-    row = "{:32} {:12} {:10} {:14} {:>8} {:>11}  {}"
-    print(row.format("id", "state", "model", "data", "pl", "weight", "  ".join(TABLE_SCORES)))
+    row, names = "{:32} {:12} {:10} {:14} {:>8} {:>11}  {}", shown_at("runs")
+    titles = "  ".join(f"{name:{WIDTH}}" for name in names).rstrip()
+    print(row.format("id", "state", "model", "data", "pl", "weight", titles))
+    marks: dict[str, str] = {}  # of what is to be said of a score
     for run in runs.list_runs():
         status = run.status()
         try:
@@ -152,12 +174,20 @@ def do_list(asked: argparse.Namespace) -> int:
         except ValueError as error:
             print(row.format(run.id, status.state, "", "", "", "", str(error)))
             continue
-        scores = "  ".join(f"{shown_score(metrics.get(name)):>{len(name)}}" for name in TABLE_SCORES)
+        said = metrics.get("notes", {}) | metrics.get("failed", {})
+        cells = [
+            shown_score(metrics.get(name))
+            + (marks.setdefault(said[name], f" [{len(marks) + 1}]") if name in said else "")
+            for name in names
+        ]
+        scores = "  ".join(f"{cell:{max(len(name), WIDTH)}}" for name, cell in zip(names, cells, strict=True)).rstrip()
         print(
             row.format(
                 run.id, status.state, config.model, config.data[-14:], shown(config.pl), shown_weight(config), scores
             )
         )
+    for words, mark in marks.items():
+        print(mark.strip(), "".join(filter(str.isprintable, str(words))))  # an imported run may say anything
     return 0
 
 
@@ -182,7 +212,7 @@ def do_delete(asked: argparse.Namespace) -> int:
 
 def do_export(asked: argparse.Namespace) -> int:
     run = find(asked.run)
-    runs.replace_file(Path(asked.zip), lambda file: transfer.export_zip(run, file))
+    files.replace_file(Path(asked.zip), lambda file: transfer.export_zip(run, file))
     print(asked.zip)
     return 0
 
@@ -233,40 +263,40 @@ def do_knobs(asked: argparse.Namespace) -> int:
 
 
 def tables() -> str:
-    """What can be chosen and turned, as Markdown: the README's reference."""
-    parts = []
-    families = {"model": "Models", "prior": "Priors", "loss": "Losses", "encoder": "Encoders", "schedule": "Schedules"}
-    families |= {"variant": "Variants of CBSwR", "formulas": "Formulas of CBSwR"}
-    for family, plural in families.items():
-        parts.append(f"**{plural}** (`--{family}`)\n")
-        rows = [
-            (
-                f"`{e.name}`",
-                e.title,
-                e.summary,
-                e.paper,
-                f"`{e.target.partition(':')[0].replace('.', '/')}.py`" if e.target else "",
-            )
-            for e in FAMILIES[family].values()
-        ]
-        parts.append(markdown(("name", "what", "in words", "source", "file"), rows) + "\n")
+    """What can be chosen, turned and scored, as Markdown: semidml/REFERENCE.md, whole."""
+    parts = [REFERENCE]
+    for family, plural in PLURALS.items():
+        rows = [(f"`{e.name}`", e.title, e.summary, e.paper, file_of(e)) for e in FAMILIES[family].values()]
+        table = markdown(("name", "what", "in words", "source", "file"), rows)
+        parts.append(f"## {plural}\n\n`--{family}`\n\n{table}")
     rows = [
         (
             f"`--{k.name.replace('_', '-')}`",
             k.help,
             shown(k.default),
-            allowed(k) if not FAMILIES.get(k.name) else "see above",
+            "see above" if k.name in FAMILIES else allowed(k),
         )
         for k in knobs().values()
-        if k.name != "data"
     ]
-    parts.append("**Knobs**\n\n" + markdown(("option", "what", "default", "allowed"), rows))
-    return "\n".join(parts)
+    parts.append("## Knobs\n\n" + markdown(("option", "what", "default", "allowed"), rows))
+    its = [score for score in SCORES.values() if not score.name.endswith(RAW)]
+    rows = [(f"`{s.name}`", s.title, s.summary, s.unit, s.better, GROUPS[s.group].title.lower()) for s in its]
+    head = ("in metrics.json", "what", "of which rows, and its range", "unit", "better", "group")
+    parts.append("## Scores\n\n" + markdown(head, rows))
+    raw = f"A name with `{RAW}` after it is the same score of the latents as they are, however long"
+    parts.append(f"{raw}, where the loss trains directions and the score without it is of those.")
+    return "\n\n".join(parts)
+
+
+def file_of(entry: Entry) -> str:
+    """The file of an entry's code, as Markdown; nothing where it has none."""
+    return f"`{entry.target.partition(':')[0].replace('.', '/')}.py`" if entry.target else ""
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows))
+    """A table in Markdown; a bar within a cell is no border."""
+    lines = [[cell.replace("|", r"\|") for cell in line] for line in (head, ["---"] * len(head), *rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def find(name: str) -> runs.Run:
@@ -282,11 +312,11 @@ def show_scores(metrics: dict) -> None:
     """Every score with its title and, where it is known, its scatter; what failed with its reason, others with their
     remarks."""
     words = metrics.get("notes", {}) | metrics.get("failed", {})
-    for key, (title, _) in evaluate.SCORE_TITLES.items():
-        if key in metrics and not evaluate.is_scatter(key):
-            scatter = metrics.get(f"{key}_sd")
-            value = shown_score(metrics[key]) + ("" if scatter is None else f" ± {shown_score(scatter)}")
-            print(f"{title:52} {value} {words.get(key, '')}".rstrip())
+    for name, score in SCORES.items():
+        if name in metrics and not score.is_scatter:
+            scatter = metrics.get(f"{name}{SCATTER}")
+            value = shown_score(metrics[name]) + ("" if scatter is None else f" ± {shown_score(scatter)}")
+            print(f"{score.title:52} {value} {words.get(name, '')}".rstrip())
 
 
 def shown_weight(config: RunConfig) -> str:

@@ -1,7 +1,7 @@
 """RunConfig: one declaration of each knob (type, bounds, default, one-line help).
 
-The command line, the widgets of the pages, the links between them and the README's table are made from it. No torch
-here.
+The command line, the widgets of the pages, the links between them and the table in REFERENCE.md are made from it. No
+torch here.
 """
 
 import math
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from semidml.data import DATASETS
 from semidml.losses import LOSSES
-from semidml.methods import FORMULAS, MODELS, VARIANTS
+from semidml.methods import FORMULAS, MODELS, VARIANTS, method_of, models_of
 from semidml.networks import ENCODERS
 from semidml.priors import IDLE, MOST_COMPONENTS, PRIORS, given
 from semidml.registry import Entry, choose
@@ -31,7 +31,6 @@ FAMILIES: dict[str, Mapping[str, Entry]] = {
 }
 SUITING = ("data", "model", "variant", "formulas")  # families whose entries, together, say what suits other knobs
 DECIDING = ("placement", "optimizer", "twin_transform")  # of no family, and yet others have an effect only with some
-MOST_COMPARED = 2_048  # images in a step of SME: some matrices of (2 x 2,048)^2 numbers, 67 MB each
 FEW, MORE = "few", "more"  # which knobs a page shows at once, and which it folds
 
 
@@ -190,28 +189,31 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "RunConfig":
-        facts = MODELS[self.model].facts
-        if facts["clusters"] and not any(self.term_weights().values()):
+        model = MODELS[self.model]
+        facts = model.facts
+        if "variant" in model.knobs and not any(self.term_weights().values()):
             names = ", ".join(f"{name}_weight" for name in self.term_weights())
             raise ValueError(f"all weights are 0, so that nothing would be trained: raise one of {names}")
-        if facts["clusters"] and self.variant == "sme" and self.batch_size > MOST_COMPARED:
-            raise ValueError(
-                f"batch_size must be at most {MOST_COMPARED:,} for the variant sme, which compares every image of a "
-                f"step with every other, got {self.batch_size:,}"
-            )
+        for family, entry in self._in_use()[0].items():
+            for name, (most, why) in entry.facts.get("most", {}).items():
+                if (value := getattr(self, name)) > most:
+                    raise ValueError(
+                        f"{name} must be at most {most:,} for the {family} {entry.name}, {why}, got {value:,}"
+                    )
         if self.data in DATASETS and (problem := self.too_few(DATASETS[self.data].facts["train"])):
             raise ValueError(problem)
         if facts["labels"] and not (facts["decoder"] or facts["prior"]) and not self.weights()[0]:
-            weight = SCHEDULES[self.schedule].knobs[0]
+            weight, models = SCHEDULES[self.schedule].knobs[0], models_of(method_of(self.model).name)
+            more = [name for name, entry in models.items() if entry.facts["decoder"] or entry.facts["prior"]]
             raise ValueError(
-                f"{weight} = {getattr(self, weight):g} leaves {self.model} without any loss: choose another {weight}, "
-                "or the model dml-ae"
+                f"{weight} = {getattr(self, weight):g} leaves {self.model} without any loss: choose another {weight}"
+                + (f", or the model {more[0]}" if more else "")
             )
         if self.by_direction and self.latent_dim == 1:
-            what = f"the loss {self.loss}" if facts["labels"] else self.model
+            what = f"the loss {self.loss}" if self.loss_by_direction else self.model
             raise ValueError(
                 f"latent_dim must be at least 2 for {what}, which learns from directions, got 1: on a line a direction "
-                "is a sign, which no training can change" + (", or choose another loss" if facts["labels"] else "")
+                "is a sign, which no training can change" + (", or choose another loss" * self.loss_by_direction)
             )
         without_labels = not (self.weights()[0] or self.warmup_epochs)
         if facts["prior"] and not facts["decoder"] and self.beta == 0 and without_labels:
@@ -286,7 +288,7 @@ class RunConfig(BaseModel):
                 f"Scores of {data.title} that are published in metric learning are of classes that the training has "
                 "not seen: to compare with them, choose the split by classes."
             )
-        if self.model == "cbswr" and "clusters" in self.used() and self.clusters > self.batch_size:
+        if "clusters" in self.used() and self.clusters > self.batch_size:
             found.append(
                 f"A step of {self.batch_size:,} images cannot fill {self.clusters:,} clusters: some are empty in every "
                 "step, and the entropy of the clusters cannot reach its best value. Raise batch_size to at least "
@@ -333,18 +335,32 @@ class RunConfig(BaseModel):
     @property
     def uses_labels(self) -> bool:
         """Whether the metric loss is ever computed."""
-        return MODELS[self.model].facts["labels"] and (self.weights()[0] > 0 or self.warmup_epochs > 0)
+        weighs = not self._is_scheduled or self.weights()[0] > 0 or self.warmup_epochs > 0
+        return MODELS[self.model].facts["labels"] and weighs
+
+    @property
+    def _is_scheduled(self) -> bool:
+        """Whether a schedule weighs the metric loss and that of all rows; other models have weights of their own."""
+        return "schedule" in MODELS[self.model].knobs
 
     @property
     def needs_pairs(self) -> int:
-        """How many classes must have a positive pair for the metric loss to say anything; 0 where no label is used."""
-        return (2 if LOSSES[self.loss].facts["needs"] == "two positive pairs" else 1) if self.uses_labels else 0
+        """How many classes must have a positive pair for the metric loss to say anything; 0 where there is none."""
+        if not (self.uses_labels and "loss" in MODELS[self.model].knobs):
+            return 0
+        return 2 if LOSSES[self.loss].facts["needs"] == "two positive pairs" else 1
 
     @property
     def by_direction(self) -> bool:
-        """Whether the metric loss learns from directions alone, so that scores and alarms are of directions."""
-        facts = MODELS[self.model].facts
-        return self.uses_labels and LOSSES[self.loss].facts["normalised"] if facts["labels"] else facts["directions"]
+        """Whether the training is of directions alone, so that scores and alarms are of directions."""
+        model = MODELS[self.model]
+        return self.loss_by_direction if "loss" in model.knobs else model.facts["directions"]
+
+    @property
+    def loss_by_direction(self) -> bool:
+        """Whether it is the chosen metric loss that learns from directions alone: the encoder gives lengths, too."""
+        has_loss = self.uses_labels and "loss" in MODELS[self.model].knobs
+        return has_loss and LOSSES[self.loss].facts["normalised"]
 
     @property
     def on_sphere(self) -> bool:
@@ -366,26 +382,36 @@ class RunConfig(BaseModel):
     @property
     def draws_clusters(self) -> bool:
         """Whether a decoder learns to draw the centroids of clusters."""
-        return self.model == "cbswr" and self.term_weights().get("reconstruction", 0) > 0
+        weighs = "reconstruction_weight" in self.used() and self.reconstruction_weight > 0
+        return MODELS[self.model].facts["clusters"] and weighs
 
     @property
     def trains_decoder(self) -> bool:
         """Whether there is a decoder that learns: without one, or with its weight at 0, reconstructions mean
         nothing."""
-        return MODELS[self.model].facts["decoder"] and self.weights()[1] > 0 and self.warmup_epochs < self.epochs
+        weighs = not self._is_scheduled or (self.weights()[1] > 0 and self.warmup_epochs < self.epochs)
+        return MODELS[self.model].facts["decoder"] and weighs
 
     def used(self) -> set[str]:
         """Names of the knobs that have an effect with these choices: those that no entry of a table asks for, and those
         that a chosen one asks for, if its own family has an effect."""
-        choosable = {name for family in FAMILIES.values() for entry in family.values() for name in entry.knobs}
-        found = set(type(self).model_fields) - choosable
-        for family, entry in self.entries().items():  # in the order of FAMILIES: the model before what it asks for
-            found |= set(entry.knobs) if family in found else set()
+        found = self._in_use()[1]
         idle = set(IDLE[self.placement]) if self.prior == "gmm" and "prior" in found else set()
         idle |= {"twin_colours"} if self.twin_transform == "signs" else set()
         idle |= {"momentum"} if self.optimizer != "sgd" else set()
         idle |= {"l2"} if self.formulas == "authors" else set()  # their program has no R
         return found - idle
+
+    def _in_use(self) -> tuple[dict[str, Entry], set[str]]:
+        """(the chosen entry of each family that has an effect, the knobs that no entry of a table asks for, and those
+        that one of these does)."""
+        choosable = {name for family in FAMILIES.values() for entry in family.values() for name in entry.knobs}
+        asked, entries = set(type(self).model_fields) - choosable, {}
+        for family, entry in self.entries().items():  # in the order of FAMILIES: the model before what it asks for
+            if family in asked:
+                entries[family] = entry
+                asked |= set(entry.knobs)
+        return entries, asked
 
     def changed(self, other: "RunConfig | None" = None) -> dict[str, Any]:
         """Knobs whose values differ from `other`'s, or from what this data set and model, and the formulas where they

@@ -5,8 +5,6 @@ searched or fitted on, the *queries* are scored. What cannot be computed raises 
 into None and keeps the words, as for what `meaning.judge` finds to mean nothing.
 """
 
-import math
-import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -15,13 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from semidml import meaning
+from semidml.score_table import KMEANS_ROWS, KMEANS_STARTS, NEIGHBOURS, RAW, RECALL_AT, SCATTER, SCORES, Score, Scored
 
 if TYPE_CHECKING:
     import torch
 
-NEIGHBOURS = 5  # of the kNN classifier: scikit-learn's default; Safir et al. 2022 do not say theirs
-RECALL_AT = (1, 2, 4, 8)
-KMEANS_STARTS, KMEANS_ROWS = 20, 10_000
 RARE = 0.005  # chance below which a start is not asked for the scatter of k-means
 TINY = 1e-12  # nats, below which an entropy is 0
 LIVE_GALLERY, LIVE_QUERIES, LIVE_POINTS = 5_000, 2_000, 1_000
@@ -33,181 +29,11 @@ COINCIDE, LINE, NARROW = 0.1, 1.1, 0.3  # see `collapse`; two opposite places, n
 # 0.6 at D = 10.
 TREE_DIMENSIONS, SMALL_TREE_DIMENSIONS, SMALL = 6, 10, 20_000_000
 DISTANCES_AT_ONCE = 2**22  # of `map_at_r`: 32 MB
-PROJECTED_BY, FEWEST_PROJECTED = ("pca", "umap", "tsne"), 5  # rows
-# How far from their middle the farthest rows may be, along one dimension, so that squares and sums of squares stay
-# clear of both ends of float32; and how many times as far the middle may be from the origin, where a step of float32 is
-# 2^-13 of it then.
-SANE_REACH, FAR_OFF = (2.0**-20, 2.0**20), 2.0**10
-ROUNDING = 2.0**-21  # four steps of float32: equal images can come out of a network so far apart
+TIED = 2.0**-46  # of squared distances computed in double precision, 64 steps: no farther apart they count as equal
 EXTRA = 8  # candidates beyond k whose distances are computed again without the rounding of the expanded square
 
 Progress = Callable[[float, str], None]
 Step = tuple[tuple[str, ...], Callable[[], tuple]]  # names of scores and what gives as many values
-
-_FEW = (
-    "A classifier fitted on the seen labels only, scored on the test images: what a user with those labels would get."
-)
-_ALL = "A classifier fitted on all training images with all their labels, scored on the test images, as most papers do."
-_AMI = " Adjusted mutual information of predicted and true classes: 0 is chance, 1 is perfect."
-
-# key: (title, which rows and range). Read by the pages, the command line and the README.
-SCORE_TITLES: dict[str, tuple[str, str]] = {
-    "knn_accuracy": ("kNN, all labels", f"{_ALL} 5 nearest neighbours; share that is right, 0 to 1."),
-    "knn_ami": ("kNN AMI, all labels", f"{_ALL} 5 nearest neighbours.{_AMI}"),
-    "knn_accuracy_labelled": (
-        "kNN, seen labels",
-        f"{_FEW} 5 nearest neighbours, or as many as there are labels; 0 to 1.",
-    ),
-    "knn_ami_labelled": ("kNN AMI, seen labels", f"{_FEW} 5 nearest neighbours, or as many as there are labels.{_AMI}"),
-    "knn1_accuracy_labelled": ("1-NN, seen labels", f"{_FEW} The nearest label decides, so no ties; 0 to 1."),
-    "knn1_ami_labelled": ("1-NN AMI, seen labels", f"{_FEW} The nearest label decides, so no ties.{_AMI}"),
-    "seen_class_ceiling": (
-        "ceiling of the seen classes",
-        "Share of the test images whose class has a seen label: no score on seen labels can be higher; 0 to 1.",
-    ),
-    "kmeans_ami": (
-        "k-means AMI",
-        f"k-means of the test latents, of many a drawn {KMEANS_ROWS:,}, as many clusters as classes, best of "
-        f"{KMEANS_STARTS} starts, no labels used.{_AMI}",
-    ),
-    "kmeans_nmi": (
-        "k-means NMI",
-        "As k-means AMI but not adjusted for chance, so that many small clusters raise it; 0 to 1.",
-    ),
-    "kmeans_accuracy": (
-        "k-means accuracy",
-        "Share of the test images whose cluster is that of their class, clusters of k-means and classes paired one to "
-        "one as suits best; 0 to 1.",
-    ),
-    **{
-        f"kmeans_{name}_sd": (
-            f"k-means {title}, scatter",
-            f"Standard deviation of k-means {title} over restarts, each the best of {KMEANS_STARTS} starts (from a "
-            "bootstrap over the starts that were made).",
-        )
-        for name, title in (("ami", "AMI"), ("nmi", "NMI"), ("accuracy", "accuracy"))
-    },
-    **{
-        f"recall_at_{k}": (
-            f"recall at {k}",
-            f"Share of the test images with one of their class among their {k} nearest other test images, of several "
-            "at one distance any by chance; 0 to 1.",
-        )
-        for k in RECALL_AT
-    },
-    "map_at_r": (
-        "MAP@R",
-        "Mean average precision of each test image's R nearest other test images, R being how many others its class "
-        "has; 0 to 1.",
-    ),
-    "random_forest_accuracy": ("random forest, all labels", f"{_ALL} 100 trees; share that is right, 0 to 1."),
-    "random_forest_ami": ("random forest AMI, all labels", f"{_ALL} 100 trees.{_AMI}"),
-    "random_forest_accuracy_labelled": ("random forest, seen labels", f"{_FEW} 100 trees; 0 to 1."),
-    "random_forest_ami_labelled": ("random forest AMI, seen labels", f"{_FEW} 100 trees.{_AMI}"),
-    "mlp_accuracy": ("MLP, all labels", f"{_ALL} One hidden layer of 100 units; share that is right, 0 to 1."),
-    "mlp_ami": ("MLP AMI, all labels", f"{_ALL} One hidden layer of 100 units.{_AMI}"),
-    "mlp_accuracy_labelled": ("MLP, seen labels", f"{_FEW} One hidden layer of 100 units; 0 to 1."),
-    "mlp_ami_labelled": ("MLP AMI, seen labels", f"{_FEW} One hidden layer of 100 units.{_AMI}"),
-    "reconstruction_mse": (
-        "reconstruction error",
-        "Mean over pixels of the squared difference of test image and reconstruction, pixels from 0 to 1.",
-    ),
-    "component_ami": (
-        "component AMI",
-        f"Do the prior's components know the classes? Each test latent's most responsible component.{_AMI} Separate "
-        "clusters score high wherever they lie: hold it against its floors.",
-    ),
-    "component_nmi": ("component NMI", "As component AMI, but not adjusted for chance; 0 to 1."),
-    "component_ami_rotated": (
-        "floor: latents turned",
-        "component AMI of the same test latents turned at random around their mean, mean of 20.",
-    ),
-    "component_ami_random": (
-        "floor: components anywhere",
-        "component AMI with as many components at random places among the test latents, mean of 20.",
-    ),
-    "component_ami_permuted": ("floor: labels permuted", "component AMI with permuted labels, mean of 20; about 0."),
-    "components_used": (
-        "components used",
-        "Components that are the most responsible one of at least 1 % of an even share of the test images.",
-    ),
-    "classes_alone": (
-        "classes on components of their own",
-        "Classes whose commonest component is no other class's commonest, of the test images.",
-    ),
-    "component_distance": (
-        "own component, sigmas a dimension",
-        "Mean over test latents, in that component's sigmas, root mean square over dimensions; 1 is a typical sample.",
-    ),
-    "kl_nats": ("KL", "Mean over test images of KL(q(z|x) || p(z)), in nats, closed form or one sample each."),
-    "elbo_nats": (
-        "negative ELBO",
-        "Mean over test images of reconstruction, summed over pixels, plus KL, in nats: an upper bound on -log p(x) "
-        "with the bernoulli likelihood, up to a constant with the gaussian.",
-    ),
-    "cluster_ami": (
-        "cluster AMI",
-        f"Do the clustering head's own clusters know the classes? Each test image's likeliest cluster.{_AMI}",
-    ),
-    "cluster_nmi": ("cluster NMI", "As cluster AMI, but not adjusted for chance; 0 to 1."),
-    "cluster_accuracy": (
-        "cluster accuracy",
-        "Share of the test images whose likeliest cluster is their class's, at the best one-to-one assignment of "
-        "clusters to classes; 0 to 1.",
-    ),
-    "clusters_used": ("clusters used", "Clusters that are the likeliest one of a test image."),
-    "marginal_entropy": (
-        "H(Y), clusters together",
-        "Entropy of the mean cluster probabilities of the test images, in nats; at best ln K, all clusters alike.",
-    ),
-    "conditional_entropy": (
-        "H(Y|X), an image's clusters",
-        "Mean entropy of a test image's cluster probabilities, in nats; at best 0, sure.",
-    ),
-    "mean_pairwise_distance": (
-        "mean distance of two points",
-        "Euclidean, of the test latents, over all pairs of at most 2,000 of them, in latent units.",
-    ),
-    "spread": (
-        "spread",
-        "Standard deviation of the test latents a dimension (root of the mean variance), in latent units.",
-    ),
-    "effective_rank": (
-        "effective rank",
-        "Directions that the test latents use: exp of the entropy of their singular values; 1 a line, D a ball.",
-    ),
-    "collapsed": ("collapsed", "Whether all test latents nearly coincide or lie on a line."),
-    "chance": ("chance", "Accuracy of always naming the commonest training class."),
-    "pixel_knn_accuracy": (
-        "kNN on pixels, all labels",
-        "5 nearest neighbours of the raw images: at most 5,000 x 2,000 rows.",
-    ),
-    "pixel_knn_accuracy_labelled": (
-        "kNN on pixels, seen labels",
-        "5 nearest neighbours of the raw images among the seen labels, scored on at most 2,000 test images.",
-    ),
-    "pixel_recall_at_1": ("recall at 1 on pixels", "Recall at 1 of the raw images of at most 2,000 test images."),
-    "seconds": ("seconds", "Time spent in training."),
-}
-RAW = "_raw"  # ends the names of scores of latents with their lengths, where the others are of directions
-OF_LATENTS = (
-    *("knn_accuracy", "knn_ami", "knn_accuracy_labelled", "knn_ami_labelled"),
-    *("knn1_accuracy_labelled", "knn1_ami_labelled", "kmeans_ami", "kmeans_nmi", "kmeans_accuracy"),
-    *(f"recall_at_{k}" for k in RECALL_AT),
-    *("map_at_r", "mean_pairwise_distance", "spread", "effective_rank"),
-)
-SCORE_TITLES |= {
-    f"{name}{RAW}": (
-        f"{SCORE_TITLES[name][0]}, raw",
-        f"{SCORE_TITLES[name][1]} Of the latents as they are, however long, though the loss trains directions alone.",
-    )
-    for name in OF_LATENTS
-}
-
-
-def is_scatter(name: str) -> bool:
-    """Whether a key is the standard deviation of the score called the same without `_sd`."""
-    return name.endswith("_sd")
 
 
 def scores(
@@ -228,8 +54,8 @@ def scores(
     class_names: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """The content of metrics.json: one number a key of SCORE_TITLES (all but the floors, seconds and what belongs to
-    a prior).
+    """The content of metrics.json: one number a key of SCORES (all but the floors, seconds and what belongs to a
+    prior), those whose entry has a target among them.
 
     train (N, D) with labels (N,), test (M, D) with labels (M,); seen: rows of train whose labels the training saw.
     Labels of other rows enter only the scores that say "all labels". `test_images` (M, C, H, W), uint8 or in [0, 1],
@@ -272,7 +98,7 @@ def scores(
         (("seen_class_ceiling",), lambda: (seen_class_ceiling(few_labels, test_labels),)),
     ]
     kmeans_names = ("kmeans_ami", "kmeans_nmi", "kmeans_accuracy")
-    kmeans_names += tuple(f"{name}_sd" for name in kmeans_names)
+    kmeans_names += tuple(f"{name}{SCATTER}" for name in kmeans_names)
     steps: list[Step] = [
         *(fitted if shared else ()),
         (kmeans_names, lambda: kmeans_scores_and_scatter(test, test_labels, clusters, seed=seed)),
@@ -291,6 +117,10 @@ def scores(
             names = (f"{prefix}_accuracy{suffix}", f"{prefix}_ami{suffix}")
             remark = partial(_note, notes, names)
             steps.append((names, partial(both, classifier, *rows, seed=seed, remark=remark)))
+    given = Scored(train, train_labels, seen, test, test_labels, classes, seed)
+    for entry in SCORES.values():
+        if entry.target and (shared or not entry.fitted_on):
+            steps.append(((entry.name,), partial(_computed, entry, given)))
 
     (points,) = subset(KMEANS_ROWS, seed, test_labels)
     names = [name for names, _ in steps for name in names]
@@ -298,7 +128,7 @@ def scores(
     result: dict[str, Any] = {}
     failed: dict[str, str] = {}
     for number, (names, compute) in enumerate(steps):
-        at = number, SCORE_TITLES[names[0]][0]
+        at = number, SCORES[names[0]].title
         within(0.0)
         if all(name in judged.failed for name in names):
             result |= dict.fromkeys(names)
@@ -313,11 +143,15 @@ def scores(
     return meaning.told(result | {"failed": failed, "notes": notes}, judged)
 
 
+def _computed(score: Score, given: Scored) -> tuple[float | bool | None]:
+    return (score.resolve()(given),)
+
+
 def raw(found: dict[str, Any]) -> dict[str, Any]:
     """Scores of latents with their lengths under the names that say so, with what is said of them."""
-    of_latents = {f"{name}{RAW}": found[name] for name in OF_LATENTS if name in found}
+    of_latents = {f"{name}{RAW}": value for name, value in found.items() if f"{name}{RAW}" in SCORES}
     said = {
-        table: {f"{name}{RAW}": text for name, text in found[table].items() if name in OF_LATENTS}
+        table: {f"{name}{RAW}": text for name, text in found[table].items() if f"{name}{RAW}" in SCORES}
         for table in ("failed", "notes")
         if table in found
     }
@@ -413,19 +247,18 @@ def _judged(
     class_names: Sequence[str] = (),
 ) -> meaning.Judged:
     """What is to be said of scores by name; points: labels of the rows that k-means gets."""
-    of_kmeans = {name for name in names if name.startswith("kmeans_")}
-    on_few = {name for name in names if name.endswith("_labelled")}
+    of_kmeans = {name for name in names if SCORES[name].rows == "drawn"}
+    on_few = {name for name in names if SCORES[name].fitted_on == "seen"}
     rest = [name for name in names if name not in of_kmeans | on_few]
     parts = (
         meaning.judge(
             rest,
             test_labels,
             fitted_on=train_labels,
-            voters=NEIGHBOURS,
             dimensions=dimensions,
             class_names=class_names,
         ),
-        meaning.judge(on_few, test_labels, fitted_on=few_labels, voters=NEIGHBOURS, class_names=class_names),
+        meaning.judge(on_few, test_labels, fitted_on=few_labels, class_names=class_names),
         meaning.judge(
             of_kmeans, points, clusters=clusters, drawn=len(points) < len(test_labels), class_names=class_names
         ),
@@ -721,12 +554,6 @@ def _by_search(gallery: np.ndarray, queries: np.ndarray, k: int, device: str) ->
     return torch.cat(rows).numpy(), torch.cat(distances).double().numpy()
 
 
-def neighbours(latents: np.ndarray, point: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """The n rows nearest to a place, nearest first: (N, D), (D,) -> rows (n,) int64, distances (n,)."""
-    rows, distances = knn(latents, np.asarray(point)[None], n)
-    return rows[0], distances[0]
-
-
 def recall_at(
     latents: np.ndarray, labels: np.ndarray, ks: Iterable[int] = RECALL_AT, device: str = "cpu"
 ) -> tuple[float, ...]:
@@ -845,9 +672,9 @@ def map_at_r(
 
     R: the other rows of the query's class. P(i): their share among the i nearest. Musgrave, Belongie and Lim 2020,
     arXiv 2003.08505, section 3.2. A query alone in its class has R = 0 and is left out, as by their
-    pytorch-metric-learning (`recall_at` counts it as missed). Among rows at the same distance those of other classes
-    come first, so that a collapsed space scores low; theirs come as they fall. Raises ValueError when no class has two
-    rows.
+    pytorch-metric-learning (`recall_at` counts it as missed). Of rows at the same distance any may come first: the
+    mean over all orders counts, see `_expected_average_precision`; theirs come as they fall. Raises ValueError when no
+    class has two rows.
 
     Exact in double precision (on the CPU where the device has none), some 2^22 distances at a time, never (M, M). R can
     be thousands: what is selected and sorted are the distances alone, the lowest bit of each saying whose class it is.
@@ -877,10 +704,51 @@ def map_at_r(
         for i in range(np.searchsorted(edges, begin, "right") - 1, np.searchsorted(edges, end)):
             keys[max(edges[i] - begin, 0) : edges[i + 1] - begin, edges[i] : edges[i + 1]] |= 1  # of the same class
         keys[:, begin:end].fill_diagonal_(torch.iinfo(torch.int64).max)  # a row is not its own neighbour
-        position = torch.arange(1, others[end - 1] + 1, device=x.device)
-        hits = (_smallest(keys, len(position)) & 1) * (position <= r[begin:end, None])  # (B, R)
-        total += float(((hits.cumsum(1) / position.double() * hits).sum(1) / r[begin:end]).sum())
+        of_query, squares = r[begin:end, None], square[begin:end]
+        ranked = _smallest(keys, int(others[end - 1]) + 1)  # (B, R + 1)
+        same, position = ranked & 1, torch.arange(1, ranked.shape[1], device=x.device)
+        hits = same[:, :-1] * (position <= of_query)  # (B, R)
+        averages = (hits.cumsum(1) / position.double() * hits).sum(1) / of_query[:, 0]
+        decides = (same[:, 1:] != same[:, :-1]) | (position == of_query)  # the order of a row and the next one, if tied
+        unsure = (_ties(ranked, squares) & decides & (position <= of_query)).any(1).nonzero()[:, 0]
+        for rows in unsure.split(max(1, step // 8)) if len(unsure) else ():
+            every = _smallest(keys[rows], n)
+            averages[rows] = _expected_average_precision(every, squares[rows], of_query[rows])
+        total += float(averages.sum())
     return total / (n - alone)
+
+
+def _ties(ranked: "torch.Tensor", squares: "torch.Tensor") -> "torch.Tensor":
+    """Whether a row is as far from the query as the next one, but for rounding: squared distances in order, as
+    `map_at_r` has them (B, m), the query's own square (B, 1) -> bool (B, m - 1)."""
+    import torch
+
+    distances = (ranked & ~1).view(torch.float64)
+    nearer = distances[:, :-1]
+    return distances[:, 1:] - nearer <= TIED * (4 * squares + nearer)
+
+
+def _expected_average_precision(ranked: "torch.Tensor", squares: "torch.Tensor", r: "torch.Tensor") -> "torch.Tensor":
+    """Average precision at R, its mean over all orders of rows at the same distance: all rows in order as `map_at_r`
+    has them (B, M), the query's own square (B, 1), R (B, 1) -> (B,).
+
+        1/R sum_{i <= R} c/t (h + 1 + (i - s - 1) (c - 1) / (t - 1)) / i
+
+    s: rows nearer than the i-th, h of them of the query's class; t: rows as far as it, c of them of its class. The i-th
+    is of its class with probability c/t; then so are, on average, (c - 1) / (t - 1) of those tied that came before."""
+    import torch
+
+    m, k = ranked.shape[1], int(r.max())
+    same, place, new = ranked & 1, torch.arange(m, device=ranked.device), ~_ties(ranked, squares)
+    begins, ends = (torch.nn.functional.pad(new, side, value=True) for side in ((1, 0), (0, 1)))
+    s = torch.where(begins, place, 0)[:, :k].cummax(1).values
+    end = torch.where(ends, place + 1, m).flip(1).cummin(1).values.flip(1)[:, :k]
+    hits = same.cumsum(1)
+    h = hits.gather(1, s) - same.gather(1, s)
+    t, c, i = end - s, hits.gather(1, end - 1) - h, place[:k] + 1
+    c = c.double()
+    expected = c / t * (h + 1 + (i - s - 1) * (c - 1) / (t - 1).clamp(min=1)) / i
+    return (expected * (i <= r)).sum(1) / r[:, 0]
 
 
 def _smallest(keys: "torch.Tensor", k: int) -> "torch.Tensor":
@@ -1131,99 +999,6 @@ def _reconstruction_mse(
     parts = [slice(i, i + rows) for i in range(0, len(images), rows)]
     errors = [reconstruction_mse(images[part], np.asarray(reconstruct(latents[part]))) for part in parts]
     return float(np.average(errors, weights=[len(images[part]) for part in parts]))
-
-
-def projection(latents: np.ndarray, method: str, seed: int = 0, progress: Progress | None = None) -> np.ndarray:
-    """Latents drawn in the plane by "pca", "umap" or "tsne": (n, D) -> (n, 2) float32, the same for the same seed.
-
-    PCA keeps distances as well as a plane can and says so little about neighbours; UMAP (McInnes et al. 2018, arXiv
-    1802.03426) and t-SNE (van der Maaten and Hinton 2008, JMLR 9) keep neighbours and not distances. Raises ValueError
-    in words for what `to_project` refuses, and where a method finds places that are not finite.
-
-    UMAP and t-SNE are native code that can end the process; the app asks a worker for them (`jobs.Jobs.plane`)."""
-    report = progress or (lambda fraction, text: None)
-    points = to_project(latents, method)
-    report(0.0, f"loading {method}")
-    if method == "pca":
-        placed = _pca(points)
-    elif method == "umap":
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)  # for a part that is not used
-            from umap import UMAP
-
-        report(0.2, "umap: laying out")
-        near = min(15, len(points) - 1)  # its default, lowered for few rows
-        placed = UMAP(n_components=2, n_neighbors=near, init="pca", random_state=seed, n_jobs=1).fit_transform(points)
-    else:
-        from sklearn.manifold import TSNE
-        from threadpoolctl import threadpool_limits
-
-        report(0.2, "t-SNE: laying out")
-        perplexity = min(30.0, (len(points) - 1) / 3)  # its default, lowered for few rows
-        with threadpool_limits(max(1, (os.cpu_count() or 1) - 1)):  # a training may need the other core: see `kmeans`
-            placed = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(points)
-    report(1.0, method)
-    return finite_places(placed)
-
-
-def to_project(latents: np.ndarray, method: str) -> np.ndarray:
-    """Latents (n, D) as a method of `projection` takes them, float32 (n, max(D, 2)): the same numbers, unless they lie
-    too close together or too far apart for its squares, or too far from the origin for its rounding. Then they are
-    centred and divided by a power of two, which t-SNE and UMAP do not mind, so that the farthest is at most 1 away.
-
-    Raises ValueError in words, in no time, for what cannot be projected: fewer than 5 rows, numbers that are not finite
-    or not within float32, and for UMAP and t-SNE rows that are all equal but for float32's rounding. Of such
-    scikit-learn's t-SNE, which divides its start by a standard deviation of 0, ends the process; UMAP gives NaN."""
-    if method not in PROJECTED_BY:
-        raise ValueError(f"projection must be one of {', '.join(PROJECTED_BY)}; got {method!r}")
-    if len(latents) < FEWEST_PROJECTED:
-        raise ValueError(f"a projection needs at least {FEWEST_PROJECTED} rows, got {len(latents)}")
-    with np.errstate(over="ignore"):  # said in words
-        points = wide(finite(latents).astype(np.float32))
-    if not np.isfinite(points).all():
-        raise ValueError(
-            f"latents as large as {np.abs(latents).max():.2g} cannot be projected: float32 does not hold them"
-        )
-    if method == "pca":
-        return points
-    low, high = points.min(0).astype(np.float64), points.max(0).astype(np.float64)
-    middle, reach = (low + high) / 2, (high - low) / 2  # (D,)
-    if (reach <= ROUNDING * np.abs(middle)).all():
-        raise ValueError(
-            f"all {len(points):,} rows are equal, as far as float32 can tell, so that none has nearer neighbours than "
-            "others, and UMAP and t-SNE have nothing to lay out: look at another epoch, or train with settings that do "
-            "not collapse"
-        )
-    farthest = float(reach.max())
-    if SANE_REACH[0] <= farthest <= SANE_REACH[1] and np.abs(middle).max() <= FAR_OFF * farthest:
-        return points
-    return np.ldexp(points - middle, -math.ceil(math.log2(farthest))).astype(np.float32)
-
-
-def finite_places(places: np.ndarray) -> np.ndarray:
-    """Places in the plane (n, 2) as float32; raises ValueError when one of them is not finite then."""
-    with np.errstate(over="ignore"):  # said in words
-        placed = np.asarray(places).astype(np.float32)
-    if bad := int((~np.isfinite(placed)).any(1).sum()):
-        raise ValueError(
-            f"the projection found no finite place for {bad:,} of {len(placed):,} rows: choose another one, or another "
-            "epoch"
-        )
-    return placed
-
-
-def wide(points: np.ndarray) -> np.ndarray:
-    """The same rows (n, D) with at least two columns, the added ones 0, as principal components of a plane need."""
-    return np.pad(points, ((0, 0), (0, max(0, 2 - points.shape[1]))))
-
-
-def _pca(points: np.ndarray) -> np.ndarray:
-    """The two directions of the largest variance, each turned so that its largest weight is positive."""
-    points = points.astype(np.float64)
-    points -= points.mean(0)
-    _, vectors = np.linalg.eigh(points.T @ points)
-    axes = vectors[:, :-3:-1]  # (D, 2), largest first
-    return points @ (axes * np.sign(axes[np.abs(axes).argmax(0), [0, 1]]))
 
 
 # --- checks

@@ -25,16 +25,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from semidml import bias, transfer
+from semidml import bias, planes, transfer
 from semidml.config import RunConfig, knobs
 from semidml.data.labels import most_per_class
-from semidml.methods import MODELS
+from semidml.presets import COMPARATOR
 from semidml.record import COMPONENTS
-from semidml.registry import Entry, choose, table
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from semidml.data.dataset import Dataset
-    from semidml.methods.latent import Latent
     from semidml.runs import Run
 
 Progress = Callable[[float, str], None]
@@ -51,29 +51,6 @@ MOST_PICTURED = 64  # components that have a picture on a map
 LABEL_COUNTS = (20, 50, 100, 200, 500, 1_000, 2_000, 5_000)  # with which plain deep metric learning is compared
 MOST_FITTED = 10_000  # training images to which a prior is fitted: more change nothing that can be seen
 
-PROJECTIONS = table(
-    [
-        Entry(
-            "pca",
-            "PCA",
-            "the two directions of largest variance after the last epoch shown; at once",
-            "Pearson 1901, doi 10.1080/14786440109462720",
-        ),
-        Entry(
-            "umap",
-            "UMAP",
-            "keeps neighbours together; distances between groups mean little; loads for about 13 s on its first use",
-            "McInnes et al. 2018, arXiv 1802.03426",
-        ),
-        Entry(
-            "tsne",
-            "t-SNE",
-            "keeps neighbours together; sizes and distances of groups mean nothing; about half a minute",
-            "van der Maaten and Hinton 2008, JMLR 9",
-        ),
-    ]
-)
-
 
 # ---- what a run has stored
 
@@ -88,7 +65,7 @@ class Points(NamedTuple):
     components: tuple[np.ndarray, ...] | None = None  # of the prior: means (K, D), log_vars (K, D), weights (K,)
     pictures: np.ndarray | None = None  # uint8 (k, C, H, W) of the first k <= K components
     are_pseudo_inputs: bool = False  # the pictures; else they are what the decoder makes of the components' means
-    by_direction: bool = False  # the loss learned from directions alone
+    by_direction: bool = False  # nothing but directions was learned
 
     @property
     def compared(self) -> np.ndarray:
@@ -122,8 +99,7 @@ def points(run: "Run", epoch: int) -> Points:
         prior = tuple(frame[key] for key in COMPONENTS) if COMPONENTS[0] in frame else None
         its_rows, shown = {key: rows[key] for key in ROW_KEYS}, _pictures(frame)
         learned = shown is not None and "pseudo_inputs" in frame
-        config, latents = run.config(), frame["latents"]
-        by_direction = config.by_direction and MODELS[config.model].facts["labels"]
+        by_direction, latents = run.config().by_direction, frame["latents"]
         found = Points(epoch, latents, frame["predictions"], its_rows, prior, shown, learned, by_direction)
         lengths = {len(found.latents), len(found.predictions), *(len(values) for values in found.rows.values())}
     except FileNotFoundError:
@@ -163,11 +139,6 @@ def point_words(points: Points, names: Sequence[str]) -> list[str]:
     ]
 
 
-def component_words(own: np.ndarray, responsible: np.ndarray) -> list[str]:
-    """Each point's component and its responsibility (n,): `component 3, responsibility 0.98`."""
-    return [f"component {k + 1}, responsibility {r:.2f}" for k, r in zip(own, responsible, strict=True)]
-
-
 def most_responsible(points: Points) -> tuple[np.ndarray, np.ndarray]:
     """(component (n,) that is most responsible for each point, how responsible it is (n,), at least 1 / K). Raises
     ValueError for points without a prior."""
@@ -188,6 +159,11 @@ def stamp(run: "Run", *names: str) -> tuple[int, ...]:
         else:
             found += [about.st_mtime_ns, about.st_size]
     return tuple(found)
+
+
+def weights_stamp(run: "Run") -> tuple[int, ...]:
+    """A stamp of a run's newest weights."""
+    return stamp(run, "weights.safetensors", "state.safetensors")
 
 
 def class_names(run: "Run", points: Points | None = None) -> list[str]:
@@ -293,12 +269,7 @@ def nearest(latents: np.ndarray, among: np.ndarray, position: int, k: int = NEIG
     """The k drawn points nearest to one of them in all D dimensions, itself excepted, among those that are marked, bool
     (n,): as those whose label is seen, or those of a split."""
     others = np.flatnonzero(among)
-    others = others[others != position]
-    distances = np.linalg.norm(
-        latents[others].astype(np.float64) - latents[position].astype(np.float64), axis=1
-    )  # (m,)
-    order = _by_distance(distances)[:k]
-    return Near(others[order], distances[order])
+    return _nearest_of(latents, others[others != position], latents[position], k)
 
 
 def nearest_to(
@@ -307,21 +278,24 @@ def nearest_to(
     """The k drawn points nearest to a latent (D,) in all D dimensions: among the training images, of them those whose
     label is seen, or among all."""
     others = np.flatnonzero((rows["split"] == TRAIN) | (not of_training))
-    others = others[rows["seen"][others]] if seen else others
-    distances = np.linalg.norm(latents[others].astype(np.float64) - np.asarray(latent, dtype=np.float64), axis=1)
-    order = _by_distance(distances)[:k]
-    return Near(others[order], distances[order])
+    return _nearest_of(latents, others[rows["seen"][others]] if seen else others, latent, k)
 
 
-def _by_distance(distances: np.ndarray) -> np.ndarray:
-    """Positions, the nearest first; of equal distances (m,), as in a collapsed space, any, by a fixed seed: the first
-    rows of a file are often of one class."""
-    return np.lexsort((np.random.default_rng(0).permutation(len(distances)), distances))
+def _nearest_of(latents: np.ndarray, positions: np.ndarray, place: np.ndarray, k: int) -> Near:
+    """The k of these positions that are nearest to a place (D,); see `evaluate.knn`."""
+    from semidml import evaluate
+
+    if not len(positions):
+        return Near(positions, np.zeros(0))
+    rows, distances = evaluate.knn(latents[positions].astype(np.float64), np.asarray(place, np.float64)[None], k)
+    return Near(positions[rows[0]], distances[0])
 
 
 def vote(labels: np.ndarray, classes: int) -> int:
     """The class that most of these labels (m,) have, of several the smallest; -1 of none."""
-    return int(np.bincount(labels, minlength=classes).argmax()) if len(labels) else -1
+    from semidml import evaluate
+
+    return int(evaluate.vote(labels[None], classes)[0]) if len(labels) else -1
 
 
 def usual_distance(latents: np.ndarray, most: int = 2_000) -> float:
@@ -424,7 +398,7 @@ def decoder_trained(run: "Run") -> bool:
     return run.config().trains_decoder
 
 
-def decode(model: "Latent", latents: np.ndarray) -> np.ndarray:
+def decode(model: "Module", latents: np.ndarray) -> np.ndarray:
     """What the decoder draws for latents (m, D): uint8 (m, C, H, W). Raises ValueError where there is no decoder."""
     import torch
 
@@ -439,12 +413,12 @@ def squared_errors(images: np.ndarray, decoded: np.ndarray) -> np.ndarray:
     return (difference**2).reshape(len(images), -1).mean(axis=1)
 
 
-def reconstruct(model: "Latent", images: np.ndarray) -> np.ndarray:
+def reconstruct(model: "Module", images: np.ndarray) -> np.ndarray:
     """Images, encoded and decoded again: uint8 (m, C, H, W) -> uint8 (m, C, H, W)."""
     return decode(model, latents_of(model, images))
 
 
-def latents_of(model: "Latent", images: np.ndarray) -> np.ndarray:
+def latents_of(model: "Module", images: np.ndarray) -> np.ndarray:
     """uint8 (m, C, H, W) -> float32 (m, D)."""
     import torch
 
@@ -462,7 +436,7 @@ class Reconstructed(NamedTuple):
     decoded: np.ndarray  # uint8 (m, C, H, W)
 
 
-def reconstructions(model: "Latent", data: "Dataset", rows: Rows) -> Reconstructed:
+def reconstructions(model: "Module", data: "Dataset", rows: Rows) -> Reconstructed:
     """Every drawn test point, encoded and decoded, the best first. data: the run's splits."""
     positions = np.flatnonzero(rows["split"] == TEST)
     originals = pictures(data, rows, positions)
@@ -481,7 +455,7 @@ def errors_of_points(run: "Run", data: "Dataset") -> np.ndarray:
     return np.concatenate([squared_errors(part, reconstruct(model, part)) for part in parts])
 
 
-def lattice(model: "Latent", latents: np.ndarray, side: int = 16) -> np.ndarray:
+def lattice(model: "Module", latents: np.ndarray, side: int = 16) -> np.ndarray:
     """What the decoder draws on a square lattice over the points of a 2-D run (2nd to 98th percentile of each axis):
     uint8 (side, side, C, H, W), the first at the upper left. Raises ValueError for other dimensions."""
     if latents.shape[1] != 2:
@@ -493,7 +467,7 @@ def lattice(model: "Latent", latents: np.ndarray, side: int = 16) -> np.ndarray:
 
 
 def lattice_over(
-    model: "Latent", box: Sequence[float], width: float, height: float
+    model: "Module", box: Sequence[float], width: float, height: float
 ) -> tuple[tuple[float, float, float, float], np.ndarray]:
     """(box, picture uint8 (h, w, C)) of what the decoder of a 2-D run draws over the part x0, y0, x1, y1 of the plane
     that a map of width x height pixels shows, one image each 28 to 56 pixels, at most MOST_LATTICE in all. The box is
@@ -583,14 +557,17 @@ def views(config: RunConfig, data: "Dataset", images: np.ndarray, count: int, se
 def with_labels(
     config: RunConfig, rows: int, classes: int, counts: Sequence[int] = LABEL_COUNTS
 ) -> dict[int, RunConfig]:
-    """Plain deep metric learning on the data of a run without labels, with as many epochs: its setting by the number
-    of labels seen, of `rows` training images of so many classes."""
+    """Plain deep metric learning (`presets.COMPARATOR`) on the data of a run without labels, with as many epochs: its
+    setting by the number of labels seen, of `rows` training images of so many classes."""
     each = knobs()["labelled_per_class"]
     same = {name: getattr(config, name) for name in ("data", "split", "evaluate_on", "epochs", "seed", "device")}
-    own = {"model": "dml", "encoder": "conv", "latent_dim": 16, "augment": "on", "label_sampling": "balanced"}
-    own["labelled_per_class"] = max(int(each.low), min(each.default, most_per_class(classes)))
+    own = {"labelled_per_class": max(int(each.low), min(each.default, most_per_class(classes)))}
     steps = {"batch_size": min(2 * config.batch_size, int(knobs()["batch_size"].high))}  # as many images as with twins
-    return {count: RunConfig.of(same | own | steps | {"pl": 100 * count / rows}) for count in counts if count <= rows}
+    return {
+        count: RunConfig.of(COMPARATOR | same | own | steps | {"pl": 100 * count / rows})
+        for count in counts
+        if count <= rows
+    }
 
 
 def labels_worth(counts: Sequence[int], scores: Sequence[float], level: float) -> float | None:
@@ -606,46 +583,6 @@ def labels_worth(counts: Sequence[int], scores: Sequence[float], level: float) -
 
 
 # ---- maps in two dimensions
-
-
-def flat(
-    latents: np.ndarray, method: str, seed: int = 0, axes_of: np.ndarray | None = None, progress: Progress | None = None
-) -> np.ndarray:
-    """Latents (n, D) brought to the plane by a method of PROJECTIONS: float32 (n, 2), all finite. With `axes_of`
-    (m, D), PCA takes the directions of those points, so that the epochs of a run share their axes. Raises ValueError
-    when there is nothing to project: see `evaluate.to_project`."""
-    from semidml import evaluate
-
-    name = choose(PROJECTIONS, method, "projection").name
-    if name == "pca" and axes_of is not None:
-        base = evaluate.wide(evaluate.finite(axes_of)).astype(np.float64)
-        both = np.concatenate([base, evaluate.wide(evaluate.finite(latents))]) - base.mean(axis=0)  # (m + n, D)
-        _, axes = np.linalg.eigh(np.cov(base.T, ddof=min(1, len(base) - 1)))  # one row has no direction: any will do
-        axes = axes[:, :-3:-1]  # (D, 2), the largest first
-        axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])  # its sign is free: fix it
-        return evaluate.finite_places(both[len(base) :] @ axes)
-    return evaluate.projection(latents, name, seed, progress)
-
-
-def aligned(points: np.ndarray, onto: np.ndarray) -> tuple[np.ndarray, float]:
-    """(points (n, 2) moved, turned, mirrored and scaled so that they lie on `onto` (n, 2) as well as they can; the
-    share of its variance that they still miss, 0 to 1). Procrustes (Gower 1975, doi 10.1007/BF02291478)."""
-    from scipy.linalg import orthogonal_procrustes
-
-    middle, there = onto.mean(axis=0), onto.astype(np.float64) - onto.mean(axis=0)
-    here = points.astype(np.float64) - points.mean(axis=0)
-    size, whole = np.linalg.norm(here), np.linalg.norm(there)
-    if not size or not whole:
-        return (here + middle).astype(np.float32), 1.0
-    turn, overlap = orthogonal_procrustes(here / size, there / whole)
-    moved = here / size @ turn * overlap * whole
-    return (moved + middle).astype(np.float32), float(np.linalg.norm(moved - there) ** 2 / whole**2)
-
-
-def variance_kept(latents: np.ndarray, points: np.ndarray) -> float:
-    """Share of the latents' variance that their PCA's `points` (n, 2) hold, 0 to 1; 0 where there is no variance."""
-    whole = float(latents.astype(np.float64).var(axis=0).sum())
-    return float(points.astype(np.float64).var(axis=0).sum()) / whole if whole > 0 else 0.0
 
 
 def plane(run: "Run", epoch: int, method: str) -> np.ndarray | None:
@@ -669,7 +606,7 @@ def make_plane(
     latents: np.ndarray,
     progress: Progress,
     keep: bool = True,
-    flat: Callable[..., np.ndarray] = flat,
+    flat: Callable[..., np.ndarray] = planes.project,
 ) -> np.ndarray:
     """Computes a projection, float32 (n, 2), by `flat`. It is cached with the run if it is to be kept, but for a
     shipped run. Raises ValueError when there is nothing to project."""
@@ -677,24 +614,6 @@ def make_plane(
     if keep and not run.is_shipped:
         run.keep_projection(f"{method}-{epoch:04d}", points=points)
     return points
-
-
-# ---- scores
-
-
-def all_scores(run: "Run", data: "Dataset", progress: Progress) -> dict[str, Any]:
-    """Every score anew from the weights, forest and MLP classifier among them. They become the run's metrics.json; a
-    shipped run's folder is left as it is. data: as loaded."""
-    from semidml import runs, train
-
-    config = run.config()
-    splits_of(run, data)
-    found = train.score(run.model(), config, *train.prepare(config, data), full=True, progress=progress)
-    before = {} if run.damage() else run.metrics() or {}  # damaged ones are replaced
-    found = {k: v for k, v in before.items() if k not in ("failed", "notes")} | found
-    if not run.is_shipped:
-        runs.replace_file(run.path / "metrics.json", as_json(found))
-    return found
 
 
 # ---- all rows, to take away

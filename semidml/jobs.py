@@ -29,9 +29,9 @@ from typing import Any
 
 import numpy as np
 
-from semidml import evaluate, explore, runs
+from semidml import explore, planes, runs
 from semidml.config import RunConfig
-from semidml.explore import PROJECTIONS, Fitted, Progress
+from semidml.explore import Fitted, Progress
 from semidml.runs import Run, Status
 
 MOST_WAITING = 50
@@ -368,10 +368,10 @@ class Jobs:
     ) -> np.ndarray:
         """`explore.make_plane`, computed by the worker. What cannot be projected is said before it is asked. Raises
         ValueError in words, also when the process dies of it."""
-        evaluate.to_project(latents, method)
+        planes.to_project(latents, method)
 
         def flat(latents: np.ndarray, method: str, seed: int, progress: Progress) -> np.ndarray:
-            title = f"{PROJECTIONS[method].title} of epoch {epoch} of {run.id}"
+            title = f"{planes.PROJECTIONS[method].title} of epoch {epoch} of {run.id}"
             then = "compute it once more, or choose another projection or another epoch"
             about = {"method": method, "seed": seed}
             return self._ask("projection", about, title, then, progress, {"latents": latents})[1]["places"]
@@ -379,7 +379,8 @@ class Jobs:
         return explore.make_plane(run, epoch, method, latents, progress, keep, flat)
 
     def all_scores(self, run: Run, progress: Progress) -> dict[str, Any]:
-        """`explore.all_scores`, computed by the worker, which also reads the images. Raises ValueError in words."""
+        """`execute.score_run` of all scores, kept with the run, by the worker, which also reads the images. Raises
+        ValueError in words."""
         about, then = {"run": str(run.path)}, "ask for them once more; the scores that were there are as they were"
         return self._ask("scores", about, f"Forest and MLP of {run.id}", then, progress)[0]
 

@@ -73,7 +73,7 @@ class Lesson(NamedTuple):
     turn: int  # the side that is turned at first
     breaks: tuple[Break, ...]
     answer: str
-    table: str  # the benchmark whose tables in the README are the answer so far
+    table: str  # the benchmark whose tables in benchmarks/RESULTS.md are the answer so far
     check: Check
     floor: tuple[int, int] | None = None  # the side without a prior whose latents are read by that side's components
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from semidml.score_table import PIXELS, SCORES, shown_at
+
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
@@ -37,8 +39,6 @@ FAINT = "#b4bac4"  # points that are not the matter
 MOST_BARS = 200
 
 Kind = Literal["class", "prediction", "seen", "error", "component", "cluster"]
-CURVES = ("knn_accuracy", "knn_accuracy_labelled", "knn_ami", "kmeans_ami")
-RETRIEVAL_CURVES = ("recall_at_1", "recall_at_2", "recall_at_4", "recall_at_8", "kmeans_nmi")
 
 
 def class_colour(number: int) -> str:
@@ -227,30 +227,25 @@ def _share(record: Any, name: str) -> float | None:
 def score_curves(
     records: Sequence[Any],
     floors: Mapping[str, float] | None = None,
-    titles: Mapping[str, tuple[str, str]] | None = None,
     dark: bool | None = None,
     height: int = 280,
-    keys: Sequence[str] = CURVES,
+    place: str = "curves",
 ) -> "Figure":
-    """Live scores over epochs, from 0 to 1, with what needs no training beside them: chance dotted, raw pixels dashed
-    in the colour of the score that they belong to. floors: see `evaluate.floors`; titles: `evaluate.SCORE_TITLES`."""
+    """The live scores of a place (`score_table.PLACES`) over epochs, from 0 to 1, with what needs no training beside
+    them: chance dotted, raw pixels dashed in the colour of the score that they belong to. floors: see
+    `evaluate.floors`."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
     scored = [record for record in records if record.scores]
     x = [_epochs(record) for record in scored]
-    for i, key in enumerate(keys):
+    for i, key in enumerate(shown_at(place)):
         if any(key in record.scores for record in scored):
             y = [record.scores.get(key) for record in scored]
-            figure.add_trace(_line(x, y, _title(key, titles), i, hovertemplate="%{y:.3f}"))
-        if floors and floors.get(f"pixel_{key}") is not None:
-            _level(
-                figure,
-                floors[f"pixel_{key}"],
-                f"pixels{', seen' if 'labelled' in key else ''}",
-                LINE_COLOURS[i],
-                "dash",
-            )
+            figure.add_trace(_line(x, y, SCORES[key].title, i, hovertemplate="%{y:.3f}"))
+        if floors and (floor := floors.get(f"{PIXELS}{key}")) is not None:
+            words = "pixels, seen" if SCORES[key].fitted_on == "seen" else "pixels"
+            _level(figure, floor, words, LINE_COLOURS[i], "dash")
     if floors and floors.get("chance") is not None:
         _level(figure, floors["chance"], "chance", INK[dark][0], "dot")
     figure.update_layout(**_layout(dark, height, "scores"), hovermode="x unified", legend=_legend_above())
@@ -259,13 +254,7 @@ def score_curves(
     return figure
 
 
-def entropy_curves(
-    records: Sequence[Any],
-    best: float,
-    titles: Mapping[str, tuple[str, str]] | None = None,
-    dark: bool | None = None,
-    height: int = 280,
-) -> "Figure":
+def entropy_curves(records: Sequence[Any], best: float, dark: bool | None = None, height: int = 280) -> "Figure":
     """The two entropies of clusters over epochs, in nats, with the best that each can reach: `best`, ln of the number
     of clusters, for all images together, 0 for one image."""
     import plotly.graph_objects as go
@@ -276,7 +265,7 @@ def entropy_curves(
     levels = {"marginal_entropy": (best, f"ln K = {best:.2f}"), "conditional_entropy": (0.0, "sure: 0")}
     for i, (key, (level, words)) in enumerate(levels.items()):
         y = [record.scores.get(key) for record in scored]
-        figure.add_trace(_line(x, y, _title(key, titles), i, hovertemplate="%{y:.3f}"))
+        figure.add_trace(_line(x, y, SCORES[key].title, i, hovertemplate="%{y:.3f}"))
         _level(figure, level, words, LINE_COLOURS[i], "dash")
     figure.update_layout(**_layout(dark, height, "entropies"), hovermode="x unified", legend=_legend_above())
     figure.update_xaxes(**_axis(dark), title_text="epoch", rangemode="tozero")
@@ -342,10 +331,6 @@ def _level(figure: "Figure", value: float, name: str, colour: str, dash: str) ->
 
 def _epochs(record: Any) -> float:
     return record.epoch + record.step / record.steps if record.steps else float(record.epoch)
-
-
-def _title(key: str, titles: Mapping[str, tuple[str, str]] | None) -> str:
-    return titles[key][0] if titles and key in titles else key.replace("_", " ")
 
 
 # --- priors

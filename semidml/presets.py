@@ -110,6 +110,10 @@ CLUSTERS = (  # on the page Clustering without labels; the data set is the visit
     ),
 )
 
+COMPARATOR: Mapping[str, Any] = {  # plain deep metric learning, with which a run without labels is compared
+    **{"model": "dml", "encoder": "conv", "latent_dim": 16, "augment": "on", "label_sampling": "balanced"}
+}
+
 # ---- the runs that ship: what the lessons reveal, and something to look at on the first visit
 
 IN_PLANE = {"data": "digits", "latent_dim": 2} | DIGITS_STEPS

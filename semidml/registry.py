@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,12 @@ class Entry:
         return getattr(import_module(module), attribute)
 
 
-def table(entries: Iterable[Entry]) -> dict[str, Entry]:
+Kind = TypeVar("Kind", bound=Entry)
+
+
+def table(entries: Iterable[Kind]) -> dict[str, Kind]:
     """{name: entry} in the order given. Raises ValueError when two entries share a name."""
-    named: dict[str, Entry] = {}
+    named: dict[str, Kind] = {}
     for entry in entries:
         if entry.name in named:
             raise ValueError(f"two entries are called {entry.name}")
@@ -39,7 +42,7 @@ def table(entries: Iterable[Entry]) -> dict[str, Entry]:
     return named
 
 
-def choose(family: Mapping[str, Entry], name: str, what: str) -> Entry:
+def choose(family: Mapping[str, Kind], name: str, what: str) -> Kind:
     """The entry called `name`. Raises ValueError that lists what there is."""
     if name not in family:
         raise ValueError(f"{what} must be one of {', '.join(family)}; got {name!r}")

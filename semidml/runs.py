@@ -16,7 +16,6 @@ All but the history is written under a temporary name and then replaced, so a re
 """
 
 import errno
-import itertools
 import json
 import math
 import os
@@ -28,16 +27,17 @@ import socket
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from semidml import __version__
+from semidml import __version__, files
 from semidml.config import RunConfig
+from semidml.locks import is_at, try_lock
 from semidml.presets import SHIPPED
 from semidml.record import Record
 
@@ -46,11 +46,6 @@ if TYPE_CHECKING:  # at run time these would import torch
 
     from semidml.data.dataset import Dataset
     from semidml.train import Training
-
-try:
-    import fcntl
-except ImportError:  # Windows: there the lock is the file's content alone
-    fcntl = None  # type: ignore[assignment]
 
 STATES = ("queued", "running", "done", "failed", "stopped", "interrupted")
 HEARTBEAT = 2.0  # seconds between two writes of status.json while running
@@ -187,44 +182,6 @@ def words_for(owner: Mapping[str, Any]) -> str:
 # ---- files
 
 
-_counter = itertools.count()
-
-
-def replace_file(path: Path, content: bytes | Callable[[BinaryIO], object], durable: bool = True) -> None:
-    """Write a file so that nobody ever sees half of it: temporary name in the same folder, flush, fsync, replace.
-
-    `durable=False` leaves out the fsync: for what is written again within seconds. Nothing is left behind on an error.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_counter)}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content) if isinstance(content, bytes) else content(file)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def as_json(value: Any) -> bytes:
-    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Raises ValueError that names the file when it is missing or not a JSON object."""
-    try:
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise ValueError(f"{path.name} is missing") from None
-    except (ValueError, OSError, RecursionError) as error:
-        raise ValueError(f"{path.name} cannot be read: {error}") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{path.name} must hold a JSON object")
-    return value
-
-
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     """What is half precision in the file comes as float32. Raises ValueError that names the file when it is damaged,
     FileNotFoundError when it is not there."""
@@ -243,24 +200,6 @@ def _arrays_if_there(path: Path) -> dict[str, np.ndarray] | None:
         return _read_arrays(path)
     except FileNotFoundError:
         return None
-
-
-def folder_size(path: Path) -> int:
-    """Bytes of all files below a folder; links are not followed."""
-    total = 0
-    try:
-        with os.scandir(path) as entries:
-            for entry in entries:
-                try:
-                    if entry.is_dir(follow_symlinks=False):
-                        total += folder_size(Path(entry.path))
-                    else:
-                        total += entry.stat(follow_symlinks=False).st_size
-                except FileNotFoundError:  # replaced or deleted since it was listed
-                    continue
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
-    return total
 
 
 # ---- quota
@@ -283,7 +222,7 @@ def quota() -> int:
 
 def usage() -> int:
     """Bytes that the user's runs take now."""
-    return folder_size(root())
+    return files.folder_size(root())
 
 
 def size_words(size: float) -> str:
@@ -297,18 +236,16 @@ def size_words(size: float) -> str:
 
 def sweep() -> None:
     """Remove what a process left that was killed while it deleted or imported a run."""
-    for left in [*root().glob(".deleted-*"), *root().glob(".import-*")]:
-        if time.time() - left.stat().st_mtime > SWEEP_AFTER:
-            shutil.rmtree(left, ignore_errors=True)
+    files.sweep([*root().glob(".deleted-*"), *root().glob(".import-*")], SWEEP_AFTER)
 
 
 def check_quota(more: int = 0, folder: Path | None = None) -> None:
     """Raises ValueError, naming what could be deleted, when the runs (of `folder`) and `more` bytes pass the quota."""
     folder = folder or root()
-    used, allowed = folder_size(folder), quota()
+    used, allowed = files.folder_size(folder), quota()
     if used + more < allowed:
         return
-    sizes = [(folder_size(path), path.name) for path in folder.iterdir() if valid_id(path.name)] if used else []
+    sizes = [(files.folder_size(path), path.name) for path in folder.iterdir() if valid_id(path.name)] if used else []
     largest = ", ".join(f"{name} ({size_words(size)})" for size, name in sorted(sizes, reverse=True)[:3])
     raise ValueError(
         f"the runs take {size_words(used)} of the {size_words(allowed)} they may"
@@ -381,7 +318,7 @@ class Run:
     def details(self) -> dict[str, Any]:
         """config.json as it is: config, versions, created, paths; once started also machine, facts and data (title,
         shape, class_names). Raises ValueError when it cannot be read."""
-        return read_json(self.path / "config.json")
+        return files.read_json(self.path / "config.json")
 
     def config(self) -> RunConfig:
         """Raises ValueError when config.json is damaged or not of this version."""
@@ -427,7 +364,7 @@ class Run:
 
     def recorded(self) -> Status:
         """What status.json says, whatever has become of its process since. Raises ValueError when it is damaged."""
-        values = read_json(self.path / "status.json")
+        values = files.read_json(self.path / "status.json")
         known = {f.name for f in fields(Status)}
         try:
             status = Status(**{name: value for name, value in values.items() if name in known})
@@ -559,11 +496,11 @@ class Run:
 
     def metrics(self) -> dict[str, Any] | None:
         """The final scores, None while there are none."""
-        return read_json(self.path / "metrics.json") if (self.path / "metrics.json").exists() else None
+        return files.read_json(self.path / "metrics.json") if (self.path / "metrics.json").exists() else None
 
     def size(self) -> int:
         """Bytes on disk."""
-        return folder_size(self.path)
+        return files.folder_size(self.path)
 
     def model(self) -> "nn.Module":
         """The model with its final weights, or with those of the last saved state, on the CPU: see `train.load_model`.
@@ -596,7 +533,7 @@ class Run:
         """Cache a projection in the folder."""
         folder = self.path / "projections"
         folder.mkdir(exist_ok=True)
-        replace_file(folder / f"{checked_id(name)}.npz", lambda file: np.savez(file, **arrays), durable=False)
+        files.replace_file(folder / f"{checked_id(name)}.npz", lambda file: np.savez(file, **arrays), durable=False)
 
     # ---- moving it about
 
@@ -745,7 +682,7 @@ def create(
     run = Run(target)
     try:
         details = {"config": config.model_dump(), "created": time.time(), "paths": paths, "versions": versions()}
-        replace_file(target / "config.json", as_json(details))
+        files.replace_file(target / "config.json", files.as_json(details))
         owner = dict(owner or this_process())
         write_status(run, Status("queued", epochs=config.epochs, updated=time.time(), owner=owner))
     except BaseException:
@@ -765,9 +702,9 @@ def versions() -> dict[str, str]:
 
 def write_status(run: Run, status: Status, durable: bool = True) -> None:
     """Replace status.json. On a full disk it is written over in place, which needs no room."""
-    path, content = run.path / "status.json", as_json(asdict(status))
+    path, content = run.path / "status.json", files.as_json(asdict(status))
     try:
-        replace_file(path, content, durable)
+        files.replace_file(path, content, durable)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not durable:
             raise
@@ -840,20 +777,14 @@ class Writer:
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
                 holder = self._holder(handle)
-                if fcntl is not None:
-                    try:
-                        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    except BlockingIOError:
-                        raise ValueError(f"{self.run.id} is being written by {words_for(holder)}") from None
-                    except OSError as error:
-                        if error.errno not in (errno.ENOLCK, errno.ENOTSUP):  # a shared disk without such locks
-                            raise
-                if not _same_file(handle, path):
+                if not try_lock(handle):
+                    raise ValueError(f"{self.run.id} is being written by {words_for(holder)}")
+                if not is_at(handle, path):
                     os.close(handle)
                     continue  # its holder removed it in between
                 self._refuse_fresh(self._holder(handle))
                 os.ftruncate(handle, 0)
-                os.pwrite(handle, as_json(this_process()), 0)
+                os.pwrite(handle, files.as_json(this_process()), 0)
                 return handle
             except BaseException:
                 os.close(handle)
@@ -931,7 +862,7 @@ class Writer:
             text = path.read_bytes()
             lines = text[: text.rfind(b"\n") + 1].splitlines(keepends=True)
         lines = [line for line in lines if json.loads(line)["epoch"] <= epoch]
-        replace_file(path, b"".join(lines))
+        files.replace_file(path, b"".join(lines))
         self._history = os.open(path, os.O_WRONLY | os.O_APPEND)
         self._last = json.loads(lines[-1])["epoch"] if lines else -1
         for there in self.run.frames():
@@ -948,16 +879,14 @@ class Writer:
 
     def _clear_temporaries(self) -> None:
         """What a writer left that was killed."""
-        for left in [
-            *self.path.glob(".*.tmp"),
-            *self.path.glob("frames/.*.tmp"),
-            *self.path.glob("projections/.*.tmp"),
-        ]:
-            left.unlink(missing_ok=True)
+        folders = (self.path, self.path / "frames", self.path / "projections")
+        files.sweep((left for folder in folders for end in ("part", "tmp") for left in folder.glob(f".*.{end}")), 0)
 
     def describe(self, **parts: dict[str, Any]) -> None:
         """Add machine, data and facts to config.json."""
-        replace_file(self.path / "config.json", as_json(self.run.details() | {"versions": versions()} | parts))
+        files.replace_file(
+            self.path / "config.json", files.as_json(self.run.details() | {"versions": versions()} | parts)
+        )
 
     # -- while it goes on
 
@@ -980,7 +909,7 @@ class Writer:
     def _end_of_epoch(self, record: Record, line: str, training: "Training") -> None:
         if not (self.path / "rows.npz").exists():
             rows = training.rows()
-            replace_file(self.path / "rows.npz", lambda file: np.savez(file, **rows))
+            files.replace_file(self.path / "rows.npz", lambda file: np.savez(file, **rows))
         epoch, began = record.epoch, time.monotonic()
         is_kept = epoch in self._kept
         if is_kept or began >= self._frame_due:
@@ -1010,7 +939,7 @@ class Writer:
         frame = training.frame() | {"epoch": np.int64(record.epoch), "step": np.int64(record.step)}
         if frame["latents"].shape[1] > WIDE:
             frame["latents"] = frame["latents"].astype(np.float16)
-        replace_file(path, lambda file: np.savez(file, **frame), durable)
+        files.replace_file(path, lambda file: np.savez(file, **frame), durable)
 
     def _append(self, line: bytes) -> None:
         """Append to the history; on an error what was written of the line is taken back."""
@@ -1034,7 +963,7 @@ class Writer:
         epoch = int(state["epoch"])
         if epoch <= self._state_epoch or not all(torch.isfinite(t).all() for t in state.values()):
             return
-        replace_file(
+        files.replace_file(
             self.path / "state.safetensors", save({name: tensor.contiguous() for name, tensor in state.items()})
         )
         self._state_epoch = epoch
@@ -1046,8 +975,8 @@ class Writer:
         from safetensors.torch import save
 
         weights = {name: tensor.contiguous() for name, tensor in training.weights().items()}
-        replace_file(self.path / "weights.safetensors", save(weights))
-        replace_file(self.path / "metrics.json", as_json(_finite(metrics)))
+        files.replace_file(self.path / "weights.safetensors", save(weights))
+        files.replace_file(self.path / "metrics.json", files.as_json(_finite(metrics)))
 
     def end(self, state: str, reason: str = "") -> Status:
         """The last status: done, stopped or failed. The unfinished epoch is dropped, and, when done, the state."""
@@ -1077,15 +1006,6 @@ class Writer:
             self._ended = True
             status = replace(self._status, state="interrupted", step=0, updated=time.time())
             write_status(self.run, replace(status, reason=f"{reason}; {self.run.resume_words()}"), durable=False)
-
-
-def _same_file(handle: int, path: Path) -> bool:
-    try:
-        there = os.stat(path)
-    except FileNotFoundError:
-        return False
-    here = os.fstat(handle)
-    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 
 def _finite(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from semidml.losses import LOSSES
 from semidml.losses.pairs import pairs_of
 from semidml.losses.twins import entropies
 from semidml.methods import MODELS, Batch
-from semidml.methods.latent import METRIC, Latent, sampled
+from semidml.methods.latent import sampled
 from semidml.networks.precision import bfloat16_crawls, bfloat16_pays
 from semidml.priors.mixture import kl_monte_carlo
 from semidml.record import COMPONENTS, Record
@@ -90,12 +90,14 @@ class Training:
         made = seeded_model(config, self.data.shape, len(self.data.class_names), overwritten=bool(state))
         self.layout = torch.channels_last if self.device.type == "cpu" else torch.preserve_format
         self.method = made.to(self.device, memory_format=self.layout)  # a step of a convolution in two thirds the time
-        if self.method.prior is not None and self.method.prior.pseudo_inputs is not None:
-            self.method.prior.start(self.images, torch.Generator().manual_seed(config.seed))
+        facts = MODELS[config.model].facts
+        self.has_clusters, self.prior = facts["clusters"], self.method.prior if facts["prior"] else None
+        if self.prior is not None and self.prior.pseudo_inputs is not None:
+            self.prior.start(self.images, torch.Generator().manual_seed(config.seed))
         self.method.half = takes_bfloat16(config, self.data.shape, self.device)
-        self.has_clusters = MODELS[config.model].facts["clusters"]
         # Terms that can teach nothing, whatever rounding says; how often others were asked in this epoch.
-        self._mute, self._asked = {METRIC} if self._sees_one_image() else set(), Counter()
+        of_labels = {term for term, rows in self.method.reads.items() if rows == ("labelled",)}
+        self._mute, self._asked = of_labels if self._sees_one_image() else set(), Counter()
         self.optimizer = optimizer_of(config, self.method, self.device)
         self.generator, self.noise = (torch.Generator().manual_seed(config.seed) for _ in range(2))  # of rows; of steps
         self.watched = watched_rows(self.data, self.seen.rows, config.seed)
@@ -238,7 +240,7 @@ class Training:
     def _sees_one_image(self) -> bool:
         """Whether all labelled rows show the same image, in every view, of which no loss over pairs can learn: what
         gradient it has is rounding, which Adam would make steps of."""
-        if not self.batches.classes or LOSSES[self.config.loss].facts["needs"] == "row":
+        if not (self.batches.classes and self.config.needs_pairs) or LOSSES[self.config.loss].facts["needs"] == "row":
             return False
         first = self.images[self.batches.classes[0][:1].to(self.images.device)]
         if self.batches.augment and (first != first.flatten()[0]).any():
@@ -307,7 +309,7 @@ class Training:
         )
         if self._draws:
             scores["reconstruction_mse"] = self._live_reconstruction_mse()
-        if self.method.prior is not None:
+        if self.prior is not None:
             scores |= live_component_scores(latents[split == TEST], labels[split == TEST], components(self.method))
         if self.has_clusters:
             scores |= evaluate.live_retrieval(latents[split == TEST], labels[split == TEST], self.config.seed)
@@ -364,16 +366,16 @@ class Training:
         frame = {"latents": latents, "predictions": self._predictions(latents).astype(np.int16)}
         if self.has_clusters:
             frame |= self.clusters()
-        if self.method.prior is not None:
+        if self.prior is not None:
             frame |= dict(zip(COMPONENTS, components(self.method), strict=True))
         if self._draws:
             z = torch.from_numpy(latents[self.watched["shown"]]).to(self.device)
             frame["reconstructions"] = pixels(self._decode(z))
-            if self.method.prior is not None:
+            if self.prior is not None:
                 means = torch.from_numpy(frame["component_means"][:PICTURED]).to(self.device)
                 frame["component_images"] = pixels(self._decode(means))
-        if self.method.prior is not None and self.method.prior.pseudo_inputs is not None:
-            frame["pseudo_inputs"] = pixels(self.method.prior.pseudo_inputs[:PICTURED].detach())
+        if self.prior is not None and self.prior.pseudo_inputs is not None:
+            frame["pseudo_inputs"] = pixels(self.prior.pseudo_inputs[:PICTURED].detach())
         return frame
 
     def _predictions(self, latents: np.ndarray) -> np.ndarray:
@@ -415,7 +417,7 @@ class Training:
                 part.images[self._positions(split)]
                 for split, part in ((TRAIN, self.data.train), (TEST, self.data.test))
             ]
-            self._fresh = outputs_of(self.method, torch.cat(images), self.device)
+            self._fresh = outputs_of(self.method, torch.cat(images), self.has_clusters, self.device)
         return self._fresh
 
     def _positions(self, split: int) -> Tensor:
@@ -576,6 +578,17 @@ def takes_bfloat16(config: RunConfig, shape: tuple[int, int, int], device: torch
     return enough is not None and math.prod(shape) >= enough and bfloat16_pays(device.type)
 
 
+def machine_remarks(config: RunConfig) -> list[str]:
+    """What is worth knowing of a training on this machine before it begins, in sentences."""
+    asks = config.precision == "bfloat16" and config.device in ("auto", "cpu")
+    if asks and bfloat16_crawls(pick_device(config.device).type):
+        return [
+            "This processor has no bfloat16 maths: torch imitates it, many times slower than float32. Choose precision "
+            "auto or float32."
+        ]
+    return []
+
+
 def prepare(config: RunConfig, data: Dataset) -> tuple[Dataset, Seen]:
     """The splits that a config trains and scores on, and the training rows whose labels it sees. pl counts in rows of
     the official training split. Where the schedule never weighs the metric loss, no label is used and any draw will
@@ -679,9 +692,10 @@ def embed(method: nn.Module, images: Tensor, device: torch.device | str = "cpu")
     return _in_parts(method, lambda x: (method.embed(x),), images, device)[0]
 
 
-def outputs_of(method: nn.Module, images: Tensor, device: torch.device | str = "cpu") -> Outputs:
-    """Everything that a model says of images, in evaluation mode: uint8 (N, C, H, W) -> see `Outputs`."""
-    if not hasattr(method, "heads"):
+def outputs_of(method: nn.Module, images: Tensor, clusters: bool, device: torch.device | str = "cpu") -> Outputs:
+    """Everything that a model, perhaps with clusters of its own, says of images, in evaluation mode: uint8 (N, C, H, W)
+    -> see `Outputs`."""
+    if not clusters:
         return Outputs(embed(method, images, device))
     representations, latents, logits = _in_parts(method, method.heads, images, device)
     return Outputs(latents, representations, logits)
@@ -725,13 +739,15 @@ def score(
         how = {"seed": config.seed, "device": str(device), "progress": within, "class_names": data.class_names} | more
         return evaluate.scores(train, labels, seen.rows.numpy(), test, truth, len(data.class_names), **how)
 
-    train, outputs = embed(method, data.train.images, device), outputs_of(method, data.test.images, device)
+    facts = MODELS[config.model].facts
+    train = embed(method, data.train.images, device)
+    outputs = outputs_of(method, data.test.images, facts["clusters"], device)
     test = outputs.latents
     how: dict[str, Any] = {"full": full, "scale": latent_scale(config)}
     if config.trains_decoder:
         how |= {"test_images": data.test.images.numpy(), "reconstruct": reconstruct, "coded": test}
     method.eval()
-    both = full and config.by_direction and hasattr(method, "with_lengths")
+    both = full and config.loss_by_direction
     rounds = 2 if both else 1
     found = scored(as_compared(config, train), as_compared(config, test), 0, **how)
     if config.by_direction and found["collapsed"] is not None:
@@ -743,7 +759,7 @@ def score(
         ]
         further = evaluate.raw(scored(*(latents for (latents,) in parts), 1))
         found |= {k: found.get(k, {}) | v if k in ("failed", "notes") else v for k, v in further.items()}
-    more = prior_scores(method, config, data, test, device) if method.prior is not None else {}
+    more = prior_scores(method, config, data, test, device) if facts["prior"] else {}
     if outputs.logits is not None:
         more |= cluster_scores(outputs.logits, data.test.labels.numpy())
     return meaning.told(found | more, meaning.judge(more, data.test.labels.numpy(), class_names=data.class_names))
@@ -778,7 +794,7 @@ def clustered(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def prior_scores(
-    method: Latent, config: RunConfig, data: Dataset, latents: np.ndarray, device: torch.device | str = "cpu"
+    method: nn.Module, config: RunConfig, data: Dataset, latents: np.ndarray, device: torch.device | str = "cpu"
 ) -> dict:
     """Scores of all test images that belong to a prior: `bias.component_scores` and its floors where it has more than
     one component, kl_nats, and elbo_nats if there is a trained decoder."""
@@ -790,7 +806,7 @@ def prior_scores(
 
 
 @torch.no_grad()
-def elbo(method: Latent, images: Tensor, device: torch.device | str, seed: int, decoded: bool) -> dict[str, float]:
+def elbo(method: nn.Module, images: Tensor, device: torch.device | str, seed: int, decoded: bool) -> dict[str, float]:
     """kl_nats and, if `decoded`, elbo_nats: means over images, with one sample of each posterior, drawn with the
     seed. The reconstruction is summed over pixels whatever the training did, and the balance is off."""
     method.eval()
@@ -802,8 +818,7 @@ def elbo(method: Latent, images: Tensor, device: torch.device | str, seed: int, 
         z = sampled(mean, log_var, torch.randn(mean.shape, generator=generator).to(mean))
         kl += float(divergence(method.prior, z, mean, log_var).sum())
         if decoded:
-            per_row = method.reconstruction(z, x) * (1 if method.reduction == "sum" else x[0].numel())
-            negative_log_likelihood += float(per_row) * len(x)
+            negative_log_likelihood += float(method.nll(z, x)) * len(x)
     found = {"kl_nats": kl / len(images)}
     return found | ({"elbo_nats": (kl + negative_log_likelihood) / len(images)} if decoded else {})
 
@@ -816,7 +831,7 @@ def divergence(prior: nn.Module, z: Tensor, mean: Tensor, log_var: Tensor) -> Te
 
 
 @torch.no_grad()
-def components(method: Latent) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def components(method: nn.Module) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The components of a model's prior: means (K, D), log_vars (K, D), weights (K,), float32."""
     was_training = method.training
     method.eval()

@@ -17,17 +17,14 @@ from typing import IO, Any
 
 import numpy as np
 
-from semidml import zips
+from semidml import files, zips
 from semidml.config import RunConfig
 from semidml.record import Record
 from semidml.runs import (
     Run,
     Status,
-    as_json,
     check_quota,
     checked_id,
-    read_json,
-    replace_file,
     root,
     shipped,
     size_words,
@@ -78,7 +75,7 @@ def export_zip(run: Run, file: IO[bytes]) -> None:
             except FileNotFoundError:  # replaced or thinned away while a run goes on
                 continue
             if name == "status.json":
-                content = as_json(asdict(replace(run.status(), owner={})))
+                content = files.as_json(asdict(replace(run.status(), owner={})))
             archive.writestr(f"{run.id}/{name}", content)
 
 
@@ -206,15 +203,15 @@ def _check_folder(folder: Path) -> None:
     for path in sorted(folder.glob("*.safetensors")):
         _check_tensors(path)
     if (folder / "metrics.json").exists():
-        metrics = read_json(folder / "metrics.json")
+        metrics = files.read_json(folder / "metrics.json")
         tables = {k: v for k, v in metrics.items() if k in ("failed", "notes")}
         _require(all(isinstance(v, dict) and _plain(v) for v in tables.values()), "metrics.json")
         scores = {k: v for k, v in metrics.items() if k not in tables}
         _require(_plain(scores) and not any(isinstance(v, str) for v in scores.values()), "metrics.json")
     if (folder / "history.jsonl").exists():
         _check_history(folder / "history.jsonl")
-    replace_file(folder / "config.json", as_json(clean))
-    replace_file(folder / "status.json", as_json(asdict(_imported_status(run, config))))
+    files.replace_file(folder / "config.json", files.as_json(clean))
+    files.replace_file(folder / "status.json", files.as_json(asdict(_imported_status(run, config))))
 
 
 def _check_rows(path: Path, classes: int | None) -> None:
@@ -301,7 +298,10 @@ def _headers(path: Path, expected: Mapping[str, tuple[str, int]] | None) -> dict
         for info in infos:
             name = info.filename.removesuffix(".npy")
             with archive.open(info) as file:
-                shape, _, dtype = _array_header(file)
+                try:
+                    shape, _, dtype = zips.array_header(file)
+                except ValueError as error:
+                    raise ValueError(f"the header of {name[:40]!r} in {path.name} cannot be read: {error}") from None
                 rest = sum(len(part) for part in iter(lambda: file.read(1 << 20), b""))
             known = expected is None and dtype.kind in "fiub" and len(shape) <= 4
             if expected and name in expected:
@@ -310,16 +310,6 @@ def _headers(path: Path, expected: Mapping[str, tuple[str, int]] | None) -> dict
                 raise ValueError(f"{path.name} holds an array {name[:40]!r} ({dtype}, {shape}) that no run has there")
             shapes[name] = shape
     return shapes
-
-
-def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    try:
-        major, _ = np.lib.format.read_magic(file)
-        return np.lib.format.read_array_header_1_0(file) if major == 1 else np.lib.format.read_array_header_2_0(file)
-    except (zipfile.BadZipFile, zlib.error):
-        raise
-    except Exception as error:  # numpy reads it as Python: a forged one can raise nearly anything
-        raise ValueError(f"an array's header cannot be read: {type(error).__name__}") from None
 
 
 def _check_tensors(path: Path) -> None:

@@ -19,6 +19,30 @@ SHARED = ROOT.parent / "shared" / "data"
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__", "runs", "tests")
 
 
+SECOND_TRY = "passed at the second try only"  # a property of such a test's report: why the first has failed
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Tests of a file go to one process, for what they share, in the order of the files; those of a browser, which
+    share an app too, are the longest and begin."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.stats.get("passed", []):
+        if why := dict(report.user_properties).get(SECOND_TRY):
+            terminalreporter.section(SECOND_TRY)
+            terminalreporter.write_line(f"{report.nodeid}\n{why}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """torch's threads wait for one another while other tests' processes keep the cores busy; one never waits."""

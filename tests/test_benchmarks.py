@@ -2,6 +2,7 @@
 tested in tests/browser."""
 
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -27,9 +28,29 @@ def test_its_small_form_runs_and_ends_with_its_numbers(smoke, name):
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_the_small_form_writes_no_table(name):
     """Read from its arguments, before anything is measured."""
-    asked = subprocess.run([sys.executable, SCRIPTS[name], "--smoke", "--readme"], capture_output=True, text=True)
+    asked = subprocess.run([sys.executable, SCRIPTS[name], "--smoke", "--write"], capture_output=True, text=True)
     assert asked.returncode == 2
-    assert "--readme" in asked.stderr
+    assert "--write" in asked.stderr
+
+
+def test_every_table_has_its_script_and_every_script_its_table():
+    results = (COMMON.parent / "RESULTS.md").read_text()
+    written = dict(re.findall(r"<!-- (\w+) -->\n(.*?)\n<!-- /\1 -->", results, re.DOTALL))
+    assert written.keys() == {name for name, file in SCRIPTS.items() if "--write]" in file.read_text()}
+    for name, text in written.items():
+        assert "| ---" in text and re.search(r"cores, .*, torch \d.*, \d{4}-\d\d-\d\d", text), name
+
+
+def test_a_table_is_written_between_its_marks(benchmark, monkeypatch, tmp_path, capsys):
+    common = benchmark("common")
+    monkeypatch.setattr(common, "TABLES", tmp_path / "RESULTS.md")
+    common.TABLES.write_text("# Results\n<!-- map -->\nold\n<!-- /map -->\nwords\n")
+    common.report("map", "not asked for", {"frames": 59})
+    common.report("map", "| new |", {"frames": 59}, write=True)
+    assert common.TABLES.read_text() == "# Results\n<!-- map -->\n| new |\n<!-- /map -->\nwords\n"
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["frames"] == 59
+    with pytest.raises(ValueError, match=r"RESULTS.md has no place for the table: <!-- life -->"):
+        common.report("life", "| new |", {}, write=True)
 
 
 def test_results_without_a_file_are_kept_in_memory(benchmark, tmp_path, capsys):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from semidml import runs
+from semidml import runs, train
 from semidml.cli import main
-from semidml.evaluate import SCORE_TITLES
+from semidml.score_table import SCORES
 
 ROOT = Path(__file__).parents[1]
 TRAIN = ["train", "--data", "digits", "--epochs", "3", "--pl", "20"]
@@ -33,7 +33,7 @@ def finished(tmp_path, capsys):
 def test_train_prints_scores_and_leaves_a_run(tmp_path, capsys):
     assert main([*TRAIN, "--out", str(tmp_path / "runs" / "first")]) == 0
     said = capsys.readouterr().out
-    assert SCORE_TITLES["knn_accuracy"][0] in said and said.splitlines()[-1].startswith("done in ")
+    assert SCORES["knn_accuracy"].title in said and said.splitlines()[-1].startswith("done in ")
     run = runs.get("first")
     assert run.status().state == "done" and [r.epoch for r in run.history()] == [0, 1, 2, 3]
     assert run.metrics()["knn_accuracy"] > 0.5
@@ -94,6 +94,20 @@ def test_the_table_of_runs(finished, capsys):
     assert main(["runs"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("first "))
     assert "done" in line and "dml-ae" in line and f"{finished.metrics()['knn_accuracy']:.4f}" in line
+
+
+def test_the_table_of_runs_marks_what_is_to_be_said_of_a_score(finished, capsys):
+    """Each remark and reason once, below; a terminal's control characters never."""
+    metrics = finished.metrics() | {"knn_accuracy": 0.5, "knn_accuracy_labelled": 0.25, "kmeans_ami": None}
+    few = "of 12 test images only"
+    metrics |= {"notes": {"knn_accuracy": few, "knn_accuracy_labelled": few}, "failed": {"kmeans_ami": "\x1b[2Jno"}}
+    (finished.path / "metrics.json").write_text(json.dumps(metrics))
+    assert main(["runs"]) == 0
+    said = capsys.readouterr().out
+    line = next(line for line in said.splitlines() if line.startswith("first "))
+    assert line.split()[-6:] == ["0.5000", "[1]", "0.2500", "[1]", "-", "[2]"]
+    assert said.splitlines()[-2:] == [f"[1] {few}", "[2] [2Jno"]
+    assert max(len(line) for line in said.splitlines()) < 160
 
 
 def test_rename_export_import_delete(finished, tmp_path, capsys):
@@ -184,6 +198,15 @@ def test_too_few_labels_are_refused_in_words(capsys):
 def test_a_knob_without_effect_is_named(tmp_path, capsys):
     main(["train", "--model", "dml", "--likelihood", "gaussian", "--epochs", "1", "--out", str(tmp_path / "r")])
     assert "without effect here: likelihood" in capsys.readouterr().err
+
+
+def test_what_the_machine_only_imitates_is_said_before_a_training(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train, "bfloat16_crawls", lambda device: True)
+    asked = ["train", "--model", "dml", "--epochs", "1", "--device", "cpu", "--precision"]
+    main([*asked, "bfloat16", "--out", str(tmp_path / "half")])
+    assert "note: This processor has no bfloat16 maths" in capsys.readouterr().err
+    main([*asked, "float32", "--out", str(tmp_path / "single")])
+    assert "bfloat16" not in capsys.readouterr().err
 
 
 def test_what_is_worth_knowing_is_said_before_a_training(tmp_path, capsys):

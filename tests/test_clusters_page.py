@@ -16,13 +16,15 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from semidml import explore, plots, presets, runs, scatter, ui
+from semidml import explore, plots, presets, runs, ui
 from semidml.config import RunConfig
 from semidml.data import store
+from semidml.execute import execute
 from semidml.methods import FORMULAS, VARIANTS
 from semidml.ui import clusters, controls
+from tests import apptest
+from tests.apptest import checked, map_of, press, words
 
-ROOT = Path(__file__).parents[1]
 PAGE, TRAIN = "pages/9_Clusters.py", "pages/1_Train.py"
 SETTINGS = {
     "whole": {"clusters": 10, "epochs": 2},
@@ -34,13 +36,12 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Finished runs of digits: `whole` has all terms, `baseline` trains no cluster, `halves` knows half the classes."""
-    from semidml import worker
 
     folder = tmp_path_factory.mktemp("trained")
     for name, knobs in SETTINGS.items():
         given = {"data": "digits", "model": "cbswr", "device": "cpu", "latent_dim": 8}
         run = runs.create(RunConfig.of(given | knobs), path=folder / name)
-        for _ in worker.execute(run):
+        for _ in execute(run):
             pass
         assert run.status().state == "done", run.status().reason
     return folder
@@ -64,22 +65,7 @@ def there(trained: Path, folder: Path) -> Path:
 
 
 def opened(page: str = PAGE, **link: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
-    app.switch_page(page)
-    for name, value in link.items():
-        app.query_params[name] = value
-    return checked(app.run())
-
-
-def checked(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception
-    assert not app.get("doc_string"), "a bare expression was written to the page"
-    return app
-
-
-def words(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.warning, app.error, app.info, app.success, app.header)
-    return "\n".join(element.value for kind in kinds for element in kind)
+    return apptest.opened(page, **link)
 
 
 def under_pictures(app: AppTest) -> list[list[str]]:
@@ -91,17 +77,6 @@ def under_pictures(app: AppTest) -> list[list[str]]:
 def pictured(app: AppTest) -> list[str]:
     """The clusters whose images are drawn, in order."""
     return re.findall(r'alt="(images of cluster \d+)"', "".join(its.proto.body for its in app.get("html")))
-
-
-def map_of(app: AppTest) -> dict:
-    """The header of the map, as the browser gets it."""
-    data = next(its.proto.bytes for its in app.get("bidi_component") if its.proto.component_name == scatter.NAME)
-    return json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    next(button for button in app.button if button.label == label).click().run()
-    return checked(app)
 
 
 def keys(app: AppTest) -> set[str]:
@@ -251,15 +226,15 @@ def test_each_method_keeps_its_knobs_on_the_way_to_train_and_back() -> None:
     without = dict(chosen(app))
     app.switch_page(TRAIN).run()
     checked(app)
-    assert chosen(app) == without and app.session_state["method"] is False
+    assert chosen(app) == without and app.session_state["method"] == "twins"
     method = next(group for group in app.segmented_control if group.key == "method")
-    method.set_value(True).run()
+    method.set_value("square").run()
     checked(app)
     assert chosen(app) == labelled and "temperature" not in keys(app)
     app.switch_page(PAGE).run()
     assert chosen(checked(app)) == without
     app.switch_page(TRAIN).run()
-    next(group for group in checked(app).segmented_control if group.key == "method").set_value(True).run()
+    next(group for group in checked(app).segmented_control if group.key == "method").set_value("square").run()
     assert chosen(checked(app)) == labelled
 
 
@@ -272,7 +247,7 @@ def test_train_trains_without_labels_too(there: Path) -> None:
     assert "Epoch 2 of 2 · 1,797 points" in said
     assert {"recall at 1", "k-means AMI", "cluster AMI"} <= {metric.label for metric in app.metric}
     assert next(metric for metric in app.metric if metric.label == "cluster AMI").value != "–"
-    next(group for group in app.segmented_control if group.key == "method").set_value(True).run()
+    next(group for group in app.segmented_control if group.key == "method").set_value("square").run()
     assert "own_centroid" not in keys(checked(app)) and chosen(app) == {"model": "dml-ae"}
 
 
@@ -378,14 +353,6 @@ def test_a_query_that_is_none_gives_way_to_the_first(there: Path) -> None:
     for nonsense in ({"whole": 10**6}, {"whole": -1}, {"another": 3}):
         app.session_state["query"] = nonsense
         assert under_pictures(checked(app.run()))[0] == first
-
-
-def test_the_nearest_are_of_the_same_split_and_never_the_query() -> None:
-    latents = np.array([[0.0], [1], [3], [0.1], [3.1], [0.2]])
-    split = np.array([0, 0, 0, 1, 1, 1])
-    assert clusters.nearest(latents, split, 0).tolist() == [1, 2]
-    assert clusters.nearest(latents, split, 4).tolist() == [5, 3]
-    assert clusters.nearest(np.zeros((20, 2)), np.zeros(20), 3).tolist() == [0, 1, 2, 4, 5, 6, 7, 8]
 
 
 def test_an_earlier_epoch_is_shown_when_it_is_chosen(there: Path) -> None:
@@ -548,7 +515,7 @@ def test_curves_of_a_long_training_are_thinned(there: Path, monkeypatch: pytest.
 
 
 def test_home_names_a_run_without_labels_by_a_score_without_labels(there: Path) -> None:
-    said = words(checked(AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()))
+    said = words(opened(""))
     metrics = runs.get("whole").metrics()
     assert f"no labels, CBSwR: R@1 {ui.percent(metrics['recall_at_1'])}" in said
     assert f"SME: R@1 {ui.percent(runs.get('baseline').metrics()['recall_at_1'])}" in said

@@ -8,7 +8,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from semidml import evaluate
+from semidml import evaluate, planes
+from semidml.score_table import RAW, SCORES
 
 
 def blobs(n=600, dims=2, classes=5, apart=4.0, seed=0):
@@ -61,8 +62,8 @@ def test_with_fewer_points_than_neighbours_all_are_asked():
 
 
 def test_neighbours_of_a_place_come_nearest_first():
-    rows, distances = evaluate.neighbours(np.array([[0.0, 0], [3, 4], [1, 0]]), np.zeros(2), 3)
-    assert rows.tolist() == [0, 2, 1] and distances.tolist() == [0, 1, 5]
+    rows, distances = evaluate.knn(np.array([[0.0, 0], [3, 4], [1, 0]]), np.zeros((1, 2)), 3)
+    assert rows.tolist() == [[0, 2, 1]] and distances.tolist() == [[0, 1, 5]]
 
 
 def test_many_points_at_one_place_cost_no_more_than_others():
@@ -312,9 +313,28 @@ def test_map_at_r_by_hand():
 
 def test_map_at_r_of_coinciding_points_is_not_luck():
     labels = np.repeat(np.arange(5), 40)
-    assert evaluate.map_at_r(np.full((200, 3), 0.1, np.float32), labels) == 0
+    by_chance = sum((1 + (i - 1) * 38 / 198) / i for i in range(1, 40)) / 199  # 39 of 199 are right, R is 39
+    assert evaluate.map_at_r(np.full((200, 3), 0.1, np.float32), labels) == pytest.approx(by_chance, rel=1e-12)
     assert evaluate.map_at_r(labels[:, None] * np.ones(3), labels) == 1  # all of a class at one place: not itself first
     assert evaluate.map_at_r(np.zeros((40, 3)), labels[:40]) == 1
+
+
+@pytest.mark.parametrize("at_once", [1, 2**22])
+@pytest.mark.parametrize("seed", range(4))
+def test_map_at_r_of_ties_is_the_mean_over_all_orders(monkeypatch, seed, at_once):
+    """Rows that coincide, and others at one distance on either side, of a grid that floats do not hit."""
+    monkeypatch.setattr(evaluate, "DISTANCES_AT_ONCE", at_once)
+    rng = np.random.default_rng(seed)
+    places, labels = rng.integers(0, 4, 7), rng.permutation([0, 0, 0, 0, 1, 1, 1])
+    averages = []
+    for i in range(7):
+        rest, r = [j for j in range(7) if j != i], (labels == labels[i]).sum() - 1
+        for order in itertools.permutations(rest):
+            same = [labels[j] == labels[i] for j in sorted(order, key=lambda j: abs(places[i] - places[j]))]
+            averages.append(sum(sum(same[: k + 1]) / (k + 1) for k in range(r) if same[k]) / r)
+    points = places[:, None] * [0.1, 0.7]
+    assert evaluate.map_at_r(points, labels) == pytest.approx(np.mean(averages), rel=1e-12)
+    assert evaluate.map_at_r(points[::-1] + 3, labels[::-1]) == pytest.approx(np.mean(averages), rel=1e-12)
 
 
 def test_map_at_r_never_holds_all_distances(monkeypatch):
@@ -495,11 +515,11 @@ def test_collapse_is_said_for_a_point_and_a_line_only():
 def test_scores_are_whole_and_fit_into_json(dims):
     result = evaluate.scores(*halves(dims=dims), seed=1)
     assert "failed" not in result and "notes" not in result
-    assert set(result) == set(evaluate.SCORE_TITLES) - {
-        *(k for k in evaluate.SCORE_TITLES if k.startswith(("random_forest", "mlp", "pixel", "component", "cluster"))),
+    assert set(result) == set(SCORES) - {
+        *(k for k in SCORES if k.startswith(("random_forest", "mlp", "pixel", "component", "cluster"))),
         *("reconstruction_mse", "chance", "seconds", "classes_alone", "kl_nats", "elbo_nats"),
         *("marginal_entropy", "conditional_entropy"),
-        *(k for k in evaluate.SCORE_TITLES if k.endswith(evaluate.RAW)),
+        *(k for k in SCORES if k.endswith(RAW)),
     }
     assert all(type(value) in (float, bool) for value in result.values())
     json.dumps(result, allow_nan=False)
@@ -706,7 +726,7 @@ def test_floors_are_chance_and_pixels():
         "pixel_knn_accuracy_labelled": 1.0,
         "pixel_recall_at_1": 1.0,
     }
-    assert set(found) <= set(evaluate.SCORE_TITLES)
+    assert set(found) <= set(SCORES)
 
 
 def test_floors_of_one_test_row_have_no_recall():
@@ -720,7 +740,7 @@ def test_pca_is_scikit_learns_up_to_sign():
     from sklearn.decomposition import PCA
 
     points = blobs(dims=5)[0].astype(np.float32)
-    ours, theirs = evaluate.projection(points, "pca"), PCA(2).fit_transform(points)
+    ours, theirs = planes.project(points, "pca"), PCA(2).fit_transform(points)
     assert np.allclose(np.abs(ours), np.abs(theirs), atol=1e-3)
 
 
@@ -728,7 +748,7 @@ def test_pca_is_scikit_learns_up_to_sign():
 def test_projections_keep_clusters_together_and_repeat(method):
     points, labels = blobs(120, dims=6, classes=3, apart=10)
     told = []
-    flat = evaluate.projection(points, method, seed=1, progress=lambda fraction, text: told.append(fraction))
+    flat = planes.project(points, method, seed=1, progress=lambda fraction, text: told.append(fraction))
     assert flat.shape == (120, 2) and flat.dtype == np.float32
     assert (evaluate.knn_classify(flat, labels, flat, 3) == labels).mean() > 0.95
     assert told[0] == 0 and told[-1] == 1
@@ -736,9 +756,9 @@ def test_projections_keep_clusters_together_and_repeat(method):
 
 def test_projections_say_what_they_need():
     with pytest.raises(ValueError, match="at least 5 rows"):
-        evaluate.projection(np.zeros((4, 3)), "pca")
+        planes.project(np.zeros((4, 3)), "pca")
     with pytest.raises(ValueError, match="pca, umap, tsne"):
-        evaluate.projection(np.zeros((9, 3)), "sne")
+        planes.project(np.zeros((9, 3)), "sne")
 
 
 CLOUD = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
@@ -763,19 +783,19 @@ CLOUD = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
 @pytest.mark.parametrize("method", ["umap", "tsne"])
 def test_what_cannot_be_laid_out_is_told_before_a_library_is_asked(latents, words, method):
     with pytest.raises(ValueError, match=words):
-        evaluate.to_project(latents, method)
+        planes.to_project(latents, method)
 
 
 def test_latents_of_an_ordinary_size_are_projected_as_they_are():
     for latents in (CLOUD, 1000 * CLOUD, CLOUD / 1000, CLOUD + 50, np.where(CLOUD > 1, CLOUD, 0)):
-        assert (evaluate.to_project(latents, "tsne") == latents.astype(np.float32)).all()
-    assert (evaluate.to_project(CLOUD[:, :1], "umap") == np.pad(CLOUD[:, :1], ((0, 0), (0, 1)))).all()
+        assert (planes.to_project(latents, "tsne") == latents.astype(np.float32)).all()
+    assert (planes.to_project(CLOUD[:, :1], "umap") == np.pad(CLOUD[:, :1], ((0, 0), (0, 1)))).all()
 
 
 @pytest.mark.parametrize(("size", "where"), [(1e-30, 0), (1e-44, 0), (1e-8, 0), (1e30, 0), (3e37, 0), (1, 1e5)])
 def test_an_honest_spread_of_any_size_is_brought_to_one_that_the_libraries_can_square(size, where):
     latents = (where + size * CLOUD.astype(np.float64)).astype(np.float32)
-    points = evaluate.to_project(latents, "tsne")
+    points = planes.to_project(latents, "tsne")
     assert points.dtype == np.float32 and 0.5 < np.abs(points).max() <= 1
     exact = latents.astype(np.float64)
     distances = np.linalg.norm(exact[1:] - exact[0], axis=1) / np.linalg.norm(points[1:] - points[0], axis=1)
@@ -787,18 +807,18 @@ def test_an_honest_spread_of_any_size_is_brought_to_one_that_the_libraries_can_s
 @pytest.mark.parametrize("latents", [np.zeros((9, 3)), np.full((9, 3), 1e-42), 1e30 * CLOUD, np.eye(9, 2) * 3e38])
 def test_principal_components_are_finite_wherever_the_latents_are(latents):
     latents = latents.astype(np.float32)
-    places = evaluate.projection(latents, "pca")
+    places = planes.project(latents, "pca")
     assert places.dtype == np.float32 and np.isfinite(places).all()
     assert np.ptp(places.astype(np.float64), axis=0).max() <= 4 * np.ptp(latents.astype(np.float64), axis=0).max()
 
 
 def test_places_that_float32_does_not_hold_are_said():
     with pytest.raises(ValueError, match="found no finite place for 2 of 9 rows: choose another one"):
-        evaluate.projection(np.diag([3.3e38, 0, 0, 0, 0, 0, 0, 0, -3.3e38]) @ np.ones((9, 9)), "pca")
+        planes.project(np.diag([3.3e38, 0, 0, 0, 0, 0, 0, 0, -3.3e38]) @ np.ones((9, 9)), "pca")
     with pytest.raises(ValueError, match="no finite place for 1 of 2 rows"):
-        evaluate.finite_places(np.array([[0, np.nan], [1, 2]]))
+        planes.finite_places(np.array([[0, np.nan], [1, 2]]))
 
 
 def test_every_title_says_its_rows_or_its_unit():
-    for key, (title, words) in evaluate.SCORE_TITLES.items():
-        assert title and len(title) < 40 and words.endswith("."), key
+    for name, score in SCORES.items():
+        assert score.title and len(score.title) < 40 and score.summary.endswith("."), name

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from semidml import evaluate, explore, runs
+from semidml import evaluate, explore, planes, runs
 from semidml.config import RunConfig
 from semidml.data.batches import Batches
+from semidml.execute import execute, score_run
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +26,9 @@ def _here(folder, monkeypatch):
 
 
 def trained(path, **knobs):
-    from semidml import worker
 
     run = runs.create(RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=path)
-    for _ in worker.execute(run):
+    for _ in execute(run):
         pass
     assert run.status().state == "done", run.status().reason
     return run
@@ -203,31 +203,29 @@ def test_neighbours_in_a_collapsed_space_are_not_the_first_rows_of_the_file():
 
 def test_a_run_that_chose_on_other_rows_shows_none_of_these(of_an_older_release, digits):
     """Nor is it scored on images that it was trained on."""
-    from semidml import worker
 
     other = "the rows that older draws are not those of digits here: .* held out other rows for choosing settings"
     for ask in (
         lambda: explore.splits_of(of_an_older_release, digits),
         lambda: explore.everything(of_an_older_release, digits),
-        lambda: explore.all_scores(of_an_older_release, digits, lambda *told: None),
-        lambda: worker.evaluate_run(of_an_older_release),
+        lambda: score_run(of_an_older_release, full=True, keep=True),
+        lambda: score_run(of_an_older_release),
     ):
         with pytest.raises(ValueError, match=other):
             ask()
 
 
 def test_a_run_that_chose_on_other_rows_is_not_resumed_on_these(of_an_older_release):
-    from semidml import worker
 
     run = of_an_older_release
     first = runs.create(run.config(), path=run.path.with_name("stopped"))
-    ticks = worker.execute(first)
+    ticks = execute(first)
     while next(ticks).epoch < 1:
         pass
     ticks.close()
     assert first.status().state == "stopped" and first.status().epoch == 1
     (first.path / "rows.npz").write_bytes((run.path / "rows.npz").read_bytes())
-    assert list(worker.execute(first)) == []
+    assert list(execute(first)) == []
     assert first.status().state == "failed" and "held out other rows for choosing" in first.status().reason
 
 
@@ -268,16 +266,16 @@ def test_pca_keeps_the_distances_of_points_in_a_plane():
     rng = np.random.default_rng(0)
     flat = rng.normal(size=(50, 2)) * [3, 1]
     latents = (flat @ np.linalg.qr(rng.normal(size=(5, 5)))[0][:2]).astype(np.float32)
-    points = explore.flat(latents, "pca", axes_of=latents)
+    points = planes.project(latents, "pca", axes_of=latents)
     assert np.linalg.norm(points[3] - points[7]) == pytest.approx(np.linalg.norm(latents[3] - latents[7]), rel=1e-5)
-    assert explore.variance_kept(latents, points) == pytest.approx(1, abs=1e-5)
-    assert points == pytest.approx(explore.flat(latents, "pca"), abs=1e-4), "the same as alone"
+    assert planes.variance_kept(latents, points) == pytest.approx(1, abs=1e-5)
+    assert points == pytest.approx(planes.project(latents, "pca"), abs=1e-4), "the same as alone"
 
 
 def test_epochs_share_their_axes(deep_run):
     last, before = deep_run.frame(3)["latents"], deep_run.frame(2)["latents"]
-    alone = explore.flat(last, "pca", axes_of=last)
-    beside = explore.flat(np.concatenate([before, last]), "pca", axes_of=last)
+    alone = planes.project(last, "pca", axes_of=last)
+    beside = planes.project(np.concatenate([before, last]), "pca", axes_of=last)
     assert beside[len(before) :] == pytest.approx(alone, abs=1e-4)
 
 
@@ -295,21 +293,21 @@ def test_a_projection_is_computed_once_and_kept_with_the_run(deep_run):
 
 def test_what_cannot_be_projected_is_said():
     with pytest.raises(ValueError, match="not finite"):
-        explore.flat(np.full((9, 3), np.nan, np.float32), "pca", axes_of=np.full((9, 3), np.nan, np.float32))
+        planes.project(np.full((9, 3), np.nan, np.float32), "pca", axes_of=np.full((9, 3), np.nan, np.float32))
     with pytest.raises(ValueError, match="at least 5"):
-        explore.flat(np.zeros((2, 3), np.float32), "tsne")
+        planes.project(np.zeros((2, 3), np.float32), "tsne")
     with pytest.raises(ValueError, match="projection must be one of pca, umap, tsne"):
-        explore.flat(np.zeros((9, 3), np.float32), "magic")
+        planes.project(np.zeros((9, 3), np.float32), "magic")
     with pytest.raises(ValueError, match="not finite"):
-        explore.flat(np.full((9, 3), np.nan, np.float32), "pca", axes_of=np.eye(9, 3, dtype=np.float32))
+        planes.project(np.full((9, 3), np.nan, np.float32), "pca", axes_of=np.eye(9, 3, dtype=np.float32))
 
 
 @pytest.mark.parametrize("axes_of", [np.ones((1, 3)), np.ones((9, 3)), np.eye(9, 3) * 1e-40, np.eye(9, 3) * 1e38])
 def test_a_map_by_pca_has_a_place_for_every_row(axes_of):
     latents = np.concatenate([axes_of, np.eye(3)]).astype(np.float32)
-    points = explore.flat(latents, "pca", axes_of=axes_of.astype(np.float32))
+    points = planes.project(latents, "pca", axes_of=axes_of.astype(np.float32))
     assert points.shape == (len(latents), 2) and np.isfinite(points).all()
-    assert explore.flat(latents[:, :1], "pca", axes_of=latents[:, :1]).shape == (len(latents), 2), "of a line too"
+    assert planes.project(latents[:, :1], "pca", axes_of=latents[:, :1]).shape == (len(latents), 2), "of a line too"
 
 
 # ---- to take away
@@ -473,10 +471,10 @@ def test_a_lattice_over_a_part_shows_what_is_decoded_there(plane_run):
 def test_maps_are_turned_and_scaled_onto_one_another():
     points = np.random.default_rng(0).normal(size=(40, 2))
     turned = 3 * points @ np.array([[0, -1], [1, 0]]) + 5
-    moved, missed = explore.aligned(turned, points)
+    moved, missed = planes.aligned(turned, points)
     assert np.allclose(moved, points, atol=1e-5) and missed == pytest.approx(0, abs=1e-9)
-    assert explore.aligned(np.random.default_rng(1).normal(size=(40, 2)), points)[1] > 0.5
-    assert explore.aligned(np.zeros((40, 2)), points)[1] == 1
+    assert planes.aligned(np.random.default_rng(1).normal(size=(40, 2)), points)[1] > 0.5
+    assert planes.aligned(np.zeros((40, 2)), points)[1] == 1
 
 
 def test_every_point_has_an_error(plane_run, digits):

@@ -17,8 +17,10 @@ from streamlit.testing.v1 import AppTest
 from semidml import bias, explore, jobs, runs, transfer, ui
 from semidml.config import RunConfig
 from semidml.data import store
+from semidml.execute import execute, score_run
 from semidml.priors import given
 from semidml.ui import what_if
+from tests.apptest import checked, opened, words
 
 ROOT = Path(__file__).parents[1]
 TRAIN, EXPLORE, DATA, COMPARE = "pages/1_Train.py", "pages/2_Explore.py", "pages/3_Data.py", "pages/8_Compare.py"
@@ -29,7 +31,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Finished runs of digits: `sphere`, of a loss by direction, `plane`, an autoencoder in 2 dimensions, `deep`,
     without a decoder in 4, and, with a prior in 2, `places` (four components, no decoder) and `vamp` (40
     pseudo-inputs)."""
-    from semidml import worker
 
     folder = tmp_path_factory.mktemp("trained")
     settings = {
@@ -41,7 +42,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, knobs in settings.items():
         run = runs.create(RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=folder / name)
-        for _ in worker.execute(run):
+        for _ in execute(run):
             pass
         assert run.status().state == "done", run.status().reason
     return folder
@@ -55,26 +56,6 @@ def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(runs, "shipped", lambda: tmp_path / "none")
     yield tmp_path / "runs"
-
-
-def opened(page: str, **link: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
-    if page:
-        app.switch_page(page)
-    for name, value in link.items():
-        app.query_params[name] = value
-    return checked(app.run())
-
-
-def checked(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception
-    assert not app.get("doc_string"), "a bare expression was written to the page"
-    return app
-
-
-def words(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.warning, app.error, app.info, app.success)
-    return "\n".join(element.value for kind in kinds for element in kind)
 
 
 def labels(app: AppTest) -> list[str]:
@@ -95,7 +76,7 @@ def test_a_run_opens_with_a_point_that_answers(folder: Path) -> None:
 
 
 def test_a_loss_by_direction_is_said_and_its_full_scores_stand_beside_those_with_lengths(folder: Path) -> None:
-    explore.all_scores(runs.get("sphere"), store.load("digits"), lambda fraction, text: None)
+    score_run(runs.get("sphere"), full=True, keep=True)
     app = opened(EXPLORE, run="sphere")
     said = "The loss supervised contrastive learns from directions alone: each latent is scaled to length 1"
     assert words(app).count(said) == 2, "under the map and under the scores"
@@ -308,7 +289,7 @@ def test_home_and_train_say_that_a_map_is_damaged(folder: Path) -> None:
     file = folder / "plane" / "frames" / "0003.npz"
     file.write_bytes(file.read_bytes()[:-500])
     ui.forget_runs()  # what another test has kept of its run of that name
-    home = checked(AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run())
+    home = opened()
     assert words(home).count("The newest map of this run cannot be drawn: `0003.npz is damaged") == 1
     assert "0003.npz is damaged" in words(opened("pages/1_Train.py", run="plane"))
 

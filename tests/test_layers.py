@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [  # the lowest first; modules of one floor do not import one another, but for those of one family
-    ["semidml", "semidml.registry", "semidml.record", "semidml.zips"],
+    ["semidml", "semidml.registry", "semidml.record", "semidml.zips", "semidml.files", "semidml.locks"],
     [
         "semidml.data",
         "semidml.losses",
@@ -24,14 +24,16 @@ FLOORS = [  # the lowest first; modules of one floor do not import one another, 
     ["semidml.lessons"],
     ["semidml.data.*", "semidml.losses.*", "semidml.networks.*", "semidml.priors.*"],
     ["semidml.methods.*"],
+    ["semidml.score_table"],
     ["semidml.meaning"],
     ["semidml.evaluate", "semidml.plots", "semidml.scatter"],
-    ["semidml.bias"],
+    ["semidml.bias", "semidml.planes"],
     ["semidml.step"],
     ["semidml.train"],
     ["semidml.runs"],
     ["semidml.transfer"],
     ["semidml.explore"],
+    ["semidml.execute"],
     ["semidml.worker", "semidml.jobs"],
     ["semidml.cli", "semidml.ui"],
     ["semidml.ui.*"],

@@ -4,14 +4,15 @@ import math
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from semidml import evaluate, presets, runs
+from semidml import presets, runs
 from semidml.config import knobs
 from semidml.data import store
 from semidml.lessons import FEW_LABELS, LESSONS, METRIC_VAE, PLACES, Break, Lesson
+from semidml.score_table import SCORES
 from semidml.train import fit
 from semidml.ui import lesson as page
+from tests.apptest import opened, press, words
 
 ROOT = Path(__file__).parents[1]
 PAGES = {name: lesson.page for name, lesson in LESSONS.items()}
@@ -25,24 +26,6 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def metrics(name: str) -> dict:
     return runs.get(name).metrics()
-
-
-def opened(name: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
-    app.switch_page(PAGES[name]).run()
-    assert not app.exception
-    return app
-
-
-def words(app: AppTest) -> str:
-    kinds = (app.title, app.header, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
-    return "\n".join(element.value for kind in kinds for element in kind)
-
-
-def pressed(app: AppTest, label: str) -> AppTest:
-    next(button for button in app.button if button.label == label).click().run()
-    assert not app.exception
-    return app
 
 
 def test_there_is_a_page_for_each() -> None:
@@ -74,7 +57,7 @@ def test_what_can_be_turned_and_broken_can_be_trained(name: str) -> None:
         config = page.changed(lesson.sides[broken.side], dict(broken.values))
         assert config != lesson.sides[broken.side].config()
     assert set(lesson.knobs) <= set(knobs())
-    assert set(lesson.scores) <= set(evaluate.SCORE_TITLES)
+    assert set(lesson.scores) <= set(SCORES)
 
 
 def test_few_labels_says_what_its_runs_show() -> None:
@@ -105,13 +88,13 @@ def test_metric_vae_says_what_its_runs_show() -> None:
 @pytest.mark.parametrize("name", LESSONS)
 def test_the_answer_is_shown_after_the_prediction_only(name: str) -> None:
     lesson = LESSONS[name]
-    app = opened(name)
+    app = opened(PAGES[name])
     before = words(app)
     assert lesson.prediction.why not in before and lesson.answer[:40] not in before and "Reveal" not in before
     assert next(button for button in app.button if button.label == "Show me").disabled
     wrong = (lesson.prediction.right + 1) % len(lesson.prediction.choices)
     app.radio[0].set_value(lesson.prediction.choices[wrong]).run()
-    after = words(pressed(app, "Show me"))
+    after = words(press(app, "Show me"))
     assert lesson.prediction.why in after and lesson.prediction.choices[lesson.prediction.right] in after
     assert all(side.title in after for side in lesson.sides)
     assert "So it is" not in after
@@ -127,20 +110,20 @@ def test_the_check_knows_the_number_that_the_runs_have(name: str) -> None:
     lesson = LESSONS[name]
     right = page.truth(lesson)
     assert math.isfinite(right)
-    app = opened(name)
+    app = opened(PAGES[name])
     app.radio[0].set_value(lesson.prediction.choices[lesson.prediction.right]).run()
-    assert "So it is" in words(pressed(app, "Show me"))
+    assert "So it is" in words(press(app, "Show me"))
     app.number_input[-1].set_value(right + 3 * lesson.check.tolerance).run()
-    assert "Not quite" in words(pressed(app, "Check"))
+    assert "Not quite" in words(press(app, "Check"))
     app.number_input[-1].set_value(right).run()
-    assert f"Yes: {right:.1f}" in words(pressed(app, "Check"))
+    assert f"Yes: {right:.1f}" in words(press(app, "Check"))
 
 
 def test_a_knob_is_turned_and_the_run_stands_beside_the_shipped_one() -> None:
-    app = opened("places")
+    app = opened(PAGES["places"])
     app.radio[0].set_value(PLACES.prediction.choices[0]).run()
-    pressed(app, "Show me")
-    pressed(app, "Train it")
+    press(app, "Show me")
+    press(app, "Train it")
     mine = app.session_state["lesson places"]
     config, base = runs.get(mine["run"]).config(), PLACES.sides[1].config()
     changed = {name for name in knobs() if getattr(config, name) != getattr(base, name)}
@@ -153,7 +136,7 @@ def test_the_answer_has_its_table(name: str) -> None:
     assert "| ---" in page.tables(LESSONS[name].table)
 
 
-def test_the_tables_are_the_readme_s() -> None:
+def test_the_tables_are_those_of_the_results() -> None:
     assert "| labels |" in page.tables("claim1") and "sigmas a dimension to the own component" in page.tables("claim2")
     assert page.tables("no such benchmark") == "This benchmark has not been run yet."
 

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from semidml import evaluate, runs, scatter, ui, worker
+from semidml import runs, train, ui
 from semidml.config import RunConfig
 from semidml.data import store
+from semidml.execute import execute
+from semidml.score_table import SCORES
+from tests.apptest import map_of, opened, press, words
 
 ROOT = Path(__file__).parents[1]
 TRAIN = "pages/1_Train.py"
@@ -23,22 +26,6 @@ TRAIN = "pages/1_Train.py"
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
-
-
-def opened(page: str | None = None, **link: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
-    if page:
-        app.switch_page(page)
-        for name, value in link.items():
-            app.query_params[name] = value
-        app.run()
-    assert not app.exception
-    return app
-
-
-def words(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.warning, app.error, app.info)
-    return "\n".join(element.value for kind in kinds for element in kind)
 
 
 def test_home_opens() -> None:
@@ -101,6 +88,13 @@ def test_too_few_labels_are_said_before_training() -> None:
     app = opened(TRAIN, pl="0.1")
     assert "a metric loss needs at least 3" in words(app)
     assert next(b for b in app.button if b.label == "Train").disabled
+
+
+def test_a_precision_that_is_imitated_is_said_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "bfloat16_crawls", lambda device: True)
+    monkeypatch.setattr(ui, "is_warm", lambda: True)
+    said = "This processor has no bfloat16 maths: torch imitates it"
+    assert said in words(opened(TRAIN, precision="bfloat16", device="cpu")) and said not in words(opened(TRAIN))
 
 
 def upload(classes: int, rows: int = 8) -> None:
@@ -168,18 +162,12 @@ def test_the_split_of_the_field_is_named_where_another_is_chosen(monkeypatch: py
 def finished(**knobs: object) -> runs.Run:
     """A run of the digits, trained here."""
     run = runs.create(RunConfig(**{"model": "dml", "epochs": 1} | knobs))
-    for _ in worker.execute(run):
+    for _ in execute(run):
         pass
     return run
 
 
 PRIOR = "pages/4_Prior.py"
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    next(button for button in app.button if button.label == label).click().run()
-    assert not app.exception
-    return app
 
 
 def test_the_square_chooses_the_model_and_its_prior() -> None:
@@ -276,12 +264,6 @@ def test_a_run_with_a_prior_is_drawn_with_its_components() -> None:
 EXPLORE = "pages/2_Explore.py"
 
 
-def map_of(app: AppTest) -> dict:
-    """The header of the first map of a page, as the browser gets it."""
-    data = next(its.proto.bytes for its in app.get("bidi_component") if its.proto.component_name == scatter.NAME)
-    return json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
-
-
 def test_explore_colours_by_component_and_draws_the_priors_density() -> None:
     run = finished(model="dml-prior", component_log_var=-2.0, epochs=2)
     app = opened(EXPLORE, run=run.id)
@@ -348,7 +330,7 @@ def test_the_words_of_a_run_stay_the_same_while_it_goes_on() -> None:
     """A select box knows a choice by its words: with others, the page would lose the run it shows."""
     run = runs.create(RunConfig(epochs=1, model="dml"))
     before = ui.run_words(run)
-    for _ in worker.execute(run):
+    for _ in execute(run):
         assert ui.run_words(run) == before
     assert run.status().state == "done" and ui.run_words(run) == before
 
@@ -397,7 +379,7 @@ def test_counts_are_told_as_whole_numbers() -> None:
     assert ui.difference_words("knn_accuracy", 0.5, 0.512) == "+1.2 points"
 
 
-@pytest.mark.parametrize("name", evaluate.SCORE_TITLES)
+@pytest.mark.parametrize("name", SCORES)
 def test_a_difference_is_told_in_the_unit_of_its_scores(name: str) -> None:
     assert ui.score_words(name, 0.5).endswith(" %") == ui.difference_words(name, 0.5, 0.512).endswith(" points")
 

@@ -181,8 +181,8 @@ def test_score_curves_show_scores_floors_and_titles():
         Tick(1, scores={"knn_accuracy": 0.9, "knn_ami": 0.8}),
     ]
     floors = {"chance": 0.1, "pixel_knn_accuracy": 0.85}
-    figure = plots.score_curves(ticks, floors, {"knn_accuracy": ("kNN", "")})
-    assert [t.name for t in figure.data] == ["kNN", "knn ami"]
+    figure = plots.score_curves(ticks, floors)
+    assert [t.name for t in figure.data] == ["kNN, all labels", "kNN AMI, all labels"]
     assert list(figure.data[1].y) == [None, 0.8]
     assert sorted(line.y0 for line in figure.layout.shapes) == [0.1, 0.85]
     assert figure.layout.yaxis.range[0] == 0
@@ -298,6 +298,5 @@ def test_what_labels_are_worth_is_drawn_on_a_logarithmic_axis_with_the_level_wit
 
 def test_retrieval_has_curves_of_its_own():
     ticks = [Tick(e, scores={"recall_at_1": 0.1 * e, "kmeans_nmi": 0.2, "knn_accuracy": 0.5}) for e in range(3)]
-    figure = plain(plots.score_curves(ticks, None, {}, keys=plots.RETRIEVAL_CURVES))
-    assert "recall_at_1" in plots.RETRIEVAL_CURVES and "knn_accuracy" not in plots.RETRIEVAL_CURVES
+    figure = plain(plots.score_curves(ticks, place="retrieval"))
     assert [line["y"] for line in figure["data"]] == [[0, 0.1, 0.2], [0.2, 0.2, 0.2]]

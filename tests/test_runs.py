@@ -20,8 +20,10 @@ import numpy as np
 import pytest
 import torch
 
-from semidml import runs, transfer, worker
+from semidml import execute as executing
+from semidml import files, runs, transfer
 from semidml.config import RunConfig
+from semidml.execute import execute, score_run
 from semidml.methods import MODELS
 from semidml.presets import SHIPPED
 from semidml.record import Record
@@ -98,7 +100,7 @@ def faked(monkeypatch):
         writer.describe(machine={"device": "cpu"}, facts={"seen_labels": 7}, data=data)
         return training
 
-    monkeypatch.setattr(worker, "open_training", open_training)
+    monkeypatch.setattr(executing, "open_training", open_training)
     return given
 
 
@@ -122,7 +124,7 @@ def python(*words, **options):
 
 def finished(run_id="first", **values):
     run = runs.create(config(**values), run_id)
-    for _ in worker.execute(run):
+    for _ in execute(run):
         continue
     return run
 
@@ -197,13 +199,14 @@ def test_a_finished_run_has_everything_and_nothing_else(faked):
     files = {"config.json", "status.json", "history.jsonl", "rows.npz", "weights.safetensors", "metrics.json"}
     assert content(run) == frames | files
     assert run.details()["versions"]["torch"] and run.config() == config()
-    with pytest.raises(ValueError, match="is done"):
-        next(worker.execute(run))
+    before = {name: (run.path / name).stat().st_mtime_ns for name in content(run)}
+    assert list(execute(run)) == run.history()[-1:], "asked once more, it has its result already"
+    assert {name: (run.path / name).stat().st_mtime_ns for name in content(run)} == before
 
 
 def test_a_stop_keeps_what_is_finished_and_a_resume_goes_on_from_there(faked):
     run = runs.create(config(), "first")
-    for record in worker.execute(run):
+    for record in execute(run):
         if (record.epoch, record.step) == (3, 1):
             run.stop()
     status = run.status()
@@ -214,7 +217,7 @@ def test_a_stop_keeps_what_is_finished_and_a_resume_goes_on_from_there(faked):
         run.stop()
     run.make_ready()
     assert run.status().state == "queued"
-    resumed = [r.epoch for r in worker.execute(run)]
+    resumed = [r.epoch for r in execute(run)]
     assert resumed[0] == 3
     assert run.status().state == "done" and [r.epoch for r in run.history()] == [0, 1, 2, 3, 4, 5]
     assert "state.safetensors" not in content(run)
@@ -222,7 +225,7 @@ def test_a_stop_keeps_what_is_finished_and_a_resume_goes_on_from_there(faked):
 
 def test_to_stop_iterating_stops_the_run(faked):
     run = runs.create(config(), "first")
-    ticks = worker.execute(run)
+    ticks = execute(run)
     for _ in range(6):
         next(ticks)
     until(lambda: run.status().fraction > 0)
@@ -241,7 +244,7 @@ def test_what_follows_the_saved_state_is_cut_at_a_resume(faked):
     (run.path / "frames/.0005.npz.77-1.tmp").write_bytes(b"half")
     assert [r.epoch for r in run.history()] == [0, 1, 2, 3, 4]
     faked["fails"] = {}
-    for _ in worker.execute(run):
+    for _ in execute(run):
         continue
     assert [r.terms["metric"] for r in run.history()] == [1 / (1 + e) for e in range(6)]
     assert (run.frame(4)["latents"] == 4).all() and not any(".tmp" in name for name in content(run))
@@ -279,7 +282,7 @@ def test_frames_are_thinned_evenly(faked):
 def test_between_kept_frames_there_is_the_newest(faked, monkeypatch):
     monkeypatch.setattr(Writer, "_pace", lambda self, began: None)  # as if frames took no time
     run = runs.create(config(epochs=1000), "first")
-    for record in worker.execute(run):
+    for record in execute(run):
         assert (int(run.live()["epoch"]), int(run.live()["step"])) == (record.epoch, record.step)
         if record.epoch == 12:
             break
@@ -293,7 +296,7 @@ def test_readers_never_see_half_a_file(tmp_path):
     path, stop, seen = tmp_path / "frame.npz", threading.Event(), []
 
     def write(value):
-        runs.replace_file(path, lambda f: np.savez(f, a=np.full(20_000, value)), durable=False)
+        files.replace_file(path, lambda f: np.savez(f, a=np.full(20_000, value)), durable=False)
 
     def read():
         while not stop.is_set():
@@ -324,7 +327,7 @@ def test_the_status_is_whole_at_every_moment(faked):
 
     reader = threading.Thread(target=read)
     reader.start()
-    for _ in worker.execute(run):
+    for _ in execute(run):
         time.sleep(0.002)
     stop.set()
     reader.join()
@@ -347,11 +350,11 @@ def test_a_writer_on_another_machine_is_respected_until_it_falls_silent(faked):
     runs.write_status(run, Status("running", owner=other, updated=time.time()))
     (run.path / "lock").write_text(json.dumps(other))
     with pytest.raises(ValueError, match="being written by pid 7 on elsewhere"):
-        next(worker.execute(run))
+        next(execute(run))
     assert run.recorded().owner == other
     runs.write_status(run, Status("running", owner=other, updated=time.time() - 16))
     assert run.status().state == "interrupted" and "last heard of 16 s ago" in run.status().reason
-    assert [r.epoch for r in worker.execute(run)][-1] == 5
+    assert [r.epoch for r in execute(run)][-1] == 5
 
 
 def test_a_run_whose_process_has_ended_is_interrupted_at_once():
@@ -393,7 +396,7 @@ def test_an_error_ends_the_run_with_its_reason_and_keeps_the_last_epoch(faked, e
     assert re.search(words, status.reason)
     assert (run.path / "error.txt").exists() == isinstance(error, KeyError | RuntimeError)
     faked["fails"] = {}
-    for _ in worker.execute(run):
+    for _ in execute(run):
         continue
     assert run.status().state == "done" and not (run.path / "error.txt").exists()
 
@@ -429,7 +432,7 @@ def test_a_full_disk_fails_the_run_and_keeps_the_earlier_state(faked, monkeypatc
 
     monkeypatch.setattr(runs.os, "replace", refuse)
     monkeypatch.setattr(runs.os, "write", refuse_half)
-    for record in worker.execute(run):
+    for record in execute(run):
         if what == "status.json":
             time.sleep(0.15)  # the heartbeat meets it
         full[0] = record.epoch >= (1 if what == "0003.npz" else 2)
@@ -446,14 +449,15 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_runs as t
-from semidml import runs, worker
+from semidml import runs
+from semidml import execute as executing
 os.environ["SEMIDML_RUNS"] = {mount!r}
 runs.STATE_EVERY = 0.0
 def open_training(writer, config, threads):
     return t.FakeTraining(config, writer.saved_state())
-worker.open_training = open_training
+executing.open_training = open_training
 run = runs.create(t.config(epochs=50), "first")
-for record in worker.execute(run):
+for record in executing.execute(run):
     if record.epoch == 4 and record.step == 0:
         other = os.open(Path({mount!r}) / "other", os.O_WRONLY | os.O_CREAT)
         try:
@@ -464,7 +468,7 @@ for record in worker.execute(run):
         os.close(other)
 print(run.status().state, "|", run.status().reason, "|", run.resume_epoch(), len(run.history()))
 (Path({mount!r}) / "other").unlink()
-print([r.epoch for r in worker.execute(run)][-1:], run.status().state, run.status().reason)
+print([r.epoch for r in executing.execute(run)][-1:], run.status().state, run.status().reason)
 """
 
 
@@ -575,7 +579,7 @@ def test_what_a_killed_process_left_half_deleted_is_swept(folder):
 
 def test_a_running_run_is_neither_renamed_nor_deleted(faked):
     run = runs.create(config(), "first")
-    for record in worker.execute(run):
+    for record in execute(run):
         if record.epoch == 2:
             with pytest.raises(ValueError, match="first is running: stop it before it is renamed"):
                 run.rename("second")
@@ -623,7 +627,7 @@ def test_a_projection_of_what_a_resume_trains_anew_is_dropped(faked):
     for name in ("tsne-0002", "tsne-0003", "tsne-0004", "other"):
         run.keep_projection(name, points=np.ones((ROWS, 2), np.float32))
     run.make_ready()
-    for _ in worker.execute(run):
+    for _ in execute(run):
         continue
     kept = {file.stem for file in run.path.glob("projections/*.npz")}
     assert kept == {"tsne-0002", "tsne-0003", "other"}
@@ -660,14 +664,14 @@ def test_an_interrupted_run_goes_on_after_its_journey(faked):
     back = transfer.import_zip(zipped(run), "back")
     assert back.status().state == "stopped" and back.status().epoch == 3
     back.make_ready()
-    for _ in worker.execute(back):
+    for _ in execute(back):
         continue
     assert [r.epoch for r in back.history()] == [0, 1, 2, 3, 4, 5] and back.status().state == "done"
 
 
 def test_an_imported_run_may_not_name_paths(faked):
     run = runs.create(config(data="/etc/passwd"), "first", paths=True)
-    for _ in worker.execute(run):
+    for _ in execute(run):
         continue
     assert run.details()["paths"] is True
     assert transfer.import_zip(zipped(run)).details()["paths"] is False
@@ -905,20 +909,20 @@ def test_a_run_of_each_model_comes_back_from_its_zip(digits, model, latent_dim):
 
 def test_a_stopped_digits_run_ends_with_the_records_of_one_that_was_not(digits):
     whole, parts = runs.create(config(epochs=3), "whole"), runs.create(config(epochs=3), "parts")
-    for _ in worker.execute(whole):
+    for _ in execute(whole):
         continue
-    for record in worker.execute(parts):
+    for record in execute(parts):
         if record.epoch == 1 and record.ends_epoch:
             parts.stop()
     assert parts.status().state == "stopped" and parts.resume_epoch() == 1
     assert parts.model() is not None
-    for _ in worker.execute(parts):
+    for _ in execute(parts):
         continue
     assert [replace(r, seconds=0) for r in parts.history()] == [replace(r, seconds=0) for r in whole.history()]
     assert {k: v for k, v in parts.metrics().items() if k != "seconds"} == {
         k: v for k, v in whole.metrics().items() if k != "seconds"
     }
-    again = worker.evaluate_run(whole)
+    again = score_run(whole)
     assert again["knn_accuracy"] == whole.metrics()["knn_accuracy"]
     back = transfer.import_zip(zipped(whole), "back")
     assert all(torch.equal(a, b) for a, b in zip(back.model().parameters(), whole.model().parameters(), strict=True))

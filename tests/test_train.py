@@ -20,6 +20,7 @@ from semidml.networks import ENCODERS
 from semidml.priors import PRIORS
 from semidml.record import Record
 from semidml.schedules import SCHEDULES
+from semidml.score_table import SCORES
 from semidml.train import (
     ASKED,
     SECONDS_A_TICK,
@@ -557,7 +558,9 @@ def test_full_scores_have_the_direction_s_and_the_raw_ones(digits):
     assert found["map_at_r_raw"] == pytest.approx(evaluate.map_at_r(raw, labels), abs=1e-4)
     assert found["map_at_r"] > found["map_at_r_raw"] + 0.01
     assert found["spread_raw"] < found["spread"] / 2
-    assert {name.removesuffix("_raw") for name in found if name.endswith("_raw")} == set(evaluate.OF_LATENTS)
+    assert {name.removesuffix("_raw") for name in found if name.endswith("_raw")} == {
+        score.name for score in SCORES.values() if score.lengths
+    }
     assert not any(name.endswith("_raw") for name in training.finish())
 
 

@@ -10,11 +10,8 @@ chosen on new classes. Validation rows lie beside the test rows, and once more a
 import math
 import os
 import shutil
-import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -23,17 +20,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semidml import files
 from semidml.data import images, npz, splits
 from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, first_half, held_rows
 from semidml.data.images import Damaged, Item, Plan
-from semidml.data.locks import alone
+from semidml.locks import alone
 
 LARGE = 512 << 20  # bytes of pixels from which they are kept in a file
 MAX_BYTES = 64 << 30  # of pixels in a file
 SPARE_BYTES = 256 << 20  # that stay free on the disk
 CHUNK = 1 << 24
 TOLD = 100  # images between two words on the progress
-STALE_SECONDS = 3600.0  # after which what a killed writer left behind is removed
 LAYOUT = "1"  # another number when files of older versions are to be made anew
 SECTIONS = (  # of the file: part of the classes, split
     *(("last", "val"), ("last", "test")),
@@ -96,7 +93,7 @@ def keep(plan: Plan, place: Place, title: str, most: int, progress: Callable[[fl
         folder.mkdir(parents=True, exist_ok=True)
         with alone(place.lock, lambda: progress(0.0, f"{title}: its images are being decoded by another already")):
             if not place.is_there():
-                _sweep(folder)
+                files.sweep(folder.glob(".*.part"))
                 _keep(plan, place, title, progress)
     except OSError as error:
         raise ValueError(
@@ -110,10 +107,10 @@ def _keep(plan: Plan, place: Place, title: str, progress: Callable[[float, str],
     sections = _sections(plan, _held_out(plan) if held_out else plan.readable)
     rows = sum(len(sections[key]) for key in (*SECTIONS, *AGAIN))
     _check_room(place.pixels.parent, rows * math.prod(plan.shape), title)
-    with _written(place.pixels) as file:
+    with files.whole_file(place.pixels) as file:
         kept, damaged = _write(file, plan, sections, rows, title, progress)
         images.check_left(plan.items, [item for items in kept.values() for item in items], damaged)
-        with _written(place.rest) as beside:
+        with files.whole_file(place.rest) as beside:
             np.savez(beside, **_rest(plan, kept, damaged, held_out))
     remove(place.folder, place.of, but=place)
 
@@ -250,19 +247,6 @@ def _repeat(file: BinaryIO, begin: int, size: int) -> None:
         file.write(piece)
 
 
-@contextmanager
-def _written(path: Path) -> Iterator[BinaryIO]:
-    """A file that gets its name when it is whole."""
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with open(handle, "w+b") as file:
-            yield file
-        os.chmod(part, 0o644)
-        os.replace(part, path)
-    finally:
-        Path(part).unlink(missing_ok=True)
-
-
 def _check_room(folder: Path, size: int, title: str) -> None:
     """Raises ValueError unless the disk has room for `size` bytes."""
     free = shutil.disk_usage(folder).free
@@ -271,13 +255,6 @@ def _check_room(folder: Path, size: int, title: str) -> None:
             f"the decoded images of {title} take {size / 2**30:.2f} GiB in {folder}, which has "
             f"{free / 2**30:.2f} GiB free; make room, or name another data folder in SEMIDML_DATA"
         )
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what writers left behind when they were killed."""
-    for part in folder.glob(".*.part"):
-        if time.time() - part.stat().st_mtime > STALE_SECONDS:
-            part.unlink(missing_ok=True)
 
 
 def _digest(text: str) -> str:

@@ -1,8 +1,6 @@
 """Downloads: a file arrives whole and checked, or not at all; without a network that is said within seconds."""
 
-import os
 import socket
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -12,12 +10,12 @@ from threading import Thread
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from semidml import files
 from semidml.registry import Entry
 
 CONNECT_SECONDS = 3.0  # to find out whether there is a network at all
 STALL_SECONDS = 30.0  # without a byte
 CHUNK = 1 << 16
-STALE_SECONDS = 3600.0  # after which what a killed download left behind is removed
 
 
 def fetch_all(
@@ -44,7 +42,7 @@ def fetch(mirrors: Sequence[str], path: Path, md5: str, report: Callable[[int], 
 
     reasons = unreachable(mirrors)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
+    files.sweep(path.parent.glob(f".{path.name}.*.part"))
     most = 0
 
     def rising(received: int) -> None:
@@ -53,19 +51,15 @@ def fetch(mirrors: Sequence[str], path: Path, md5: str, report: Callable[[int], 
         report(most)
 
     for url in (url for url in mirrors if url not in reasons):
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         try:
-            with open(handle, "wb") as file:
+            with files.whole_file(path) as file:
                 size = _receive(url, file, rising, limit)
-            if check_integrity(part, md5):
-                os.chmod(part, 0o644)
-                os.replace(part, path)
-                return size
-            reasons[url] = f"what it sent has another checksum than {md5}"
+                file.flush()
+                if not check_integrity(file.name, md5):
+                    raise OSError(f"what it sent has another checksum than {md5}")
+            return size
         except (OSError, HTTPException) as error:
             reasons[url] = str(error)
-        finally:
-            Path(part).unlink(missing_ok=True)
     raise OSError("; ".join(f"{urlsplit(url).hostname}: {reason}" for url, reason in reasons.items()))
 
 
@@ -114,13 +108,6 @@ def _receive(url: str, file: BinaryIO, report: Callable[[int], None], limit: int
     if promised and received < promised:
         raise OSError(f"the connection ended after {received:,} of {promised:,} bytes")
     return received
-
-
-def _sweep(path: Path) -> None:
-    """Remove what downloads of this file left behind when they were killed."""
-    for part in path.parent.glob(f".{path.name}.*.part"):
-        if time.time() - part.stat().st_mtime > STALE_SECONDS:
-            part.unlink(missing_ok=True)
 
 
 def absent(entry: Entry, folder: Path, files: Sequence[str], where: str, reason: str = "") -> ValueError:

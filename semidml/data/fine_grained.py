@@ -17,7 +17,7 @@ from semidml.data import decoded, images
 from semidml.data.dataset import Dataset
 from semidml.data.fetch import absent, fetch_all
 from semidml.data.images import Item, Member
-from semidml.data.locks import alone
+from semidml.locks import alone
 from semidml.registry import Entry
 
 CUB = "CUB_200_2011"

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor
 from semidml import zips
 from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, held_rows, hold_out
 from semidml.data.splits import training_classes
+from semidml.zips import Header
 
 SPLITS = ("train", "val", "test")
 NAMES = (*(f"{split}_{part}" for split in SPLITS for part in ("images", "labels")), "class_names", "notes")
@@ -33,12 +34,6 @@ MAX_LABELS_A_ROW = 64
 SIDES = (4, 256)  # pixels that an image may be wide or high
 MAX_HEADER = 1 << 14
 CHUNK = 1 << 24  # bytes of pixels that are unpacked at a time
-
-
-class Header(NamedTuple):
-    shape: tuple[int, ...]
-    fortran_order: bool
-    dtype: np.dtype
 
 
 def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.ndarray] | None = None) -> Dataset:
@@ -160,14 +155,9 @@ def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:
     with archive.open(member) as stream:
         start = io.BytesIO(stream.read(MAX_HEADER))
     try:
-        version = np.lib.format.read_magic(start)
-        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        if version not in readers:
-            raise ValueError(f"format {version} is not known")
-        header = Header(*readers[version](start))
-    except Exception as error:  # numpy reads it as Python: a forged one can raise nearly anything
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{name} in the file is not a numpy array ({said})") from error
+        header = zips.array_header(start)
+    except ValueError as error:
+        raise ValueError(f"{name} in the file is not a numpy array ({error})") from error
     if header.dtype.hasobject:
         raise ValueError(
             f"{name} is an array of Python objects, which could run code and is refused; save plain numbers"

@@ -6,7 +6,6 @@ import io
 import math
 import os
 import re
-import shutil
 import tempfile
 import time
 import zipfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from semidml import files
 from semidml.data import DATASETS, splits
 from semidml.data.splits import Training
 from semidml.registry import Entry
@@ -33,7 +33,6 @@ NAME_RULE = "a name has 1 to 64 letters, digits, blanks and _ . -, and starts wi
 SIDES = (8, 512)  # pixels that images of a folder may be given a side, after an @
 MAX_UPLOAD = 50 << 20
 LOOK = 5.0  # seconds between two looks at every file of a folder whose images are in memory
-STALE_SECONDS = 3600.0  # after which what a killed upload left behind is removed
 
 _kept: OrderedDict[tuple, Dataset] = OrderedDict()
 _looks: dict[Path, tuple[float, str]] = {}  # of folders: when, and what was seen
@@ -175,7 +174,7 @@ def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path |
     uploads = (Path(folder) if folder else data_folder()) / "uploads"
     _check_free(name, uploads)
     uploads.mkdir(parents=True, exist_ok=True)
-    _sweep(uploads)
+    files.sweep(uploads.glob(".*ing-*"))
     with tempfile.TemporaryDirectory(dir=uploads, prefix=".incoming-") as spare:
         came = Path(spare) / "came"
         _receive(io.BytesIO(file) if isinstance(file, bytes) else file, came)
@@ -388,10 +387,3 @@ def _rewritten(came: Path, found: Read) -> Path:
     with open(place, "wb") as file:
         npz.write(file, *found)
     return place
-
-
-def _sweep(uploads: Path) -> None:
-    """Remove what uploads left behind when they were killed."""
-    for spare in uploads.glob(".*ing-*"):
-        if time.time() - spare.stat().st_mtime > STALE_SECONDS:
-            shutil.rmtree(spare, ignore_errors=True)

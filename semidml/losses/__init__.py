@@ -15,6 +15,29 @@ where the loss has parameters or centers of its own, which then belong to the mo
     every_row   all rows of a batch count
     side_by_side  knobs that may differ between models that are stepped together (`semidml.step`); None where a model
                 with this loss cannot be
+
+A loss of your own is a file, semidml/losses/mine.py,
+
+    from functools import partial
+
+    from torch import Tensor
+
+    from semidml.losses.pairs import Pairs, distances, pairs_of
+
+
+    def build(latent_dim: int, classes: int, margin: float):
+        return partial(my_loss, margin=margin)
+
+
+    def my_loss(z: Tensor, y: Tensor, margin: float, pairs: Pairs | None = None) -> Tensor:
+        # mean distance of positives beyond the margin: (B, D), (B,) -> ()
+        pairs = pairs_of(y) if pairs is None else pairs
+        return (distances(z)[pairs.anchor, pairs.positive] - margin).clamp_min(0).sum() / max(1, len(pairs.anchor))
+
+and an entry of this table:
+
+    Entry("mine", "my loss", "positives within the margin", "", "semidml.losses.mine:build", knobs=("margin",),
+          facts=_facts("Euclidean distance", "positive pair", pairs=True, static=True, distances=True))
 """
 
 from typing import Any

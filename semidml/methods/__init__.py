@@ -1,30 +1,48 @@
 """Models: what can be trained. `latent.py` is the square of the first paper, `cbswr.py` the second paper; these tables
 name the square's corners, the variants of the second, and how far it follows its authors' program.
 
-`facts` are the switches: can a model draw its latents (decoder), does it have a prior, does it learn from labels, does
-it have clusters of its own, are its latents directions whatever the loss; side_by_side: which knobs may differ between
-models that are stepped together (`semidml.step`), beside those that the entries of its loss, prior, schedule or variant
-name; and images: how many passing by are a good training on two cores, where that is known.
+A model is one file and one line of MODELS; no other code asks for it by its name. Its entry says
+
+    target          "module:build"; `build(config, shape (C, H, W), classes)` gives the method, below
+    knobs           fields of `RunConfig` that it reads, which pages, the command line and links offer with it; with
+                    `loss`, `schedule`, `prior` or `variant` also those of the entry that is chosen there
+    defaults        values of knobs that suit it better than the general ones
+    facts           decoder     can it draw its latents
+                    prior       does it have a prior; its knobs then have `prior`, and its defaults one
+                    labels      does it learn from labels
+                    clusters    does it have clusters of its own
+                    directions  are its latents directions; where it asks for the knob `loss`, the loss decides instead
+                    claim       what it is for, in a sentence that pages show
+    and perhaps     method      which of METHODS it belongs to: its models share what a visitor sets. Without, the model
+                                is a method of its own, called by its title
+                    images      how many passing by are a good training on two cores, where that is known
+                    side_by_side  knobs that may differ between models that are stepped together (`semidml.step`),
+                                beside those that the entries of its loss, prior, schedule or variant name
+                    most        {knob: (its largest value, why: "which ...")}; entries of other families may say so too
 
 A method is an `nn.Module` with
 
     reads                    {term: names of the fields of a Batch that it needs}
-    weights(w_S, w_U, ramp)  {term: its weight in a step}
+    weights(w_S, w_U, ramp)  {term: its weight in a step}; one that asks for no schedule has its own
     noise(batch, active, generator)  the numbers of chance that these terms of a batch need, drawn on the CPU, or None
     terms(batch, active)     {term: ()} of those that are asked for; all chance in it is the batch's noise, and a buffer
                              that changes is given anew, so that it can be mapped over models (`semidml.step`)
     encoder                  the part that must learn, or nothing was trained
-    embed(x)                 (B, C, H, W) in [0, 1] -> (B, D), of length 1 where nothing reads lengths
-    decode(z)                (B, D) -> (B, C, H, W), if it generates
-    prior                    a module of `semidml.priors`, or None
-    half                     whether its networks train in bfloat16: set by whoever trains it (`networks.precision`)
+    embed(x)                 (B, C, H, W) in [0, 1] -> (B, D), of length 1 where nothing reads lengths (`on_sphere`)
 
-and, where its facts or the schedule ask for it,
+and, where its facts, knobs or schedule ask for it,
 
+    decode(z)                decoder: (B, D) -> (B, C, H, W) in [0, 1]
+    prior                    prior: a module of `semidml.priors`
+    posterior(x)             prior: (B, C, H, W) -> means (B, D), log-variances (B, D)
+    nll(z, x)                decoder and prior: (B, D), (B, C, H, W) -> (), -log p(x | z) in nats, a mean over rows
+    with_lengths(x)          the knob `loss`: as `embed`, but however long
+    heads(x)                 clusters: (B, C, H, W) -> representations (B, R), embeddings (B, D), cluster logits (B, K)
+    lonely_steps             clusters: (), steps so far whose images all lay in one cluster
+    draw(representations)    clusters and the knob `reconstruction_weight`: (B, R) -> (B, C, H, W)
     balanced(terms, w_S, w_U, ramp)  the weights of a schedule that balances
-    heads(x)                 (B, C, H, W) -> representations (B, R), embeddings (B, D), cluster logits (B, K)
-    draw(representations)    (B, R) -> (B, C, H, W)
-    lonely_steps             (): steps so far whose images all lay in one cluster
+
+Whoever trains it sets `half`: whether what passes `networks.precision.through` is multiplied in bfloat16.
 """
 
 from __future__ import annotations
@@ -57,7 +75,26 @@ _HEAD = ("clusters", "formulas", "head_dropout", "clustering_weight", "marginal_
 _PAIR = ("metric_weight", "temperature")
 _HEAD_NUMBERS = ("clustering_weight", "marginal_weight", "l2", "twins_weight")  # that may differ side by side
 
-SQUARE = {"decoder": False, "prior": False, "labels": True, "clusters": False, "directions": False}
+MOST_COMPARED = 2_048  # images in a step of SME: some matrices of (2 x 2,048)^2 numbers, 67 MB each
+
+METHODS = table(  # what a visitor switches between first; `page` and what it `shows` where a method has one of its own
+    [
+        Entry(
+            "square",
+            "With labels",
+            "an encoder and a metric loss of the labelled rows, perhaps with a decoder and a prior",
+            SAFIR,
+        ),
+        Entry(
+            "twins",
+            "Without labels",
+            "CBSwR, which learns from images and their transformed twins",
+            NGUYEN,
+            facts={"page": "pages/9_Clusters.py", "shows": "clusters, twins, queries"},
+        ),
+    ]
+)
+SQUARE = {"method": "square", "decoder": False, "prior": False, "labels": True, "clusters": False, "directions": False}
 
 VARIANTS = table(
     [
@@ -75,7 +112,10 @@ VARIANTS = table(
             "each image finds its twin among all others: the paper's baseline",
             "Ye et al. 2019, arXiv 1904.03436",
             knobs=_PAIR,
-            facts={"terms": ("metric",), "centroids": False, "side_by_side": _PAIR},
+            facts={
+                **{"terms": ("metric",), "centroids": False, "side_by_side": _PAIR},
+                "most": {"batch_size": (MOST_COMPARED, "which compares every image of a step with every other")},
+            },
         ),
         Entry(
             "cbs",
@@ -195,9 +235,40 @@ MODELS = table(
                 **{"prior": "none", "encoder": "conv", "latent_dim": 128, "temperature": 0.2, "twin_strength": 0.85},
                 **{"batch_size": 64, "lr_decay": "cosine"},
             },
-            facts=SQUARE
+            facts={"method": "twins", "decoder": False, "prior": False}
             | {"labels": False, "clusters": True, "directions": True}
             | {"images": 60_000, "claim": "no label: clusters teach the metric"},
         ),
     ]
 )
+
+
+def method_of(model: str) -> Entry:
+    """The method that a model belongs to: an entry of METHODS, or its own."""
+    entry = MODELS[model]
+    return METHODS[entry.facts["method"]] if "method" in entry.facts else entry
+
+
+def methods() -> dict[str, Entry]:
+    """{name: method}, in the order of their first models."""
+    return {method.name: method for method in map(method_of, MODELS)}
+
+
+def models_of(method: str) -> dict[str, Entry]:
+    """{name: model} of a method."""
+    return {name: entry for name, entry in MODELS.items() if method_of(name).name == method}
+
+
+def corners_of(method: str) -> dict[tuple[bool, bool], str]:
+    """{(has a decoder, has a prior): the model} of a method whose models are told apart by these two switches and stand
+    at all four corners; empty for any other."""
+    models = models_of(method)
+    corners = {(entry.facts["decoder"], entry.facts["prior"]): name for name, entry in models.items()}
+    return corners if len(corners) == len(models) == 4 else {}
+
+
+def with_prior(model: str) -> str | None:
+    """The model of the same method that has a prior, and a decoder as this one has; None where there is none."""
+    models = models_of(method_of(model).name)
+    having = {entry.facts["decoder"]: name for name, entry in models.items() if entry.facts["prior"]}
+    return having.get(MODELS[model].facts["decoder"])

@@ -152,6 +152,10 @@ class Latent(nn.Module):
             per_pixel = mse_loss(logits.sigmoid(), images) / 2
         return per_pixel * images[0].numel() if self.reduction == "sum" else per_pixel
 
+    def nll(self, z: Tensor, images: Tensor) -> Tensor:
+        """As `reconstruction`, but summed over pixels whatever the training does: (B, D), (B, C, H, W) -> ()."""
+        return self.reconstruction(z, images) * (1 if self.reduction == "sum" else images[0].numel())
+
     def embed(self, x: Tensor) -> Tensor:
         """Latents of images, with a prior their posteriors' means: (B, C, H, W) in [0, 1] -> (B, D); of length 1 where
         nothing that was trained reads lengths."""

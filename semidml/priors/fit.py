@@ -56,17 +56,15 @@ def fit(latents: np.ndarray, components: int, seed: int) -> dict[str, Any]:
 
 def after(config: RunConfig, fitted: dict[str, Any]) -> RunConfig:
     """The setting that trains anew what `config` trained, with the fitted mixture as its prior. Raises ValueError in
-    words where a knob of the mixture is out of bounds, and for a model without labels, which has no counterpart with a
-    prior."""
-    from semidml.methods import MODELS
+    words where a knob of the mixture is out of bounds, and for a model that has no counterpart with a prior."""
+    from semidml.methods import MODELS, with_prior
 
-    if not MODELS[config.model].facts["labels"]:
+    model = with_prior(config.model)
+    if model is None:
         raise ValueError(
             f"{MODELS[config.model].title} has no counterpart with a prior that could be trained anew: choose a run "
-            "of a model that learns from labels"
+            f"of one of the models {', '.join(name for name in MODELS if with_prior(name))}"
         )
-    decoder = MODELS[config.model].facts["decoder"]
-    model = next(name for name, entry in MODELS.items() if entry.facts["prior"] and entry.facts["decoder"] == decoder)
     old = {name: value for name, value in config.changed().items() if name in config.used()}
     new = {"data": config.data} | old | {"model": model, "prior": "gmm"} | fitted
     used = RunConfig.of(new).used()

@@ -30,7 +30,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from semidml.config import DECIDING, FAMILIES, RunConfig, knobs, seen_labels, shown
 from semidml.lessons import LESSONS
+from semidml.methods import METHODS, MODELS, corners_of, method_of, methods, models_of
 from semidml.priors import given
+from semidml.score_table import SCATTER, SCORES
 
 if TYPE_CHECKING:
     from semidml.priors.density import Regions
@@ -47,17 +49,15 @@ MENU = {
     ],
     "Learn": [
         *((lesson.page, lesson.menu, ":material/school:") for lesson in LESSONS.values()),
-        ("pages/9_Clusters.py", "Without labels", ":material/workspaces:"),
+        *((its.facts["page"], its.title, ":material/workspaces:") for its in METHODS.values() if "page" in its.facts),
         ("pages/4_Prior.py", "The prior", ":material/bubble_chart:"),
     ],
     "Data": [("pages/3_Data.py", "Data", ":material/image:")],
 }
 TRAIN = "pages/1_Train.py"
 EXPLORE = "pages/2_Explore.py"
-COMPARE = "pages/8_Compare.py"
 DATA = "pages/3_Data.py"
 PRIOR = "pages/4_Prior.py"
-CLUSTERS = "pages/9_Clusters.py"
 SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
 SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
@@ -66,7 +66,6 @@ PICTURE = 136  # pixels across, of an image that is looked at
 CAPTION = "font-size: 0.875rem; text-align: center; opacity: 0.65; overflow-wrap: anywhere"
 SQUARES = "image-rendering: pixelated; display: block"  # the look of a picture whose pixels are to be seen
 MOST_RECORDS = 200  # of a curve
-COUNTS = {"classes_alone", "clusters_used", "components_used"}  # scores that are whole numbers
 NAMES = {
     "data": "Data",
     "model": "Model",
@@ -330,42 +329,44 @@ def set_knobs(values: Mapping[str, Any]) -> None:
 
 
 def method() -> None:
-    """Which paper's models: those that learn from labels, or CBSwR, which does not. Each keeps its own knobs."""
-    has_labels = learns_from_labels()
-    if st.session_state.get("method") != has_labels:
-        st.session_state["method"] = has_labels
+    """Which method's models; each method keeps its own knobs."""
+    here, known = method_of(current("model")).name, methods()
+    if st.session_state.get("method") != here:
+        st.session_state["method"] = here
     st.segmented_control(
         "Method",
-        [True, False],
-        default=has_labels,
-        format_func=lambda labels: "With labels" if labels else "Without labels",
+        list(known),
+        default=here,
+        format_func=lambda name: known[name].title[:1].upper() + known[name].title[1:],
         key="method",
         required=True,
         on_change=lambda: switch_method(st.session_state["method"]),
-        help="With labels: an encoder and a metric loss of the labelled rows, perhaps with a decoder and a prior. "
-        "Without: CBSwR, which learns from images and their transformed twins.",
+        help=" ".join(f"{its.title[:1].upper()}{its.title[1:]}: {its.summary}." for its in known.values()),
     )
 
 
-def learns_from_labels() -> bool:
-    """Whether the chosen model is one of those that learn from labels."""
-    from semidml.methods import MODELS
-
-    return MODELS[current("model")].facts["labels"]
-
-
-def switch_method(labels: bool) -> None:
-    """To the knobs of the models that learn from labels, or of CBSwR, as they were left."""
-    if learns_from_labels() == labels:
+def switch_method(name: str) -> None:
+    """To the knobs of a method as they were left; at first to its model that is the default, else its first."""
+    here = method_of(current("model")).name
+    if here == name:
         return
-    others = st.session_state.pop("other method's knobs", {"model": "dml-ae" if labels else "cbswr"})
-    st.session_state["other method's knobs"] = dict(chosen())
-    set_knobs(others)
+    kept, models = st.session_state.setdefault("methods' knobs", {}), models_of(name)
+    usual = knobs()["model"].default
+    kept[here] = dict(chosen())
+    set_knobs(kept.pop(name, {"model": usual if usual in models else next(iter(models))}))
+
+
+def model_of_method() -> None:
+    """Which of a method's models, where it has several: by the square's switches, or by name."""
+    method = method_of(current("model")).name
+    if corners_of(method):
+        square()
+    elif len(models_of(method)) > 1:
+        knob("model", options=models_of(method))
 
 
 def square() -> None:
     """The latent model's two switches, decoder and prior; together they choose the model."""
-    from semidml.methods import MODELS
     from semidml.priors import PRIORS
 
     here = {"square decoder": MODELS[current("model")].facts["decoder"], "square prior": current("prior")}
@@ -398,12 +399,9 @@ def square() -> None:
 
 def _squared() -> None:
     """A switch of the square was moved."""
-    from semidml.methods import MODELS
-
     decoder, prior = st.session_state["square decoder"], st.session_state["square prior"]
-    wanted = (decoder, prior != "none")
-    model = next(name for name, entry in MODELS.items() if (entry.facts["decoder"], entry.facts["prior"]) == wanted)
-    chosen().update(model=model, prior=prior)
+    corners = corners_of(method_of(current("model")).name)
+    chosen().update(model=corners[decoder, prior != "none"], prior=prior)
     st.session_state["link problems"] = []
 
 
@@ -501,18 +499,17 @@ def brief(value: Any) -> str:
 
 def setting(config: RunConfig) -> str:
     """A config in words: `MNIST, 60 labels, DML autoencoder`."""
-    from semidml.methods import MODELS, VARIANTS
-
-    data = inert(entry_title("data", config.data))
+    data, family = inert(entry_title("data", config.data)), "variant" if "variant" in config.used() else "model"
+    what = entry_title(family, getattr(config, family))
     if not MODELS[config.model].facts["labels"]:
-        return f"{data}, no labels, {VARIANTS[config.variant].title}"
+        return f"{data}, no labels, {what}"
     try:
         seen = seen_labels(config.pl, official_rows(config.data, config.split))
         labels = "all labels" if config.pl == 100 else "1 label" if seen == 1 else f"{seen:,} labels"
     except ValueError:
         labels = f"{shown(config.pl)} % of the labels"
     prior = "" if config.prior == "none" else f", {entry_title('prior', config.prior)}"
-    return f"{data}, {labels}, {entry_title('model', config.model)}{prior}"
+    return f"{data}, {labels}, {what}{prior}"
 
 
 def official_rows(name: str, split: str = "official") -> int:
@@ -539,40 +536,34 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
-def is_share(name: str) -> bool:
-    """Whether a score is a share of rows, which is read in percent."""
-    return "accuracy" in name or "recall_at" in name or name in ("chance", "seen_class_ceiling")  # raw ones too
-
-
 def score_words(name: str, value: float | None) -> str:
     """A score as it is read: shares in percent, others to two digits; a dash where there is none."""
     if value is None:
         return "–"
-    if is_share(name):
+    score = SCORES[name]
+    if score.unit == "share":
         return percent(value)
-    if name in COUNTS:
-        return f"{value:.0f}"
-    return f"{value:.3f}" if name == "reconstruction_mse" else f"{value:.2f}"
+    if score.unit == "yes or no":
+        return "yes" if value else "no"
+    return f"{value:.{0 if score.unit == 'count' else score.digits}f}"
 
 
 def scattered(name: str, scores: Mapping[str, Any]) -> str:
     """A score as it is read, and its standard deviation where it is known: `0.48 ± 0.01`, `91.0 ± 0.4 %`."""
-    value, scatter = scores.get(name), scores.get(f"{name}_sd")
+    value, scatter = scores.get(name), scores.get(f"{name}{SCATTER}")
     if value is None or scatter is None:
         return score_words(name, value)
-    if is_share(name):
+    if SCORES[name].unit == "share":
         return f"{100 * value:.1f} ± {100 * scatter:.1f} %"
     return f"{score_words(name, value)} ± {max(scatter, 0.0):.{2 if scatter >= 0.005 else 3}f}"
 
 
 def remarks(names: Iterable[str], notes: Mapping[str, str]) -> list[str]:
     """What there is to know of these scores, for Markdown: each remark once, with the scores that it is of."""
-    from semidml import evaluate
-
     its: dict[str, list[str]] = {}
     for name in names:
         if name in notes:
-            its.setdefault(notes[name], []).append(evaluate.SCORE_TITLES[name][0])
+            its.setdefault(notes[name], []).append(SCORES[name].title)
     return [f"{', '.join(titles)}: {inert(note)}" for note, titles in its.items()]
 
 
@@ -610,9 +601,9 @@ def difference_words(name: str, before: float | None, after: float | None) -> st
     """`+1.2` (points of a percentage) or `-0.013`; a dash when one is missing."""
     if before is None or after is None:
         return "–"
-    if name in COUNTS:
+    if SCORES[name].unit == "count":
         return f"{after - before:+.0f}"
-    if is_share(name):
+    if SCORES[name].unit == "share":
         return f"{round(100 * (after - before), 1):+.1f} points"
     return f"{round(after - before, 3):+.3f}"
 
@@ -712,6 +703,9 @@ def dataset(name: str) -> Any:
     return store.load(name)
 
 
+kept_of_runs: list[Any] = []  # the caches that `until_remade` made
+
+
 def until_remade(cache: Callable[[Callable], Callable]) -> Callable[[Callable], Callable]:
     """What a function of a run's id, and perhaps of more, gives is kept in this cache until the id means another run,
     whoever made it: a page, or the command line."""
@@ -727,7 +721,7 @@ def until_remade(cache: Callable[[Callable], Callable]) -> Callable[[Callable], 
         def ask(run_id: str, *given: Any) -> Any:
             return kept(_made(run_id), run_id, *given)
 
-        ask.clear = kept.clear
+        kept_of_runs.append(kept)
         return ask
 
     return decorate
@@ -741,13 +735,20 @@ def _made(run_id: str) -> tuple:
 
 def forget_runs() -> None:
     """Drop what is kept of runs, of which some were deleted, renamed or imported."""
-    for kept in (model, rows, frame, originals, floors, decoded_samples, _small_map, _living_map):
+    for kept in kept_of_runs:
         kept.clear()
 
 
-@until_remade(st.cache_resource(max_entries=4, show_spinner="Loading the model …"))
-def model(run_id: str) -> Any:
-    """A finished run's model on the CPU, in evaluation mode. Shared by all visitors."""
+def model(run: "Run") -> Any:
+    """A run's model with its newest weights, on the CPU, in evaluation mode. Shared by all visitors. Raises ValueError
+    when it has none."""
+    from semidml import explore
+
+    return _model_of(run.id, explore.weights_stamp(run))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading the model …")
+def _model_of(run_id: str, stamp: tuple) -> Any:
     from semidml import runs
 
     return runs.get(run_id).model()
@@ -833,20 +834,17 @@ def score_row(
     """Scores side by side with their scatter, and what they were before training, where that was scored; a dash for one
     that is not known (yet). Below, why some could not be computed, and what there is to know of others ("notes" of
     now). Of those that are neither known nor in `always`, none."""
-    from semidml import evaluate
-
     there = [name for name in names if name in always or name in now or name in before]
     with st.container(horizontal=True):
         for name in there:
-            title, protocol = evaluate.SCORE_TITLES[name]
             st.metric(
-                title,
+                SCORES[name].title,
                 scattered(name, now),
                 f"before {score_words(name, before.get(name))}" if name in before or not before else None,
                 delta_color="off",
                 delta_arrow="off",
-                help=protocol + (f" Not computed: {inert(failed[name])}." if name in failed else ""),
-                width=190 if now.get(f"{name}_sd") is not None else 150,
+                help=SCORES[name].summary + (f" Not computed: {inert(failed[name])}." if name in failed else ""),
+                width=190 if now.get(f"{name}{SCATTER}") is not None else 150,
             )
     for icon, words in (("error", failed), ("info", now.get("notes", {}))):
         for remark in remarks(there, words):
@@ -880,33 +878,16 @@ def run_before(run: "Run") -> "Run | None":
 PLOTLY = {"displaylogo": False, "displayModeBar": False, "scrollZoom": False}
 
 
-def flat(frame: Mapping[str, Any], axes_of: Mapping[str, Any] | None = None) -> tuple[Any, str]:
-    """(points (n, 2) of a frame, how they came about, in words). In two dimensions the latents themselves; of one
-    dimension drawn along it, with a fixed scatter across; of more, PCA on the axes of the frame `axes_of`."""
-    import numpy as np
-
-    from semidml import explore
-
-    latents = frame["latents"]
-    if latents.shape[1] == 2:
-        return latents, ""
-    if latents.shape[1] == 1:
-        across = np.random.default_rng(0).uniform(-1, 1, len(latents)).astype(np.float32)
-        return np.stack([latents[:, 0], across], axis=1), "one dimension, from left to right; the height means nothing"
-    axes = (axes_of or frame)["latents"]
-    return explore.flat(latents, "pca", axes_of=axes), f"{latents.shape[1]} dimensions, brought to two by PCA"
-
-
 MOST_ELLIPSES = 128
 
 
 def ellipses(frame: Mapping[str, Any], axes_of: Mapping[str, Any] | None = None) -> list[list[float]]:
-    """The prior's components of a frame on the map that `flat` makes: for each its middle x, y, its two half axes at
-    one sigma, their angle in radians, its weight relative to the largest. None for one dimension and where there are
-    too many to be told apart."""
+    """The prior's components of a frame on the map that `planes.in_plane` makes: for each its middle x, y, its two half
+    axes at one sigma, their angle in radians, its weight relative to the largest. None for one dimension and where
+    there are too many to be told apart."""
     import numpy as np
 
-    from semidml import explore
+    from semidml import planes
 
     means = frame.get("component_means")
     if means is None or means.shape[1] == 1 or len(means) > MOST_ELLIPSES or not np.isfinite(means).all():
@@ -916,9 +897,8 @@ def ellipses(frame: Mapping[str, Any], axes_of: Mapping[str, Any] | None = None)
         middles, axes = means, np.eye(2)
     else:
         base = (axes_of or frame)["latents"]
-        middles = explore.flat(means, "pca", axes_of=base)
-        axes = explore.flat(np.eye(dimensions, dtype=np.float32), "pca", axes_of=base)
-        axes = axes - explore.flat(np.zeros((1, dimensions), np.float32), "pca", axes_of=base)  # (D, 2)
+        middles = planes.project(means, "pca", axes_of=base)
+        axes = planes.principal_axes(base)[1]  # (D, 2)
     drawn = []
     largest = float(frame["component_weights"].max())
     for middle, variance, weight in zip(middles, variances, frame["component_weights"], strict=True):
@@ -985,10 +965,10 @@ def decoded_samples(run_id: str, latents: Any) -> Any:
     """Latents (n, 2) as a run's decoder draws them, in one strip: uint8 (height, width, 4)."""
     import torch
 
-    from semidml import plots
+    from semidml import plots, runs
 
     with torch.no_grad():
-        images = model(run_id).decode(torch.from_numpy(latents)).numpy()
+        images = model(runs.get(run_id)).decode(torch.from_numpy(latents)).numpy()
     return plots.image_strip([images], scale=1)
 
 
@@ -1034,10 +1014,10 @@ def run_map(
 ) -> None:
     """The live map of a run's frame, with what it shows in words; its axes only grow. `newest` gives the axes of more
     than two dimensions; `more` goes to `scatter.pack`."""
-    from semidml import plots, scatter
+    from semidml import planes, plots, scatter
     from semidml.priors.density import MASSES
 
-    points, how = flat(frame, newest)
+    points, how = planes.in_plane(frame["latents"], its_rows["labels"], newest["latents"])
     drawn = ellipses(frame, newest)
     x_range, y_range = extent(run.id, points, drawn)
     names, words = class_names(run), frame_words(run, frame, its_rows, how)
@@ -1167,8 +1147,6 @@ def frame_words(run: "Run", frame: Mapping[str, Any], its_rows: Mapping[str, Any
     when = "Before training" if epoch == 0 and step == 0 else f"Epoch {epoch} of {run.config().epochs}"
     when = f"In epoch {epoch + 1} of {run.config().epochs}, step {step}" if step else when
     train, test = int((its_rows["split"] == 0).sum()), int((its_rows["split"] == 1).sum())
-    from semidml.methods import MODELS
-
     has_labels = MODELS[run.config().model].facts["labels"]
     seen = f" ({int(its_rows['seen'].sum()):,} with a seen label)" if has_labels else ""
     directions = of_directions(run)
@@ -1180,10 +1158,8 @@ def frame_words(run: "Run", frame: Mapping[str, Any], its_rows: Mapping[str, Any
 
 def of_directions(run: "Run") -> str:
     """What is to be known of a run whose loss learns from directions alone, in sentences; "" of others."""
-    from semidml.methods import MODELS
-
     config = run.config()
-    if not (config.by_direction and MODELS[config.model].facts["labels"]):
+    if not config.loss_by_direction:
         return ""
     loss = f"The loss {entry_title('loss', config.loss)} learns from directions alone: "
     if config.on_sphere:
@@ -1217,10 +1193,13 @@ def small_map(run_id: str) -> None:
 
 @until_remade(st.cache_data(max_entries=64, show_spinner=False))
 def _small_map(run_id: str) -> bytes | None:
-    from semidml import plots, runs
+    from semidml import planes, plots, runs
 
     found = look(runs.get(run_id))
-    return None if found is None else plots.map_image(flat(found[0])[0], found[1]["labels"], size=240)
+    if found is None:
+        return None
+    frame, its_rows = found
+    return plots.map_image(planes.in_plane(frame["latents"], its_rows["labels"])[0], its_rows["labels"], size=240)
 
 
 MAP_WORDS = "Points that move from one cloud into groups of one colour each while a network is trained"
@@ -1255,14 +1234,14 @@ def _living_map(run_id: str) -> str:
     import numpy as np
     from PIL import Image
 
-    from semidml import plots, runs
+    from semidml import planes, plots, runs
 
     run = runs.get(run_id)
     epochs, labels = run.frames(), rows(run_id)["labels"]
-    last = frame(run_id, epochs[-1])
+    last = frame(run_id, epochs[-1])["latents"]
     share = np.linspace(0, 1, min(LIVING_FRAMES, len(epochs))) ** 1.6  # most happens early
     kept = sorted({epochs[round(s * (len(epochs) - 1))] for s in share})
-    clouds = [flat(frame(run_id, epoch), last)[0].astype(np.float32) for epoch in kept]
+    clouds = [planes.in_plane(frame(run_id, epoch)["latents"], labels, last)[0].astype(np.float32) for epoch in kept]
     clouds = [(cloud - cloud.mean(0)) / (np.abs(cloud - cloud.mean(0)).max() or 1) for cloud in clouds]
     ways = [
         (1 - step) * before + step * after

@@ -6,15 +6,16 @@ import math
 import numpy as np
 import streamlit as st
 
-from semidml import evaluate, explore, jobs, plots, presets, runs, scatter, ui
+from semidml import explore, jobs, planes, plots, presets, runs, scatter, ui
 from semidml.config import FEW, RunConfig, knobs
 from semidml.explore import Points
-from semidml.methods import FORMULAS, VARIANTS
+from semidml.methods import FORMULAS, VARIANTS, method_of
+from semidml.score_table import PIXELS, SCORES, live_where, shown_at
 from semidml.ui import controls, explorer
 
+MODEL = presets.CLUSTERS[0].values["model"]  # what a link to the page means that names none
+METHOD = method_of(MODEL).name
 SECONDS_LIVE = 1.0
-HEADLINES = ("recall_at_1", "kmeans_nmi", "kmeans_ami", "cluster_accuracy", "clusters_used", "map_at_r")
-ALWAYS = ("recall_at_1", "kmeans_nmi", "kmeans_ami")
 SHOWN_CLUSTERS, MEMBERS = 12, 8
 QUERIES, ANSWERS = 16, 8
 PLAIN, VIEWS = 8, 4  # images whose twins are shown, and how many of each
@@ -88,11 +89,11 @@ def picture(run_id: str, was_active: bool) -> None:
 def scores(run: runs.Run) -> None:
     """The headline scores, now and before training, and what needs no training beside them."""
     before, now, failed = ui.scores_of(run)
-    ui.score_row(HEADLINES, before, now, failed, always=ALWAYS)
+    ui.score_row(shown_at("clusters"), before, now, failed, always=live_where("always", "retrieval"))
     floors, why = its_floors(run)
     words = [f"Scores of {'all test images' if run.metrics() else 'the drawn test points'}"]
-    if "pixel_recall_at_1" in floors:
-        words.append(f"{ui.pixels_words(run)} {ui.percent(floors['pixel_recall_at_1'])} (recall at 1, of the drawn)")
+    if (floor := floors.get(f"{PIXELS}recall_at_1")) is not None:
+        words.append(f"{ui.pixels_words(run)} {ui.percent(floor)} (recall at 1, of the drawn)")
     if now.get("knn_accuracy") is not None:
         words.append(f"kNN with all labels {ui.percent(now['knn_accuracy'])}")
     if run.config().split == "classes":
@@ -120,22 +121,22 @@ def draw_map(run: runs.Run, frame: dict, rows: dict, newest: dict, is_active: bo
     with right:
         method = st.segmented_control(
             "Plane",
-            list(explore.PROJECTIONS),
+            list(planes.PROJECTIONS),
             default="pca",
-            format_func=lambda name: explore.PROJECTIONS[name].title,
+            format_func=lambda name: planes.PROJECTIONS[name].title,
             key="cluster plane",
             required=True,
             disabled=is_active,
             help="PCA while it trains. "
-            + " ".join(f"{entry.title}: {entry.summary}." for entry in explore.PROJECTIONS.values()),
+            + " ".join(f"{entry.title}: {entry.summary}." for entry in planes.PROJECTIONS.values()),
         )
-    drawn, how = ui.flat(frame, newest)
+    drawn, how = planes.in_plane(frame["latents"], rows["labels"], newest["latents"])
     if method != "pca" and not is_active and frame["latents"].shape[1] > 2:
         made = explorer.projection(run, points_of(frame, rows), method, step=int(frame["step"]))
         if made is not None:
             drawn, how = (
                 made,
-                f"{frame['latents'].shape[1]} dimensions, laid out by {explore.PROJECTIONS[method].title}",
+                f"{frame['latents'].shape[1]} dimensions, laid out by {planes.PROJECTIONS[method].title}",
             )
     names = ui.class_names(run)
     its = plots.colouring(colour, rows["labels"], names, predictions=frame["predictions"], clusters=frame["clusters"])
@@ -243,7 +244,7 @@ def offered_images(run_id: str, key: tuple) -> list[str]:
 def answers(run_id: str, chosen: int, key: tuple, _frame: dict, _rows: dict, _names: list[str]) -> tuple[str, str]:
     """(a query with its answers as HTML, what they are in words)."""
     labels, split = _rows["labels"], _rows["split"]
-    near = nearest(_frame["latents"], split, chosen)
+    near = explore.nearest(_frame["latents"], split == split[chosen], chosen, ANSWERS).positions
     shown = explore.reduced(explore.pictures(explorer.images_of(runs.get(run_id)), _rows, [chosen, *near]), SHARP)
     right = labels[near] == labels[chosen]
     captions = [f"query: {_names[labels[chosen]]}"]
@@ -254,14 +255,6 @@ def answers(run_id: str, chosen: int, key: tuple, _frame: dict, _rows: dict, _na
         "of the query's class. Pick an image above, or click a point of the map."
     )
     return ui.pictures_of(shown, captions, 84), words
-
-
-def nearest(latents: np.ndarray, split: np.ndarray, position: int) -> np.ndarray:
-    """The nearest other rows of the same split, nearest first: positions (ANSWERS,) or fewer."""
-    there = np.flatnonzero(split == split[position])
-    far = np.square(latents[there].astype(np.float32) - latents[position].astype(np.float32)).sum(axis=1)
-    order = there[np.argsort(far, kind="stable")]
-    return order[order != position][:ANSWERS]
 
 
 # ---- clusters
@@ -370,16 +363,14 @@ def curves(run: runs.Run) -> None:
     st.header("How it went")
     dark, state = ui.dark(), (run.id, len(history), ui.dark())
     best = math.log(config.clusters)
-    drawn, (floors, _), titles = ui.thinned(history), its_floors(run), evaluate.SCORE_TITLES
+    drawn, (floors, _) = ui.thinned(history), its_floors(run)
     left, right = st.columns(2)
     with left:
-        ui.chart("entropies", state, lambda: plots.entropy_curves(drawn, best, titles, dark))
+        ui.chart("entropies", state, lambda: plots.entropy_curves(drawn, best, dark))
         unused = " This variant does not train its clusters." if "clusters" not in config.used() else ""
         st.caption(f"At best all clusters are alike, ln K, and each image is sure, 0.{unused}")
     with right:
-        ui.chart(
-            "retrieval", state, lambda: plots.score_curves(drawn, floors, titles, dark, keys=plots.RETRIEVAL_CURVES)
-        )
+        ui.chart("retrieval", state, lambda: plots.score_curves(drawn, floors, dark, place="retrieval"))
         st.caption("Of the drawn test points: Recall@K, and NMI of k-means with as many clusters as classes.")
     ui.chart("loss", state, lambda: plots.loss_curves(history, dark))
     st.caption(plots.loss_words(history))
@@ -440,7 +431,7 @@ def labels_worth(run: runs.Run) -> None:
     ui.chart(
         "worth",
         (run.id, tuple(counts), ui.dark()),
-        lambda: plots.worth_curve(counts, reached, level, evaluate.SCORE_TITLES["recall_at_1"][0], ui.dark()),
+        lambda: plots.worth_curve(counts, reached, level, SCORES["recall_at_1"].title, ui.dark()),
     )
     worth = explore.labels_worth(counts, reached, level)
     if worth is None:
@@ -477,7 +468,7 @@ def trainings(wanted: dict[int, RunConfig]) -> tuple[dict[int, runs.Run], dict[i
     number of labels. Where there are several, a finished one comes first."""
     count_of, states = {config: count for count, config in wanted.items()}, {"done": {}, "active": {}, "ended": {}}
     for run in reversed(runs.list_runs()):  # the newest last
-        if controls.its_model(run) == "dml" and (count := count_of.get(run.config())) is not None:
+        if (count := count_of.get(controls.its_config(run))) is not None:
             status = run.status()
             kind = "done" if status.state == "done" else "active" if status.active else "ended"
             states[kind][count] = run

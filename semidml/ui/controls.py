@@ -9,6 +9,7 @@ import streamlit as st
 from semidml import jobs, runs, ui
 from semidml.config import RunConfig, knobs, seen_labels
 from semidml.data import labels, store
+from semidml.methods import method_of
 
 SECONDS_TO_STOP = 0.8  # a run stops within a tick, which is half a second
 
@@ -31,10 +32,19 @@ def start_button(config: RunConfig | None) -> None:
     )
     if config and not problem:
         st.caption(ui.estimate(config))
-        for remark in config.remarks():
+        for remark in [*config.remarks(), *machine_remarks(config)]:
             st.caption(f":material/info: {remark}")
     if error := st.session_state.pop("train error", None):
         ui.trouble(error)
+
+
+def machine_remarks(config: RunConfig) -> list[str]:
+    """See `train.machine_remarks`; nothing before torch is there."""
+    if not ui.is_warm():
+        return []
+    from semidml import train
+
+    return train.machine_remarks(config)
 
 
 def cannot_work(config: RunConfig) -> str:
@@ -111,16 +121,16 @@ def show(run_id: str) -> None:
 # ---- the run that is shown
 
 
-def pick_run(model: str = "") -> runs.Run | None:
+def pick_run(method: str = "") -> runs.Run | None:
     """The run that is shown: the link's, the one just started, the one that runs now, the newest; None without any. Of
-    one model only, if it is named."""
-    there = {run.id: run for run in runs.list_runs() if not model or its_model(run) == model}
+    one method's models only, if it is named."""
+    there = {run.id: run for run in runs.list_runs() if not method or is_of(run, method)}
     asked = st.query_params.get("run")
     if asked and ui.is_news("run", asked):
         ui.wrote("run", asked)
         show(asked)
     wanted = st.session_state.get("shown run")
-    if wanted and wanted not in there and model and wanted in {run.id for run in runs.list_runs()}:
+    if wanted and wanted not in there and method and wanted in {run.id for run in runs.list_runs()}:
         wanted = None  # another page's
     if wanted and wanted not in there:
         st.info(f"The run {ui.plain(wanted)} is not here (any more). Here is another one.", icon=":material/delete:")
@@ -146,12 +156,18 @@ def pick_run(model: str = "") -> runs.Run | None:
     return there[chosen]
 
 
-def its_model(run: runs.Run) -> str:
-    """The model of a run; "" where its config cannot be read."""
+def its_config(run: runs.Run) -> RunConfig | None:
+    """The config of a run; None where it cannot be read."""
     try:
-        return run.config().model
+        return run.config()
     except ValueError:
-        return ""
+        return None
+
+
+def is_of(run: runs.Run, method: str) -> bool:
+    """Whether a run is of a model of this method."""
+    config = its_config(run)
+    return config is not None and method_of(config.model).name == method
 
 
 def live_run(run_id: str, was_active: bool) -> tuple[runs.Run, runs.Status, dict, dict] | None:

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 
-from semidml import explore, jobs, plots, runs, scatter, ui
+from semidml import explore, jobs, planes, plots, runs, scatter, ui
 from semidml.data import store
 from semidml.data.dataset import Dataset
-from semidml.explore import PROJECTIONS, SPLITS, TEST, TRAIN, Points
+from semidml.explore import SPLITS, TEST, TRAIN, Points
+from semidml.planes import PROJECTIONS
 from semidml.priors import PRIORS
 from semidml.priors.density import MASSES
 from semidml.record import COMPONENTS
@@ -66,20 +67,6 @@ def usual_distance_of(run_id: str, epoch: int, stamp: tuple, _latents: np.ndarra
     return explore.usual_distance(_latents)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Loading the model …")
-def model_of(run_id: str, stamp: tuple) -> Any:
-    return runs.get(run_id).model()
-
-
-def weights(run: runs.Run) -> tuple[int, ...]:
-    return explore.stamp(run, "weights.safetensors", "state.safetensors")
-
-
-def model(run: runs.Run) -> Any:
-    """The model with its newest weights. Raises ValueError when there are none."""
-    return model_of(run.id, weights(run))
-
-
 def images_of(run: runs.Run) -> Any:
     """The run's splits of its data set. Raises ValueError when they are not on this machine."""
     data = store.load(run.config().data)
@@ -127,23 +114,12 @@ def packed_film(run_id: str, name: str, epochs: tuple[int, ...], stamp: tuple) -
     try:
         last = points(run, epochs[-1])
         kept = scatter.thinned(epochs, len(last.latents))
-        clouds = [drawn_in_plane(points(run, epoch), last) for epoch in kept]
+        clouds = [planes.in_plane(points(run, epoch).latents, last.rows["labels"], last.latents)[0] for epoch in kept]
         scores = {record.epoch: record.scores.get("knn_accuracy") for record in run.history() if record.scores}
     except (ValueError, KeyError, TypeError, AttributeError):
         return None  # the frame's own words are shown when it is chosen
     words = [f"kNN {ui.percent(scores[epoch])}" if scores.get(epoch) is not None else "" for epoch in kept]
     return scatter.pack_film(name, kept, clouds, words)
-
-
-def drawn_in_plane(found: Points, last: Points) -> np.ndarray:
-    """Where a frame's points are drawn: (n, 2). Of one dimension each class is a strip; of more than two, PCA."""
-    dimensions = found.latents.shape[1]
-    if dimensions == 2:
-        return found.latents
-    if dimensions == 1:
-        across = np.random.default_rng(0).uniform(-0.35, 0.35, len(found.latents))
-        return np.stack([found.latents[:, 0], -found.rows["labels"] + across], axis=1)
-    return explore.flat(found.latents, "pca", axes_of=last.latents)
 
 
 # ---- the map
@@ -194,7 +170,7 @@ def show(run_id: str, epochs: list[int]) -> None:
             visible = positions_of(found, chosen.part)
             if chosen.movable and st.session_state.get("what if"):
                 able = explore.decoder_trained(run)
-                decode = (lambda places: explore.decode(model(run), places)) if able else None
+                decode = (lambda places: explore.decode(ui.model(run), places)) if able else None
                 what_if.answer(run, found, after, names, visible, decode)
             else:
                 if after is not found:
@@ -275,16 +251,15 @@ def epoch_slider(run: runs.Run, epochs: list[int]) -> int:
 def in_plane(run: runs.Run, found: Points, method: str, last: int) -> tuple[np.ndarray, str]:
     """(points as they are drawn, (n, 2); what the axes are, in words)."""
     dimensions = found.latents.shape[1]
-    if dimensions == 1:
-        return drawn_in_plane(found, found), "One dimension, from left to right; a strip a class."
-    if dimensions == 2:
-        return found.latents, ""
-    if method != "pca":
+    if dimensions > 2 and method != "pca":
         made = projection(run, found, method)
         if made is not None:
             return made, f"{PROJECTIONS[method].title} of {dimensions} dimensions"
-    drawn = drawn_in_plane(found, points(run, last))
-    kept = explore.variance_kept(found.latents, drawn)
+    axes_of = points(run, last).latents if dimensions > 2 else None
+    drawn, how = planes.in_plane(found.latents, found.rows["labels"], axes_of)
+    if dimensions <= 2:
+        return drawn, how
+    kept = planes.variance_kept(found.latents, drawn)
     return drawn, f"PCA of {dimensions} dimensions: the plane holds {ui.percent(kept)} of the variance"
 
 
@@ -444,7 +419,7 @@ def point_errors(run: runs.Run) -> np.ndarray | None:
     before, and where the run has no decoder or no weights that fit, which `image_and_reconstruction` says."""
     if not explore.decoder_trained(run):
         return None
-    key = ("errors", str(run.path), *weights(run), *explore.stamp(run, "rows.npz"))
+    key = ("errors", str(run.path), *explore.weights_stamp(run), *explore.stamp(run, "rows.npz"))
     data = images_of(run)
     task = explore.task(key) or explore.start(key, lambda _: explore.errors_of_points(runs.get(run.id), data))
     return task.wait(SECONDS_ERRORS).result
@@ -456,7 +431,7 @@ def send_lattice(run: runs.Run, view: str) -> None:
     if not known or known[0] != run.id:
         return
     try:
-        box, picture = explore.lattice_over(model(run), *known[1])
+        box, picture = explore.lattice_over(ui.model(run), *known[1])
     except ValueError as error:
         st.caption(f"Places cannot be decoded: {cut(error)}")
         return
@@ -658,7 +633,7 @@ def walks(run: runs.Run, found: Points, position: int) -> None:
     dimensions = min(MOST_WALKS, found.latents.shape[1])
     with st.expander(f"Walk from here along each of {dimensions} dimensions", icon=":material/steps:"):
         path = explore.walks(found.latents, position, BETWEEN)[:dimensions]  # (D, m, D)
-        decoded = explore.decode(model(run), path.reshape(-1, path.shape[2]))
+        decoded = explore.decode(ui.model(run), path.reshape(-1, path.shape[2]))
         strip = decoded.reshape(dimensions, BETWEEN, *decoded.shape[1:])
         ui.pixels(plots.image_strip(list(strip), scale=1), "the point moved along each dimension, decoded")
         st.caption("A row a dimension, from two standard deviations below the mean of all points to two above.")
@@ -672,7 +647,7 @@ def image_and_reconstruction(run: runs.Run, rows: dict, position: int) -> None:
         words = "No reconstruction: this run has no decoder that was trained."
     else:
         try:
-            decoded = explore.reconstruct(model(run), original)
+            decoded = explore.reconstruct(ui.model(run), original)
         except ValueError as error:
             words = f"No reconstruction: {cut(error)}"
         else:
@@ -693,7 +668,7 @@ def a_place(run: runs.Run, found: Points, names: list[str], place: tuple[float, 
     latent = np.array([place], dtype=np.float32)
     near = explore.nearest_to(found.latents, found.rows, latent[0], of_training=True)
     if explore.decoder_trained(run):
-        decoded = explore.decode(model(run), latent)
+        decoded = explore.decode(ui.model(run), latent)
         ui.pictures(decoded, ["decoded"], ui.PICTURE)
     else:
         st.caption("Nothing to decode: this run has no decoder that was trained.")
@@ -718,7 +693,7 @@ def a_line(run: runs.Run, found: Points, ends: tuple[tuple[float, float], tuple[
     """What the decoder makes of places along a line."""
     st.markdown(f"**From {ends[0][0]:.3g}, {ends[0][1]:.3g} to {ends[1][0]:.3g}, {ends[1][1]:.3g}**")
     path = np.linspace(*np.array(ends, dtype=np.float32), BETWEEN)
-    ui.pixels(plots.image_strip([explore.decode(model(run), path)], scale=1), "places along the line, decoded")
+    ui.pixels(plots.image_strip([explore.decode(ui.model(run), path)], scale=1), "places along the line, decoded")
     usual = usual_distance(run, found)
     far = [explore.nearest_to(found.latents, found.rows, place, of_training=True, k=1).distances[0] for place in path]
     empty = sum(distance > 3 * usual for distance in far)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from semidml import evaluate, jobs, runs, ui
+from semidml import jobs, runs, ui
 from semidml.config import RunConfig, knobs, shown
 from semidml.lessons import LESSONS, PAPER, Lesson, Side
 from semidml.record import COMPONENTS
+from semidml.score_table import SCORES
 
 SECONDS_LIVE = 1.0
 
@@ -107,8 +108,7 @@ def score_table(lesson: Lesson) -> list[dict[str, str]]:
     """One row a score, one column a side."""
     found = {side.title: runs.get(side.run).metrics() or {} for side in lesson.sides}
     rows = [
-        {"of all test images": evaluate.SCORE_TITLES[name][0]}
-        | {title: ui.scattered(name, of) for title, of in found.items()}
+        {"of all test images": SCORES[name].title} | {title: ui.scattered(name, of) for title, of in found.items()}
         for name in lesson.scores
     ]
     if lesson.floor:
@@ -261,7 +261,7 @@ def differences(lesson: Lesson, run: runs.Run, beside: runs.Run) -> list[dict[st
     kind = "of all test images" if final else "so far, of the drawn test images; shipped: of all"
     return [
         {
-            kind: evaluate.SCORE_TITLES[name][0],
+            kind: SCORES[name].title,
             "mine": ui.scattered(name, now),
             "shipped": ui.scattered(name, then),
             "difference": ui.difference_words(name, then.get(name), now.get(name)),
@@ -272,18 +272,19 @@ def differences(lesson: Lesson, run: runs.Run, beside: runs.Run) -> list[dict[st
 
 
 def answer(lesson: Lesson) -> None:
-    """What is known so far: the benchmark's tables, as the README has them."""
+    """What is known so far: the benchmark's tables, as RESULTS.md has them."""
     st.header("The answer so far")
     st.markdown(lesson.answer)
     with st.expander("The tables: n, intervals, floors, both protocols", icon=":material/table_chart:"):
         st.markdown(tables(lesson.table))
-        st.caption(f"Written by `python benchmarks/{lesson.table}.py --readme`.")
+        st.caption(f"Written by `python benchmarks/{lesson.table}.py --write`.")
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def tables(name: str) -> str:
-    """What a benchmark wrote into the README between its marks."""
-    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", (ui.ROOT / "README.md").read_text(), re.DOTALL)
+    """What a benchmark wrote into RESULTS.md between its marks."""
+    results = (ui.ROOT / "benchmarks" / "RESULTS.md").read_text()
+    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", results, re.DOTALL)
     return found.group(1) if found else "This benchmark has not been run yet."
 
 

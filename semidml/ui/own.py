@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import streamlit as st
 
-from semidml import explore, runs, scatter, ui
+from semidml import explore, planes, runs, scatter, ui
 from semidml.data import images
 from semidml.explore import Points
 from semidml.ui import explorer
@@ -81,13 +81,13 @@ def place_on_map(run: runs.Run, latent: np.ndarray, last: Points) -> tuple[float
     classes."""
     if len(latent) == 1:
         return None
-    drawn = explorer.drawn_in_plane(last._replace(latents=latent[None]), last) if len(latent) > 2 else latent[None]
+    drawn = planes.project(latent[None], "pca", axes_of=last.latents) if len(latent) > 2 else latent[None]
     return float(drawn[0, 0]), float(drawn[0, 1])
 
 
 def told(run: runs.Run, found: Points, names: list[str], image: np.ndarray) -> None:
     """Image, reconstruction, class by neighbours, neighbours; the map marks its place."""
-    its_model = explorer.model(run)
+    its_model = ui.model(run)
     latent = explore.latents_of(its_model, image[None])[0]
     shown, captions = [image], ["as the encoder sees it"]
     if explore.decoder_trained(run):

@@ -33,8 +33,9 @@ MARKED = "root => root.map.frame.marked"
 @pytest.fixture(scope="module")
 def trained(app):
     """Finished runs in the app's folder: explore-plane (2-D, decoder), explore-deep (4-D), explore-rename."""
-    from semidml import runs, worker
+    from semidml import runs
     from semidml.config import RunConfig
+    from semidml.execute import execute
 
     settings = {
         "explore-plane": {"model": "dml-ae", "alpha": 0.1, "epochs": 3},
@@ -45,7 +46,7 @@ def trained(app):
     }
     for name, knobs in settings.items():
         run = runs.create(RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=app.runs / name)
-        for _ in worker.execute(run):
+        for _ in execute(run):
             pass
         assert run.status().state == "done", run.status().reason
     return app.runs
@@ -306,9 +307,10 @@ def test_four_dimensions_are_projected(page: Page, trained) -> None:
 def alike(app, monkeypatch):
     """Trains an autoencoder in three dimensions in which all images have one place at the end: `fast` by a step that is
     far too large, `black` of images that are all black. Gives its number of epochs."""
-    from semidml import runs, worker
+    from semidml import runs
     from semidml.config import RunConfig
     from semidml.data import store
+    from semidml.execute import execute
 
     monkeypatch.setenv("SEMIDML_DATA", str(app.data))
     settings = {
@@ -322,7 +324,7 @@ def alike(app, monkeypatch):
             np.savez(file, train_images=black, train_labels=labels, test_images=black[:60], test_labels=labels[:60])
             store.save_upload("black", file.getvalue(), "black.npz")
         config = RunConfig.of({"model": "dml-ae", "latent_dim": 3, "device": "cpu", **settings[name]})
-        for _ in worker.execute(runs.create(config, path=app.runs / name)):
+        for _ in execute(runs.create(config, path=app.runs / name)):
             pass
         return config.epochs
 

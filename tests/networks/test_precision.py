@@ -66,6 +66,15 @@ def test_what_was_taken_stands_with_the_run_and_trains_as_well(digits):
     assert found["float32"][1] != found["bfloat16"][1], "the two are not the same training"
 
 
+@pytest.mark.parametrize("crawls", [True, False])
+def test_what_a_machine_only_imitates_is_said_before_a_training(monkeypatch, crawls):
+    monkeypatch.setattr(train, "bfloat16_crawls", lambda device: crawls)
+    said = train.machine_remarks(config(precision="bfloat16"))
+    assert [remark[:41] for remark in said] == ["This processor has no bfloat16 maths: tor"] * crawls
+    assert not train.machine_remarks(config()) and not train.machine_remarks(config(precision="float32"))
+    assert not train.machine_remarks(config(precision="bfloat16", device="cuda")), "whatever devices there are"
+
+
 def test_a_resumed_run_in_bfloat16_gives_the_records_it_would_have_given(digits):
     settings = config(model="dml-ae", alpha=0.5, epochs=3, precision="bfloat16")
     whole, stopped = fit(settings, digits), fit(settings, digits)

@@ -37,7 +37,7 @@ def _taken(path: Path, wait: Callable[[], None]) -> int:
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            if _locked(handle) and _is(handle, path):
+            if try_lock(handle) and is_at(handle, path):
                 return handle
         except BaseException:
             os.close(handle)
@@ -47,7 +47,11 @@ def _taken(path: Path, wait: Callable[[], None]) -> int:
         time.sleep(LOOK_SECONDS)
 
 
-def _locked(handle: int) -> bool:
+def try_lock(handle: int) -> bool:
+    """Lock an open file unless another process or thread holds it; whether that went well, or nobody could tell: this
+    system or disk has no such locks. Raises OSError for any other trouble."""
+    if fcntl is None:
+        return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -58,7 +62,7 @@ def _locked(handle: int) -> bool:
     return True
 
 
-def _is(handle: int, path: Path) -> bool:
+def is_at(handle: int, path: Path) -> bool:
     """Whether a file lies at `path` still: its holder may have removed it after it was opened here."""
     try:
         return os.path.samestat(os.fstat(handle), os.stat(path))

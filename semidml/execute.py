@@ -1,0 +1,157 @@
+"""Train the run in a folder, or score it anew, here and now: what a worker process, the command line and any other
+machine call. It knows no process of ours and may be called twice.
+"""
+
+import errno
+import os
+import platform
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from semidml import files
+from semidml.config import RunConfig
+from semidml.runs import Run, Writer
+
+if TYPE_CHECKING:  # at run time these would import torch
+    from semidml.record import Record
+    from semidml.train import Training
+
+MACHINE = ("device", "device_name", "matmul_precision", "precision", "threads")  # of a training's facts
+
+
+class Stop(Exception):
+    """Somebody asked the run to stop."""
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def execute(run: Run | Path | str, threads: int | None = None, full: bool = False) -> "Iterator[Record]":
+    """Train or resume the run in a folder and write it there; gives each record once it is written. To stop is to stop
+    iterating. A run that is done already gives its last record: whoever calls twice has the same result.
+
+    Whatever goes wrong ends the run, not the caller: its status then says failed, and why. `threads` sets torch's
+    threads and, on a CPU, its matrix precision for the whole process; without it they stay as they are. `full` adds the
+    slow scores.
+
+    Raises: ValueError when the run is damaged, or being written by somebody else.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    if run.recorded().state == "done":
+        yield from run.history()[-1:]
+        return
+    with Writer(run) as writer:
+        yield from train_in(writer, threads, full)
+
+
+def train_in(writer: Writer, threads: int | None = None, full: bool = False) -> "Iterator[Record]":
+    """As `execute`, for who holds the run's writer."""
+    config, training = writer.config, None
+    try:
+        _stop_if_asked(writer)
+        training = open_training(writer, config, threads)
+        for record in training:
+            writer.tick(record, training)
+            yield record
+            _stop_if_asked(writer)
+        writer.save_state(training)
+        writer.finish(training, training.finish(full, lambda fraction, text: _stop_if_asked(writer)))
+        writer.end("done")
+    except GeneratorExit:  # whoever iterates has stopped
+        _end(writer, training, "stopped", "")
+        raise
+    except (Stop, KeyboardInterrupt):
+        _end(writer, training, "stopped", "")
+    except Exception as error:  # it ends this run, with its reason
+        _end(writer, None if is_full(error) else training, "failed", reason(error, config), error)
+
+
+def _stop_if_asked(writer: Writer) -> None:
+    if writer.stopping():
+        raise Stop
+
+
+def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Training":
+    """The training of a run from where it was left, on this machine, which config.json then names."""
+    from semidml.data import store
+    from semidml.train import fastest_precision, fit, pick_device
+
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+        if pick_device(config.device).type == "cpu":
+            torch.set_float32_matmul_precision(fastest_precision())
+    data = store.load(config.data, allow_paths=writer.run.details().get("paths") is True)
+    training = fit(config, data, writer.saved_state())
+    writer.run.check_drawn(training.rows(), data.name)
+    machine = {name: training.facts[name] for name in MACHINE if name in training.facts}
+    machine |= {"cores": cores(), "system": platform.system()}
+    facts = {name: value for name, value in training.facts.items() if name not in MACHINE}
+    images = {"title": data.title, "shape": list(data.shape), "class_names": list(data.class_names)}
+    writer.describe(machine=machine, facts=facts, data=images)
+    return training
+
+
+def _end(writer: Writer, training: "Training | None", state: str, why: str, error: Exception | None = None) -> None:
+    """Keep the last finished epoch, if the disk takes it, and say how it ended."""
+    try:
+        if training is not None:
+            writer.save_state(training)
+        if (
+            error is not None
+            and not is_full(error)
+            and not isinstance(error, ValueError | ArithmeticError | MemoryError)
+        ):
+            (writer.path / "error.txt").write_text("".join(traceback.format_exception(error)))
+    except OSError as further:
+        why = "; ".join(part for part in (why, f"its last epochs could not be saved: {further.strerror}") if part)
+    writer.end(state, why)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the disk, or somebody's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def reason(error: Exception, config: RunConfig) -> str:
+    """Why a run failed, in words, and what to do about it."""
+    if is_full(error):
+        return "the disk is full: delete some runs or other files, then resume"
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower()):
+        return (
+            f"out of memory: lower batch_size (now {config.batch_size}) or labelled_per_class "
+            f"(now {config.labelled_per_class}), or choose a smaller encoder than {config.encoder}"
+        )
+    if isinstance(error, ValueError | FloatingPointError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def score_run(
+    run: Run, full: bool = False, progress: Callable[[float, str], None] | None = None, keep: bool = False
+) -> dict[str, Any]:
+    """metrics.json's content, anew from a run's weights; `full` adds the forest and the MLP classifier. With `keep` it
+    becomes the run's, beside scores that are there already; a shipped run's folder is left as it is.
+
+    Raises: ValueError when the run has no weights, or its data or their rows are not here."""
+    from semidml import train
+    from semidml.data import store
+
+    config = run.config()
+    model = run.model()
+    data = store.load(config.data, allow_paths=run.details().get("paths") is True)
+    splits, seen = train.prepare(config, data)
+    run.check_rows(splits)
+    metrics = train.score(model, config, splits, seen, full=full, progress=progress)
+    if not keep:
+        return metrics
+    before = {} if run.damage() else run.metrics() or {}  # damaged ones are replaced
+    metrics = {k: v for k, v in before.items() if k not in ("failed", "notes")} | metrics
+    if not run.is_shipped:
+        files.replace_file(run.path / "metrics.json", files.as_json(metrics))
+    return metrics

@@ -1,0 +1,45 @@
+"""The app as Streamlit's AppTest draws it, without a browser: what the tests of pages open, press and read."""
+
+import json
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from semidml import scatter
+
+ROOT = Path(__file__).parents[1]
+
+
+def opened(page: str = "", **link: str) -> AppTest:
+    """A page opened by a link: its file, "" for Home, and its query parameters."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
+    if page:
+        app.switch_page(page)
+    for name, value in link.items():
+        app.query_params[name] = value
+    return checked(app.run())
+
+
+def checked(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    assert not app.get("doc_string"), "a bare expression was written to the page"
+    return app
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click().run()
+    return checked(app)
+
+
+def words(app: AppTest) -> str:
+    """All that the page says, kind by kind."""
+    kinds = (app.title, app.header, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def map_of(app: AppTest) -> dict:
+    """The header of the first map of a page, as the browser gets it."""
+    data = next(
+        element.proto.bytes for element in app.get("bidi_component") if element.proto.component_name == scatter.NAME
+    )
+    return json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
