@@ -23,6 +23,7 @@ FLAGS = (
     "--no-sandbox",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    "--disable-gpu-compositing",  # software that draws as a GPU would is slow: a third of what Chromium takes
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
