@@ -6,14 +6,20 @@ python -m streamlit run app.py
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from semidml import presets, runs, ui
+from semidml import presets
+from semidml import words as words_module
 from semidml.lessons import LESSONS
 from semidml.methods import MODELS
+from semidml.runs import listing
+from semidml.runs.run import Run
+from semidml.ui import frame, links, living
+from semidml.ui.words import escape_markdown, setting_words
+from semidml.words import age_words
 
 GALLERY = 8
 
 
-def hero(run: runs.Run | None) -> DeltaGenerator:
+def hero(run: Run | None) -> DeltaGenerator:
     """The sentence, and beside it the place of the living map, which is drawn last because it takes longest."""
     words, picture = st.columns([1, 1.25], gap="large", vertical_alignment="center")
     with words:
@@ -22,10 +28,10 @@ def hero(run: runs.Run | None) -> DeltaGenerator:
             "Move a knob, press Train, and watch within seconds what a reconstruction, a prior and a handful of labels "
             "do to the space in which a network arranges images."
         )
-        st.page_link(ui.TRAIN, label="Train on the digits", icon=":material/play_circle:")
+        st.page_link(frame.TRAIN, label="Train on the digits", icon=":material/play_circle:")
         if run is not None:
             st.page_link(
-                ui.EXPLORE, label="Explore this map", icon=":material/travel_explore:", query_params={"run": run.id}
+                frame.EXPLORE, label="Explore this map", icon=":material/travel_explore:", query_params={"run": run.id}
             )
     with picture:
         if run is None:
@@ -34,13 +40,14 @@ def hero(run: runs.Run | None) -> DeltaGenerator:
         else:
             place = st.empty()
             st.caption(
-                f"{ui.setting(run.config())}, from before training to its end. A point is an image, a colour a class."
+                f"{setting_words(run.config())}, from before training to its end. A point is an image, a colour a "
+                "class."
             )
             return place
     return st.empty()
 
 
-def gallery(finished: list[runs.Run]) -> None:
+def gallery(finished: list[Run]) -> None:
     """Finished runs as small maps, the newest first, then the shipped."""
     st.header("Finished runs")
     if not finished:
@@ -54,25 +61,25 @@ def gallery(finished: list[runs.Run]) -> None:
         st.caption(f"And {len(finished) - GALLERY} more in the list on the pages Train and Explore.")
 
 
-def card(run: runs.Run) -> None:
+def card(run: Run) -> None:
     with st.container(border=True):
-        ui.small_map(run.id)
+        living.draw_small_map(run.id)
         metrics = run.metrics() or {}
         score, of, remark = headline(run, metrics)
-        st.markdown(f"**{ui.setting(run.config())}: {score}**")
+        st.markdown(f"**{setting_words(run.config())}: {score}**")
         kind = "; all points coincide" if metrics.get("collapsed") else ""
-        st.caption(f"{of}{remark}; {'shipped' if run.is_shipped else ui.age_words(run.created())}{kind}")
-        st.page_link(ui.TRAIN, label="Look at it", icon=":material/arrow_forward:", query_params={"run": run.id})
+        st.caption(f"{of}{remark}; {'shipped' if run.is_shipped else age_words(run.created())}{kind}")
+        st.page_link(frame.TRAIN, label="Look at it", icon=":material/arrow_forward:", query_params={"run": run.id})
 
 
-def headline(run: runs.Run, metrics: dict) -> tuple[str, str, str]:
+def headline(run: Run, metrics: dict) -> tuple[str, str, str]:
     """(the score of a run that tells most, what it is, what there is to know of it or ""): one that fits nothing to
     labels where the run saw none, and where no test class was trained on."""
     retrieved = "recall_at_1" in metrics and "knn_accuracy" not in metrics
     by_recall = retrieved or not MODELS[run.config().model].facts["labels"]
     name = "recall_at_1" if by_recall else "knn_accuracy"
     note = metrics.get("notes", {}).get(name, "")
-    remark, percent = f" ({ui.inert(note)})" if note else "", ui.percent(metrics.get(name))
+    remark, percent = f" ({escape_markdown(note)})" if note else "", words_module.percent(metrics.get(name))
     if by_recall:
         return f"R@1 {percent}", "Nearest other test image of the same class", remark
     return percent, "kNN on all labels", remark
@@ -91,18 +98,18 @@ def start_with() -> None:
         with column, st.container(border=True):
             st.markdown(f"**{preset.title}**")
             st.markdown(preset.words)
-            link = ui.link_of(preset.config())
-            st.page_link(ui.TRAIN, label="Set the knobs so", icon=":material/tune:", query_params=link)
+            link = links.link_of(preset.config())
+            st.page_link(frame.TRAIN, label="Set the knobs so", icon=":material/tune:", query_params=link)
 
 
-def best(finished: list[runs.Run]) -> runs.Run | None:
+def best(finished: list[Run]) -> Run | None:
     """The run whose map says most: of those in two dimensions the one with the highest kNN accuracy."""
     flat = [run for run in finished if run.config().latent_dim == 2]
     return max(flat or finished, key=lambda run: (run.metrics() or {}).get("knn_accuracy") or 0, default=None)
 
 
-ui.page("semidml")
-everything = runs.list_runs()
+frame.begin_page("semidml")
+everything = listing.list_runs()
 finished = [run for run in everything if run.status().state == "done"]
 own, shipped = [r for r in finished if not r.is_shipped], [r for r in finished if r.is_shipped]
 star = best(shipped or own)
@@ -110,4 +117,4 @@ place = hero(star)
 start_with()
 gallery(own[: GALLERY - min(4, len(shipped))] + shipped)
 if star is not None:
-    ui.living_map(star.id, place)
+    living.draw_living_map(star.id, place)

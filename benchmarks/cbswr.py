@@ -18,9 +18,9 @@ from pathlib import Path
 
 from common import SINGLE, Kept, arguments, interval, key, markdown, report, results_of, run_all, spread
 
-from semidml import explore
 from semidml.config import RunConfig
 from semidml.data import DATASETS
+from semidml.explore.clusters import comparator_configs, labels_worth
 from semidml.methods import VARIANTS
 from semidml.presets import CLUSTERS
 
@@ -58,8 +58,11 @@ def measure(values: dict, threads: int = 1) -> dict:
     """One run in this process: scores of all test images, and the seconds of training."""
     import torch
 
-    from semidml import evaluate
-    from semidml.train import cluster_scores, fastest_precision, fit, outputs_of
+    from semidml.scores import agreement, classifiers, clusters, retrieval
+    from semidml.scores.clusters import cluster_scores
+    from semidml.train.device import fastest_precision
+    from semidml.train.loop import fit
+    from semidml.train.outputs import outputs_of
 
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(fastest_precision())
@@ -68,15 +71,15 @@ def measure(values: dict, threads: int = 1) -> dict:
         seconds = tick.seconds
     data, outputs = training.data, outputs_of(training.method, training.data.test.images, training.has_clusters)
     test, labels = outputs.latents, data.test.labels.numpy()
-    found = {"seconds": seconds, "recall_at_1": evaluate.recall_at(test, labels, (1,))[0]}
+    found = {"seconds": seconds, "recall_at_1": retrieval.recall_at(test, labels, (1,))[0]}
     if outputs.logits is None:
         return found
-    found |= dict(zip(KMEANS, evaluate.kmeans_scores(test, labels, len(set(labels.tolist()))), strict=True))
-    found |= {"map_at_r": evaluate.map_at_r(test, labels)} | cluster_scores(outputs.logits, labels)
+    found |= dict(zip(KMEANS, clusters.kmeans_scores(test, labels, len(set(labels.tolist()))), strict=True))
+    found |= {"map_at_r": retrieval.map_at_r(test, labels)} | cluster_scores(outputs.logits, labels)
     if not data.disjoint:
         train, its = training.embed(data.train.images), data.train.labels.numpy()
-        predicted = evaluate.knn_classify(train, its, test, len(data.class_names))
-        found["knn_accuracy"] = evaluate.accuracy(labels, predicted)
+        predicted = classifiers.knn_classify(train, its, test, len(data.class_names))
+        found["knn_accuracy"] = agreement.accuracy(labels, predicted)
     return found
 
 
@@ -85,8 +88,8 @@ def pixels(name: str, centred: bool = False) -> dict:
     split and scaled to length 1, as embeddings are."""
     import numpy as np
 
-    from semidml import evaluate
-    from semidml.train import prepare
+    from semidml.scores import agreement, classifiers, clusters, retrieval
+    from semidml.train.task import prepare
 
     data, _ = prepare(RunConfig.of(base(name)), load(name))
     mean = flat(data.train.images).mean(0) if centred else 0
@@ -97,14 +100,14 @@ def pixels(name: str, centred: bool = False) -> dict:
 
     rows, labels = rows_of(data.test.images), data.test.labels.numpy()
     classes = len(np.unique(labels))
-    found = dict(zip(KMEANS, evaluate.kmeans_scores(rows, labels, classes), strict=True))
-    found["recall_at_1"] = evaluate.recall_at(rows, labels, (1,))[0]
-    found["map_at_r"] = evaluate.map_at_r(rows, labels)
+    found = dict(zip(KMEANS, clusters.kmeans_scores(rows, labels, classes), strict=True))
+    found["recall_at_1"] = retrieval.recall_at(rows, labels, (1,))[0]
+    found["map_at_r"] = retrieval.map_at_r(rows, labels)
     if not data.disjoint:
         train, its = rows_of(data.train.images), data.train.labels.numpy()
-        found["knn_accuracy"] = evaluate.accuracy(labels, evaluate.knn_classify(train, its, rows, classes))
+        found["knn_accuracy"] = agreement.accuracy(labels, classifiers.knn_classify(train, its, rows, classes))
     shuffled = np.random.default_rng(0).integers(0, classes, len(labels))
-    return found | {"random_nmi": evaluate.nmi(labels, shuffled)}
+    return found | {"random_nmi": agreement.nmi(labels, shuffled)}
 
 
 def flat(images):
@@ -194,7 +197,7 @@ def worth_runs(seeds: range) -> dict[int, list[dict]]:
     config = RunConfig.of(base(DATA))
     return {
         count: [its.model_dump() | {"seed": seed} for seed in seeds]
-        for count, its in explore.with_labels(config, DATASETS[DATA].facts["train"], 10, LABELS).items()
+        for count, its in comparator_configs(config, DATASETS[DATA].facts["train"], 10, LABELS).items()
     }
 
 
@@ -212,7 +215,7 @@ def worth_words(seeds: range, kept: Kept) -> tuple[str, dict]:
     for title, values in settings(DATA).items():
         if title in ("CBSwR", "best clusters (ours)"):
             level = statistics.mean(kept.known[key(values | {"seed": s})]["recall_at_1"] for s in seeds)
-            worth[title] = explore.labels_worth(list(runs), means, level)
+            worth[title] = labels_worth(list(runs), means, level)
             count = "more than all of these" if worth[title] is None else f"about {worth[title]:,.0f}"
             epochs = f"{values['epochs']} epoch{'s' * (values['epochs'] > 1)}"
             told.append(f"{title} (R@1 {level:.3f}, {epochs}): {count} labels")

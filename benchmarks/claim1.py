@@ -33,9 +33,9 @@ def measure(values: dict, threads: int = 1, precision: str = "medium") -> dict:
     """One run in this process: 5-NN and 1-NN of the test images, both protocols, and its training seconds."""
     import torch
 
-    from semidml import evaluate
     from semidml.data import store
-    from semidml.train import fit
+    from semidml.scores import agreement, classifiers
+    from semidml.train.loop import fit
 
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(precision)
@@ -51,8 +51,8 @@ def measure(values: dict, threads: int = 1, precision: str = "medium") -> dict:
         ("knn_accuracy_labelled", seen, 5),
         ("knn1_accuracy_labelled", seen, 1),
     ):
-        predicted = evaluate.knn_classify(train[rows], labels[rows], test, classes, k)
-        found[name] = evaluate.accuracy(truth, predicted)
+        predicted = classifiers.knn_classify(train[rows], labels[rows], test, classes, k)
+        found[name] = agreement.accuracy(truth, predicted)
     return found
 
 

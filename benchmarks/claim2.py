@@ -15,7 +15,7 @@ from common import SINGLE, Kept, arguments, interval, key, machine, markdown, re
 from semidml.config import RunConfig
 
 if TYPE_CHECKING:
-    from semidml.train import Training
+    from semidml.train.loop import Training
 
 DATA = "mnist"
 PAPER = {"model": "dml-prior", "schedule": "epoch", "alpha": 0.5, "epochs": 4}  # vertices 2 apart, log-variance 1
@@ -67,10 +67,11 @@ def measure(values: dict, threads: int = 1) -> dict:
     without a prior, the floors of the components that `read_by` names. With `forced`, see `force`."""
     import torch
 
-    from semidml import bias, evaluate, train
     from semidml.data import store
     from semidml.priors.gmm import Gmm
-    from semidml.train import fit
+    from semidml.scores import agreement, classifiers, collapse, components
+    from semidml.train import final, task
+    from semidml.train.loop import fit
 
     torch.set_num_threads(threads)
     given = {name: value for name, value in values.items() if name not in ("read_by", "forced")}
@@ -82,16 +83,16 @@ def measure(values: dict, threads: int = 1) -> dict:
     data, seen, classes = training.data, training.seen.rows.numpy(), len(training.data.class_names)
     gallery, test = training.embed(data.train.images), training.embed(data.test.images)
     labels, truth = data.train.labels.numpy(), data.test.labels.numpy()
-    found = {"seconds": seconds, "alarm": bool(alarms), "spread": evaluate.spread(test)}
+    found = {"seconds": seconds, "alarm": bool(alarms), "spread": collapse.spread(test)}
     for name, rows in (("knn_accuracy", slice(None)), ("knn_accuracy_labelled", seen)):
-        predicted = evaluate.knn_classify(gallery[rows], labels[rows], test, classes)
-        found[name] = evaluate.accuracy(truth, predicted)
-        found[name.replace("accuracy", "ami")] = evaluate.ami(truth, predicted)
+        predicted = classifiers.knn_classify(gallery[rows], labels[rows], test, classes)
+        found[name] = agreement.accuracy(truth, predicted)
+        found[name.replace("accuracy", "ami")] = agreement.ami(truth, predicted)
     if training.method.prior is not None:
-        found |= train.prior_scores(training.method, training.config, data, test)
+        found |= final.prior_scores(training.method, training.config, data, test)
     if "read_by" in values:
-        its: Gmm = train.seeded_model(RunConfig.of(values["read_by"]), data.shape, classes).prior
-        found["floor"] = bias.fitted_floor(
+        its: Gmm = task.seeded_model(RunConfig.of(values["read_by"]), data.shape, classes).prior
+        found["floor"] = components.fitted_floor(
             test, truth, *(part.numpy() for part in its.components()), seed=given["seed"]
         )
     return found
@@ -146,7 +147,7 @@ def cost_of_samples(rounds: int) -> dict:
     import torch
 
     from semidml.data import store
-    from semidml.train import fit
+    from semidml.train.loop import fit
 
     torch.set_num_threads(1)
     data, ratios = store.load(DATA, download=True), []

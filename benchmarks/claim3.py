@@ -36,9 +36,9 @@ def measure(values: dict, threads: int = 1) -> dict:
     used no label, is read."""
     import torch
 
-    from semidml import train
     from semidml.data import store
-    from semidml.train import fit
+    from semidml.train import final, task
+    from semidml.train.loop import fit
 
     torch.set_num_threads(threads)
     given = {name: value for name, value in values.items() if name != "read_at"}
@@ -51,9 +51,9 @@ def measure(values: dict, threads: int = 1) -> dict:
     found = {"seconds": seconds, "alarm": bool(alarms)} | read(data, gallery, test, training.seen.rows.numpy(), "")
     for pl in values.get("read_at", ()):
         few = config.model_copy(update={"pl": pl, **{k: v for k, v in OF_LABELS[pl].items() if k == "label_sampling"}})
-        found |= read(data, gallery, test, train.prepare(few, whole)[1].rows.numpy(), f"@{pl:g}")
+        found |= read(data, gallery, test, task.prepare(few, whole)[1].rows.numpy(), f"@{pl:g}")
     if training.method.prior is not None:
-        scores = train.prior_scores(training.method, config, data, test)
+        scores = final.prior_scores(training.method, config, data, test)
         found |= {name: scores[name] for name in ("elbo_nats", "kl_nats")}
         found["reconstruction_nats"] = scores["elbo_nats"] - scores["kl_nats"]
     return found
@@ -61,16 +61,16 @@ def measure(values: dict, threads: int = 1) -> dict:
 
 def read(data: object, gallery: np.ndarray, test: np.ndarray, seen: np.ndarray, mark: str) -> dict:
     """Accuracies of the test latents, from all training latents and from those of the seen rows."""
-    from semidml import evaluate
+    from semidml.scores import agreement, classifiers, neighbours
 
     labels, truth, classes = data.train.labels.numpy(), data.test.labels.numpy(), len(data.class_names)
-    everything = evaluate.knn_classify(gallery, labels, test, classes)
-    few = evaluate.knn_classify(gallery[seen], labels[seen], test, classes)
-    nearest = labels[seen][evaluate.knn(gallery[seen], test, 1)[0][:, 0]]
+    everything = classifiers.knn_classify(gallery, labels, test, classes)
+    few = classifiers.knn_classify(gallery[seen], labels[seen], test, classes)
+    nearest = labels[seen][neighbours.knn(gallery[seen], test, 1)[0][:, 0]]
     return {
-        f"knn_accuracy{mark}": evaluate.accuracy(truth, everything),
-        f"knn_accuracy_labelled{mark}": evaluate.accuracy(truth, few),
-        f"knn1_accuracy_labelled{mark}": evaluate.accuracy(truth, nearest),
+        f"knn_accuracy{mark}": agreement.accuracy(truth, everything),
+        f"knn_accuracy_labelled{mark}": agreement.accuracy(truth, few),
+        f"knn1_accuracy_labelled{mark}": agreement.accuracy(truth, nearest),
     }
 
 

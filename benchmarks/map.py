@@ -93,7 +93,9 @@ def serve() -> None:
     """The page: ?kind=map or plotly, ?n=, ?still=1 to keep the points."""
     import streamlit as st
 
-    from semidml import plots, scatter, ui
+    from semidml.plots import colours
+    from semidml.scatter import pack
+    from semidml.ui import maps
 
     st.set_page_config(layout="wide")
     kind, n, still = st.query_params["kind"], int(st.query_params["n"]), "still" in st.query_params
@@ -111,20 +113,20 @@ def serve() -> None:
             st.plotly_chart(figure, key="map")
             return
         none = np.zeros(n, bool)
-        packed = scatter.pack(
+        packed = pack.pack(
             points,
             labels,
             seen=none,
             test=none,
             names=[str(digit) for digit in range(10)],
-            looks=plots.class_looks(10),
+            looks=colours.class_looks(10),
             x_range=(-8.0, 8.0),
             y_range=(-8.0, 8.0),
             words="ten clouds that turn",
             run="clouds",
             epoch=epoch,
         )
-        ui.live_map(packed, "map")
+        maps.draw_map(packed, "map")
 
     with st.columns([2, 1], gap="medium")[0]:  # as wide as on Explore
         draw()

@@ -30,7 +30,8 @@ def measure(values: dict) -> dict:
     import torch
 
     from semidml.data import store
-    from semidml.train import fastest_precision, fit
+    from semidml.train.device import fastest_precision
+    from semidml.train.loop import fit
 
     torch.set_num_threads(1)
     torch.set_float32_matmul_precision(fastest_precision())

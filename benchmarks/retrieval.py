@@ -19,7 +19,8 @@ from collections.abc import Callable
 import numpy as np
 from common import ROOT, arguments, busy_words, machine, markdown, others_busy, report
 
-from semidml.evaluate import RECALL_AT, map_at_r, recall_at
+from semidml.scores.retrieval import map_at_r, recall_at
+from semidml.scores.table import RECALL_AT
 
 DIM, APART = 128, 0.7  # of the classes' centres, in deviations of a class and dimension
 MOST = max(RECALL_AT)

@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 from common import ROOT, arguments, markdown, report
 
-from semidml import presets, runs
+from semidml import presets
 from semidml.config import RunConfig
+from semidml.runs import places
+from semidml.runs.run import Run
 
 FRAMES, FRAMES_10D = 6, 3  # of a run, first and last among them
 
@@ -32,7 +34,7 @@ def make(name: str, values: Mapping[str, Any], into: Path) -> int:
     trained = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     if trained.returncode:
         raise RuntimeError(f"{name} was not trained:\n{trained.stderr[-2000:]}")
-    run = runs.Run(folder)
+    run = Run(folder)
     epochs = run.frames()
     most = FRAMES if run.config().latent_dim == 2 else FRAMES_10D
     kept = {epochs[round(share**1.6 * (len(epochs) - 1))] for share in np.linspace(0, 1, most)}  # most happens early
@@ -58,11 +60,11 @@ def main() -> None:
         sizes = {name: make(name, values, Path(place)) for name, values in wanted.items()}
         (Path(place) / "old").mkdir()
         if not asked.smoke:  # only now, when all of them are there
-            for folder in runs.shipped().iterdir():
-                runs.Run(folder).config()  # refuses what is no run
+            for folder in places.shipped().iterdir():
+                Run(folder).config()  # refuses what is no run
                 shutil.move(folder, Path(place) / "old" / folder.name)
             for name in wanted:
-                shutil.move(Path(place) / name, runs.shipped() / name)
+                shutil.move(Path(place) / name, places.shipped() / name)
     text = markdown(["run", "kB"], [[name, f"{size / 1000:,.0f}"] for name, size in sizes.items()])
     report("shipped", text, {"bytes": sum(sizes.values()), **sizes})
 

@@ -41,7 +41,9 @@ from semidml.losses.triplet import triplet_loss
 from semidml.methods.latent import Batch, Latent
 from semidml.networks.mlp import HIDDEN, layers
 from semidml.networks.precision import bfloat16_pays
-from semidml.train import fastest_precision, fit, unit
+from semidml.train.device import fastest_precision
+from semidml.train.loop import fit
+from semidml.train.outputs import to_unit
 
 BATCH, MARGIN = 128, 0.05
 SHAPE, SIZES = (1, 28, 28), (784, 512, 10)  # of an image; of the encoder's layers
@@ -86,7 +88,7 @@ def ours_autoencoder(steps: int, data: Split, half_precision: bool = False) -> C
     def run() -> int:
         for step in itertools.islice(order, steps):
             labelled, images = (data.images.index_select(0, its[step]) for its in (rows.labelled, rows.images))
-            terms = model.terms(Batch(unit(labelled), y, pairs, unit(images)), ("metric", "reconstruction"))
+            terms = model.terms(Batch(to_unit(labelled), y, pairs, to_unit(images)), ("metric", "reconstruction"))
             optimizer.zero_grad(set_to_none=True)
             (0.5 * terms["metric"] + 0.5 * terms["reconstruction"]).backward()
             optimizer.step()
@@ -175,7 +177,7 @@ def lightning_autoencoder(steps: int, smoke: bool) -> Callable[[], tuple[int, fl
 
 def fixed_batches(data: Split, count: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
     order = torch.randperm(len(data.labels), generator=torch.Generator().manual_seed(0))
-    return [(unit(data.images[rows]), data.labels[rows]) for rows in order[: count * BATCH].split(BATCH)]
+    return [(to_unit(data.images[rows]), data.labels[rows]) for rows in order[: count * BATCH].split(BATCH)]
 
 
 def triplet_loop(steps: int, data: Split, loss: Callable[..., torch.Tensor]) -> Callable[[], int]:
@@ -275,7 +277,7 @@ def rounds(ways: dict[str, Callable], count: int) -> dict[str, list[float]]:
 def memory(data: str) -> float:
     """Peak memory of a process that trains an epoch of that data set as the worker does, in megabytes."""
     code = (
-        "import resource, semidml.execute as e, semidml.runs as r; from semidml.config import RunConfig;"
+        "import resource, semidml.execute as e, semidml.runs.listing as r; from semidml.config import RunConfig;"
         f"run = r.create(RunConfig.of(dict(data='{data}', epochs=1, pl=100)));"
         "list(e.execute(run, threads=1)); assert run.status().state == 'done', run.status();"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"

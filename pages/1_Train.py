@@ -2,15 +2,21 @@
 
 import streamlit as st
 
-from semidml import plots, runs, ui
-from semidml.config import FEW, RunConfig, knobs
-from semidml.data import labels, store
+from semidml.config import FEW, RunConfig, declared_knobs
+from semidml.data import labels, splits, store
 from semidml.methods import MODELS, VARIANTS, method_of
+from semidml.plots.curves import loss_curves, loss_words, score_curves
+from semidml.plots.pictures import image_sheet
 from semidml.priors import PRIORS
 from semidml.registry import Entry
+from semidml.runs.run import Run
 from semidml.schedules import SCHEDULES
-from semidml.score_table import PIXELS, SCORES, live_where, shown_at
-from semidml.ui import controls
+from semidml.scores.table import PIXELS, SCORES, live_where, shown_at
+from semidml.ui import cache, controls, knobs, links, maps, pictures, runs
+from semidml.ui.frame import PRIOR, begin_page, draw_recipe, is_warm, show_error
+from semidml.ui.scores import difference_words, score_row, score_with_scatter, scores_now
+from semidml.ui.words import change_words, data_title, is_here, pixels_words, previous_run, python_of, run_words
+from semidml.words import percent
 
 SECONDS_LIVE = 1.0
 PERCENTAGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
@@ -24,48 +30,48 @@ DIMENSIONS = (1, 2, 3, 4, 6, 8, 10, 16, 32, 64)
 
 def choose() -> RunConfig | None:
     """The knobs; the config that they make, or None after saying why they make none."""
-    ui.method()
-    ui.model_of_method()
-    model = MODELS[ui.current("model")]
+    knobs.choose_method()
+    knobs.choose_model()
+    model = MODELS[knobs.current_value("model")]
     st.caption(f"**{model.title[0].upper()}{model.title[1:]}**: {model.summary}.  \n*{model.facts['claim']}*")
-    ui.knob("data", options=ui.data_names(), format_func=ui.data_title)
-    used = ui.used()
+    knobs.draw_knob("data", options=knobs.data_names(), format_func=data_title)
+    used = knobs.used_knobs()
     if "variant" in used:
-        ui.knob("variant", horizontal=True)
+        knobs.draw_knob("variant", horizontal=True)
         st.caption(
-            f"{VARIANTS[ui.current('variant')].summary[0].upper()}{VARIANTS[ui.current('variant')].summary[1:]}."
+            f"{VARIANTS[knobs.current_value('variant')].summary[0].upper()}{VARIANTS[knobs.current_value('variant')].summary[1:]}."
         )
     if page := (its := method_of(model.name).facts).get("page"):
         st.page_link(page, label=f"Its own page: {its['shows']}", icon=":material/bubble_chart:")
     seen_slider()
     only = "prior" if model.facts["prior"] and not model.facts["decoder"] else "images"
     if "alpha" in used:
-        ui.knob("alpha", label=f"Alpha: weight of the {unsupervised(model)}", options=ALPHAS, slider=True)
-        ui.ends("0: labels only", f"1: {only} only")
+        knobs.draw_knob("alpha", label=f"Alpha: weight of the {unsupervised(model)}", options=ALPHAS, slider=True)
+        knobs.draw_ends("0: labels only", f"1: {only} only")
     if "gamma" in used:
-        ui.knob(
+        knobs.draw_knob(
             "gamma", label=f"Gamma: weight of the labels beside the {unsupervised(model)}", options=GAMMAS, slider=True
         )
-        ui.ends(f"0: {only} only", "labels above all")
+        knobs.draw_ends(f"0: {only} only", "labels above all")
     left, right = st.columns(2)
     with left:
-        ui.knob("latent_dim", label="Dimensions", options=DIMENSIONS, format_func=str)
+        knobs.draw_knob("latent_dim", label="Dimensions", options=DIMENSIONS, format_func=str)
     with right:
-        ui.knob("epochs")
+        knobs.draw_knob("epochs")
     if "schedule" in used:
-        ui.knob("schedule")
-        st.caption(f"{SCHEDULES[ui.current('schedule')].summary}.")
+        knobs.draw_knob("schedule")
+        st.caption(f"{SCHEDULES[knobs.current_value('schedule')].summary}.")
     if "prior" in used:
         prior_knobs(used)
     of_prior = {name for entry in PRIORS.values() for name in entry.knobs} | {"beta", "beta_warmup_epochs"}
     with st.expander("More knobs", icon=":material/tune:"):
-        for name, knob in knobs().items():
+        for name, knob in declared_knobs().items():
             if knob.group != FEW and name in used - of_prior - {"variant"}:  # which stands above
-                ui.knob(name)
+                knobs.draw_knob(name)
     try:
-        return ui.config()
+        return knobs.chosen_config()
     except ValueError as error:
-        ui.trouble(error)
+        show_error(error)
         return None
 
 
@@ -77,33 +83,42 @@ def unsupervised(model: Entry) -> str:
 
 def prior_knobs(used: set[str]) -> None:
     """What a prior has of its own, and what a mixture offers."""
-    names = [*PRIORS[ui.current("prior")].knobs, *(name for name in ("beta", "beta_warmup_epochs") if name in used)]
+    names = [
+        *PRIORS[knobs.current_value("prior")].knobs,
+        *(name for name in ("beta", "beta_warmup_epochs") if name in used),
+    ]
     place = st.container()
-    with st.expander(f"The prior: {PRIORS[ui.current('prior')].title}", icon=":material/bubble_chart:"):
+    with st.expander(f"The prior: {PRIORS[knobs.current_value('prior')].title}", icon=":material/bubble_chart:"):
         for name in names:
             if name in used:
-                ui.knob(name)
-        simple = ui.current("placement") == "vertices" and not ui.current("component_weights")  # told without torch
-        if ui.current("prior") == "gmm" and (ui.is_warm() or simple):
+                knobs.draw_knob(name)
+        simple = knobs.current_value("placement") == "vertices" and not knobs.current_value(
+            "component_weights"
+        )  # told without torch
+        if knobs.current_value("prior") == "gmm" and (is_warm() or simple):
             try:
-                place.caption(ui.prior_words(ui.config()))
+                place.caption(cache.prior_words(knobs.chosen_config()))
             except ValueError as error:
                 place.caption(f":material/block: {error}")
-            st.page_link(ui.PRIOR, label="Play with it alone", icon=":material/bubble_chart:")
+            st.page_link(PRIOR, label="Play with it alone", icon=":material/bubble_chart:")
 
 
 def seen_slider() -> None:
     """The labels that are seen: logarithmic, counted in labels."""
-    pl = ui.current("pl")
+    pl = knobs.current_value("pl")
     try:
-        of = store.training(ui.current("data"), ui.current("split"), ui.current("evaluate_on"))
+        of = store.training(
+            knobs.current_value("data"), knobs.current_value("split"), knobs.current_value("evaluate_on")
+        )
     except ValueError:
-        ui.knob("pl")
+        knobs.draw_knob("pl")
         return
     official = of.official
-    steps = {ui.seen_labels(step, official): step for step in (*PERCENTAGES, pl)}
-    ui.knob("pl", options=steps.values(), slider=True, format_func=lambda step: f"{ui.seen_labels(step, official):,}")
-    sampling = ui.current("label_sampling")
+    steps = {splits.seen_labels(step, official): step for step in (*PERCENTAGES, pl)}
+    knobs.draw_knob(
+        "pl", options=steps.values(), slider=True, format_func=lambda step: f"{splits.seen_labels(step, official):,}"
+    )
+    sampling = knobs.current_value("label_sampling")
     st.caption(labels.describe(pl, official, sampling, of.classes))
 
 
@@ -112,40 +127,40 @@ def seen_slider() -> None:
 
 def picture(run_id: str, was_active: bool) -> None:
     """All that changes while a run goes on."""
-    found = controls.live_run(run_id, was_active)
+    found = runs.live_run(run_id, was_active)
     if found is None:
         return
     run, status, newest, rows = found
     score_place, map_place = st.empty(), st.container()
-    if not ui.is_warm():  # the floors need torch, which a cold app is still loading: the map does not wait for it
+    if not is_warm():  # the floors need torch, which a cold app is still loading: the map does not wait for it
         with score_place.container():
-            ui.score_row(shown_at("train"), {}, {}, {}, always=live_where("always", "classes"))
-    frame = newest if status.active else controls.replay(run, newest)
+            score_row(shown_at("train"), {}, {}, {}, always=live_where("always", "classes"))
+    frame = newest if status.active else runs.choose_epoch(run, newest)
     with map_place:
-        ui.run_map(run, frame, rows, newest, "map")
+        maps.draw_run_map(run, frame, rows, newest, "map")
     with score_place.container():
         scores(run)
-    ui.reconstructions(run, frame)
+    pictures.draw_reconstructions(run, frame)
     prior_pictures(frame)
     curves(run)
     if status.state == "done":
         comparison(run)
-    controls.queue(run_id)
+    runs.draw_queue(run_id)
 
 
-def scores(run: runs.Run) -> None:
+def scores(run: Run) -> None:
     """Scores now and before training, above the floors that need no training."""
-    before, now, failed = ui.scores_of(run)
-    floors, why = ui.floors_or_why(run) if ui.is_here(run.config().data) else ({}, "")
+    before, now, failed = scores_now(run)
+    floors, why = cache.floors_or_reason(run) if is_here(run.config().data) else ({}, "")
     names = headlines(before, now)
-    ui.score_row(names, before, now, failed, always=live_where("always", *(() if now or before else ("classes",))))
+    score_row(names, before, now, failed, always=live_where("always", *(() if now or before else ("classes",))))
     words = [f"Scores of {'all test images' if run.metrics() else 'the drawn test points'}"]
     words += [
-        f"{ui.pixels_words(run)} {ui.percent(floors[f'{PIXELS}{name}'])} ({SCORES[name].title})"
+        f"{pixels_words(run)} {percent(floors[f'{PIXELS}{name}'])} ({SCORES[name].title})"
         for name in names
         if f"{PIXELS}{name}" in floors
     ]
-    words += [f"chance {ui.percent(floors['chance'])}"] if "chance" in floors else []
+    words += [f"chance {percent(floors['chance'])}"] if "chance" in floors else []
     words += [f"spread {now['spread']:.2g}"] if now.get("spread") is not None else []
     words += [f"effective rank {now['effective_rank']:.1f}"] if now.get("effective_rank") is not None else []
     if now.get("component_ami") is not None:
@@ -171,39 +186,39 @@ def prior_pictures(frame: dict) -> None:
     for name, words in strips.items():
         if name in frame:
             st.markdown(f"**{words}**")
-            ui.pixels(plots.image_sheet(frame[name], columns=min(16, len(frame[name])), scale=1), words)
+            pictures.draw_pixels(image_sheet(frame[name], columns=min(16, len(frame[name])), scale=1), words)
 
 
-def curves(run: runs.Run) -> None:
+def curves(run: Run) -> None:
     """Loss terms times their weights, and scores, by epoch."""
     history = run.history()
     if len(history) < 3:
         return
-    floors, _ = ui.floors_or_why(run) if ui.is_here(run.config().data) else ({}, "")
-    drawn = ui.thinned(history)
-    state, dark = (run.id, len(history), ui.dark()), ui.dark()
+    floors, _ = cache.floors_or_reason(run) if is_here(run.config().data) else ({}, "")
+    drawn = pictures.thinned_history(history)
+    state, dark = (run.id, len(history), pictures.is_dark()), pictures.is_dark()
     loss, score = st.columns(2)
     with loss:
-        ui.chart("loss", state, lambda: plots.loss_curves(history, dark))
-        st.caption(plots.loss_words(history))
+        pictures.draw_chart("loss", state, lambda: loss_curves(history, dark))
+        st.caption(loss_words(history))
     with score:
-        ui.chart("scores", state, lambda: plots.score_curves(drawn, floors, dark))
+        pictures.draw_chart("scores", state, lambda: score_curves(drawn, floors, dark))
 
 
-def comparison(run: runs.Run) -> None:
+def comparison(run: Run) -> None:
     """A finished run beside the one before it: what changed in the settings, what in the scores."""
-    before = ui.run_before(run)
+    before = previous_run(run)
     if before is None:
         return
     then, now = before.metrics() or {}, run.metrics() or {}
     st.markdown("**Beside the run before it**")
-    st.caption(f"{ui.run_words(before)}.  \nSettings: {ui.changes(before.config(), run.config()) or 'the same'}.")
+    st.caption(f"{run_words(before)}.  \nSettings: {change_words(before.config(), run.config()) or 'the same'}.")
     table = [
         {
             "score": SCORES[name].title,
-            "before": ui.scattered(name, then),
-            "now": ui.scattered(name, now),
-            "difference": ui.difference_words(name, then.get(name), now.get(name)),
+            "before": score_with_scatter(name, then),
+            "now": score_with_scatter(name, now),
+            "difference": difference_words(name, then.get(name), now.get(name)),
         }
         for name in shown_at("train")
         if name in now or name in then
@@ -213,27 +228,27 @@ def comparison(run: runs.Run) -> None:
 
 # ---- the page
 
-ui.page("Train", ":material/play_circle:")
+begin_page("Train", ":material/play_circle:")
 st.title("Train")
 st.markdown(
     "Choose a setting, press **Train**, watch the points move. Each point is an image; its colour is its class."
 )
-ui.read_link()
+links.read_link()
 knob_column, picture_column = st.columns([1, 2.6], gap="large")
 with knob_column:
     config = choose()
     controls.start_button(config)
 with picture_column:
-    run = controls.pick_run()
+    run = runs.pick_run()
     if run is None:
         with st.container(border=True, height=420, vertical_alignment="center", horizontal_alignment="center"):
             st.markdown("### Nothing has been trained here yet")
             st.markdown("Press **Train**: the digits need no download and take a few seconds.")
     else:
-        controls.moved_on(run, config)
+        runs.moved_on(run, config)
         is_active = run.status().active
         live = st.fragment(picture, run_every=SECONDS_LIVE if is_active else None)
         live(run.id, is_active)
 if config is not None:
-    ui.write_link(config)
-    ui.foot(config.command(), ui.python_of(config), linked=True)
+    links.write_link(config)
+    draw_recipe(config.command(), python_of(config), linked=True)

@@ -4,9 +4,17 @@ import re
 
 import streamlit as st
 
-from semidml import explore, plots, runs, ui
-from semidml.config import RunConfig, knobs, seen_labels, shown
+from semidml import tasks
+from semidml.config import RunConfig, declared_knobs
 from semidml.data import DATASETS, labels, store
+from semidml.data.splits import seen_labels
+from semidml.data.store import Available
+from semidml.explore import dataset, points
+from semidml.plots.counts import class_counts, image_grid
+from semidml.plots.pictures import image_sheet
+from semidml.ui import frame, links, pictures, uploads
+from semidml.ui.words import as_code, data_title, short_path
+from semidml.words import size_words, value_words
 
 CLASSES_AT_ONCE = 12
 IMAGES_A_CLASS = 12
@@ -14,18 +22,12 @@ MOST_SEEN_SHOWN = 120
 PERCENTAGES = (0.01, 0.1, 1.0, 10.0, 100.0)  # Safir et al. 2022, and those between
 SECONDS_LIVE = 0.5
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:])")  # has a meaning there; notes hold visitors' names of files
-LAYOUT = """An **.npz** file in [MedMNIST's layout](https://medmnist.com), as `numpy.savez` writes it:
-
-- `train_images` (N, H, W) grey or (N, H, W, 3) colour, `uint8`; `train_labels` (N,), whole numbers
-- perhaps `test_images` and `test_labels`, `val_images` and `val_labels`, `class_names`
-
-or a **.zip** of class folders: `cats/1.png`, `dogs/1.jpg`. Without a test split, 20 % of each class are held out."""
 
 
 # ---- which data set
 
 
-def pick() -> store.Available:
+def pick() -> Available:
     """The data set that the page is about: the link's, or the one chosen here."""
     there = {one.name: one for one in store.available()}
     asked = st.query_params.get("data")
@@ -34,11 +36,11 @@ def pick() -> store.Available:
         if asked in there:
             st.session_state["looked at"] = asked
         else:
-            st.warning(f"There is no data set called {ui.plain(asked)} here.", icon=":material/link_off:")
+            st.warning(f"There is no data set called {as_code(asked)} here.", icon=":material/link_off:")
     if st.session_state.get("looked at") not in there:
         st.session_state["looked at"] = next(iter(there))
     st.session_state["data set"] = st.session_state["looked at"]  # each time: its words, and so the widget, change
-    words = {name: ui.data_title(name) for name in there}
+    words = {name: data_title(name) for name in there}
     name = st.selectbox(
         "Data set",
         list(there),
@@ -50,14 +52,14 @@ def pick() -> store.Available:
     return there[name]
 
 
-def describe(one: store.Available) -> None:
+def describe(one: Available) -> None:
     """What it is, in one paragraph: rows, classes, size, licence, source."""
     facts = one.facts
     entry = DATASETS.get(one.name)
     if entry:
         st.markdown(f"**{entry.title}**: {entry.summary}.")
     else:
-        st.markdown(f"**Your own**: {ui.plain(one.title)}, {runs.size_words(1e6 * one.megabytes)} on disk.")
+        st.markdown(f"**Your own**: {as_code(one.title)}, {size_words(1e6 * one.megabytes)} on disk.")
     if facts:
         channels, height, width = facts["shape"]
         rows = [f"{facts['train']:,} training"]
@@ -74,19 +76,20 @@ def describe(one: store.Available) -> None:
 # ---- fetching
 
 
-def fetch(one: store.Available) -> None:
+def fetch(one: Available) -> None:
     """The button, the progress, and what went wrong."""
-    task = explore.task(("fetch", one.name))
+    task = tasks.find_task(("fetch", one.name))
     working = task is not None and not task.done
     if one.problem:
-        ui.trouble(one.problem)
+        frame.show_error(one.problem)
     if one.kind != "table":
         return
     needed = (one.facts["packed"],) if "packed" in one.facts else one.facts["files"]
     files = ", ".join(f"`{file}`" for file in needed)
     if one.facts.get("by_hand"):
         st.caption(
-            f"It can no longer be fetched: put {files}, and the images beside, into `{ui.short(store.data_folder())}`."
+            f"It can no longer be fetched: put {files}, and the images beside, into "
+            f"`{short_path(store.data_folder())}`."
         )
         return
     st.button(
@@ -99,22 +102,22 @@ def fetch(one: store.Available) -> None:
         key="fetch",
     )
     st.caption(
-        f"It is fetched from its makers, checked, and kept in `{ui.short(store.data_folder())}`. "
+        f"It is fetched from its makers, checked, and kept in `{short_path(store.data_folder())}`. "
         f"Without a network, put {files} there."
     )
     if working:
         st.fragment(fetching, run_every=SECONDS_LIVE)(one.name)
     elif task is not None and task.error:
-        ui.trouble(task.error)
+        frame.show_error(task.error)
 
 
 def start_fetch(name: str) -> None:
-    explore.start(("fetch", name), lambda progress: bool(store.load(name, download=True, progress=progress)))
+    tasks.start_task(("fetch", name), lambda progress: bool(store.load(name, download=True, progress=progress)))
 
 
 def fetching(name: str) -> None:
     """How far the download is."""
-    task = explore.task(("fetch", name))
+    task = tasks.find_task(("fetch", name))
     if task is None or task.done:
         st.rerun()
     words = task.text if task.fraction else "Looking for the network …"
@@ -130,13 +133,13 @@ def look(name: str) -> None:
         data = store.load(name)
     for note in data.notes:
         st.info(MARKDOWN.sub(r"\\\1", note), icon=":material/info:")
-    names, train, test = explore.class_counts(data)
-    titles = explore.in_charts(names)
+    names, train, test = dataset.class_counts(data)
+    titles = points.in_charts(names)
     left, right = st.columns([1, 1.7], gap="large")
     with left:
         st.markdown("**Images of each class**")
-        state, counts = (*titles, *train, *test, ui.dark()), {"training": train, "test": test}
-        ui.chart("counts", state, lambda: plots.class_counts(titles, counts, ui.dark()))
+        state, counts = (*titles, *train, *test, pictures.is_dark()), {"training": train, "test": test}
+        pictures.draw_chart("counts", state, lambda: class_counts(titles, counts, pictures.is_dark()))
     with right:
         first = which_classes(names)
         head, button = st.columns([3, 1], vertical_alignment="center")
@@ -144,9 +147,12 @@ def look(name: str) -> None:
         draw = st.session_state.setdefault("image draw", 0)
         button.button("Others", icon=":material/shuffle:", on_click=draw_others, width="stretch", key="others")
         shown_classes = range(first, min(first + CLASSES_AT_ONCE, len(names)))
-        images = explore.of_each_class(data, shown_classes, IMAGES_A_CLASS, seed=draw)
-        rows, state = [titles[c] for c in shown_classes], (name, draw, sum(int(i.sum()) for i in images), ui.dark())
-        ui.chart("grid", state, lambda: plots.image_grid(images, rows, ui.dark()))
+        images = dataset.images_of_each_class(data, shown_classes, IMAGES_A_CLASS, seed=draw)
+        rows, state = (
+            [titles[c] for c in shown_classes],
+            (name, draw, sum(int(i.sum()) for i in images), pictures.is_dark()),
+        )
+        pictures.draw_chart("grid", state, lambda: image_grid(images, rows, pictures.is_dark()))
 
 
 def draw_others() -> None:
@@ -178,24 +184,24 @@ def seen(name: str) -> None:
         "Labels seen",
         PERCENTAGES,
         value=next(p for p in PERCENTAGES if p == 100 or seen_labels(p, official) >= 3 * len(data.class_names)),
-        format_func=lambda p: f"{seen_labels(p, official):,} ({shown(p)} %)",
-        help=knobs()["pl"].help.capitalize() + ".",
+        format_func=lambda p: f"{seen_labels(p, official):,} ({value_words(p)} %)",
+        help=declared_knobs()["pl"].help.capitalize() + ".",
         key=f"seen pl {name}",
     )
     how = sampling.selectbox(
         "Label sampling",
-        knobs()["label_sampling"].choices,
-        help=knobs()["label_sampling"].help.capitalize() + ".",
+        declared_knobs()["label_sampling"].choices,
+        help=declared_knobs()["label_sampling"].help.capitalize() + ".",
         key="seen sampling",
     )
     number = seed.number_input(
-        "Seed", 0, int(knobs()["seed"].high), 0, help="Another seed draws other labels.", key="seen seed"
+        "Seed", 0, int(declared_knobs()["seed"].high), 0, help="Another seed draws other labels.", key="seen seed"
     )
     try:
         config = RunConfig.of({"data": name, "pl": pl, "label_sampling": how, "seed": number})
-        drawn = explore.seen_images(config, data, MOST_SEEN_SHOWN)
+        drawn = dataset.seen_images(config, data, MOST_SEEN_SHOWN)
     except ValueError as error:
-        ui.trouble(error)
+        frame.show_error(error)
         return
     names = list(data.class_names)
     words = labels.describe(pl, official, how, len(names))
@@ -207,93 +213,16 @@ def seen(name: str) -> None:
     st.markdown(f"This setting sees **{words}**{redrawn}.")
     left, right = st.columns([1, 1.7], gap="large")
     with left:
-        titles = explore.in_charts(names)
-        state, counts = (*titles, *drawn.counts, ui.dark()), {"seen": drawn.counts}
-        ui.chart("seen", state, lambda: plots.class_counts(titles, counts, ui.dark()))
+        titles = points.in_charts(names)
+        state, counts = (*titles, *drawn.counts, pictures.is_dark()), {"seen": drawn.counts}
+        pictures.draw_chart("seen", state, lambda: class_counts(titles, counts, pictures.is_dark()))
     with right:
-        st.image(plots.image_sheet(drawn.images), width="stretch")
+        st.image(image_sheet(drawn.images), width="stretch")
         part = "All" if len(drawn.images) == drawn.n else f"{len(drawn.images)} of the"
         st.caption(f"{part} {drawn.n:,} images with a seen label, class after class.")
     st.page_link(
-        ui.TRAIN, label="Train with these labels", icon=":material/play_circle:", query_params=ui.link_of(config)
+        frame.TRAIN, label="Train with these labels", icon=":material/play_circle:", query_params=links.link_of(config)
     )
-
-
-# ---- your own
-
-
-def own() -> None:
-    """Upload, and the uploads there are."""
-    form, held = st.columns([1.5, 1], gap="large")
-    with form:
-        upload()
-        with st.expander("What a file must hold", icon=":material/help:"):
-            st.markdown(LAYOUT)
-    with held:
-        uploads = [one for one in store.available() if one.kind == "upload"]
-        st.markdown(
-            "**Uploads here**" if uploads else "No uploads yet. They are kept in the data folder until you delete them."
-        )
-        for one in uploads:
-            an_upload(one)
-
-
-def upload() -> None:
-    """A file, a name, a button; errors as the reader words them."""
-    round_ = st.session_state.setdefault("upload round", 0)
-    file = st.file_uploader(
-        "Your images",
-        type=["npz", "zip"],
-        key=f"upload {round_}",
-        help="At most 50 MB. It stays on this machine.",
-        on_change=lambda: st.session_state.pop("upload error", None),
-    )
-    name = st.text_input(
-        "Name it",
-        max_chars=64,
-        key=f"upload name {round_}",
-        placeholder="my-images",
-        help="Letters, digits, spaces, '_', '.' or '-'.",
-    )
-    words = f"Add {ui.plain(file.name[:40])}" if file else "Add"
-    if st.button(words, type="primary", icon=":material/upload:", disabled=file is None, key="add upload"):
-        try:
-            with st.spinner("Reading every image …"):
-                added = store.save_upload(name or file.name.rsplit(".", 1)[0], file, file.name)
-        except (ValueError, OSError) as error:
-            st.session_state["upload error"] = str(error)
-        else:
-            st.session_state.pop("upload error", None)
-            st.session_state["upload round"] = round_ + 1
-            st.session_state["looked at"] = added.name
-            st.session_state["upload added"] = added.name
-            st.rerun()
-    if error := st.session_state.get("upload error"):
-        ui.trouble(error)
-    if added := st.session_state.pop("upload added", None):
-        st.success(f"{ui.plain(added)} is here: it is chosen above, and can be trained on.", icon=":material/check:")
-
-
-def an_upload(one: store.Available) -> None:
-    """An upload with its size, and a way to delete it that asks first."""
-    words, button = st.columns([3, 1.4], vertical_alignment="center")
-    rows = f", {one.facts['train'] + one.facts['test']:,} images" if one.facts else ""
-    words.markdown(
-        f"{ui.plain(one.name)}{rows}, {runs.size_words(1e6 * one.megabytes)}"
-        + (":material/warning:" if one.problem else "")
-    )
-    with button.popover("Delete", icon=":material/delete:"):
-        st.write(
-            f"Delete the images {ui.plain(one.name)}? Runs trained on them keep their maps, but lose the pictures."
-        )
-        st.button("Delete", type="primary", on_click=delete, args=(one.name,), key=f"delete {one.name}")
-
-
-def delete(name: str) -> None:
-    try:
-        store.delete_upload(name)
-    except ValueError as error:
-        st.session_state["upload error"] = str(error)
 
 
 # ---- everything
@@ -328,7 +257,7 @@ def overview() -> None:
 
 # ---- the page
 
-ui.page("Data", ":material/image:")
+frame.begin_page("Data", ":material/image:")
 st.title("Data")
 st.markdown("Images to train on: what is on this machine, what can be **fetched**, and **your own**.")
 one = pick()
@@ -339,14 +268,14 @@ if one.here:
         st.subheader("Which labels a setting sees")
         seen(one.name)
     except ValueError as error:
-        ui.trouble(error)
+        frame.show_error(error)
 else:
     fetch(one)
 st.subheader("Your own images")
-own()
+uploads.own()
 st.subheader("All data sets")
 overview()
-ui.foot(
+frame.draw_recipe(
     f"python -m semidml data fetch {one.name}" if one.kind == "table" else "python -m semidml data",
     f"from semidml.data import store\n\ndata = store.load({one.name!r}, download=True)\n"
     "print(data.train.images.shape, data.class_names)",

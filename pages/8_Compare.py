@@ -6,11 +6,22 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from semidml import explore, planes, plots, runs, scatter, ui
-from semidml.config import knobs
-from semidml.explore import TEST
-from semidml.score_table import SCORES, shown_at
-from semidml.ui import explorer
+from semidml import planes
+from semidml.config import declared_knobs
+from semidml.explore import points
+from semidml.frames import TEST
+from semidml.plots import colours
+from semidml.plots.curves import compared_curves
+from semidml.runs import listing
+from semidml.runs.run import Run
+from semidml.scatter import pack
+from semidml.scores.table import SCORES, shown_at
+from semidml.ui import cache, pictures
+from semidml.ui.frame import TRAIN, begin_page, draw_recipe, show_error
+from semidml.ui.maps import draw_map, draw_run_map, send_to_maps
+from semidml.ui.scores import difference_words, remark_words, score_with_scatter
+from semidml.ui.words import as_code, entry_title, knob_title, run_words, short_value
+from semidml.words import percent
 
 MOST = 4
 LETTERS = "ABCD"
@@ -20,21 +31,21 @@ BEGIN_WITH = ("digits-paper-prior", "digits-ten-places")  # the paper's prior an
 # ---- which runs
 
 
-def pick() -> list[runs.Run]:
+def pick() -> list[Run]:
     """The runs that are compared: the link's, or those chosen here; those that have points to draw."""
-    there = {run.id: run for run in runs.list_runs() if run.frames() and not run.damage()}
+    there = {run.id: run for run in listing.list_runs() if run.frames() and not run.damage()}
     asked = [name for name in st.query_params.get("runs", "").split(",") if name]
     if asked and asked != st.session_state.get("compare link"):
         st.session_state["compared"] = [name for name in asked if name in there][:MOST]
         if missing := [name for name in asked if name not in there]:
             st.warning(
-                f"There is no run with points called {', '.join(map(ui.plain, missing[:MOST]))} here (any more).",
+                f"There is no run with points called {', '.join(map(as_code, missing[:MOST]))} here (any more).",
                 icon=":material/link_off:",
             )
     elif "compared" not in st.session_state:
         st.session_state["compared"] = [name for name in BEGIN_WITH if name in there]
     st.session_state["compared"] = [name for name in st.session_state["compared"] if name in there]
-    words = {name: ui.run_words(run) for name, run in there.items()}
+    words = {name: run_words(run) for name, run in there.items()}
     chosen = st.multiselect(
         "Runs",
         list(there),
@@ -52,9 +63,9 @@ def pick() -> list[runs.Run]:
     return [there[name] for name in chosen]
 
 
-def same_points(some: list[runs.Run]) -> bool:
+def same_points(some: list[Run]) -> bool:
     """Whether these runs draw the same rows of the same data, so that a point of one is a point of the others."""
-    first, *others = [ui.rows(run.id) for run in some]
+    first, *others = [cache.read_rows(run.id) for run in some]
     data = {run.config().data for run in some}
     return len(data) == 1 and all(
         np.array_equal(first[name], other[name]) for other in others for name in ("split", "row")
@@ -64,21 +75,21 @@ def same_points(some: list[runs.Run]) -> bool:
 # ---- what is shown
 
 
-def settings(some: list[runs.Run]) -> None:
+def settings(some: list[Run]) -> None:
     """Which knobs differ, and their values."""
     configs = [run.config() for run in some]
     differ = [
         name
-        for name in knobs()
+        for name in declared_knobs()
         if any(name in config.used() for config in configs) and len({_value(config, name) for config in configs}) > 1
     ]
     st.markdown("**What differs in the settings**")
     if not differ:
         st.caption("Nothing: the same setting was trained more than once.")
         return
-    ui.table(
+    pictures.draw_table(
         [
-            {"knob": ui.title(name)}
+            {"knob": knob_title(name)}
             | {letter: _value(config, name) for letter, config in zip(LETTERS, configs, strict=False)}
             for name in differ
         ]
@@ -86,10 +97,10 @@ def settings(some: list[runs.Run]) -> None:
 
 
 def _value(config: Any, name: str) -> str:
-    return ui.entry_title(name, ui.brief(getattr(config, name))) if name in config.used() else "–"
+    return entry_title(name, short_value(getattr(config, name))) if name in config.used() else "–"
 
 
-def scores(some: list[runs.Run]) -> None:
+def scores(some: list[Run]) -> None:
     """All scores of the runs, and how the others differ from the first."""
     found = [run.metrics() or {} for run in some]
     st.markdown("**Final scores**, and in brackets the difference from A")
@@ -100,37 +111,35 @@ def scores(some: list[runs.Run]) -> None:
             continue
         cells = {}
         for letter, value, metrics in zip(LETTERS, values, found, strict=False):
-            difference = (
-                "" if letter == "A" or None in (value, values[0]) else ui.difference_words(name, values[0], value)
-            )
-            cells[letter] = ui.scattered(name, metrics) + (f" ({difference})" if difference else "")
+            difference = "" if letter == "A" or None in (value, values[0]) else difference_words(name, values[0], value)
+            cells[letter] = score_with_scatter(name, metrics) + (f" ({difference})" if difference else "")
         rows.append({"score": score.title} | cells)
     if rows:
-        ui.table(rows)
+        pictures.draw_table(rows)
     else:
         st.caption("None of these runs has final scores (yet).")
     caveats(some, SCORES)
 
 
-def caveats(some: list[runs.Run], names: Iterable[str]) -> None:
+def caveats(some: list[Run], names: Iterable[str]) -> None:
     """What there is to know of these scores, and why some are missing, run for run."""
     for letter, run in zip(LETTERS, some, strict=False):
         metrics = run.metrics() or {}
         for icon, key in (("info", "notes"), ("error", "failed")):
-            for remark in ui.remarks(names, metrics.get(key, {})):
+            for remark in remark_words(names, metrics.get(key, {})):
                 st.caption(f":material/{icon}: **{letter}**, {remark}")
 
 
-def maps(some: list[runs.Run], linked: bool) -> None:
+def maps(some: list[Run], linked: bool) -> None:
     """A map a run; zoom, hidden classes, chosen points and the point under the mouse are shared where points are."""
     for start in range(0, len(some), 2):
         for column, number in zip(st.columns(2, gap="medium"), range(start, min(start + 2, len(some))), strict=False):
             run = some[number]
             epochs = run.frames()
-            frame, rows = ui.frame(run.id, epochs[-1]), ui.rows(run.id)
+            frame, rows = cache.read_frame(run.id, epochs[-1]), cache.read_rows(run.id)
             with column:
-                st.markdown(f"**{LETTERS[number]}** · {ui.run_words(run)}")
-                ui.run_map(
+                st.markdown(f"**{LETTERS[number]}** · {run_words(run)}")
+                draw_run_map(
                     run,
                     frame,
                     rows,
@@ -139,34 +148,36 @@ def maps(some: list[runs.Run], linked: bool) -> None:
                     link="compared" if linked else "",
                     images_of=run.id,
                     predictions=frame["predictions"],
-                    label_names=ui.class_names(run),
+                    label_names=cache.class_names(run),
                 )
                 send(run, epochs)
 
 
-def send(run: runs.Run, epochs: list[int]) -> None:
+def send(run: Run, epochs: list[int]) -> None:
     """Images for the mouse and a film, where there are any."""
-    if not explorer.missing_images(run):
-        ui.for_maps(explorer.packed_images(run.id, explore.stamp(run, "rows.npz")), f"compared images {run.id}")
+    if not cache.missing_images(run):
+        send_to_maps(cache.packed_images(run.id, points.stamp(run, "rows.npz")), f"compared images {run.id}")
     if len(epochs) > 1:
-        stamp = explore.stamp(run, *(f"frames/{epoch:04d}.npz" for epoch in (epochs[0], epochs[-1])))
-        if film := explorer.packed_film(run.id, run.id, tuple(epochs), stamp):
-            ui.for_maps(film, f"compared film {run.id}")
+        stamp = points.stamp(run, *(f"frames/{epoch:04d}.npz" for epoch in (epochs[0], epochs[-1])))
+        if film := cache.packed_film(run.id, run.id, tuple(epochs), stamp):
+            send_to_maps(film, f"compared film {run.id}")
 
 
-def curves(some: list[runs.Run]) -> None:
+def curves(some: list[Run]) -> None:
     """Scores by epoch, laid over each other."""
     histories = {letter: run.history() for letter, run in zip(LETTERS, some, strict=False)}
-    state = (tuple((run.id, *explore.stamp(run, "history.jsonl")) for run in some), ui.dark())
+    state = (tuple((run.id, *points.stamp(run, "history.jsonl")) for run in some), pictures.is_dark())
     names = shown_at("compared")
     for column, name in zip(st.columns(len(names)), names, strict=True):
         title = SCORES[name].title
-        draw = plots.compared_curves
+        draw = compared_curves
         with column:
-            ui.chart(f"compared {name}", state, lambda n=name, t=title, d=draw: d(histories, n, t, ui.dark()))
+            pictures.draw_chart(
+                f"compared {name}", state, lambda n=name, t=title, d=draw: d(histories, n, t, pictures.is_dark())
+            )
 
 
-def flight(some: list[runs.Run]) -> None:
+def flight(some: list[Run]) -> None:
     """The points of one map, flying from where one run puts them to where another does."""
     st.subheader("Fly from one to the other")
     letters = list(LETTERS[: len(some)])
@@ -175,36 +186,36 @@ def flight(some: list[runs.Run]) -> None:
     to = st.segmented_control("Points as they lie in", letters, key="flown", required=True)
     clouds, missed = [], {"A": 0.0}
     for letter, run in zip(letters, some, strict=True):
-        latents = ui.frame(run.id, run.frames()[-1])["latents"]
-        cloud, _ = planes.in_plane(latents, ui.rows(run.id)["labels"])
+        latents = cache.read_frame(run.id, run.frames()[-1])["latents"]
+        cloud, _ = planes.in_plane(latents, cache.read_rows(run.id)["labels"])
         if clouds:
             cloud, missed[letter] = planes.aligned(cloud, clouds[0])
         clouds.append(cloud)
-    rows, names = ui.rows(some[0].id), ui.class_names(some[0])
+    rows, names = cache.read_rows(some[0].id), cache.class_names(some[0])
     everything = np.concatenate(clouds)
     low, high = np.percentile(everything, [0.2, 99.8], axis=0)
     margin = 0.05 * (high - low)
-    packed = scatter.pack(
+    packed = pack.pack(
         clouds[letters.index(to)],
         rows["labels"],
         seen=rows["seen"],
         test=rows["split"] == TEST,
         names=names,
-        looks=plots.class_looks(len(names)),
+        looks=colours.class_looks(len(names)),
         x_range=(float(low[0] - margin[0]), float(high[0] + margin[0])),
         y_range=(float(low[1] - margin[1]), float(high[1] + margin[1])),
         words=f"Map of the points as run {to} puts them",
         images_of=some[0].id,
         run="flight " + " ".join(run.id for run in some),
         epoch=letters.index(to),
-        dark=ui.dark(),
+        dark=pictures.is_dark(),
     )
-    ui.live_map(packed, "flight")
+    draw_map(packed, "flight")
     st.caption(
         "Each run's map is moved, turned, mirrored and scaled to lie on A's as well as it can (Procrustes), since a "
         "latent space has no up. "
         + " ".join(
-            f"{letter} misses {ui.percent(share)} of A's variance." for letter, share in missed.items() if letter != "A"
+            f"{letter} misses {percent(share)} of A's variance." for letter, share in missed.items() if letter != "A"
         )
     )
 
@@ -212,7 +223,7 @@ def flight(some: list[runs.Run]) -> None:
 # ---- the page
 
 
-def show(some: list[runs.Run]) -> None:
+def show(some: list[Run]) -> None:
     linked = same_points(some)
     left, right = st.columns(2, gap="large")
     with left:
@@ -229,7 +240,7 @@ def show(some: list[runs.Run]) -> None:
         flight(some)
     with st.expander("All scores", icon=":material/table:"):
         scores(some)
-    ui.foot(
+    draw_recipe(
         "\n".join(f"python -m semidml evaluate {run.id}" for run in some),
         "from semidml import runs\n\n"
         f"some = [runs.get(name) for name in {[run.id for run in some]!r}]\n"
@@ -238,7 +249,7 @@ def show(some: list[runs.Run]) -> None:
     )
 
 
-def scores_of_few(some: list[runs.Run]) -> None:
+def scores_of_few(some: list[Run]) -> None:
     """The scores that tell most, with differences."""
     found = [run.metrics() or {} for run in some]
     st.markdown("**What differs in the scores**")
@@ -246,27 +257,27 @@ def scores_of_few(some: list[runs.Run]) -> None:
     for name in shown_at("compare"):
         values = [metrics.get(name) for metrics in found]
         if any(value is not None for value in values):
-            cells = {letter: ui.scattered(name, metrics) for letter, metrics in zip(LETTERS, found, strict=False)}
+            cells = {letter: score_with_scatter(name, metrics) for letter, metrics in zip(LETTERS, found, strict=False)}
             if len(some) == 2:
-                cells["B - A"] = ui.difference_words(name, *values)
+                cells["B - A"] = difference_words(name, *values)
             rows.append({"score": SCORES[name].title} | cells)
     if rows:
-        ui.table(rows)
+        pictures.draw_table(rows)
     else:
         st.caption("None of these runs has final scores (yet).")
     caveats(some, shown_at("compare"))
 
 
-ui.page("Compare", ":material/compare:")
+begin_page("Compare", ":material/compare:")
 st.title("Compare")
 st.markdown("Choose two to four runs: what differs in their settings, what it does to their maps and scores.")
 chosen = pick()
 if len(chosen) < 2:
     with st.container(border=True, height=220, vertical_alignment="center", horizontal_alignment="center"):
         st.markdown("### Choose a second run" if chosen else "### Choose two runs")
-        st.page_link(ui.TRAIN, label="Or train one with one knob changed", icon=":material/play_circle:")
+        st.page_link(TRAIN, label="Or train one with one knob changed", icon=":material/play_circle:")
 else:
     try:
         show(chosen)
     except (ValueError, FileNotFoundError) as error:
-        ui.trouble(f"These runs cannot be compared: {error}")
+        show_error(f"These runs cannot be compared: {error}")

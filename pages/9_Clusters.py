@@ -2,11 +2,10 @@
 
 import streamlit as st
 
-from semidml import ui
-from semidml.config import knobs
-from semidml.ui import clusters, controls
+from semidml.config import declared_knobs
+from semidml.ui import clusters, controls, frame, knobs, labels_worth, links, runs, words
 
-ui.page("Clustering without labels", ":material/workspaces:")
+frame.begin_page("Clustering without labels", ":material/workspaces:")
 st.title("Clustering without labels")
 st.markdown(
     "No label at all: a network sees each image and a **twin** of it, turned and shifted, or cropped and recoloured, "
@@ -40,27 +39,27 @@ with st.expander("The maths", icon=":material/function:"):
         "[Ye et al. 2019](https://arxiv.org/abs/1904.03436) · "
         "[Gomes et al. 2010](https://papers.nips.cc/paper/2010/hash/42998cf32d552343bc8e460416382dca-Abstract.html)"
     )
-if "model" not in st.query_params and set(st.query_params) & set(knobs()):
+if "model" not in st.query_params and set(st.query_params) & set(declared_knobs()):
     # What a link to this page means: without it, its other knobs would be put aside.
     st.query_params["model"] = clusters.MODEL
-ui.read_link()
-ui.switch_method(clusters.METHOD)
+links.read_link()
+knobs.switch_method(clusters.METHOD)
 knob_column, picture_column = st.columns([1, 2.6], gap="large")
 with knob_column:
     config = clusters.choose()
     controls.start_button(config)
 with picture_column:
-    run = controls.pick_run(clusters.METHOD)
+    run = runs.pick_run(clusters.METHOD)
     if run is None:
         with st.container(border=True, height=420, vertical_alignment="center", horizontal_alignment="center"):
             st.markdown("### Nothing has been trained here yet")
             st.markdown("Press **Train**: the digits need no download and take some seconds.")
     else:
-        controls.moved_on(run, config)
+        runs.moved_on(run, config)
         is_active = run.status().active
         st.fragment(clusters.picture, run_every=clusters.SECONDS_LIVE if is_active else None)(run.id, is_active)
         if not is_active:
-            st.fragment(clusters.labels_worth, run_every=ui.SECONDS_IDLE)(run)
+            st.fragment(labels_worth.labels_worth, run_every=frame.SECONDS_IDLE)(run)
 if config is not None:
-    ui.write_link(config)
-    ui.foot(config.command(), ui.python_of(config), linked=True)
+    links.write_link(config)
+    frame.draw_recipe(config.command(), words.python_of(config), linked=True)

@@ -8,12 +8,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from semidml import __version__, explore, files, runs, transfer
-from semidml.config import FAMILIES, RunConfig, allowed, knobs, shown
+from semidml import __version__
+from semidml.config import FAMILIES, RunConfig, allowed, declared_knobs
 from semidml.data import store
+from semidml.data.store import Available
+from semidml.disk import files
 from semidml.execute import cores, execute, score_run
+from semidml.explore import prior
 from semidml.registry import Entry
-from semidml.score_table import GROUPS, RAW, SCATTER, SCORES, shown_at
+from semidml.runs import listing, transfer
+from semidml.runs.run import Run
+from semidml.scores.table import GROUPS, RAW, SCATTER, SCORES, shown_at
+from semidml.words import value_words
 
 PLURALS = {  # of the families, as the reference heads their tables
     "model": "Models",
@@ -53,8 +59,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     train = commands.add_parser("train", help="train a run and print its scores")
-    for knob in knobs().values():
-        about = f"{knob.help} ({allowed(knob)}; default {shown(knob.default)})".replace("%", "%%")
+    for knob in declared_knobs().values():
+        about = f"{knob.help} ({allowed(knob)}; default {value_words(knob.default)})".replace("%", "%%")
         train.add_argument(f"--{knob.name.replace('_', '-')}", help=about, metavar=knob.name.upper())
     train.add_argument("--out", type=Path, help="folder of the run (default: a new one among the runs)")
     train.add_argument("--full", action="store_true", help="also score a random forest and an MLP classifier")
@@ -105,19 +111,21 @@ def parser() -> argparse.ArgumentParser:
 
 
 def do_train(asked: argparse.Namespace) -> int:
-    from semidml.train import machine_remarks
+    from semidml.train.device import machine_remarks
 
-    config = RunConfig.of({name: value for name in knobs() if (value := getattr(asked, name)) is not None})
-    without_effect = [name for name in knobs() if getattr(asked, name) is not None and name not in config.used()]
+    config = RunConfig.of({name: value for name in declared_knobs() if (value := getattr(asked, name)) is not None})
+    without_effect = [
+        name for name in declared_knobs() if getattr(asked, name) is not None and name not in config.used()
+    ]
     if without_effect:
         print(f"note: without effect here: {', '.join(without_effect)}", file=sys.stderr)
     for remark in [*config.remarks(), *machine_remarks(config)]:
         print(f"note: {remark}", file=sys.stderr)
-    run = runs.create(config, path=asked.out, paths=True)
+    run = listing.create_run(config, path=asked.out, paths=True)
     return train(run, asked.full)
 
 
-def train(run: runs.Run, full: bool = False) -> int:
+def train(run: Run, full: bool = False) -> int:
     """Trains or resumes a run in this process, with a progress bar; its status is the exit status."""
     from tqdm import tqdm
 
@@ -156,7 +164,7 @@ def do_evaluate(asked: argparse.Namespace) -> int:
 
 
 def do_fit_prior(asked: argparse.Namespace) -> int:
-    found = explore.fit_prior(find(asked.run), asked.components, asked.seed)
+    found = prior.fit_prior(find(asked.run), asked.components, asked.seed)
     print(f"fitted to {found.rows}, without their labels", file=sys.stderr)
     print(found.config.command())
     return 0
@@ -167,7 +175,7 @@ def do_list(asked: argparse.Namespace) -> int:
     titles = "  ".join(f"{name:{WIDTH}}" for name in names).rstrip()
     print(row.format("id", "state", "model", "data", "pl", "weight", titles))
     marks: dict[str, str] = {}  # of what is to be said of a score
-    for run in runs.list_runs():
+    for run in listing.list_runs():
         status = run.status()
         try:
             config, metrics = run.config(), run.metrics() or {}
@@ -183,7 +191,13 @@ def do_list(asked: argparse.Namespace) -> int:
         scores = "  ".join(f"{cell:{max(len(name), WIDTH)}}" for name, cell in zip(names, cells, strict=True)).rstrip()
         print(
             row.format(
-                run.id, status.state, config.model, config.data[-14:], shown(config.pl), shown_weight(config), scores
+                run.id,
+                status.state,
+                config.model,
+                config.data[-14:],
+                value_words(config.pl),
+                shown_weight(config),
+                scores,
             )
         )
     for words, mark in marks.items():
@@ -232,7 +246,7 @@ def do_data(asked: argparse.Namespace) -> int:
     return 0
 
 
-def here(there: store.Available) -> str:
+def here(there: Available) -> str:
     """Whether a data set can be loaded, and what to do if not."""
     if there.here:
         return "yes"
@@ -273,10 +287,10 @@ def tables() -> str:
         (
             f"`--{k.name.replace('_', '-')}`",
             k.help,
-            shown(k.default),
+            value_words(k.default),
             "see above" if k.name in FAMILIES else allowed(k),
         )
-        for k in knobs().values()
+        for k in declared_knobs().values()
     ]
     parts.append("## Knobs\n\n" + markdown(("option", "what", "default", "allowed"), rows))
     its = [score for score in SCORES.values() if not score.name.endswith(RAW)]
@@ -299,13 +313,13 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def find(name: str) -> runs.Run:
+def find(name: str) -> Run:
     """A run by its id or, if the folder is one of a run, by its folder. Raises ValueError when there is none: a folder
     without the files of a run is never taken for one, because runs can be deleted and renamed."""
     folder = Path(name)
     if folder.is_dir() and not folder.is_symlink() and (folder / "config.json").is_file():
-        return runs.Run(folder)
-    return runs.get(name)
+        return Run(folder)
+    return listing.open_run(name)
 
 
 def show_scores(metrics: dict) -> None:
@@ -322,7 +336,7 @@ def show_scores(metrics: dict) -> None:
 def shown_weight(config: RunConfig) -> str:
     """What the schedule weighs the two losses with, `alpha 0.02`; a dash where there is only one loss."""
     weighed = set(config.entries()["schedule"].knobs) & config.used()
-    return ", ".join(f"{name} {shown(getattr(config, name))}" for name in weighed) or "-"
+    return ", ".join(f"{name} {value_words(getattr(config, name))}" for name in weighed) or "-"
 
 
 def shown_score(value: float | None) -> str:

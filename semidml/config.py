@@ -4,7 +4,6 @@ The command line, the widgets of the pages, the links between them and the table
 torch here.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
@@ -18,6 +17,7 @@ from semidml.networks import ENCODERS
 from semidml.priors import IDLE, MOST_COMPONENTS, PRIORS, given
 from semidml.registry import Entry, choose
 from semidml.schedules import SCHEDULES
+from semidml.words import value_words
 
 FAMILIES: dict[str, Mapping[str, Entry]] = {
     "data": DATASETS,
@@ -428,9 +428,9 @@ class RunConfig(BaseModel):
         for name, value in self.changed().items():
             option, mark = (
                 f"--{name.replace('_', '-')}",
-                "=" if knobs()[name].form else " ",
+                "=" if declared_knobs()[name].form else " ",
             )  # it may begin with a minus
-            words.append(option + mark + shlex.quote(shown(value)))
+            words.append(option + mark + shlex.quote(value_words(value)))
         return " ".join(words)
 
 
@@ -450,7 +450,7 @@ class Knob:
     low_is_open: bool = False  # the lower bound itself is refused
 
 
-def knobs() -> dict[str, Knob]:
+def declared_knobs() -> dict[str, Knob]:
     """Every knob, in the order of their declaration."""
     return {name: _knob(name, field) for name, field in RunConfig.model_fields.items()}
 
@@ -472,14 +472,9 @@ def _knob(name: str, field: Any) -> Knob:
     )
 
 
-def shown(value: Any) -> str:
-    """A value as it is typed: 0.1, not 0.10000000000000001; 60, not 60.0."""
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
-
-
 def explain(error: ValidationError) -> str:
     """A validation error as one sentence a field: `alpha must be between 0 and 1, got nan`."""
-    known, sentences = knobs(), []
+    known, sentences = declared_knobs(), []
     for problem in error.errors():
         name = str(problem["loc"][0]) if problem["loc"] else ""
         if problem["type"] == "value_error":
@@ -487,7 +482,7 @@ def explain(error: ValidationError) -> str:
         elif name not in known:
             sentences.append(f"there is no knob called {name[:60]!r}; there are {', '.join(known)}")
         else:
-            sentences.append(f"{name} must be {allowed(known[name])}, got {shown(problem['input'])[:60]}")
+            sentences.append(f"{name} must be {allowed(known[name])}, got {value_words(problem['input'])[:60]}")
     return "; ".join(sentences)
 
 
@@ -499,10 +494,5 @@ def allowed(knob: Knob) -> str:
         return f"a text, {knob.form}"
     article = "a whole number " if knob.kind is int else ""
     if knob.low_is_open:
-        return f"{article}above {knob.low:g} and at most {shown(knob.high)}"
-    return f"{article}between {shown(knob.low)} and {shown(knob.high)}"
-
-
-def seen_labels(pl: float, n: int) -> int:
-    """How many of n training labels `pl` percent are: max(1, round(pl / 100 * n))."""
-    return max(1, math.floor(pl / 100 * n + 0.5))
+        return f"{article}above {knob.low:g} and at most {value_words(knob.high)}"
+    return f"{article}between {value_words(knob.low)} and {value_words(knob.high)}"

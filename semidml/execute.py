@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semidml import files
 from semidml.config import RunConfig
-from semidml.runs import Run, Writer
+from semidml.disk import files
+from semidml.runs.run import Run
+from semidml.runs.writer import Writer
 
 if TYPE_CHECKING:  # at run time these would import torch
-    from semidml.record import Record
-    from semidml.train import Training
+    from semidml.frames import Record
+    from semidml.train.loop import Training
 
 MACHINE = ("device", "device_name", "matmul_precision", "precision", "threads")  # of a training's facts
 
@@ -78,7 +79,8 @@ def _stop_if_asked(writer: Writer) -> None:
 def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Training":
     """The training of a run from where it was left, on this machine, which config.json then names."""
     from semidml.data import store
-    from semidml.train import fastest_precision, fit, pick_device
+    from semidml.train.device import fastest_precision, pick_device
+    from semidml.train.loop import fit
 
     if threads is not None:
         import torch
@@ -139,15 +141,15 @@ def score_run(
     becomes the run's, beside scores that are there already; a shipped run's folder is left as it is.
 
     Raises: ValueError when the run has no weights, or its data or their rows are not here."""
-    from semidml import train
     from semidml.data import store
+    from semidml.train import final, task
 
     config = run.config()
     model = run.model()
     data = store.load(config.data, allow_paths=run.details().get("paths") is True)
-    splits, seen = train.prepare(config, data)
+    splits, seen = task.prepare(config, data)
     run.check_rows(splits)
-    metrics = train.score(model, config, splits, seen, full=full, progress=progress)
+    metrics = final.score_model(model, config, splits, seen, full=full, progress=progress)
     if not keep:
         return metrics
     before = {} if run.damage() else run.metrics() or {}  # damaged ones are replaced

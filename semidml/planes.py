@@ -1,16 +1,15 @@
-"""D dimensions to two: by the axes of the largest variance, by neighbours, and onto another plane."""
+"""D dimensions to the two that a screen has."""
 
 import math
 import os
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 
-from semidml.evaluate import finite
 from semidml.registry import Entry, choose, table
+from semidml.scores.checks import finite
+from semidml.tasks import Progress
 
-Progress = Callable[[float, str], None]
 FEWEST_ROWS = 5
 # How far from their middle the farthest rows may be, along one dimension, so that squares and sums of squares stay
 # clear of both ends of float32; and how many times as far the middle may be from the origin, where a step of float32 is
@@ -52,7 +51,7 @@ def project(
     1802.03426) and t-SNE (van der Maaten and Hinton 2008, JMLR 9) keep neighbours and not distances. Raises ValueError
     in words for what `to_project` refuses, and where a method finds places that are not finite.
 
-    UMAP and t-SNE are native code that can end the process; the app asks a worker for them (`jobs.Jobs.plane`)."""
+    UMAP and t-SNE are native code that can end the process; the app asks a worker for them (`queue.Jobs.plane`)."""
     report = progress or (lambda fraction, text: None)
     if method == "pca" and axes_of is not None:
         middle, axes = principal_axes(wide(finite(axes_of)))

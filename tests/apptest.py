@@ -5,7 +5,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from semidml import scatter
+from semidml.scatter import bundle
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,6 +40,6 @@ def words(app: AppTest) -> str:
 def map_of(app: AppTest) -> dict:
     """The header of the first map of a page, as the browser gets it."""
     data = next(
-        element.proto.bytes for element in app.get("bidi_component") if element.proto.component_name == scatter.NAME
+        element.proto.bytes for element in app.get("bidi_component") if element.proto.component_name == bundle.NAME
     )
     return json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])

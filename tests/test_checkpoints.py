@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semidml import bias, evaluate, runs
 from semidml.execute import score_run
-from semidml.train import latent_scale
+from semidml.runs import listing, places
+from semidml.scores import classifiers, collapse, components, protocol
+from semidml.train.alarms import latent_scale
 
-SHIPPED = sorted(runs.shipped().iterdir())
+SHIPPED = sorted(places.shipped().iterdir())
 PRIVATE = {"state.safetensors", "lock", "error.txt"}
 
 
@@ -23,7 +24,7 @@ def test_there_are_enough_and_they_are_small():
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 def test_a_shipped_run_is_whole(folder):
-    run = runs.get(folder.name)
+    run = listing.open_run(folder.name)
     assert run.is_shipped and run.status().state == "done" and not run.status().owner
     epochs = run.frames()
     assert epochs[0] == 0 and epochs[-1] == run.config().epochs == run.history()[-1].epoch
@@ -33,7 +34,7 @@ def test_a_shipped_run_is_whole(folder):
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 def test_its_scores_come_out_again_from_its_weights(folder):
-    run = runs.get(folder.name)
+    run = listing.open_run(folder.name)
     anew, then = score_run(run), run.metrics()
     assert anew["collapsed"] == then["collapsed"]
     if then["collapsed"]:
@@ -43,9 +44,9 @@ def test_its_scores_come_out_again_from_its_weights(folder):
 
 
 def test_some_of_them_show_a_collapse_and_say_so():
-    alarms = {folder.name: runs.get(folder.name).history()[-1].alarms for folder in SHIPPED}
+    alarms = {folder.name: listing.open_run(folder.name).history()[-1].alarms for folder in SHIPPED}
     collapsed = [name for name, said in alarms.items() if said]
-    assert collapsed and all(runs.get(name).metrics()["collapsed"] is True for name in collapsed)
+    assert collapsed and all(listing.open_run(name).metrics()["collapsed"] is True for name in collapsed)
 
 
 # ---- scores stay what they were
@@ -57,18 +58,18 @@ ACCIDENTAL = 1e-6  # of MAP@R: some pairs of rows lie at one distance, and of th
 
 @pytest.mark.parametrize("name", BEFORE)
 def test_scores_and_alarms_of_raw_latents_are_those_of_version_0_1(name):
-    run = runs.get(name)
+    run = listing.open_run(name)
     frame, rows, config = run.frame(run.frames()[-1]), run.rows(), run.config()
     latents, labels, train = frame["latents"].astype(np.float32), rows["labels"].astype(np.int64), rows["split"] == 0
     seen = np.flatnonzero(rows["seen"][train])
     parts = (latents[train], labels[train], seen, latents[~train], labels[~train], 10)
     found = {
-        "scores": evaluate.scores(*parts, seed=config.seed, scale=latent_scale(config)),
-        "live": evaluate.live_scores(*parts, seed=config.seed),
+        "scores": protocol.score_latents(*parts, seed=config.seed, scale=latent_scale(config)),
+        "live": protocol.live_scores(*parts, seed=config.seed),
     }
     if len(frame.get("component_means", ())) > 1:
         its = [frame[f"component_{part}"] for part in ("means", "log_vars", "weights")]
-        found["scores"] |= bias.component_scores(latents[~train], labels[~train], *its)
+        found["scores"] |= components.component_scores(latents[~train], labels[~train], *its)
     # Of a collapsed run rows coincide: which of them are neighbours was the order of the file, and is drawn now.
     drawn = OF_NEIGHBOURS if len(latents) - len(np.unique(latents, axis=0)) > 10 else ()
     assert bool(drawn) == (name == "digits-metric-vae-averaged")
@@ -78,7 +79,7 @@ def test_scores_and_alarms_of_raw_latents_are_those_of_version_0_1(name):
                 within = ACCIDENTAL if key == "map_at_r" else 1e-9
                 assert found[part][key] == pytest.approx(value, abs=within, rel=0), key
         assert {key: found[part][key] for key in then} == pytest.approx(then, abs=0.01)
-    assert evaluate.collapse(latents, latent_scale(config)) == BEFORE[name]["alarm"]
+    assert collapse.collapse(latents, latent_scale(config)) == BEFORE[name]["alarm"]
     if not drawn:
-        predicted = evaluate.predictions(latents, labels, rows["seen"], rows["split"], 10, disjoint=False)
+        predicted = classifiers.predictions(latents, labels, rows["seen"], rows["split"], 10, disjoint=False)
         assert predicted[::37].tolist() == BEFORE[name]["predictions"]

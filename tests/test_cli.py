@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from semidml import runs, train
 from semidml.cli import main
-from semidml.score_table import SCORES
+from semidml.runs import listing
+from semidml.scores.table import SCORES
+from semidml.train import device
 
 ROOT = Path(__file__).parents[1]
 TRAIN = ["train", "--data", "digits", "--epochs", "3", "--pl", "20"]
@@ -27,14 +28,14 @@ def finished(tmp_path, capsys):
     """A finished run of three epochs."""
     assert main([*TRAIN, "--out", str(tmp_path / "runs" / "first")]) == 0
     capsys.readouterr()
-    return runs.get("first")
+    return listing.open_run("first")
 
 
 def test_train_prints_scores_and_leaves_a_run(tmp_path, capsys):
     assert main([*TRAIN, "--out", str(tmp_path / "runs" / "first")]) == 0
     said = capsys.readouterr().out
     assert SCORES["knn_accuracy"].title in said and said.splitlines()[-1].startswith("done in ")
-    run = runs.get("first")
+    run = listing.open_run("first")
     assert run.status().state == "done" and [r.epoch for r in run.history()] == [0, 1, 2, 3]
     assert run.metrics()["knn_accuracy"] > 0.5
 
@@ -42,9 +43,9 @@ def test_train_prints_scores_and_leaves_a_run(tmp_path, capsys):
 def test_a_run_whose_weights_never_moved_failed_and_says_why(tmp_path, capsys):
     words = ["train", "--data", "digits", "--model", "dml", "--epochs", "2", "--lr", "1e-30"]
     assert main([*words, "--out", str(tmp_path / "runs" / "still")]) == 1
-    status = runs.get("still").status()
+    status = listing.open_run("still").status()
     assert status.state == "failed" and "in 2 epochs no weight of the encoder has moved" in status.reason
-    assert status.reason in capsys.readouterr().err and runs.get("still").metrics() is None
+    assert status.reason in capsys.readouterr().err and listing.open_run("still").metrics() is None
 
 
 def test_evaluate_prints_what_the_run_recorded(finished, capsys):
@@ -86,7 +87,7 @@ def test_a_prior_fitted_to_a_run_is_printed_as_a_command_that_trains_with_it(fin
     words = shlex.split(said.out)
     assert words[:4] == ["python", "-m", "semidml", "train"]
     assert main([*words[3:], "--epochs", "1", "--out", str(tmp_path / "runs" / "second")]) == 0
-    means = runs.get("second").live()["component_means"]
+    means = listing.open_run("second").live()["component_means"]
     assert means.shape == (5, 2) and "metric-vae" in words
 
 
@@ -114,7 +115,7 @@ def test_rename_export_import_delete(finished, tmp_path, capsys):
     assert main(["runs", "rename", "first", "second"]) == 0
     assert main(["runs", "export", "second", str(tmp_path / "second.zip")]) == 0
     assert main(["runs", "import", str(tmp_path / "second.zip"), "--name", "third"]) == 0
-    assert runs.get("third").metrics() == runs.get("second").metrics()
+    assert listing.open_run("third").metrics() == listing.open_run("second").metrics()
     assert main(["runs", "delete", "second"]) == 0
     assert main(["runs", "delete", "second"]) == 2
     assert "there is no run called 'second'" in capsys.readouterr().err
@@ -130,7 +131,7 @@ def test_an_export_of_no_run_leaves_the_file_that_is_there(finished, tmp_path, c
 
 
 def test_a_run_with_damaged_scores_is_listed(finished, capsys):
-    (runs.get("first").path / "metrics.json").write_text("{")
+    (listing.open_run("first").path / "metrics.json").write_text("{")
     assert main(["runs"]) == 0
     assert "metrics.json cannot be read" in capsys.readouterr().out
 
@@ -154,7 +155,7 @@ def test_what_is_wrong_is_said_in_a_line_and_nothing_is_left(words, said, tmp_pa
     status = main(words)
     err = capsys.readouterr().err
     assert status != 0 and said in err and "Traceback" not in err
-    assert not [run for run in runs.list_runs(include_shipped=False) if run.status().state == "done"]
+    assert not [run for run in listing.list_runs(include_shipped=False) if run.status().state == "done"]
 
 
 @pytest.mark.parametrize("act", [["delete"], ["rename", "other"], ["resume"], ["stop"]], ids=lambda act: act[0])
@@ -201,7 +202,7 @@ def test_a_knob_without_effect_is_named(tmp_path, capsys):
 
 
 def test_what_the_machine_only_imitates_is_said_before_a_training(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(train, "bfloat16_crawls", lambda device: True)
+    monkeypatch.setattr(device, "bfloat16_crawls", lambda device: True)
     asked = ["train", "--model", "dml", "--epochs", "1", "--device", "cpu", "--precision"]
     main([*asked, "bfloat16", "--out", str(tmp_path / "half")])
     assert "note: This processor has no bfloat16 maths" in capsys.readouterr().err

@@ -16,12 +16,25 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from semidml import explore, plots, presets, runs, ui
+from semidml import frames, presets
 from semidml.config import RunConfig
-from semidml.data import store
+from semidml.data import store, uploads
 from semidml.execute import execute
+from semidml.explore import points
+from semidml.explore.clusters import Cluster, comparator_configs
+from semidml.jobs import queue
 from semidml.methods import FORMULAS, VARIANTS
-from semidml.ui import clusters, controls
+from semidml.plots import curves as curves_module
+from semidml.plots.curves import entropy_curves
+from semidml.runs import listing, places
+from semidml.runs.run import Run, write_status
+from semidml.runs.status import Status
+from semidml.ui import cache, clusters, labels_worth, links, pictures, query, scores
+from semidml.ui import frame as page_frame
+from semidml.ui.frame import MENU
+from semidml.ui.knobs import config_of
+from semidml.ui.words import values_of
+from semidml.words import percent
 from tests import apptest
 from tests.apptest import checked, map_of, press, words
 
@@ -40,7 +53,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     for name, knobs in SETTINGS.items():
         given = {"data": "digits", "model": "cbswr", "device": "cpu", "latent_dim": 8}
-        run = runs.create(RunConfig.of(given | knobs), path=folder / name)
+        run = listing.create_run(RunConfig.of(given | knobs), path=folder / name)
         for _ in execute(run):
             pass
         assert run.status().state == "done", run.status().reason
@@ -52,8 +65,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Own folders, no run in them, no shipped runs."""
     monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(runs, "shipped", lambda: tmp_path / "none")
-    ui.forget_runs()
+    monkeypatch.setattr(places, "shipped", lambda: tmp_path / "none")
+    cache.forget_runs()
     yield tmp_path / "runs"
 
 
@@ -95,7 +108,7 @@ def test_the_page_opens_alone_and_from_the_menu() -> None:
     assert app.title[0].value == "Clustering without labels" and "Nothing has been trained here yet" in words(app)
     app = checked(opened(TRAIN).switch_page(PAGE).run())
     assert app.title[0].value == "Clustering without labels"
-    assert PAGE in {page for section in ui.MENU.values() for page, *_ in section}
+    assert PAGE in {page for section in MENU.values() for page, *_ in section}
     assert not next(button for button in app.button if button.label == "Train").disabled
 
 
@@ -138,31 +151,31 @@ def test_a_preset_sets_the_knobs(preset: presets.Preset) -> None:
     app = press(opened(epochs="3", variant="cbs"), preset.title)
     assert chosen(app) == preset.on("digits")
     assert app.session_state["variant"] == preset.values.get("variant", "cbswr")
-    config = ui.config_of(chosen(app))
+    config = config_of(chosen(app))
     assert all(getattr(config, name) == value for name, value in preset.values.items()) and config.epochs != 3
 
 
 def test_other_formulas_bring_their_knobs_and_each_can_be_moved() -> None:
     app = opened(clusters="7", lr="0.01", seed="3")
     app.selectbox(key="formulas").set_value("authors").run()
-    config = ui.config_of(chosen(checked(app)))
+    config = config_of(chosen(checked(app)))
     assert (config.clusters, config.lr, config.seed) == (100, 0.001, 3) and config.head_dropout == 0.6
     assert app.number_input(key="momentum").value == 0 and app.number_input(key="clusters").value == 100
     assert FORMULAS["authors"].summary in words(app) and app.query_params["formulas"] in ("authors", ["authors"])
     assert not next(button for button in app.button if button.label == "Train").disabled
     app.number_input(key="head_dropout").set_value(0.0).run()
-    moved = ui.config_of(chosen(checked(app)))
+    moved = config_of(chosen(checked(app)))
     assert moved == config.model_copy(update={"head_dropout": 0.0})
-    assert ui.config_of(ui.values_of(moved)) == moved, "Back to its knobs"
+    assert config_of(values_of(moved)) == moved, "Back to its knobs"
     app.selectbox(key="formulas").set_value("paper").run()
-    assert ui.config_of(chosen(checked(app))) == RunConfig.of({"model": "cbswr", "seed": 3})
+    assert config_of(chosen(checked(app))) == RunConfig.of({"model": "cbswr", "seed": 3})
     assert FORMULAS["authors"].summary not in words(app)
 
 
 def test_a_link_to_the_authors_program_and_one_knob_set_back_says_the_same() -> None:
     config = RunConfig.of({"model": "cbswr", "formulas": "authors", "momentum": 0.9})
-    app = opened(**ui.link_of(config))
-    assert ui.config_of(chosen(app)) == config and app.number_input(key="momentum").value == 0.9
+    app = opened(**links.link_of(config))
+    assert config_of(chosen(app)) == config and app.number_input(key="momentum").value == 0.9
 
 
 def test_knobs_are_shown_where_they_have_an_effect() -> None:
@@ -188,7 +201,7 @@ def test_another_data_set_has_its_own_number_of_epochs() -> None:
     app = press(opened(), "Best clusters")
     of_digits = chosen(app)["epochs"]
     next(box for box in app.selectbox if box.key == "data").set_value("mnist").run()
-    assert ui.config_of(chosen(checked(app))).epochs < of_digits / 10
+    assert config_of(chosen(checked(app))).epochs < of_digits / 10
     assert chosen(app)["clusters"] == 10
 
 
@@ -206,7 +219,7 @@ def test_two_classes_cannot_be_split_into_halves() -> None:
     generator = np.random.default_rng(0)
     images, labels = generator.integers(0, 256, (40, 8, 8), dtype=np.uint8), np.arange(40) % 2
     np.savez(file, train_images=images, train_labels=labels, test_images=images, test_labels=labels)
-    store.save_upload("two", file.getvalue(), "two.npz")
+    uploads.save_upload("two", file.getvalue(), "two.npz")
     app = opened(model="cbswr", data="two", split="classes")
     assert "two has images of 2 classes; splitting by classes needs at least 3" in words(app)
     assert next(button for button in app.button if button.label == "Train").disabled
@@ -255,7 +268,7 @@ def test_train_trains_without_labels_too(there: Path) -> None:
 
 
 def test_the_words_of_a_cluster_show_a_folders_name_as_text() -> None:
-    of = explore.Cluster(number=0, size=1, entropy=0.0, label=0, share=1.0, members=np.array([0]), drawn=None)
+    of = Cluster(number=0, size=1, entropy=0.0, label=0, share=1.0, members=np.array([0]), drawn=None)
     assert clusters.cluster_words(of, ["<img src=x onerror=alert(1)>" + "y" * 100]).endswith(
         f"1 image, entropy 0.00; 100.0 % are <b>&lt;img src=x onerror=alert(1)&gt;{'y' * 32}</b>"
     )
@@ -263,10 +276,10 @@ def test_the_words_of_a_cluster_show_a_folders_name_as_text() -> None:
 
 def test_a_finished_run_shows_its_scores_clusters_and_curves(there: Path) -> None:
     app = opened(run="whole")
-    run, said = runs.get("whole"), words(app)
+    run, said = listing.open_run("whole"), words(app)
     shown = {metric.label: metric.value for metric in app.metric}
     final, frame = run.metrics(), run.live()
-    assert shown["recall at 1"] == ui.score_words("recall_at_1", final["recall_at_1"]) and shown["MAP@R"] != "–"
+    assert shown["recall at 1"] == scores.score_words("recall_at_1", final["recall_at_1"]) and shown["MAP@R"] != "–"
     assert shown["clusters used"] == str(final["clusters_used"])
     sizes = frame["cluster_sizes"]
     assert f"{(sizes > 0).sum()} of 10 clusters have images among the points drawn" in said and "ln K = 2.30" in said
@@ -284,24 +297,24 @@ def test_a_finished_run_shows_its_scores_clusters_and_curves(there: Path) -> Non
 
 
 def test_a_projection_of_an_unfinished_epoch_is_not_taken_for_that_of_a_finished_one(there: Path) -> None:
-    run = runs.get("whole")
+    run = listing.open_run("whole")
     last = run.frames()[-1]
     np.savez(run.path / "frames" / "live.npz", **run.frame(last) | {"step": np.int64(1)})
-    runs.write_status(run, replace(run.recorded(), state="interrupted", reason="its process ended"))
+    write_status(run, replace(run.recorded(), state="interrupted", reason="its process ended"))
     run.keep_projection(f"tsne-{last:04d}", points=np.ones((1797, 2), np.float32))
     app = opened(run="whole")
     app.segmented_control(key="cluster plane").set_value("tsne").run()
     assert "Compute t-SNE of epoch 2" in {button.label for button in checked(app).button}
     assert "kept for now: its epoch is not over" in words(app) and "laid out by t-SNE" not in words(app)
     (run.path / "frames" / "live.npz").unlink()
-    ui.forget_runs()
+    cache.forget_runs()
     assert "laid out by t-SNE" in words(checked(app.run()))
 
 
 def test_damaged_files_are_said(there: Path) -> None:
     file = there / "whole" / "frames" / "0001.npz"
     file.write_bytes(file.read_bytes()[:-500])
-    ui.forget_runs()
+    cache.forget_runs()
     app = opened(run="whole")
     app.select_slider(key="epoch whole").set_value(1).run()
     assert "The points of epoch 1 cannot be read: 0001.npz is damaged" in checked(app).error[0].value
@@ -312,7 +325,7 @@ def test_damaged_files_are_said(there: Path) -> None:
 def test_more_clusters_than_fit_are_shown_when_asked_for(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "SHOWN_CLUSTERS", 3)
     app = opened(run="whole")
-    shown = sum(runs.get("whole").live()["cluster_sizes"] > 0)
+    shown = sum(listing.open_run("whole").live()["cluster_sizes"] > 0)
     assert len(pictured(app)) == 3 and f"And {shown - 3} smaller ones." in words(app)
     app.toggle(key="all clusters").set_value(True).run()
     assert len(pictured(checked(app))) == shown and "smaller ones" not in words(app)
@@ -322,7 +335,7 @@ def test_the_map_takes_the_colours_of_clusters(there: Path) -> None:
     app = opened(run="whole")
     app.segmented_control(key="cluster colours").set_value("cluster").run()
     its = map_of(checked(app))
-    used = set(np.unique(runs.get("whole").live()["clusters"]) + 1)
+    used = set(np.unique(listing.open_run("whole").live()["clusters"]) + 1)
     assert {f"cluster {number}" for number in used} <= set(its["names"])
     assert its["names_of_labels"] == [str(digit) for digit in range(10)], "a point still says its class"
 
@@ -332,7 +345,7 @@ def test_a_query_is_answered_by_the_nearest_of_its_split(there: Path, position: 
     app = opened(run="whole")
     app.session_state["query"] = {"whole": position}
     app.run()
-    frame, rows = runs.get("whole").live(), runs.get("whole").rows()
+    frame, rows = listing.open_run("whole").live(), listing.open_run("whole").rows()
     latents, labels, split = frame["latents"].astype(float), rows["labels"], rows["split"]
     like = np.where(split == split[position], latents @ latents[position], -2)  # by cosine: all have length 1
     like[position] = -2
@@ -358,7 +371,7 @@ def test_a_query_that_is_none_gives_way_to_the_first(there: Path) -> None:
 def test_an_earlier_epoch_is_shown_when_it_is_chosen(there: Path) -> None:
     app = opened(run="whole")
     next(slider for slider in app.select_slider if slider.key == "epoch whole").set_value(0).run()
-    sizes = runs.get("whole").frame(0)["cluster_sizes"]
+    sizes = listing.open_run("whole").frame(0)["cluster_sizes"]
     assert "Before training" in words(checked(app)) and f"{(sizes > 0).sum()} of 10 clusters" in words(app)
 
 
@@ -374,14 +387,14 @@ def test_a_run_of_new_classes_is_scored_by_retrieval_alone(there: Path) -> None:
     app = opened(run="halves")
     said = words(app)
     assert "classes that the training has not seen" in said and "kNN with all labels" not in said
-    assert runs.get("halves").details()["facts"]["training_rows"] == 901
-    assert clusters.trained_on(runs.get("halves")) == (901, 5)
-    assert clusters.trained_on(runs.get("whole")) == (1297, 10)
+    assert listing.open_run("halves").details()["facts"]["training_rows"] == 901
+    assert labels_worth.trained_on(listing.open_run("halves")) == (901, 5)
+    assert labels_worth.trained_on(listing.open_run("whole")) == (1297, 10)
 
 
 def test_only_runs_without_labels_are_offered_and_anothers_is_passed_over(there: Path) -> None:
-    other = runs.create(RunConfig(model="dml"), path=there / "labelled")
-    runs.write_status(other, runs.Status("stopped", updated=time.time()))
+    other = listing.create_run(RunConfig(model="dml"), path=there / "labelled")
+    write_status(other, Status("stopped", updated=time.time()))
     app = opened(run="labelled")
     offered = next(box for box in app.selectbox if box.key == "run shown")
     assert len(offered.options) == 3 and offered.value in SETTINGS and "is not here" not in words(app)
@@ -396,7 +409,7 @@ def test_a_run_whose_data_are_gone_says_so(there: Path) -> None:
         path.write_text(json.dumps(details))
         app = opened(run=name)
         assert "The pictures of this run cannot be shown" in words(app) and map_of(app)["n"] == (
-            1797 if name != "halves" else len(runs.get(name).rows()["labels"])
+            1797 if name != "halves" else len(listing.open_run(name).rows()["labels"])
         )
         assert {metric.label for metric in app.metric} >= {"recall at 1", "k-means NMI"}
         assert "clusters have images among the points drawn" in words(app)
@@ -422,7 +435,7 @@ def test_a_run_whose_data_set_has_changed_since_says_so(there: Path) -> None:
             path = there / name / "rows.npz"
             rows = dict(np.load(path))
             np.savez(path, **{**rows, "row": rows["row"] + 10_000})
-        ui.forget_runs()
+        cache.forget_runs()
         for page in (PAGE, TRAIN, "pages/2_Explore.py"):
             app = opened(page, run=name)
             assert "another data set" in words(app), (page, change)
@@ -431,16 +444,16 @@ def test_a_run_whose_data_set_has_changed_since_says_so(there: Path) -> None:
 
 def test_what_a_frame_shows_is_drawn_once(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = {"views": 0, "clusters": 0, "pictures": 0}
-    for name, real in {name: getattr(explore, name) for name in drawn}.items():
+    for name, real in {name: getattr(points, name) for name in drawn}.items():
 
         def noted(*given, name: str = name, real=real):
             drawn[name] += 1
             return real(*given)
 
-        monkeypatch.setattr(explore, name, noted)
+        monkeypatch.setattr(points, name, noted)
     for kept in (
-        clusters.offered_images,
-        clusters.answers,
+        query.offered_images,
+        query.answers,
         clusters.clusters_of,
         clusters.drawn_clusters,
         clusters.drawn_twins,
@@ -459,8 +472,8 @@ def test_what_a_frame_shows_is_drawn_once(there: Path, monkeypatch: pytest.Monke
 def test_large_images_are_drawn_small(there: Path, digits, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    from semidml import evaluate
     from semidml.data.dataset import Split
+    from semidml.scores import protocol
 
     large = [
         Split(part.images.repeat_interleave(32, 2).repeat_interleave(32, 3), part.labels)
@@ -471,16 +484,16 @@ def test_large_images_are_drawn_small(there: Path, digits, monkeypatch: pytest.M
     details = json.loads(path.read_text())
     details["data"]["shape"] = [1, 256, 256]
     path.write_text(json.dumps(details))
-    compared, floors = [], evaluate.floors
+    compared, floors = [], protocol.floors
 
     def noted(*given):
         compared.extend([given[0].shape, given[3].shape])
         return floors(*given)
 
-    monkeypatch.setattr(evaluate, "floors", noted)
+    monkeypatch.setattr(protocol, "floors", noted)
     monkeypatch.setattr(store, "load", lambda name: large)
-    monkeypatch.setattr(ui, "is_warm", lambda: True)
-    ui.forget_runs()
+    monkeypatch.setattr(page_frame, "is_warm", lambda: True)
+    cache.forget_runs()
     app = opened(run="baseline")
     assert compared == [(1297, 1, 32, 32), (500, 1, 32, 32)] and "pixels reduced to 32 x 32" in words(app)
     sources = re.findall(
@@ -490,7 +503,7 @@ def test_large_images_are_drawn_small(there: Path, digits, monkeypatch: pytest.M
     strip = next(its.proto.body for its in app.get("html") if "over their twins" in its.proto.body)
     width, height = Image.open(io.BytesIO(base64.b64decode(strip.split("base64,")[1].split('"')[0]))).size
     assert (width, height) == (8 * 65 - 1, 5 * 65 - 1)
-    ui.forget_runs()
+    cache.forget_runs()
 
 
 def test_a_score_that_failed_says_why(there: Path) -> None:
@@ -502,34 +515,34 @@ def test_a_score_that_failed_says_why(there: Path) -> None:
 
 
 def test_curves_of_a_long_training_are_thinned(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ui, "MOST_RECORDS", 1)
-    drawn, curves = [], plots.entropy_curves
+    monkeypatch.setattr(pictures, "MOST_RECORDS", 1)
+    drawn, curves = [], entropy_curves
 
     def noted(records, *given):
         drawn.append(len(records))
         return curves(records, *given)
 
-    monkeypatch.setattr(plots, "entropy_curves", noted)
+    monkeypatch.setattr(curves_module, "entropy_curves", noted)
     opened(run="whole")
-    assert len(runs.get("whole").history()) == 3 and drawn == [2]
+    assert len(listing.open_run("whole").history()) == 3 and drawn == [2]
 
 
 def test_home_names_a_run_without_labels_by_a_score_without_labels(there: Path) -> None:
     said = words(opened(""))
-    metrics = runs.get("whole").metrics()
-    assert f"no labels, CBSwR: R@1 {ui.percent(metrics['recall_at_1'])}" in said
-    assert f"SME: R@1 {ui.percent(runs.get('baseline').metrics()['recall_at_1'])}" in said
+    metrics = listing.open_run("whole").metrics()
+    assert f"no labels, CBSwR: R@1 {percent(metrics['recall_at_1'])}" in said
+    assert f"SME: R@1 {percent(listing.open_run('baseline').metrics()['recall_at_1'])}" in said
     assert "kNN on all labels" not in said
 
 
 def test_a_prediction_among_new_classes_is_explained_by_rows_of_its_split(there: Path) -> None:
     app = opened("pages/2_Explore.py", run="halves")
-    rows = runs.get("halves").rows()
+    rows = listing.open_run("halves").rows()
     for position in (3, len(rows["split"]) - 3):
         app.session_state["chosen point"] = position
         said = checked(app.run()).markdown
         titles = [its for its in said if its.value.startswith("**Nearest t")]
-        own = "test" if rows["split"][position] == explore.TEST else "training"
+        own = "test" if rows["split"][position] == frames.TEST else "training"
         assert titles[0].value == f"**Nearest {own} rows**" and titles[0].proto.help.startswith("These vote")
         assert len(titles) == 2 and titles[1].proto.help.startswith("Rows of other classes")
         assert "Nearest seen labels" not in words(app)
@@ -540,25 +553,25 @@ def test_a_prediction_among_new_classes_is_explained_by_rows_of_its_split(there:
 # ---- what labels are worth
 
 
-def labelled(folder: Path, config: RunConfig, state: str, recall: float | None, name: str) -> runs.Run:
+def labelled(folder: Path, config: RunConfig, state: str, recall: float | None, name: str) -> Run:
     """A run as a training leaves it."""
-    run = runs.create(config, path=folder / name)
-    runs.write_status(run, runs.Status(state, epoch=1, epochs=1, updated=time.time()))
+    run = listing.create_run(config, path=folder / name)
+    write_status(run, Status(state, epoch=1, epochs=1, updated=time.time()))
     if recall is not None:
         (run.path / "metrics.json").write_text(json.dumps({"recall_at_1": recall}))
     return run
 
 
 def wanted(name: str) -> dict[int, RunConfig]:
-    run = runs.get(name)
-    return explore.with_labels(run.config(), *clusters.trained_on(run))
+    run = listing.open_run(name)
+    return comparator_configs(run.config(), *labels_worth.trained_on(run))
 
 
 def test_without_trainings_with_labels_the_page_offers_them(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     submitted = []
-    monkeypatch.setattr(controls.jobs, "jobs", lambda: FakeJobs(submitted))
+    monkeypatch.setattr(queue, "jobs", lambda: FakeJobs(submitted))
     app = opened(run="whole")
-    level = ui.percent(runs.get("whole").metrics()["recall_at_1"])
+    level = percent(listing.open_run("whole").metrics()["recall_at_1"])
     assert f"the right neighbour of **{level}** of the test images" in words(app)
     press(app, "Train with 20, 50, 100, 200, 500, 1,000 labels")
     assert submitted == list(wanted("whole").values()) and len(submitted) == 6
@@ -579,7 +592,7 @@ class FakeJobs:
 
 @pytest.mark.parametrize("name", ["whole", "halves"])
 def test_the_trainings_with_labels_see_as_many_as_they_say(name: str, there: Path, digits) -> None:
-    from semidml.train import prepare
+    from semidml.train.task import prepare
 
     settings = wanted(name)
     assert list(settings) == ([20, 50, 100, 200, 500, 1000] if name == "whole" else [20, 50, 100, 200, 500])
@@ -596,7 +609,7 @@ def test_the_trainings_with_labels_see_as_many_as_they_say(name: str, there: Pat
     ],
 )
 def test_finished_trainings_with_labels_say_what_labels_are_worth(there: Path, reached: tuple, said: str) -> None:
-    level = runs.get("whole").metrics()["recall_at_1"]
+    level = listing.open_run("whole").metrics()["recall_at_1"]
     for (count, config), more in zip(wanted("whole").items(), reached, strict=False):
         labelled(there, config, "done", level + more, f"with-{count}")
     app = opened(run="whole")
@@ -606,7 +619,7 @@ def test_finished_trainings_with_labels_say_what_labels_are_worth(there: Path, r
 def test_a_training_that_has_failed_is_offered_again_and_a_finished_one_is_taken(there: Path) -> None:
     """Two runs of the same setting, whichever was made first."""
     settings = wanted("halves")
-    level = runs.get("halves").metrics()["recall_at_1"]
+    level = listing.open_run("halves").metrics()["recall_at_1"]
     for order in (("failed", "done"), ("done", "failed")):
         for count, config in list(settings.items())[:2]:
             for state in order:
@@ -625,12 +638,12 @@ def test_failed_trainings_say_why_and_only_what_is_missing_is_offered(
     there: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submitted = []
-    monkeypatch.setattr(controls.jobs, "jobs", lambda: FakeJobs(submitted))
+    monkeypatch.setattr(queue, "jobs", lambda: FakeJobs(submitted))
     settings = wanted("halves")
     for count in (20, 100):
         labelled(there, settings[count], "done", 0.5, f"done-{count}")
     failed = labelled(there, settings[50], "failed", None, "failed-50")
-    runs.write_status(failed, runs.Status("failed", reason="the loss was no longer finite", updated=time.time()))
+    write_status(failed, Status("failed", reason="the loss was no longer finite", updated=time.time()))
     labelled(there, settings[20], "failed", None, "failed-20")
     app = opened(run="halves")
     said = words(app)
@@ -643,7 +656,10 @@ def test_failed_trainings_say_why_and_only_what_is_missing_is_offered(
 def test_the_setting_that_labels_are_held_against_is_named(there: Path) -> None:
     said = words(opened(run="whole"))
     assert "a convolutional network from scratch, 16 dimensions, triplet loss" in said
-    assert f"{2 * runs.get('whole').config().batch_size} images a step. Its 2 epochs and seed 0 are this run's" in said
+    assert (
+        f"{2 * listing.open_run('whole').config().batch_size} images a step. Its 2 epochs and seed 0 are this run's"
+        in said
+    )
 
 
 @pytest.mark.parametrize(
@@ -655,7 +671,7 @@ def test_the_setting_that_labels_are_held_against_is_named(there: Path) -> None:
 )
 def test_a_run_that_ended_early_is_not_waited_for(there: Path, state: str, said: str) -> None:
     (there / "whole" / "metrics.json").unlink()
-    runs.write_status(runs.get("whole"), runs.Status(state, epoch=1, epochs=2, updated=time.time()))
+    write_status(listing.open_run("whole"), Status(state, epoch=1, epochs=2, updated=time.time()))
     assert said in words(opened(run="whole"))
 
 
@@ -669,7 +685,7 @@ def test_a_refused_training_is_said_by_the_whole_page(there: Path, monkeypatch: 
     monkeypatch.setattr(clusters.st, "rerun", redraw)
     monkeypatch.setattr(clusters.st, "session_state", {"train error": "there is no room"}, raising=False)
     with pytest.raises(Redrawn):
-        clusters.labels_worth(runs.get("whole"))
+        labels_worth.labels_worth(listing.open_run("whole"))
 
 
 def test_a_run_of_the_largest_steps_can_be_compared(there: Path) -> None:
@@ -681,7 +697,7 @@ def test_a_run_of_the_largest_steps_can_be_compared(there: Path) -> None:
 
 
 def test_trainings_that_wait_are_counted_and_not_offered_again(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(controls.jobs, "jobs", lambda: FakeJobs([]))
+    monkeypatch.setattr(queue, "jobs", lambda: FakeJobs([]))
     for count, config in wanted("halves").items():
         labelled(there, config, "queued", None, f"with-{count}")
     said = words(opened(run="halves"))

@@ -6,7 +6,8 @@ import shlex
 
 import pytest
 
-from semidml.config import FAMILIES, RunConfig, allowed, knobs, seen_labels
+from semidml.config import FAMILIES, RunConfig, allowed, declared_knobs
+from semidml.data.splits import seen_labels
 
 MINE = {"model": "dml-prior", "placement": "given"}
 
@@ -108,7 +109,7 @@ def test_the_command_line_says_the_same(given):
     config = RunConfig.of(given)
     words = shlex.split(config.command())[3:]
     asked = vars(parser().parse_args(words))
-    assert RunConfig.of({k: v for k, v in asked.items() if k in knobs() and v is not None}) == config
+    assert RunConfig.of({k: v for k, v in asked.items() if k in declared_knobs() and v is not None}) == config
     assert RunConfig.of({"data": config.data, "model": config.model} | config.changed()) == config
 
 
@@ -121,7 +122,7 @@ def test_a_data_set_suggests_its_own_epochs_and_the_visitor_overrules():
 def test_every_knob_that_an_entry_names_exists():
     for family in FAMILIES.values():
         for entry in family.values():
-            assert set(entry.knobs) | set(entry.defaults) <= set(knobs())
+            assert set(entry.knobs) | set(entry.defaults) <= set(declared_knobs())
 
 
 def test_knobs_without_effect_are_known():
@@ -206,7 +207,7 @@ def test_too_few_training_images_are_said():
     assert RunConfig.of({"model": "dml", "last_batch": "dropped", "batch_size": 8192}).too_few(1) == "", "no effect"
 
 
-@pytest.mark.parametrize("knob", knobs().values(), ids=lambda knob: knob.name)
+@pytest.mark.parametrize("knob", declared_knobs().values(), ids=lambda knob: knob.name)
 def test_each_bound_is_the_last_value_accepted(knob):
     assert knob.help and allowed(knob)
     if knob.low is None:

@@ -14,12 +14,19 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from semidml import bias, explore, jobs, runs, transfer, ui
+from semidml import frames, tasks, ui
 from semidml.config import RunConfig
-from semidml.data import store
+from semidml.data import store, uploads
 from semidml.execute import execute, score_run
+from semidml.explore.points import read_points, stamp
+from semidml.jobs import queue
+from semidml.jobs.queue import Jobs
 from semidml.priors import given
-from semidml.ui import what_if
+from semidml.runs import listing, places, transfer
+from semidml.scores import components
+from semidml.tasks import Progress
+from semidml.ui import cache, pictures
+from semidml.ui.explorer import what_if
 from tests.apptest import checked, opened, words
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +48,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "vamp": {"model": "metric-vae", "prior": "vamp", "epochs": 1, "pseudo_inputs": 40},
     }
     for name, knobs in settings.items():
-        run = runs.create(RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=folder / name)
+        run = listing.create_run(
+            RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=folder / name
+        )
         for _ in execute(run):
             pass
         assert run.status().state == "done", run.status().reason
@@ -54,7 +63,7 @@ def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     shutil.copytree(trained, tmp_path / "runs")
     monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(runs, "shipped", lambda: tmp_path / "none")
+    monkeypatch.setattr(places, "shipped", lambda: tmp_path / "none")
     yield tmp_path / "runs"
 
 
@@ -76,7 +85,7 @@ def test_a_run_opens_with_a_point_that_answers(folder: Path) -> None:
 
 
 def test_a_loss_by_direction_is_said_and_its_full_scores_stand_beside_those_with_lengths(folder: Path) -> None:
-    score_run(runs.get("sphere"), full=True, keep=True)
+    score_run(listing.open_run("sphere"), full=True, keep=True)
     app = opened(EXPLORE, run="sphere")
     said = "The loss supervised contrastive learns from directions alone: each latent is scaled to length 1"
     assert words(app).count(said) == 2, "under the map and under the scores"
@@ -84,14 +93,14 @@ def test_a_loss_by_direction_is_said_and_its_full_scores_stand_beside_those_with
     both = [metric.value for metric in app.metric if metric.label in ("MAP@R", "MAP@R, raw")]
     assert len(both) == 2
     assert said not in words(opened(EXPLORE, run="deep")) and "made by version" not in words(app)
-    path = runs.get("sphere").path / "config.json"
+    path = listing.open_run("sphere").path / "config.json"
     details = json.loads(path.read_text())
     path.write_text(json.dumps(details | {"versions": details["versions"] | {"semidml": "0.1.0"}}))
     assert "were made by version `0.1.0`, of latents with their lengths" in words(opened(EXPLORE, run="sphere"))
 
 
 def test_a_run_that_trained_in_bfloat16_says_so(folder: Path) -> None:
-    run = runs.get("plane")
+    run = listing.open_run("plane")
     details = json.loads((run.path / "config.json").read_text())
     assert details["machine"]["precision"] == "float32", "small images: not taken by itself"
     details["machine"]["precision"] = "bfloat16"
@@ -170,7 +179,7 @@ def test_more_than_two_dimensions_are_drawn_by_pca_until_another_map_is_asked_fo
     app.run()
     assert "about 13 s" in words(app) and "PCA of 4 dimensions" in words(app)
     points = np.random.default_rng(0).normal(size=(1797, 2)).astype(np.float32)
-    runs.get("deep").keep_projection("umap-0002", points=points)
+    listing.open_run("deep").keep_projection("umap-0002", points=points)
     assert "UMAP of 4 dimensions" in words(checked(app.run()))
 
 
@@ -179,7 +188,7 @@ def computed(app: AppTest, method: str, epoch: int = 2) -> AppTest:
     app.session_state["projection"] = method
     checked(app.run())
     app.button(key="compute projection").click().run()
-    for task in list(explore._tasks.values()):
+    for task in list(tasks._tasks.values()):
         task.wait(60)
     return checked(app.run())
 
@@ -192,14 +201,14 @@ def test_an_imported_run_of_equal_latents_is_not_projected_and_says_why(folder: 
         frame["latents"] = (0.5 + noise * np.arange(4 * 1797).reshape(1797, 4)).astype(frame["latents"].dtype)
         np.savez(file, **frame)
     sent = io.BytesIO()
-    transfer.export_zip(runs.get("deep"), sent)
+    transfer.export_zip(listing.open_run("deep"), sent)
     run = transfer.import_zip(sent, "equal")
     app = opened(EXPLORE, run="equal")
     for method in ("tsne", "umap"):
         assert "all 1,797 rows are equal" in computed(app, method).error[0].value
         assert app.button(key="compute projection").label.startswith("Compute"), "it can be tried again"
         assert "PCA of 4 dimensions: the plane holds 0" in words(app)
-    assert not run.projection("tsne-0002") and jobs.jobs().answering_pid() is None
+    assert not run.projection("tsne-0002") and queue.jobs().answering_pid() is None
     assert not checked(opened(EXPLORE, run="plane")).error and not checked(opened(COMPARE, runs="equal,deep")).error
 
 
@@ -239,8 +248,8 @@ def test_a_projection_that_ends_its_process_is_said_until_it_is_tried_again(
 ) -> None:
     script = tmp_path / "dies_once.py"
     script.write_text(DIES_ONCE)
-    supervisor = jobs.Jobs(folder, [sys.executable, str(script)])
-    monkeypatch.setattr(jobs, "jobs", lambda: supervisor)
+    supervisor = Jobs(folder, [sys.executable, str(script)])
+    monkeypatch.setattr(queue, "jobs", lambda: supervisor)
     app = computed(opened(EXPLORE, run="deep"), "tsne")
     for page in (app, app.run(), opened(EXPLORE, run="deep")):  # another visitor sees it too
         page.session_state["projection"] = "tsne"
@@ -253,13 +262,13 @@ def test_a_projection_that_ends_its_process_is_said_until_it_is_tried_again(
 
 
 def test_why_all_rows_could_not_be_taken_away_is_said(folder: Path) -> None:
-    run = runs.get("deep")
-    key = ("all rows", str(run.path), *explore.stamp(run, "weights.safetensors"))
+    run = listing.open_run("deep")
+    key = ("all rows", str(run.path), *stamp(run, "weights.safetensors"))
 
-    def died(progress: explore.Progress) -> None:
+    def died(progress: Progress) -> None:
         raise ValueError("All rows of deep could not be computed: the worker process ended (signal 9)")
 
-    explore.start(key, died).wait(10)
+    tasks.start_task(key, died).wait(10)
     app = opened(EXPLORE, run="deep")
     app.session_state["section"] = "Downloads"
     assert "All rows of deep could not be computed" in checked(app.run()).error[0].value
@@ -288,7 +297,7 @@ def test_a_damaged_frame_is_said_and_another_epoch_is_drawn(folder: Path, conten
 def test_home_and_train_say_that_a_map_is_damaged(folder: Path) -> None:
     file = folder / "plane" / "frames" / "0003.npz"
     file.write_bytes(file.read_bytes()[:-500])
-    ui.forget_runs()  # what another test has kept of its run of that name
+    cache.forget_runs()  # what another test has kept of its run of that name
     home = opened()
     assert words(home).count("The newest map of this run cannot be drawn: `0003.npz is damaged") == 1
     assert "0003.npz is damaged" in words(opened("pages/1_Train.py", run="plane"))
@@ -320,19 +329,19 @@ def test_damaged_histories_and_weights_are_said(folder: Path) -> None:
     assert "history.jsonl is damaged" in opened(TRAIN, run="plane").error[0].value
     for name in ("plane", "vamp", "places"):
         (folder / name / "weights.safetensors").write_bytes(b"")
-    ui.forget_runs()
+    cache.forget_runs()
     assert "weights" in words(opened("pages/4_Prior.py"))
     (folder / "vamp" / "metrics.json").write_text("{")
     assert "Resume" not in labels(opened(TRAIN, run="vamp")), "it would erase a run that was trained to its end"
 
 
 def test_a_run_that_was_made_anew_elsewhere_is_drawn_anew(folder: Path) -> None:
-    before = ui.frame("plane", 1)
-    assert ui.frame("plane", 1)["latents"].shape == (1797, 2) and len(ui.rows("plane")["shown"]) == 16
+    before = cache.read_frame("plane", 1)
+    assert cache.read_frame("plane", 1)["latents"].shape == (1797, 2) and len(cache.read_rows("plane")["shown"]) == 16
     shutil.rmtree(folder / "plane")  # by the command line, which tells no page
     shutil.copytree(folder / "deep", folder / "plane")
-    assert ui.frame("plane", 1)["latents"].shape == (1797, 4) and before["latents"].shape == (1797, 2)
-    assert (ui.frame("plane", 2)["latents"] != ui.frame("plane", 1)["latents"]).any()
+    assert cache.read_frame("plane", 1)["latents"].shape == (1797, 4) and before["latents"].shape == (1797, 2)
+    assert (cache.read_frame("plane", 2)["latents"] != cache.read_frame("plane", 1)["latents"]).any()
     assert "4 dimensions" in words(opened(EXPLORE, run="plane"))
 
 
@@ -383,10 +392,10 @@ def test_frames_that_lie_are_refused(folder: Path, content: str) -> None:
 
 def moved(app: AppTest, run: str, epoch: int, component: int, to: tuple[float, float]) -> AppTest:
     """As after a drag on the map, whose component AppTest cannot hear."""
-    its = runs.get(run)
+    its = listing.open_run(run)
     means = its.frame(epoch)["component_means"].copy()
     means[component] = to
-    frame = (run, epoch, *explore.stamp(its, f"frames/{epoch:04d}.npz"))
+    frame = (run, epoch, *stamp(its, f"frames/{epoch:04d}.npz"))
     app.session_state["moved components"], app.session_state["moved last"] = (frame, means), component
     app.session_state["what if"] = True
     return checked(app.run())
@@ -401,12 +410,12 @@ def test_what_if_counts_the_points_that_are_drawn(folder: Path) -> None:
     app = moved(what_if_page("places"), "places", 2, 1, (900, 900))
     said = words(app)
     assert "What if component 2 were at 900, 900" in said and "Nothing is trained" in said
-    frame = runs.get("places").frame(2)
+    frame = listing.open_run("places").frame(2)
     mixture = [frame[f"component_{name}"] for name in ("means", "log_vars", "weights")]
-    own, _ = bias.component_of(frame["latents"], *mixture)
+    own, _ = components.component_of(frame["latents"], *mixture)
     assert f"Of the 1,797 drawn, {(own == 1).sum():,} belong to it now and 0 would then" in said
     app.segmented_control(key="part").set_value("test").run()
-    test = runs.get("places").rows()["split"] == explore.TEST
+    test = listing.open_run("places").rows()["split"] == frames.TEST
     assert f"Of the 500 drawn, {(own[test] == 1).sum():,} belong to it now and 0 would then" in words(checked(app))
 
 
@@ -452,9 +461,9 @@ def test_what_if_trains_with_the_components_as_they_lie(folder: Path) -> None:
 def test_a_component_is_not_moved_to_nowhere(folder: Path, monkeypatch: pytest.MonkeyPatch, to: tuple) -> None:
     state: dict = {}
     monkeypatch.setattr(what_if.st, "session_state", state, raising=False)
-    run = runs.get("places")
+    run = listing.open_run("places")
     with pytest.raises(ValueError, match="within 1000 of the origin"):
-        what_if.move(run, explore.points(run, 2), 3, [to, (0, 0), (1, 1), (2, 2)])
+        what_if.move(run, read_points(run, 2), 3, [to, (0, 0), (1, 1), (2, 2)])
     assert state == {"component moves": 3}, "the map waits for the number of its move"
 
 
@@ -469,7 +478,7 @@ def test_pictures_show_captions_as_text(monkeypatch: pytest.MonkeyPatch) -> None
     sent: list[str] = []
     monkeypatch.setattr(ui.st, "html", sent.append)
     colour = np.zeros((3, 5, 4), np.uint8)
-    ui.pictures([colour, np.zeros((1, 28, 28), np.uint8)], ['<img src=x onerror="alert(1)">', "it's"], 100)
+    pictures.draw_pictures([colour, np.zeros((1, 28, 28), np.uint8)], ['<img src=x onerror="alert(1)">', "it's"], 100)
     assert "<img src=x" not in sent[0] and "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;" in sent[0]
     files = [base64.b64decode(part.partition('"')[0]) for part in sent[0].split("base64,")[1:]]
     assert [Image.open(io.BytesIO(file)).size for file in files] == [(4, 5), (28, 28)]
@@ -560,13 +569,13 @@ def test_forest_and_mlp_are_computed_beside_the_page_and_kept(folder: Path) -> N
     app = opened(EXPLORE, run="plane")
     app.button(key="slow scores").click().run()
     checked(app)
-    for task in list(explore._tasks.values()):
+    for task in list(tasks._tasks.values()):
         task.wait(120)
     labels_shown = [metric.label for metric in checked(app.run()).metric]
     assert "random forest" in labels_shown and "MLP" in labels_shown
     assert json.loads((folder / "plane" / "metrics.json").read_text())["seconds"] > 0
-    assert jobs.jobs().answering_pid() not in (None, jobs.jobs().worker_pid()), "not in the app's process"
-    jobs.jobs().close()
+    assert queue.jobs().answering_pid() not in (None, queue.jobs().worker_pid()), "not in the app's process"
+    queue.jobs().close()
 
 
 # ---- Data
@@ -593,11 +602,11 @@ def test_a_fetch_without_a_network_names_folder_and_file(folder: Path, monkeypat
     app = opened(DATA, data="kmnist")
     assert "Fetch Kuzushiji-MNIST (21 MB)" in labels(app) and "CC BY-SA 4.0" in words(app)
     app.button(key="fetch").click().run()
-    explore.task(("fetch", "kmnist")).wait(20)
+    tasks.find_task(("fetch", "kmnist")).wait(20)
     said = checked(app.run()).error[0].value
     assert "no network" in said and "KMNIST/raw" in said and "train-images-idx3-ubyte.gz" in said
     assert str(store.data_folder()) in said
-    explore.forget(("fetch", "kmnist"))
+    tasks.forget_task(("fetch", "kmnist"))
 
 
 def test_a_setting_that_cannot_be_drawn_says_why(folder: Path) -> None:
@@ -617,7 +626,7 @@ def small_npz(rows: int = 40, named: int = 40) -> bytes:
 
 
 def test_an_upload_is_shown_and_deleted(folder: Path) -> None:
-    store.save_upload("mine", small_npz(), "mine.npz")
+    uploads.save_upload("mine", small_npz(), "mine.npz")
     app = opened(DATA, data="mine")
     assert "32 training · 8 test images of 6 x 6 pixels" in words(app) and "were held out" in app.info[0].value
     app.button(key="delete mine").click().run()
@@ -625,7 +634,7 @@ def test_an_upload_is_shown_and_deleted(folder: Path) -> None:
 
 
 def test_a_damaged_upload_is_said(folder: Path) -> None:
-    store.save_upload("mine", small_npz(), "mine.npz")
+    uploads.save_upload("mine", small_npz(), "mine.npz")
     (store.data_folder() / "uploads" / "mine.npz").write_bytes(b"torn")
     app = opened(DATA, data="mine")
     assert "cannot be read as an .npz file" in app.error[0].value

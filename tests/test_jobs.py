@@ -16,12 +16,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semidml import evaluate, explore, jobs, planes, runs, worker
+from semidml import planes
 from semidml.config import RunConfig
-from semidml.execute import execute
-from semidml.jobs import Jobs
+from semidml.execute import cores, execute
+from semidml.explore import points, prior, take_away
+from semidml.explore.planes import read_plane
+from semidml.jobs import lane, queue
+from semidml.jobs.queue import Jobs
+from semidml.runs import listing
+from semidml.runs import run as run_folder
+from semidml.runs.process import this_process
+from semidml.runs.run import Run
+from semidml.scores import classifiers
+from semidml.tasks import find_task, start_task
 
-PACKAGE = str(Path(runs.__file__).parents[1])
+PACKAGE = str(Path(run_folder.__file__).parents[2])
 
 
 LONG = 300.0  # seconds: how late a busy machine may be; waits end with what they wait for
@@ -196,8 +205,8 @@ def test_a_worker_that_cannot_begin_fails_the_run_and_is_not_tried_for_ever(tmp_
 
 
 def test_the_queue_is_bounded_in_words(supervisor, monkeypatch):
-    monkeypatch.setattr(jobs, "MOST_WAITING", 2)
-    monkeypatch.setattr(jobs, "LEAVE", 0.2)
+    monkeypatch.setattr(queue, "MOST_WAITING", 2)
+    monkeypatch.setattr(lane, "LEAVE", 0.2)
     first = supervisor.submit(config(latent_dim=WAITS))
     until(lambda: supervisor.running() == first)
     for _ in range(2):
@@ -237,11 +246,11 @@ def test_a_deleted_waiting_run_is_passed_over(supervisor):
 
 
 def test_runs_that_an_ended_app_left_waiting_are_offered_again(supervisor):
-    gone = runs.this_process() | {"pid": 2**22 + 1}
-    left = runs.create(config(latent_dim=DONE), path=supervisor.root / "left", owner=gone)
-    rebooted = runs.create(config(), path=supervisor.root / "rebooted", owner=runs.this_process() | {"place": "old"})
-    runs.create(config(), path=supervisor.root / "alive")
-    runs.create(config(), path=supervisor.root / "elsewhere", owner={"host": "elsewhere", "pid": 1})
+    gone = this_process() | {"pid": 2**22 + 1}
+    left = listing.create_run(config(latent_dim=DONE), path=supervisor.root / "left", owner=gone)
+    rebooted = listing.create_run(config(), path=supervisor.root / "rebooted", owner=this_process() | {"place": "old"})
+    listing.create_run(config(), path=supervisor.root / "alive")
+    listing.create_run(config(), path=supervisor.root / "elsewhere", owner={"host": "elsewhere", "pid": 1})
     assert supervisor.orphans() == [left, rebooted]
     supervisor.resume("left")
     assert supervisor.wait("left", LONG).state == "done" and supervisor.orphans() == [rebooted]
@@ -258,12 +267,12 @@ def latents(does=DONE, rows=5):
 @pytest.fixture
 def asked(supervisor):
     """Asks for t-SNE of latents in a thread: a task, as a page has it."""
-    run, number = runs.create(config(latent_dim=3), path=supervisor.root / "asked"), iter(range(100))
+    run, number = listing.create_run(config(latent_dim=3), path=supervisor.root / "asked"), iter(range(100))
 
     def ask(does=DONE):
         key, epoch = ("asked", supervisor, next(number)), 1
         work = lambda progress: supervisor.plane(run, epoch, "tsne", latents(does), progress, keep=False)  # noqa: E731
-        return explore.start(key, work)
+        return start_task(key, work)
 
     return ask
 
@@ -318,7 +327,7 @@ def test_why_a_question_has_no_answer_is_said(supervisor, asked):
 
 
 def test_an_app_that_ends_lets_go_of_who_waits_for_an_answer(supervisor, asked, monkeypatch):
-    monkeypatch.setattr(jobs, "LEAVE", 0.2)
+    monkeypatch.setattr(lane, "LEAVE", 0.2)
     tasks = asked(WAITS), asked()
     until(lambda: tasks[0].fraction and supervisor._questions.waiting)
     pid = supervisor.answering_pid()
@@ -331,22 +340,22 @@ def test_an_app_that_ends_lets_go_of_who_waits_for_an_answer(supervisor, asked, 
 
 
 def test_latents_that_cannot_be_projected_start_no_process(supervisor):
-    run = runs.create(config(latent_dim=3), path=supervisor.root / "equal")
+    run = listing.create_run(config(latent_dim=3), path=supervisor.root / "equal")
     with pytest.raises(ValueError, match="all 5 rows are equal"):
         supervisor.plane(run, 1, "tsne", np.ones((5, 3), np.float32), lambda fraction, text: None)
     assert supervisor.answering_pid() is None
 
 
 def test_there_is_one_supervisor_of_a_folder_even_after_a_reload(tmp_path):
-    first = jobs.jobs(tmp_path / "runs")
-    assert jobs.jobs(tmp_path / "runs") is first and jobs.jobs(tmp_path / "other") is not first
-    module = sys.modules.pop("semidml.jobs")
+    first = queue.jobs(tmp_path / "runs")
+    assert queue.jobs(tmp_path / "runs") is first and queue.jobs(tmp_path / "other") is not first
+    module = sys.modules.pop("semidml.jobs.queue")
     try:
-        from semidml.jobs import jobs as again
+        from semidml.jobs.queue import jobs
 
-        assert again(tmp_path / "runs") is first
+        assert jobs(tmp_path / "runs") is first
     finally:
-        sys.modules["semidml.jobs"] = module
+        sys.modules["semidml.jobs.queue"] = module
         sys.modules["semidml"].jobs = module
 
 
@@ -373,7 +382,7 @@ def real(tmp_path_factory):
 @pytest.fixture(scope="module")
 def done(real):
     """A run of the digits that has been trained."""
-    run = runs.create(config(latent_dim=2, model="dml", epochs=2, pl=10, device="cpu"), path=real.root / "done")
+    run = listing.create_run(config(latent_dim=2, model="dml", epochs=2, pl=10, device="cpu"), path=real.root / "done")
     for _ in execute(run):
         pass
     assert run.status().state == "done", run.status().reason
@@ -420,19 +429,19 @@ def test_umap_keeps_clusters_together(real, done):
     progress = lambda fraction, text: told.append(fraction)  # noqa: E731
     flat = real.plane(done, 1, "umap", blobs.astype(np.float32), progress, keep=False)
     assert flat.shape == (120, 2) and flat.dtype == np.float32
-    assert (evaluate.knn_classify(flat, labels, flat, 3) == labels).mean() > 0.95
+    assert (classifiers.knn_classify(flat, labels, flat, 3) == labels).mean() > 0.95
     assert told[0] == 0 and told[-1] == 1
 
 
 def test_the_worker_answers_as_this_process_would(real, done, digits):
-    latents = explore.points(done, 2).latents
+    latents = points.read_points(done, 2).latents
     places = real.plane(done, 2, "pca", latents, print)
     assert places == pytest.approx(planes.project(latents, "pca"), abs=1e-4)
-    assert (explore.plane(done, 2, "pca") == places).all(), "kept with the run"
-    assert real.fit_prior(done, 3) == explore.fit_prior(done, 3)
+    assert (read_plane(done, 2, "pca") == places).all(), "kept with the run"
+    assert real.fit_prior(done, 3) == prior.fit_prior(done, 3)
     with pytest.raises(ValueError, match="components must be between 1 and"):
         real.fit_prior(done, 0)
-    rows, here = real.everything(done), explore.everything(done, digits)
+    rows, here = real.everything(done), take_away.all_rows(done, digits)
     assert rows.keys() == here.keys() and all((rows[key] == here[key]).all() for key in rows if key != "latents")
     assert rows["latents"] == pytest.approx(here["latents"], abs=1e-5)
 
@@ -449,11 +458,11 @@ def test_a_projection_whose_process_is_killed_gets_words_and_the_next_works(real
     trains = real.submit(config(epochs=9000))
     large = np.random.default_rng(0).normal(size=(4000, 3)).astype(np.float32)
     ask = lambda progress: real.plane(done, 1, "tsne", large, progress, keep=False)  # noqa: E731
-    task = explore.start(("killed",), ask)
+    task = start_task(("killed",), ask)
     until(lambda: task.fraction >= 0.2)
     os.kill(real.answering_pid(), signal.SIGSEGV)
     assert "the worker process ended (signal 11: " in task.wait(LONG).error
-    assert "all runs are unharmed" in task.error and explore.task(("killed",)).error, "until it is asked again"
+    assert "all runs are unharmed" in task.error and find_task(("killed",)).error, "until it is asked again"
     assert real.plane(done, 1, "tsne", large[:20], print, keep=False).shape == (20, 2)
     until(lambda: trains.status().state == "running")
     real.stop(trains.id)
@@ -485,7 +494,7 @@ def test_a_run_stopped_and_then_killed_ends_with_the_same_records(real, monkeypa
         k: v for k, v in whole.metrics().items() if k != "seconds"
     }
     machine = whole.details()["machine"]
-    assert machine["threads"] == max(1, worker.cores() - 1)
+    assert machine["threads"] == max(1, cores() - 1)
     assert machine["matmul_precision"] in ("medium", "highest")
 
 
@@ -512,7 +521,7 @@ def test_a_worker_is_gone_soon_after_its_app_was_killed_in_the_middle_of_a_run(t
         app.kill()
         app.wait()
         until(lambda: not lives(pid))
-    status = runs.Run(tmp_path / run_id).status()
+    status = Run(tmp_path / run_id).status()
     assert status.state == "interrupted" and "the app that started it ended" in status.reason
 
 
@@ -569,7 +578,7 @@ def test_a_temporary_folder_that_is_full_is_said(supervisor, asked, monkeypatch)
     def full(**_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("semidml.jobs.tempfile.TemporaryDirectory", full)
+    monkeypatch.setattr("semidml.jobs.queue.tempfile.TemporaryDirectory", full)
     error = asked().wait(LONG).error
     assert "t-SNE of epoch 1 of asked could not be computed: " in error
     assert "has no room or cannot be written to (No space left on device)" in error

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from semidml import presets, runs
-from semidml.config import knobs
+from semidml import presets
+from semidml.config import declared_knobs
 from semidml.data import store
 from semidml.lessons import FEW_LABELS, LESSONS, METRIC_VAE, PLACES, Break, Lesson
-from semidml.score_table import SCORES
-from semidml.train import fit
+from semidml.runs import listing, places
+from semidml.scores.table import SCORES
+from semidml.train.loop import fit
 from semidml.ui import lesson as page
 from tests.apptest import opened, press, words
 
@@ -25,7 +26,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def metrics(name: str) -> dict:
-    return runs.get(name).metrics()
+    return listing.open_run(name).metrics()
 
 
 def test_there_is_a_page_for_each() -> None:
@@ -36,13 +37,13 @@ def test_there_is_a_page_for_each() -> None:
 @pytest.mark.parametrize("name", LESSONS)
 def test_its_runs_ship_with_the_settings_that_it_names(name: str) -> None:
     for side in LESSONS[name].sides:
-        assert runs.get(side.run).config() == side.config()
-        assert runs.get(side.run).is_shipped
+        assert listing.open_run(side.run).config() == side.config()
+        assert listing.open_run(side.run).is_shipped
     assert len({side.config().seed for side in LESSONS[name].sides}) == 1
 
 
 def test_what_ships_is_what_the_table_says() -> None:
-    assert {folder.name for folder in runs.shipped().iterdir()} == set(presets.SHIPPED)
+    assert {folder.name for folder in places.shipped().iterdir()} == set(presets.SHIPPED)
 
 
 @pytest.mark.parametrize("name", LESSONS)
@@ -56,7 +57,7 @@ def test_what_can_be_turned_and_broken_can_be_trained(name: str) -> None:
     for broken in lesson.breaks:
         config = page.changed(lesson.sides[broken.side], dict(broken.values))
         assert config != lesson.sides[broken.side].config()
-    assert set(lesson.knobs) <= set(knobs())
+    assert set(lesson.knobs) <= set(declared_knobs())
     assert set(lesson.scores) <= set(SCORES)
 
 
@@ -80,7 +81,7 @@ def test_places_says_what_its_runs_show() -> None:
 def test_metric_vae_says_what_its_runs_show() -> None:
     averaged, works = (metrics(side.run) for side in METRIC_VAE.sides)
     assert averaged["collapsed"] and averaged["kl_nats"] < 0.1
-    frame = runs.get(METRIC_VAE.sides[0].run).frame(30)["reconstructions"]
+    frame = listing.open_run(METRIC_VAE.sides[0].run).frame(30)["reconstructions"]
     assert frame.std(axis=0).max() < 3  # every reconstruction is the same picture, of 255 greys
     assert not works["collapsed"] and works["knn_accuracy"] > 0.95
 
@@ -125,8 +126,8 @@ def test_a_knob_is_turned_and_the_run_stands_beside_the_shipped_one() -> None:
     press(app, "Show me")
     press(app, "Train it")
     mine = app.session_state["lesson places"]
-    config, base = runs.get(mine["run"]).config(), PLACES.sides[1].config()
-    changed = {name for name in knobs() if getattr(config, name) != getattr(base, name)}
+    config, base = listing.open_run(mine["run"]).config(), PLACES.sides[1].config()
+    changed = {name for name in declared_knobs() if getattr(config, name) != getattr(base, name)}
     assert changed == {"component_log_var"} and mine["beside"] == PLACES.sides[1].run
     assert "component log-variance -1 → 1" in words(app)
 

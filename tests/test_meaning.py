@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from semidml import evaluate, meaning
+from semidml.scores import checks, meaning, protocol, retrieval, table
+from semidml.scores.meaning import Judged
 
 AGREEMENTS = {"knn_ami", "knn_ami_labelled", "knn1_ami_labelled", "kmeans_ami", "kmeans_nmi", "kmeans_accuracy"}
-RECALLS = {f"recall_at_{k}" for k in evaluate.RECALL_AT}
+RECALLS = {f"recall_at_{k}" for k in table.RECALL_AT}
 RETRIEVAL = RECALLS | {"map_at_r"}
 ACCURACIES = {"knn_accuracy", "knn_accuracy_labelled", "knn1_accuracy_labelled"}
 TRAINED_ON = np.repeat(np.arange(10), 12)
@@ -20,7 +21,7 @@ def scored(labels, *, train=TRAINED_ON, seen=None, dims=2, seed=0, **more):
     rng, labels, train = np.random.default_rng(seed), np.array(labels), np.array(train)
     seen = np.arange(len(train)) if seen is None else np.array(seen)
     latents = (rng.normal(size=(len(its), dims)) for its in (train, labels))
-    found = evaluate.scores(next(latents), train, seen, next(latents), labels, 10, **more)
+    found = protocol.score_latents(next(latents), train, seen, next(latents), labels, 10, **more)
     json.dumps(found, allow_nan=False)
     assert all(found[name] is None for name in found.get("failed", {}))
     assert all(found[name] is not None for name in found.get("notes", {}))
@@ -30,8 +31,8 @@ def scored(labels, *, train=TRAINED_ON, seen=None, dims=2, seed=0, **more):
 def live(labels, train=TRAINED_ON, seed=0):
     rng, labels, train = np.random.default_rng(seed), np.array(labels), np.array(train)
     latents = [rng.normal(size=(len(its), 2)) for its in (train, labels)]
-    found = evaluate.live_scores(latents[0], train, np.arange(len(train)), latents[1], labels, 10)
-    return found | evaluate.live_retrieval(latents[1], labels)
+    found = protocol.live_scores(latents[0], train, np.arange(len(train)), latents[1], labels, 10)
+    return found | protocol.live_retrieval(latents[1], labels)
 
 
 def without(found):
@@ -98,7 +99,7 @@ def test_what_is_told_depends_on_the_latents_and_what_is_not_does_not(labels):
     forced = asked & without(found[0])
     for seed in range(60):
         points = np.random.default_rng(seed).normal(size=(len(labels), 3))
-        recall = dict(zip(evaluate.RECALL_AT, evaluate.recall_at(points, np.array(labels)), strict=True))
+        recall = dict(zip(table.RECALL_AT, retrieval.recall_at(points, np.array(labels)), strict=True))
         sizes = np.bincount(labels)[labels]
         assert all(recall[k] == (sizes > 1).mean() for k in recall if f"recall_at_{k}" in forced)
 
@@ -127,9 +128,9 @@ def test_a_class_of_one_row_is_told_where_it_matters():
 def test_of_the_rows_drawn_for_kmeans_the_remark_is_of_these():
     """A class may have one row among them, and several in all."""
     labels = np.repeat([0, 1, 2], [500, 490, 10])
-    rows = next(n for n in range(40, 200) if (evaluate.subset(n, 0, labels)[0] == 2).sum() == 1)
-    part = evaluate._judged(
-        ["kmeans_ami", "recall_at_1"], TRAINED_ON, TRAINED_ON, labels, *evaluate.subset(rows, 0, labels), 3, 2
+    rows = next(n for n in range(40, 200) if (checks.subset(n, 0, labels)[0] == 2).sum() == 1)
+    part = protocol._judged(
+        ["kmeans_ami", "recall_at_1"], TRAINED_ON, TRAINED_ON, labels, *checks.subset(rows, 0, labels), 3, 2
     )
     assert part.notes == {"kmeans_ami": "class 2 has one drawn test image: k-means is to find a cluster for it alone"}
     assert part.failed == {}
@@ -151,7 +152,7 @@ def test_labels_that_decide_every_answer_are_told(seen):
 
 
 def test_remarks_come_beside_those_that_are_there():
-    judged = meaning.Judged({"a": "nothing"}, {"b": "few", "c": "few", "d": "few"})
+    judged = Judged({"a": "nothing"}, {"b": "few", "c": "few", "d": "few"})
     scores = {"a": 1.0, "a_sd": 0.1, "b": 0.5, "c": None, "failed": {"c": "not finite"}, "notes": {"b": "unsettled"}}
     assert meaning.told(scores, judged) == {
         **{"a": None, "b": 0.5, "c": None},
@@ -181,7 +182,7 @@ def test_a_trained_prior_and_a_clustering_head_say_none_of_rows_of_one_class(dig
 
     from semidml.config import RunConfig
     from semidml.data.dataset import take
-    from semidml.train import fit
+    from semidml.train.loop import fit
 
     threes = take(digits.test, (digits.test.labels == 3).nonzero().flatten()[:1])
     for how, names in (
@@ -206,7 +207,7 @@ def test_a_validation_split_of_few_rows_says_so(digits):
 
     from semidml.config import RunConfig
     from semidml.data.dataset import take
-    from semidml.train import fit
+    from semidml.train.loop import fit
 
     rows = [row for c in range(10) for row in (digits.train.labels == c).nonzero().flatten()[:20].tolist()]
     few = replace(digits, train=take(digits.train, torch.tensor(rows)))
@@ -222,7 +223,7 @@ def test_a_validation_split_of_few_rows_says_so(digits):
 def test_floors_leave_out_what_means_nothing():
     images = np.arange(30, dtype=np.uint8).reshape(-1, 1, 1, 1)
     labels = np.arange(30) % 2
-    alone = evaluate.floors(images, labels, np.arange(30), images[:2], np.array([0, 1]), 2)
+    alone = protocol.floors(images, labels, np.arange(30), images[:2], np.array([0, 1]), 2)
     assert set(alone) == {"chance", "pixel_knn_accuracy", "pixel_knn_accuracy_labelled"}
-    one = evaluate.floors(images, labels * 0, np.arange(30), images, labels * 0, 2)
+    one = protocol.floors(images, labels * 0, np.arange(30), images, labels * 0, 2)
     assert one == {"chance": 1.0}

@@ -11,11 +11,17 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from semidml import runs, train, ui
 from semidml.config import RunConfig
-from semidml.data import store
+from semidml.data import uploads
 from semidml.execute import execute
-from semidml.score_table import SCORES
+from semidml.explore import drawing
+from semidml.runs import listing
+from semidml.runs.run import Run
+from semidml.scores.table import SCORES
+from semidml.train import device
+from semidml.ui import cache, frame, maps, pictures, scores
+from semidml.ui import words as ui_words
+from semidml.ui.words import escape_markdown, run_words, setting_words
 from tests.apptest import map_of, opened, press, words
 
 ROOT = Path(__file__).parents[1]
@@ -91,8 +97,8 @@ def test_too_few_labels_are_said_before_training() -> None:
 
 
 def test_a_precision_that_is_imitated_is_said_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "bfloat16_crawls", lambda device: True)
-    monkeypatch.setattr(ui, "is_warm", lambda: True)
+    monkeypatch.setattr(device, "bfloat16_crawls", lambda device: True)
+    monkeypatch.setattr(frame, "is_warm", lambda: True)
     said = "This processor has no bfloat16 maths: torch imitates it"
     assert said in words(opened(TRAIN, precision="bfloat16", device="cpu")) and said not in words(opened(TRAIN))
 
@@ -110,7 +116,7 @@ def upload(classes: int, rows: int = 8) -> None:
         test_images=np.zeros((len(test), *shape), np.uint8),
         test_labels=test,
     )
-    store.save_upload("mine", file.getvalue(), "mine.npz")
+    uploads.save_upload("mine", file.getvalue(), "mine.npz")
 
 
 def works(app: AppTest) -> bool:
@@ -152,16 +158,16 @@ def test_labels_are_counted_in_rows_of_the_split() -> None:
 
 
 def test_the_split_of_the_field_is_named_where_another_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ui, "is_here", lambda name: True)
+    monkeypatch.setattr(ui_words, "is_here", lambda name: True)
     said = "Scores of CUB-200-2011 64x64 that are published in metric learning are of classes that"
     assert said in words(opened(TRAIN, data="cub200"))
     assert said not in words(opened(TRAIN, data="cub200", split="classes"))
     assert "published in metric learning" not in words(opened(TRAIN))
 
 
-def finished(**knobs: object) -> runs.Run:
+def finished(**knobs: object) -> Run:
     """A run of the digits, trained here."""
-    run = runs.create(RunConfig(**{"model": "dml", "epochs": 1} | knobs))
+    run = listing.create_run(RunConfig(**{"model": "dml", "epochs": 1} | knobs))
     for _ in execute(run):
         pass
     return run
@@ -240,23 +246,25 @@ def test_a_prior_from_a_run() -> None:
     assert "**10 modes**" in words(app) and "fitted to all 1,297 training images, without their labels" in words(app)
     mine = app.session_state["my mixture"]
     assert mine["placement"] == "given" and mine["positions"].count(";") == 9
-    next(box for box in app.selectbox if box.key == "fit to").set_value(runs.get("digits-metric-vae-averaged")).run()
+    next(box for box in app.selectbox if box.key == "fit to").set_value(
+        listing.open_run("digits-metric-vae-averaged")
+    ).run()
     press(app, "Fit a mixture")
     assert "digits-metric-vae-averaged has collapsed" in words(app) and app.session_state["my mixture"] == mine
     press(app, "Train with it")
     assert app.session_state["chosen knobs"]["positions"] == mine["positions"]
-    assert app.session_state["chosen knobs"]["epochs"] == runs.get("digits-dml-all-labels").config().epochs
+    assert app.session_state["chosen knobs"]["epochs"] == listing.open_run("digits-dml-all-labels").config().epochs
 
 
 def test_a_run_with_a_prior_is_drawn_with_its_components() -> None:
     run = finished(model="metric-vae", prior="vamp", pseudo_inputs=12, epochs=2)
     app = opened(TRAIN, run=run.id)
     said = words(app)
-    assert "components used" in said and "pseudo-inputs" in said and "Vamp" in ui.run_words(run)
-    assert len(ui.ellipses(run.live())) == 12
+    assert "components used" in said and "pseudo-inputs" in said and "Vamp" in run_words(run)
+    assert len(drawing.ellipses(run.live())) == 12
     assert not opened("pages/2_Explore.py", run=run.id).exception
     deep = finished(model="dml-prior", latent_dim=4, component_log_var=-2.0)
-    drawn = ui.ellipses(deep.live())
+    drawn = drawing.ellipses(deep.live())
     assert len(drawn) == 16 and all(a >= b > 0 for _, _, a, b, _, _ in drawn)
     assert all(abs(a - math.exp(-1)) < 1e-3 for _, _, a, _, _, _ in drawn)  # a round Gaussian stays round
 
@@ -291,9 +299,11 @@ def test_a_colour_that_a_run_does_not_have_gives_way() -> None:
 
 def test_the_live_map_gets_the_density_of_a_prior_in_the_plane_only() -> None:
     plane, deep = finished(model="dml-prior", prior="unit"), finished(model="dml-prior", latent_dim=4)
-    assert ui.density(deep.live()) is None and ui.density(finished().live()) is None
-    its = ui.density(plane.live())
-    assert its.share.min() < 0.01 and ui.density(plane.live()) is its, "computed anew only when components have moved"
+    assert maps.prior_regions(deep.live()) is None and maps.prior_regions(finished().live()) is None
+    its = maps.prior_regions(plane.live())
+    assert its.share.min() < 0.01 and maps.prior_regions(plane.live()) is its, (
+        "computed anew only when components have moved"
+    )
     assert not opened(TRAIN, run=plane.id).exception
 
 
@@ -323,20 +333,20 @@ def test_a_finished_run_is_shown_beside_the_one_before() -> None:
     next(b for b in app.button if b.label == "Back to its knobs").click().run()
     assert not app.exception and "have moved on" not in words(app)
     assert (app.session_state["square decoder"], app.session_state["seed"]) == (False, 5)
-    assert opened().markdown and first.id in [run.id for run in runs.list_runs()]  # Home with a gallery opens too
+    assert opened().markdown and first.id in [run.id for run in listing.list_runs()]  # Home with a gallery opens too
 
 
 def test_the_words_of_a_run_stay_the_same_while_it_goes_on() -> None:
     """A select box knows a choice by its words: with others, the page would lose the run it shows."""
-    run = runs.create(RunConfig(epochs=1, model="dml"))
-    before = ui.run_words(run)
+    run = listing.create_run(RunConfig(epochs=1, model="dml"))
+    before = run_words(run)
     for _ in execute(run):
-        assert ui.run_words(run) == before
-    assert run.status().state == "done" and ui.run_words(run) == before
+        assert run_words(run) == before
+    assert run.status().state == "done" and run_words(run) == before
 
 
 def test_a_damaged_run_and_a_missing_one_do_not_break_the_page() -> None:
-    run = runs.create(RunConfig())
+    run = listing.create_run(RunConfig())
     (run.path / "config.json").write_text("{")
     assert "damaged" in words(opened(TRAIN, run=run.id))
     assert "is not here (any more)" in words(opened(TRAIN, run="../../no-such-place"))
@@ -370,18 +380,21 @@ def test_the_first_mixture_is_trained_as_its_words_say() -> None:
 
 
 def test_a_strangers_words_stay_words() -> None:
-    assert ui.inert("![x](https://example.org/x.png)") == "!\\[x](https://example.org/x.png)"
-    assert "!\\[" in ui.setting(RunConfig(data="![x](y)"))
+    assert escape_markdown("![x](https://example.org/x.png)") == "!\\[x](https://example.org/x.png)"
+    assert "!\\[" in setting_words(RunConfig(data="![x](y)"))
 
 
 def test_counts_are_told_as_whole_numbers() -> None:
-    assert ui.score_words("classes_alone", 10.0) == "10" and ui.difference_words("classes_alone", 10.0, 6.0) == "-4"
-    assert ui.difference_words("knn_accuracy", 0.5, 0.512) == "+1.2 points"
+    assert (
+        scores.score_words("classes_alone", 10.0) == "10"
+        and scores.difference_words("classes_alone", 10.0, 6.0) == "-4"
+    )
+    assert scores.difference_words("knn_accuracy", 0.5, 0.512) == "+1.2 points"
 
 
 @pytest.mark.parametrize("name", SCORES)
 def test_a_difference_is_told_in_the_unit_of_its_scores(name: str) -> None:
-    assert ui.score_words(name, 0.5).endswith(" %") == ui.difference_words(name, 0.5, 0.512).endswith(" points")
+    assert scores.score_words(name, 0.5).endswith(" %") == scores.difference_words(name, 0.5, 0.512).endswith(" points")
 
 
 def test_recall_stands_on_train_only_where_it_is_known_on_the_way() -> None:
@@ -414,13 +427,17 @@ def test_a_run_whose_data_set_has_changed_since_says_so() -> None:
     details = json.loads(path.read_text())
     details["data"]["shape"] = [1, 9, 9]
     path.write_text(json.dumps(details))
-    ui.forget_runs()
+    cache.forget_runs()
     assert "Chance and raw pixels are not known: the images called digits here are 8 x 8 pixels" in words(
         opened(TRAIN, run=run.id)
     )
 
 
 def test_long_curves_are_thinned() -> None:
-    assert ui.thinned([]) == [] and ui.thinned([7]) == [7] and ui.thinned([*range(200)]) == [*range(200)]
-    kept = ui.thinned([*range(10_001)])
-    assert len(kept) <= ui.MOST_RECORDS + 1 and kept[0] == 0 and kept[-1] == 10_000
+    assert (
+        pictures.thinned_history([]) == []
+        and pictures.thinned_history([7]) == [7]
+        and pictures.thinned_history([*range(200)]) == [*range(200)]
+    )
+    kept = pictures.thinned_history([*range(10_001)])
+    assert len(kept) <= pictures.MOST_RECORDS + 1 and kept[0] == 0 and kept[-1] == 10_000

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semidml import plots
-from semidml.record import Record
+from semidml.frames import Record
+from semidml.plots import colours, counts, curves, pictures, style
 
 NAMES = [f"class {i}" for i in range(10)]
 LIGHT, NIGHT = "#ffffff", "#0f141b"
@@ -72,20 +72,20 @@ def plain(figure):
 
 @pytest.mark.parametrize("vision", VISIONS)
 def test_ten_classes_can_be_told_apart_by_every_kind_of_eye(vision):
-    seen = [oklab(np.array(VISIONS[vision]) @ linear(c)) for c in plots.CLASS_COLOURS]
+    seen = [oklab(np.array(VISIONS[vision]) @ linear(c)) for c in colours.CLASS_COLOURS]
     nearest = {n: min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen[:n], 2)) for n in (10, 20)}
     assert nearest[10] > 0.1 and nearest[20] > 0.06  # Plotly's own ten: 0.007
 
 
 def test_colours_show_on_light_and_dark():
-    assert min(contrast(c, LIGHT) for c in plots.CLASS_COLOURS) > 1.4
-    assert min(contrast(c, NIGHT) for c in plots.CLASS_COLOURS) > 2.3
-    thin = (*plots.LINE_COLOURS, plots.INK[None][0])
+    assert min(contrast(c, LIGHT) for c in colours.CLASS_COLOURS) > 1.4
+    assert min(contrast(c, NIGHT) for c in colours.CLASS_COLOURS) > 2.3
+    thin = (*style.LINE_COLOURS, style.INK[None][0])
     assert min(contrast(c, ground) for c in thin for ground in (LIGHT, NIGHT)) >= 3
 
 
 def test_the_twenty_first_class_has_another_symbol():
-    looks = {(plots.class_colour(c), plots.class_symbol(c)) for c in range(120)}
+    looks = {(colours.class_colour(c), colours.class_symbol(c)) for c in range(120)}
     assert len(looks) == 120
 
 
@@ -93,32 +93,32 @@ def test_points_are_coloured_by_what_is_asked():
     _, labels = cloud()
     wrong, seen = np.arange(len(labels)) < 30, np.arange(len(labels)) % 7 == 0
     predicted = np.where(wrong, (labels + 1) % 10, labels)
-    its = plots.colouring("class", labels, NAMES)
-    assert (its.categories == labels).all() and its.names == NAMES and its.looks == plots.class_looks(10)
-    assert (plots.colouring("prediction", labels, NAMES, predictions=predicted).categories == predicted).all()
+    its = colours.colouring("class", labels, NAMES)
+    assert (its.categories == labels).all() and its.names == NAMES and its.looks == colours.class_looks(10)
+    assert (colours.colouring("prediction", labels, NAMES, predictions=predicted).categories == predicted).all()
     for kind, strong, grey in (("error", wrong, "right"), ("seen", seen, "label not seen")):
-        its = plots.colouring(kind, labels, NAMES, predictions=predicted, seen=seen)
+        its = colours.colouring(kind, labels, NAMES, predictions=predicted, seen=seen)
         assert (its.categories == np.where(strong, labels, 10)).all() and its.names == [*NAMES, grey]
-        assert len(its.looks) == 11 and its.looks[10][0] not in plots.CLASS_COLOURS
+        assert len(its.looks) == 11 and its.looks[10][0] not in colours.CLASS_COLOURS
     for kind in ("prediction", "error", "seen", "component"):
         with pytest.raises(ValueError, match=f"by {kind} needs"):
-            plots.colouring(kind, labels, NAMES)
+            colours.colouring(kind, labels, NAMES)
 
 
 def test_components_are_coloured_greyer_where_they_share():
     own, share = np.arange(60) % 3 + 4, np.linspace(0, 1, 60)
-    its = plots.colouring("component", np.zeros(60, int), NAMES, components=(own, share))
+    its = colours.colouring("component", np.zeros(60, int), NAMES, components=(own, share))
     assert (its.categories == own).all() and its.names[4:] == ["component 5", "component 6", "component 7"]
     assert (its.strength == share).all() and len(its.looks) == len(its.names) == 7
 
 
 def test_a_small_map_shows_classes_in_their_places_and_colours():
     points = np.array([[0.0, 0.0], [1.0, 1.0]]).repeat(50, axis=0)
-    picture = Image.open(io.BytesIO(plots.map_image(points, np.repeat([0, 1], 50), size=64)))
+    picture = Image.open(io.BytesIO(pictures.map_image(points, np.repeat([0, 1], 50), size=64)))
     pixels = np.asarray(picture)
     assert picture.size == (64, 64) and picture.mode == "RGBA"
     low_left, up_right = pixels[48:, :16], pixels[:16, 48:]
-    for corner, colour in ((low_left, plots.class_colour(0)), (up_right, plots.class_colour(1))):
+    for corner, colour in ((low_left, colours.class_colour(0)), (up_right, colours.class_colour(1))):
         solid = corner[corner[..., 3] == 255]
         assert len(solid) and all("#{:02x}{:02x}{:02x}".format(*p[:3]) == colour for p in solid)
     assert not pixels[:16, :16, 3].any()
@@ -128,7 +128,7 @@ def test_a_small_map_shows_classes_in_their_places_and_colours():
     "points", [np.zeros((0, 2)), np.full((5, 2), np.nan), np.ones((9, 2)), np.arange(9.0)[:, None]]
 )
 def test_a_small_map_bears_odd_points(points):
-    assert plots.map_image(points, np.zeros(len(points), int), size=32).startswith(b"\x89PNG")
+    assert pictures.map_image(points, np.zeros(len(points), int), size=32).startswith(b"\x89PNG")
 
 
 def shares(epoch, step=0, **terms):
@@ -149,20 +149,20 @@ def test_loss_terms_times_their_weights_are_stacked_by_epoch_with_gaps():
         shares(2, metric=(0.0,), reconstruction=(0.02, 90.0)),
         shares(2, 1, metric=(0.98, 0.2), reconstruction=(0.02, 85.0)),
     ]
-    figure = plots.loss_curves(ticks)
+    figure = curves.loss_curves(ticks)
     metric, reconstruction = figure.data
     assert list(metric.x) == [1, 2, 3] and figure.layout.barmode == "relative"
     assert list(metric.y) == pytest.approx([0.49, None, 0.196]) and metric.hovertext[1] == ""
     assert list(reconstruction.y) == pytest.approx([2.0, 1.8, 1.7]) and reconstruction.hovertext[0] == "0.02 × 100"
-    assert plots.loss_words(ticks).endswith(
+    assert curves.loss_words(ticks).endswith(
         "newest steps of epoch 3: 0.98 × metric 0.2 + 0.02 × reconstruction 85 = 1.9."
     )
-    assert "epoch 2: 0.02 × reconstruction 90 = 1.8." in plots.loss_words(ticks[:-1])
+    assert "epoch 2: 0.02 × reconstruction 90 = 1.8." in curves.loss_words(ticks[:-1])
     plain(figure)
 
 
 def test_a_negative_term_hangs_below_zero_and_the_sum_is_drawn():
-    figure = plots.loss_curves([shares(e, kl=(0.2, -3.0), metric=(0.8, 1.0)) for e in (1, 2)])
+    figure = curves.loss_curves([shares(e, kl=(0.2, -3.0), metric=(0.8, 1.0)) for e in (1, 2)])
     kl, metric, total = figure.data
     assert list(kl.y) == pytest.approx([-0.6] * 2) and list(metric.y) == pytest.approx([0.8] * 2)
     assert total.name == "sum" and list(total.y) == pytest.approx([0.2] * 2)
@@ -170,8 +170,8 @@ def test_a_negative_term_hangs_below_zero_and_the_sum_is_drawn():
 
 def test_of_many_epochs_odd_and_even_ones_are_drawn():
     by_epoch = [shares(e, metric=(0.5, 1.0) if e % 2 else (0.0,), kl=(0.5, 1.0)) for e in range(1, 1001)]
-    metric = next(trace for trace in plots.loss_curves(by_epoch).data if trace.name == "metric")
-    assert len(metric.x) <= plots.MOST_BARS and metric.x[-1] == 1000
+    metric = next(trace for trace in curves.loss_curves(by_epoch).data if trace.name == "metric")
+    assert len(metric.x) <= curves.MOST_BARS and metric.x[-1] == 1000
     assert 0.4 < np.mean([y is None for y in metric.y]) < 0.6
 
 
@@ -181,7 +181,7 @@ def test_score_curves_show_scores_floors_and_titles():
         Tick(1, scores={"knn_accuracy": 0.9, "knn_ami": 0.8}),
     ]
     floors = {"chance": 0.1, "pixel_knn_accuracy": 0.85}
-    figure = plots.score_curves(ticks, floors)
+    figure = curves.score_curves(ticks, floors)
     assert [t.name for t in figure.data] == ["kNN, all labels", "kNN AMI, all labels"]
     assert list(figure.data[1].y) == [None, 0.8]
     assert sorted(line.y0 for line in figure.layout.shapes) == [0.1, 0.85]
@@ -190,12 +190,12 @@ def test_score_curves_show_scores_floors_and_titles():
 
 
 def test_no_record_is_an_empty_figure():
-    assert plots.loss_words([]) == ""
-    assert not plots.loss_curves([]).data and not plots.score_curves([]).data
+    assert curves.loss_words([]) == ""
+    assert not curves.loss_curves([]).data and not curves.score_curves([]).data
 
 
 def test_confusion_shows_shares_of_the_true_class():
-    figure = plots.confusion_figure(np.array([[9, 1], [0, 0]]), ["cat", "dog"])
+    figure = counts.confusion_figure(np.array([[9, 1], [0, 0]]), ["cat", "dog"])
     assert np.allclose(figure.data[0].z, np.sqrt([[0.9, 0.1], [0, 0]]))
     assert "cat read as dog: 1 (10.0%)" in figure.data[0].hovertext[0]
     assert figure.layout.yaxis.autorange == "reversed"
@@ -203,19 +203,19 @@ def test_confusion_shows_shares_of_the_true_class():
 
 
 def test_classes_of_one_name_stay_apart():
-    figure = plots.confusion_figure(np.eye(3, dtype=int), ["a", "a", "b"])
+    figure = counts.confusion_figure(np.eye(3, dtype=int), ["a", "a", "b"])
     assert len(set(figure.data[0].x)) == 3
 
 
 def test_class_counts_has_a_bar_a_class_and_split():
-    figure = plots.class_counts(["a", "b"], {"training": [3, 4], "test": [1, 2]})
+    figure = counts.class_counts(["a", "b"], {"training": [3, 4], "test": [1, 2]})
     assert [list(t.x) for t in figure.data] == [[3, 4], [1, 2]]
-    assert list(figure.data[0].marker.color) == [plots.class_colour(0), plots.class_colour(1)]
+    assert list(figure.data[0].marker.color) == [colours.class_colour(0), colours.class_colour(1)]
 
 
 def test_a_strip_puts_rows_under_each_other():
     originals = np.full((3, 1, 4, 4), 255, np.uint8)
-    picture = plots.image_strip([originals, np.zeros((3, 3, 4, 4))], scale=2)
+    picture = pictures.image_strip([originals, np.zeros((3, 3, 4, 4))], scale=2)
     assert picture.shape == (2 * 9, 2 * 14, 4) and picture.dtype == np.uint8
     assert (picture[:8, :8] == 255).all()
     assert not picture[8:10].any()  # a gap lets the page through
@@ -224,30 +224,30 @@ def test_a_strip_puts_rows_under_each_other():
 
 def test_enlarging_repeats_pixels_and_keeps_colours():
     image = np.random.default_rng(0).integers(0, 256, (1, 3, 5, 5)).astype(np.uint8)
-    picture = plots.image_strip([image], scale=3)
+    picture = pictures.image_strip([image], scale=3)
     assert np.array_equal(picture[1::3, 1::3, :3], image[0].transpose(1, 2, 0))
-    assert np.array_equal(plots.image_strip([image / 255.0], scale=1), plots.image_strip([image], scale=1))
+    assert np.array_equal(pictures.image_strip([image / 255.0], scale=1), pictures.image_strip([image], scale=1))
 
 
 def test_a_lattice_reads_from_the_upper_left():
     grid = np.arange(6, dtype=np.uint8).reshape(2, 3, 1, 1, 1) * 40
-    assert plots.lattice_image(grid, scale=1)[..., 0].tolist() == [[0, 40, 80], [120, 160, 200]]
+    assert pictures.lattice_image(grid, scale=1)[..., 0].tolist() == [[0, 40, 80], [120, 160, 200]]
 
 
 def test_a_sheet_holds_every_image():
     images = np.arange(1, 8, dtype=np.uint8).reshape(7, 1, 1, 1)
-    sheet = plots.image_sheet(images, columns=3, scale=1)
+    sheet = pictures.image_sheet(images, columns=3, scale=1)
     assert sorted(sheet[sheet[..., 3] > 0][:, 0]) == list(range(1, 8))
 
 
 @pytest.mark.parametrize("bad", [[], [np.zeros((0, 1, 2, 2))], [np.zeros((2, 2, 2))]])
 def test_pictures_of_nothing_are_refused(bad):
     with pytest.raises(ValueError, match=r"no image|must be"):
-        plots.image_strip(bad)
+        pictures.image_strip(bad)
 
 
 def test_an_image_grid_names_its_rows():
-    figure = plots.image_grid([np.zeros((4, 1, 8, 8)), np.zeros((2, 1, 8, 8))], ["cat", "dog"])
+    figure = counts.image_grid([np.zeros((4, 1, 8, 8)), np.zeros((2, 1, 8, 8))], ["cat", "dog"])
     assert list(figure.layout.yaxis.ticktext) == ["cat", "dog"]
     assert list(figure.layout.yaxis.tickvals) == [3.5, 12.5]  # the middle of rows of 8 pixels, one apart
     plain(figure)
@@ -257,7 +257,7 @@ def test_curves_of_several_runs_lie_over_each_other():
     def its(values):
         return [Record(epoch=k, step=0, steps=9, seconds=k, scores={"knn_accuracy": v}) for k, v in enumerate(values)]
 
-    figure = plots.compared_curves({"A": its([0.1, 0.5]), "B": its([0.2, None, 0.9])}, "knn_accuracy", "kNN")
+    figure = curves.compared_curves({"A": its([0.1, 0.5]), "B": its([0.2, None, 0.9])}, "knn_accuracy", "kNN")
     assert [trace.name for trace in figure.data] == ["A", "B"]
     assert list(figure.data[0].y) == [0.1, 0.5] and list(figure.data[1].y) == [0.2, 0.9]
     plain(figure)
@@ -268,17 +268,17 @@ def test_curves_of_several_runs_lie_over_each_other():
 
 def test_points_are_coloured_by_their_clusters():
     own = np.array([0, 31, 5, 5])
-    its = plots.colouring("cluster", np.zeros(4, int), NAMES, clusters=own)
+    its = colours.colouring("cluster", np.zeros(4, int), NAMES, clusters=own)
     assert (its.categories == own).all() and len(its.names) == len(its.looks) == 32
     assert [its.names[k] for k in own] == ["cluster 1", "cluster 32", "cluster 6", "cluster 6"]
     assert len(set(its.looks)) == 32, "each can be told from the others"
     with pytest.raises(ValueError, match="by cluster needs"):
-        plots.colouring("cluster", np.zeros(4, int), NAMES)
+        colours.colouring("cluster", np.zeros(4, int), NAMES)
 
 
 def test_entropies_are_drawn_with_the_best_that_each_can_reach():
     ticks = [Tick(e, scores={"marginal_entropy": 0.5 + e, "conditional_entropy": 2 - e}) for e in range(3)]
-    figure = plain(plots.entropy_curves([*ticks, Tick(3)], np.log(10)))  # the last has no score
+    figure = plain(curves.entropy_curves([*ticks, Tick(3)], np.log(10)))  # the last has no score
     together, single = figure["data"]
     assert together["y"] == [0.5, 1.5, 2.5] and single["y"] == [2, 1, 0] and together["x"] == [0, 1, 2]
     assert [round(line["y0"], 3) for line in figure["layout"]["shapes"]] == [2.303, 0]
@@ -288,7 +288,7 @@ def test_entropies_are_drawn_with_the_best_that_each_can_reach():
 
 
 def test_what_labels_are_worth_is_drawn_on_a_logarithmic_axis_with_the_level_without():
-    figure = plain(plots.worth_curve([20, 200, 2000], [0.5, 0.8, 0.9], 0.85, "recall at 1"))
+    figure = plain(curves.worth_curve([20, 200, 2000], [0.5, 0.8, 0.9], 0.85, "recall at 1"))
     (line,) = figure["data"]
     assert (line["x"], line["y"]) == ([20, 200, 2000], [0.5, 0.8, 0.9]) and figure["layout"]["xaxis"]["type"] == "log"
     assert [shape["y0"] for shape in figure["layout"]["shapes"]] == [0.85]
@@ -298,5 +298,5 @@ def test_what_labels_are_worth_is_drawn_on_a_logarithmic_axis_with_the_level_wit
 
 def test_retrieval_has_curves_of_its_own():
     ticks = [Tick(e, scores={"recall_at_1": 0.1 * e, "kmeans_nmi": 0.2, "knn_accuracy": 0.5}) for e in range(3)]
-    figure = plain(plots.score_curves(ticks, place="retrieval"))
+    figure = plain(curves.score_curves(ticks, place="retrieval"))
     assert [line["y"] for line in figure["data"]] == [[0, 0.1, 0.2], [0.2, 0.2, 0.2]]

@@ -11,7 +11,7 @@ import torch
 
 from semidml import losses
 from semidml.cli import do_train, parser, tables
-from semidml.config import RunConfig, knobs
+from semidml.config import RunConfig, declared_knobs
 from semidml.registry import Entry
 
 ROOT = Path(__file__).parents[1]
@@ -48,7 +48,7 @@ def test_commands_parse(line):
     asked = parser().parse_args(shlex.split(line, comments=True))
     assert callable(asked.do)
     if asked.do is do_train:  # bounds, and what goes together
-        RunConfig.of({name: value for name in knobs() if (value := getattr(asked, name)) is not None})
+        RunConfig.of({name: value for name in declared_knobs() if (value := getattr(asked, name)) is not None})
 
 
 def test_there_are_commands():
@@ -82,7 +82,7 @@ def test_the_example_of_a_loss_is_a_loss():
     its = eval(textwrap.dedent(entry).strip(), vars(losses))
     assert isinstance(its, Entry) and its.name not in losses.LOSSES
     assert its.facts.keys() == losses.LOSSES["triplet"].facts.keys()
-    assert its.target == "semidml.losses.mine:build" and set(its.knobs) <= knobs().keys()
+    assert its.target == "semidml.losses.mine:build" and set(its.knobs) <= declared_knobs().keys()
     loss = names["build"](2, 3, **dict.fromkeys(its.knobs, 0.5))
     z = torch.tensor([[0.0, 0.0], [0.0, 2.0], [5.0, 0.0]], requires_grad=True)
     value = loss(z, torch.tensor([0, 0, 1]))

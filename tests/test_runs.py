@@ -21,19 +21,24 @@ import pytest
 import torch
 
 from semidml import execute as executing
-from semidml import files, runs, transfer
 from semidml.config import RunConfig
+from semidml.disk import files as files_module
 from semidml.execute import execute, score_run
+from semidml.frames import Record
 from semidml.methods import MODELS
 from semidml.presets import SHIPPED
-from semidml.record import Record
-from semidml.runs import Run, Status, Writer
+from semidml.runs import listing, places, process, quota, transfer
+from semidml.runs import run as run_folder
+from semidml.runs import writer as writer_module
+from semidml.runs.run import Run, write_status
+from semidml.runs.status import Status
+from semidml.runs.writer import Writer, kept_frames
 
 ROWS = 30
 
 
 class FakeTraining:
-    """What `train.fit` gives, in a few numbers that depend on the epoch alone."""
+    """What `loop.fit` gives, in a few numbers that depend on the epoch alone."""
 
     facts = {"device": "cpu", "device_name": "paper", "matmul_precision": "highest", "threads": 1, "seen_labels": 7}  # noqa: RUF012
 
@@ -85,7 +90,7 @@ class FakeTraining:
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(runs, "shipped", lambda: tmp_path / "checkpoints")
+    monkeypatch.setattr(places, "shipped", lambda: tmp_path / "checkpoints")
     return tmp_path / "runs"
 
 
@@ -118,12 +123,12 @@ def until(true, seconds=10.0):
 
 def python(*words, **options):
     """Run Python in a process of its own, with the package importable."""
-    environment = os.environ | {"PYTHONPATH": str(Path(runs.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(run_folder.__file__).parents[2])}
     return subprocess.run([*words], capture_output=True, text=True, env=environment, **options)
 
 
 def finished(run_id="first", **values):
-    run = runs.create(config(**values), run_id)
+    run = listing.create_run(config(**values), run_id)
     for _ in execute(run):
         continue
     return run
@@ -140,11 +145,11 @@ def content(run):
     "name", ["../../etc", "..", ".", "", "a/b", "a\\b", "/etc", ".hidden", "a" * 81, "a\n", "a b", "é", "-rf"]
 )
 def test_a_name_cannot_lead_out_of_the_folder(name):
-    assert not runs.valid_id(name)
+    assert not places.valid_id(name)
     with pytest.raises(ValueError, match="80 letters"):
-        runs.get(name)
+        listing.open_run(name)
     with pytest.raises(ValueError, match="80 letters"):
-        runs.create(config(), name)
+        listing.create_run(config(), name)
 
 
 def test_a_link_out_of_the_folder_is_no_run(folder, tmp_path, faked):
@@ -152,26 +157,26 @@ def test_a_link_out_of_the_folder_is_no_run(folder, tmp_path, faked):
     shutil.copytree(folder / "inside", tmp_path / "outside")
     (folder / "link").symlink_to(tmp_path / "outside")
     with pytest.raises(ValueError, match="no run called 'link'"):
-        runs.get("link")
-    assert [run.id for run in runs.list_runs()] == ["inside"]
+        listing.open_run("link")
+    assert [run.id for run in listing.list_runs()] == ["inside"]
 
 
 def test_new_names_are_valid_readable_and_differ():
-    names = {runs.new_id(config(data="../some place/x y.npz")) for _ in range(50)}
-    assert len(names) > 45 and all(runs.valid_id(n) and n.startswith("x-y-dml-ae-pl100-") for n in names)
+    names = {places.new_id(config(data="../some place/x y.npz")) for _ in range(50)}
+    assert len(names) > 45 and all(places.valid_id(n) and n.startswith("x-y-dml-ae-pl100-") for n in names)
 
 
 def test_a_name_is_taken_once():
-    runs.create(config(), "first")
+    listing.create_run(config(), "first")
     with pytest.raises(ValueError, match="already a run called first"):
-        runs.create(config(), "first")
+        listing.create_run(config(), "first")
 
 
 def test_the_name_of_a_shipped_run_is_taken(tmp_path, faked):
     """A run of its name would stand in its place."""
     (tmp_path / "checkpoints" / "gift").mkdir(parents=True)
     with pytest.raises(ValueError, match=r"already a run called gift: it ships"):
-        runs.create(config(), "gift")
+        listing.create_run(config(), "gift")
     run = finished()
     with pytest.raises(ValueError, match="already a run called gift"):
         run.rename("gift")
@@ -205,7 +210,7 @@ def test_a_finished_run_has_everything_and_nothing_else(faked):
 
 
 def test_a_stop_keeps_what_is_finished_and_a_resume_goes_on_from_there(faked):
-    run = runs.create(config(), "first")
+    run = listing.create_run(config(), "first")
     for record in execute(run):
         if (record.epoch, record.step) == (3, 1):
             run.stop()
@@ -224,7 +229,7 @@ def test_a_stop_keeps_what_is_finished_and_a_resume_goes_on_from_there(faked):
 
 
 def test_to_stop_iterating_stops_the_run(faked):
-    run = runs.create(config(), "first")
+    run = listing.create_run(config(), "first")
     ticks = execute(run)
     for _ in range(6):
         next(ticks)
@@ -274,14 +279,14 @@ def test_frames_are_thinned_evenly(faked):
     assert len(kept) == 200 and kept[0] == 0 and kept[-1] == 1000
     assert set(np.diff(kept)) <= {5, 6}
     assert len(run.history()) == 1001
-    assert runs.kept_frames(199) == set(range(200)) and len(runs.kept_frames(10_000)) == 200
-    wide = runs.kept_frames(10_000, latent_dim=128)
-    assert len(wide) == 25 and {0, 10_000} <= wide and len(runs.kept_frames(10_000, latent_dim=512)) == 20
+    assert kept_frames(199) == set(range(200)) and len(kept_frames(10_000)) == 200
+    wide = kept_frames(10_000, latent_dim=128)
+    assert len(wide) == 25 and {0, 10_000} <= wide and len(kept_frames(10_000, latent_dim=512)) == 20
 
 
 def test_between_kept_frames_there_is_the_newest(faked, monkeypatch):
     monkeypatch.setattr(Writer, "_pace", lambda self, began: None)  # as if frames took no time
-    run = runs.create(config(epochs=1000), "first")
+    run = listing.create_run(config(epochs=1000), "first")
     for record in execute(run):
         assert (int(run.live()["epoch"]), int(run.live()["step"])) == (record.epoch, record.step)
         if record.epoch == 12:
@@ -296,7 +301,7 @@ def test_readers_never_see_half_a_file(tmp_path):
     path, stop, seen = tmp_path / "frame.npz", threading.Event(), []
 
     def write(value):
-        files.replace_file(path, lambda f: np.savez(f, a=np.full(20_000, value)), durable=False)
+        files_module.replace_file(path, lambda f: np.savez(f, a=np.full(20_000, value)), durable=False)
 
     def read():
         while not stop.is_set():
@@ -317,7 +322,7 @@ def test_readers_never_see_half_a_file(tmp_path):
 
 
 def test_the_status_is_whole_at_every_moment(faked):
-    run = runs.create(config(epochs=60), "first")
+    run = listing.create_run(config(epochs=60), "first")
     states, stop = [], threading.Event()
 
     def read():
@@ -335,7 +340,7 @@ def test_the_status_is_whole_at_every_moment(faked):
 
 
 def test_a_second_writer_is_refused_in_words(faked):
-    run = runs.create(config(), "first")
+    run = listing.create_run(config(), "first")
     with (
         Writer(run),
         pytest.raises(ValueError, match=f"first is being written by pid {os.getpid()} on {socket.gethostname()}"),
@@ -345,31 +350,31 @@ def test_a_second_writer_is_refused_in_words(faked):
 
 
 def test_a_writer_on_another_machine_is_respected_until_it_falls_silent(faked):
-    run = runs.create(config(), "first")
+    run = listing.create_run(config(), "first")
     other = {"host": "elsewhere", "pid": 7, "place": "x", "born": "1"}
-    runs.write_status(run, Status("running", owner=other, updated=time.time()))
+    write_status(run, Status("running", owner=other, updated=time.time()))
     (run.path / "lock").write_text(json.dumps(other))
     with pytest.raises(ValueError, match="being written by pid 7 on elsewhere"):
         next(execute(run))
     assert run.recorded().owner == other
-    runs.write_status(run, Status("running", owner=other, updated=time.time() - 16))
+    write_status(run, Status("running", owner=other, updated=time.time() - 16))
     assert run.status().state == "interrupted" and "last heard of 16 s ago" in run.status().reason
     assert [r.epoch for r in execute(run)][-1] == 5
 
 
 def test_a_run_whose_process_has_ended_is_interrupted_at_once():
-    run = runs.create(config(), "first")
+    run = listing.create_run(config(), "first")
     code = "import json; from semidml import runs; print(json.dumps(runs.this_process()))"
     owner = json.loads(python(sys.executable, "-c", code).stdout)
-    runs.write_status(run, Status("running", owner=owner, updated=time.time()))
+    write_status(run, Status("running", owner=owner, updated=time.time()))
     assert run.status().state == "interrupted" and run.status().reason == "its process ended; resume starts anew"
-    runs.write_status(run, Status("running", owner=runs.this_process(), updated=time.time()))
+    write_status(run, Status("running", owner=process.this_process(), updated=time.time()))
     assert run.status().state == "running"
 
 
 def test_the_heartbeat_tells_even_without_ticks(monkeypatch):
-    monkeypatch.setattr(runs, "HEARTBEAT", 0.1)
-    run = runs.create(config(), "first")
+    monkeypatch.setattr(writer_module, "HEARTBEAT", 0.1)
+    run = listing.create_run(config(), "first")
     with Writer(run):
         first = run.status().updated
         until(lambda: run.status().updated > first)
@@ -402,7 +407,7 @@ def test_an_error_ends_the_run_with_its_reason_and_keeps_the_last_epoch(faked, e
 
 
 def test_a_state_that_is_not_finite_does_not_replace_a_good_one(faked, monkeypatch):
-    monkeypatch.setattr(runs, "STATE_EVERY", 0.0)
+    monkeypatch.setattr(writer_module, "STATE_EVERY", 0.0)
     good = FakeTraining.state
     broken = {"epoch": torch.tensor(3), "model.w": torch.tensor([float("nan")])}
     monkeypatch.setattr(FakeTraining, "state", lambda self: broken if self.epoch >= 3 else good(self))
@@ -414,10 +419,10 @@ def test_a_state_that_is_not_finite_does_not_replace_a_good_one(faked, monkeypat
     "what", ["state.safetensors", "history.jsonl", "status.json", "weights.safetensors", "0003.npz"]
 )
 def test_a_full_disk_fails_the_run_and_keeps_the_earlier_state(faked, monkeypatch, what):
-    monkeypatch.setattr(runs, "STATE_EVERY", 0.0)
-    run = runs.create(config(epochs=8), "first")
+    monkeypatch.setattr(writer_module, "STATE_EVERY", 0.0)
+    run = listing.create_run(config(epochs=8), "first")
     full = [False]
-    replace_file, write = runs.os.replace, os.write
+    replace_file, write = run_folder.os.replace, os.write
 
     def refuse(source, target):
         if full[0] and str(target).endswith(what):
@@ -430,8 +435,8 @@ def test_a_full_disk_fails_the_run_and_keeps_the_earlier_state(faked, monkeypatc
             raise OSError(errno.ENOSPC, "No space left on device")
         return write(handle, data)
 
-    monkeypatch.setattr(runs.os, "replace", refuse)
-    monkeypatch.setattr(runs.os, "write", refuse_half)
+    monkeypatch.setattr(run_folder.os, "replace", refuse)
+    monkeypatch.setattr(run_folder.os, "write", refuse_half)
     for record in execute(run):
         if what == "status.json":
             time.sleep(0.15)  # the heartbeat meets it
@@ -504,15 +509,15 @@ def test_a_disk_that_is_really_full(tmp_path):
 def test_a_damaged_folder_is_listed_as_failed(faked, name, text):
     finished("good")
     (finished("bad").path / name).write_text(text)
-    found = {run.id: run.status() for run in runs.list_runs()}
+    found = {run.id: run.status() for run in listing.list_runs()}
     assert found["good"].state == "done"
     assert found["bad"].state == "failed" and "this run's folder is damaged" in found["bad"].reason
-    assert runs.get("bad").damage() in found["bad"].reason and not runs.get("good").damage()
+    assert listing.open_run("bad").damage() in found["bad"].reason and not listing.open_run("good").damage()
 
 
 def test_a_run_older_than_some_knobs_trains_what_it_did(faked):
     """Its authors' formulas brought no other knobs; those of a run of today do."""
-    run = runs.create(RunConfig.of({"model": "cbswr", "formulas": "authors"}), "old")
+    run = listing.create_run(RunConfig.of({"model": "cbswr", "formulas": "authors"}), "old")
     assert run.config().head_dropout == 0.6 and run.config().positives == "neighbours"
     details = run.details()
     for name in ("head_dropout", "targets", "positives", "last_batch", "momentum"):
@@ -532,7 +537,7 @@ def test_a_run_older_than_some_knobs_trains_what_it_did(faked):
 )
 def test_a_quota_is_read_as_people_write_it(monkeypatch, text, size):
     monkeypatch.setenv("SEMIDML_QUOTA", text)
-    assert runs.quota() == size
+    assert quota.allowed_bytes() == size
 
 
 def test_beyond_the_quota_nothing_is_created_and_the_largest_is_named(faked, monkeypatch, folder):
@@ -541,13 +546,13 @@ def test_beyond_the_quota_nothing_is_created_and_the_largest_is_named(faked, mon
     (big.path / "weights.safetensors").write_bytes(bytes(200_000))
     monkeypatch.setenv("SEMIDML_QUOTA", "150kB")
     with pytest.raises(ValueError, match=r"of the 150.0 kB they may.*the largest are big \(.* kB\), small"):
-        runs.create(config(), "third")
+        listing.create_run(config(), "third")
     assert not (folder / "third").exists()
     big.delete()
-    runs.create(config(), "third")
+    listing.create_run(config(), "third")
     monkeypatch.setenv("SEMIDML_QUOTA", "much")
     with pytest.raises(ValueError, match="SEMIDML_QUOTA must be a size"):
-        runs.quota()
+        quota.allowed_bytes()
 
 
 # ---- moving about
@@ -569,16 +574,16 @@ def test_rename_and_delete(faked, folder):
 
 
 def test_what_a_killed_process_left_half_deleted_is_swept(folder):
-    runs.create(config(), "first")
+    listing.create_run(config(), "first")
     for name, age in ((".deleted-old", 4000), (".import-new", 10)):
         (folder / name).mkdir()
         os.utime(folder / name, (time.time() - age,) * 2)
-    runs.create(config(), "second")
+    listing.create_run(config(), "second")
     assert {p.name for p in folder.iterdir()} == {"first", "second", ".import-new"}
 
 
 def test_a_running_run_is_neither_renamed_nor_deleted(faked):
-    run = runs.create(config(), "first")
+    run = listing.create_run(config(), "first")
     for record in execute(run):
         if record.epoch == 2:
             with pytest.raises(ValueError, match="first is running: stop it before it is renamed"):
@@ -590,8 +595,8 @@ def test_a_running_run_is_neither_renamed_nor_deleted(faked):
 
 def test_a_shipped_run_stays_as_it_is(faked, tmp_path):
     finished().path.rename((tmp_path / "checkpoints").mkdir() or tmp_path / "checkpoints" / "gift")
-    gift = runs.get("gift")
-    assert gift in runs.list_runs() and gift not in runs.list_runs(include_shipped=False)
+    gift = listing.open_run("gift")
+    assert gift in listing.list_runs() and gift not in listing.list_runs(include_shipped=False)
     for act in (gift.delete, lambda: gift.rename("mine"), gift.make_ready):
         with pytest.raises(ValueError, match="gift ships with the project"):
             act()
@@ -599,9 +604,9 @@ def test_a_shipped_run_stays_as_it_is(faked, tmp_path):
 
 def test_the_newest_is_listed_first(faked):
     for name in ("b", "a", "c"):
-        runs.create(config(), name)
+        listing.create_run(config(), name)
         time.sleep(0.005)
-    assert [run.id for run in runs.list_runs()] == ["c", "a", "b"]
+    assert [run.id for run in listing.list_runs()] == ["c", "a", "b"]
 
 
 def test_the_user_s_runs_are_listed_first_and_shipped_ones_as_the_project_has_them(faked, tmp_path):
@@ -610,7 +615,7 @@ def test_the_user_s_runs_are_listed_first_and_shipped_ones_as_the_project_has_th
     for name in reversed(names):
         finished(name).path.rename(tmp_path / "checkpoints" / name)
     finished("own")
-    assert [run.id for run in runs.list_runs()] == ["own", *names]
+    assert [run.id for run in listing.list_runs()] == ["own", *names]
 
 
 def test_a_projection_is_kept_with_the_run(faked):
@@ -670,7 +675,7 @@ def test_an_interrupted_run_goes_on_after_its_journey(faked):
 
 
 def test_an_imported_run_may_not_name_paths(faked):
-    run = runs.create(config(data="/etc/passwd"), "first", paths=True)
+    run = listing.create_run(config(data="/etc/passwd"), "first", paths=True)
     for _ in execute(run):
         continue
     assert run.details()["paths"] is True
@@ -869,7 +874,7 @@ def test_a_damaged_line_of_the_history_is_said(faked, line):
 
 def test_any_byte_of_a_frame_may_be_another(faked):
     path = finished().path / "frames" / "0001.npz"
-    whole, run = path.read_bytes(), runs.get("first")
+    whole, run = path.read_bytes(), listing.open_run("first")
     for at in range(0, min(len(whole), 400)):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x5A]) + whole[at + 1 :])
         try:
@@ -908,7 +913,7 @@ def test_a_run_of_each_model_comes_back_from_its_zip(digits, model, latent_dim):
 
 
 def test_a_stopped_digits_run_ends_with_the_records_of_one_that_was_not(digits):
-    whole, parts = runs.create(config(epochs=3), "whole"), runs.create(config(epochs=3), "parts")
+    whole, parts = listing.create_run(config(epochs=3), "whole"), listing.create_run(config(epochs=3), "parts")
     for _ in execute(whole):
         continue
     for record in execute(parts):

@@ -8,6 +8,8 @@ import pytest
 
 from semidml import scatter
 from semidml.priors.density import MASSES, regions
+from semidml.scatter import bundle, pack
+from semidml.scatter.sent import asked_of, box_of, drawn_of, line_of, middles_of, picked_of, region_of
 
 
 def packed(points, categories, **more) -> bytes:
@@ -21,7 +23,7 @@ def packed(points, categories, **more) -> bytes:
         "y_range": (-2.0, 2.0),
         "words": "two classes",
     }
-    return scatter.pack(np.asarray(points, np.float32).reshape(-1, 2), np.asarray(categories, int), **given | more)
+    return pack.pack(np.asarray(points, np.float32).reshape(-1, 2), np.asarray(categories, int), **given | more)
 
 
 def unpacked(data: bytes) -> dict:
@@ -51,13 +53,13 @@ def test_points_arrive_where_they_are():
     step = (points.max(0) - points.min(0)) / 65_535
     assert (np.abs(there["points"] - points) <= 0.51 * step).all()
     assert (there["category"] == labels).all()
-    assert ((there["flags"] & scatter.SEEN > 0) == seen).all() and ((there["flags"] & scatter.TEST > 0) == test).all()
+    assert ((there["flags"] & pack.SEEN > 0) == seen).all() and ((there["flags"] & pack.TEST > 0) == test).all()
     assert there["view"] == [-1, -2, 1, 2]
 
 
 def test_points_that_are_not_finite_are_counted_and_not_drawn():
     there = unpacked(packed([[0, 0], [np.nan, 1], [2, np.inf], [4, 5]], [0, 1, 1, 1]))
-    assert there["left_out"] == 2 and ((there["flags"] & scatter.AWAY) > 0).tolist() == [False, True, True, False]
+    assert there["left_out"] == 2 and ((there["flags"] & pack.AWAY) > 0).tolist() == [False, True, True, False]
     assert np.allclose(there["points"][[0, 3]], [[0, 0], [4, 5]])
     assert unpacked(packed([[np.nan, 1]], [0]))["left_out"] == 1
 
@@ -90,7 +92,7 @@ def test_what_the_mouse_asks_for_is_sent():
     assert there["label"].tolist() == [0, 1, 0, 1] and there["prediction"].tolist() == [0, 1, 1, 1]
     assert there["category"].tolist() == [0, 0, 1, 1] and there["names_of_labels"] == ["zero", "one"]
     assert np.allclose(there["error"] / 255 * there["error_unit"], [0, 0.1, 0.2, 0], atol=0.001)
-    assert there["strength"].tolist() == [0, 128, 255, 255] and there["flags"].tolist() == [0, scatter.AWAY, 0, 0]
+    assert there["strength"].tolist() == [0, 128, 255, 255] and there["flags"].tolist() == [0, pack.AWAY, 0, 0]
     assert there["left_out"] == 0 and there["marked"] == [2] and there["places"] == [[0.5, 1.0]]
 
 
@@ -101,7 +103,7 @@ def headed(data: bytes) -> tuple[dict, bytes]:
 
 def test_a_film_holds_every_epoch():
     clouds = [np.random.default_rng(k).normal(size=(50, 2)) * (k + 1) for k in range(3)]
-    header, rest = headed(scatter.pack_film("a", [0, 2, 5], clouds, ["", ".8", ".9"]))
+    header, rest = headed(pack.pack_film("a", [0, 2, 5], clouds, ["", ".8", ".9"]))
     places = np.frombuffer(rest, "<u2").reshape(3, 2, 50).transpose(0, 2, 1)
     low, high = np.array(header["bounds"][:2]), np.array(header["bounds"][2:])
     assert np.allclose(low + places / 65_535 * (high - low), clouds, atol=1e-3)
@@ -109,22 +111,22 @@ def test_a_film_holds_every_epoch():
 
 
 def test_a_film_that_is_too_long_is_thinned_evenly():
-    assert scatter.thinned([0, 1, 2], 10) == [0, 1, 2]
-    kept = scatter.thinned(range(200), 70_000)
-    assert kept[0] == 0 and kept[-1] == 199 and 4 * 70_000 * len(kept) <= scatter.MOST_FILM and len(kept) == 42
+    assert pack.thinned([0, 1, 2], 10) == [0, 1, 2]
+    kept = pack.thinned(range(200), 70_000)
+    assert kept[0] == 0 and kept[-1] == 199 and 4 * 70_000 * len(kept) <= pack.MOST_FILM and len(kept) == 42
 
 
 def test_images_are_sent_row_by_row_and_made_smaller_when_they_are_many():
     images = np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5)
-    header, rest = headed(scatter.pack_images("a", images))
+    header, rest = headed(pack.pack_images("a", images))
     assert (np.frombuffer(rest, np.uint8).reshape(2, 4, 5, 3) == images.transpose(0, 2, 3, 1)).all()
     assert (header["height"], header["width"], header["channels"]) == (4, 5, 3)
-    header, rest = headed(scatter.pack_images("a", np.zeros((1000, 3, 224, 224), np.uint8)))
-    assert len(rest) <= scatter.MOST_IMAGES and header["height"] == header["width"] == 56
+    header, rest = headed(pack.pack_images("a", np.zeros((1000, 3, 224, 224), np.uint8)))
+    assert len(rest) <= pack.MOST_IMAGES and header["height"] == header["width"] == 56
 
 
 def test_a_lattice_is_sent_with_its_box():
-    header, rest = headed(scatter.pack_lattice("a", (0, 1, 2, 3), np.full((6, 8, 1), 7, np.uint8)))
+    header, rest = headed(pack.pack_lattice("a", (0, 1, 2, 3), np.full((6, 8, 1), 7, np.uint8)))
     assert header["box"] == [0, 1, 2, 3] and (header["height"], header["width"]) == (6, 8) and set(rest) == {7}
 
 
@@ -145,13 +147,13 @@ def test_a_density_arrives_below_the_points():
 
 
 def test_the_program_draws_the_version_that_is_packed():
-    program = scatter.javascript()
+    program = bundle.javascript()
     for name in ("VERSION", "SEEN", "TEST", "AWAY"):
         assert f"const {name} = {getattr(scatter, name)};" in program
 
 
 def test_a_move_is_read():
-    assert scatter.middles_of({"move": 3, "middles": [[0, 1.5], [2, -1]]}, 2) == (3, [(0.0, 1.5), (2.0, -1.0)])
+    assert middles_of({"move": 3, "middles": [[0, 1.5], [2, -1]]}, 2) == (3, [(0.0, 1.5), (2.0, -1.0)])
 
 
 @pytest.mark.parametrize(
@@ -160,19 +162,19 @@ def test_a_move_is_read():
 )
 def test_a_move_that_is_none_is_refused(sent):
     with pytest.raises(ValueError, match="cannot be read"):
-        scatter.middles_of(sent, 1)
+        middles_of(sent, 1)
 
 
 def test_a_move_of_another_mixture_is_refused():
     with pytest.raises(ValueError, match="one of 1 components, and there are 4"):
-        scatter.middles_of({"move": 1, "middles": [[0, 0]]}, 4)
+        middles_of({"move": 1, "middles": [[0, 0]]}, 4)
 
 
 def test_what_a_map_sends_is_read():
-    assert scatter.asked_of({"x": 1, "y": "2.5", "point": 3}) == (1.0, 2.5, 3)
-    assert scatter.region_of({"points": [5, 1, 1, 99, -1]}, 10) == [1, 5]
-    assert scatter.line_of({"ends": [[0, 1], [2, 3]]}) == ((0, 1), (2, 3))
-    assert scatter.box_of({"box": [0, 1, 2, 3], "width": 600, "height": 400}) == ((0, 1, 2, 3), 600, 400)
+    assert asked_of({"x": 1, "y": "2.5", "point": 3}) == (1.0, 2.5, 3)
+    assert region_of({"points": [5, 1, 1, 99, -1]}, 10) == [1, 5]
+    assert line_of({"ends": [[0, 1], [2, 3]]}) == ((0, 1), (2, 3))
+    assert box_of({"box": [0, 1, 2, 3], "width": 600, "height": 400}) == ((0, 1, 2, 3), 600, 400)
 
 
 @pytest.mark.parametrize(
@@ -193,32 +195,32 @@ def test_what_a_map_sends_is_read():
     ],
 )
 def test_what_a_map_would_not_send_is_refused(sent):
-    for read in (scatter.asked_of, lambda it: scatter.region_of(it, 5), scatter.line_of, scatter.box_of):
+    for read in (asked_of, lambda it: region_of(it, 5), line_of, box_of):
         with pytest.raises(ValueError, match="the map has sent a"):
             read(sent)
 
 
 @pytest.mark.parametrize(
     "program",
-    [scatter.javascript(), scatter.store_javascript(), scatter.pad_javascript(), scatter.gallery_javascript()],
+    [bundle.javascript(), bundle.store_javascript(), bundle.pad_javascript(), bundle.gallery_javascript()],
 )
 def test_the_program_is_one_and_our_own_and_writes_names_as_text(program):
-    assert "innerHTML" not in program and "eval(" not in program and "http" not in program + scatter.css()
+    assert "innerHTML" not in program and "eval(" not in program and "http" not in program + bundle.css()
     assert not re.search(r"^import ", program, re.MULTILINE) and program.count("export default") == 1
 
 
 def test_a_drawing_is_read_and_anything_else_refused():
-    assert (scatter.drawn_of({"pixels": [0, 255, 12, 3]}, 2, 2) == [[[0, 255], [12, 3]]]).all()
+    assert (drawn_of({"pixels": [0, 255, 12, 3]}, 2, 2) == [[[0, 255], [12, 3]]]).all()
     for sent in (None, {"pixels": "x"}, {"pixels": [1, 2]}, {"pixels": [0, 0, 0, 256]}, {"pixels": [0, 0, 0, None]}):
         with pytest.raises(ValueError, match="the pad has sent"):
-            scatter.drawn_of(sent, 2, 2)
+            drawn_of(sent, 2, 2)
 
 
 def test_a_choice_of_a_gallery_is_read_and_anything_else_refused():
-    assert [scatter.picked_of(sent, 3) for sent in (0, 2, "1")] == [0, 2, 1]
+    assert [picked_of(sent, 3) for sent in (0, 2, "1")] == [0, 2, 1]
     for sent in (None, "x", [], {}, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="a choice that cannot be read"):
-            scatter.picked_of(sent, 3)
+            picked_of(sent, 3)
     for sent in (-1, 3, 10**30):
         with pytest.raises(ValueError, match=f"the gallery has 3 images, and image {sent} was picked"):
-            scatter.picked_of(sent, 3)
+            picked_of(sent, 3)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from semidml.config import RunConfig, knobs
+from semidml.config import RunConfig, declared_knobs
 from semidml.schedules import SCHEDULES, additive, by_batch, by_epoch, joint
 
 
@@ -29,7 +29,7 @@ def test_additive_is_the_papers_last_table():
 @pytest.mark.parametrize("entry", SCHEDULES.values(), ids=lambda entry: entry.name)
 def test_each_schedule_weighs_with_one_knob_and_begins_with_all_that_it_weighs(entry):
     (name,) = entry.knobs
-    for value in (knobs()[name].low, 0.3, 1.0):
+    for value in (declared_knobs()[name].low, 0.3, 1.0):
         config = RunConfig(schedule=entry.name, **{name: value})
         first = config.weights()
         assert first == entry.resolve()(1, 0, value) and min(first) >= 0

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from semidml import cli, evaluate, runs, transfer
+from semidml import cli
 from semidml.config import RunConfig
 from semidml.execute import execute, score_run
-from semidml.score_table import GROUPS, PLACES, SCORES, Score, Scored, live_where, shown_at
+from semidml.runs import listing, places, transfer
+from semidml.scores import protocol
+from semidml.scores.table import GROUPS, PLACES, SCORES, Score, Scored, live_where, shown_at
 
 ROOT = Path(__file__).parents[1]
 
@@ -49,8 +51,8 @@ def added(monkeypatch):
 def run(tmp_path, monkeypatch, added):
     monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(runs, "shipped", lambda: tmp_path / "none")
-    run = runs.create(RunConfig.of({"data": "digits", "model": "dml", "epochs": 1, "pl": 20, "device": "cpu"}))
+    monkeypatch.setattr(places, "shipped", lambda: tmp_path / "none")
+    run = listing.create_run(RunConfig.of({"data": "digits", "model": "dml", "epochs": 1, "pl": 20, "device": "cpu"}))
     for _ in execute(run):
         pass
     assert run.status().state == "done", run.status().reason
@@ -104,11 +106,11 @@ def halves(test_labels):
 def test_a_new_score_is_judged_like_the_others(added):
     """Few rows are told, a single class too; what cannot be computed is null with its reason, and where no test class
     was trained on there is none."""
-    found = evaluate.scores(*halves([0, 1, 2, 3] * 3))
+    found = protocol.score_latents(*halves([0, 1, 2, 3] * 3))
     assert found["notes"][added.name] == "of 12 test images only; each is 8.3 % of it"
-    found = evaluate.scores(*halves([0, 1]))
+    found = protocol.score_latents(*halves([0, 1]))
     assert found[added.name] is None and found["failed"][added.name] == "three test rows are needed"
-    assert added.name not in evaluate.scores(*halves([4] * 10))
+    assert added.name not in protocol.score_latents(*halves([4] * 10))
 
 
 def test_what_an_entry_says_wrongly_is_said():
@@ -138,7 +140,7 @@ def test_every_group_and_place_has_scores():
     ids=["dml", "new classes", "prior", "clusters"],
 )
 def test_a_tick_has_the_scores_that_the_table_says(digits, knobs, conditions):
-    from semidml.train import fit
+    from semidml.train.loop import fit
 
     ticks = fit(RunConfig.of({"data": "digits", "epochs": 1, "device": "cpu", **knobs}), digits)
     assert set(next(iter(ticks)).scores) == live_where(*conditions)

@@ -15,8 +15,8 @@ from semidml.data.dataset import Dataset, Split
 from semidml.losses import LOSSES
 from semidml.methods import VARIANTS, Batch
 from semidml.priors import PRIORS
-from semidml.step import descend, terms_of
-from semidml.train import Training, fit
+from semidml.train.loop import Training, fit
+from semidml.train.step import descend, terms_of
 
 STEPS = 20
 NEAR = {"rtol": 1e-5, "atol": 1e-5}

@@ -9,30 +9,23 @@ import numpy as np
 import pytest
 import torch
 
-from semidml import evaluate
 from semidml.config import RunConfig
 from semidml.data.dataset import Dataset, Split
 from semidml.data.labels import hidden
+from semidml.frames import Record
 from semidml.losses import LOSSES
 from semidml.losses.pairs import PairLoss
 from semidml.methods import MODELS
 from semidml.networks import ENCODERS
 from semidml.priors import PRIORS
-from semidml.record import Record
 from semidml.schedules import SCHEDULES
-from semidml.score_table import SCORES
-from semidml.train import (
-    ASKED,
-    SECONDS_A_TICK,
-    collapse,
-    fastest_precision,
-    fit,
-    load_model,
-    prepare,
-    seeded_model,
-    stratified,
-    watched_rows,
-)
+from semidml.scores import checks, retrieval
+from semidml.scores.collapse import directions
+from semidml.scores.table import SCORES
+from semidml.train.alarms import collapse
+from semidml.train.device import fastest_precision
+from semidml.train.loop import ASKED, SECONDS_A_TICK, fit
+from semidml.train.task import load_model, prepare, seeded_model, stratified, watched_rows
 
 SMALL = [name for name, entry in ENCODERS.items() if "pretrained" not in entry.knobs]  # a backbone takes minutes here
 
@@ -157,7 +150,7 @@ def test_the_papers_prior_and_schedule_collapse_and_tight_components_do_not(digi
 
 
 def test_an_unfinished_epoch_is_dropped_and_repeated(digits, monkeypatch):
-    monkeypatch.setattr("semidml.train.SECONDS_A_TICK", 0.0)  # a tick after each step
+    monkeypatch.setattr("semidml.train.loop.SECONDS_A_TICK", 0.0)  # a tick after each step
     settings = config(epochs=2)
     training = fit(settings, digits)
     for tick in training:
@@ -556,8 +549,8 @@ def test_full_scores_have_the_direction_s_and_the_raw_ones(digits):
         raw = training.method.with_lengths(x).numpy()
     labels = digits.test.labels.numpy()
     unit = raw / np.linalg.norm(raw, axis=1, keepdims=True)
-    assert found["map_at_r"] == pytest.approx(evaluate.map_at_r(unit, labels), abs=1e-4)
-    assert found["map_at_r_raw"] == pytest.approx(evaluate.map_at_r(raw, labels), abs=1e-4)
+    assert found["map_at_r"] == pytest.approx(retrieval.map_at_r(unit, labels), abs=1e-4)
+    assert found["map_at_r_raw"] == pytest.approx(retrieval.map_at_r(raw, labels), abs=1e-4)
     assert found["map_at_r"] > found["map_at_r_raw"] + 0.01
     assert found["spread_raw"] < found["spread"] / 2
     assert {name.removesuffix("_raw") for name in found if name.endswith("_raw")} == {
@@ -574,10 +567,10 @@ def test_where_lengths_are_read_latents_keep_them_and_scores_do_not(digits, mode
     latents, found = training.embed(digits.test.images), training.finish()
     labels = digits.test.labels.numpy()
     assert np.linalg.norm(latents, axis=1).std() > 0.01
-    assert found["recall_at_1"] == evaluate.recall_at(evaluate.directions(latents), labels, (1,))[0]
+    assert found["recall_at_1"] == retrieval.recall_at(directions(latents), labels, (1,))[0]
     if model == "dml-ae":
         decoded = training.method.eval().decode(torch.from_numpy(latents)).detach().numpy()
-        by_hand = evaluate.reconstruction_mse(digits.test.images.numpy(), decoded)
+        by_hand = checks.reconstruction_mse(digits.test.images.numpy(), decoded)
         assert found["reconstruction_mse"] == pytest.approx(by_hand, rel=1e-5)
 
 
@@ -587,7 +580,7 @@ def test_a_loss_of_raw_latents_is_scored_as_it_is(digits):
     latents = training.embed(digits.test.images)
     labels = digits.test.labels.numpy()
     assert np.linalg.norm(latents, axis=1).std() > 0.01
-    assert training.finish(full=True)["recall_at_1"] == evaluate.recall_at(latents, labels, (1,))[0]
+    assert training.finish(full=True)["recall_at_1"] == retrieval.recall_at(latents, labels, (1,))[0]
 
 
 def test_two_opposite_directions_are_a_collapse_for_ten_classes_and_none_for_two(digits):

@@ -10,12 +10,16 @@ import torch
 from safetensors.torch import load, save
 from torch.nn.functional import normalize
 
-from semidml import explore, presets, train
+from semidml import evaluate, presets
 from semidml.config import RunConfig
 from semidml.data.augment import view
 from semidml.data.dataset import Dataset, Split
+from semidml.explore import clusters
+from semidml.frames import TEST, TRAIN
 from semidml.methods import VARIANTS
-from semidml.train import TEST, TRAIN, fit, latent_scale, load_model, prepare, twins_of
+from semidml.train.alarms import latent_scale
+from semidml.train.loop import fit
+from semidml.train.task import load_model, prepare, twins_of
 
 CLUSTERS = 7
 
@@ -229,9 +233,9 @@ def test_half_of_the_positives_are_the_nearest_training_images_of_each_epoch(dig
 
 def test_neighbours_are_looked_for_where_they_are_asked_for_alone(digits, monkeypatch):
     """An epoch looks for them among the 1,297 training rows."""
-    asked, others = [], train.evaluate.others
+    asked, others = [], evaluate.others
     monkeypatch.setattr(
-        train.evaluate, "others", lambda rows, *how, **of: asked.append(len(rows)) or others(rows, *how, **of)
+        evaluate, "others", lambda rows, *how, **of: asked.append(len(rows)) or others(rows, *how, **of)
     )
     for values in ({}, {"formulas": "authors", "positives": "twins"}):
         epochs_of(fit(config(**values, epochs=1), digits))
@@ -359,13 +363,15 @@ def test_final_scores_are_of_the_embedding_and_of_the_head(trained, variant):
 
 def test_twins_are_made_as_the_training_makes_them(digits):
     images = digits.train.images[:6].numpy()
-    made = explore.views(config(), digits, images, 3)
+    made = clusters.make_twins(config(), digits, images, 3)
     assert made.shape == (3, 6, 1, 8, 8) and made.dtype == np.uint8
-    assert np.array_equal(made, explore.views(config(), digits, images, 3)) and not np.array_equal(made[0], made[1])
-    still = explore.views(config(twin_strength=0), digits, images, 3)
+    assert np.array_equal(made, clusters.make_twins(config(), digits, images, 3)) and not np.array_equal(
+        made[0], made[1]
+    )
+    still = clusters.make_twins(config(twin_strength=0), digits, images, 3)
     assert np.abs(still.astype(int) - images).max() <= 1
     with pytest.raises(ValueError, match="dml-ae has no twins"):
-        explore.views(RunConfig(), digits, images, 3)
+        clusters.make_twins(RunConfig(), digits, images, 3)
 
 
 # ---- it learns

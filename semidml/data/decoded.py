@@ -20,11 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semidml import files
-from semidml.data import images, npz, splits
+from semidml.data import image_files, images, npz, splits
 from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, first_half, held_rows
-from semidml.data.images import Damaged, Item, Plan
-from semidml.locks import alone
+from semidml.data.image_files import Item
+from semidml.data.images import Damaged, Plan
+from semidml.disk import files
+from semidml.disk.locks import alone
 
 LARGE = 512 << 20  # bytes of pixels from which they are kept in a file
 MAX_BYTES = 64 << 30  # of pixels in a file
@@ -268,8 +269,8 @@ def _files(top: Path) -> Iterator[Path]:
         raise error
 
     for folder, folders, names in os.walk(top, onerror=fail):
-        folders[:] = sorted(name for name in folders if not images.is_clutter(name))
-        yield from (Path(folder) / name for name in sorted(names) if not images.is_clutter(name))
+        folders[:] = sorted(name for name in folders if not image_files.is_clutter(name))
+        yield from (Path(folder) / name for name in sorted(names) if not image_files.is_clutter(name))
 
 
 def _times(path: Path) -> tuple[int, int]:

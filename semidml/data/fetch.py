@@ -10,7 +10,7 @@ from threading import Thread
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from semidml import files
+from semidml.disk.files import sweep, whole_file
 from semidml.registry import Entry
 
 CONNECT_SECONDS = 3.0  # to find out whether there is a network at all
@@ -42,7 +42,7 @@ def fetch(mirrors: Sequence[str], path: Path, md5: str, report: Callable[[int], 
 
     reasons = unreachable(mirrors)
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.sweep(path.parent.glob(f".{path.name}.*.part"))
+    sweep(path.parent.glob(f".{path.name}.*.part"))
     most = 0
 
     def rising(received: int) -> None:
@@ -52,7 +52,7 @@ def fetch(mirrors: Sequence[str], path: Path, md5: str, report: Callable[[int], 
 
     for url in (url for url in mirrors if url not in reasons):
         try:
-            with files.whole_file(path) as file:
+            with whole_file(path) as file:
                 size = _receive(url, file, rising, limit)
                 file.flush()
                 if not check_integrity(file.name, md5):

@@ -16,8 +16,8 @@ from pathlib import Path
 from semidml.data import decoded, images
 from semidml.data.dataset import Dataset
 from semidml.data.fetch import absent, fetch_all
-from semidml.data.images import Item, Member
-from semidml.locks import alone
+from semidml.data.image_files import Item, Member
+from semidml.disk.locks import alone
 from semidml.registry import Entry
 
 CUB = "CUB_200_2011"

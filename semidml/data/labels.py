@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from semidml.config import seen_labels, shown
+from semidml.data.splits import seen_labels
+from semidml.words import value_words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +24,7 @@ class Seen(NamedTuple):
 
 
 def draw(labels: Tensor, pl: float, sampling: str, seed: int, official: int, needs_pairs: int, views: bool) -> Seen:
-    """The rows of `labels` (N,) whose labels are seen: `config.seen_labels(pl, official)` of them, at most N.
+    """The rows of `labels` (N,) whose labels are seen: `splits.seen_labels(pl, official)` of them, at most N.
 
     uniform: without replacement, each row alike; with one seed, fewer labels are a part of more labels. balanced: n //
     K of each class and one more of random classes; a class with fewer rows gives all it has and the others fill up.
@@ -90,7 +91,7 @@ def problem(
     if not needs_pairs:
         return ""
     n = min(seen_labels(pl, official), official if rows is None else rows)
-    given = f"pl = {shown(pl)} of {official:,} images is {n:,} label{'s' * (n != 1)}"
+    given = f"pl = {value_words(pl)} of {official:,} images is {n:,} label{'s' * (n != 1)}"
     least = 2 if views else 2 + needs_pairs
     if classes < 2:
         return f"the images are all of {classes} class: a metric loss needs two"
@@ -149,7 +150,7 @@ def _percentage(n: int, official: int) -> str:
     """The smallest percentage, to three digits, that sees n of `official` labels."""
     exact = 100 * (n - 0.5) / official
     digits = 2 - int(np.floor(np.log10(exact)))
-    return shown(float(min(np.ceil(exact * 10.0**digits) / 10.0**digits, 100)))
+    return value_words(float(min(np.ceil(exact * 10.0**digits) / 10.0**digits, 100)))
 
 
 def hidden(labels: Tensor, rows: Tensor) -> Tensor:

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semidml import zips
 from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, held_rows, hold_out
 from semidml.data.splits import training_classes
-from semidml.zips import Header
+from semidml.disk import zips
+from semidml.disk.zips import Header
 
 SPLITS = ("train", "val", "test")
 NAMES = (*(f"{split}_{part}" for split in SPLITS for part in ("images", "labels")), "class_names", "notes")

@@ -100,3 +100,8 @@ def _rows_of_half(facts: Mapping[str, Any], title: str) -> list[float]:
     classes = half(facts["classes"])
     total = sum(facts.get(split, 0) for split in ("train", "validation", "test"))
     return [facts.get("half", classes * total / facts["classes"]) / classes] * classes
+
+
+def seen_labels(pl: float, n: int) -> int:
+    """How many of n training labels `pl` percent are: max(1, round(pl / 100 * n))."""
+    return max(1, math.floor(pl / 100 * n + 0.5))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import re
-import tempfile
 import time
 import zipfile
 from collections import OrderedDict
@@ -14,16 +12,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from semidml import files
 from semidml.data import DATASETS, splits
 from semidml.data.splits import Training
 from semidml.registry import Entry
 
 if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
-    from semidml.data.images import Read
+
 
 Progress = Callable[[float, str], None]
 MEDICAL = "semidml.data.med:load"
@@ -31,12 +28,11 @@ KEPT = 2  # data sets kept in memory
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 NAME_RULE = "a name has 1 to 64 letters, digits, blanks and _ . -, and starts with a letter or digit"
 SIDES = (8, 512)  # pixels that images of a folder may be given a side, after an @
-MAX_UPLOAD = 50 << 20
 LOOK = 5.0  # seconds between two looks at every file of a folder whose images are in memory
 
-_kept: OrderedDict[tuple, Dataset] = OrderedDict()
+kept: OrderedDict[tuple, Dataset] = OrderedDict()
 _looks: dict[Path, tuple[float, str]] = {}  # of folders: when, and what was seen
-_lock = Lock()
+lock = Lock()
 
 
 def silent(fraction: float, text: str) -> None:
@@ -66,19 +62,19 @@ def load(
     folder = Path(folder) if folder else data_folder()
     place = _find(name, folder, allow_paths)
     key = (name, str(folder), _state(place, folder))
-    with _lock:
-        if key in _kept:
-            _kept.move_to_end(key)
-            return _kept[key]
+    with lock:
+        if key in kept:
+            kept.move_to_end(key)
+            return kept[key]
     if isinstance(place, Entry):
         data = place.resolve()(place, folder, download, progress)
     else:
         data = _read(place, name, folder, progress)
-    with _lock:
+    with lock:
         # Of what is downloaded the state anew; of what was here already the one that was read.
-        _kept[(name, str(folder), _state(place, folder)) if isinstance(place, Entry) else key] = data
-        while len(_kept) > KEPT:
-            _kept.popitem(last=False)
+        kept[(name, str(folder), _state(place, folder)) if isinstance(place, Entry) else key] = data
+        while len(kept) > KEPT:
+            kept.popitem(last=False)
     return data
 
 
@@ -90,7 +86,7 @@ def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> d
         return dict(DATASETS[name].facts)
     folder = Path(folder) if folder else data_folder()
     place = _find(name, folder, allow_paths)
-    if isinstance(place, Place) and not place.side and _is_npz(place.path):
+    if isinstance(place, Place) and not place.side and is_npz(place.path):
         from semidml.data import npz
 
         return npz.facts(place.path)
@@ -143,7 +139,7 @@ def available(folder: Path | None = None) -> list[Available]:
         Available(e.name, e.title, "table", is_here(e.name, folder), e.facts["megabytes"], e.facts)
         for e in DATASETS.values()
     ]
-    return entries + [_uploaded(name, place) for name, place in _uploads(folder)]
+    return entries + [uploaded(name, place) for name, place in uploads(folder)]
 
 
 def is_here(name: str, folder: Path | None = None) -> bool:
@@ -158,58 +154,9 @@ def is_here(name: str, folder: Path | None = None) -> bool:
 
 def forget() -> None:
     """Drop the data sets kept in memory."""
-    with _lock:
-        _kept.clear()
+    with lock:
+        kept.clear()
         _looks.clear()
-
-
-def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path | None = None) -> Available:
-    """Keep a visitor's data set, an .npz file in MedMNIST's layout or a .zip of class folders, under `name`. What it
-    is, its content decides; `filename` serves the messages. It is read completely before it gets its name; of a .zip
-    the images, all of one size by then, are kept as one .npz. Raises ValueError that says what is wrong, and then
-    leaves nothing behind."""
-    from semidml.data import images, npz
-
-    name = name.strip()
-    uploads = (Path(folder) if folder else data_folder()) / "uploads"
-    _check_free(name, uploads)
-    uploads.mkdir(parents=True, exist_ok=True)
-    files.sweep(uploads.glob(".*ing-*"))
-    with tempfile.TemporaryDirectory(dir=uploads, prefix=".incoming-") as spare:
-        came = Path(spare) / "came"
-        _receive(io.BytesIO(file) if isinstance(file, bytes) else file, came)
-        try:
-            if _is_npz(came):
-                npz.read(came, name, name)
-            else:
-                found = images.read_zip(came)
-                npz.assemble(name, name, *found)
-                came = _rewritten(came, found)
-        except ValueError as error:
-            raise ValueError(f"{filename}: {error}") from error
-        _check_free(name, uploads)
-        came.chmod(0o644)
-        place = uploads / f"{name}.npz"
-        os.replace(came, place)
-    return _uploaded(name, place)
-
-
-def delete_upload(name: str, folder: Path | None = None) -> None:
-    """Remove an upload, and its decoded images. Raises ValueError when there is none of that name."""
-    folder = Path(folder) if folder else data_folder()
-    uploads = folder / "uploads"
-    place = _upload(name, uploads)
-    if place is None:
-        raise ValueError(f"there is no upload called {name[:80]!r}; there are {_listed(uploads) or 'none'}")
-    with tempfile.TemporaryDirectory(dir=uploads, prefix=".outgoing-") as spare:
-        os.replace(place, Path(spare) / "gone")  # gone for readers at once, though a folder takes a while
-    if (folder / "decoded").is_dir():
-        from semidml.data import decoded
-
-        decoded.remove(folder, _decoded_of(Place(place, True)))
-    with _lock:
-        for key in [key for key in _kept if key[0] == name]:
-            del _kept[key]
 
 
 def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
@@ -217,11 +164,11 @@ def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
     if name in DATASETS:
         return DATASETS[name]
     uploads = folder / "uploads"
-    if path := _upload(name, uploads):
+    if path := upload(name, uploads):
         return Place(path, True)
     if allow_paths and (place := _path(name)):
         return place
-    there_are = f"there are {', '.join(DATASETS)}" + (f", and the uploads {own}" if (own := _listed(uploads)) else "")
+    there_are = f"there are {', '.join(DATASETS)}" + (f", and the uploads {own}" if (own := listed(uploads)) else "")
     if allow_paths:
         raise ValueError(f"there is no data set, file or folder called {name[:200]!r}; {there_are}")
     if not NAME.fullmatch(name) or name.endswith(".npz"):
@@ -250,7 +197,7 @@ def _path(name: str) -> Place | None:
     return Place(path.resolve(), False, int(side))
 
 
-def _upload(name: str, uploads: Path) -> Path | None:
+def upload(name: str, uploads: Path) -> Path | None:
     """Where the upload called `name` lies, if it is there, inside, and no link to elsewhere."""
     if not NAME.fullmatch(name) or name in DATASETS:
         return None
@@ -260,22 +207,22 @@ def _upload(name: str, uploads: Path) -> Path | None:
     return None
 
 
-def _uploads(folder: Path) -> Iterator[tuple[str, Path]]:
+def uploads(folder: Path) -> Iterator[tuple[str, Path]]:
     """(name, place) of every upload, by name."""
     uploads = folder / "uploads"
     if not uploads.is_dir():
         return
     for name in sorted({p.stem if p.suffix == ".npz" and p.is_file() else p.name for p in uploads.iterdir()}):
-        if place := _upload(name, uploads):
+        if place := upload(name, uploads):
             yield name, place
 
 
-def _listed(uploads: Path) -> str:
+def listed(uploads: Path) -> str:
     """The uploads' names, in words."""
-    return ", ".join(name for name, _ in _uploads(uploads.parent))
+    return ", ".join(name for name, _ in uploads(uploads.parent))
 
 
-def _uploaded(name: str, place: Path) -> Available:
+def uploaded(name: str, place: Path) -> Available:
     from semidml.data import npz
 
     files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
@@ -294,7 +241,7 @@ def _read(place: Place, name: str, folder: Path, progress: Progress) -> Dataset:
 
     title = name if NAME.fullmatch(name) else place.path.stem + (f" at {place.side} pixels" if place.side else "")
     try:
-        if not _is_npz(place.path):
+        if not is_npz(place.path):
             return _read_images(place, name, title, folder, progress)
         if place.side:
             raise ValueError(f"the images of an .npz file are read as they are; leave @{place.side} away")
@@ -306,12 +253,12 @@ def _read(place: Place, name: str, folder: Path, progress: Progress) -> Dataset:
 def _read_images(place: Place, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
     """The data set of an image folder or of a .zip of one: in memory or, where it is large, in a file of decoded
     images."""
-    from semidml.data import decoded, images, npz
+    from semidml.data import decoded, image_files, images, npz
 
     path, side = place.path, place.side
-    kept = decoded.Place(folder, _decoded_of(place), decoded.state_of(path))
+    kept = decoded.Place(folder, decoded_of(place), decoded.state_of(path))
     if not kept.is_there():
-        with images.found(path) as items:
+        with image_files.list_images(path) as items:
             plan = images.survey(items, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS)
             if plan.bytes <= decoded.LARGE:
                 return npz.assemble(name, title, *images.in_memory(plan))
@@ -320,12 +267,12 @@ def _read_images(place: Place, name: str, title: str, folder: Path, progress: Pr
     return decoded.read(kept, name, title)
 
 
-def _decoded_of(place: Place) -> str:
+def decoded_of(place: Place) -> str:
     """What decoded images are of: see `decoded.Place`."""
     return f"{place.path} {place.side}"
 
 
-def _is_npz(place: Path) -> bool:
+def is_npz(place: Path) -> bool:
     """Whether a file holds numpy's arrays, by its content. Raises ValueError when it is no .zip either."""
     if not place.is_file():
         return False
@@ -357,33 +304,3 @@ def _looked_into(folder: Path) -> str:
         state = decoded.state_of(folder)
         _looks[folder] = time.monotonic(), state
     return state
-
-
-def _check_free(name: str, uploads: Path) -> None:
-    """Raises ValueError unless a new upload may be called `name`."""
-    if not NAME.fullmatch(name):
-        raise ValueError(f"{name[:80]!r} cannot be the name of a data set: {NAME_RULE}")
-    taken = {n.lower() for n in (*DATASETS, *(n for n, _ in _uploads(uploads.parent)))}
-    if name.lower() in taken or (uploads / f"{name}.npz").is_symlink() or (uploads / name).is_symlink():
-        raise ValueError(f"there is a data set called {name} already; choose another name, or delete that upload first")
-
-
-def _receive(file: BinaryIO, place: Path) -> None:
-    """Copy a file that may have at most MAX_UPLOAD bytes."""
-    left = MAX_UPLOAD
-    with open(place, "wb") as kept:
-        while chunk := file.read(1 << 20):
-            left -= len(chunk)
-            if left < 0:
-                raise ValueError(f"the file is larger than {MAX_UPLOAD >> 20} MB; use fewer or smaller images")
-            kept.write(chunk)
-
-
-def _rewritten(came: Path, found: Read) -> Path:
-    """The images of an archive as one .npz file beside it."""
-    from semidml.data import npz
-
-    place = came.with_name("kept")
-    with open(place, "wb") as file:
-        npz.write(file, *found)
-    return place

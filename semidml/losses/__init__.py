@@ -13,8 +13,8 @@ where the loss has parameters or centers of its own, which then belong to the mo
                 dimension, where a direction is a sign, there is nothing to learn. Scores are then of directions
     distances   it looks at distances between rows only: moving all of them changes nothing
     every_row   all rows of a batch count
-    side_by_side  knobs that may differ between models that are stepped together (`semidml.step`); None where a model
-                with this loss cannot be
+    side_by_side  knobs that may differ between models that are stepped together (`semidml.train.step`); None where a
+                model with this loss cannot be
 
 A loss of your own is a file, semidml/losses/mine.py,
 

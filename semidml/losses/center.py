@@ -26,7 +26,7 @@ class CenterLoss(nn.Module):
         c_j <- c_j - RATE * sum_{i: y_i = j} (c_j - z_i) / (1 + #{i: y_i = j}),
 
     and start at 0. They are a buffer, so a resume has them; a move makes
-    a new tensor (`semidml.step`). Alone the loss is least where all rows coincide: it collapses.
+    a new tensor (`semidml.train.step`). Alone the loss is least where all rows coincide: it collapses.
     """
 
     centers: Tensor

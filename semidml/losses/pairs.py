@@ -40,7 +40,8 @@ def pairs_of(y: Tensor, same_row: Tensor | None = None) -> Pairs:
 
 class PairLoss(nn.Module):
     """loss(z, y, pairs=None) of a function and its knobs. Those that are numbers are buffers (), so that models which
-    are stepped together may have different ones (`semidml.step`); a saved model does not hold them, its config does."""
+    are stepped together may have different ones (`semidml.train.step`); a saved model does not hold them, its config
+    does."""
 
     def __init__(self, loss: Callable[..., Tensor], numbers: Mapping[str, float], **others: str):
         super().__init__()

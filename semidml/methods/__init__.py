@@ -16,7 +16,7 @@ A model is one file and one line of MODELS; no other code asks for it by its nam
     and perhaps     method      which of METHODS it belongs to: its models share what a visitor sets. Without, the model
                                 is a method of its own, called by its title
                     images      how many passing by are a good training on two cores, where that is known
-                    side_by_side  knobs that may differ between models that are stepped together (`semidml.step`),
+                    side_by_side  knobs that may differ between models that are stepped together (`semidml.train.step`),
                                 beside those that the entries of its loss, prior, schedule or variant name
                     most        {knob: (its largest value, why: "which ...")}; entries of other families may say so too
 
@@ -26,7 +26,7 @@ A method is an `nn.Module` with
     weights(w_S, w_U, ramp)  {term: its weight in a step}; one that asks for no schedule has its own
     noise(batch, active, generator)  the numbers of chance that these terms of a batch need, drawn on the CPU, or None
     terms(batch, active)     {term: ()} of those that are asked for; all chance in it is the batch's noise, and a buffer
-                             that changes is given anew, so that it can be mapped over models (`semidml.step`)
+                             that changes is given anew, so that it can be mapped over models (`semidml.train.step`)
     encoder                  the part that must learn, or nothing was trained
     embed(x)                 (B, C, H, W) in [0, 1] -> (B, D), of length 1 where nothing reads lengths (`on_sphere`)
 

@@ -9,8 +9,8 @@
                            `samples` samples z (S, B, D) of that Gaussian
 
 A prior whose components come from the encoder has `pseudo_inputs` (K, C, H, W), None otherwise; `components` and `kl`
-take their `posteriors` where they are at hand. The fact `components` says whether it
-has more than one; `side_by_side` which knobs may differ between models that are stepped together (`semidml.step`).
+take their `posteriors` where they are at hand. The fact `components` says whether it has more than one; `side_by_side`
+which knobs may differ between models that are stepped together (`semidml.train.step`).
 """
 
 from semidml.registry import Entry, table

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from semidml.config import RunConfig
 from semidml.priors import MOST_COMPONENTS, given
 
 STARTS, ROUNDS = 5, 500  # of expectation-maximisation; the best start counts
@@ -52,20 +51,3 @@ def fit(latents: np.ndarray, components: int, seed: int) -> dict[str, Any]:
         "component_weights": given.weights_text(float(f"{w:.{DIGITS}g}") for w in model.weights_[order]),
         "component_log_var": log_var,
     }
-
-
-def after(config: RunConfig, fitted: dict[str, Any]) -> RunConfig:
-    """The setting that trains anew what `config` trained, with the fitted mixture as its prior. Raises ValueError in
-    words where a knob of the mixture is out of bounds, and for a model that has no counterpart with a prior."""
-    from semidml.methods import MODELS, with_prior
-
-    model = with_prior(config.model)
-    if model is None:
-        raise ValueError(
-            f"{MODELS[config.model].title} has no counterpart with a prior that could be trained anew: choose a run "
-            f"of one of the models {', '.join(name for name in MODELS if with_prior(name))}"
-        )
-    old = {name: value for name, value in config.changed().items() if name in config.used()}
-    new = {"data": config.data} | old | {"model": model, "prior": "gmm"} | fitted
-    used = RunConfig.of(new).used()
-    return RunConfig.of({name: value for name, value in new.items() if name in used})

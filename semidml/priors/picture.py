@@ -13,7 +13,7 @@ from semidml.priors.words import MOST_COUNTED
 PROFILE, SAMPLES = 161, 400
 
 
-def look(
+def mixture_picture(
     components: int,
     placement: str,
     component_spacing: float,

@@ -9,11 +9,27 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from semidml import jobs, runs, ui
-from semidml.config import RunConfig, knobs, shown
+from semidml.config import RunConfig, declared_knobs
+from semidml.frames import COMPONENTS
+from semidml.jobs import queue
 from semidml.lessons import LESSONS, PAPER, Lesson, Side
-from semidml.record import COMPONENTS
-from semidml.score_table import SCORES
+from semidml.runs import listing
+from semidml.runs.run import Run
+from semidml.scores.table import SCORES
+from semidml.ui import cache, knobs, maps, pictures, scores
+from semidml.ui.frame import EXPLORE, ROOT, TRAIN, begin_page, draw_recipe, show_error
+from semidml.ui.words import (
+    alarm_words,
+    change_words,
+    entry_title,
+    knob_title,
+    python_of,
+    reason_words,
+    setting_words,
+    state_words,
+    values_of,
+)
+from semidml.words import value_words
 
 SECONDS_LIVE = 1.0
 
@@ -21,7 +37,7 @@ SECONDS_LIVE = 1.0
 def show(name: str) -> None:
     """The whole page of a lesson."""
     lesson = LESSONS[name]
-    ui.page(lesson.title, ":material/school:")
+    begin_page(lesson.title, ":material/school:")
     st.title(lesson.title)
     st.markdown(lesson.claim)
     with st.expander("The maths, and where the paper says it", icon=":material/functions:"):
@@ -39,7 +55,7 @@ def show(name: str) -> None:
         answer(lesson)
         check(lesson)
         commands = "\n".join(f"# {side.title}\n{side.config().command()}" for side in lesson.sides)
-        ui.foot(commands, ui.python_of(lesson.sides[lesson.turn].config()))
+        draw_recipe(commands, python_of(lesson.sides[lesson.turn].config()))
 
 
 def state(lesson: Lesson) -> dict[str, Any]:
@@ -68,10 +84,10 @@ def predict(lesson: Lesson) -> None:
 def before(lesson: Lesson) -> None:
     """The map before training, which gives nothing away."""
     picture, words = st.columns([1, 1], vertical_alignment="center")
-    run = runs.get(lesson.sides[-1].run)
-    first = ui.frame(run.id, 0)
+    run = listing.open_run(lesson.sides[-1].run)
+    first = cache.read_frame(run.id, 0)
     with picture:
-        ui.run_map(run, first, ui.rows(run.id), first, f"before {lesson.name}")
+        maps.draw_run_map(run, first, cache.read_rows(run.id), first, f"before {lesson.name}")
     words.markdown(
         "So it looks **before training**: each point is an image of a digit, its colour the class. What follows once "
         "you have chosen: the trained runs side by side, a knob to turn, ways to break it, and the answer so far."
@@ -85,30 +101,37 @@ def reveal_now(lesson: Lesson, chosen: str) -> None:
 def reveal(lesson: Lesson) -> None:
     """The shipped runs side by side, at an epoch of the visitor's, and their scores."""
     st.header("Reveal")
-    sides = [(side, runs.get(side.run)) for side in lesson.sides]
+    sides = [(side, listing.open_run(side.run)) for side in lesson.sides]
     epochs = sorted(set.intersection(*(set(run.frames()) for _, run in sides)))
     epoch = st.select_slider("Epoch", epochs, epochs[-1], key=f"epoch of {lesson.name}", help="0 is before training.")
     for column, (side, run) in zip(st.columns(len(sides)), sides, strict=True):
         with column:
             st.markdown(f"**{side.title}**  \n{side.words}")
-            ui.run_map(run, ui.frame(run.id, epoch), ui.rows(run.id), ui.frame(run.id, epochs[-1]), f"map {side.run}")
-            ui.reconstructions(run, ui.frame(run.id, epoch))
+            maps.draw_run_map(
+                run,
+                cache.read_frame(run.id, epoch),
+                cache.read_rows(run.id),
+                cache.read_frame(run.id, epochs[-1]),
+                f"map {side.run}",
+            )
+            pictures.draw_reconstructions(run, cache.read_frame(run.id, epoch))
             st.page_link(
-                ui.EXPLORE, label="Explore this run", icon=":material/travel_explore:", query_params={"run": run.id}
+                EXPLORE, label="Explore this run", icon=":material/travel_explore:", query_params={"run": run.id}
             )
     st.caption(
-        f"{ui.setting(sides[0][1].config()).partition(',')[0]}, {sides[0][1].config().epochs} epochs, the same seed. A "
-        "point is an image, a colour a class; rings are the prior's components at one and two sigma. Scores after the "
-        "last epoch:"
+        f"{setting_words(sides[0][1].config()).partition(',')[0]}, {sides[0][1].config().epochs} epochs, the same "
+        "seed. A point is an image, a colour a class; rings are the prior's components at one and two sigma. Scores "
+        "after the last epoch:"
     )
-    ui.table(score_table(lesson))
+    pictures.draw_table(score_table(lesson))
 
 
 def score_table(lesson: Lesson) -> list[dict[str, str]]:
     """One row a score, one column a side."""
-    found = {side.title: runs.get(side.run).metrics() or {} for side in lesson.sides}
+    found = {side.title: listing.open_run(side.run).metrics() or {} for side in lesson.sides}
     rows = [
-        {"of all test images": SCORES[name].title} | {title: ui.scattered(name, of) for title, of in found.items()}
+        {"of all test images": SCORES[name].title}
+        | {title: scores.score_with_scatter(name, of) for title, of in found.items()}
         for name in lesson.scores
     ]
     if lesson.floor:
@@ -123,18 +146,18 @@ def score_table(lesson: Lesson) -> list[dict[str, str]]:
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def floor(plain: str, prior: str) -> float:
-    """The component AMI that a run without a prior has on another run's components; see `bias.fitted_floor`. Of the
-    test images that its map draws."""
-    from semidml import bias
+    """The component AMI that a run without a prior has on another run's components; see `components.fitted_floor`. Of
+    the test images that its map draws."""
+    from semidml.scores.components import fitted_floor
 
-    frame, rows, its = last_frame(plain), ui.rows(plain), last_frame(prior)
+    frame, rows, its = last_frame(plain), cache.read_rows(plain), last_frame(prior)
     test = rows["split"] == 1
     components = (its[name] for name in COMPONENTS)
-    return float(np.mean(bias.fitted_floor(frame["latents"][test], rows["labels"][test], *components)))
+    return float(np.mean(fitted_floor(frame["latents"][test], rows["labels"][test], *components)))
 
 
 def last_frame(run_id: str) -> dict[str, Any]:
-    return ui.frame(run_id, runs.get(run_id).frames()[-1])
+    return cache.read_frame(run_id, listing.open_run(run_id).frames()[-1])
 
 
 def turn(lesson: Lesson) -> None:
@@ -148,7 +171,7 @@ def turn(lesson: Lesson) -> None:
     base = side.config()
     turnable = [name for name in lesson.knobs if name in base.used()]
     with knob:
-        name = st.selectbox("Knob", turnable, format_func=ui.title, key=f"turn knob {lesson.name} {side.run}")
+        name = st.selectbox("Knob", turnable, format_func=knob_title, key=f"turn knob {lesson.name} {side.run}")
     its = getattr(base, name)
     with value:
         options = [option for option in lesson.knobs[name] if option != its]
@@ -157,10 +180,10 @@ def turn(lesson: Lesson) -> None:
             options,
             format_func=lambda option: told(name, option),
             key=f"turn to {lesson.name} {side.run} {name}",
-            help=f"{knobs()[name].help.capitalize()}.",
+            help=f"{declared_knobs()[name].help.capitalize()}.",
         )
     with go:
-        args = (lesson, side, {name: to}, f"{side.title}, with {ui.title(name).lower()} {told(name, to)}")
+        args = (lesson, side, {name: to}, f"{side.title}, with {knob_title(name).lower()} {told(name, to)}")
         st.button(
             "Train it", type="primary", icon=":material/play_arrow:", width="stretch", on_click=start_run, args=args
         )
@@ -168,7 +191,7 @@ def turn(lesson: Lesson) -> None:
 
 def told(name: str, value: Any) -> str:
     """A knob's value in words."""
-    return f"{shown(value)} %" if name == "pl" else ui.entry_title(name, shown(value))
+    return f"{value_words(value)} %" if name == "pl" else entry_title(name, value_words(value))
 
 
 def break_it(lesson: Lesson) -> None:
@@ -185,25 +208,25 @@ def start_run(lesson: Lesson, side: Side, values: dict[str, Any], title: str) ->
     mine = state(lesson)
     try:
         config = changed(side, values)
-        mine.update(run=jobs.jobs().submit(config).id, beside=side.run, title=title, trouble=None)
+        mine.update(run=queue.jobs().submit(config).id, beside=side.run, title=title, trouble=None)
     except ValueError as error:
         mine["trouble"] = str(error)
 
 
 def changed(side: Side, values: dict[str, Any]) -> RunConfig:
     """A side's setting with other values. Raises ValueError in words."""
-    return ui.config_of(ui.values_of(side.config()) | values)
+    return knobs.config_of(values_of(side.config()) | values)
 
 
 def live(lesson: Lesson) -> None:
     """The run that the visitor started, beside the one that it is a change of."""
     mine = state(lesson)
     if mine.get("trouble"):
-        ui.trouble(mine["trouble"])
+        show_error(mine["trouble"])
     if mine.get("run") is None:
         return
     try:
-        is_active = runs.get(mine["run"]).status().active
+        is_active = listing.open_run(mine["run"]).status().active
     except ValueError:  # deleted elsewhere
         mine.pop("run")
         st.caption("The run that was trained here has been deleted.")
@@ -214,46 +237,44 @@ def live(lesson: Lesson) -> None:
 def side_by_side(lesson: Lesson, was_active: bool) -> None:
     mine = state(lesson)
     try:
-        run, beside = runs.get(mine["run"]), runs.get(mine["beside"])
+        run, beside = listing.open_run(mine["run"]), listing.open_run(mine["beside"])
         status = run.status()
     except (KeyError, ValueError):
         st.rerun()
     if status.active != was_active:
         st.rerun()
     if status.active:
-        st.progress(status.fraction, text=ui.state_words(run, status))
+        st.progress(status.fraction, text=state_words(run, status))
     else:
-        st.markdown(ui.state_words(run, status))
+        st.markdown(state_words(run, status))
     if status.reason and status.state in ("failed", "interrupted"):
-        st.warning(ui.reason(status), icon=":material/warning:")
-    for alarm in ui.alarms(status):
+        st.warning(reason_words(status), icon=":material/warning:")
+    for alarm in alarm_words(status):
         st.warning(alarm, icon=":material/notification_important:")
     mine_place, its_place = st.columns(2)
     with mine_place:
-        st.markdown(f"**{mine['title']}**  \n{ui.changes(beside.config(), run.config())}")
+        st.markdown(f"**{mine['title']}**  \n{change_words(beside.config(), run.config())}")
         try:
-            found = ui.look(run)
+            found = cache.read_newest(run)
         except ValueError as error:
-            ui.trouble(error)
+            show_error(error)
             return
         if found is None:
             st.info("Waiting for the first points.", icon=":material/hourglass_top:")
         else:
-            ui.run_map(run, found[0], found[1], found[0], "map of mine")
-            ui.reconstructions(run, found[0])
-        st.page_link(
-            ui.TRAIN, label="Look at it on Train", icon=":material/arrow_forward:", query_params={"run": run.id}
-        )
+            maps.draw_run_map(run, found[0], found[1], found[0], "map of mine")
+            pictures.draw_reconstructions(run, found[0])
+        st.page_link(TRAIN, label="Look at it on Train", icon=":material/arrow_forward:", query_params={"run": run.id})
     with its_place:
         st.markdown(f"**{next(s.title for s in lesson.sides if s.run == beside.id)}**  \nshipped, the same seed")
         last = last_frame(beside.id)
-        ui.run_map(beside, last, ui.rows(beside.id), last, "map beside mine")
-        ui.reconstructions(beside, last)
+        maps.draw_run_map(beside, last, cache.read_rows(beside.id), last, "map beside mine")
+        pictures.draw_reconstructions(beside, last)
     if rows := differences(lesson, run, beside):
-        ui.table(rows)
+        pictures.draw_table(rows)
 
 
-def differences(lesson: Lesson, run: runs.Run, beside: runs.Run) -> list[dict[str, str]]:
+def differences(lesson: Lesson, run: Run, beside: Run) -> list[dict[str, str]]:
     """Scores of a run, so far or at its end, and of the shipped one."""
     scored = [record.scores for record in run.history() if record.scores]
     final = run.metrics()
@@ -262,9 +283,9 @@ def differences(lesson: Lesson, run: runs.Run, beside: runs.Run) -> list[dict[st
     return [
         {
             kind: SCORES[name].title,
-            "mine": ui.scattered(name, now),
-            "shipped": ui.scattered(name, then),
-            "difference": ui.difference_words(name, then.get(name), now.get(name)),
+            "mine": scores.score_with_scatter(name, now),
+            "shipped": scores.score_with_scatter(name, then),
+            "difference": scores.difference_words(name, then.get(name), now.get(name)),
         }
         for name in lesson.scores
         if name in now or name in then
@@ -283,7 +304,7 @@ def answer(lesson: Lesson) -> None:
 @st.cache_data(max_entries=8, show_spinner=False)
 def tables(name: str) -> str:
     """What a benchmark wrote into RESULTS.md between its marks."""
-    results = (ui.ROOT / "benchmarks" / "RESULTS.md").read_text()
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text()
     found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", results, re.DOTALL)
     return found.group(1) if found else "This benchmark has not been run yet."
 
@@ -313,6 +334,6 @@ def truth(lesson: Lesson) -> float:
     asked = lesson.check
 
     def score(side: int) -> float:
-        return (runs.get(lesson.sides[side].run).metrics() or {})[asked.score]
+        return (listing.open_run(lesson.sides[side].run).metrics() or {})[asked.score]
 
     return asked.times * (score(asked.of) - (0.0 if asked.minus is None else score(asked.minus)))

@@ -33,9 +33,9 @@ MARKED = "root => root.map.frame.marked"
 @pytest.fixture(scope="module")
 def trained(app):
     """Finished runs in the app's folder: explore-plane (2-D, decoder), explore-deep (4-D), explore-rename."""
-    from semidml import runs
     from semidml.config import RunConfig
     from semidml.execute import execute
+    from semidml.runs import listing
 
     settings = {
         "explore-plane": {"model": "dml-ae", "alpha": 0.1, "epochs": 3},
@@ -45,7 +45,9 @@ def trained(app):
         "explore-vamp": {"model": "metric-vae", "prior": "vamp", "epochs": 1, "pseudo_inputs": 40},
     }
     for name, knobs in settings.items():
-        run = runs.create(RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=app.runs / name)
+        run = listing.create_run(
+            RunConfig.of({"data": "digits", "pl": 10, "device": "cpu", **knobs}), path=app.runs / name
+        )
         for _ in execute(run):
             pass
         assert run.status().state == "done", run.status().reason
@@ -104,7 +106,7 @@ def open_menu(page: Page) -> None:
 
 def lonely(folder, run: str, seed: int = 0) -> int:
     """The position of the point that lies farthest from its nearest neighbour: a click there hits no other."""
-    from semidml.runs import Run
+    from semidml.runs.run import Run
 
     at = Run(folder / run)
     latents = at.frame(at.frames()[-1])["latents"]
@@ -258,7 +260,7 @@ def test_a_component_is_moved_and_what_if_is_answered(page: Page, trained) -> No
 
 
 def test_pseudo_inputs_lie_on_the_map(page: Page, trained) -> None:
-    from semidml.runs import Run
+    from semidml.runs.run import Run
 
     opened(page, "explore-vamp")
     page.get_by_text("Pseudo-inputs", exact=True).click()
@@ -290,7 +292,7 @@ def test_colours_rows_and_epochs_redraw_the_map(page: Page, trained) -> None:
 
 
 def test_four_dimensions_are_projected(page: Page, trained) -> None:
-    from semidml.runs import Run
+    from semidml.runs.run import Run
 
     shutil.rmtree(trained / "explore-deep" / "projections", ignore_errors=True)
     opened(page, "explore-deep")
@@ -307,10 +309,10 @@ def test_four_dimensions_are_projected(page: Page, trained) -> None:
 def alike(app, monkeypatch):
     """Trains an autoencoder in three dimensions in which all images have one place at the end: `fast` by a step that is
     far too large, `black` of images that are all black. Gives its number of epochs."""
-    from semidml import runs
     from semidml.config import RunConfig
-    from semidml.data import store
+    from semidml.data import uploads
     from semidml.execute import execute
+    from semidml.runs import listing
 
     monkeypatch.setenv("SEMIDML_DATA", str(app.data))
     settings = {
@@ -322,9 +324,9 @@ def alike(app, monkeypatch):
         if name == "black":
             file, black, labels = io.BytesIO(), np.zeros((120, 8, 8), np.uint8), np.arange(120) % 3
             np.savez(file, train_images=black, train_labels=labels, test_images=black[:60], test_labels=labels[:60])
-            store.save_upload("black", file.getvalue(), "black.npz")
+            uploads.save_upload("black", file.getvalue(), "black.npz")
         config = RunConfig.of({"model": "dml-ae", "latent_dim": 3, "device": "cpu", **settings[name]})
-        for _ in execute(runs.create(config, path=app.runs / name)):
+        for _ in execute(listing.create_run(config, path=app.runs / name)):
             pass
         return config.epochs
 
@@ -365,7 +367,7 @@ def answering(app: int) -> int:
     """The process that answers the questions of an app."""
     words = ["ps", "-o", "pid=,args=", "--ppid", str(app)]
     lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
-    return int(next(line for line in lines if "semidml.worker --cold" in line).split()[0])
+    return int(next(line for line in lines if "semidml.jobs.worker --cold" in line).split()[0])
 
 
 def test_scores_confusion_and_reconstructions_are_read(page: Page, trained) -> None:
@@ -396,12 +398,12 @@ def test_everything_can_be_taken_away(page: Page, trained) -> None:
 
 
 def test_a_run_is_renamed_sent_away_deleted_and_taken_in_again(page: Page, trained) -> None:
-    from semidml import explore
-    from semidml.runs import Run
+    from semidml.explore import take_away
+    from semidml.runs.run import Run
 
     name = f"explore-{secrets.token_hex(2)}"
     shutil.copytree(trained / "explore-rename", trained / name)
-    zipped = explore.as_zip(Run(trained / name))
+    zipped = take_away.as_zip(Run(trained / name))
     opened(page, name)
     open_menu(page)
     page.get_by_role("textbox", name="New name").fill(f"{name}-now")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from semidml import scatter
+from semidml.scatter import bundle, pack, sent
 
 LOOKS = [("#3377cc", "circle"), ("#ffcc00", "square"), ("#aa2200", "triangle-up")]
 SETUP = """async ([program, store, css]) => {
@@ -48,7 +48,7 @@ def bare(browser) -> Page:
     tab = context.new_page()
     thrown: list[str] = []
     tab.on("pageerror", lambda error: thrown.append(str(error)))
-    tab.evaluate(SETUP, [scatter.javascript(), scatter.store_javascript(), scatter.css()])
+    tab.evaluate(SETUP, [bundle.javascript(), bundle.store_javascript(), bundle.css()])
     yield tab
     context.close()
     assert not thrown
@@ -58,8 +58,8 @@ def packed(points: object, categories: object, **more: object) -> bytes:
     points = np.asarray(points, np.float32).reshape(-1, 2)
     none = np.zeros(len(points), bool)
     given = {"seen": none, "test": none, "names": ["a", "b", "c"], "looks": LOOKS, "run": "r", "words": "a map"}
-    given |= {"x_range": (-1.0, 1.0), "y_range": (-1.0, 1.0), "tools": scatter.TOOLS}
-    return scatter.pack(points, np.asarray(categories, int), **given | more)
+    given |= {"x_range": (-1.0, 1.0), "y_range": (-1.0, 1.0), "tools": sent.TOOLS}
+    return pack.pack(points, np.asarray(categories, int), **given | more)
 
 
 def show(page: Page, data: bytes, at: str = "a") -> None:
@@ -224,8 +224,8 @@ def test_the_image_at_the_mouse_is_the_points_own_after_filtering_and_scrubbing(
     images = np.stack([grey(value) for value in (10, 80, 150, 220)])
     clouds = [np.array(FOUR), -np.array(FOUR) * 0.8]
     more = {"predictions": predicted, "images_of": "r", "test": np.array([False, True, False, False])}
-    bare.evaluate("text => store({data: bytes(text)})", base64.b64encode(scatter.pack_images("r", images)).decode())
-    film = base64.b64encode(scatter.pack_film("r", [0, 3], clouds, ["", "kNN 90 %"])).decode()
+    bare.evaluate("text => store({data: bytes(text)})", base64.b64encode(pack.pack_images("r", images)).decode())
+    film = base64.b64encode(pack.pack_film("r", [0, 3], clouds, ["", "kNN 90 %"])).decode()
 
     def seen(point: int) -> tuple[str, int]:
         bare.mouse.move(5, 5)
@@ -256,7 +256,7 @@ def test_the_image_at_the_mouse_is_the_points_own_after_filtering_and_scrubbing(
 
 def test_a_film_plays_and_stays_ahead_of_the_page(bare: Page) -> None:
     clouds = [np.array(FOUR) * (1 - k / 20) for k in range(13)]
-    film = scatter.pack_film("r", range(13), clouds, [""] * 13)
+    film = pack.pack_film("r", range(13), clouds, [""] * 13)
     show(bare, packed(clouds[12], [0, 1, 2, 0], epoch=12, marked=[1]))
     bare.evaluate("text => store({data: bytes(text)})", base64.b64encode(film).decode())
     bare.get_by_role("button", name="Play").click()
@@ -322,10 +322,10 @@ def test_what_is_shown_stays_while_components_are_moved(bare: Page) -> None:
 def test_a_lattice_lies_under_the_points_and_asks_for_what_is_seen(bare: Page) -> None:
     show(bare, packed(FOUR, [0, 1, 2, 0], lattice=True))
     bare.wait_for_function("told.some(([, name]) => name === 'seen')")
-    box, *_ = scatter.box_of(told(bare, "seen")[-1])
+    box, *_ = sent.box_of(told(bare, "seen")[-1])
     assert box[0] <= -1 and box[2] >= 1
     picture = np.full((8, 8, 1), 200, np.uint8)
-    data = scatter.pack_lattice("r", box, picture)
+    data = pack.pack_lattice("r", box, picture)
     bare.evaluate("text => store({data: bytes(text)})", base64.b64encode(data).decode())
     x, y = place(bare, 0)
     corner = over(bare).bounding_box()
@@ -335,7 +335,7 @@ def test_a_lattice_lies_under_the_points_and_asks_for_what_is_seen(bare: Page) -
     assert under.evaluate(PIXELS, spot) == pytest.approx([200, 200, 200, 153], abs=3)
     over(bare).press("+")
     bare.wait_for_function("told.filter(([, name]) => name === 'seen').length === 2")
-    assert scatter.box_of(told(bare, "seen")[-1])[0][0] > box[0]
+    assert sent.box_of(told(bare, "seen")[-1])[0][0] > box[0]
 
 
 def test_a_label_is_text_whatever_it_says(bare: Page) -> None:
@@ -378,4 +378,4 @@ def test_bytes_of_another_version_are_refused(bare: Page) -> None:
     header += b" " * (-len(header) % 4)
     text = base64.b64encode(len(header).to_bytes(4, "little") + header).decode()
     said = bare.evaluate("text => { try { show('b', text) } catch (error) { return error.message } }", text)
-    assert said == f"the map draws version {scatter.VERSION}, got 1"
+    assert said == f"the map draws version {pack.VERSION}, got 1"

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from semidml import runs
 from semidml.config import RunConfig
+from semidml.runs import listing
+from semidml.runs.run import write_status
+from semidml.runs.status import Status
 
 
 def ready(page: Page, path: str) -> None:
@@ -166,8 +168,8 @@ def test_a_wrong_link_is_said_and_nothing_else_happens(page: Page) -> None:
 
 
 def test_a_run_is_deleted_while_it_is_shown(page: Page, app) -> None:
-    run = runs.create(RunConfig(), path=app.runs / f"soon-gone-{secrets.token_hex(2)}")
-    runs.write_status(run, runs.Status("stopped", updated=time.time()))
+    run = listing.create_run(RunConfig(), path=app.runs / f"soon-gone-{secrets.token_hex(2)}")
+    write_status(run, Status("stopped", updated=time.time()))
     ready(page, f"/Train?run={run.id}")
     page.get_by_role("button", name="delete", exact=False).first.click()
     page.get_by_role("button", name=re.compile(r"\bDelete$")).click()

@@ -16,9 +16,10 @@ import pytest
 import torch
 from PIL import Image
 
-from semidml import locks
-from semidml.data import decoded, images, npz, splits, store
+from semidml.data import decoded, image_files, images, npz, splits, store, uploads
 from semidml.data.dataset import HELD_OUT_NOTE
+from semidml.data.images import Damaged
+from semidml.disk import locks
 
 
 @pytest.fixture(autouse=True)
@@ -160,10 +161,10 @@ def test_what_is_kept_of_damaged_files_holds_no_image(tmp_path):
     folder = put(tmp_path / "set", classes(2) | {f"c0/x{i}.png": noise("PNG")[:9000] for i in range(4)})
     gc.collect()
     before = sum(issubclass(type(thing), Image.Image) for thing in gc.get_objects())
-    with images.found(Path(folder)) as items:
+    with image_files.list_images(Path(folder)) as items:
         plan = images.survey(items)
         come = list(images.decoded(plan, plan.readable))
-    damaged = [one for _, one in come if isinstance(one, images.Damaged)]
+    damaged = [one for _, one in come if isinstance(one, Damaged)]
     assert damaged == [(f"c0/x{i}.png", "damaged") for i in range(4)] and plan.damaged == []
     assert sum(issubclass(type(thing), Image.Image) for thing in gc.get_objects()) == before
 
@@ -192,7 +193,7 @@ def test_a_full_memory_is_no_damage(tmp_path, folder, monkeypatch):
     def full(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr(images.Image, "open", full)
+    monkeypatch.setattr(Image, "open", full)
     with pytest.raises(MemoryError):
         load(name, folder)
 
@@ -205,7 +206,7 @@ def test_a_seek_to_before_the_begin_is_damage(tmp_path, folder, monkeypatch):
             file.seek(-1)
         return opened(file, **more)
 
-    monkeypatch.setattr(images.Image, "open", back)
+    monkeypatch.setattr(Image, "open", back)
     assert "c1/03.png (damaged)" in load(name, folder).notes[0]
 
 
@@ -348,7 +349,7 @@ def test_an_upload_goes_with_its_decoded_images(tmp_path, folder, on_disk):
     store.load("mine", folder=folder)
     load(put(tmp_path / "other", classes(3)), folder)
     assert files_in(folder) == [".npy", ".npy", ".npz", ".npz"]
-    store.delete_upload("mine", folder)
+    uploads.delete_upload("mine", folder)
     assert files_in(folder) == [".npy", ".npz"]
     with pytest.raises(ValueError, match="no data set called 'mine'"):
         store.load("mine", folder=folder)

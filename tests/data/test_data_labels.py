@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from semidml.config import RunConfig, seen_labels
+from semidml.config import RunConfig
 from semidml.data import DATASETS
 from semidml.data.labels import describe, draw, hidden, most_per_class, problem, too_large
+from semidml.data.splits import seen_labels
 
 SIX = dict(pl=0.01, sampling="uniform", official=60_000, needs_pairs=True, views=False)
 

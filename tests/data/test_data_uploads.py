@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semidml.data import images, npz, store
+from semidml.data import image_files, images, npz, store, uploads
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_an_npz_comes_back_as_it_was(folder, shape, column):
         for part, a in (("images", given["train_images"]), ("labels", given["train_labels"]))
     }
     written = given | {k: v[:, None] for k, v in given.items() if column and k.endswith("labels")}
-    kept = store.save_upload("mine", packed(**written), "mine.npz", folder)
+    kept = uploads.save_upload("mine", packed(**written), "mine.npz", folder)
     data = store.load("mine", folder=folder)
     back = data.train.images.permute(0, 2, 3, 1).numpy()
     assert np.array_equal(back if len(shape) == 3 else back[..., 0], given["train_images"])
@@ -109,8 +109,8 @@ def test_an_npz_comes_back_as_it_was(folder, shape, column):
 
 def test_arrays_in_fortran_order_and_in_pieces_are_the_same(folder, monkeypatch):
     given = arrays(shape=(9, 8, 3))
-    store.save_upload("c", packed(**given), "c.npz", folder)
-    store.save_upload(
+    uploads.save_upload("c", packed(**given), "c.npz", folder)
+    uploads.save_upload(
         "f", packed(**given | {"train_images": np.asfortranarray(given["train_images"])}), "f.npz", folder
     )
     whole = store.load("c", folder=folder).train.images
@@ -122,7 +122,7 @@ def test_arrays_in_fortran_order_and_in_pieces_are_the_same(folder, monkeypatch)
 
 def test_without_a_test_split_a_fifth_is_held_out_and_said(folder):
     given = arrays(n=50, classes=5)
-    kept = store.save_upload("mine", packed(**given), "mine.npz", folder)
+    kept = uploads.save_upload("mine", packed(**given), "mine.npz", folder)
     data = store.load("mine", folder=folder)
     assert data.test.labels.bincount().tolist() == [2] * 5 and "20 % of each class" in data.notes[0]
     assert (kept.facts["train"], kept.facts["test"]) == (40, 10) == (len(data.train.labels), len(data.test.labels))
@@ -132,17 +132,17 @@ def test_without_a_test_split_a_fifth_is_held_out_and_said(folder):
 
 def test_labels_may_be_any_whole_numbers_and_classes_may_have_names(folder):
     given = arrays()
-    store.save_upload("odd", packed(**given | {"train_labels": given["train_labels"] * 7 - 7}), "odd.npz", folder)
+    uploads.save_upload("odd", packed(**given | {"train_labels": given["train_labels"] * 7 - 7}), "odd.npz", folder)
     assert store.load("odd", folder=folder).class_names == ("-7", "0", "7", "14")
     names = np.array(["a", "b", "c", "d", "e"])
-    store.save_upload("named", packed(**given, class_names=names), "named.npz", folder)
+    uploads.save_upload("named", packed(**given, class_names=names), "named.npz", folder)
     assert store.load("named", folder=folder).class_names == tuple(names)
 
 
 def test_a_zip_of_class_folders_makes_the_round_trip(folder):
     files = {f"top/{c}/{i}.png": png(value=100 * j + i) for j, c in enumerate(("cat", "dog")) for i in range(10)}
     clutter = {"__MACOSX/top/cat/._0.png": b"x", "top/cat/.DS_Store": b"x", "top/README.txt": b"hello"}
-    store.save_upload("pets", zipped(files | clutter), "pets.zip", folder)
+    uploads.save_upload("pets", zipped(files | clutter), "pets.zip", folder)
     data = store.load("pets", folder=folder)
     assert data.class_names == ("cat", "dog") and data.shape == (1, 12, 12)
     for split, n in ((data.train, 16), (data.test, 4)):
@@ -170,7 +170,7 @@ def test_an_image_folder_is_read_from_a_path_and_from_the_uploads(folder, tmp_pa
     (tmp_path / "set").rename(folder / "uploads" / "set")
     assert store.load("set", folder=folder).train.images.equal(data.train.images)
     assert [a.name for a in store.available(folder) if a.kind == "upload"] == ["set"]
-    store.delete_upload("set", folder)
+    uploads.delete_upload("set", folder)
     assert os.listdir(folder / "uploads") == []
 
 
@@ -184,7 +184,7 @@ def test_images_of_many_kinds_become_one(folder):
     two = {f"a/{i}": x for i, x in enumerate((wide, tall))} | {
         f"b/{i}": x for i, x in enumerate((grey.getvalue(), clear))
     }
-    store.save_upload("mix", zipped(two | {"b/2": palette.getvalue()}), "mix.zip", folder)
+    uploads.save_upload("mix", zipped(two | {"b/2": palette.getvalue()}), "mix.zip", folder)
     data = store.load("mix", folder=folder)
     assert data.shape == (3, 64, 64)
     b = [x for s in (data.train, data.test) for x, y in zip(s.images, s.labels, strict=True) if y == 1]
@@ -193,7 +193,7 @@ def test_images_of_many_kinds_become_one(folder):
 
 def test_small_equal_images_stay_as_they_are(folder):
     files = {f"{c}/{i}.png": png((16, 20)) for c in "ab" for i in range(3)}
-    store.save_upload("small", zipped(files), "small.zip", folder)
+    uploads.save_upload("small", zipped(files), "small.zip", folder)
     data = store.load("small", folder=folder)
     assert data.shape == (1, 20, 16)
     with Image.open(io.BytesIO(files["a/0.png"])) as image:
@@ -202,7 +202,7 @@ def test_small_equal_images_stay_as_they_are(folder):
 
 def test_a_damaged_image_is_left_out_of_an_upload_and_the_upload_says_so(folder):
     given = two_folders(cut=png((60, 60))[:-300], text=b"hello", other=png((20, 20), "RGB", value=(9, 9, 9)))
-    kept = store.save_upload("mine", zipped(given), "mine.zip", folder)
+    kept = uploads.save_upload("mine", zipped(given), "mine.zip", folder)
     data = store.load("mine", folder=folder)
     assert data.notes[0] == "2 of 9 files could not be read and were left out: a/text.png (not an image), " + (
         "a/cut.png (damaged)"
@@ -264,7 +264,7 @@ BAD_NPZ = {
 def test_a_bad_npz_is_refused_in_words_and_leaves_nothing(folder, case):
     make, words = BAD_NPZ[case]
     with pytest.raises(ValueError, match=words) as refused:
-        store.save_upload("mine", make(), "mine.npz", folder)
+        uploads.save_upload("mine", make(), "mine.npz", folder)
     assert str(refused.value).startswith("mine.npz: ")
     assert os.listdir(folder / "uploads") == []
     assert all(there.kind == "table" for there in store.available(folder))
@@ -281,10 +281,10 @@ def test_an_honest_bomb_is_refused_before_it_is_unpacked(folder, monkeypatch):
     assert len(both) < 1 << 18
     monkeypatch.setattr(npz, "_images", lambda *_: pytest.fail("it was unpacked"))
     with pytest.raises(ValueError, match=r"promises 0\.1 GiB of pixels"):
-        store.save_upload("mine", both, "mine.npz", folder)
+        uploads.save_upload("mine", both, "mine.npz", folder)
     monkeypatch.setattr(npz, "MAX_ROWS", 1000)
     with pytest.raises(ValueError, match="promises 65,536 images; at most 1,000"):
-        store.save_upload("mine", both, "mine.npz", folder)
+        uploads.save_upload("mine", both, "mine.npz", folder)
 
 
 def linked_zip() -> bytes:
@@ -352,7 +352,7 @@ BAD_ZIP = {
 def test_a_bad_zip_is_refused_in_words_and_leaves_nothing(folder, case):
     make, words = BAD_ZIP[case]
     with pytest.raises(ValueError, match=words):
-        store.save_upload("mine", make(), "mine.zip", folder)
+        uploads.save_upload("mine", make(), "mine.zip", folder)
     assert os.listdir(folder / "uploads") == []
     assert sorted(p.name for p in folder.parent.iterdir()) == ["data"]
 
@@ -363,7 +363,7 @@ def test_no_more_is_unpacked_than_the_zip_promises(folder):
     assert len(small) < 1 << 19
     tracemalloc.start()
     try:
-        store.save_upload("mine", small, "mine.zip", folder)
+        uploads.save_upload("mine", small, "mine.zip", folder)
         assert tracemalloc.get_traced_memory()[1] < zeros / 16
     finally:
         tracemalloc.stop()
@@ -379,17 +379,17 @@ def test_the_pixels_of_damaged_images_count_too_and_none_is_unpacked_beyond_the_
     looked, flat = [], images._in_colour
     monkeypatch.setattr(images, "_in_colour", lambda image: looked.append(image.size) or flat(image))
     with pytest.raises(ValueError, match="more than 20 million pixels together"):
-        store.save_upload("mine", zipped(two_folders(**cut)), "mine.zip", folder)
+        uploads.save_upload("mine", zipped(two_folders(**cut)), "mine.zip", folder)
     assert looked.count((2000, 2000)) == 5
 
 
 def test_a_zip_that_unpacks_to_too_much_is_refused(folder, monkeypatch):
-    monkeypatch.setattr(images, "MAX_ARCHIVE_BYTES", 1 << 20)
+    monkeypatch.setattr(image_files, "MAX_ARCHIVE_BYTES", 1 << 20)
     with pytest.raises(ValueError, match="unpacks to"):
-        store.save_upload("mine", zipped(two_folders(zeros=bytes(2 << 20))), "mine.zip", folder)
-    monkeypatch.setattr(images, "MAX_FILES", 4)
+        uploads.save_upload("mine", zipped(two_folders(zeros=bytes(2 << 20))), "mine.zip", folder)
+    monkeypatch.setattr(image_files, "MAX_FILES", 4)
     with pytest.raises(ValueError, match="more than 4 files"):
-        store.save_upload("mine", zipped(two_folders()), "mine.zip", folder)
+        uploads.save_upload("mine", zipped(two_folders()), "mine.zip", folder)
 
 
 def test_an_upload_has_at_most_fifty_megabytes(folder, monkeypatch):
@@ -398,7 +398,7 @@ def test_an_upload_has_at_most_fifty_megabytes(folder, monkeypatch):
             return bytes(size)
 
     with pytest.raises(ValueError, match="larger than 50 MB"):
-        store.save_upload("mine", Endless(), "mine.npz", folder)
+        uploads.save_upload("mine", Endless(), "mine.npz", folder)
     assert os.listdir(folder / "uploads") == []
 
 
@@ -407,11 +407,11 @@ def test_no_name_leads_out_of_the_folder(folder, tmp_path, name):
     (tmp_path / "x.npz").write_bytes(packed(**arrays()))
     if name.strip() != "a":
         with pytest.raises(ValueError, match="cannot be the name"):
-            store.save_upload(name, packed(**arrays()), "mine.npz", folder)
+            uploads.save_upload(name, packed(**arrays()), "mine.npz", folder)
     with pytest.raises(ValueError, match="is not the name of a data set"):
         store.load(name, folder=folder)
     with pytest.raises(ValueError, match="no upload called"):
-        store.delete_upload(name, folder)
+        uploads.delete_upload(name, folder)
     assert (tmp_path / "x.npz").exists()
 
 
@@ -422,7 +422,7 @@ def test_links_in_the_folder_are_not_followed(folder, tmp_path):
     with pytest.raises(ValueError, match="no data set called 'link'"):
         store.load("link", folder=folder)
     with pytest.raises(ValueError, match="no upload called"):
-        store.delete_upload("link", folder)
+        uploads.delete_upload("link", folder)
     inside = folder / "uploads" / "set" / "a"
     inside.mkdir(parents=True)
     (inside / "x.png").symlink_to(tmp_path / "outside.npz")
@@ -431,12 +431,12 @@ def test_links_in_the_folder_are_not_followed(folder, tmp_path):
 
 
 def test_names_of_the_table_and_of_other_uploads_are_taken(folder):
-    store.save_upload("Mine", packed(**arrays()), "mine.npz", folder)
+    uploads.save_upload("Mine", packed(**arrays()), "mine.npz", folder)
     for name in ("mine", "MNIST", "digits", "Mine"):
         with pytest.raises(ValueError, match="already"):
-            store.save_upload(name, packed(**arrays()), "mine.npz", folder)
-    store.delete_upload("Mine", folder)
-    store.save_upload("mine", packed(**arrays()), "mine.npz", folder)
+            uploads.save_upload(name, packed(**arrays()), "mine.npz", folder)
+    uploads.delete_upload("Mine", folder)
+    uploads.save_upload("mine", packed(**arrays()), "mine.npz", folder)
 
 
 def test_an_image_of_a_folder_that_is_mended_in_its_place_is_read(folder, monkeypatch):
@@ -459,19 +459,19 @@ def test_an_image_of_a_folder_that_is_mended_in_its_place_is_read(folder, monkey
 
 
 def test_a_file_that_changes_is_read_anew_and_a_deleted_one_is_forgotten(folder):
-    store.save_upload("mine", packed(**arrays()), "mine.npz", folder)
+    uploads.save_upload("mine", packed(**arrays()), "mine.npz", folder)
     first = store.load("mine", folder=folder)
     assert store.load("mine", folder=folder) is first
-    store.delete_upload("mine", folder)
+    uploads.delete_upload("mine", folder)
     with pytest.raises(ValueError, match="no data set called 'mine'"):
         store.load("mine", folder=folder)
-    store.save_upload("mine", packed(**arrays(n=60)), "mine.npz", folder)
+    uploads.save_upload("mine", packed(**arrays(n=60)), "mine.npz", folder)
     assert store.load("mine", folder=folder).official_train == 48
 
 
 def test_at_most_two_data_sets_are_kept(folder):
     for name in "abc":
-        store.save_upload(name, packed(**arrays()), "mine.npz", folder)
+        uploads.save_upload(name, packed(**arrays()), "mine.npz", folder)
     first = [store.load(name, folder=folder) for name in "abc"]
     assert store.load("c", folder=folder) is first[2] and store.load("b", folder=folder) is first[1]
     assert store.load("a", folder=folder) is not first[0]
@@ -486,5 +486,5 @@ def test_a_damaged_upload_is_listed_with_its_problem(folder):
 
 def test_reading_images_leaves_warnings_as_they_were(folder):
     before = list(warnings.filters)
-    store.save_upload("mine", zipped(two_folders()), "mine.zip", folder)
+    uploads.save_upload("mine", zipped(two_folders()), "mine.zip", folder)
     assert warnings.filters == before

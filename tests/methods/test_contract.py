@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from semidml.config import RunConfig, knobs
+from semidml.config import RunConfig, declared_knobs
 from semidml.methods import METHODS, MODELS, Batch, corners_of, method_of, methods, models_of, with_prior
-from semidml.train import seeded_model
+from semidml.train.task import seeded_model
 
 NAMES = [*MODELS, "barlow-twins", "supervised-ae"]
 FACTS = {"decoder", "prior", "labels", "clusters", "directions", "claim"}
@@ -23,8 +23,8 @@ def config(name: str, **values: object) -> RunConfig:
 def test_the_entry_is_whole(name: str) -> None:
     entry = MODELS[name]
     assert FACTS <= set(entry.facts) <= FACTS | {"method", "images", "most", "side_by_side"}
-    assert {*entry.knobs, *entry.defaults, *entry.facts.get("most", {})} <= set(knobs())
-    assert set(entry.facts.get("side_by_side") or ()) <= set(knobs())
+    assert {*entry.knobs, *entry.defaults, *entry.facts.get("most", {})} <= set(declared_knobs())
+    assert set(entry.facts.get("side_by_side") or ()) <= set(declared_knobs())
     assert ("prior" in entry.knobs) == entry.facts["prior"] == (entry.defaults.get("prior", "none") != "none")
     assert name in models_of(method_of(name).name) and method_of(name).name in methods()
 

@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from semidml import cli, runs, ui
-from semidml.config import FAMILIES, RunConfig, knobs
+from semidml import cli
+from semidml.config import FAMILIES, RunConfig, declared_knobs
 from semidml.execute import execute
 from semidml.methods import METHODS, MODELS
 from semidml.registry import Entry
-from semidml.train import fit
+from semidml.runs import listing, places
+from semidml.runs.run import Run
+from semidml.train.loop import fit
+from semidml.ui import cache
 
 ROOT = Path(__file__).parents[2]
 HOME, TRAIN, EXPLORE = "app.py", "pages/1_Train.py", "pages/2_Explore.py"
@@ -28,8 +31,8 @@ NAMES = ("barlow-twins", "supervised-ae")
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(runs, "shipped", lambda: tmp_path / "none")
-    ui.forget_runs()
+    monkeypatch.setattr(places, "shipped", lambda: tmp_path / "none")
+    cache.forget_runs()
     yield
 
 
@@ -40,8 +43,8 @@ def config(model: str, **values: object) -> RunConfig:
     return RunConfig.of({"data": "digits", "device": "cpu", "model": model, "pl": 10, "epochs": 2} | values)
 
 
-def finished(model: str, **values: object) -> runs.Run:
-    run = runs.create(config(model, **values))
+def finished(model: str, **values: object) -> Run:
+    run = listing.create_run(config(model, **values))
     for _ in execute(run):
         pass
     assert run.status().state == "done", run.status().reason
@@ -57,7 +60,7 @@ def test_the_entry_says_which_knobs_there_are(name: str, newcomers: dict[str, En
     of_others = {knob for family in FAMILIES.values() for entry in family.values() for knob in entry.knobs}
     assert its.used() & of_others == set(newcomers[name].knobs)
     assert all(getattr(its, knob) == value for knob, value in newcomers[name].defaults.items())
-    assert name in knobs()["model"].choices and f"| `{name}` |" in cli.tables()
+    assert name in declared_knobs()["model"].choices and f"| `{name}` |" in cli.tables()
 
 
 def test_the_entry_says_what_is_refused() -> None:
@@ -112,7 +115,7 @@ def test_one_that_never_moved_says_so(name: str, digits) -> None:
 def test_the_command_line_trains_it(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
     asked = ["train", "--model", "barlow-twins", "--epochs", "1", "--device", "cpu", "--alpha", "0.5"]
     assert cli.main([*asked, "--out", str(tmp_path / "runs" / "own")]) == 0
-    assert "without effect here: alpha" in capsys.readouterr().err and runs.get("own").metrics()
+    assert "without effect here: alpha" in capsys.readouterr().err and listing.open_run("own").metrics()
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])
     assert re.search(r"cbswr,\s+barlow-twins,\s+supervised-ae", capsys.readouterr().out)
@@ -142,7 +145,7 @@ def words(app: AppTest) -> str:
 
 def knobs_of(app: AppTest) -> set[str]:
     kinds = (app.number_input, app.selectbox, app.segmented_control, app.select_slider)
-    return {box.key for kind in kinds for box in kind} & set(knobs())
+    return {box.key for kind in kinds for box in kind} & set(declared_knobs())
 
 
 def switch(app: AppTest, key: str, value: str) -> AppTest:
@@ -221,9 +224,9 @@ def test_every_page_speaks_of_its_run_as_it_is(name: str, newcomers: dict[str, E
 
 def test_its_points_are_told_apart_from_directions() -> None:
     """Neither has directions for latents: neighbours and scores are of the latents as they are."""
-    from semidml import explore
+    from semidml.explore.points import read_points
 
     for name in NAMES:
         run = finished(name, epochs=1)
-        points = explore.points(run, 1)
+        points = read_points(run, 1)
         assert not points.by_direction and np.array_equal(points.compared, points.latents)

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from semidml import train
 from semidml.config import RunConfig
 from semidml.losses import twins
 from semidml.methods import MODELS, latent
 from semidml.networks import ENCODERS, precision
-from semidml.train import fit, takes_bfloat16
+from semidml.train import device, task
+from semidml.train.device import machine_remarks, takes_bfloat16
+from semidml.train.loop import fit
 
 CPU = torch.device("cpu")
 SMALL = [name for name, entry in ENCODERS.items() if "pretrained" not in entry.knobs]
@@ -21,7 +22,7 @@ def config(**values) -> RunConfig:
 
 @pytest.mark.parametrize("encoder", SMALL)
 def test_products_are_rounded_and_the_last_layer_is_not(encoder):
-    made = train.seeded_model(config(encoder=encoder), (1, 8, 8), 10).eval()
+    made = task.seeded_model(config(encoder=encoder), (1, 8, 8), 10).eval()
     x = torch.rand(50, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     exact, rounded = (precision.through(made.encoder, x, half).detach() for half in (False, True))
     assert exact.dtype == rounded.dtype == torch.float32
@@ -68,11 +69,11 @@ def test_what_was_taken_stands_with_the_run_and_trains_as_well(digits):
 
 @pytest.mark.parametrize("crawls", [True, False])
 def test_what_a_machine_only_imitates_is_said_before_a_training(monkeypatch, crawls):
-    monkeypatch.setattr(train, "bfloat16_crawls", lambda device: crawls)
-    said = train.machine_remarks(config(precision="bfloat16"))
+    monkeypatch.setattr(device, "bfloat16_crawls", lambda device: crawls)
+    said = machine_remarks(config(precision="bfloat16"))
     assert [remark[:41] for remark in said] == ["This processor has no bfloat16 maths: tor"] * crawls
-    assert not train.machine_remarks(config()) and not train.machine_remarks(config(precision="float32"))
-    assert not train.machine_remarks(config(precision="bfloat16", device="cuda")), "whatever devices there are"
+    assert not machine_remarks(config()) and not machine_remarks(config(precision="float32"))
+    assert not machine_remarks(config(precision="bfloat16", device="cuda")), "whatever devices there are"
 
 
 def test_a_resumed_run_in_bfloat16_gives_the_records_it_would_have_given(digits):
@@ -88,7 +89,7 @@ def test_a_resumed_run_in_bfloat16_gives_the_records_it_would_have_given(digits)
 
 @pytest.mark.parametrize("pays", [True, False])
 def test_auto_takes_it_where_the_machine_is_faster_and_it_is_known_to_be_as_accurate(pays, monkeypatch):
-    monkeypatch.setattr(train, "bfloat16_pays", lambda device: pays)
+    monkeypatch.setattr(device, "bfloat16_pays", lambda device: pays)
     assert takes_bfloat16(config(), (1, 28, 28), CPU) == pays
     assert not takes_bfloat16(config(), (1, 8, 8), CPU), "small images: not shown to be faster"
     assert not takes_bfloat16(config(encoder="resnet18"), (1, 28, 28), CPU), "not shown to be as accurate"
@@ -97,8 +98,8 @@ def test_auto_takes_it_where_the_machine_is_faster_and_it_is_known_to_be_as_accu
 
 
 def test_auto_goes_on_as_it_was_begun(digits, monkeypatch):
-    monkeypatch.setattr(train, "bfloat16_pays", lambda device: True)
-    monkeypatch.setattr(train, "bfloat16_crawls", lambda device: False)
+    monkeypatch.setattr(device, "bfloat16_pays", lambda device: True)
+    monkeypatch.setattr(device, "bfloat16_crawls", lambda device: False)
     begun = fit(config(precision="bfloat16"), digits)
     for tick in begun:
         if tick.ends_epoch and tick.epoch == 1:
@@ -107,9 +108,9 @@ def test_auto_goes_on_as_it_was_begun(digits, monkeypatch):
     assert fit(config(), digits, state).facts["precision"] == "bfloat16"
     old = {name: value for name, value in state.items() if name != "half"}
     assert fit(config(), digits, old).facts["precision"] == "float32", "up to version 0.1 all was"
-    monkeypatch.setattr(train, "bfloat16_pays", lambda device: False)
+    monkeypatch.setattr(device, "bfloat16_pays", lambda device: False)
     assert fit(config(), digits, state).facts["precision"] == "bfloat16", "whatever the clock says of this moment"
-    monkeypatch.setattr(train, "bfloat16_crawls", lambda device: True)
+    monkeypatch.setattr(device, "bfloat16_crawls", lambda device: True)
     assert fit(config(), digits, state).facts["precision"] == "float32", "where it would crawl"
 
 
@@ -125,11 +126,11 @@ def test_the_fastest_round_of_each_decides(single, short, pays, monkeypatch):
 
 def test_the_last_layer_keeps_double_precision():
     x = torch.rand(3, 1, 8, 8, dtype=torch.float64)
-    made = train.seeded_model(config(), (1, 8, 8), 10).double()
+    made = task.seeded_model(config(), (1, 8, 8), 10).double()
     assert made.embed(x).dtype == torch.float64
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_knows_the_switch(name):
     prior = {"prior": "unit"} if MODELS[name].facts["prior"] else {}
-    assert train.seeded_model(config(model=name, **prior), (1, 8, 8), 10).half is False
+    assert task.seeded_model(config(model=name, **prior), (1, 8, 8), 10).half is False

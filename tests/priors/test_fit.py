@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from semidml.config import RunConfig
+from semidml.explore.prior import after
 from semidml.priors import given
-from semidml.priors.fit import after, fit
+from semidml.priors.fit import fit
 
 CENTRES = np.array([[-6.0, -1.0], [-2.0, 5.0], [1.0, -4.0], [5.0, 3.0]])  # from left to right
 SHARES, SIGMA = np.array([0.1, 0.2, 0.3, 0.4]), 0.5

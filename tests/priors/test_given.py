@@ -10,7 +10,7 @@ from semidml.config import RunConfig
 from semidml.methods.latent import build
 from semidml.priors import MOST_COMPONENTS, given, mixture
 from semidml.priors.density import REACH
-from semidml.priors.picture import look
+from semidml.priors.picture import mixture_picture
 
 MINE = {"model": "dml-prior", "placement": "given"}
 THREE = {"positions": "-2,0.5; 2.5,0; 1,-1.5", "component_weights": "1,1,2", "component_log_var": -0.5}
@@ -128,7 +128,7 @@ def test_balanced_responsibilities_follow_the_weights():
 
 
 def test_the_picture_holds_all_components():
-    its = look(10, "given", 2.0, -2.0, "5,5; 9,5; 5,7", "1,1,2")
+    its = mixture_picture(10, "given", 2.0, -2.0, "5,5; 9,5; 5,7", "1,1,2")
     assert its["means"].tolist() == [[5, 5], [9, 5], [5, 7]] and its["weights"].tolist() == [0.25, 0.25, 0.5]
     sigma = math.exp(-1)
     x, y, share = its["regions"]
@@ -138,5 +138,5 @@ def test_the_picture_holds_all_components():
 
 
 def test_components_in_one_place_are_one_mode():
-    its = look(10, "given", 2.0, -2.0, "1,1; 1,1")
+    its = mixture_picture(10, "given", 2.0, -2.0, "1,1; 1,1")
     assert len(its["modes"]) == 1 and len(mixture.modes(*prior_of(positions="1,1; 1,1").components())) == 1

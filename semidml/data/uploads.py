@@ -1,0 +1,98 @@
+"""Data sets that a visitor brings: received whole or not at all, checked, swept."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from semidml.data import DATASETS, store
+from semidml.data.store import Available, Place
+from semidml.disk import files
+
+if TYPE_CHECKING:
+    from semidml.data.images import Read
+
+
+MAX_UPLOAD = 50 << 20
+
+
+def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path | None = None) -> Available:
+    """Keep a visitor's data set, an .npz file in MedMNIST's layout or a .zip of class folders, under `name`. What it
+    is, its content decides; `filename` serves the messages. It is read completely before it gets its name; of a .zip
+    the images, all of one size by then, are kept as one .npz. Raises ValueError that says what is wrong, and then
+    leaves nothing behind."""
+    from semidml.data import images, npz
+
+    name = name.strip()
+    uploads = (Path(folder) if folder else store.data_folder()) / "uploads"
+    _check_free(name, uploads)
+    uploads.mkdir(parents=True, exist_ok=True)
+    files.sweep(uploads.glob(".*ing-*"))
+    with tempfile.TemporaryDirectory(dir=uploads, prefix=".incoming-") as spare:
+        came = Path(spare) / "came"
+        _receive(io.BytesIO(file) if isinstance(file, bytes) else file, came)
+        try:
+            if store.is_npz(came):
+                npz.read(came, name, name)
+            else:
+                found = images.read_zip(came)
+                npz.assemble(name, name, *found)
+                came = _rewritten(came, found)
+        except ValueError as error:
+            raise ValueError(f"{filename}: {error}") from error
+        _check_free(name, uploads)
+        came.chmod(0o644)
+        place = uploads / f"{name}.npz"
+        os.replace(came, place)
+    return store.uploaded(name, place)
+
+
+def delete_upload(name: str, folder: Path | None = None) -> None:
+    """Remove an upload, and its decoded images. Raises ValueError when there is none of that name."""
+    folder = Path(folder) if folder else store.data_folder()
+    uploads = folder / "uploads"
+    place = store.upload(name, uploads)
+    if place is None:
+        raise ValueError(f"there is no upload called {name[:80]!r}; there are {store.listed(uploads) or 'none'}")
+    with tempfile.TemporaryDirectory(dir=uploads, prefix=".outgoing-") as spare:
+        os.replace(place, Path(spare) / "gone")  # gone for readers at once, though a folder takes a while
+    if (folder / "decoded").is_dir():
+        from semidml.data import decoded
+
+        decoded.remove(folder, store.decoded_of(Place(place, True)))
+    with store.lock:
+        for key in [key for key in store.kept if key[0] == name]:
+            del store.kept[key]
+
+
+def _check_free(name: str, uploads: Path) -> None:
+    """Raises ValueError unless a new upload may be called `name`."""
+    if not store.NAME.fullmatch(name):
+        raise ValueError(f"{name[:80]!r} cannot be the name of a data set: {store.NAME_RULE}")
+    taken = {n.lower() for n in (*DATASETS, *(n for n, _ in store.uploads(uploads.parent)))}
+    if name.lower() in taken or (uploads / f"{name}.npz").is_symlink() or (uploads / name).is_symlink():
+        raise ValueError(f"there is a data set called {name} already; choose another name, or delete that upload first")
+
+
+def _receive(file: BinaryIO, place: Path) -> None:
+    """Copy a file that may have at most MAX_UPLOAD bytes."""
+    left = MAX_UPLOAD
+    with open(place, "wb") as kept:
+        while chunk := file.read(1 << 20):
+            left -= len(chunk)
+            if left < 0:
+                raise ValueError(f"the file is larger than {MAX_UPLOAD >> 20} MB; use fewer or smaller images")
+            kept.write(chunk)
+
+
+def _rewritten(came: Path, found: Read) -> Path:
+    """The images of an archive as one .npz file beside it."""
+    from semidml.data import npz
+
+    place = came.with_name("kept")
+    with open(place, "wb") as file:
+        npz.write(file, *found)
+    return place

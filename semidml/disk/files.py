@@ -1,0 +1,89 @@
+"""Files that are whole or not there, and what folders hold."""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+STALE_SECONDS = 3600.0  # after which what a killed process left behind is removed
+
+
+@contextmanager
+def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
+    """A file to write and read that gets its name when the block ends well, so that nobody ever sees half of it, and
+    leaves nothing behind otherwise. durable: whether it is on the disk by then; not needed where it is written again
+    within seconds, or can be made anew.
+    """
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    try:
+        with open(part, "w+b") as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+def replace_file(path: Path, content: bytes | Callable[[BinaryIO], object], durable: bool = True) -> None:
+    """Write a file whole or not at all: see `whole_file`. content: bytes, or what writes them into an open file."""
+    with whole_file(path, durable) as file:
+        file.write(content) if isinstance(content, bytes) else content(file)
+
+
+def sweep(leftovers: Iterable[Path], seconds: float = STALE_SECONDS) -> None:
+    """Remove files and folders that nobody has changed for so long: what killed processes left behind."""
+    for left in leftovers:
+        try:
+            stale = time.time() - left.stat().st_mtime >= seconds
+        except FileNotFoundError:  # its maker has finished since it was listed
+            continue
+        if stale and left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        elif stale:
+            left.unlink(missing_ok=True)
+
+
+def as_json(value: Any) -> bytes:
+    """A value as readable JSON. Raises ValueError for NaN and infinities."""
+    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises ValueError that names the file when it is missing or holds none."""
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ValueError(f"{path.name} is missing") from None
+    except (ValueError, OSError, RecursionError) as error:
+        raise ValueError(f"{path.name} cannot be read: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path.name} must hold a JSON object")
+    return value
+
+
+def folder_size(path: Path) -> int:
+    """Bytes of all files below a folder; links are not followed."""
+    total = 0
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        total += folder_size(Path(entry.path))
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
+                except FileNotFoundError:  # replaced or deleted since it was listed
+                    continue
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    return total

@@ -1,0 +1,1 @@
+"""Questions to a run: what its map, pictures and tables show."""

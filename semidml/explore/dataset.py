@@ -1,0 +1,64 @@
+"""A data set before training: counts, a few images of each class, which labels would be seen."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from semidml.config import RunConfig
+from semidml.explore import pictures
+
+if TYPE_CHECKING:
+    from semidml.data.dataset import Dataset
+
+
+def balanced_positions(values: np.ndarray, order: Sequence[int] | np.ndarray, most: int) -> np.ndarray:
+    """At most `most` positions, as many of each value as there are of the one with fewest, in the order given.
+
+    values: (N,), one of each position; order: positions."""
+    ranked = np.asarray(order, dtype=np.int64)
+    rank = np.empty(len(ranked), dtype=np.int64)
+    for value in np.unique(values[ranked]):
+        own = np.flatnonzero(values[ranked] == value)
+        rank[own] = np.arange(len(own))
+    return ranked[np.argsort(rank, kind="stable")][:most]
+
+
+# ---- a data set
+
+
+def class_counts(data: "Dataset") -> tuple[list[str], list[int], list[int]]:
+    """(class names, training rows of each class, test rows of each)."""
+    names = list(data.class_names)
+    train, test = (np.bincount(part.labels.numpy(), minlength=len(names)).tolist() for part in (data.train, data.test))
+    return names, train, test
+
+
+def images_of_each_class(data: "Dataset", classes: Sequence[int], most: int, seed: int) -> list[np.ndarray]:
+    """Training images of each of the classes, drawn with the seed, at most `most`, `reduced`: a list of uint8
+    (m, C, h, w)."""
+    labels, rng = data.train.labels.numpy(), np.random.default_rng(seed)
+    rows = [np.flatnonzero(labels == c) for c in classes]
+    return [pictures.reduce_images(data.train.images[rng.permutation(of_class)[:most]].numpy()) for of_class in rows]
+
+
+class SeenImages(NamedTuple):
+    """The training images whose labels a setting sees."""
+
+    n: int  # seen labels
+    redraws: int  # draws thrown away because a metric loss could not have learned from them
+    counts: list[int]  # of each class
+    images: np.ndarray  # uint8 (m, C, h, w), class after class, `reduced`
+
+
+def seen_images(config: RunConfig, data: "Dataset", most: int) -> SeenImages:
+    """What `config` sees of the labels, with at most `most` of its images, as many of each class as there are of the
+    rarest. Raises ValueError when no draw can teach a metric loss."""
+    from semidml.train.task import prepare
+
+    splits, drawn = prepare(config, data)
+    rows, labels = drawn.rows.numpy(), splits.train.labels.numpy()
+    shown = balanced_positions(labels, rows, most)
+    shown = shown[np.argsort(labels[shown], kind="stable")]
+    counts = np.bincount(labels[rows], minlength=len(data.class_names)).tolist()
+    return SeenImages(len(rows), drawn.redraws, counts, pictures.reduce_images(splits.train.images[shown].numpy()))

@@ -1,0 +1,93 @@
+"""A run's numbers to take away: arrays, tables, archives."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from semidml import frames
+from semidml.explore import pictures
+from semidml.frames import Points
+from semidml.runs import transfer
+
+if TYPE_CHECKING:
+    from semidml.data.dataset import Dataset
+    from semidml.runs.run import Run
+
+
+# ---- all rows, to take away
+
+
+def all_rows(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
+    """Every training and test row through the final weights: split uint8 (n,) (0 train, 1 test), row int32, labels
+    int16, seen bool, predictions int16 (`classifiers.predictions`) and latents float32 (n, D).
+
+    data: as loaded."""
+    from semidml.scores import classifiers
+    from semidml.train.outputs import as_compared, embed
+    from semidml.train.task import prepare
+
+    pictures.splits_of(run, data)
+    splits, drawn = prepare(run.config(), data)
+    model = run.model()
+    parts = [embed(model, part.images) for part in (splits.train, splits.test)]
+    latents, n_train = np.concatenate(parts), len(parts[0])
+    labels = np.concatenate([part.labels.numpy() for part in (splits.train, splits.test)])
+    rows = drawn.rows.numpy()
+    seen, split = np.zeros(len(latents), dtype=bool), (np.arange(len(latents)) >= n_train).astype(np.uint8)
+    seen[rows] = True
+    compared, classes = as_compared(run.config(), latents), len(splits.class_names)
+    predicted = classifiers.predictions(compared, labels, seen, split, classes, disjoint=splits.disjoint)
+    return {
+        "split": split,
+        "row": np.concatenate([np.arange(len(part)) for part in parts]).astype(np.int32),
+        "labels": labels.astype(np.int16),
+        "seen": seen,
+        "predictions": predicted.astype(np.int16),
+        "latents": latents,
+    }
+
+
+def some_points(points: Points, positions: Sequence[int]) -> dict[str, np.ndarray]:
+    """Some of the points drawn, in the form of `all_rows`."""
+    at = np.asarray(positions, dtype=np.int64)
+    rows = {key: points.rows[key][at] for key in frames.ROW_KEYS}
+    return rows | {"predictions": points.predictions[at], "latents": points.latents[at]}
+
+
+def as_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Plain arrays as a compressed .npz, without pickles."""
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def as_csv(arrays: Mapping[str, np.ndarray], class_names: Sequence[str]) -> bytes:
+    """`all_rows` as a table: split, row, label, seen, prediction, then z1 to zD; UTF-8, one header line. A class name
+    that a spreadsheet would take for a formula is led by an apostrophe."""
+    names = [f"'{name}" if name[:1] in ("=", "+", "-", "@", "\t", "\r") else name for name in class_names]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["split", "row", "label", "seen", "prediction", *(f"z{i + 1}" for i in range(arrays["latents"].shape[1]))]
+    )
+    columns = (arrays[key].tolist() for key in ("split", "row", "labels", "seen", "predictions", "latents"))
+    for split, row, label, seen, prediction, latent in zip(*columns, strict=True):
+        writer.writerow(
+            [frames.SPLITS[split], row, names[label], int(seen), names[prediction], *(f"{z:.6g}" for z in latent)]
+        )
+    return text.getvalue().encode()
+
+
+def as_zip(run: "Run") -> bytes:
+    """The whole run as a zip that can be imported again."""
+    file = io.BytesIO()
+    transfer.export_zip(run, file)
+    return file.getvalue()
+
+
+def as_json(values: Any) -> bytes:
+    return (json.dumps(values, indent=1, allow_nan=False) + "\n").encode()

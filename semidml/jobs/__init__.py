@@ -1,0 +1,1 @@
+"""The app's background thread and its warm worker processes."""

@@ -1,0 +1,271 @@
+"""The app's background threads: they keep worker processes, give them one job after the other, and outlive no app.
+
+`jobs()` is the one supervisor of a runs' folder in this process; any thread may call it. One worker, kept warm, trains:
+runs go on in it, whatever happens to a page; what they do is in their folders. Another one, started when it is first
+needed, answers what is long and native, and so may take its process with it: projections, forest and MLP, mixtures, all
+rows at once. Neither waits for the other, and the app outlives both:
+
+    jobs().plane(run, 5, "tsne", latents, progress)    float32 (n, 2), or ValueError in words
+"""
+
+import atexit
+import itertools
+import queue
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from semidml import planes
+from semidml.config import RunConfig
+from semidml.explore.planes import compute_plane
+from semidml.explore.prior import Fitted
+from semidml.jobs import lane
+from semidml.jobs.lane import Job, Lane
+from semidml.runs import listing, places
+from semidml.runs.run import Run, write_status
+from semidml.runs.status import Status
+from semidml.tasks import Progress
+
+MOST_WAITING = 50
+COLD = "--cold"  # to the worker that answers: begin without what a training needs
+UNHARMED = "The app and all runs are unharmed"
+SHORT = ("prior", "rows")  # questions of some seconds, whose page waits for them
+
+
+class Jobs:
+    """What is to be run, is running, or was, and what is asked of runs: for one folder of runs. Safe to call from any
+    thread."""
+
+    def __init__(self, root: Path | str, command: Sequence[str] = lane.WORKER):
+        self.root = Path(root).absolute()
+        self._changed = threading.Condition(threading.RLock())
+        self._runs = Lane("runs", command, self._changed)
+        self._questions = Lane("questions", [*command, COLD], self._changed)  # beside the runs: neither waits
+        atexit.register(self.close)
+
+    def warm(self) -> None:
+        """Start a worker ahead of need; returns at once."""
+        with self._changed:
+            self._runs.start(warm=True)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker with torch loaded is there."""
+        return self._runs.ready
+
+    def worker_pid(self) -> int | None:
+        """Of the process that trains, None when there is none."""
+        return self._runs.pid
+
+    def answering_pid(self) -> int | None:
+        """Of the process that answers questions, None when there is none."""
+        return self._questions.pid
+
+    # ---- runs
+
+    def submit(self, config: RunConfig) -> Run:
+        """A new run, which starts as soon as those before it have ended. Raises ValueError when the queue is full or
+        the quota used up."""
+        with self._changed:
+            self._check_room()
+            run = listing.create_run(config, path=self.root / places.new_id(config))
+            self._put(run)
+        return run
+
+    def resume(self, run_id: str) -> Run:
+        """Queue a run again that was stopped, interrupted or failed, or that an ended process had queued. Raises
+        ValueError."""
+        with self._changed:
+            run = self._run(run_id)
+            if run in self.queue() or run == self.running():
+                raise ValueError(f"{run_id} is {run.status().state} already")
+            self._check_room()
+            run.make_ready()
+            self._put(run)
+        return run
+
+    def stop(self, run_id: str) -> None:
+        """Stop a run: a waiting one at once, a running one within a tick, wherever it runs. Raises ValueError when it
+        does neither."""
+        with self._changed:
+            run = self._run(run_id)
+            run.stop()
+            job = next((job for job in self._runs.waiting if job.key == str(run.path)), None)
+            if job is not None:
+                self._runs.waiting.remove(job)
+                write_status(run, replace(run.status(), state="stopped", updated=time.time()))
+                (run.path / "stop").unlink(missing_ok=True)
+            self._changed.notify_all()
+
+    def running(self) -> Run | None:
+        """The run that the worker has now."""
+        job = self._runs.current
+        return None if job is None else Run(job.key)
+
+    def queue(self) -> list[Run]:
+        """The runs that wait, in their order."""
+        with self._changed:
+            found = [Run(job.key) for job in self._runs.waiting]
+        return [run for run in found if run.status().state == "queued"]
+
+    def orphans(self) -> list[Run]:
+        """Queued runs whose app has ended, to be offered again with `resume`; the oldest first."""
+        if not self.root.is_dir():
+            return []
+        found = [Run(path) for path in self.root.iterdir() if places.valid_id(path.name)]
+        return sorted((run for run in found if run.is_orphan()), key=Run.created)
+
+    def wait(self, run_id: str, timeout: float) -> Status:
+        """The status of a run of this queue once it has ended, or after `timeout` seconds."""
+        run = self._run(run_id)
+        with self._changed:
+            self._changed.wait_for(lambda: run != self.running() and run not in self.queue(), timeout)
+        return run.status()
+
+    def _run(self, run_id: str) -> Run:
+        path = self.root / places.checked_id(run_id)
+        if path.is_symlink() or not path.is_dir():
+            raise ValueError(f"there is no run called {run_id!r}")
+        return Run(path)
+
+    def _check_room(self) -> None:
+        if len(self._runs.waiting) >= MOST_WAITING:
+            raise ValueError(f"{MOST_WAITING} runs are waiting already, which is the most; stop one of them first")
+
+    def _put(self, run: Run) -> None:
+        def wanted() -> bool:
+            return run.path.is_dir() and run.status().state == "queued"
+
+        def heard(message: dict[str, Any]) -> None:
+            if message.get("ended") == key and message["state"] == "failed":
+                _settle(run, "failed", message["reason"], self.worker_pid())
+
+        def died(why: str, pid: int | None) -> None:
+            _settle(run, "interrupted", why, pid)
+
+        key = str(run.path)
+        self._runs.put(Job(key, {"run": key}, heard, died, wanted))
+
+    # ---- questions: each waits for its answer, so ask in a thread (`tasks.start_task`)
+
+    def plane(
+        self, run: Run, epoch: int, method: str, latents: np.ndarray, progress: Progress, keep: bool = True
+    ) -> np.ndarray:
+        """`planes.compute_plane`, computed by the worker. What cannot be projected is said before it is asked. Raises
+        ValueError in words, also when the process dies of it."""
+        planes.to_project(latents, method)
+
+        def flat(latents: np.ndarray, method: str, seed: int, progress: Progress) -> np.ndarray:
+            title = f"{planes.PROJECTIONS[method].title} of epoch {epoch} of {run.id}"
+            then = "compute it once more, or choose another projection or another epoch"
+            about = {"method": method, "seed": seed}
+            return self._ask("projection", about, title, then, progress, {"latents": latents})[1]["places"]
+
+        return compute_plane(run, epoch, method, latents, progress, keep, flat)
+
+    def all_scores(self, run: Run, progress: Progress) -> dict[str, Any]:
+        """`execute.score_run` of all scores, kept with the run, by the worker, which also reads the images. Raises
+        ValueError in words."""
+        about, then = {"run": str(run.path)}, "ask for them once more; the scores that were there are as they were"
+        return self._ask("scores", about, f"Forest and MLP of {run.id}", then, progress)[0]
+
+    def fit_prior(self, run: Run, components: int | None = None, seed: int = 0) -> Fitted:
+        """`prior.fit_prior`, computed by the worker. Raises ValueError in words."""
+        about = {"run": str(run.path), "components": components, "seed": seed}
+        found, _ = self._ask("prior", about, f"A mixture for {run.id}", "fit once more, or fewer components")
+        return Fitted(RunConfig.of(found["config"]), found["rows"])
+
+    def everything(self, run: Run) -> dict[str, np.ndarray]:
+        """`take_away.all_rows`, computed by the worker, which also reads the images. Raises ValueError in words."""
+        about, then = {"run": str(run.path)}, "ask for them once more, on a machine with more memory if it was that"
+        return self._ask("rows", about, f"All rows of {run.id}", then)[1]
+
+    def _ask(
+        self,
+        what: str,
+        about: Mapping[str, Any],
+        title: str,
+        then: str,
+        progress: Progress = lambda fraction, text: None,
+        given: Mapping[str, np.ndarray] | None = None,
+    ) -> tuple[Any, dict[str, np.ndarray]]:
+        """What the worker answers (`worker.ANSWERS`), once its turn has come: (plain values, arrays). Arrays go and
+        come as files, without pickles. Raises ValueError in words; when the process died of it these say what was asked
+        (`title`) and what to do (`then`). Questions of a few seconds, which a page waits for, go before long ones."""
+        heard: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        key = f"{what} {next(_asked)}"
+
+        def none(reason: str) -> None:
+            heard.put({"ended": key, "state": "failed", "reason": f"{title} could not be computed: {reason}"})
+
+        def died(why: str, pid: int | None) -> None:
+            none(f"{why}. {UNHARMED}: {then}.")
+
+        try:
+            with tempfile.TemporaryDirectory(prefix="semidml-") as folder:
+                files = {"given": f"{folder}/given.npz", "into": f"{folder}/found.npz"}
+                np.savez(files["given"], **(given or {}))
+                message = {"ask": what, "job": key, **about, **files}
+                job = Job(key, message, heard.put, died, left=lambda: none("the app ends"))
+                with self._changed:
+                    self._questions.put(job, first=what in SHORT)
+                while (said := heard.get()).get("ended") != key:
+                    if "began" in said:
+                        progress(0.0, "begins")
+                    elif "at" in said:
+                        progress(said["fraction"], said["text"])
+                if said["state"] != "done":
+                    raise ValueError(said["reason"])
+                with np.load(files["into"], allow_pickle=False) as arrays:
+                    return said["found"], dict(arrays)
+        except OSError as error:
+            raise ValueError(
+                f"{title} could not be computed: {tempfile.gettempdir()} has no room or cannot be written to "
+                f"({error.strerror}); make some, then {then}"
+            ) from None
+
+    def close(self) -> None:
+        """End the workers; a run that is on reads as interrupted."""
+        self._runs.close()
+        self._questions.close()
+        atexit.unregister(self.close)
+
+
+_asked = itertools.count()
+
+
+def _settle(run: Run, state: str, why: str, worker: int | None) -> None:
+    """Say in its folder how a run ended, where the worker could not. One that another process writes is left alone."""
+    try:
+        status = run.recorded()
+        if status.state == "queued" or (status.state == "running" and status.owner.get("pid") == worker):
+            reason = f"{why}; {run.resume_words()}"
+            write_status(run, replace(status, state=state, reason=reason, step=0, updated=time.time()))
+    except (OSError, ValueError):  # deleted, damaged or on a full disk: the queue goes on
+        traceback.print_exc()
+
+
+# ---- the one of this process
+
+_making = threading.Lock()
+
+
+def jobs(root: Path | str | None = None) -> Jobs:
+    """The supervisor of a folder of runs (by default `places.runs_folder()`), one for all callers in this process."""
+    folder = Path(root or places.runs_folder()).absolute()
+    # Streamlit loads this module anew when its file changes; the handle must outlive that, or a second worker starts.
+    registry = sys.modules.setdefault("semidml_jobs_registry", ModuleType("semidml_jobs_registry"))
+    with _making:
+        known: dict[Path, Jobs] = registry.__dict__.setdefault("known", {})
+        if folder not in known:
+            known[folder] = Jobs(folder)
+        return known[folder]

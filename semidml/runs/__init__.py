@@ -1,0 +1,1 @@
+"""Runs: folders with one writer and any number of readers."""

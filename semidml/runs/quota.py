@@ -1,0 +1,65 @@
+"""How much the user's runs may hold on the disk."""
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from semidml import words
+from semidml.disk import files
+from semidml.runs import places
+
+if TYPE_CHECKING:  # at run time these would import torch
+    pass
+
+
+SWEEP_AFTER = 3600.0  # seconds after which what a killed process left half done is removed
+QUOTA = "2GB"
+
+
+# ---- quota
+
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def allowed_bytes() -> int:
+    """Bytes that the user's runs may take: SEMIDML_QUOTA ('500MB', '2 GB', or bytes), by default 2 GB.
+
+    Raises ValueError when that cannot be read.
+    """
+    text = os.environ.get("SEMIDML_QUOTA") or QUOTA
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", text.strip().upper())
+    unit = match and (match[2] if match[2] in UNITS else match[2] + "B")
+    if not match or unit not in UNITS:
+        raise ValueError(f"SEMIDML_QUOTA must be a size such as 500MB or 2GB, got {text!r}")
+    return int(float(match[1]) * UNITS[unit])
+
+
+def used_bytes() -> int:
+    """Bytes that the user's runs take now."""
+    return files.folder_size(places.runs_folder())
+
+
+def sweep_runs() -> None:
+    """Remove what a process left that was killed while it deleted or imported a run."""
+    files.sweep([*places.runs_folder().glob(".deleted-*"), *places.runs_folder().glob(".import-*")], SWEEP_AFTER)
+
+
+def check_quota(more: int = 0, folder: Path | None = None) -> None:
+    """Raises ValueError, naming what could be deleted, when the runs (of `folder`) and `more` bytes pass the quota."""
+    folder = folder or places.runs_folder()
+    used, allowed = files.folder_size(folder), allowed_bytes()
+    if used + more < allowed:
+        return
+    sizes = (
+        [(files.folder_size(path), path.name) for path in folder.iterdir() if places.valid_id(path.name)]
+        if used
+        else []
+    )
+    largest = ", ".join(f"{name} ({words.size_words(size)})" for size, name in sorted(sizes, reverse=True)[:3])
+    raise ValueError(
+        f"the runs take {words.size_words(used)} of the {words.size_words(allowed)} they may"
+        + (f", and this needs {words.size_words(more)} more" if more else "")
+        + (f": delete some first, the largest are {largest}" if largest else "")
+        + "; SEMIDML_QUOTA sets how much they may take"
+    )

@@ -1,0 +1,426 @@
+"""A run, read: its config, status, history, frames and weights."""
+
+import errno
+import os
+import re
+import secrets
+import shutil
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from semidml.config import RunConfig
+from semidml.disk import files
+from semidml.frames import Record
+from semidml.runs import changes, places, process
+from semidml.runs.status import STATES, Status
+
+if TYPE_CHECKING:  # at run time these would import torch
+    from torch import nn
+
+    from semidml.data.dataset import Dataset
+
+
+DAY = 86400.0  # seconds by which the clock of another machine may be ahead
+STALE = 15.0  # seconds without a heartbeat after which a run counts as interrupted
+
+
+# ---- files
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """What is half precision in the file comes as float32. Raises ValueError that names the file when it is damaged,
+    FileNotFoundError when it is not there."""
+    with path.open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return {
+                    name: its.astype(np.float32) if its.dtype == np.float16 else its for name, its in arrays.items()
+                }
+        except Exception as error:  # numpy reads headers as Python: a damaged one can raise nearly anything
+            raise ValueError(f"{path.name} is damaged: {error}") from None
+
+
+def _arrays_if_there(path: Path) -> dict[str, np.ndarray] | None:
+    try:
+        return _read_arrays(path)
+    except FileNotFoundError:
+        return None
+
+
+class Run:
+    """A handle of a run's folder; it holds nothing but the path, and each call reads what is there now."""
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path).absolute()
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and other.path == self.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def is_shipped(self) -> bool:
+        return self.path.parent == places.shipped()
+
+    def details(self) -> dict[str, Any]:
+        """config.json as it is: config, versions, created, paths; once started also machine, facts and data (title,
+        shape, class_names). Raises ValueError when it cannot be read."""
+        return files.read_json(self.path / "config.json")
+
+    def config(self) -> RunConfig:
+        """Raises ValueError when config.json is damaged or not of this version."""
+        values = self.details().get("config")
+        if not isinstance(values, dict):
+            raise ValueError("config.json has no config")
+        return RunConfig.kept(values)
+
+    def created(self) -> float:
+        """When the run was made, in seconds since 1970; the folder's own time where config.json does not say, or what
+        cannot be."""
+        try:
+            made = float(self.details()["created"])
+        except (ValueError, KeyError, TypeError, OverflowError):
+            made = -1.0
+        if 0 <= made <= time.time() + DAY:
+            return made
+        try:
+            return self.path.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+    def status(self) -> Status:
+        """Where it stands. What cannot be read is `failed` with its reason; nothing is raised."""
+        try:
+            epochs = self.config().epochs
+            status = self.recorded()
+            if status.state == "done":
+                self.metrics()
+        except ValueError as error:
+            return Status("failed", f"this run's folder is damaged: {error}")
+        status = replace(status, epochs=epochs)
+        if status.state == "queued" and (self.path / "stop").exists():
+            return replace(status, state="stopped", reason="stopped before it began")
+        if status.state == "running":
+            silent = time.time() - status.updated
+            if process.has_ended(status.owner):
+                return replace(status, state="interrupted", reason=f"its process ended; {self.resume_words()}")
+            if silent > STALE:
+                heard = f"its process ({process.words_for(status.owner)}) was last heard of {silent:.0f} s ago"
+                return replace(status, state="interrupted", reason=f"{heard}; {self.resume_words()}")
+        return status
+
+    def recorded(self) -> Status:
+        """What status.json says, whatever has become of its process since. Raises ValueError when it is damaged."""
+        values = files.read_json(self.path / "status.json")
+        known = {f.name for f in fields(Status)}
+        try:
+            status = Status(**{name: value for name, value in values.items() if name in known})
+        except TypeError as error:
+            raise ValueError(f"status.json cannot be read: {error}") from None
+        if status.state not in STATES:
+            raise ValueError(f"status.json has the unknown state {str(status.state)[:40]!r}")
+        if not isinstance(status.updated, int | float) or not isinstance(status.owner, dict):
+            raise ValueError("status.json is damaged")
+        return status
+
+    def damage(self) -> str:
+        """What of its settings, its state and its scores cannot be read, in words; "" where all can."""
+        try:
+            self.config()
+            self.recorded()
+            self.metrics()
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def is_orphan(self) -> bool:
+        """Whether it waits for a process that has ended."""
+        try:
+            status = self.recorded()
+        except ValueError:
+            return False
+        stopped = (self.path / "stop").exists()
+        return status.state == "queued" and not stopped and process.has_ended(status.owner, elsewhere=True)
+
+    def resume_epoch(self) -> int:
+        """The finished epochs that a resume would start from; 0 when it would start anew."""
+        path = self.path / "state.safetensors"
+        if not path.exists():
+            return 0
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="np") as tensors:
+                return int(tensors.get_tensor("epoch"))
+        except (SafetensorError, OSError, TypeError, ValueError, OverflowError):  # damaged, or a stranger's
+            return 0
+
+    def resume_words(self) -> str:
+        epoch = self.resume_epoch()
+        return f"resume continues from epoch {epoch}" if epoch else "resume starts anew"
+
+    def history(self) -> list[Record]:
+        """The records of the finished epochs, in order. A last line without its end is not one yet."""
+        return _history(self.path / "history.jsonl")
+
+    def frames(self) -> list[int]:
+        """The epochs of which there is a frame, in order."""
+        return _frames(self.path)
+
+    def frame(self, epoch: int) -> dict[str, np.ndarray]:
+        """What the map draws after an epoch: see `Training.frame`; also epoch and step, (). Raises FileNotFoundError
+        when there is none (any more: frames are thinned)."""
+        return self._as_shown(_read_arrays(self.path / "frames" / f"{epoch:04d}.npz"))
+
+    def _as_shown(self, frame: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """A frame whose latents are directions where nothing but directions was trained: up to version 0.1 such frames
+        held lengths as well."""
+        latents = frame.get("latents")
+        try:
+            on_sphere = self.config().on_sphere
+        except ValueError:  # whoever shows the run says so; its points are drawn as they are
+            return frame
+        if latents is None or not on_sphere or latents.ndim != 2:
+            return frame
+        lengths = np.linalg.norm(latents.astype(np.float64), axis=1, keepdims=True)
+        if not len(latents) or np.abs(lengths - 1).max() < 0.01:  # or by half precision
+            return frame
+        return frame | {"latents": (latents / np.where(lengths > 0, lengths, 1)).astype(latents.dtype)}
+
+    def live(self) -> dict[str, np.ndarray] | None:
+        """The newest frame, one in the middle of an epoch included; None before the first."""
+        for _ in range(3):  # what was listed may be thinned away before it is opened
+            epochs = self.frames()
+            live = _arrays_if_there(self.path / "frames" / "live.npz")
+            if live and (not epochs or live["epoch"] >= epochs[-1]):
+                return self._as_shown(live)
+            newest = _arrays_if_there(self.path / "frames" / f"{epochs[-1]:04d}.npz") if epochs else None
+            if newest or not epochs:
+                return newest and self._as_shown(newest)
+        return None
+
+    def stamp(self) -> tuple[Any, ...]:
+        """Changes whenever there is something new to draw: compare it to know whether to look further."""
+        status = self.status()
+        return (
+            status.state,
+            status.epoch,
+            status.step,
+            _mtime(self.path / "frames"),
+            _mtime(self.path / "metrics.json"),
+        )
+
+    def rows(self) -> dict[str, np.ndarray]:
+        """Which rows the frames draw: see `Training.rows`. Raises FileNotFoundError before the run has begun."""
+        return _read_arrays(self.path / "rows.npz")
+
+    def check_rows(self, splits: "Dataset") -> None:
+        """Raises ValueError when the rows that the frames draw are not those of `splits` (`task.prepare`), by their
+        labels: what is shown would be other images, and what is scored some that the weights were trained on."""
+        if not (self.path / "rows.npz").exists():
+            return
+        rows = self.rows()
+        for split, part in enumerate((splits.train, splits.test)):
+            at, labels = (rows[name][rows["split"] == split].astype(np.int64) for name in ("row", "labels"))
+            its = part.labels.numpy()
+            if len(at) and (at.max() >= len(its) or (its[at] != labels).any()):
+                raise ValueError(self._other_rows(splits.name))
+
+    def check_drawn(self, rows: Mapping[str, np.ndarray], name: str) -> None:
+        """Raises ValueError when a training on the data set of that name would draw other rows than the frames that
+        are there already: see `Training.rows`."""
+        if not (self.path / "rows.npz").exists():
+            return
+        its = self.rows()
+        if not all(np.array_equal(its[key], rows[key]) for key in ("split", "row", "labels")):
+            raise ValueError(self._other_rows(name))
+
+    def _other_rows(self, name: str) -> str:
+        return (
+            f"the rows that {self.id} draws are not those of {name} here: this is another data set of that name, or "
+            "the run was made by a release that held out other rows for choosing settings; train the same setting again"
+        )
+
+    def metrics(self) -> dict[str, Any] | None:
+        """The final scores, None while there are none."""
+        return files.read_json(self.path / "metrics.json") if (self.path / "metrics.json").exists() else None
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        return files.folder_size(self.path)
+
+    def model(self) -> "nn.Module":
+        """The model with its final weights, or with those of the last saved state, on the CPU: see `task.load_model`.
+        Raises ValueError when there are none yet, or not of this config."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        from semidml.train.task import load_model
+
+        try:
+            if (self.path / "weights.safetensors").exists():
+                weights = load_file(self.path / "weights.safetensors")
+            else:
+                state = load_file(self.path / "state.safetensors")
+                weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+        except FileNotFoundError:
+            raise ValueError(f"{self.id} has no weights yet") from None
+        except SafetensorError as error:
+            raise ValueError(f"the weights of {self.id} cannot be read: {error}") from None
+        data = self.details().get("data")
+        if not data:
+            raise ValueError(f"{self.id} does not say which images it was trained on")
+        return load_model(self.config(), tuple(data["shape"]), len(data["class_names"]), weights)
+
+    def projection(self, name: str) -> dict[str, np.ndarray] | None:
+        """A cached projection, or None."""
+        return _arrays_if_there(self.path / "projections" / f"{places.checked_id(name)}.npz")
+
+    def keep_projection(self, name: str, **arrays: np.ndarray) -> None:
+        """Cache a projection in the folder."""
+        folder = self.path / "projections"
+        folder.mkdir(exist_ok=True)
+        files.replace_file(
+            folder / f"{places.checked_id(name)}.npz", lambda file: np.savez(file, **arrays), durable=False
+        )
+
+    # ---- moving it about
+
+    def stop(self) -> None:
+        """Ask whoever runs it to stop: within a tick. Raises ValueError when it neither runs nor waits."""
+        status = self.status()
+        if not status.active:
+            raise ValueError(f"{self.id} is not running: it is {status.state}")
+        (self.path / "stop").touch()
+
+    def make_ready(self, owner: Mapping[str, Any] | None = None) -> None:
+        """Queue a run again that was stopped, interrupted, failed, or queued by a process that has ended.
+
+        Raises ValueError for any other.
+        """
+        status = self.status()
+        self.config()
+        if self.is_shipped:
+            raise ValueError(f"{self.id} ships with the project and cannot be resumed")
+        if status.state not in ("stopped", "interrupted", "failed") and not self.is_orphan():
+            raise ValueError(f"{self.id} cannot be resumed: it is {status.state}")
+        if self.is_complete():
+            raise ValueError(f"{self.id} cannot be resumed: it was trained to its end, and would be erased")
+        epoch = self.resume_epoch()
+        (self.path / "stop").unlink(missing_ok=True)
+        owner = dict(owner or process.this_process())
+        write_status(
+            self, replace(status, state="queued", reason="", owner=owner, epoch=epoch, step=0, updated=time.time())
+        )
+
+    def is_complete(self) -> bool:
+        """Whether it was trained to its end, whatever else is damaged: it has weights, and no state to go on from."""
+        return (self.path / "weights.safetensors").exists() and not (self.path / "state.safetensors").exists()
+
+    def rename(self, new: str) -> "Run":
+        """The run under its new name. Raises ValueError while it runs or waits, or when the name is taken."""
+        self._may_change("renamed", idle=True)
+        target = self.path.with_name(places.checked_id(new))
+        if target.exists() or places.ships(new):
+            raise ValueError(f"there is already a run called {new}")
+        self.path.rename(target)
+        return Run(target)
+
+    def delete(self) -> None:
+        """Remove the folder. Raises ValueError while it runs."""
+        self._may_change("deleted", idle=False)
+        strange = [
+            path.name for path in self.path.iterdir() if path.name not in changes.OWN and ".tmp" not in path.name
+        ]
+        if strange:  # many a folder that is no run has a config.json
+            raise ValueError(
+                f"{self.path} holds what is not a run's ({', '.join(sorted(strange)[:3])}): it is not deleted"
+            )
+        hidden = self.path.with_name(f".deleted-{self.id}-{secrets.token_hex(4)}")
+        self.path.rename(hidden)  # at once gone for every reader
+        shutil.rmtree(hidden)
+
+    def _may_change(self, what: str, idle: bool) -> None:
+        if not self.path.is_dir():
+            raise ValueError(f"there is no run called {self.id!r}")
+        if not any((self.path / name).is_file() for name in ("config.json", "status.json")):
+            raise ValueError(f"{self.path} does not hold a run: it is not {what}")
+        if self.is_shipped:
+            raise ValueError(f"{self.id} ships with the project and cannot be {what}")
+        state = self.status().state
+        if state == "running" or (idle and state == "queued"):
+            raise ValueError(f"{self.id} is {state}: stop it before it is {what}")
+
+
+def _mtime(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _frames(path: Path) -> list[int]:
+    try:
+        names = os.listdir(path / "frames")
+    except FileNotFoundError:
+        return []
+    return sorted(int(name[:-4]) for name in names if re.fullmatch(r"\d{4,6}\.npz", name))
+
+
+_read: OrderedDict[Path, tuple[int, bytes, list[Record]]] = OrderedDict()  # bytes read, the last of them, their records
+_read_lock = threading.Lock()
+MOST_HISTORIES = 64  # kept in memory
+
+
+def _history(path: Path) -> list[Record]:
+    """Records of a history file; what was read before is not parsed again unless the file was cut or replaced. Raises
+    ValueError that names it when it is damaged."""
+    with _read_lock:
+        at, tail, records = _read.pop(path, (0, b"", []))
+    try:
+        with open(path, "rb") as file:
+            file.seek(at - len(tail))
+            if file.read(len(tail)) != tail:
+                file.seek(0)
+                at, tail, records = 0, b"", []
+            text = file.read()
+    except FileNotFoundError:
+        return []
+    whole = text[: text.rfind(b"\n") + 1]
+    try:
+        records = records + [Record.from_json(line) for line in whole.splitlines()]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path.name} is damaged: {error}") from None
+    with _read_lock:
+        _read[path] = (at + len(whole), (tail + whole)[-200:], records)
+        while len(_read) > MOST_HISTORIES:
+            _read.popitem(last=False)
+    return list(records)
+
+
+def write_status(run: Run, status: Status, durable: bool = True) -> None:
+    """Replace status.json. On a full disk it is written over in place, which needs no room."""
+    path, content = run.path / "status.json", files.as_json(asdict(status))
+    try:
+        files.replace_file(path, content, durable)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not durable:
+            raise
+        with open(path, "r+b") as file:
+            file.write(content)
+            file.truncate()

@@ -1,0 +1,124 @@
+"""A run as a zip: written for others, and a stranger's taken in only when each of its files is what it says."""
+
+import itertools
+import re
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import IO
+
+from semidml.disk import files, zips
+from semidml.runs import untrusted
+from semidml.runs.places import checked_id, runs_folder, shipped, valid_id
+from semidml.runs.quota import check_quota
+from semidml.runs.run import Run
+from semidml.words import size_words
+
+MOST_BYTES = 10**9  # of an unpacked zip
+MOST_FILES = 1000
+SMALL = 20 * 10**6  # of a JSON file
+FILES = re.compile(
+    r"config\.json|status\.json|metrics\.json|history\.jsonl|rows\.npz|(weights|state)\.safetensors"
+    r"|frames/\d{4,6}\.npz|projections/[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\.npz"
+)
+
+
+def export_zip(run: Run, file: IO[bytes]) -> None:
+    """Write the run as a zip that `import_zip` reads: its known files in a folder of its name."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(run.path.rglob("*")):
+            name = path.relative_to(run.path).as_posix()
+            if not _sent(name) or path.is_symlink():
+                continue
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:  # replaced or thinned away while a run goes on
+                continue
+            if name == "status.json":
+                content = files.as_json(asdict(replace(run.status(), owner={})))
+            archive.writestr(f"{run.id}/{name}", content)
+
+
+def import_zip(file: IO[bytes], name: str | None = None) -> Run:
+    """A run from a zip of `export_zip`, under `name` or its own (with a number where that is taken).
+
+    Only a run's own files are read, into a temporary folder that becomes the run when all of them are what they say.
+    Raises ValueError in words; nothing stays behind.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            own, members = _members(archive)
+            check_quota(sum(info.file_size for info in members.values()))
+            if name is not None and (runs_folder() / checked_id(name)).exists():
+                raise ValueError(f"there is already a run called {name}")
+            runs_folder().mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=".import-", dir=runs_folder()))
+            try:
+                for path, info in members.items():
+                    (folder / path).parent.mkdir(exist_ok=True)
+                    with archive.open(info) as source, open(folder / path, "xb") as target:
+                        shutil.copyfileobj(source, target)
+                untrusted.check_folder(folder)
+                folder.chmod(0o755)
+                return _settle(folder, name, own)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, OverflowError, RuntimeError) as error:
+        raise ValueError(f"the zip cannot be read: {error}") from None
+
+
+def _settle(folder: Path, name: str | None, own: str) -> Run:
+    """Give the checked folder its name."""
+    base = own if valid_id(own) else "imported"
+    names = [name] if name else itertools.chain([base], (f"{base[:74]}-{i}" for i in range(2, 10_000)))
+    for candidate in names:
+        target = runs_folder() / candidate
+        if not target.exists() and not (shipped() / candidate).exists():
+            folder.rename(target)
+            return Run(target)
+    raise ValueError(f"there is already a run called {name or base}")
+
+
+def _members(archive: zipfile.ZipFile) -> tuple[str, dict[str, zipfile.ZipInfo]]:
+    """(name of the zip's one folder or '', {file of a run: where it is}). Raises ValueError for anything else."""
+    infos = [
+        i for i in archive.infolist() if not i.filename.startswith("__MACOSX/") and not i.filename.endswith(".DS_Store")
+    ]
+    if len(infos) > MOST_FILES:
+        raise ValueError(f"the zip holds {len(infos)} files; a run has at most {MOST_FILES}")
+    total = sum(info.file_size for info in infos)
+    if total > MOST_BYTES:
+        raise ValueError(f"the zip unpacks to {size_words(total)}; at most {size_words(MOST_BYTES)} are allowed")
+    tops = {info.filename.split("/")[0] for info in infos}
+    own = tops.pop() if len(tops) == 1 and all("/" in info.filename for info in infos) else ""
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        path = info.filename.removeprefix(f"{own}/") if own else info.filename
+        if path in ("", "frames/", "projections/"):
+            continue
+        if (
+            not _sent(path)
+            or stat.S_ISLNK(info.external_attr >> 16)
+            or info.flag_bits & 1
+            or info.compress_type not in zips.PACKED
+        ):
+            raise ValueError(f"the zip holds {info.filename[:80]!r}, which is no file of a run")
+        if path in members:
+            raise ValueError(f"the zip holds {path} twice")
+        if not path.endswith(".safetensors") and info.file_size > (
+            zips.MOST_ARRAY_BYTES if path.endswith(".npz") else SMALL
+        ):
+            raise ValueError(f"{path} unpacks to {size_words(info.file_size)}, which is too much")
+        members[path] = info
+    if "config.json" not in members:
+        raise ValueError("the zip is not of a run: it has no config.json")
+    return own, members
+
+
+def _sent(name: str) -> bool:
+    return bool(FILES.fullmatch(name))

@@ -1,0 +1,203 @@
+"""Checks of an imported run: nothing in it is believed before it is read whole and in bounds."""
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from semidml import frames
+from semidml.config import RunConfig
+from semidml.disk import files, zips
+from semidml.frames import Record
+from semidml.runs.run import Run
+from semidml.runs.status import Status
+
+MOST_SIDE = 512  # pixels of an image
+MOST_SHOWN = 1000  # reconstructions of a frame
+MOST_FAR = 1e30  # of a latent, so that its square is finite in float64
+MOST_LOG_VAR = 100.0
+
+
+def check_folder(folder: Path) -> None:
+    """Raises ValueError unless every file is what its name says; config.json and status.json are written anew."""
+    run = Run(folder)
+    try:
+        config = run.config()
+    except ValueError as error:
+        raise ValueError(f"the zip is not of a run that this version can read: {error}") from None
+    details = run.details()
+    clean: dict[str, Any] = {
+        "config": config.model_dump(),
+        "created": run.created(),
+        "imported": time.time(),
+        "paths": False,
+    }
+    for part in ("versions", "machine", "facts"):
+        values = details.get(part, {})
+        _require(isinstance(values, dict) and len(values) <= 50 and _plain(values), f"{part} of config.json")
+        clean[part] = values
+    if "data" in details:
+        clean["data"] = _checked_data(details["data"])
+    count = None
+    if (folder / "rows.npz").exists():
+        rows = zips.headers(folder / "rows.npz", frames.ROWS)
+        _require(set(rows) == set(frames.ROWS), "rows.npz")
+        count = rows["split"][0]
+        _require(all(rows[name] == (count,) for name in frames.ROWS if name != "shown"), "rows.npz")
+        _check_rows(folder / "rows.npz", len(clean["data"]["class_names"]) if "data" in clean else None)
+    for path in sorted(folder.glob("frames/*.npz")):
+        shapes = zips.headers(path, frames.FRAME)
+        where = f"frames/{path.name}"
+        _require({"latents", "predictions"} <= set(shapes) and count is not None, where)
+        _require(shapes["latents"] == (count, config.latent_dim) and shapes["predictions"] == (count,), where)
+        its = [shapes.get(f"component_{name}") for name in ("means", "log_vars", "weights")]
+        k = its[0][0] if its[0] else 0
+        _require(its in ([None] * 3, [(k, config.latent_dim), (k, config.latent_dim), (k,)]), where)
+        pictured = [shapes[name][0] for name in ("component_images", "pseudo_inputs") if name in shapes]
+        _require(all(number <= k for number in pictured), where)
+        _require("data" in clean and shapes.get("reconstructions", rows["shown"])[0] == rows["shown"][0], where)
+        image = tuple(clean["data"]["shape"])
+        _require(
+            all(shapes[name][1:] == image for name, its in frames.FRAME.items() if its[1] == 4 and name in shapes),
+            where,
+        )
+        _check_values(path, shapes, len(clean["data"]["class_names"]), where)
+        _check_clusters(path, shapes, where)
+    for path in sorted(folder.glob("projections/*.npz")):
+        zips.headers(path, None)
+    for path in sorted(folder.glob("*.safetensors")):
+        _check_tensors(path)
+    if (folder / "metrics.json").exists():
+        metrics = files.read_json(folder / "metrics.json")
+        tables = {k: v for k, v in metrics.items() if k in ("failed", "notes")}
+        _require(all(isinstance(v, dict) and _plain(v) for v in tables.values()), "metrics.json")
+        scores = {k: v for k, v in metrics.items() if k not in tables}
+        _require(_plain(scores) and not any(isinstance(v, str) for v in scores.values()), "metrics.json")
+    if (folder / "history.jsonl").exists():
+        _check_history(folder / "history.jsonl")
+    files.replace_file(folder / "config.json", files.as_json(clean))
+    files.replace_file(folder / "status.json", files.as_json(asdict(_imported_status(run, config))))
+
+
+def _check_rows(path: Path, classes: int | None) -> None:
+    """Raises ValueError unless the values of rows.npz are splits, labels of that many classes, and places in it."""
+    with np.load(path, allow_pickle=False) as rows:
+        split, labels, row, shown = (rows[name] for name in ("split", "labels", "row", "shown"))
+    good = (split <= 1).all() and (row >= 0).all() and (labels >= 0).all()
+    good = good and (classes is None or (labels < classes).all())
+    good = good and len(shown) <= MOST_SHOWN and (shown >= 0).all() and (shown < len(split)).all()
+    _require(bool(good), "rows.npz")
+
+
+def _check_values(path: Path, shapes: Mapping[str, tuple[int, ...]], classes: int, where: str) -> None:
+    """Raises ValueError unless a frame's predictions are classes, its numbers can be drawn, and its weights weigh."""
+    with np.load(path, allow_pickle=False) as arrays:
+        predictions = arrays["predictions"]
+        _require(bool(((predictions >= 0) & (predictions < classes)).all()), where)
+        for name in ("latents", "component_means", "component_log_vars", "component_weights"):
+            if name in shapes:
+                _require(bool((np.abs(arrays[name].astype(np.float64)) <= MOST_FAR).all()), where)  # which NaN is not
+        if "component_log_vars" in shapes:
+            _require(bool((np.abs(arrays["component_log_vars"]) <= MOST_LOG_VAR).all()), where)
+        if "component_weights" in shapes:
+            weights = arrays["component_weights"]
+            _require(bool((weights >= 0).all() and weights.sum() > 0), where)
+
+
+def _check_clusters(path: Path, shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
+    """Raises ValueError unless a frame holds all of its clusters, or none."""
+    its = [name for name in frames.FRAME if name.startswith("cluster")]
+    if not any(name in shapes for name in its):
+        return
+    _require({"clusters", "cluster_sizes", "cluster_entropies"} <= set(shapes), where)
+    _require(("cluster_shown" in shapes) == ("cluster_images" in shapes), where)
+    k = shapes["cluster_sizes"]
+    _require(shapes["clusters"] == shapes["predictions"] and shapes["cluster_entropies"] == k, where)
+    numbers = [("clusters", shapes["clusters"])]
+    if "cluster_shown" in shapes:
+        numbers.append(("cluster_shown", shapes["cluster_images"][:1]))
+    with np.load(path, allow_pickle=False) as arrays:
+        for name, shape in numbers:
+            _require(shapes[name] == shape and bool(((arrays[name] >= 0) & (arrays[name] < k[0])).all()), where)
+
+
+def _require(holds: bool, where: str) -> None:
+    if not holds:
+        raise ValueError(f"{where} is not what a run holds there")
+
+
+def _plain(values: Mapping[str, Any]) -> bool:
+    """Short text and finite numbers only."""
+
+    def plain(value: Any) -> bool:
+        if isinstance(value, str):
+            return len(value) <= 2000
+        return value is None or (isinstance(value, int | float) and math.isfinite(value))
+
+    return all(len(name) <= 100 and plain(value) for name, value in values.items())
+
+
+def _checked_data(data: Any) -> dict[str, Any]:
+    _require(isinstance(data, dict), "data of config.json")
+    shape, names, title = data.get("shape"), data.get("class_names"), data.get("title")
+    _require(isinstance(title, str) and len(title) <= 200, "data of config.json")
+    _require(isinstance(names, list) and 1 <= len(names) <= 10_000, "class_names of config.json")
+    _require(all(isinstance(name, str) and len(name) <= 200 for name in names), "class_names of config.json")
+    _require(isinstance(shape, list) and len(shape) == 3, "shape of config.json")
+    _require(all(isinstance(n, int) and 1 <= n <= MOST_SIDE for n in shape), "shape of config.json")
+    _require(shape[0] in (1, 3), "shape of config.json")
+    return {"title": title, "shape": shape, "class_names": names}
+
+
+def _check_tensors(path: Path) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as tensors:
+            names = list(tensors.keys())
+            for name in names:
+                tensors.get_slice(name).get_shape()
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ValueError(f"{path.name} does not hold weights in the safetensors format: {error}") from None
+    if not names:
+        raise ValueError(f"{path.name} holds no weights")
+
+
+def _check_history(path: Path) -> None:
+
+    previous = -1
+    for line in path.read_bytes().splitlines():
+        try:
+            record = json.loads(line)
+            numbers = {k: record[k] for k in ("epoch", "step", "steps", "seconds")}
+            tables = [record[k] for k in ("terms", "weights", "scores")]
+            alarms = record["alarms"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise ValueError("history.jsonl is not a run's: a line is not a record") from None
+        good = all(isinstance(v, int | float) and math.isfinite(v) for v in numbers.values())
+        good = good and set(record) == {f.name for f in fields(Record)}
+        good = good and all(isinstance(t, dict) and len(t) <= 100 and _plain(t) for t in tables)
+        good = good and all(v is None or isinstance(v, int | float) for t in tables for v in t.values())
+        good = good and isinstance(alarms, list) and all(isinstance(a, str) and len(a) <= 2000 for a in alarms)
+        _require(bool(good) and isinstance(record["epoch"], int) and record["epoch"] > previous, "history.jsonl")
+        previous = record["epoch"]
+
+
+def _imported_status(run: Run, config: RunConfig) -> Status:
+    """Done, failed or stopped as it was; what was running or waiting elsewhere is interrupted here."""
+    try:
+        was = run.recorded()
+    except ValueError:
+        was = Status("done" if (run.path / "weights.safetensors").exists() else "interrupted")
+    state = "interrupted" if was.active else was.state
+    records = run.path / "history.jsonl"
+    lines = records.read_bytes().splitlines() if records.exists() else []
+    latest = json.loads(lines[-1]) if lines else None
+    reason = was.reason[:2000] if isinstance(was.reason, str) else ""
+    epoch, steps = (latest["epoch"], latest["steps"]) if latest else (0, 0)
+    return Status(state, reason, epoch, config.epochs, 0, steps, None, time.time(), {}, latest)

@@ -1,0 +1,342 @@
+"""The one writer of a run's folder."""
+
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from semidml.disk import files
+from semidml.disk.locks import is_at, try_lock
+from semidml.frames import Record
+from semidml.runs import listing, process
+from semidml.runs.run import Run, write_status
+from semidml.runs.status import Status
+
+if TYPE_CHECKING:  # at run time these would import torch
+    from torch import Tensor
+
+    from semidml.train.loop import Training
+
+
+HEARTBEAT = 2.0  # seconds between two writes of status.json while running
+STATE_EVERY = 5.0  # seconds between two writes of state.safetensors
+LIVE_EVERY = 1.0  # seconds between two frames in the middle of an epoch
+MOST_FRAMES, FEWEST_FRAMES = 200, 20
+WIDE = 16  # dimensions beyond which latents are kept in half precision, and fewer frames
+
+
+# ---- writing
+
+
+def kept_frames(epochs: int, latent_dim: int = 2) -> set[int]:
+    """The epochs whose frames are kept: all, or 200 of them, as even as whole numbers allow, with first and last;
+    beyond 16 dimensions as many fewer as the frames are larger, down to 20."""
+    most = max(FEWEST_FRAMES, MOST_FRAMES * WIDE // max(WIDE, latent_dim))
+    if epochs < most:
+        return set(range(epochs + 1))
+    return {round(i * epochs / (most - 1)) for i in range(most)}
+
+
+class Writer:
+    """The one writer of a run. As a context it holds the lock and sends the heartbeat.
+
+    Raises ValueError when somebody else is writing: 'first is being written by pid 7 on box'.
+    """
+
+    def __init__(self, run: Run):
+        self.run, self.path = run, run.path
+        self.config = run.config()
+        self._kept = kept_frames(self.config.epochs, self.config.latent_dim)
+        self._lock_file = self._take_lock()
+        now = time.time()
+        self._status = Status(
+            "running", epochs=self.config.epochs, started=now, updated=now, owner=process.this_process()
+        )
+        self._mutex = threading.Lock()  # over status.json
+        self._wake = threading.Event()
+        self._ended = False
+        self._problem: OSError | None = None  # of the heartbeat
+        self._history: int | None = None  # a file descriptor
+        self._last = -1  # epoch of the last line of the history
+        self._stray: list[int] = []  # frames to remove at the next one
+        self._state_epoch, self._state_due, self._frame_due = 0, 0.0, 0.0
+        try:
+            if run.recorded().state != "queued":  # a stop before this; while it waited it was meant for this
+                (self.path / "stop").unlink(missing_ok=True)
+            self._clear_temporaries()
+            (self.path / "frames").mkdir(exist_ok=True)
+            (self.path / "error.txt").unlink(missing_ok=True)
+            self._write_status(durable=True)
+        except BaseException:
+            self._release_lock()
+            raise
+        self._heart = threading.Thread(target=self._beat, name=f"heartbeat of {run.id}", daemon=True)
+        self._heart.start()
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop_heart()
+        if self._history is not None:
+            os.close(self._history)
+            self._history = None
+        self._release_lock()
+
+    # -- the lock: the system's, which ends with its holder, and the file's content for machines that share the disk
+
+    def _take_lock(self) -> int:
+        path = self.path / "lock"
+        while True:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                holder = self._holder(handle)
+                if not try_lock(handle):
+                    raise ValueError(f"{self.run.id} is being written by {process.words_for(holder)}")
+                if not is_at(handle, path):
+                    os.close(handle)
+                    continue  # its holder removed it in between
+                self._refuse_fresh(self._holder(handle))
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, files.as_json(process.this_process()), 0)
+                return handle
+            except BaseException:
+                os.close(handle)
+                raise
+
+    @staticmethod
+    def _holder(handle: int) -> dict[str, Any]:
+        try:
+            holder = json.loads(os.pread(handle, 4096, 0) or b"{}")
+        except ValueError:
+            return {}
+        return holder if isinstance(holder, dict) else {}
+
+    def _refuse_fresh(self, holder: dict[str, Any]) -> None:
+        """For a holder on another machine, whose lock this one may not see: a fresh heartbeat keeps everybody out."""
+        if (
+            holder
+            and not process.has_ended(holder)
+            and holder != process.this_process()
+            and self.run.status().state == "running"
+        ):
+            raise ValueError(f"{self.run.id} is being written by {process.words_for(holder)}")
+
+    def _release_lock(self) -> None:
+        (self.path / "lock").unlink(missing_ok=True)
+        os.close(self._lock_file)
+
+    # -- the status and its heartbeat
+
+    def _beat(self) -> None:
+        while not self._ended:
+            self._wake.wait(HEARTBEAT)
+            self._wake.clear()
+            try:
+                self._write_status(durable=False)
+                self._problem = None
+            except OSError as error:  # the training thread raises it at its next tick
+                self._problem = error
+            time.sleep(0.05)  # at most so often, however many ticks there are
+
+    def _write_status(self, durable: bool) -> None:
+        with self._mutex:
+            if not self._ended:
+                write_status(self.run, replace(self._status, updated=time.time()), durable)
+
+    def _stop_heart(self) -> None:
+        self._ended = True
+        self._wake.set()
+        self._heart.join()
+
+    def stopping(self) -> bool:
+        """Whether somebody asked for a stop."""
+        return (self.path / "stop").exists()
+
+    # -- beginning
+
+    def saved_state(self) -> "dict[str, Tensor] | None":
+        """What to resume from, None to begin anew; history and frames are cut to it.
+
+        Raises ValueError when it is damaged.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        state = None
+        if (self.path / "state.safetensors").exists():
+            try:
+                state = load_file(self.path / "state.safetensors")
+                self._state_epoch = int(state["epoch"])
+            except (SafetensorError, KeyError) as error:
+                raise ValueError(f"state.safetensors cannot be read ({error}); delete it to begin anew") from None
+        self._cut(self._state_epoch if state else -1)
+        return state
+
+    def _cut(self, epoch: int) -> None:
+        """Drop what came after an epoch."""
+        path = self.path / "history.jsonl"
+        lines = []
+        if path.exists():
+            text = path.read_bytes()
+            lines = text[: text.rfind(b"\n") + 1].splitlines(keepends=True)
+        lines = [line for line in lines if json.loads(line)["epoch"] <= epoch]
+        files.replace_file(path, b"".join(lines))
+        self._history = os.open(path, os.O_WRONLY | os.O_APPEND)
+        self._last = json.loads(lines[-1])["epoch"] if lines else -1
+        for there in self.run.frames():
+            if there > epoch:
+                self._frame_path(there).unlink()
+            elif there not in self._kept:
+                self._stray.append(there)
+        for name in ("frames/live.npz", "weights.safetensors", "metrics.json"):
+            (self.path / name).unlink(missing_ok=True)
+        for file in self.path.glob("projections/*.npz"):
+            of = file.stem.rpartition("-")[2]
+            if of.isdecimal() and int(of) > epoch:
+                file.unlink()
+
+    def _clear_temporaries(self) -> None:
+        """What a writer left that was killed."""
+        folders = (self.path, self.path / "frames", self.path / "projections")
+        files.sweep((left for folder in folders for end in ("part", "tmp") for left in folder.glob(f".*.{end}")), 0)
+
+    def describe(self, **parts: dict[str, Any]) -> None:
+        """Add machine, data and facts to config.json."""
+        files.replace_file(
+            self.path / "config.json", files.as_json(self.run.details() | {"versions": listing.versions()} | parts)
+        )
+
+    # -- while it goes on
+
+    def tick(self, record: Record, training: "Training") -> None:
+        """Write what is new. Raises OSError when the disk does not take it."""
+        if self._problem is not None:
+            raise self._problem
+        line = record.to_json()  # at every tick: what JSON cannot hold is then an error here, not in the heartbeat
+        if record.ends_epoch:
+            self._end_of_epoch(record, line, training)
+        elif time.monotonic() >= self._frame_due:
+            began = time.monotonic()
+            self._save_frame(self.path / "frames" / "live.npz", record, training, durable=False)
+            self._pace(began)
+        self._status = replace(
+            self._status, epoch=record.epoch, step=record.step, steps=record.steps, latest=asdict(record)
+        )
+        self._wake.set()
+
+    def _end_of_epoch(self, record: Record, line: str, training: "Training") -> None:
+        if not (self.path / "rows.npz").exists():
+            rows = training.rows()
+            files.replace_file(self.path / "rows.npz", lambda file: np.savez(file, **rows))
+        epoch, began = record.epoch, time.monotonic()
+        is_kept = epoch in self._kept
+        if is_kept or began >= self._frame_due:
+            self._save_frame(self._frame_path(epoch), record, training, durable=is_kept)
+            for stray in self._stray:
+                if stray != epoch:
+                    self._frame_path(stray).unlink(missing_ok=True)
+            self._stray = [] if is_kept else [epoch]
+            self._pace(began)
+        (self.path / "frames" / "live.npz").unlink(missing_ok=True)
+        if epoch > self._last:
+            self._append(line.encode() + b"\n")
+            self._last = epoch
+        if epoch and time.monotonic() >= self._state_due:
+            self.save_state(training)
+
+    def _frame_path(self, epoch: int) -> Path:
+        return self.path / "frames" / f"{epoch:04d}.npz"
+
+    def _pace(self, began: float) -> None:
+        """No frame that need not be kept for the next second, nor before ten times what the last one took."""
+        now = time.monotonic()
+        self._frame_due = now + max(LIVE_EVERY, 10 * (now - began))
+
+    def _save_frame(self, path: Path, record: Record, training: "Training", durable: bool) -> None:
+        # Not compressed: measured on 20,000 rows, deflate takes 16 ms instead of 1 and saves a fifth.
+        frame = training.frame() | {"epoch": np.int64(record.epoch), "step": np.int64(record.step)}
+        if frame["latents"].shape[1] > WIDE:
+            frame["latents"] = frame["latents"].astype(np.float16)
+        files.replace_file(path, lambda file: np.savez(file, **frame), durable)
+
+    def _append(self, line: bytes) -> None:
+        """Append to the history; on an error what was written of the line is taken back."""
+        assert self._history is not None
+        end = os.fstat(self._history).st_size
+        try:
+            written = 0
+            while written < len(line):
+                written += os.write(self._history, line[written:])
+        except OSError:
+            os.ftruncate(self._history, end)
+            raise
+
+    def save_state(self, training: "Training") -> None:
+        """Save what a resume needs, as of the last finished epoch, unless that is saved already or is not finite."""
+        import torch
+        from safetensors.torch import save
+
+        self._state_due = time.monotonic() + STATE_EVERY
+        state = training.state()
+        epoch = int(state["epoch"])
+        if epoch <= self._state_epoch or not all(torch.isfinite(t).all() for t in state.values()):
+            return
+        files.replace_file(
+            self.path / "state.safetensors", save({name: tensor.contiguous() for name, tensor in state.items()})
+        )
+        self._state_epoch = epoch
+
+    # -- ending
+
+    def finish(self, training: "Training", metrics: dict[str, Any]) -> None:
+        """Write the weights and scores of a training that went to its end."""
+        from safetensors.torch import save
+
+        weights = {name: tensor.contiguous() for name, tensor in training.weights().items()}
+        files.replace_file(self.path / "weights.safetensors", save(weights))
+        files.replace_file(self.path / "metrics.json", files.as_json(_finite(metrics)))
+
+    def end(self, state: str, reason: str = "") -> Status:
+        """The last status: done, stopped or failed. The unfinished epoch is dropped, and, when done, the state."""
+        self._stop_heart()
+        if state != "done":
+            (self.path / "frames" / "live.npz").unlink(missing_ok=True)
+            saved = self.run.resume_epoch()
+            reason = "; ".join(part for part in (reason, self.run.resume_words() if saved else "") if part)
+        epoch = self._last if self._last >= 0 else self.run.resume_epoch()
+        latest = self._status.latest if self._status.step == 0 else self._last_line()
+        ended = {"state": state, "reason": reason, "epoch": epoch, "step": 0, "latest": latest, "updated": time.time()}
+        status = replace(self._status, **ended, owner={})  # nobody writes it any more; a run may be sent to others
+        write_status(self.run, status)
+        if state == "done":
+            (self.path / "state.safetensors").unlink(missing_ok=True)
+        (self.path / "stop").unlink(missing_ok=True)
+        return status
+
+    def _last_line(self) -> dict[str, Any] | None:
+        path = self.path / "history.jsonl"
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        return json.loads(lines[-1]) if lines else None
+
+    def interrupted(self, reason: str, seconds: float = 0.5) -> None:
+        """From another thread, when this process must end now: say so in status.json if that is possible in time."""
+        if self._mutex.acquire(timeout=seconds):
+            self._ended = True
+            status = replace(self._status, state="interrupted", step=0, updated=time.time())
+            write_status(self.run, replace(status, reason=f"{reason}; {self.run.resume_words()}"), durable=False)
+
+
+def _finite(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Scores with null for what is not finite, and its reason under `failed`."""
+    broken = {k for k, v in metrics.items() if isinstance(v, float) and not math.isfinite(v)}
+    found = {k: None if k in broken else v for k, v in metrics.items()}
+    failed = {**{k: "not finite" for k in sorted(broken)}, **metrics.get("failed", {})}
+    return found | ({"failed": failed} if failed or "failed" in metrics else {})

@@ -1,0 +1,1 @@
+"""Scores: latents and labels in, numbers out; each known once, in `table`."""

@@ -1,0 +1,107 @@
+"""Classifiers fitted on latents: kNN, random forest, MLP."""
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from semidml.scores import checks, neighbours
+from semidml.scores.table import NEIGHBOURS
+
+if TYPE_CHECKING:
+    pass
+
+
+# --- classifiers: gallery (N, D), labels (N,), queries (M, D) -> predictions (M,) int64
+
+
+def knn_classify(
+    gallery: np.ndarray, labels: np.ndarray, queries: np.ndarray, classes: int, k: int = NEIGHBOURS, device: str = "cpu"
+) -> np.ndarray:
+    """Majority of the k nearest gallery rows' labels (of all rows when there are fewer); ties go to the smallest
+    label."""
+    return vote(labels[neighbours.knn(gallery, queries, k, device)[0]], classes)
+
+
+def predictions(
+    latents: np.ndarray,
+    labels: np.ndarray,
+    seen: np.ndarray,
+    split: np.ndarray,
+    classes: int,
+    *,
+    disjoint: bool,
+) -> np.ndarray:
+    """What is said of each row's class: (N, D), labels (N,), seen bool (N,), split (N,) -> (N,) int64.
+
+    By the 5 nearest rows with a seen label, itself among them. Where the classes of the splits are disjoint these are
+    wrong for every test row, so there the 5 nearest other rows of the same split vote."""
+    if not disjoint:
+        return knn_classify(latents[seen], labels[seen], latents, classes)
+    found = np.empty(len(latents), np.int64)
+    for part in np.unique(split):
+        own = split == part
+        found[own] = vote(labels[own][neighbours.others(latents[own], NEIGHBOURS)], classes)
+    return found
+
+
+def forest_classify(
+    gallery: np.ndarray,
+    labels: np.ndarray,
+    queries: np.ndarray,
+    classes: int,
+    *,
+    seed: int = 0,
+    remark: Callable[[str], None] = lambda text: None,
+) -> np.ndarray:
+    """Random forest, 100 trees, scikit-learn's defaults (Breiman 2001), on at most two threads."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    forest = RandomForestClassifier(n_estimators=100, n_jobs=2, random_state=seed)
+    return forest.fit(checks.some(checks.finite(gallery)), labels).predict(checks.finite(queries)).astype(np.int64)
+
+
+def mlp_classify(
+    gallery: np.ndarray,
+    labels: np.ndarray,
+    queries: np.ndarray,
+    classes: int,
+    *,
+    seed: int = 0,
+    remark: Callable[[str], None] = lambda text: None,
+) -> np.ndarray:
+    """Perceptron with one hidden layer of 100 units on standardised latents, scikit-learn's defaults but for when it
+    stops: from 1,000 rows on Adam until a held-out tenth stops improving, below that L-BFGS (nothing can be held out of
+    a few labels).
+
+    A fit that has not settled after its last pass is used all the same; `remark` is told so.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+    from threadpoolctl import threadpool_limits
+
+    gallery, queries = checks.some(checks.finite(gallery)), checks.finite(queries)
+    present, counts = np.unique(labels, return_counts=True)
+    if len(present) == 1:
+        return np.full(len(queries), present[0], np.int64)
+    centre, unit = gallery.mean(0), gallery.std(0)
+    unit = np.where(unit > 0, unit, 1)
+    holds_out = len(labels) >= max(1_000, 10 * len(present)) and counts.min() >= 2
+    how = {"early_stopping": True} if holds_out else {"solver": "lbfgs", "max_iter": 1_000, "max_fun": 100_000}
+    model = MLPClassifier(random_state=seed, **how)
+    with threadpool_limits(1), warnings.catch_warnings():  # one thread: see `kmeans`
+        warnings.simplefilter("ignore", ConvergenceWarning)  # said by `remark` instead
+        model.fit((gallery - centre) / unit, labels)
+    if model.n_iter_ >= model.max_iter:
+        remark(f"the MLP had not settled after {model.n_iter_} passes")
+    return model.predict((queries - centre) / unit).astype(np.int64)
+
+
+def vote(neighbour_labels: np.ndarray, classes: int) -> np.ndarray:
+    """The commonest label of each row, the smallest of several, as scikit-learn's: (M, k) -> (M,) int64."""
+    rows = np.arange(len(neighbour_labels))
+    counts = np.zeros((len(rows), classes), np.int32)
+    for column in neighbour_labels.T:
+        counts[rows, column] += 1
+    return counts.argmax(1)  # the first of the largest

@@ -1,0 +1,132 @@
+"""Scores of induced bias: do classes live on the components of the prior, and would they without it?
+
+A point belongs to its most responsible component. A run's scores are of test latents; numpy in, plain numbers out.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from semidml.priors.density import log_joint
+from semidml.scores import agreement, checks, meaning
+
+ROTATIONS = 20  # of the floors
+
+
+def component_of(
+    latents: np.ndarray, means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(the most responsible component of each row (N,), its distance to that component in the component's sigmas, root
+    mean square over dimensions (N,)): (N, D), (K, D), (K, D), (K,)."""
+    own = log_joint(latents, means, log_vars, weights).argmax(1)
+    squares = (latents.astype(np.float64) - means[own]) ** 2 * np.exp(-log_vars[own].astype(np.float64))  # (N, D)
+    return own, np.sqrt(squares.mean(1))
+
+
+def responsibilities(latents: np.ndarray, means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """p(k | z) = w_k N(z; m_k, v_k) / p(z): (N, D), (K, D), (K, D), (K,) -> (N, K), each row sums to 1."""
+    joint = log_joint(latents, means, log_vars, weights)
+    shares = np.exp(joint - joint.max(1, keepdims=True))
+    return shares / shares.sum(1, keepdims=True)
+
+
+def component_scores(
+    latents: np.ndarray, labels: np.ndarray, means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray
+) -> dict[str, float | None]:
+    """component_ami, component_nmi, components_used (by at least 1 % of a component's even share), component_distance
+    (mean, in sigmas a dimension), classes_alone (whose commonest component is no other class's) of latents (N, D) with
+    labels (N,). None where one means nothing (`meaning.judge`). Raises ValueError when latents are not finite."""
+    own, distance = component_of(checks.finite(latents), means, log_vars, weights)
+    counts = np.bincount(own, minlength=len(means))
+    classes = [label for label in range(int(labels.max()) + 1) if (labels == label).any()]
+    commonest = [np.bincount(own[labels == label], minlength=len(means)).argmax() for label in classes]
+    found = {
+        "component_ami": agreement.ami(labels, own),
+        "component_nmi": agreement.nmi(labels, own),
+        "components_used": int((counts > 0.01 * len(latents) / len(means)).sum()),
+        "component_distance": float(distance.mean()),
+        "classes_alone": int(sum(commonest.count(one) == 1 for one in commonest)),
+    }
+    return found | dict.fromkeys(meaning.judge(found, labels).failed)
+
+
+def floors(
+    latents: np.ndarray, labels: np.ndarray, means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray, seed: int = 0
+) -> dict[str, float | None]:
+    """What component_ami would be for other reasons than the prior, each a mean over draws of the seed, None where it
+    means nothing (`meaning.judge`):
+
+    - component_ami_rotated: the latents turned at random around their mean. Given latents of a run without any prior it
+      is the floor of the prior's effect (any ten separate clusters score high); given a run's own latents it says how
+      much hangs on these places.
+    - component_ami_random: as many components of the same spread, drawn from a Gaussian with the latents' variance.
+    - component_ami_permuted: labels permuted; about 0 by construction.
+    """
+    generator = np.random.default_rng(seed)
+    centre, spread = latents.mean(0), latents.std()
+
+    def score(points: np.ndarray, places: np.ndarray, of: np.ndarray) -> float:
+        return agreement.ami(of, component_of(points, places, log_vars, weights)[0])
+
+    rotated = [
+        score((latents - centre) @ rotation(latents.shape[1], generator) + centre, means, labels)
+        for _ in range(ROTATIONS)
+    ]
+    places = [centre + spread * generator.normal(size=means.shape) for _ in range(ROTATIONS)]
+    own = component_of(latents, means, log_vars, weights)[0]
+    permuted = [agreement.ami(generator.permutation(labels), own) for _ in range(ROTATIONS)]
+    found = {
+        "component_ami_rotated": float(np.mean(rotated)),
+        "component_ami_random": float(np.mean([score(latents, place, labels) for place in places])),
+        "component_ami_permuted": float(np.mean(permuted)),
+    }
+    return found | dict.fromkeys(meaning.judge(found, labels).failed)
+
+
+def fitted_floor(
+    latents: np.ndarray, labels: np.ndarray, means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray, seed: int = 0
+) -> list[float]:
+    """component_ami that latents (N, D) of a run *without* this prior would have: moved to the components' middle,
+    scaled to the mixture's spread, and turned at random, 20 times. What a prior is said to do has to lie above it."""
+    generator = np.random.default_rng(seed)
+    size = math.sqrt(float((means.var(axis=0) + np.exp(log_vars).mean(axis=0)).mean()))
+    points = (latents - latents.mean(axis=0)) * size / latents.std() if latents.std() else latents
+    turned = [points @ rotation(points.shape[1], generator) + means.mean(axis=0) for _ in range(ROTATIONS)]
+    return [agreement.ami(labels, component_of(one, means, log_vars, weights)[0]) for one in turned]
+
+
+class WhatIf(NamedTuple):
+    """What components of a prior at other places would change at once, while the latents stay where they are; pairs are
+    before and after."""
+
+    moved: list[int]  # the components that lie elsewhere
+    counts: tuple[list[int], list[int]]  # (C,) points of each class whose most responsible component is one of those
+    component_ami: tuple[float, float]  # of all points
+    surprise: tuple[float, float]  # mean of -log p(z) over the points, in nats
+
+
+def what_if(
+    latents: np.ndarray,
+    labels: np.ndarray,
+    before: tuple[np.ndarray, np.ndarray, np.ndarray],
+    after: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> WhatIf:
+    """Points (n, D) with labels (n,) under a mixture, means (K, D), log_vars (K, D) and weights (K,), and under the
+    same with other means."""
+    moved = np.flatnonzero((before[0] != after[0]).any(1))
+    classes = 1 + int(labels.max())
+    counts, ami, surprise = [], [], []
+    for mixture in (before, after):
+        joint = log_joint(latents, *mixture)
+        own = joint.argmax(1)
+        counts.append(np.bincount(labels[np.isin(own, moved)], minlength=classes).tolist())
+        ami.append(agreement.ami(labels, own))
+        surprise.append(float(-np.logaddexp.reduce(joint, axis=1).mean()))
+    return WhatIf(moved.tolist(), (counts[0], counts[1]), (ami[0], ami[1]), (surprise[0], surprise[1]))
+
+
+def rotation(dimensions: int, generator: np.random.Generator) -> np.ndarray:
+    """A rotation or reflection, uniform over all of them (Mezzadri 2007, arXiv math-ph/0609050): (D, D)."""
+    q, r = np.linalg.qr(generator.normal(size=(dimensions, dimensions)))
+    return q * np.sign(np.diag(r))

@@ -1,0 +1,84 @@
+"""Long work in a thread of the app's process that a page can watch."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
+
+
+Progress = Callable[[float, str], None]
+
+
+# ---- work in the background
+
+
+class Task:
+    """Work in a background thread: how far it is, and then its result or what went wrong. Read from any thread."""
+
+    def __init__(self, work: Callable[[Progress], Any]):
+        self.fraction, self.text = 0.0, "waiting for its turn"
+        self.result: Any = None
+        self.error: str = ""  # in words; empty while there is none
+        self.started = time.monotonic()
+        self._work = work
+        self._thread = threading.Thread(target=self._run, name="explore", daemon=True)
+
+    @property
+    def done(self) -> bool:
+        return not self._thread.is_alive()
+
+    @property
+    def seconds(self) -> float:
+        """Since it was asked for."""
+        return time.monotonic() - self.started
+
+    def begin(self) -> "Task":
+        self._thread.start()
+        return self
+
+    def wait(self, seconds: float | None = None) -> "Task":
+        self._thread.join(seconds)
+        return self
+
+    def _run(self) -> None:
+        try:
+            self.result = self._work(self._progress)
+        except Exception as error:  # whatever it was, the page says it
+            self.error = str(error) or type(error).__name__
+
+    def _progress(self, fraction: float, text: str) -> None:
+        self.fraction, self.text = min(1.0, max(0.0, fraction)), text
+
+
+KEPT_TASKS = 32
+_tasks: OrderedDict[tuple, Task] = OrderedDict()
+_tasks_lock = threading.Lock()
+
+
+def start_task(key: tuple, work: Callable[[Progress], Any]) -> Task:
+    """The task called `key`: the one that runs, or a new one."""
+    with _tasks_lock:
+        running = _tasks.get(key)
+        if running is not None and not running.done:
+            return running
+        made = _tasks[key] = Task(work).begin()
+        _tasks.move_to_end(key)
+        for old in [k for k, t in _tasks.items() if t.done][: max(0, len(_tasks) - KEPT_TASKS)]:
+            del _tasks[old]
+        return made
+
+
+def find_task(key: tuple) -> Task | None:
+    """The task called `key`, running or over, if anyone started it in this process."""
+    return _tasks.get(key)
+
+
+def forget_task(key: tuple) -> None:
+    """Drop a task that is over."""
+    with _tasks_lock:
+        if key in _tasks and _tasks[key].done:
+            del _tasks[key]

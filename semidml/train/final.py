@@ -1,0 +1,109 @@
+"""The final scores of a trained model, on all rows."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from semidml.config import RunConfig
+from semidml.data.dataset import Dataset
+from semidml.data.labels import Seen
+from semidml.methods import MODELS
+from semidml.methods.latent import sampled
+from semidml.priors.mixture import kl_monte_carlo
+from semidml.scores import clusters, components, meaning, protocol
+from semidml.train import alarms
+from semidml.train.outputs import ROWS_AT_ONCE, as_compared, embed, in_parts, outputs_of, prior_components, to_unit
+
+
+@torch.no_grad()
+def score_model(
+    method: nn.Module,
+    config: RunConfig,
+    data: Dataset,
+    seen: Seen,
+    device: torch.device | str = "cpu",
+    full: bool = False,
+    progress: Callable[[float, str], None] | None = None,
+) -> dict:
+    """metrics.json's content, anew from a model: what `evaluate` makes of the latents of all training and test rows.
+
+    data, seen: what `prepare` gave."""
+
+    def reconstruct(latents: np.ndarray) -> np.ndarray:
+        return method.decode(torch.from_numpy(latents).to(device)).cpu().numpy()
+
+    def scored(train: np.ndarray, test: np.ndarray, round: int, **more: Any) -> dict:
+        def within(fraction: float, text: str) -> None:
+            if progress:
+                progress((round + fraction) / rounds, text)
+
+        labels, truth = data.train.labels.numpy(), data.test.labels.numpy()
+        how = {"seed": config.seed, "device": str(device), "progress": within, "class_names": data.class_names} | more
+        return protocol.score_latents(train, labels, seen.rows.numpy(), test, truth, len(data.class_names), **how)
+
+    facts = MODELS[config.model].facts
+    train = embed(method, data.train.images, device)
+    outputs = outputs_of(method, data.test.images, facts["clusters"], device)
+    test = outputs.latents
+    how: dict[str, Any] = {"full": full, "scale": alarms.latent_scale(config)}
+    if config.trains_decoder:
+        how |= {"test_images": data.test.images.numpy(), "reconstruct": reconstruct, "coded": test}
+    method.eval()
+    both = full and config.loss_by_direction
+    rounds = 2 if both else 1
+    found = scored(as_compared(config, train), as_compared(config, test), 0, **how)
+    if config.by_direction and found["collapsed"] is not None:
+        found["collapsed"] = alarms.collapse(config, test, len(data.class_names), config.seed) is not None
+    if both:
+        parts = [
+            in_parts(method, lambda x: (method.with_lengths(x),), part.images, device)
+            for part in (data.train, data.test)
+        ]
+        further = protocol.as_raw(scored(*(latents for (latents,) in parts), 1))
+        found |= {k: found.get(k, {}) | v if k in ("failed", "notes") else v for k, v in further.items()}
+    more = prior_scores(method, config, data, test, device) if facts["prior"] else {}
+    if outputs.logits is not None:
+        more |= clusters.cluster_scores(outputs.logits, data.test.labels.numpy())
+    return meaning.told(found | more, meaning.judge(more, data.test.labels.numpy(), class_names=data.class_names))
+
+
+def prior_scores(
+    method: nn.Module, config: RunConfig, data: Dataset, latents: np.ndarray, device: torch.device | str = "cpu"
+) -> dict:
+    """Scores of all test images that belong to a prior: `components.component_scores` and its floors where it has more
+    than one component, kl_nats, and elbo_nats if there is a trained decoder."""
+    its, labels = prior_components(method), data.test.labels.numpy()
+    found = {}
+    if len(its[0]) > 1 and np.isfinite(latents).all():
+        found |= components.component_scores(latents, labels, *its) | components.floors(
+            latents, labels, *its, config.seed
+        )
+    return found | elbo(method, data.test.images, device, config.seed, config.trains_decoder)
+
+
+@torch.no_grad()
+def elbo(method: nn.Module, images: Tensor, device: torch.device | str, seed: int, decoded: bool) -> dict[str, float]:
+    """kl_nats and, if `decoded`, elbo_nats: means over images, with one sample of each posterior, drawn with the
+    seed. The reconstruction is summed over pixels whatever the training did, and the balance is off."""
+    method.eval()
+    kl, negative_log_likelihood = 0.0, 0.0
+    generator = torch.Generator().manual_seed(seed)
+    for part in images.split(ROWS_AT_ONCE // 4):
+        x = to_unit(part.to(device))
+        mean, log_var = method.posterior(x)
+        z = sampled(mean, log_var, torch.randn(mean.shape, generator=generator).to(mean))
+        kl += float(divergence(method.prior, z, mean, log_var).sum())
+        if decoded:
+            negative_log_likelihood += float(method.nll(z, x)) * len(x)
+    found = {"kl_nats": kl / len(images)}
+    return found | ({"elbo_nats": (kl + negative_log_likelihood) / len(images)} if decoded else {})
+
+
+def divergence(prior: nn.Module, z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
+    """KL(q(z|x) || p(z)) in nats, in closed form where there is one, else by the sample z: (B, D) x 3 -> (B,)."""
+    if len(prior.components()[0]) == 1:
+        return prior.kl(z[None], mean, log_var)
+    return kl_monte_carlo(z[None], mean, log_var, prior.log_prob(z)[None])

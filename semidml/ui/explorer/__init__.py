@@ -1,0 +1,1 @@
+"""The page Explore, part by part."""

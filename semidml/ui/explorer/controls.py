@@ -1,0 +1,89 @@
+"""What the map is drawn by: epoch, colours, projection, parts."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from semidml.explore import decode, drawing
+from semidml.frames import Points
+from semidml.planes import PROJECTIONS
+from semidml.priors import PRIORS
+from semidml.priors.density import MASSES
+from semidml.runs.run import Run
+from semidml.ui.explorer import what_if
+
+COLOURS = {"class": "Class", "prediction": "Prediction", "seen": "Seen or hidden", "error": "Error"}
+OF_PRIOR = {"component": "Component"}
+PARTS = {"both": "Both", "train": "Training", "test": "Test"}
+
+
+class Controls(NamedTuple):
+    """How the map is drawn."""
+
+    colour: str  # of COLOURS or OF_PRIOR
+    part: str  # of PARTS
+    method: str  # of PROJECTIONS
+    density: bool  # of the prior
+    lattice: bool  # decoded places under the points
+    pictures: bool  # at the prior's components
+    movable: bool  # whether these can be dragged
+
+
+def choose_controls(run: Run, found: Points) -> Controls:
+    """The widgets above the map."""
+    dimensions, prior = run.config().latent_dim, PRIORS[run.config().prior]
+    colours = COLOURS | (OF_PRIOR if prior.facts.get("components") else {})
+    if st.session_state.get("colour") not in colours:  # the run before had components
+        st.session_state["colour"] = "class"
+    density = lattice = pictures = movable = False
+    method = "pca"
+    few = found.components is not None and len(found.components[0]) <= drawing.MOST_ELLIPSES
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        common: dict[str, Any] = {"required": True, "persist_state": "session"}
+        colour = st.segmented_control(
+            "Colour", colours, format_func=colours.get, default="class", key="colour", **common
+        )
+        part = st.segmented_control("Rows", PARTS, format_func=PARTS.get, default="both", key="part", **common)
+        if dimensions > 2:
+            method = st.segmented_control(
+                f"{dimensions} dimensions, drawn by",
+                PROJECTIONS,
+                format_func=lambda name: PROJECTIONS[name].title,
+                default="pca",
+                key="projection",
+                help="  \n".join(f"**{entry.title}**: {entry.summary}." for entry in PROJECTIONS.values()),
+                **common,
+            )
+        if dimensions == 2 and prior.facts:
+            density = st.toggle(
+                "Prior's density",
+                key="density",
+                persist_state="session",
+                help=f"The smallest regions that hold {' and '.join(f'{mass:.0%}' for mass in MASSES)} of the prior.",
+            )
+        if dimensions == 2 and decode.decoder_trained(run):
+            lattice = st.toggle(
+                "Decoded places",
+                key="lattice",
+                persist_state="session",
+                help="What the decoder makes of each place of the map, under the points; finer when you zoom in.",
+            )
+        if dimensions > 1 and few and found.pictures is not None and method == "pca":
+            pictures = st.toggle(
+                "Pseudo-inputs" if found.are_pseudo_inputs else "Components' pictures",
+                key="pictures",
+                persist_state="session",
+                help="The learned images whose latents are the prior's components, drawn where these lie."
+                if found.are_pseudo_inputs
+                else "What the decoder makes of the middle of each component, drawn there.",
+            )
+        if dimensions == 2 and few and np.isfinite(found.components[0]).all():
+            movable = st.toggle(
+                "What if",
+                key="movable",
+                persist_state="session",
+                on_change=what_if.put_back,
+                help="Drag a component of the prior, or move it with the arrow keys: what would change?",
+            )
+    return Controls(colour, part, method, density, lattice, pictures, movable)

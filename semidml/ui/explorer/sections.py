@@ -1,0 +1,223 @@
+"""What stands below the map: scores, curves, confusion, reconstructions, table."""
+
+import numpy as np
+import streamlit as st
+
+from semidml import tasks
+from semidml.data import store
+from semidml.explore import decode, points
+from semidml.explore.decode import Reconstructed
+from semidml.frames import SPLITS, TEST, Points
+from semidml.jobs import queue
+from semidml.methods import MODELS
+from semidml.plots.counts import confusion_figure
+from semidml.plots.curves import loss_curves, loss_words, score_curves
+from semidml.plots.pictures import image_strip, lattice_image
+from semidml.runs import listing
+from semidml.runs.run import Run
+from semidml.scores import agreement
+from semidml.scores.table import GROUPS, SCATTER, SCORES
+from semidml.tasks import Task
+from semidml.ui import cache, frame, pictures
+from semidml.ui.cache import images_of, missing_images
+from semidml.ui.explorer import questions
+from semidml.ui.explorer.planes import computing
+from semidml.ui.scores import remark_words, score_with_scatter
+from semidml.ui.words import direction_words, escape_markdown, pixels_words
+from semidml.words import percent
+
+LATTICE, TILE, WIDE_TILE = 560, 146, 190  # pixels across: of decoded places, a score, one with its scatter
+PAIRS = 12  # of the best and of the worst reconstructions
+
+
+@st.cache_data(max_entries=8, show_spinner="Encoding and decoding the test points …")
+def reconstructed(run_id: str, epoch: int, stamp: tuple) -> Reconstructed:
+    run = listing.open_run(run_id)
+    return decode.reconstruct_points(cache.load_model(run), images_of(run), cache.points_of_epoch(run, epoch).rows)
+
+
+# ---- below the map
+
+
+def scores(run: Run, found: Points, names: list[str]) -> None:
+    """All scores with their scatter and remarks, what failed with its reason, and the slow ones on demand."""
+    key = ("scores", str(run.path), *points.stamp(run, "weights.safetensors"))
+    task = tasks.find_task(key)
+    metrics = run.metrics()
+    if task is not None and task.done and not task.error and run.is_shipped:
+        metrics = task.result
+    if metrics is None:
+        st.info(
+            "The final scores are computed at a run's end, on all rows; this one has none (yet). "
+            "Its curves have those on the way.",
+            icon=":material/hourglass_empty:",
+        )
+        return
+    rows_words, failed, notes = score_rows(run), metrics.get("failed", {}), metrics.get("notes", {})
+    for group in GROUPS.values():
+        there = [name for name, score in SCORES.items() if name in metrics and score.group == group.name]
+        there = [name for name in there if not SCORES[name].is_scatter]  # it stands beside its score
+        if not there:
+            continue
+        st.markdown(f"**{group.title}** :gray[{group.summary}]")
+        with st.container(horizontal=True, gap="small"):
+            for name in there:
+                score = SCORES[name]
+                about_it = " ".join(filter(None, [score.summary, escape_markdown(notes.get(name, "")), rows_words]))
+                width = TILE if metrics.get(f"{name}{SCATTER}") is None else WIDE_TILE
+                value = score_with_scatter(name, metrics)
+                st.metric(score.short_title, value, help=about_it, width=width, border=True)
+        for name in there:
+            if name in failed:
+                title = SCORES[name].title
+                st.caption(f":material/error: {title} could not be computed: {escape_markdown(failed[name])}")
+        for remark in remark_words(there, notes):
+            st.caption(f":material/info: {remark}")
+    st.caption(f"{rows_words} {direction_words(run)}".strip())
+    slow_scores(run, task, key, metrics)
+
+
+def score_rows(run: Run) -> str:
+    """How many rows the scores are of."""
+    facts = run.details().get("facts") or {}
+    try:
+        of = store.facts(run.config().data)
+    except ValueError:
+        return f"{facts.get('seen_labels', 'An unknown number of')} seen labels."
+    if run.config().split == "classes":
+        rows = f"{facts['training_rows']:,} rows" if "training_rows" in facts else "rows"
+        return f"Trained on {rows} of the first half of the classes, scored on classes that it has not seen."
+    on = "validation" if run.config().evaluate_on == "validation" else "test"
+    n = f"{of[on]:,}" if on in of else "held-out"
+    train, seen = facts.get("training_rows", of["train"]), facts.get("seen_labels", 0)
+    half = (run.details().get("machine") or {}).get("precision") == "bfloat16"
+    rounded = " Its networks trained in bfloat16; scores are of single precision." if half else ""
+    return f"Fitted on {train:,} training rows or on the {seen:,} seen labels; scored on {n} {on} rows.{rounded}"
+
+
+def slow_scores(run: Run, task: Task | None, key: tuple, metrics: dict) -> None:
+    """Random forest and MLP classifier, in the background."""
+    if task is not None and not task.done:
+        st.fragment(computing, run_every=frame.SECONDS_LIVE)(key, "Forest and MLP")
+        return
+    if task is not None and task.error:
+        frame.show_error(task.error)
+    if "mlp_accuracy" in metrics:
+        return
+    missing = missing_images(run)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Add random forest and MLP",
+            icon=":material/forest:",
+            disabled=bool(missing),
+            on_click=start_scores,
+            args=(run, key),
+            key="slow scores",
+        )
+        kept = "shown until the app ends" if run.is_shipped else "kept with the run"
+        st.caption(missing or f"About 20 s each for 60,000 rows, in the background; {kept}.")
+
+
+def start_scores(run: Run, key: tuple) -> None:
+    tasks.start_task(key, lambda progress: queue.jobs().all_scores(run, progress))
+
+
+def curves(run: Run, found: Points, names: list[str]) -> None:
+    """Loss terms and scores by epoch."""
+    try:
+        history = run.history()
+    except (ValueError, KeyError, TypeError) as error:
+        frame.show_error(f"history.jsonl is damaged: {error}")
+        return
+    if len(history) < 2:
+        st.info("Curves need two finished epochs.", icon=":material/show_chart:")
+        return
+    loss, score = st.columns(2)
+    low, why = ({}, "") if missing_images(run) else cache.floors_or_reason(run)
+    state = ("explore", run.id, points.stamp(run, "history.jsonl"), pictures.is_dark())
+    with loss:
+        pictures.draw_chart("loss", state, lambda: loss_curves(history, pictures.is_dark()))
+        st.caption(loss_words(history))
+    with score:
+        drawn = pictures.thinned_history(history)
+        pictures.draw_chart("scores", state, lambda: score_curves(drawn, low, pictures.is_dark()))
+    words = ["Scores of every epoch are of the points drawn; the final ones are of all rows."]
+    words += [f"Dashed: {pixels_words(run)}."] if low else []
+    st.caption(" ".join([*words, why]).strip())
+
+
+def confusion(run: Run, found: Points, names: list[str]) -> None:
+    """Which class is taken for which, among the test rows drawn."""
+    test = found.rows["split"] == TEST
+    labels, predictions = found.rows["labels"][test], found.predictions[test]
+    if not len(labels):
+        st.info("No test row is drawn.")
+        return
+    counts = agreement.confusion(labels, predictions, len(names))
+    state, shown = (tuple(names), counts.tobytes(), pictures.is_dark()), points.in_charts(names)
+    pictures.draw_chart("confusion", state, lambda: confusion_figure(counts, shown, pictures.is_dark()))
+    right = percent(agreement.accuracy(labels, predictions))
+    voters = "other test rows drawn: no test class was trained on" if found.disjoint else "seen labels drawn"
+    st.caption(
+        f"After epoch {found.epoch}: {right} of the {len(labels):,} test rows drawn are right, "
+        f"by the 5 nearest of the {voters}."
+    )
+
+
+def reconstructions(run: Run, found: Points, names: list[str]) -> None:
+    """Best and worst reconstructions of the test rows drawn; of a plane, what the decoder makes of its places."""
+    if not decode.decoder_trained(run):
+        an_able = next(entry.title for entry in MODELS.values() if entry.facts["decoder"])
+        st.info(
+            f"This run has no decoder that was trained: there is nothing to reconstruct. The {an_able} has one.",
+            icon=":material/hide_image:",
+        )
+        return
+    missing = missing_images(run)
+    if missing:
+        st.info(missing, icon=":material/hide_image:")
+        return
+    its_model = cache.load_model(run)
+    done = reconstructed(run.id, found.epoch, points.stamp(run, "weights.safetensors", "state.safetensors", "rows.npz"))
+    for title, some in (("Best", slice(0, PAIRS)), ("Worst", slice(-1, -PAIRS - 1, -1))):
+        errors = done.errors[some]
+        st.markdown(
+            f"**{title}** · squared error {errors[0]:.4f} to {errors[-1]:.4f}; images over their reconstructions"
+        )
+        st.image(image_strip([done.originals[some], done.decoded[some]]), width="stretch")
+    st.caption(
+        f"Of the {len(done.positions):,} test rows drawn, with the weights of the end; mean over pixels from 0 to 1."
+    )
+    if found.latents.shape[1] == 2:
+        st.markdown("**What the decoder makes of each place of the map**")
+        st.image(lattice_image(decode.decode_lattice(its_model, found.latents)), width=LATTICE)
+        st.caption("A lattice from the 2nd to the 98th percentile of each axis, upwards as in the map.")
+
+
+def table(run: Run, found: Points, names: list[str]) -> None:
+    """The points drawn as a table; a row that is chosen answers beside the map."""
+    rows, label = found.rows, np.array(names, dtype=object)
+    columns = {
+        "Split": np.array(SPLITS)[rows["split"]],
+        "Row": rows["row"],
+        "Class": label[rows["labels"]],
+        "Prediction": label[found.predictions],
+        "Right": ~found.wrong,
+        "Seen": rows["seen"],
+        **{f"z{i + 1}": found.latents[:, i] for i in range(found.latents.shape[1])},
+    }
+    st.dataframe(
+        columns,
+        hide_index=True,
+        width="stretch",
+        height=380,
+        key="table",
+        on_select=chose_in_table,
+        selection_mode="single-row",
+    )
+    st.caption(f"{len(found.latents):,} points after epoch {found.epoch}. A row that is chosen answers beside the map.")
+
+
+def chose_in_table() -> None:
+    if chosen := st.session_state["table"]["selection"]["rows"]:
+        questions.choose_point(int(chosen[0]))

@@ -1,0 +1,155 @@
+"""What if a component of the prior were elsewhere: dragged on Explore's map, answered at once, and nothing is trained.
+
+    after = what_if.placed(run, before, movable)      the points, with components where the visitor has put them
+    what_if.move(run, after, *middles_of(sent, K))    a component was dropped on the map
+    what_if.answer(run, before, after, ...)           what that would change
+
+The places stay in the session until they are put back, or another run or epoch is looked at."""
+
+from collections.abc import Callable
+
+import numpy as np
+import streamlit as st
+
+from semidml.explore.points import in_charts, stamp
+from semidml.frames import Points
+from semidml.plots.counts import class_counts
+from semidml.priors import given
+from semidml.priors.words import MOST_COUNTED
+from semidml.runs.run import Run
+from semidml.scores import components
+from semidml.ui import frame, knobs, pictures
+from semidml.ui.words import values_of
+
+Decode = Callable[[np.ndarray], np.ndarray]
+
+
+def placed(run: Run, found: Points, movable: bool) -> Points:
+    """The points of a frame with the components where the visitor has put them; found itself where they were not moved.
+    What was moved in another frame is put back."""
+    of, middles = st.session_state.get("moved components", (None, None))
+    if of is None:
+        return found
+    if not movable or of != _frame(run, found) or len(middles) != len(found.components[0]):
+        put_back()
+        return found
+    return found._replace(components=(middles, *found.components[1:]))
+
+
+def _frame(run: Run, found: Points) -> tuple:
+    return run.id, found.epoch, *stamp(run, f"frames/{found.epoch:04d}.npz")
+
+
+def moves() -> int:
+    """The number of the last move that is known."""
+    return st.session_state.get("component moves", 0)
+
+
+def move(run: Run, after: Points, number: int, middles: list[tuple[float, float]]) -> None:
+    """All components lie there now; it was the visitor's move of that number. Raises ValueError in words."""
+    st.session_state["component moves"] = number
+    if not (np.abs(middles) <= given.MOST_FAR).all():
+        raise ValueError(f"a component can be moved to places within {given.MOST_FAR:g} of the origin")
+    there = np.array(middles, dtype=np.float32)
+    changed = np.flatnonzero((there != after.components[0]).any(1))
+    st.session_state["moved components"] = _frame(run, after), there
+    if len(changed):
+        st.session_state["moved last"] = int(changed[0])
+
+
+def put_back() -> None:
+    """Every component where the run has it."""
+    st.session_state.pop("moved components", None)
+    st.session_state["what if"] = False
+
+
+def ask_again() -> None:
+    st.session_state["what if"] = True
+
+
+def reminder() -> None:
+    """That components are not where the run has them, while the page answers something else."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("Components of the prior have been moved.")
+        st.button("What if?", on_click=ask_again, key="ask again")
+        st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
+
+
+def answer(
+    run: Run, before: Points, after: Points, names: list[str], visible: np.ndarray, decode: Decode | None
+) -> None:
+    """What the moved components would change at once, for the points that are drawn, `visible`; `decode` takes places
+    (n, 2) and gives images."""
+    latents, labels = before.latents[visible], before.rows["labels"][visible]
+    its = components.what_if(latents, labels, before.components, after.components)
+    if not its.moved:
+        st.caption("Every component is where the run has it: drag one by its ring.")
+        return
+    means = after.components[0]
+    if len(its.moved) == 1:
+        (x, y), number = means[its.moved[0]], its.moved[0] + 1
+        st.markdown(f"**What if component {number} were at {x:.3g}, {y:.3g}**")
+    else:
+        st.markdown(f"**What if {len(its.moved)} components were elsewhere**")
+    buttons(run, after)
+    what = "it" if len(its.moved) == 1 else "them"
+    taken = [sum(counts) for counts in its.counts]
+    st.markdown(
+        f"Nothing is trained: the points stay. Of the {len(visible):,} drawn, {taken[0]:,} belong to {what} now and "
+        f"{taken[1]:,} would then."
+    )
+    state = ("what if", run.id, before.epoch, str(its.counts), tuple(names), pictures.is_dark())
+    counts = {"now": its.counts[0], "then": its.counts[1]}
+    padded = {word: [*of, *[0] * (len(names) - len(of))] for word, of in counts.items()}
+    pictures.draw_chart("what if", state, lambda: class_counts(in_charts(names), padded, pictures.is_dark()))
+    lines = [
+        ("AMI", [f"{value:.3f}" for value in its.component_ami], "how well components name the points' classes"),
+        ("Surprise", [f"{value:.2f}" for value in its.surprise], "the mean of -log p(z) at the points, in nats"),
+    ]
+    if len(means) <= MOST_COUNTED:
+        modes = [str(mode_count(*mixture)) for mixture in (before.components, after.components)]
+        lines.append(("Modes", modes, "hills of the density"))
+    st.markdown("\n".join(f"- {name} **{now} → {then}**, {words}" for name, (now, then), words in lines))
+    last = st.session_state.get("moved last")
+    if decode is None or last not in its.moved:
+        return
+    try:
+        images = decode(np.stack([points.components[0][last] for points in (before, after)]))
+    except ValueError as error:
+        frame.show_error(error)
+    else:
+        pictures.draw_pictures(images, [f"component {last + 1} now", f"component {last + 1} there"], pictures.PICTURE)
+        st.caption("Decoded by the newest weights kept.")
+
+
+def buttons(run: Run, after: Points) -> None:
+    """Ways on: back, or on to Train."""
+    with st.container(horizontal=True):
+        st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
+        if run.config().prior == "gmm" and len(after.components[0]) <= MOST_COUNTED:
+            st.button(
+                "Train with it",
+                icon=":material/play_arrow:",
+                on_click=train_with,
+                args=(run, after),
+                key="train what if",
+                help="Sets the knobs of Train to this run's with the components placed so; there you press Train.",
+            )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def mode_count(means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray) -> int:
+    import torch
+
+    from semidml.priors import mixture
+
+    return len(mixture.modes(*(torch.from_numpy(values) for values in (means, log_vars, weights))))
+
+
+def train_with(run: Run, after: Points) -> None:
+    """The run's knobs with these components."""
+    values = values_of(run.config())
+    positions = given.rounded(after.components[0].tolist(), float(after.components[1].max()))
+    values |= {"placement": "given", "positions": given.positions_text(positions)}
+    knobs.set_knobs(values)
+    st.session_state["to train"] = True

@@ -1,0 +1,177 @@
+"""What every page has: menu, head, foot, style, and the words while something loads."""
+
+import gc
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from semidml.lessons import LESSONS
+from semidml.methods import METHODS
+from semidml.ui import words
+
+if TYPE_CHECKING:
+    from semidml.runs.run import Run
+
+
+SECONDS_LIVE = 1.0
+
+ROOT = Path(__file__).resolve().parents[2]
+MENU = {
+    "Play": [
+        ("app.py", "Home", ":material/home:"),
+        ("pages/1_Train.py", "Train", ":material/play_circle:"),
+        ("pages/2_Explore.py", "Explore", ":material/travel_explore:"),
+        ("pages/8_Compare.py", "Compare", ":material/compare:"),
+    ],
+    "Learn": [
+        *((lesson.page, lesson.menu, ":material/school:") for lesson in LESSONS.values()),
+        *((its.facts["page"], its.title, ":material/workspaces:") for its in METHODS.values() if "page" in its.facts),
+        ("pages/4_Prior.py", "The prior", ":material/bubble_chart:"),
+    ],
+    "Data": [("pages/3_Data.py", "Data", ":material/image:")],
+}
+TRAIN = "pages/1_Train.py"
+EXPLORE = "pages/2_Explore.py"
+DATA = "pages/3_Data.py"
+PRIOR = "pages/4_Prior.py"
+SIDEBAR = 240  # pixels wide; folded away on a phone
+HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
+SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
+STYLE = """<style>
+[data-testid="stMainBlockContainer"] {padding: 2.6rem 2.2rem 3rem; max-width: 1500px;}
+[data-testid="stSidebarUserContent"] {padding-left: 1rem; padding-right: 1rem;}
+[data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.45rem;}
+h1 {font-size: 1.9rem !important; padding-bottom: 0.2rem !important;}
+h2 {font-size: 1.3rem !important; padding-top: 1.2rem !important;}
+h3 {font-size: 1.05rem !important;}
+[data-testid="stMetricValue"] {font-size: 1.5rem;}
+[data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
+@media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
+</style>"""
+
+
+# ---- the frame
+
+
+def begin_page(title: str, icon: str = ":material/scatter_plot:") -> None:
+    """The first call of every page: title of the tab, menu, what runs now, footer. Writes no heading."""
+    st.set_page_config(
+        page_title=title if title == "semidml" else f"{title} · semidml",
+        page_icon=icon,
+        layout="wide",
+        initial_sidebar_state=SIDEBAR,
+    )
+    st.session_state["arrived"] = st.session_state.get("page") != title  # from another page, or in a new tab
+    st.session_state["page"] = title
+    st.html(STYLE)
+    warm_up()
+    _whole_pandas()
+    with st.sidebar:
+        st.markdown("### semidml")
+        for group, links in MENU.items():
+            there = [link for link in links if (ROOT / link[0]).exists()]
+            if there:
+                st.caption(group)
+            for path, label, its_icon in there:
+                st.page_link(path, label=label, icon=its_icon)
+        st.space("small")
+        _now()
+
+
+@st.fragment(run_every=SECONDS_IDLE)
+def _now() -> None:
+    """What runs now, as a link to Train; below it, quietly, device, data folder and quota."""
+    from semidml.data import store
+    from semidml.runs.quota import allowed_bytes, used_bytes
+    from semidml.words import size_words
+
+    running = running_runs()
+    for run in running:
+        st.page_link(
+            TRAIN,
+            label=f"Epoch {run.status().epoch} of {run.status().epochs}",
+            help=words.setting_words(run.config()),
+            icon=":material/progress_activity:",
+            query_params={"run": run.id},
+        )
+    if not running:
+        st.caption("Nothing runs now.")
+    try:
+        quota = size_words(allowed_bytes())
+    except ValueError as error:
+        show_error(error)
+        quota = "an unknown quota"
+    st.caption(
+        f"Device: {device_name()}  \nData: `{words.short_path(store.data_folder())}`  \n"
+        f"Runs: {size_words(used_bytes())} of {quota}"
+    )
+
+
+def device_name() -> str:
+    """The device that `auto` takes, once torch is loaded."""
+    torch = sys.modules.get("torch")
+    if torch is None or not is_warm():  # not there, or half of it
+        return "looking …"
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return "Apple GPU" if torch.backends.mps.is_available() else "CPU"
+
+
+@st.cache_resource(max_entries=1)
+def warm_up() -> threading.Thread:
+    """Loads torch in a thread of the app and starts the warm worker, once a process. Returns the thread."""
+
+    def work() -> None:
+        from semidml.jobs import queue
+
+        time.sleep(HEAD_START)
+        queue.jobs().warm()
+        import plotly.graph_objects  # noqa: F401
+        import torch  # noqa: F401
+
+        gc.collect()
+        gc.freeze()  # Streamlit collects all garbage after each run of a page: 0.35 s with torch's objects, n = 50 runs
+
+    thread = threading.Thread(target=work, name="warm-up", daemon=True)
+    thread.start()
+    return thread
+
+
+def _whole_pandas() -> None:
+    """Waits until pandas is imported whole: Plotly looks into it as soon as another thread has begun to import it, and
+    then fails on the missing half."""
+    import pandas  # noqa: F401
+
+
+def is_warm() -> bool:
+    """Whether torch is loaded in this process."""
+    return not warm_up().is_alive()
+
+
+def draw_recipe(command: str, python: str, *, linked: bool = False) -> None:
+    """The same without the page: the command line and the Python that do what the page did. linked: so does its
+    address."""
+    with st.expander("The same without the page", icon=":material/terminal:"):
+        if linked:
+            st.caption("The address of this page is a link to this setting.")
+        st.code(command, language="bash", wrap_lines=True)
+        st.code(python, language="python", wrap_lines=True)
+
+
+def show_error(error: Exception | str) -> None:
+    """An error's own words, as they are."""
+    st.error(words.escape_markdown(str(error)), icon=":material/error:")
+
+
+# ---- runs, data and models, cached
+
+
+def running_runs() -> list["Run"]:
+    """Runs of this folder that are running now, whoever started them."""
+    from semidml.runs import listing
+
+    return [run for run in listing.list_runs(include_shipped=False) if run.status().state == "running"]

@@ -1,0 +1,201 @@
+"""The knobs: what is chosen, and the widgets that choose it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from semidml.config import DECIDING, FAMILIES, RunConfig, declared_knobs
+from semidml.methods import MODELS, corners_of, method_of, methods, models_of
+from semidml.priors import given
+from semidml.ui import words
+from semidml.words import value_words
+
+if TYPE_CHECKING:
+    pass
+
+
+def chosen_knobs() -> dict[str, Any]:
+    """The knobs that the visitor or the link has set; all others follow the data set, the model and the formulas."""
+    return st.session_state.setdefault("chosen knobs", {})
+
+
+def chosen_config() -> RunConfig:
+    """The RunConfig of all knobs; those without an effect keep their defaults. Raises ValueError in words."""
+    return config_of(chosen_knobs())
+
+
+def config_of(values: Mapping[str, Any]) -> RunConfig:
+    """The RunConfig of these values, without those that have no effect here. Raises ValueError in words."""
+    used = used_of(values)
+    return RunConfig.of({name: value for name, value in values.items() if name in used})
+
+
+def current_value(name: str) -> Any:
+    """A knob's value now."""
+    if name in chosen_knobs():
+        return chosen_knobs()[name]
+    return getattr(RunConfig.of({k: v for k, v in chosen_knobs().items() if k in FAMILIES}), name)
+
+
+def data_names() -> list[str]:
+    """Data sets that the web may name: those of the table, and uploads."""
+    from semidml.data import store
+
+    return [there.name for there in store.available()]
+
+
+def set_knobs(values: Mapping[str, Any]) -> None:
+    """All knobs at once, as a run's config has them; call it before the widgets are drawn (in a callback)."""
+    st.session_state["chosen knobs"] = dict(values)
+    st.session_state["link problems"] = []
+
+
+def choose_method() -> None:
+    """Which method's models; each method keeps its own knobs."""
+    here, known = method_of(current_value("model")).name, methods()
+    if st.session_state.get("method") != here:
+        st.session_state["method"] = here
+    st.segmented_control(
+        "Method",
+        list(known),
+        default=here,
+        format_func=lambda name: known[name].title[:1].upper() + known[name].title[1:],
+        key="method",
+        required=True,
+        on_change=lambda: switch_method(st.session_state["method"]),
+        help=" ".join(f"{its.title[:1].upper()}{its.title[1:]}: {its.summary}." for its in known.values()),
+    )
+
+
+def switch_method(name: str) -> None:
+    """To the knobs of a method as they were left; at first to its model that is the default, else its first."""
+    here = method_of(current_value("model")).name
+    if here == name:
+        return
+    kept, models = st.session_state.setdefault("methods' knobs", {}), models_of(name)
+    usual = declared_knobs()["model"].default
+    kept[here] = dict(chosen_knobs())
+    set_knobs(kept.pop(name, {"model": usual if usual in models else next(iter(models))}))
+
+
+def choose_model() -> None:
+    """Which of a method's models, where it has several: by the square's switches, or by name."""
+    method = method_of(current_value("model")).name
+    if corners_of(method):
+        choose_corner()
+    elif len(models_of(method)) > 1:
+        draw_knob("model", options=models_of(method))
+
+
+def choose_corner() -> None:
+    """The latent model's two switches, decoder and prior; together they choose the model."""
+    from semidml.priors import PRIORS
+
+    here = {"square decoder": MODELS[current_value("model")].facts["decoder"], "square prior": current_value("prior")}
+    for key, value in here.items():
+        if st.session_state.get(key) != value:
+            st.session_state[key] = value
+    st.segmented_control(
+        "Decoder",
+        [False, True],
+        default=here["square decoder"],
+        format_func=lambda on: "Decoder" if on else "No decoder",
+        key="square decoder",
+        required=True,
+        on_change=_squared,
+        help="With a decoder the model must also be able to draw each image from its latent.",
+    )
+    st.segmented_control(
+        "Prior",
+        list(PRIORS),
+        default=here["square prior"],
+        format_func=lambda name: {"none": "None", "unit": "Unit", "gmm": "GMM", "vamp": "Vamp"}.get(name, name),
+        key="square prior",
+        required=True,
+        on_change=_squared,
+        help="Where the latents should lie, whatever their labels: "
+        + "; ".join(f"{entry.title}: {entry.summary}" for entry in PRIORS.values())
+        + ".",
+    )
+
+
+def _squared() -> None:
+    """A switch of the square was moved."""
+    decoder, prior = st.session_state["square decoder"], st.session_state["square prior"]
+    corners = corners_of(method_of(current_value("model")).name)
+    chosen_knobs().update(model=corners[decoder, prior != "none"], prior=prior)
+    st.session_state["link problems"] = []
+
+
+def draw_knob(
+    name: str,
+    *,
+    label: str | None = None,
+    options: Iterable[Any] | None = None,
+    format_func: Callable[[Any], str] | None = None,
+    slider: bool = False,
+    horizontal: bool = False,
+) -> Any:
+    """The widget of a knob, and its value: a select box for names (with their titles), else a field, or a slider over
+    `options` (a value outside of them, brought by a link, is put among them). `horizontal` draws names
+    as a segmented control."""
+    known = declared_knobs()[name]
+    value = current_value(name)
+    if st.session_state.get(name) != value or name not in st.session_state:
+        st.session_state[name] = value
+    # The value is also given as the default: a browser that was left behind by a quick second move starts from it.
+    common: dict[str, Any] = {"key": name, "help": known.help.capitalize() + ".", "on_change": _moved, "args": (name,)}
+    label = label or words.knob_title(name)
+    if slider:
+        return st.select_slider(
+            label, sorted({*options, value}), value, format_func=format_func or value_words, **common
+        )
+    if known.choices or options is not None:
+        names = list(options if options is not None else known.choices)
+        names += [value] if value not in names else []
+        titles = format_func or (lambda choice: words.entry_title(name, choice))
+        if horizontal:
+            return st.segmented_control(label, names, default=value, format_func=titles, required=True, **common)
+        return st.selectbox(label, names, names.index(value), format_func=titles, **common)
+    if known.form:
+        more = {"placeholder": known.form, "max_chars": given.MOST_TEXT}
+        return st.text_input(label, value, **more, **common)
+    if known.kind is int:
+        return st.number_input(label, int(known.low), int(known.high), value, step=1, **common)
+    return st.number_input(label, float(known.low), float(known.high), value, step=_step(value), format="%g", **common)
+
+
+def _step(value: float) -> float:
+    """A tenth of the value's power of ten, so that the buttons of a number field do something sensible."""
+    power = len(f"{value:.10f}".rstrip("0").partition(".")[2]) if value else 2
+    return float(10.0**-power)
+
+
+def _moved(name: str) -> None:
+    """A widget was moved: remember it; with another data set, model or formulas, what suits these comes back."""
+    chosen_knobs()[name] = st.session_state[name]
+    st.session_state["link problems"] = []
+    if name == "data":  # the words of this slider's choices, counts of labels, are now others: tell the browser
+        st.session_state["pl"] = current_value("pl")
+    for suited in {knob for entry in FAMILIES[name].values() for knob in entry.defaults} if name in FAMILIES else ():
+        chosen_knobs().pop(suited, None)
+
+
+def used_knobs() -> set[str]:
+    """Knobs that have an effect with the choices made now."""
+    return used_of(chosen_knobs())
+
+
+def used_of(values: Mapping[str, Any]) -> set[str]:
+    """Knobs that have an effect with these choices, whether or not the values of the knobs suit one another."""
+    families = RunConfig.of({name: value for name, value in values.items() if name in FAMILIES})
+    return families.model_copy(update={name: values[name] for name in DECIDING if name in values}).used()
+
+
+def draw_ends(low: str, high: str) -> None:
+    """Words at the two ends of the slider above."""
+    st.html(
+        f'<div style="display: flex; justify-content: space-between; margin-top: -1rem; font-size: 0.8rem; '
+        f'opacity: 0.7"><span>{low}</span><span>{high}</span></div>'
+    )

@@ -1,0 +1,80 @@
+"""What a link says of a page, both ways."""
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from semidml.config import RunConfig, declared_knobs
+from semidml.ui import knobs
+from semidml.words import value_words
+
+if TYPE_CHECKING:
+    pass
+
+
+SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
+
+
+def read_link() -> None:
+    """Sets the knobs as the link says, if it is not the one that this page wrote; a link is a whole setting: knobs
+    that it does not name take their defaults. What is wrong with it stays on the page until a knob moves."""
+    known = declared_knobs()
+    raw = {name: st.query_params[name] for name in st.query_params if name in known}
+    if raw and is_new("knobs", raw):
+        values, problems = _parsed(raw)
+        st.session_state["chosen knobs"] = values
+        st.session_state["link problems"] = problems
+        note_written("knobs", raw)
+    for problem in st.session_state.get("link problems", []):
+        st.warning(f"The link was not followed in one place: {problem}.", icon=":material/link_off:")
+
+
+def _parsed(raw: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """(knobs that are valid, sentences on those that are not)."""
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, text in raw.items():
+        try:
+            if name == "data" and text not in knobs.data_names():
+                raise ValueError(f"data must be one of {', '.join(knobs.data_names())}, got {text[:60]!r}")
+            model = {"model": raw["model"]} if name == "prior" and "model" in raw else {}
+            values[name] = getattr(RunConfig.of(model | {name: text}), name)
+        except ValueError as error:
+            problems.append(str(error))
+    return values, problems
+
+
+def write_link(config: RunConfig) -> None:
+    """Puts the knobs into the link, under the names of the command line; other parameters stay."""
+    link = link_of(config)
+    others = {name: st.query_params[name] for name in st.query_params if name not in declared_knobs()}
+    if dict(st.query_params) != others | link:
+        st.query_params.from_dict(others | link)
+    note_written("knobs", link)
+
+
+def is_new(part: str, value: object) -> bool:
+    """Whether what the address says came from outside. A request may carry an address that is some writes old, so what
+    this page wrote itself within the last seconds is no news, unless the visitor has just come from elsewhere."""
+    known = st.session_state.setdefault("links written", {}).get(part, [])
+    own = [old for old, until in known if until is None or time.time() < until]
+    return value not in own or (bool(st.session_state.get("arrived")) and value != own[-1])
+
+
+def note_written(part: str, value: object) -> None:
+    """Notes what the address says from now on."""
+    written = st.session_state.setdefault("links written", {})
+    known = [(old, until) for old, until in written.get(part, []) if until is None or time.time() < until]
+    if not known or known[-1][0] != value:
+        until = time.time() + SECONDS_OLD
+        known = [(old, until if end is None else end) for old, end in known if old != value]
+        written[part] = [*known, (value, None)]
+
+
+def link_of(config: RunConfig) -> dict[str, str]:
+    """Query parameters that give this config."""
+    return {"data": config.data, "model": config.model} | {
+        name: value_words(value) for name, value in config.changed().items()
+    }

@@ -1,0 +1,100 @@
+"""Small maps that play a run's epochs."""
+
+import base64
+import io
+import itertools
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from semidml.ui import cache, words
+
+if TYPE_CHECKING:
+    pass
+
+
+def draw_small_map(run_id: str) -> None:
+    """A run's last frame as a small picture."""
+    try:
+        picture = _small_map(run_id)
+    except ValueError as error:
+        st.caption(f"The newest map of this run cannot be drawn: {words.as_code(str(error))}.")
+        return
+    if picture is None:
+        st.caption("This run has kept no map.")
+    else:
+        st.image(picture, width="stretch")
+
+
+@cache.until_remade(st.cache_data(max_entries=64, show_spinner=False))
+def _small_map(run_id: str) -> bytes | None:
+    from semidml import planes
+    from semidml.plots.pictures import map_image
+    from semidml.runs import listing
+
+    found = cache.read_newest(listing.open_run(run_id))
+    if found is None:
+        return None
+    frame, its_rows = found
+    return map_image(planes.in_plane(frame["latents"], its_rows["labels"])[0], its_rows["labels"], size=240)
+
+
+MAP_WORDS = "Points that move from one cloud into groups of one colour each while a network is trained"
+LIVING_FRAMES, LIVING_STEPS, LIVING_SIZE, MILLISECONDS = 9, 4, 300, 90
+
+
+def draw_living_map(run_id: str, place: DeltaGenerator) -> None:
+    """A run's frames as a picture that moves by itself from before training to the end, over and over; it stands
+    still for those who asked their system for less motion. Its last frame is there at once."""
+    try:
+        picture = _small_map(run_id)
+    except ValueError:
+        return  # the gallery says so
+    if picture is None:
+        return
+    still = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    place.html(_framed(f'<img src="{still}" alt="{MAP_WORDS}">'))
+    moving = f"data:image/webp;base64,{_living_map(run_id)}"
+    source = f'<source media="(prefers-reduced-motion: reduce)" srcset="{still}">'
+    place.html(_framed(f'<picture>{source}<img src="{moving}" alt="{MAP_WORDS}"></picture>'))
+
+
+def _framed(picture: str) -> str:
+    """The same room for the still and the moving picture."""
+    style = ".living img {width: 100%; max-width: 440px; aspect-ratio: 1; display: block; margin: auto;}"
+    return f'<style>{style}</style><div class="living">{picture}</div>'
+
+
+@cache.until_remade(st.cache_data(max_entries=4, show_spinner=False))
+def _living_map(run_id: str) -> str:
+    """WebP in base64: a few frames, with straight ways between them, each scaled to one size."""
+    import numpy as np
+    from PIL import Image
+
+    from semidml import planes
+    from semidml.plots.pictures import map_image
+    from semidml.runs import listing
+
+    run = listing.open_run(run_id)
+    epochs, labels = run.frames(), cache.read_rows(run_id)["labels"]
+    last = cache.read_frame(run_id, epochs[-1])["latents"]
+    share = np.linspace(0, 1, min(LIVING_FRAMES, len(epochs))) ** 1.6  # most happens early
+    kept = sorted({epochs[round(s * (len(epochs) - 1))] for s in share})
+    clouds = [
+        planes.in_plane(cache.read_frame(run_id, epoch)["latents"], labels, last)[0].astype(np.float32)
+        for epoch in kept
+    ]
+    clouds = [(cloud - cloud.mean(0)) / (np.abs(cloud - cloud.mean(0)).max() or 1) for cloud in clouds]
+    ways = [
+        (1 - step) * before + step * after
+        for before, after in itertools.pairwise(clouds)
+        for step in np.linspace(0, 1, LIVING_STEPS, endpoint=False)
+    ]
+    drawn = [map_image(way, labels, LIVING_SIZE, 1.5, 1500) for way in (*ways, clouds[-1])]
+    pictures = [Image.open(io.BytesIO(png)) for png in drawn]
+    moving = io.BytesIO()
+    times = [900] + [MILLISECONDS] * (len(pictures) - 2) + [2500]
+    more = {"append_images": pictures[1:], "duration": times[: len(pictures)], "loop": 0, "quality": 70}
+    pictures[0].save(moving, "WEBP", save_all=True, **more)
+    return base64.b64encode(moving.getvalue()).decode()

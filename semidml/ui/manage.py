@@ -1,0 +1,85 @@
+"""Rename, delete, import and export runs; each act says what came of it."""
+
+from typing import Any
+
+import streamlit as st
+
+from semidml.runs import listing, transfer
+from semidml.runs.quota import allowed_bytes, used_bytes
+from semidml.runs.run import Run
+from semidml.ui import cache, frame
+from semidml.ui.words import as_code
+from semidml.words import size_words
+
+# ---- management
+
+
+def manage(run: Run | None) -> None:
+    """Rename, delete, export, import, and the quota."""
+    if run is not None:
+        st.markdown(f"{as_code(run.id)} · {size_words(run.size())}")
+        if run.is_shipped:
+            st.caption("This run comes with the project: it cannot be renamed or deleted.")
+        else:
+            new = st.text_input("New name", max_chars=80, key=f"new name {run.id}", placeholder=run.id)
+            st.button("Rename", on_click=rename, args=(run.id,), disabled=not new, icon=":material/edit:", key="rename")
+            sure = st.checkbox("Delete it with all its files", key=f"sure {run.id}")
+            st.button(
+                "Delete", on_click=delete, args=(run.id,), disabled=not sure, icon=":material/delete:", key="delete run"
+            )
+        st.divider()
+    file = st.file_uploader(
+        "Import a run (.zip)", type=["zip"], key=f"import {st.session_state.setdefault('import round', 0)}"
+    )
+    st.button("Import", on_click=bring, args=(file,), disabled=file is None, icon=":material/upload:", key="import run")
+    try:
+        used, quota = used_bytes(), allowed_bytes()
+    except ValueError:  # the sidebar says so
+        return
+    st.progress(min(1.0, used / quota) if quota else 1.0, text=f"Runs take {size_words(used)} of {size_words(quota)}")
+
+
+def rename(run_id: str) -> None:
+    new = st.session_state[f"new name {run_id}"].strip()
+    act(lambda: choose(listing.open_run(run_id).rename(new)), f"It is called {as_code(new)} now.")
+    cache.forget_runs()
+
+
+def delete(run_id: str) -> None:
+    act(lambda: listing.open_run(run_id).delete(), f"{as_code(run_id)} is deleted.")
+    cache.forget_runs()
+
+
+def bring(file: Any) -> None:
+    """Takes the file in; either way the uploader is empty afterwards, so that no second click meets this file again."""
+
+    def take() -> None:
+        choose(transfer.import_zip(file))
+        cache.forget_runs()
+
+    act(take, "The run is here.")
+    st.session_state["import round"] += 1
+
+
+def choose(run: Run) -> None:
+    st.session_state["explored"] = st.session_state["explore link"] = run.id
+    st.query_params["run"] = run.id
+
+
+def act(what: Any, done: str) -> None:
+    """Does it, and keeps for the page what came of it."""
+    try:
+        what()
+    except (ValueError, FileNotFoundError) as error:
+        st.session_state["explore said"] = (False, str(error))
+    else:
+        st.session_state["explore said"] = (True, done)
+
+
+def what_came_of_it() -> None:
+    if said := st.session_state.pop("explore said", None):
+        well, words = said
+        if well:
+            st.success(words, icon=":material/check:")
+        else:
+            frame.show_error(words)

@@ -1,0 +1,198 @@
+"""The mixture that the page The prior changes."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from semidml import presets
+from semidml.config import declared_knobs
+from semidml.jobs import queue
+from semidml.methods import with_prior
+from semidml.priors import given
+from semidml.priors.words import MOST_COUNTED
+from semidml.runs import listing
+from semidml.runs.run import Run
+from semidml.scatter.sent import middles_of
+from semidml.ui import cache, frame, knobs, words
+
+TWO_D = {"model": "dml-prior", "prior": "gmm", "latent_dim": 2}
+OWN = ("placement", "positions", "components", "component_spacing", "component_log_var", "component_weights")
+
+
+# ---- this page's mixture
+
+
+def mine() -> dict[str, Any]:
+    """This page's mixture; at first the paper's."""
+    return st.session_state.setdefault("my mixture", mixture_of(presets.MIXTURES[0]))
+
+
+def mixture_of(preset: presets.Preset) -> dict[str, Any]:
+    return {name: preset.values.get(name, declared_knobs()[name].default) for name in OWN}
+
+
+def others_of(preset: presets.Preset) -> dict[str, Any]:
+    """What else it is trained with."""
+    return {name: value for name, value in preset.values.items() if name not in OWN}
+
+
+def change(values: dict[str, Any], *, seen_anew: bool = True) -> None:
+    """Knobs of the mixture, other than by its table, which is filled anew; the map too finds its frame anew, if it is
+    to be seen anew."""
+    mine().update(values)
+    st.session_state["my table"] = st.session_state.get("my table", 0) + 1
+    st.session_state["my view"] = st.session_state.get("my view", 0) + seen_anew
+    st.session_state.pop("my trouble", None)
+
+
+def take(preset: presets.Preset) -> None:
+    st.session_state["my others"] = others_of(preset)
+    st.session_state.pop("my run", None)
+    change(mixture_of(preset))
+
+
+def picture() -> dict[str, Any]:
+    return cache.prior_picture(**mine())
+
+
+def as_given(middles: Any) -> dict[str, Any]:
+    """The knobs of a mixture whose components lie there."""
+    positions = given.rounded(middles, mine()["component_log_var"])
+    return {"placement": "given", "positions": given.positions_text(positions)}
+
+
+def moved(name: str) -> None:
+    """A knob was moved. Components that are to be given start from where they are now; weights belong to given ones."""
+    value = st.session_state[f"my {name}"]
+    if name != "placement":
+        change({name: value})
+    elif value == "given":
+        give(lambda: picture()["means"], seen_anew=True)
+    else:
+        change({"placement": value, "component_weights": ""})
+
+
+def dropped(sent: Any) -> None:
+    """A component was moved on the map: wherever they were placed before, all of them are given now."""
+
+    def middles() -> Any:
+        number, found = middles_of(sent, len(picture()["means"]))
+        st.session_state["my moves"] = number
+        return found
+
+    give(middles, seen_anew=False)
+
+
+def give(middles: Callable[[], Any], *, seen_anew: bool) -> None:
+    """The components are given from now on; where they cannot be, the mixture stays, and the page says why."""
+    try:
+        values = as_given(middles())
+        given.positions_of(values["positions"])
+    except ValueError as error:
+        st.session_state["my trouble"] = str(error)
+    else:
+        change(values, seen_anew=seen_anew)
+
+
+# ---- left: presets, a run's mixture, knobs
+
+
+def choose() -> bool:
+    """Presets, and the knobs of the mixture; whether these are whole: a row of the table may not be filled in yet."""
+    st.markdown("**Start from**")
+    for preset in presets.MIXTURES:
+        kind = "primary" if mixture_of(preset) == mine() else "secondary"
+        key = f"preset {preset.title}"
+        st.button(preset.title, on_click=take, args=(preset,), width="stretch", type=kind, key=key)
+    from_a_run()
+    if trouble := st.session_state.get("my trouble"):
+        frame.show_error(trouble)
+    known, used = declared_knobs(), knobs.used_of(TWO_D | mine())
+    whole = True
+    for name in OWN:
+        knob, key = known[name], f"my {name}"
+        if name not in used or name == "component_weights":
+            continue
+        if name == "positions":
+            whole = table()
+            continue
+        if st.session_state.get(key) != mine()[name]:
+            st.session_state[key] = mine()[name]
+        common = {"key": key, "on_change": moved, "args": (name,), "help": knob.help.capitalize() + "."}
+        if knob.choices:
+            st.selectbox(words.knob_title(name), knob.choices, knob.choices.index(mine()[name]), **common)
+        elif knob.kind is int:
+            st.number_input(words.knob_title(name), int(knob.low), MOST_COUNTED, int(mine()[name]), step=1, **common)
+        else:
+            step = 0.5 if name == "component_log_var" else 0.1
+            low = float(0.1 if knob.low_is_open else knob.low)
+            st.number_input(
+                words.knob_title(name), low, float(knob.high), float(mine()[name]), step=step, format="%g", **common
+            )
+    return whole
+
+
+def table() -> bool:
+    """Positions and weights, a row a component. What is not whole yet is said, and stays in the table; until it is, the
+    mixture stays as it was."""
+    version = st.session_state.get("my table", 0)
+    if st.session_state.get("my rows", (None,))[0] != version:  # filled anew only when others have moved the mixture
+        positions = given.positions_of(mine()["positions"])
+        weights = given.weights_of(mine()["component_weights"]) or (1.0,) * len(positions)
+        rows = [(*position, weight) for position, weight in zip(positions, weights, strict=True)]
+        index = pd.RangeIndex(1, len(rows) + 1)
+        st.session_state["my rows"] = version, pd.DataFrame(rows, index, ["x", "y", "weight"], dtype=float)
+    number = partial(st.column_config.NumberColumn, format="%g", width=52)
+    columns = {"_index": st.column_config.Column("", width=24), "x": number(), "y": number()}
+    columns["weight"] = number("w", default=1.0, help="Weight, relative to the others.")
+    rows, said = st.session_state["my rows"][1], st.container()
+    filled = st.data_editor(
+        rows, num_rows="dynamic", hide_index=False, column_config=columns, key=f"my table {version}"
+    )
+    try:
+        if len(filled) > MOST_COUNTED:
+            raise ValueError(f"this page shows at most {MOST_COUNTED} components, got {len(filled)}")
+        positions, weights = given.of_table(filled.itertuples(index=False))
+    except ValueError as error:
+        with said:
+            frame.show_error(error)
+        return False
+    mine().update(positions=positions, component_weights=weights)
+    return True
+
+
+def from_a_run() -> None:
+    """A mixture fitted to a finished run's latents."""
+    done = [(run, run.config()) for run in listing.list_runs() if run.status().state == "done"]
+    flat = [run for run, its in done if its.latent_dim == 2 and with_prior(its.model)]
+    with st.expander("From a run", icon=":material/scatter_plot:"):
+        if not flat:
+            st.caption("No finished run with labels has two dimensions: train one, and its latents can make a prior.")
+            return
+        st.caption("Fits a mixture to the latents of a finished run; no label is used.")
+        best = max(flat, key=lambda run: (run.metrics() or {}).get("knn_accuracy") or 0)  # its map says most
+        run = st.selectbox("Run", flat, flat.index(best), format_func=words.run_words, key="fit to")
+        try:
+            classes = min(MOST_COUNTED, len(cache.class_names(run)))
+        except (ValueError, FileNotFoundError):  # fitting to it says why
+            classes = 1
+        count = st.number_input("Components", 1, MOST_COUNTED, classes, step=1, key=f"components of {run.id}")
+        if st.button("Fit a mixture", width="stretch"):
+            with st.spinner("Fitting …"):
+                fit_to(run, count)
+            st.rerun()
+
+
+def fit_to(run: Run, components: int) -> None:
+    try:
+        found = queue.jobs().fit_prior(run, components)
+    except (ValueError, FileNotFoundError) as error:
+        st.session_state["my trouble"] = str(error)
+        return
+    values = words.values_of(found.config)
+    st.session_state["my others"] = {name: value for name, value in values.items() if name not in OWN}
+    st.session_state["my run"] = run.id, found.rows
+    change({name: getattr(found.config, name) for name in OWN})

@@ -1,0 +1,119 @@
+"""Charts, tables and images on a page."""
+
+import base64
+import html
+import io
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from semidml.ui import cache
+from semidml.ui.words import escape_markdown
+
+if TYPE_CHECKING:
+    from semidml.frames import Record
+    from semidml.runs.run import Run
+
+
+PICTURE = 136  # pixels across, of an image that is looked at
+CAPTION = "font-size: 0.875rem; text-align: center; opacity: 0.65; overflow-wrap: anywhere"
+SQUARES = "image-rendering: pixelated; display: block"  # the look of a picture whose pixels are to be seen
+MOST_RECORDS = 200  # of a curve
+
+
+def thinned_history(history: Sequence["Record"]) -> list["Record"]:
+    """The records that a curve draws of a long training: every second, third, ..., and the newest."""
+    every = max(1, -(-len(history) // MOST_RECORDS))
+    return [*history[:-1:every], *history[-1:]]
+
+
+# ---- maps
+
+PLOTLY = {"displaylogo": False, "displayModeBar": False, "scrollZoom": False}
+
+
+def draw_chart(key: str, state: Hashable, draw: Callable[[], Any]) -> None:
+    """The Plotly figure that `draw` gives, in the page's own font. It is drawn anew only when `state` has changed since
+    this visitor saw it: the browser leaves a figure alone that is the same."""
+    drawn = st.session_state.setdefault("charts drawn", {})
+    if key not in drawn or drawn[key][0] != state:
+        figure = draw()
+        figure.update_layout(font_family='"Source Sans", "Source Sans Pro", sans-serif')
+        drawn[key] = (state, figure)
+    st.plotly_chart(drawn[key][1], key=f"chart {key}", config=PLOTLY, theme=None)
+
+
+def draw_reconstructions(run: "Run", frame: Mapping[str, Any]) -> None:
+    """Test images over what a run's decoder makes of them after an epoch; nothing for a run without a decoder."""
+    from semidml.plots import pictures
+
+    if "reconstructions" not in frame:
+        return
+    try:
+        shown_images = cache.shown_images(run.id)
+    except ValueError as error:
+        st.caption(f"The originals cannot be shown: {escape_markdown(str(error))}")
+        return
+    st.markdown("**Test images over their reconstructions**")
+    draw_pixels(
+        pictures.image_strip([shown_images, frame["reconstructions"]], scale=1), "images over their reconstructions"
+    )
+
+
+def draw_table(rows: Sequence[Mapping[str, str]]) -> None:
+    """A small table of words, the keys of the first row above it; drawn at once, unlike a data frame's grid."""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    st.markdown(
+        "\n".join(
+            "| " + " | ".join(escape_markdown(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
+        )
+    )
+
+
+def draw_pixels(picture: Any, words: str) -> None:
+    """A small picture, uint8 (height, width, 4), as wide as there is room, each pixel a square; it leaves no file."""
+    st.html(pixels_html(picture, words))
+
+
+def pixels_html(picture: Any, words: str) -> str:
+    """The HTML of `draw_pixels`."""
+    return f'<img src="{_source(picture)}" alt="{words}" style="width: 100%; {SQUARES}">'
+
+
+def draw_pictures(images: Iterable[Any], captions: Iterable[str], width: int) -> None:
+    """Images uint8 (C, H, W) side by side, `width` pixels each, in a row that breaks where the page is narrow, with
+    captions, which are shown as text whatever they hold. They are one element of the page and no files: a click waits
+    for them."""
+    st.html(pictures_html(images, captions, width))
+
+
+def pictures_html(images: Iterable[Any], captions: Iterable[str], width: int) -> str:
+    """The HTML of `draw_pictures`."""
+    shown = []
+    for image, caption in zip(images, captions, strict=True):
+        source = image_source(image)
+        words, look = html.escape(caption), SQUARES if image.shape[2] <= width else "display: block"
+        picture = f'<img src="{source}" alt="{words}" style="width: 100%; {look}">'
+        under = f'<figcaption style="{CAPTION}">{words}</figcaption>'
+        shown.append(f'<figure style="margin: 0; width: {width}px">{picture}{under}</figure>')
+    return f'<div style="display: flex; flex-wrap: wrap; gap: 0.5rem">{"".join(shown)}</div>'
+
+
+def image_source(image: Any) -> str:
+    """An image, uint8 (C, H, W), C 1 or 3, as an address that holds it."""
+    return _source(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
+
+
+def _source(picture: Any) -> str:
+    """An image, uint8 (height, width) or (height, width, 3 or 4), as an address that holds it."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG", compress_level=1)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def is_dark() -> bool | None:
+    """Whether the visitor's theme is dark; None before the browser has said so."""
+    return {"dark": True, "light": False}.get(st.context.theme.type or "")

@@ -1,0 +1,93 @@
+"""Scores on a page."""
+
+from collections.abc import Container, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from semidml.scores.table import SCATTER, SCORES
+from semidml.ui.words import escape_markdown
+from semidml.words import percent
+
+if TYPE_CHECKING:
+    from semidml.runs.run import Run
+
+
+def score_words(name: str, value: float | None) -> str:
+    """A score as it is read: shares in percent, others to two digits; a dash where there is none."""
+    if value is None:
+        return "–"
+    score = SCORES[name]
+    if score.unit == "share":
+        return percent(value)
+    if score.unit == "yes or no":
+        return "yes" if value else "no"
+    return f"{value:.{0 if score.unit == 'count' else score.digits}f}"
+
+
+def score_with_scatter(name: str, scores: Mapping[str, Any]) -> str:
+    """A score as it is read, and its standard deviation where it is known: `0.48 ± 0.01`, `91.0 ± 0.4 %`."""
+    value, scatter = scores.get(name), scores.get(f"{name}{SCATTER}")
+    if value is None or scatter is None:
+        return score_words(name, value)
+    if SCORES[name].unit == "share":
+        return f"{100 * value:.1f} ± {100 * scatter:.1f} %"
+    return f"{score_words(name, value)} ± {max(scatter, 0.0):.{2 if scatter >= 0.005 else 3}f}"
+
+
+def remark_words(names: Iterable[str], notes: Mapping[str, str]) -> list[str]:
+    """What there is to know of these scores, for Markdown: each remark once, with the scores that it is of."""
+    its: dict[str, list[str]] = {}
+    for name in names:
+        if name in notes:
+            its.setdefault(notes[name], []).append(SCORES[name].title)
+    return [f"{', '.join(titles)}: {escape_markdown(note)}" for note, titles in its.items()]
+
+
+def difference_words(name: str, before: float | None, after: float | None) -> str:
+    """`+1.2` (points of a percentage) or `-0.013`; a dash when one is missing."""
+    if before is None or after is None:
+        return "–"
+    if SCORES[name].unit == "count":
+        return f"{after - before:+.0f}"
+    if SCORES[name].unit == "share":
+        return f"{round(100 * (after - before), 1):+.1f} points"
+    return f"{round(after - before, 3):+.3f}"
+
+
+def scores_now(run: "Run") -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+    """(scores before training, scores now, why some are not known) of a run: now are the final ones once it is done,
+    with their remarks under "notes"."""
+    scored = [record.scores for record in run.history() if record.scores]
+    final = run.metrics()
+    now = final or (scored[-1] if scored else {})
+    return scored[0] if scored else {}, now, (final or {}).get("failed", {})
+
+
+def score_row(
+    names: Iterable[str],
+    before: Mapping[str, Any],
+    now: Mapping[str, Any],
+    failed: Mapping[str, str],
+    *,
+    always: Container[str] = (),
+) -> None:
+    """Scores side by side with their scatter, and what they were before training, where that was scored; a dash for one
+    that is not known (yet). Below, why some could not be computed, and what there is to know of others ("notes" of
+    now). Of those that are neither known nor in `always`, none."""
+    there = [name for name in names if name in always or name in now or name in before]
+    with st.container(horizontal=True):
+        for name in there:
+            st.metric(
+                SCORES[name].title,
+                score_with_scatter(name, now),
+                f"before {score_words(name, before.get(name))}" if name in before or not before else None,
+                delta_color="off",
+                delta_arrow="off",
+                help=SCORES[name].summary
+                + (f" Not computed: {escape_markdown(failed[name])}." if name in failed else ""),
+                width=190 if now.get(f"{name}{SCATTER}") is not None else 150,
+            )
+    for icon, words in (("error", failed), ("info", now.get("notes", {}))):
+        for remark in remark_words(there, words):
+            st.caption(f":material/{icon}: {remark}")

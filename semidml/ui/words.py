@@ -1,0 +1,265 @@
+"""Words of the pages: titles, settings, states, estimates."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from semidml import words
+from semidml.config import FAMILIES, RunConfig, declared_knobs
+from semidml.data.splits import seen_labels
+from semidml.methods import MODELS
+from semidml.words import value_words
+
+if TYPE_CHECKING:
+    from semidml.runs.run import Run
+    from semidml.runs.status import Status
+
+
+NAMES = {
+    "data": "Data",
+    "model": "Model",
+    "l2": "L2 of the clustering head",
+    "pl": "Labels seen",
+    "latent_dim": "Latent dimensions",
+    "lr": "Learning rate",
+    "lr_decay": "Learning rate decay",
+    "kl_samples": "KL samples",
+    "component_log_var": "Component log-variance",
+    "beta_warmup_epochs": "Beta warm-up epochs",
+    "pseudo_init": "Pseudo-inputs start from",
+}
+
+
+def escape_markdown(text: str) -> str:
+    """Words that may hold a stranger's, for Markdown: no image in it comes alive, and no link but one that shows where
+    it leads."""
+    return text.replace("[", "\\[")
+
+
+def as_code(text: str) -> str:
+    """A visitor's text as code in Markdown, cut to a line."""
+    return "`" + text[:60].replace("`", "'").replace("\n", " ") + "`"
+
+
+# ---- knobs
+
+
+def knob_title(name: str) -> str:
+    """A knob's name in words."""
+    return NAMES.get(name, name.replace("_", " ").capitalize())
+
+
+def entry_title(family: str, name: str) -> str:
+    """The title of an entry of a family's table, or the name itself (an upload's, a literal's)."""
+    entry = FAMILIES.get(family, {}).get(name)
+    return entry.title if entry else name
+
+
+# ---- words
+
+
+def values_of(config: RunConfig) -> dict[str, Any]:
+    """What to choose to get this config: data, model, and what differs from what suits them."""
+    return {"data": config.data, "model": config.model} | config.changed()
+
+
+def change_words(before: RunConfig, after: RunConfig) -> str:
+    """What changed between two settings, for Markdown: `alpha 0.02 → 0.5, seed 0 → 1`; "" when nothing that has an
+    effect did."""
+    names = before.used() | after.used()
+    return ", ".join(
+        f"{'labels seen (%)' if name == 'pl' else knob_title(name).lower()} {_told(name, before)} → "
+        f"{_told(name, after)}"
+        for name in declared_knobs()
+        if name in names and getattr(before, name) != getattr(after, name)
+    )
+
+
+def _told(name: str, config: RunConfig) -> str:
+    return escape_markdown(entry_title(name, short_value(getattr(config, name)))) if name in config.used() else "none"
+
+
+def short_value(value: Any) -> str:
+    """A value in a list of settings: a long text is cut, an empty one is a dash."""
+    text = value_words(value)
+    return f"{text[:23]}…" if len(text) > 24 else text or "–"
+
+
+def setting_words(config: RunConfig) -> str:
+    """A config in words: `MNIST, 60 labels, DML autoencoder`."""
+    data, family = (
+        escape_markdown(entry_title("data", config.data)),
+        "variant" if "variant" in config.used() else "model",
+    )
+    what = entry_title(family, getattr(config, family))
+    if not MODELS[config.model].facts["labels"]:
+        return f"{data}, no labels, {what}"
+    try:
+        seen = seen_labels(config.pl, official_rows(config.data, config.split))
+        labels = "all labels" if config.pl == 100 else "1 label" if seen == 1 else f"{seen:,} labels"
+    except ValueError:
+        labels = f"{value_words(config.pl)} % of the labels"
+    prior = "" if config.prior == "none" else f", {entry_title('prior', config.prior)}"
+    return f"{data}, {labels}, {what}{prior}"
+
+
+def official_rows(name: str, split: str = "official") -> int:
+    """Rows of the training set that pl is a percentage of. Raises ValueError when the data set is not there."""
+    from semidml.data import store
+
+    return store.training(name, split, "test").official
+
+
+def data_title(name: str) -> str:
+    """A data set in a list. The same at any time, as in `run_words`, so not whether it has been fetched."""
+    return entry_title("data", name)
+
+
+def is_here(name: str) -> bool:
+    """Whether the data set can be loaded without a download."""
+    from semidml.data import store
+
+    return any(there.name == name and there.here for there in store.available())
+
+
+def run_words(run: "Run") -> str:
+    """A run in a list: setting, what else is unusual about it, when it was made, the end of its name. The same at any
+    time: a select box knows its choices by their words, and would lose one whose words change."""
+    try:
+        config = run.config()
+        unusual = [
+            f"{knob_title(name).lower()} {short_value(value)}"
+            for name, value in config.changed().items()
+            if name != "pl"
+        ]
+        name = " · ".join([setting_words(config), *([", ".join(unusual[:3])] if unusual else [])])
+    except ValueError:
+        name = "damaged"
+    when = "shipped" if run.is_shipped else time.strftime("%-d %b, %H:%M", time.localtime(run.created()))
+    return f"{name} · {when} · {run.id if len(run.id) < 20 or run.is_shipped else run.id[-4:]}"
+
+
+def state_words(run: "Run", status: "Status") -> str:
+    """Where a run stands, for the reader."""
+    if status.state == "queued":
+        from semidml.jobs import queue
+
+        return "Waiting for its turn" if queue.jobs().ready else "Starting the process that trains: some seconds, once"
+    seconds = (status.latest or {}).get("seconds", 0)
+    at = f"epoch {status.epoch} of {status.epochs}"
+    if status.state == "running":
+        if status.epoch == status.epochs:
+            return f"Scoring all images ({seconds:.0f} s of training)"
+        return f"Training: {at}, {seconds:.0f} s"
+    if status.state == "done":
+        seconds = (run.metrics() or {}).get("seconds", seconds)
+    ends = {"done": "Done", "stopped": "Stopped", "interrupted": "Interrupted", "failed": "Failed"}
+    return f"**{ends[status.state]}** · {at}" + (f" · {words.seconds_words(seconds)} of training" if seconds else "")
+
+
+def alarm_words(status: "Status") -> list[str]:
+    """What is wrong with the newest points, in sentences, for Markdown."""
+    return [escape_markdown(alarm) for alarm in (status.latest or {}).get("alarms", [])]
+
+
+def reason_words(status: "Status") -> str:
+    """Why a run is in its state, with a capital letter at the start, for Markdown."""
+    return escape_markdown(status.reason[:1].upper() + status.reason[1:])
+
+
+def python_of(config: RunConfig) -> str:
+    """The Python that trains this config."""
+    values = ", ".join(f"{name}={value!r}" for name, value in values_of(config).items())
+    return (
+        "from semidml.config import RunConfig\nfrom semidml.data import store\nfrom semidml.train import fit\n\n"
+        f"config = RunConfig({values})\n"
+        "training = fit(config, store.load(config.data))\n"
+        "for tick in training:\n    print(tick.epoch, tick.terms, tick.scores)\n"
+        "print(training.finish())"
+    )
+
+
+def short_path(path: Path) -> str:
+    """A path with ~ for the home folder."""
+    home = str(Path.home())
+    return str(path).replace(home, "~", 1) if str(path).startswith(home) else str(path)
+
+
+@st.cache_data(max_entries=64, ttl=30, show_spinner=False)
+def estimate_words(config: RunConfig) -> str:
+    """How long this config takes here, from this machine's finished runs; says so when nothing like it was measured."""
+    from semidml.runs import listing
+
+    alike = ("data", "model", "prior", "variant", "encoder", "augment", "mining", "split")
+    times: list[tuple[bool, float]] = []
+    for run in listing.list_runs(include_shipped=False)[:200]:
+        if run.status().state != "done":
+            continue
+        other, seconds = run.config(), (run.metrics() or {}).get("seconds")
+        if seconds and all(getattr(other, name) == getattr(config, name) for name in alike):
+            steps = other.epochs / other.batch_size
+            times.append((other.batch_size == config.batch_size, seconds / steps))
+    if not times:
+        return "How long it takes was not measured here yet."
+    same = [seconds for is_same, seconds in times if is_same] or [seconds for _, seconds in times]
+    seconds = median(same) * config.epochs / config.batch_size
+    runs_words = "a finished run" if len(same) == 1 else f"{len(same)} finished runs"
+    return f"About {words.seconds_words(seconds)} of training on this machine, going by {runs_words}."
+
+
+def pixels_words(run: "Run") -> str:
+    """Which pixels the floors of a run are of: `raw pixels`, of large images `pixels reduced to 32 x 32`."""
+    from semidml.explore import pictures
+
+    shape = (run.details().get("data") or {}).get("shape") or (1, 1, 1)
+    height, width = shape[1:]
+    times = pictures.times_smaller(height, width, pictures.SMALL_SIDE)
+    return "raw pixels" if times == 1 else f"pixels reduced to {width // times} x {height // times}"
+
+
+def previous_run(run: "Run") -> "Run | None":
+    """The finished run that was made before this one, on the same data if there is one."""
+    from semidml.runs import listing
+
+    older = [other for other in listing.list_runs(include_shipped=run.is_shipped) if other.created() < run.created()]
+    finished = [other for other in older if other.status().state == "done"]
+    alike = [other for other in finished if other.config().data == run.config().data]
+    return (alike or [None])[0]
+
+
+def frame_words(run: "Run", frame: Mapping[str, Any], its_rows: Mapping[str, Any], how: str) -> str:
+    """What a map shows: epoch, how many points of how many, and how they came to the plane."""
+    epoch, step = int(frame.get("epoch", 0)), int(frame.get("step", 0))
+    when = "Before training" if epoch == 0 and step == 0 else f"Epoch {epoch} of {run.config().epochs}"
+    when = f"In epoch {epoch + 1} of {run.config().epochs}, step {step}" if step else when
+    train, test = int((its_rows["split"] == 0).sum()), int((its_rows["split"] == 1).sum())
+    has_labels = MODELS[run.config().model].facts["labels"]
+    seen = f" ({int(its_rows['seen'].sum()):,} with a seen label)" if has_labels else ""
+    directions = direction_words(run)
+    return (
+        f"{when} · {train + test:,} points: {train:,} training images{seen} and {test:,} test images, always the same"
+        f"{f' · {how}' if how else ''}{f'. {directions}' if directions else ''}"
+    )
+
+
+def direction_words(run: "Run") -> str:
+    """What is to be known of a run whose loss learns from directions alone, in sentences; "" of others."""
+    config = run.config()
+    if not config.loss_by_direction:
+        return ""
+    loss = f"The loss {entry_title('loss', config.loss)} learns from directions alone: "
+    if config.on_sphere:
+        told = f"{loss}each latent is scaled to length 1, on the map and for every score."
+    else:
+        reads = "decoder" if MODELS[config.model].facts["decoder"] else "prior"
+        told = f"{loss}scores and neighbours are of directions; the map shows lengths too, which the {reads} reads."
+    made_by = str((run.details().get("versions") or {}).get("semidml", ""))
+    if not made_by.startswith("0.1."):
+        return told
+    return (
+        f"{told} The scores kept with this run were made by version {as_code(made_by)}, of latents with their lengths."
+    )

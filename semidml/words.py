@@ -1,0 +1,45 @@
+"""Numbers and knobs in words, the same for pages and command line."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # at run time these would import torch
+    pass
+if TYPE_CHECKING:
+    pass
+
+
+def value_words(value: Any) -> str:
+    """A value as it is typed: 0.1, not 0.10000000000000001; 60, not 60.0."""
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def size_words(size: float) -> str:
+    """1234567 -> '1.2 MB'."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage: `93.1 %`; a dash where there is none."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def seconds_words(seconds: float) -> str:
+    """`12 s`, `3 min`, `2.1 h`."""
+    if seconds < 99:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def age_words(then: float) -> str:
+    """`3 min ago`; a date when it is longer ago than a day."""
+    ago = time.time() - then
+    if ago < 60:
+        return "just now"
+    if ago < 86400:
+        return f"{ago / 60:.0f} min ago" if ago < 5400 else f"{ago / 3600:.0f} h ago"
+    return time.strftime("%-d %b %Y", time.localtime(then))
