@@ -1,14 +1,8 @@
 """How far two labellings agree: accuracy, AMI, NMI, clustering accuracy."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from semidml.scores import checks
-
-if TYPE_CHECKING:
-    pass
-
 
 # --- agreement of two labellings
 

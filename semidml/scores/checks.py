@@ -1,13 +1,8 @@
 """What scores are given: finite, of one shape, or refused in words."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    pass
-
 
 # --- reconstructions and projections
 

@@ -2,16 +2,11 @@
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from semidml.scores import checks, neighbours
 from semidml.scores.table import NEIGHBOURS
-
-if TYPE_CHECKING:
-    pass
-
 
 # --- classifiers: gallery (N, D), labels (N,), queries (M, D) -> predictions (M,) int64
 

@@ -1,14 +1,8 @@
 """How far latents spread, and whether they have collapsed."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from semidml.scores import checks
-
-if TYPE_CHECKING:
-    pass
-
 
 COINCIDE, LINE, NARROW = 0.1, 1.1, 0.3  # see `collapse`; two opposite places, nine of ten points at one: .36
 

@@ -1,14 +1,8 @@
 """The nearest rows, exactly: by a tree where dimensions are few, else by distances."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from semidml.scores import checks
-
-if TYPE_CHECKING:
-    pass
-
 
 PILES_SEED = 0  # of the draw among rows that coincide
 # A tree beats the search of all rows on a CPU up to 6 dimensions, and up to 10 for small tasks, where it also does not

@@ -7,7 +7,7 @@ turns that into None and keeps the words, as for what `meaning.judge` finds to m
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,10 +16,6 @@ from semidml.scores.clusters import kmeans_quick, kmeans_scores_and_scatter
 from semidml.scores.meaning import Judged
 from semidml.scores.table import KMEANS_ROWS, NEIGHBOURS, RAW, RECALL_AT, SCATTER, SCORES, Score, Scored
 from semidml.tasks import Progress
-
-if TYPE_CHECKING:
-    pass
-
 
 LIVE_GALLERY, LIVE_QUERIES, LIVE_POINTS = 5_000, 2_000, 1_000
 Step = tuple[tuple[str, ...], Callable[[], tuple]]  # names of scores and what gives as many values
