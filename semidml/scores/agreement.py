@@ -4,8 +4,6 @@ import numpy as np
 
 from semidml.scores import checks
 
-# --- agreement of two labellings
-
 
 def accuracy(true: np.ndarray, predicted: np.ndarray) -> float:
     """Share of rows whose prediction is right, (M,), (M,) -> 0 to 1."""

@@ -4,8 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-# --- reconstructions and projections
-
 
 def reconstruction_mse(images: np.ndarray, reconstructions: np.ndarray) -> float:
     """Mean over pixels and rows of the squared difference; both (M, C, H, W), uint8 (then over 255) or in [0, 1]."""
@@ -21,9 +19,6 @@ def reconstruction_mse_of(
     parts = [slice(i, i + rows) for i in range(0, len(images), rows)]
     errors = [reconstruction_mse(images[part], np.asarray(reconstruct(latents[part]))) for part in parts]
     return float(np.average(errors, weights=[len(images[part]) for part in parts]))
-
-
-# --- checks
 
 
 def finite(values: np.ndarray) -> np.ndarray:

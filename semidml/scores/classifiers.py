@@ -1,4 +1,4 @@
-"""Classifiers fitted on latents: kNN, random forest, MLP."""
+"""Classifiers fitted on latents, kNN, random forest, MLP: gallery (N, D), labels (N,), queries (M, D) -> (M,) int64."""
 
 import warnings
 from collections.abc import Callable
@@ -7,8 +7,6 @@ import numpy as np
 
 from semidml.scores import checks, neighbours
 from semidml.scores.table import NEIGHBOURS
-
-# --- classifiers: gallery (N, D), labels (N,), queries (M, D) -> predictions (M,) int64
 
 
 def knn_classify(

@@ -1,7 +1,7 @@
 """k-means of latents, and the clusters that a model has of its own."""
 
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,15 +10,8 @@ from semidml.losses.twins import entropies
 from semidml.scores import agreement, checks, meaning, neighbours
 from semidml.scores.table import KMEANS_ROWS, KMEANS_STARTS
 
-if TYPE_CHECKING:
-    import torch
-
-
 RARE = 0.005  # chance below which a start is not asked for the scatter of k-means
 TINY = 1e-12  # nats, below which an entropy is 0
-
-
-# --- clusters
 
 
 class Starts(NamedTuple):
@@ -82,21 +75,10 @@ def kmeans_scores(
     starts: int = KMEANS_STARTS,
     rows: int = KMEANS_ROWS,
     seed: int = 0,
-) -> tuple[float, float, float]:
-    """AMI, NMI and `clustering_accuracy` of true classes and k-means clusters of the same latents, of at most `rows`
-    rows drawn by the seed."""
-    return kmeans_scores_and_scatter(latents, labels, clusters, starts, rows, seed)[:3]
-
-
-def kmeans_scores_and_scatter(
-    latents: np.ndarray,
-    labels: np.ndarray,
-    clusters: int,
-    starts: int = KMEANS_STARTS,
-    rows: int = KMEANS_ROWS,
-    seed: int = 0,
 ) -> tuple[float, float, float, float, float, float]:
-    """`kmeans_scores`, and the standard deviation of each over restarts, a restart being the best of as many starts.
+    """AMI, NMI and `clustering_accuracy` of true classes and k-means clusters of the same latents, of at most `rows`
+    rows drawn by the seed; then the standard deviation of each over restarts, a restart being the best of as many
+    starts.
 
     The bootstrap over the starts that were made (Efron 1979, doi 10.1214/aos/1176344552) needs no draw: of n starts
     drawn with replacement the best is the j-th best of all with probability

@@ -7,9 +7,6 @@ from semidml.scores import checks
 COINCIDE, LINE, NARROW = 0.1, 1.1, 0.3  # see `collapse`; two opposite places, nine of ten points at one: .36
 
 
-# --- shape of the cloud
-
-
 def mean_pairwise_distance(latents: np.ndarray, rows: int = 2_000, seed: int = 0) -> float:
     """Mean Euclidean distance over all pairs of at most `rows` rows drawn by the seed, (N, D) -> units of the latent
     space."""

@@ -13,9 +13,6 @@ TREE_DIMENSIONS, SMALL_TREE_DIMENSIONS, SMALL = 6, 10, 20_000_000
 EXTRA = 8  # candidates beyond k whose distances are computed again without the rounding of the expanded square
 
 
-# --- nearest neighbours
-
-
 def knn(gallery: np.ndarray, queries: np.ndarray, k: int, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
     """The k nearest gallery rows of each query, nearest first, exact: (N, D), (M, D) -> rows (M, k) int64, distances
     (M, k).

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from semidml.scores import agreement, checks, classifiers, collapse, meaning, neighbours, retrieval
-from semidml.scores.clusters import kmeans_quick, kmeans_scores_and_scatter
+from semidml.scores.clusters import kmeans_quick, kmeans_scores
 from semidml.scores.meaning import Judged
-from semidml.scores.table import KMEANS_ROWS, NEIGHBOURS, RAW, RECALL_AT, SCATTER, SCORES, Score, Scored
+from semidml.scores.table import KMEANS_ROWS, NEIGHBOURS, RAW, RECALL_AT, SCATTER, SCORES, Scored
 from semidml.tasks import Progress
 
 LIVE_GALLERY, LIVE_QUERIES, LIVE_POINTS = 5_000, 2_000, 1_000
@@ -65,6 +65,9 @@ def score_latents(
         if progress:
             progress((at[0] + fraction) / len(steps), at[1])
 
+    def note(names: tuple[str, ...], text: str) -> None:
+        notes.update(dict.fromkeys(names, text))
+
     def both(
         classifier: Callable[..., np.ndarray], gallery: np.ndarray, labels: np.ndarray, **more: Any
     ) -> tuple[float, ...]:
@@ -91,7 +94,7 @@ def score_latents(
     kmeans_names += tuple(f"{name}{SCATTER}" for name in kmeans_names)
     steps: list[Step] = [
         *(fitted if shared else ()),
-        (kmeans_names, lambda: kmeans_scores_and_scatter(test, test_labels, clusters, seed=seed)),
+        (kmeans_names, lambda: kmeans_scores(test, test_labels, clusters, seed=seed)),
         (
             tuple(f"recall_at_{k}" for k in RECALL_AT),
             lambda: retrieval.recall_at(test, test_labels, RECALL_AT, device=device),
@@ -112,12 +115,11 @@ def score_latents(
     ):
         for suffix, rows in (("", (train, train_labels)), ("_labelled", (few, few_labels))):
             names = (f"{prefix}_accuracy{suffix}", f"{prefix}_ami{suffix}")
-            remark = partial(_note, notes, names)
-            steps.append((names, partial(both, classifier, *rows, seed=seed, remark=remark)))
+            steps.append((names, partial(both, classifier, *rows, seed=seed, remark=partial(note, names))))
     given = Scored(train, train_labels, seen, test, test_labels, classes, seed)
     for entry in SCORES.values():
         if entry.target and (shared or not entry.fitted_on):
-            steps.append(((entry.name,), partial(_computed, entry, given)))
+            steps.append(((entry.name,), partial(lambda entry: (entry.resolve()(given),), entry)))
 
     (points,) = checks.subset(KMEANS_ROWS, seed, test_labels)
     names = [name for names, _ in steps for name in names]
@@ -138,10 +140,6 @@ def score_latents(
     if progress:
         progress(1.0, "scores")
     return meaning.told(result | {"failed": failed, "notes": notes}, judged)
-
-
-def _computed(score: Score, given: Scored) -> tuple[float | bool | None]:
-    return (score.resolve()(given),)
 
 
 def as_raw(found: dict[str, Any]) -> dict[str, Any]:
@@ -251,13 +249,7 @@ def _judged(
     on_few = {name for name in names if SCORES[name].fitted_on == "seen"}
     rest = [name for name in names if name not in of_kmeans | on_few]
     parts = (
-        meaning.judge(
-            rest,
-            test_labels,
-            fitted_on=train_labels,
-            dimensions=dimensions,
-            class_names=class_names,
-        ),
+        meaning.judge(rest, test_labels, fitted_on=train_labels, dimensions=dimensions, class_names=class_names),
         meaning.judge(on_few, test_labels, fitted_on=few_labels, class_names=class_names),
         meaning.judge(
             of_kmeans, points, clusters=clusters, drawn=len(points) < len(test_labels), class_names=class_names
@@ -302,7 +294,3 @@ def floors(
     if "pixel_recall_at_1" not in nothing:
         found["pixel_recall_at_1"] = retrieval.recall_at(queries, labels, (1,))[0]
     return found
-
-
-def _note(notes: dict[str, str], names: tuple[str, ...], text: str) -> None:
-    notes.update(dict.fromkeys(names, text))
