@@ -33,7 +33,9 @@ Kind = TypeVar("Kind", bound=Entry)
 
 
 def table(entries: Iterable[Kind]) -> dict[str, Kind]:
-    """{name: entry} in the order given. Raises ValueError when two entries share a name."""
+    """{name: entry} in the order given.
+
+    Raises: ValueError when two entries share a name."""
     named: dict[str, Kind] = {}
     for entry in entries:
         if entry.name in named:
@@ -43,7 +45,9 @@ def table(entries: Iterable[Kind]) -> dict[str, Kind]:
 
 
 def choose(family: Mapping[str, Kind], name: str, what: str) -> Kind:
-    """The entry called `name`. Raises ValueError that lists what there is."""
+    """The entry called `name`.
+
+    Raises: ValueError that lists what there is."""
     if name not in family:
         raise ValueError(f"{what} must be one of {', '.join(family)}; got {name!r}")
     return family[name]

@@ -74,7 +74,9 @@ class Place(NamedTuple):
 
 def state_of(path: Path) -> str:
     """Changes when a file, or a file below a folder, does; of a link, the link itself. What systems leave behind does
-    not count. Raises ValueError in words where the system cannot say."""
+    not count.
+
+    Raises: ValueError in words where the system cannot say."""
     try:
         if not path.is_dir():
             return str(_times(path))
@@ -86,8 +88,9 @@ def state_of(path: Path) -> str:
 
 
 def keep(plan: Plan, place: Place, title: str, most: int, progress: Callable[[float, str], None]) -> None:
-    """Decode the images of a plan into their file, whole or not at all; if another is at it, wait for its file. Raises
-    ValueError when there are too many, the disk has no room for them, or too few can be read."""
+    """Decode the images of a plan into their file, whole or not at all; if another is at it, wait for its file.
+
+    Raises: ValueError when there are too many, the disk has no room for them, or too few can be read."""
     images.check_bytes(plan, most)
     folder = place.pixels.parent
     try:

@@ -86,15 +86,17 @@ class Unreadable(ValueError):
 
 
 def read_zip(path: Path) -> Read:
-    """What a .zip of class folders holds, perhaps below train/, test/ and val/, in memory. Raises ValueError that says
-    what is wrong with it."""
+    """What a .zip of class folders holds, perhaps below train/, test/ and val/, in memory.
+
+    Raises: ValueError that says what is wrong with it."""
     with image_files.list_images(path) as items:
         return in_memory(survey(items, most_pixels=MAX_ARCHIVE_PIXELS))
 
 
 def read_one(content: bytes, name: str, shape: tuple[int, int, int]) -> np.ndarray:
-    """An image file as uint8 of that shape (C, H, W): its middle, scaled. Raises ValueError in words for what is no
-    image, is damaged, or is too large."""
+    """An image file as uint8 of that shape (C, H, W): its middle, scaled.
+
+    Raises: ValueError in words for what is no image, is damaged, or is too large."""
     if len(content) > image_files.MAX_FILE_BYTES:
         raise ValueError(f"{name} has more than {image_files.MAX_FILE_BYTES >> 20} MB")
     member = Member((name,), lambda: io.BytesIO(content))
@@ -105,7 +107,9 @@ def read_one(content: bytes, name: str, shape: tuple[int, int, int]) -> np.ndarr
 
 def survey(items: list[Item], side: int | None = None, most_pixels: int | None = None) -> Plan:
     """What the headers of image files say: which can be read, and the shape of them all. With `side`, the shorter side
-    is scaled to it and the middle square kept. Raises ValueError in words."""
+    is scaled to it and the middle square kept.
+
+    Raises: ValueError in words."""
     class_names = tuple(sorted({item.class_name for item in items}))
     if len(class_names) > npz.MAX_CLASSES:
         raise ValueError(f"there are {len(class_names):,} class folders; at most {npz.MAX_CLASSES:,} classes are read")
@@ -132,7 +136,9 @@ def survey(items: list[Item], side: int | None = None, most_pixels: int | None =
 
 
 def in_memory(plan: Plan) -> Read:
-    """The images of a plan, decoded. Raises ValueError when they are too many, or too few can be read."""
+    """The images of a plan, decoded.
+
+    Raises: ValueError when they are too many, or too few can be read."""
     check_bytes(plan, npz.MAX_BYTES)
     damaged, readable, splits = list(plan.damaged), [], {}
     for split in dict.fromkeys(item.split for item in plan.items):

@@ -37,8 +37,9 @@ CHUNK = 1 << 24  # bytes of pixels that are unpacked at a time
 
 
 def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.ndarray] | None = None) -> Dataset:
-    """The data set in an .npz file. `single` makes one label of a row of several: (N, L) -> (N,). Raises ValueError
-    that says what is wrong with the file and what is allowed."""
+    """The data set in an .npz file. `single` makes one label of a row of several: (N, L) -> (N,).
+
+    Raises: ValueError that says what is wrong with the file and what is allowed."""
     with _opened(path) as archive:
         headers = _checked(archive, several=single is not None)
         labels, class_names = _classes(archive, headers, single)
@@ -50,7 +51,9 @@ def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.nd
 def facts(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) -> dict[str, Any]:
     """train, test and, where there is one, validation (rows), classes, where some of them have no training row
     training_classes (those that have), by_class (rows of each, in all splits) and shape (C, H, W) of what `read` would
-    give, without unpacking an image. Raises ValueError as `read` does."""
+    give, without unpacking an image.
+
+    Raises: ValueError as `read` does."""
     with _opened(path) as archive:
         headers = _checked(archive, several=single is not None)
         labels, class_names = _classes(archive, headers, single)

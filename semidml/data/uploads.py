@@ -22,8 +22,9 @@ MAX_UPLOAD = 50 << 20
 def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path | None = None) -> Available:
     """Keep a visitor's data set, an .npz file in MedMNIST's layout or a .zip of class folders, under `name`. What it
     is, its content decides; `filename` serves the messages. It is read completely before it gets its name; of a .zip
-    the images, all of one size by then, are kept as one .npz. Raises ValueError that says what is wrong, and then
-    leaves nothing behind."""
+    the images, all of one size by then, are kept as one .npz.
+
+    Raises: ValueError that says what is wrong, and then leaves nothing behind."""
     from semidml.data import images, npz
 
     name = name.strip()
@@ -51,7 +52,9 @@ def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path |
 
 
 def delete_upload(name: str, folder: Path | None = None) -> None:
-    """Remove an upload, and its decoded images. Raises ValueError when there is none of that name."""
+    """Remove an upload, and its decoded images.
+
+    Raises: ValueError when there is none of that name."""
     folder = Path(folder) if folder else store.data_folder()
     uploads = folder / "uploads"
     place = store.upload(name, uploads)

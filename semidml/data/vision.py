@@ -15,8 +15,10 @@ CLASSES = {"mnist": "MNIST", "fashionmnist": "FashionMNIST", "kmnist": "KMNIST"}
 
 def load(entry: Entry, folder: Path, download: bool, progress: Callable[[float, str], None]) -> Dataset:
     """60,000 training and 10,000 test images (1, 28, 28). Files that are here only packed (.gz) are checked and
-    unpacked. Raises ValueError, saying what to do, when files are missing and cannot or should not be downloaded, or
-    are damaged."""
+    unpacked.
+
+    Raises: ValueError, saying what to do, when files are missing and cannot or should not be downloaded, or are
+    damaged."""
     from torchvision import datasets
 
     source = getattr(datasets, CLASSES[entry.name])
@@ -55,7 +57,9 @@ def fetch_missing(
 
 
 def unpack(packed: Path, md5: str) -> None:
-    """Put the content of a checked .gz file beside it, whole or not at all. Raises ValueError for another checksum."""
+    """Put the content of a checked .gz file beside it, whole or not at all.
+
+    Raises: ValueError for another checksum."""
     from torchvision.datasets.utils import check_integrity, extract_archive
 
     plain = packed.with_suffix("")

@@ -41,8 +41,8 @@ def triplet_loss(
 
     `reduction` "all" takes the mean over them, "nonzero" over those that are above 0, as pytorch-metric-learning does.
     With `pairs` given y is not read, all shapes are static and nothing is asked of the device.
-    Raises ValueError for another mining or reduction.
-    """
+
+    Raises: ValueError for another mining or reduction."""
     if mining not in MINED and mining != "all":
         raise ValueError(f"mining must be one of all, {', '.join(MINED)}; got {mining!r}")
     if reduction not in ("all", "nonzero"):

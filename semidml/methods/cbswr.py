@@ -195,8 +195,9 @@ class CBSwR(nn.Module):
         raise ValueError("CBSwR draws representations of clusters, and cannot draw a place in its embedding")
 
     def draw(self, representations: Tensor) -> Tensor:
-        """Images of representations: (B, R) -> (B, C, H, W) in [0, 1]. Raises ValueError for a variant without a
-        decoder."""
+        """Images of representations: (B, R) -> (B, C, H, W) in [0, 1].
+
+        Raises: ValueError for a variant without a decoder."""
         if self.decoder is None:
             raise ValueError("this variant has no decoder: choose the variant cbswr")
         drawn = self.decoder(representations).sigmoid()

@@ -166,15 +166,18 @@ class Latent(nn.Module):
         return self._parts(self.encoder(x))[0]
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of q(z|x): (B, C, H, W) in [0, 1] -> (B, D), (B, D). Raises ValueError for a model
-        without a prior."""
+        """Mean and log-variance of q(z|x): (B, C, H, W) in [0, 1] -> (B, D), (B, D).
+
+        Raises: ValueError for a model without a prior."""
         mean, log_var = self._parts(self.encoder(x))
         if log_var is None:
             raise ValueError("this model has no prior, and its encoder gives points, not distributions")
         return mean, log_var
 
     def decode(self, z: Tensor) -> Tensor:
-        """Images of latents: (B, D) -> (B, C, H, W) in [0, 1]. Raises ValueError for a model without a decoder."""
+        """Images of latents: (B, D) -> (B, C, H, W) in [0, 1].
+
+        Raises: ValueError for a model without a decoder."""
         if self.decoder is None:
             raise ValueError(
                 "this model has no decoder: nothing was trained that could draw an image; choose dml-ae or metric-vae"

@@ -16,8 +16,10 @@ Positions = tuple[tuple[float, ...], ...]
 
 
 def positions_of(text: str) -> Positions:
-    """The components of `0,0; 2.5,0`, one a semicolon, coordinates by commas; () of an empty text. Raises ValueError in
-    words: for what is no finite number within `MOST_FAR`, for components of different length, for too many."""
+    """The components of `0,0; 2.5,0`, one a semicolon, coordinates by commas; () of an empty text.
+
+    Raises: ValueError in words: for what is no finite number within `MOST_FAR`, for components of different length, for
+    too many."""
     parts = _parts("positions", text, ";")
     if len(parts) > MOST_COMPONENTS:
         raise ValueError(f"positions must be of at most {MOST_COMPONENTS:,} components, got {len(parts):,}")
@@ -38,8 +40,10 @@ def positions_text(positions: Iterable[Sequence[float]]) -> str:
 
 
 def weights_of(text: str) -> tuple[float, ...]:
-    """The weights of `1,1,2`, relative to one another; () of an empty text, for equal ones. Raises ValueError in words
-    for what is no number between 1e-6 and 1e6, and for weights that are too unequal to be told from zero."""
+    """The weights of `1,1,2`, relative to one another; () of an empty text, for equal ones.
+
+    Raises: ValueError in words for what is no number between 1e-6 and 1e6, and for weights that are too unequal to be
+    told from zero."""
     found = []
     for number, word in enumerate(_parts("component_weights", text, ","), 1):
         value = _number(word)
@@ -72,7 +76,8 @@ def rounded(positions: Iterable[Sequence[float]], log_var: float) -> Positions:
 
 def of_table(rows: Iterable[Sequence[float | None]]) -> tuple[str, str]:
     """(positions, component_weights) of a table with x, y and a weight in each row; no weights where all are equal.
-    Raises ValueError in words, also for a cell that is empty."""
+
+    Raises: ValueError in words, also for a cell that is empty."""
     rows = [tuple(row) for row in rows]
     for number, row in enumerate(rows, 1):
         for name, value in zip(("x", "y", "weight"), row, strict=True):

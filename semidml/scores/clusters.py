@@ -26,7 +26,9 @@ def kmeans(
     latents: np.ndarray, clusters: int, starts: int = KMEANS_STARTS, seed: int = 0, rounds: int = 300
 ) -> np.ndarray:
     """Clusters of k-means, the start of the lowest inertia: (M, D) -> (M,) int64. scikit-learn's, k-means++ starts, at
-    most `rounds` rounds each. Raises ValueError when there are fewer distinct points than clusters."""
+    most `rounds` rounds each.
+
+    Raises: ValueError when there are fewer distinct points than clusters."""
     found = kmeans_starts(latents, clusters, starts, seed, rounds)
     return found.clusters[found.best].astype(np.int64)
 
@@ -36,8 +38,9 @@ def kmeans_starts(
 ) -> Starts:
     """Every start of `kmeans`, one by one from one random stream, so that the best is that of scikit-learn's `n_init`.
 
-    On one thread: its threads wait for each other when the cores are busy (9 s instead of 0.2 s measured). Raises
-    ValueError when there are fewer distinct points than clusters."""
+    On one thread: its threads wait for each other when the cores are busy (9 s instead of 0.2 s measured).
+
+    Raises: ValueError when there are fewer distinct points than clusters."""
     import sklearn
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning

@@ -26,8 +26,9 @@ def spread(latents: np.ndarray) -> float:
 def effective_rank(latents: np.ndarray) -> float:
     """exp(-sum_d p_d ln p_d), p = singular values of the centred latents over their sum, (N, D) -> 1 to D.
 
-    Roy and Vetterli, EUSIPCO 2007. 1 for points on a line, D for a ball. Raises ValueError when all points coincide.
-    """
+    Roy and Vetterli, EUSIPCO 2007. 1 for points on a line, D for a ball.
+
+    Raises: ValueError when all points coincide."""
     points = checks.some(checks.finite(latents)).astype(np.float64)
     points -= points.mean(0)
     largest = np.abs(points).max()

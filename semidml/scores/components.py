@@ -36,7 +36,9 @@ def component_scores(
 ) -> dict[str, float | None]:
     """component_ami, component_nmi, components_used (by at least 1 % of a component's even share), component_distance
     (mean, in sigmas a dimension), classes_alone (whose commonest component is no other class's) of latents (N, D) with
-    labels (N,). None where one means nothing (`meaning.judge`). Raises ValueError when latents are not finite."""
+    labels (N,). None where one means nothing (`meaning.judge`).
+
+    Raises: ValueError when latents are not finite."""
     own, distance = component_of(checks.finite(latents), means, log_vars, weights)
     counts = np.bincount(own, minlength=len(means))
     classes = [label for label in range(int(labels.max()) + 1) if (labels == label).any()]

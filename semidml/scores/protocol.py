@@ -52,9 +52,9 @@ def score_latents(
 
     A score that cannot be computed, or whose value is forced whatever the latents are (`meaning.judge`), is None, with
     the reason under "failed": {name: reason}; "notes" has remarks on scores that were computed (few rows, a class of
-    one row, which class_names name, a fit that has not settled). Either is absent when empty. Raises ValueError when
-    shapes do not fit together.
-    """
+    one row, which class_names name, a fit that has not settled). Either is absent when empty.
+
+    Raises: ValueError when shapes do not fit together."""
     checks.fit_together(train, train_labels, seen, test, test_labels, classes)
     few, few_labels = train[seen], train_labels[seen]
     shared, clusters = checks.shared(train_labels, test_labels), len(np.unique(test_labels))

@@ -128,14 +128,14 @@ def map_at_r(
 
     R: the other rows of the query's class. P(i): their share among the i nearest. Musgrave, Belongie and Lim 2020,
     arXiv 2003.08505, section 3.2. A query alone in its class has R = 0 and is left out, as by their
-    pytorch-metric-learning (`recall_at` counts it as missed). Of rows at the same distance any may come first: the
-    mean over all orders counts, see `_expected_average_precision`; theirs come as they fall. Raises ValueError when no
-    class has two rows.
+    pytorch-metric-learning (`recall_at` counts it as missed). Of rows at the same distance any may come first: the mean
+    over all orders counts, see `_expected_average_precision`; theirs come as they fall.
 
     Exact in double precision (on the CPU where the device has none), some 2^22 distances at a time, never (M, M). R can
     be thousands: what is selected and sorted are the distances alone, the lowest bit of each saying whose class it is.
     `progress` is told the share that is done, and may raise to end it.
-    """
+
+    Raises: ValueError when no class has two rows."""
     import torch
 
     checks.finite(latents)
