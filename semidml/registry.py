@@ -11,8 +11,7 @@ class Entry:
     """One line of a family's table: a loss, a data set, an encoder, a schedule, a model.
 
     `knobs` names the RunConfig fields that this choice reads; `defaults` holds the values of RunConfig fields that
-    suit it better than the general ones; `facts` holds whatever else a page wants to say without importing the code.
-    """
+    suit it better than the general ones; `facts` holds whatever else a page wants to say without importing the code."""
 
     name: str
     title: str

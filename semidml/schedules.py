@@ -19,8 +19,7 @@ from semidml.registry import Entry, table
 
 def by_epoch(epoch: int, step: int, alpha: float) -> tuple[float, float]:
     """Odd epochs (1 - alpha) L_S + alpha L_U, even epochs alpha L_U (Safir et al., SciPy 2022, doi
-    10.25080/majora-212e5952-022).
-    """
+    10.25080/majora-212e5952-022)."""
     return (1 - alpha, alpha) if epoch % 2 == 1 else (0.0, alpha)
 
 
@@ -37,8 +36,7 @@ def joint(epoch: int, step: int, alpha: float) -> tuple[float, float]:
 def additive(epoch: int, step: int, gamma: float) -> tuple[float, float]:
     """L_U + gamma L_S in every step (Safir et al., last table).
 
-    `joint` with gamma = (1 - alpha) / alpha, times 1 / alpha: Adam takes the same steps, but for its epsilon.
-    """
+    `joint` with gamma = (1 - alpha) / alpha, times 1 / alpha: Adam takes the same steps, but for its epsilon."""
     return gamma, 1.0
 
 

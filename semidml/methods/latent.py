@@ -27,8 +27,7 @@ SMALL = 1e-8  # beside a gradient's norm: far below that of a reconstruction ave
 
 class Latent(nn.Module):
     """Encoder, perhaps a decoder, perhaps a prior, metric loss; `terms` gives the loss terms of a batch, `embed` the
-    latents of images.
-    """
+    latents of images."""
 
     half = False
     reads: ClassVar = {METRIC: ("labelled",), RECONSTRUCTION: ("images",), KL: ("images",)}
@@ -106,8 +105,7 @@ class Latent(nn.Module):
     def terms(self, batch: Batch, active: Collection[str]) -> dict[str, Tensor]:
         """The active terms, each (); what is not asked for is not computed.
 
-        All rows pass the encoder side by side, pseudo-inputs too, so that batch normalisation sees them together.
-        """
+        All rows pass the encoder side by side, pseudo-inputs too, so that batch normalisation sees them together."""
         labelled, images = self._rows(batch, active)
         pseudo = self.prior.pseudo_inputs if KL in active else None  # (K, C, H, W)
         there = [rows for rows in (labelled, images, pseudo) if rows is not None]

@@ -24,8 +24,7 @@ def _lattice(k: int, latent_dim: int = 2) -> Tensor:
     """The K points of a triangular lattice that lie nearest to their own middle: ten are rows of 3, 4 and 3.
 
     Of all centres in a cell of the lattice on a grid of 24 x 24, the one whose K nearest points have the least moment
-    of inertia, and of those the fewest rows.
-    """
+    of inertia, and of those the fewest rows."""
     reach = math.ceil(math.sqrt(k)) + 2
     cells = torch.cartesian_prod(torch.arange(-reach, reach + 1), torch.arange(-reach, reach + 1)).double()
     points = torch.stack([cells[:, 0] + cells[:, 1] / 2, cells[:, 1] * LATTICE_ROW], dim=1)

@@ -21,8 +21,7 @@ def describe(
 
     Counted by ascent from every mean (`mixture.modes`); at the vertices of a cube the density is a product over
     dimensions, each of two equal Gaussians, which have two modes when they are more than 2 sigma apart. On a sphere the
-    smallest distance is also told as a share of the radius, which is what the arrangement reached.
-    """
+    smallest distance is also told as a share of the radius, which is what the arrangement reached."""
     sigma = math.exp(log_var / 2)
     k = given.count(placement, components, latent_dim, positions)
     distance = spacing if k > 1 else math.inf  # of the components of a placement, which is scaled so

@@ -68,8 +68,7 @@ def mlp_classify(
     stops: from 1,000 rows on Adam until a held-out tenth stops improving, below that L-BFGS (nothing can be held out of
     a few labels).
 
-    A fit that has not settled after its last pass is used all the same; `remark` is told so.
-    """
+    A fit that has not settled after its last pass is used all the same; `remark` is told so."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
     from threadpoolctl import threadpool_limits

@@ -63,8 +63,7 @@ def floors(
       is the floor of the prior's effect (any ten separate clusters score high); given a run's own latents it says how
       much hangs on these places.
     - component_ami_random: as many components of the same spread, drawn from a Gaussian with the latents' variance.
-    - component_ami_permuted: labels permuted; about 0 by construction.
-    """
+    - component_ami_permuted: labels permuted; about 0 by construction."""
     generator = np.random.default_rng(seed)
     centre, spread = latents.mean(0), latents.std()
 

@@ -173,8 +173,7 @@ def live_scores(
     call with the same sizes. 20 to 35 ms at D = 2, 50 to 90 ms at D = 10 (two busy cores, median of 20, November 2026).
 
     `seen` are rows of `train` as given, so a caller who embeds a part of the training set appends its seen rows. The
-    first call imports scikit-learn (about 1 s).
-    """
+    first call imports scikit-learn (about 1 s)."""
     checks.fit_together(train, train_labels, seen, test, test_labels, classes)
     few_dimensions = test.shape[1] <= neighbours.TREE_DIMENSIONS
     queries, labels = checks.subset(LIVE_QUERIES if few_dimensions else LIVE_QUERIES // 2, seed, test, test_labels)
@@ -209,8 +208,7 @@ def live_retrieval(test: np.ndarray, test_labels: np.ndarray, seed: int = 0) -> 
     2,000 rows (M, D), kmeans_nmi of at most 1,000 of them (one start, as many clusters as classes in test_labels (M,)).
     None where one cannot be computed.
 
-    The rows are drawn by the seed. Recall grows with the number of rows searched, so that of all rows lies above.
-    """
+    The rows are drawn by the seed. Recall grows with the number of rows searched, so that of all rows lies above."""
     rows, labels = checks.subset(LIVE_QUERIES, seed, test, test_labels)
     points, point_labels = checks.subset(LIVE_POINTS, seed, rows, labels)
     clusters = len(np.unique(test_labels))
@@ -274,8 +272,7 @@ def floors(
 
     Where no test row is of a training class there is pixel_recall_at_1 alone; what means nothing (`meaning.judge`), as
     recall of a single test row, is left out.
-    Images (N, C, H, W), any number type. The pixel scores of a gallery of 5,000 lie below those of a larger one.
-    """
+    Images (N, C, H, W), any number type. The pixel scores of a gallery of 5,000 lie below those of a larger one."""
     queries, labels = checks.flat(checks.subset(LIVE_QUERIES, seed, test_images, test_labels))
     shared = checks.shared(train_labels, test_labels)
     if shared and not len(seen):
