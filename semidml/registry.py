@@ -43,10 +43,10 @@ def table(entries: Iterable[Kind]) -> dict[str, Kind]:
     return named
 
 
-def choose(family: Mapping[str, Kind], name: str, what: str) -> Kind:
+def choose(family: Mapping[str, Kind], name: str, role: str) -> Kind:
     """The entry called `name`.
 
     Raises: ValueError that lists what there is."""
     if name not in family:
-        raise ValueError(f"{what} must be one of {', '.join(family)}; got {name!r}")
+        raise ValueError(f"{role} must be one of {', '.join(family)}; got {name!r}")
     return family[name]

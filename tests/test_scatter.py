@@ -6,7 +6,6 @@ import re
 import numpy as np
 import pytest
 
-
 from semidml.priors.density import MASSES, regions
 from semidml.scatter import bundle, pack
 from semidml.scatter.sent import asked_of, box_of, drawn_of, line_of, middles_of, picked_of, region_of

@@ -12,15 +12,14 @@ from urllib.parse import urlsplit
 
 from semidml.disk.files import sweep, whole_file
 from semidml.registry import Entry
+from semidml.tasks import Progress
 
 CONNECT_SECONDS = 3.0  # to find out whether there is a network at all
 STALL_SECONDS = 30.0  # without a byte
 CHUNK = 1 << 16
 
 
-def fetch_all(
-    entry: Entry, files: Sequence[tuple[Path, Sequence[str], str]], progress: Callable[[float, str], None]
-) -> None:
+def fetch_all(entry: Entry, files: Sequence[tuple[Path, Sequence[str], str]], progress: Progress) -> None:
     """Download files (path, mirrors, MD5) of a data set, one after the other.
 
     Raises: OSError that says why it could not."""

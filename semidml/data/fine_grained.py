@@ -8,7 +8,7 @@ import os
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,11 @@ from semidml.data.fetch import absent, fetch_all
 from semidml.data.image_files import Item, Member
 from semidml.disk.locks import alone
 from semidml.registry import Entry
+from semidml.tasks import Progress
 
 CUB = "CUB_200_2011"
 CUB_URL = f"https://data.caltech.edu/records/65de6-vp158/files/{CUB}.tgz"
 CUB_MD5 = "97eceeb196236b17998738112f37df78"
-Progress = Callable[[float, str], None]
 
 
 def load_birds(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:

@@ -11,9 +11,10 @@ from semidml.data import npz
 from semidml.data.dataset import Dataset
 from semidml.data.fetch import absent, fetch_all
 from semidml.registry import Entry
+from semidml.tasks import Progress
 
 
-def load(entry: Entry, folder: Path, download: bool, progress: Callable[[float, str], None]) -> Dataset:
+def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
     """Training, validation and test images (C, 28, 28). A file put there by hand is read as well as a downloaded one,
     whose checksum has been compared.
 

@@ -47,9 +47,9 @@ def check_last(classes: int, title: str) -> None:
         )
 
 
-def training_classes(classes: int, there: int) -> dict[str, int]:
+def training_classes(classes: int, trained_on: int) -> dict[str, int]:
     """The fact of `store.facts` that only so many of the classes have training rows; none where all have."""
-    return {} if there == classes else {"training_classes": there}
+    return {} if trained_on == classes else {"training_classes": trained_on}
 
 
 def held_rows(rows: int, classes: int, title: str) -> int:
@@ -97,9 +97,9 @@ def training(facts: Mapping[str, Any], title: str, split: str, evaluate_on: str)
 def _rows_of_half(facts: Mapping[str, Any], title: str) -> list[float]:
     """Rows of each class that a split by classes trains on."""
     if "by_class" in facts:
-        there = [rows for rows in facts["by_class"] if rows]
-        check_half(len(there), title)
-        return there[: half(len(there))]
+        sizes = [rows for rows in facts["by_class"] if rows]
+        check_half(len(sizes), title)
+        return sizes[: half(len(sizes))]
     check_half(facts["classes"], title)
     classes = half(facts["classes"])
     total = sum(facts.get(split, 0) for split in ("train", "validation", "test"))

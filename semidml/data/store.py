@@ -8,7 +8,7 @@ import re
 import time
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from semidml.data import DATASETS, splits
 from semidml.data.splits import Training
 from semidml.registry import Entry
+from semidml.tasks import Progress
 
 if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
 
 
-Progress = Callable[[float, str], None]
 MEDICAL = "semidml.data.med:load"
 KEPT = 2  # data sets kept in memory
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
@@ -169,7 +169,7 @@ def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
         return Place(path, True)
     if allow_paths and (place := _path(name)):
         return place
-    there_are = f"there are {', '.join(DATASETS)}" + (f", and the uploads {own}" if (own := listed(uploads)) else "")
+    there_are = f"there are {', '.join(DATASETS)}" + (f", and the uploads {own}" if (own := listed(folder)) else "")
     if allow_paths:
         raise ValueError(f"there is no data set, file or folder called {name[:200]!r}; {there_are}")
     if not NAME.fullmatch(name) or name.endswith(".npz"):
@@ -218,9 +218,9 @@ def uploads(folder: Path) -> Iterator[tuple[str, Path]]:
             yield name, place
 
 
-def listed(uploads: Path) -> str:
+def listed(folder: Path) -> str:
     """The uploads' names, in words."""
-    return ", ".join(name for name, _ in uploads(uploads.parent))
+    return ", ".join(name for name, _ in uploads(folder))
 
 
 def uploaded(name: str, place: Path) -> Available:

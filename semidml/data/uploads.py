@@ -39,9 +39,9 @@ def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path |
             if store.is_npz(came):
                 npz.read(came, name, name)
             else:
-                found = images.read_zip(came)
-                npz.assemble(name, name, *found)
-                came = _rewritten(came, found)
+                content = images.read_zip(came)
+                npz.assemble(name, name, *content)
+                came = _rewritten(came, content)
         except ValueError as error:
             raise ValueError(f"{filename}: {error}") from error
         _check_free(name, uploads)
@@ -59,7 +59,7 @@ def delete_upload(name: str, folder: Path | None = None) -> None:
     uploads = folder / "uploads"
     place = store.upload(name, uploads)
     if place is None:
-        raise ValueError(f"there is no upload called {name[:80]!r}; there are {store.listed(uploads) or 'none'}")
+        raise ValueError(f"there is no upload called {name[:80]!r}; there are {store.listed(folder) or 'none'}")
     with tempfile.TemporaryDirectory(dir=uploads, prefix=".outgoing-") as spare:
         os.replace(place, Path(spare) / "gone")  # gone for readers at once, though a folder takes a while
     if (folder / "decoded").is_dir():
@@ -91,11 +91,11 @@ def _receive(file: BinaryIO, place: Path) -> None:
             kept.write(chunk)
 
 
-def _rewritten(came: Path, found: Read) -> Path:
+def _rewritten(came: Path, content: Read) -> Path:
     """The images of an archive as one .npz file beside it."""
     from semidml.data import npz
 
     place = came.with_name("kept")
     with open(place, "wb") as file:
-        npz.write(file, *found)
+        npz.write(file, *content)
     return place

@@ -2,18 +2,18 @@
 
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from semidml.data.dataset import Dataset, Split
 from semidml.data.fetch import absent, fetch_all
 from semidml.registry import Entry
+from semidml.tasks import Progress
 
 CLASSES = {"mnist": "MNIST", "fashionmnist": "FashionMNIST", "kmnist": "KMNIST"}
 
 
-def load(entry: Entry, folder: Path, download: bool, progress: Callable[[float, str], None]) -> Dataset:
+def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
     """60,000 training and 10,000 test images (1, 28, 28). Files that are here only packed (.gz) are checked and
     unpacked.
 
@@ -37,9 +37,7 @@ def load(entry: Entry, folder: Path, download: bool, progress: Callable[[float, 
     return Dataset(entry.name, entry.title, train, test, None, names)
 
 
-def fetch_missing(
-    entry: Entry, source: Any, folder: Path, raw: Path, download: bool, progress: Callable[[float, str], None]
-) -> None:
+def fetch_missing(entry: Entry, source: Any, folder: Path, raw: Path, download: bool, progress: Progress) -> None:
     """Download the files of torchvision's data set `source` that are neither packed nor unpacked in `raw`."""
     names = [packed for packed, _ in source.resources]
     missing = [

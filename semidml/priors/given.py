@@ -23,15 +23,15 @@ def positions_of(text: str) -> Positions:
     parts = _parts("positions", text, ";")
     if len(parts) > MOST_COMPONENTS:
         raise ValueError(f"positions must be of at most {MOST_COMPONENTS:,} components, got {len(parts):,}")
-    found = []
+    positions = []
     for number, part in enumerate(parts, 1):
         if not part.strip():
             raise ValueError(f"positions must be like 0,0; 2.5,0, and component {number} is empty")
-        found.append(tuple(_coordinate(word, number) for word in part.split(",")))
-    lengths = sorted({len(position) for position in found})
+        positions.append(tuple(_coordinate(word, number) for word in part.split(",")))
+    lengths = sorted({len(position) for position in positions})
     if len(lengths) > 1:
         raise ValueError(f"positions must all have as many coordinates, got {lengths[0]} and {lengths[-1]}")
-    return tuple(found)
+    return tuple(positions)
 
 
 def positions_text(positions: Iterable[Sequence[float]]) -> str:
@@ -44,7 +44,7 @@ def weights_of(text: str) -> tuple[float, ...]:
 
     Raises: ValueError in words for what is no number between 1e-6 and 1e6, and for weights that are too unequal to be
     told from zero."""
-    found = []
+    weights = []
     for number, word in enumerate(_parts("component_weights", text, ","), 1):
         value = _number(word)
         if not 1 / MOST_UNEVEN <= value <= MOST_UNEVEN:
@@ -52,15 +52,15 @@ def weights_of(text: str) -> tuple[float, ...]:
                 f"component_weights must be numbers between {1 / MOST_UNEVEN:g} and {MOST_UNEVEN:,.0f}, and weight "
                 f"{number} is {_quoted(word)}"
             )
-        found.append(value)
-    if len(found) > MOST_COMPONENTS:
-        raise ValueError(f"component_weights must be at most {MOST_COMPONENTS:,}, got {len(found):,}")
-    if found and max(found) / min(found) > MOST_UNEVEN:
+        weights.append(value)
+    if len(weights) > MOST_COMPONENTS:
+        raise ValueError(f"component_weights must be at most {MOST_COMPONENTS:,}, got {len(weights):,}")
+    if weights and max(weights) / min(weights) > MOST_UNEVEN:
         raise ValueError(
-            f"component_weights must differ by a factor of at most {MOST_UNEVEN:,.0f}, got {min(found):g} and "
-            f"{max(found):g}"
+            f"component_weights must differ by a factor of at most {MOST_UNEVEN:,.0f}, got {min(weights):g} and "
+            f"{max(weights):g}"
         )
-    return tuple(found)
+    return tuple(weights)
 
 
 def weights_text(weights: Iterable[float]) -> str:

@@ -67,10 +67,10 @@ def build(
     placement: str,
     component_spacing: float,
     component_log_var: float,
-    balance: str,
-    kl_samples: int,
     positions: str = "",
     component_weights: str = "",
+    balance: str = "none",
+    kl_samples: int = 1,
 ) -> Gmm:
     """The mixture of these knobs; what cannot be placed is refused by RunConfig."""
     if placement == "given":

@@ -43,7 +43,7 @@ def kl_balanced(z: Tensor, log_var: Tensor, log_joint: Tensor, weights: Tensor) 
     q_i. With Q the true responsibilities r and - H(r) added it would be the KL divergence; the balance is what keeps
     every component in use, so it assumes classes of about the weights' sizes."""
     entropy = (log_var + math.log(2 * math.pi) + 1).sum(-1) / 2  # (B,)
-    crossed = torch.stack([(sinkhorn(one, weights) * one).sum(-1) for one in log_joint])  # (S, B)
+    crossed = torch.stack([(sinkhorn(joint, weights) * joint).sum(-1) for joint in log_joint])  # (S, B)
     return -crossed.mean(0) - entropy
 
 
@@ -71,11 +71,11 @@ def modes(means: Tensor, log_vars: Tensor, weights: Tensor) -> Tensor:
         moved, at = (to - at).abs().max(), to
         if moved < 1e-5 * near:
             break
-    found: list[Tensor] = []
+    maxima: list[Tensor] = []
     for z in at:
-        if not any(bool((z - other).norm() < near) for other in found):
-            found.append(z)
-    return torch.stack(found)
+        if not any(bool((z - other).norm() < near) for other in maxima):
+            maxima.append(z)
+    return torch.stack(maxima)
 
 
 def sinkhorn(scores: Tensor, weights: Tensor, rounds: int = 10) -> Tensor:

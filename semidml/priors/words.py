@@ -34,12 +34,10 @@ def describe(
         from semidml.priors.gmm import build
         from semidml.priors.mixture import modes as modes_of
 
-        its = build(
-            *(latent_dim, (1, 1, 1), components, placement, spacing, log_var, "none", 1),
-            *(positions, component_weights),
-        )
-        modes = len(modes_of(*its.components()))
-        radius = float(its.means.norm(dim=1).mean()) if placement == "sphere" else None
+        knobs = (components, placement, spacing, log_var, positions, component_weights)
+        prior = build(latent_dim, (1, 1, 1), *knobs)
+        modes = len(modes_of(*prior.components()))
+        radius = float(prior.means.norm(dim=1).mean()) if placement == "sphere" else None
 
     told = [f"{k} component{'s' if k > 1 else ''}"]
     if math.isfinite(distance):

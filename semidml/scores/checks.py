@@ -38,7 +38,8 @@ def subset(rows: int, seed: int, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple(array[chosen] for array in arrays)
 
 
-def some(rows: np.ndarray) -> np.ndarray:
+def require_rows(rows: np.ndarray) -> np.ndarray:
+    """The same rows; raises ValueError when there is none."""
     if not len(rows):
         raise ValueError("there is no row to learn from; at least one seen label is needed")
     return rows

@@ -29,8 +29,8 @@ def kmeans(
     most `rounds` rounds each.
 
     Raises: ValueError when there are fewer distinct points than clusters."""
-    found = kmeans_starts(latents, clusters, starts, seed, rounds)
-    return found.clusters[found.best].astype(np.int64)
+    every = kmeans_starts(latents, clusters, starts, seed, rounds)
+    return every.clusters[every.best].astype(np.int64)
 
 
 def kmeans_starts(
@@ -46,18 +46,24 @@ def kmeans_starts(
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
-    points, random, found, inertias, best = _for_clusters(latents, clusters), np.random.RandomState(seed), [], [], 0
+    points, random, assignments, inertias, best = (
+        _for_clusters(latents, clusters),
+        np.random.RandomState(seed),
+        [],
+        [],
+        0,
+    )
     with threadpool_limits(1), warnings.catch_warnings(), sklearn.config_context(assume_finite=True):
         warnings.simplefilter("ignore", ConvergenceWarning)  # of the best it is said below
         for start in range(starts):
             model = KMeans(clusters, n_init=1, max_iter=rounds, random_state=random).fit(points)
-            found.append(model.labels_)
+            assignments.append(model.labels_)
             inertias.append(float(model.inertia_))
-            if inertias[start] < inertias[best] and not _refines(found[start], found[best], clusters):
+            if inertias[start] < inertias[best] and not _refines(assignments[start], assignments[best], clusters):
                 best = start
-    if (distinct := len(np.unique(found[best]))) < clusters:
+    if (distinct := len(np.unique(assignments[best]))) < clusters:
         raise ValueError(f"k-means did not find {clusters} clusters, only {distinct}: the points nearly coincide")
-    return Starts(np.stack(found), np.array(inertias), best)
+    return Starts(np.stack(assignments), np.array(inertias), best)
 
 
 def _refines(clusters: np.ndarray, others: np.ndarray, count: int) -> bool:
@@ -92,15 +98,15 @@ def kmeans_scores(
     information is that of the best start for all of them: it depends on the clusters' sizes alone, which hardly differ,
     and takes longer than the rest."""
     points, true = checks.subset(rows, seed, latents, labels)
-    found = kmeans_starts(points, clusters, starts, seed)
-    best, row = found.clusters[found.best].astype(np.int64), np.unique(true, return_inverse=True)[1]
+    every = kmeans_starts(points, clusters, starts, seed)
+    best, row = every.clusters[every.best].astype(np.int64), np.unique(true, return_inverse=True)[1]
     n, j = starts, np.arange(1, starts + 1)
     p = ((n - j + 1) / n) ** n - ((n - j) / n) ** n
     p = p[p >= RARE] / p[p >= RARE].sum()
-    asked = np.argsort(found.inertias, kind="stable")[: len(p)]
+    asked = np.argsort(every.inertias, kind="stable")[: len(p)]
     expected = _expected_information(agreement.table(row, best, clusters))
     each = np.array(
-        [_agreement(agreement.table(row, found.clusters[start], clusters), expected) for start in asked]
+        [_agreement(agreement.table(row, every.clusters[start], clusters), expected) for start in asked]
     )  # (j, 3)
     scatter = np.sqrt(p @ np.square(each - p @ each) / max(1 - p @ p, TINY))
     return (
@@ -149,7 +155,7 @@ def cluster_scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float | 
     one means nothing (`meaning.judge`)."""
     clusters, sizes, _ = clustered(logits)
     marginal, conditional = entropies(torch.from_numpy(logits))
-    found = {
+    scores = {
         "cluster_ami": agreement.ami(labels, clusters),
         "cluster_nmi": agreement.nmi(labels, clusters),
         "cluster_accuracy": agreement.clustering_accuracy(labels, clusters),
@@ -157,7 +163,7 @@ def cluster_scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float | 
         "marginal_entropy": float(marginal),
         "conditional_entropy": float(conditional),
     }
-    return found | dict.fromkeys(meaning.judge(found, labels).failed)
+    return scores | dict.fromkeys(meaning.judge(scores, labels).failed)
 
 
 def clustered(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -43,14 +43,14 @@ def component_scores(
     counts = np.bincount(own, minlength=len(means))
     classes = [label for label in range(int(labels.max()) + 1) if (labels == label).any()]
     commonest = [np.bincount(own[labels == label], minlength=len(means)).argmax() for label in classes]
-    found = {
+    scores = {
         "component_ami": agreement.ami(labels, own),
         "component_nmi": agreement.nmi(labels, own),
         "components_used": int((counts > 0.01 * len(latents) / len(means)).sum()),
         "component_distance": float(distance.mean()),
-        "classes_alone": int(sum(commonest.count(one) == 1 for one in commonest)),
+        "classes_alone": int(sum(commonest.count(component) == 1 for component in commonest)),
     }
-    return found | dict.fromkeys(meaning.judge(found, labels).failed)
+    return scores | dict.fromkeys(meaning.judge(scores, labels).failed)
 
 
 def floors(
@@ -77,12 +77,12 @@ def floors(
     places = [centre + spread * generator.normal(size=means.shape) for _ in range(ROTATIONS)]
     own = component_of(latents, means, log_vars, weights)[0]
     permuted = [agreement.ami(generator.permutation(labels), own) for _ in range(ROTATIONS)]
-    found = {
+    means_of_draws = {
         "component_ami_rotated": float(np.mean(rotated)),
         "component_ami_random": float(np.mean([score(latents, place, labels) for place in places])),
         "component_ami_permuted": float(np.mean(permuted)),
     }
-    return found | dict.fromkeys(meaning.judge(found, labels).failed)
+    return means_of_draws | dict.fromkeys(meaning.judge(means_of_draws, labels).failed)
 
 
 def fitted_floor(
@@ -94,7 +94,7 @@ def fitted_floor(
     size = math.sqrt(float((means.var(axis=0) + np.exp(log_vars).mean(axis=0)).mean()))
     points = (latents - latents.mean(axis=0)) * size / latents.std() if latents.std() else latents
     turned = [points @ rotation(points.shape[1], generator) + means.mean(axis=0) for _ in range(ROTATIONS)]
-    return [agreement.ami(labels, component_of(one, means, log_vars, weights)[0]) for one in turned]
+    return [agreement.ami(labels, component_of(rotated, means, log_vars, weights)[0]) for rotated in turned]
 
 
 class WhatIf(NamedTuple):

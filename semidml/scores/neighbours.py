@@ -20,7 +20,7 @@ def knn(gallery: np.ndarray, queries: np.ndarray, k: int, device: str = "cpu") -
     Euclidean. k is lowered to N. In few dimensions by a tree on the CPU, else by search of all rows on the device.
     Places are searched, not rows: of rows that coincide exactly (a collapsed space) each query is given some at random,
     with a fixed seed, so that the order of the rows decides nothing and many cost no more than one."""
-    gallery, queries = checks.some(checks.finite(gallery)), checks.finite(queries)
+    gallery, queries = checks.require_rows(checks.finite(gallery)), checks.finite(queries)
     k = min(k, len(gallery))
     piles = coincident(gallery)
     if piles is None:

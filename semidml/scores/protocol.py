@@ -76,12 +76,12 @@ def score_latents(
 
     def labelled() -> tuple[float, ...]:
         near = few_labels[neighbours.knn(few, test, NEIGHBOURS, device)[0]]  # (M, k), nearest first
-        five, one = classifiers.vote(near, classes), near[:, 0]
+        five, first = classifiers.vote(near, classes), near[:, 0]
         return (
             agreement.accuracy(test_labels, five),
             agreement.ami(test_labels, five),
-            agreement.accuracy(test_labels, one),
-            agreement.ami(test_labels, one),
+            agreement.accuracy(test_labels, first),
+            agreement.ami(test_labels, first),
         )
 
     labelled_names = ("knn_accuracy_labelled", "knn_ami_labelled", "knn1_accuracy_labelled", "knn1_ami_labelled")
@@ -142,15 +142,15 @@ def score_latents(
     return meaning.told(result | {"failed": failed, "notes": notes}, judged)
 
 
-def as_raw(found: dict[str, Any]) -> dict[str, Any]:
+def as_raw(scores: dict[str, Any]) -> dict[str, Any]:
     """Scores of latents with their lengths under the names that say so, with what is said of them."""
-    of_latents = {f"{name}{RAW}": value for name, value in found.items() if f"{name}{RAW}" in SCORES}
-    said = {
-        table: {f"{name}{RAW}": text for name, text in found[table].items() if f"{name}{RAW}" in SCORES}
+    of_latents = {f"{name}{RAW}": value for name, value in scores.items() if f"{name}{RAW}" in SCORES}
+    words = {
+        table: {f"{name}{RAW}": text for name, text in scores[table].items() if f"{name}{RAW}" in SCORES}
         for table in ("failed", "notes")
-        if table in found
+        if table in scores
     }
-    return of_latents | {table: texts for table, texts in said.items() if texts}
+    return of_latents | {table: texts for table, texts in words.items() if texts}
 
 
 def live_scores(
@@ -281,13 +281,13 @@ def floors(
     few = checks.flat(checks.subset(LIVE_GALLERY, seed, train_images[seen], train_labels[seen]))
     names = [*(("pixel_knn_accuracy", "pixel_knn_accuracy_labelled") if shared else ()), "pixel_recall_at_1"]
     nothing = _judged(names, gallery[1], few[1], labels, labels, 0, 0).failed
-    found = {}
+    scores = {}
     if shared:
         commonest = np.bincount(train_labels, minlength=classes).argmax()
-        found["chance"] = float((test_labels == commonest).mean())
-    for name, its in (("pixel_knn_accuracy", gallery), ("pixel_knn_accuracy_labelled", few)):
+        scores["chance"] = float((test_labels == commonest).mean())
+    for name, rows in (("pixel_knn_accuracy", gallery), ("pixel_knn_accuracy_labelled", few)):
         if shared and name not in nothing:
-            found[name] = agreement.accuracy(labels, classifiers.knn_classify(*its, queries, classes))
+            scores[name] = agreement.accuracy(labels, classifiers.knn_classify(*rows, queries, classes))
     if "pixel_recall_at_1" not in nothing:
-        found["pixel_recall_at_1"] = retrieval.recall_at(queries, labels, (1,))[0]
-    return found
+        scores["pixel_recall_at_1"] = retrieval.recall_at(queries, labels, (1,))[0]
+    return scores
