@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from semidml import frames, tasks, ui
+from semidml import frames, tasks
 from semidml.config import RunConfig
 from semidml.data import store, uploads
 from semidml.execute import execute, score_run

@@ -15,6 +15,7 @@ from semidml.jobs import queue
 from semidml.lessons import LESSONS, PAPER, Lesson, Side
 from semidml.runs import listing
 from semidml.runs.run import Run
+from semidml.scores.components import fitted_floor
 from semidml.scores.table import SCORES
 from semidml.ui import cache, knobs, maps, pictures, scores
 from semidml.ui.frame import EXPLORE, ROOT, TRAIN, begin_page, draw_recipe, show_error
@@ -148,8 +149,6 @@ def score_table(lesson: Lesson) -> list[dict[str, str]]:
 def floor(plain: str, prior: str) -> float:
     """The component AMI that a run without a prior has on another run's components; see `components.fitted_floor`. Of
     the test images that its map draws."""
-    from semidml.scores.components import fitted_floor
-
     frame, rows, its = last_frame(plain), cache.read_rows(plain), last_frame(prior)
     test = rows["split"] == 1
     components = (its[name] for name in COMPONENTS)

@@ -2,17 +2,13 @@
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from semidml.config import RunConfig, declared_knobs
 from semidml.ui import knobs
 from semidml.words import value_words
-
-if TYPE_CHECKING:
-    pass
-
 
 SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
 
