@@ -116,7 +116,7 @@ with st.container():  # always there: what follows must not move, or an open men
     manage.what_came_of_it()
 choice, more = st.columns([5, 1], vertical_alignment="bottom")
 with choice:
-    run = runs.pick()
+    run = runs.pick_explored()
 with more, st.popover("Manage", icon=":material/settings:", width="stretch"):
     manage.manage(run)
 if run is None:

@@ -62,8 +62,7 @@ def bring(file: Any) -> None:
 
 
 def choose(run: Run) -> None:
-    st.session_state["explored"] = st.session_state["explore link"] = run.id
-    st.query_params["run"] = run.id
+    st.session_state["explored"] = run.id
 
 
 def act(what: Any, done: str) -> None:
