@@ -17,7 +17,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.components import fitted_floor
 from semidml.scores.table import SCORES
-from semidml.ui import cache, knobs, maps, pictures, scores
+from semidml.ui import cache, knobs, manage, maps, pictures, scores
 from semidml.ui.frame import EXPLORE, ROOT, TRAIN, begin_page, draw_recipe, show_error
 from semidml.ui.words import (
     alarm_words,
@@ -204,12 +204,11 @@ def break_it(lesson: Lesson) -> None:
 
 
 def start_run(lesson: Lesson, side: Side, values: dict[str, Any], title: str) -> None:
-    mine = state(lesson)
-    try:
-        config = changed(side, values)
-        mine.update(run=queue.jobs().submit(config).id, beside=side.run, title=title, trouble=None)
-    except ValueError as error:
-        mine["trouble"] = str(error)
+    def submit() -> None:
+        run = queue.jobs().submit(changed(side, values))
+        state(lesson).update(run=run.id, beside=side.run, title=title)
+
+    manage.perform(submit)
 
 
 def changed(side: Side, values: dict[str, Any]) -> RunConfig:
@@ -220,8 +219,7 @@ def changed(side: Side, values: dict[str, Any]) -> RunConfig:
 def live(lesson: Lesson) -> None:
     """The run that the visitor started, beside the one that it is a change of."""
     mine = state(lesson)
-    if mine.get("trouble"):
-        show_error(mine["trouble"])
+    manage.draw_outcome()
     if mine.get("run") is None:
         return
     try:

@@ -9,7 +9,7 @@ from semidml.jobs import queue
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.runs.status import Status
-from semidml.ui import cache, controls, frame, knobs, links
+from semidml.ui import cache, controls, frame, knobs, links, manage
 from semidml.ui.words import (
     alarm_words,
     as_code,
@@ -91,13 +91,12 @@ def going_on(run_id: str, frames: int) -> None:
 def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, dict, dict] | None:
     """What a fragment that follows a run begins with: heading and state; then (run, status, newest frame, rows), or
     None after saying why there is nothing to draw. Reruns the page when what stands outside has to follow."""
-    state = st.session_state
     try:
         run = listing.open_run(run_id)
         status = run.status()
     except ValueError:
         st.rerun()
-    if status.active != was_active or state.get("shown run") != run_id or "train error" in state:
+    if status.active != was_active or st.session_state.get("shown run") != run_id or manage.has_outcome():
         st.rerun()
     draw_heading(run, status)
     if status.state == "failed" and (run.damage() or not run.frames()):
@@ -205,7 +204,7 @@ def start_changed(config: RunConfig, name: str, value: object) -> None:
         knobs.set_knobs(values_of(changed))
         controls.show_run(queue.jobs().submit(changed).id)
 
-    controls.perform(submit)
+    manage.perform(submit)
 
 
 def choose_epoch(run: Run, newest: dict) -> dict:
