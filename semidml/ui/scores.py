@@ -53,6 +53,28 @@ def difference_words(name: str, before: float | None, after: float | None) -> st
     return f"{round(after - before, 3):+.3f}"
 
 
+def score_rows(
+    names: Iterable[str],
+    columns: Mapping[str, Mapping[str, Any]],
+    *,
+    head: str = "score",
+    difference: tuple[str, str, str] | None = None,
+) -> list[dict[str, str]]:
+    """A table of scores: a row a score that is known in a column, a column the scores of a run. `difference`: title of
+    a last column, and the two columns from which and to which it is."""
+    rows = []
+    for name in names:
+        if all(scores.get(name) is None for scores in columns.values()):
+            continue
+        row = {head: SCORES[name].title}
+        row |= {column: score_with_scatter(name, scores) for column, scores in columns.items()}
+        if difference:
+            title, before, after = difference
+            row[title] = difference_words(name, columns[before].get(name), columns[after].get(name))
+        rows.append(row)
+    return rows
+
+
 def scores_now(run: Run) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
     """(scores before training, scores now, why some are not known) of a run: now are the final ones once it is done,
     with their remarks under "notes"."""
