@@ -59,19 +59,24 @@ def score_rows(
     *,
     head: str = "score",
     difference: tuple[str, str, str] | None = None,
+    in_brackets: bool = False,
 ) -> list[dict[str, str]]:
     """A table of scores: a row a score that is known in a column, a column the scores of a run. `difference`: title of
-    a last column, and the two columns from which and to which it is."""
+    a last column, and the two columns from which and to which it is. `in_brackets`: how each differs from the first."""
     rows = []
     for name in names:
-        if all(scores.get(name) is None for scores in columns.values()):
+        values = {column: scores.get(name) for column, scores in columns.items()}
+        if all(value is None for value in values.values()):
             continue
-        row = {head: SCORES[name].title}
-        row |= {column: score_with_scatter(name, scores) for column, scores in columns.items()}
+        row = {column: score_with_scatter(name, scores) for column, scores in columns.items()}
+        first, *others = columns
+        for column in others if in_brackets else ():
+            if None not in (values[first], values[column]):
+                row[column] += f" ({difference_words(name, values[first], values[column])})"
         if difference:
             title, before, after = difference
-            row[title] = difference_words(name, columns[before].get(name), columns[after].get(name))
-        rows.append(row)
+            row[title] = difference_words(name, values[before], values[after])
+        rows.append({head: SCORES[name].title} | row)
     return rows
 
 
