@@ -455,8 +455,8 @@ def test_what_a_frame_shows_is_drawn_once(there: Path, monkeypatch: pytest.Monke
         query.offered_images,
         query.answers,
         clusters.clusters_of,
-        clusters.drawn_clusters,
-        clusters.drawn_twins,
+        clusters.clusters_html,
+        clusters.twins_html,
     ):
         kept.clear()
     app = opened(run="whole")

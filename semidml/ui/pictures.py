@@ -12,7 +12,7 @@ from semidml.ui import cache
 from semidml.ui.words import escape_markdown
 
 if TYPE_CHECKING:
-    from semidml.frames import Record
+    from semidml.frames import Frame, Record
     from semidml.runs.run import Run
 
 
@@ -44,11 +44,11 @@ def draw_chart(key: str, state: Hashable, draw: Callable[[], Any]) -> None:
     st.plotly_chart(drawn[key][1], key=f"chart {key}", config=PLOTLY, theme=None)
 
 
-def draw_reconstructions(run: "Run", frame: Mapping[str, Any]) -> None:
+def draw_reconstructions(run: "Run", frame: "Frame") -> None:
     """Test images over what a run's decoder makes of them after an epoch; nothing for a run without a decoder."""
     from semidml.plots import pictures
 
-    if "reconstructions" not in frame:
+    if frame.reconstructions is None:
         return
     try:
         shown_images = cache.shown_images(run.id)
@@ -57,7 +57,7 @@ def draw_reconstructions(run: "Run", frame: Mapping[str, Any]) -> None:
         return
     st.markdown("**Test images over their reconstructions**")
     draw_pixels(
-        pictures.image_strip([shown_images, frame["reconstructions"]], scale=1), "images over their reconstructions"
+        pictures.image_strip([shown_images, frame.reconstructions], scale=1), "images over their reconstructions"
     )
 
 

@@ -59,7 +59,7 @@ def packed(points: object, categories: object, **more: object) -> bytes:
     none = np.zeros(len(points), bool)
     given = {"seen": none, "test": none, "names": ["a", "b", "c"], "looks": LOOKS, "run": "r", "words": "a map"}
     given |= {"x_range": (-1.0, 1.0), "y_range": (-1.0, 1.0), "tools": sent.TOOLS}
-    return pack.pack(points, np.asarray(categories, int), **given | more)
+    return pack.pack(pack.Drawing(points, np.asarray(categories, int), **given | more))
 
 
 def show(page: Page, data: bytes, at: str = "a") -> None:

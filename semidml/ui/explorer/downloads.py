@@ -5,15 +5,14 @@ import streamlit as st
 
 from semidml import tasks, words
 from semidml.explore import points, take_away
-from semidml.frames import Points
+from semidml.frames import Frame
 from semidml.jobs import queue
 from semidml.runs import listing
 from semidml.runs.run import Run
-from semidml.ui import frame
 from semidml.ui.cache import missing_images
 
 
-def downloads(run: Run, found: Points, names: list[str]) -> None:
+def downloads(run: Run, frame: Frame, names: list[str]) -> None:
     """Everything to take away; made when it is asked for."""
     missing = missing_images(run)
     has_weights = (run.path / "weights.safetensors").exists()
