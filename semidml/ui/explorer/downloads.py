@@ -10,6 +10,7 @@ from semidml.jobs import queue
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.ui.cache import missing_images
+from semidml.ui.frame import show_error
 
 
 def downloads(run: Run, frame: Frame, names: list[str]) -> None:
@@ -29,7 +30,7 @@ def downloads(run: Run, frame: Frame, names: list[str]) -> None:
         return task.result
 
     if (task := tasks.find_task(key)) and task.error:
-        frame.show_error(task.error)  # a button for a download can only say that there is none
+        show_error(task.error)  # a button for a download can only say that there is none
     st.markdown("**Latents, labels and predictions of all rows**, training and test, by the weights of the end")
     with st.container(horizontal=True):
         st.download_button(
