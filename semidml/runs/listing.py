@@ -12,8 +12,8 @@ from semidml import __version__
 from semidml.config import RunConfig
 from semidml.disk import files
 from semidml.presets import SHIPPED
-from semidml.runs import process, quota
-from semidml.runs.places import checked_id, new_id, runs_folder, shipped, ships, valid_id
+from semidml.runs import places, process, quota
+from semidml.runs.places import checked_id, new_id, runs_folder, ships, valid_id
 from semidml.runs.run import Run, write_status
 from semidml.runs.status import Status
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # at run time these would import torch
 def open_run(run_id: str) -> "Run":
     """The run of that name, the user's before a shipped one. Raises ValueError when there is none."""
     checked_id(run_id)
-    for folder in (runs_folder(), shipped()):
+    for folder in (runs_folder(), places.shipped()):
         path = folder / run_id
         if path.is_dir() and not path.is_symlink():
             return Run(path)
@@ -35,7 +35,7 @@ def list_runs(include_shipped: bool = True) -> list["Run"]:
     """All runs: the user's, newest first, then those that ship, as `SHIPPED` has them. A damaged folder is among them,
     with a status that says so."""
     found = []
-    for folder in (runs_folder(), shipped()) if include_shipped else (runs_folder(),):
+    for folder in (runs_folder(), places.shipped()) if include_shipped else (runs_folder(),):
         if folder.is_dir():
             found += [
                 Run(path)
@@ -46,8 +46,8 @@ def list_runs(include_shipped: bool = True) -> list["Run"]:
                 and ((path / "config.json").exists() or (path / "status.json").exists())
             ]
     found.sort(key=lambda run: (run.created(), run.id), reverse=True)
-    places = {name: place for place, name in enumerate(SHIPPED)}
-    return sorted(found, key=lambda run: places.get(run.id, len(places)) if run.is_shipped else -1)
+    order = {name: place for place, name in enumerate(SHIPPED)}
+    return sorted(found, key=lambda run: order.get(run.id, len(order)) if run.is_shipped else -1)
 
 
 # ---- making

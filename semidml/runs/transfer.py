@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from semidml.disk import files, zips
-from semidml.runs import untrusted
-from semidml.runs.places import checked_id, runs_folder, shipped, valid_id
+from semidml.runs import places, untrusted
+from semidml.runs.places import checked_id, runs_folder, valid_id
 from semidml.runs.quota import check_quota
 from semidml.runs.run import Run
 from semidml.words import size_words
@@ -78,7 +78,7 @@ def _settle(folder: Path, name: str | None, own: str) -> Run:
     names = [name] if name else itertools.chain([base], (f"{base[:74]}-{i}" for i in range(2, 10_000)))
     for candidate in names:
         target = runs_folder() / candidate
-        if not target.exists() and not (shipped() / candidate).exists():
+        if not target.exists() and not (places.shipped() / candidate).exists():
             folder.rename(target)
             return Run(target)
     raise ValueError(f"there is already a run called {name or base}")
