@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from semidml import frames, tasks, ui
+from semidml import frames, tasks
 from semidml.config import RunConfig
 from semidml.data import store, uploads
 from semidml.execute import execute, score_run
@@ -308,7 +308,10 @@ def test_an_older_frame_that_is_damaged_is_said_and_the_last_is_drawn(folder: Pa
     file.write_bytes(file.read_bytes()[:-500])
     app = opened(TRAIN, run="plane")
     app.select_slider(key="epoch plane").set_value(1).run()
-    assert "The points of epoch 1 cannot be read: 0001.npz is damaged" in checked(app).error[0].value
+    assert (
+        "Here are the last points: the frame of epoch 1 is damaged and cannot be drawn: 0001"
+        in checked(app).error[0].value
+    )
     assert "Epoch 3 of 3" in words(app)
 
 

@@ -227,7 +227,9 @@ def images_of(run: Run) -> Any:
     return kept_splits(run.id, points.stamp(run, "config.json", "rows.npz"), data)[0]
 
 
-@st.cache_resource(max_entries=2, show_spinner=False, hash_funcs={"semidml.data.dataset.Dataset": id})  # which its answer keeps alive
+@st.cache_resource(
+    max_entries=2, show_spinner=False, hash_funcs={"semidml.data.dataset.Dataset": id}
+)  # which its answer keeps alive
 def kept_splits(run_id: str, stamp: tuple, data: "Dataset") -> "tuple[Dataset, Dataset]":
     run = listing.open_run(run_id)
     splits = pictures.splits_of(run, data)

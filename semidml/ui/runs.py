@@ -247,7 +247,7 @@ def choose_epoch(run: Run, newest: Frame) -> Frame:
     try:
         return cache.read_frame(run, epoch)
     except ValueError as error:
-        frame.show_error(f"The points of epoch {epoch} cannot be read: {error}. Here are the last.")
+        frame.show_error(f"Here are the last points: {error}.")
     return newest
 
 
