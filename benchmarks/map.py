@@ -55,7 +55,7 @@ PAN = """(root, seconds) => new Promise(done => {
     const map = root.map, beats = [];
     const step = now => {
         beats.push(now);
-        map.pan(3 * Math.sin(now / 300), 3 * Math.cos(now / 300));
+        map.view.pan(3 * Math.sin(now / 300), 3 * Math.cos(now / 300));
         if (now - beats[0] < 1000 * seconds) return requestAnimationFrame(step);
         done((beats.length - 1) / (beats.at(-1) - beats[0]) * 1000);
     };
