@@ -113,10 +113,10 @@ st.html("<style>[data-testid='stMetricLabel'] p {white-space: normal !important;
 st.title("Explore")
 st.markdown("Choose a run, **click a point**: its image, its reconstruction and its neighbours answer.")
 with st.container():  # always there: what follows must not move, or an open menu would close
-    manage.what_came_of_it()
+    manage.draw_outcome()
 choice, more = st.columns([5, 1], vertical_alignment="bottom")
 with choice:
-    run = runs.pick()
+    run = runs.pick_explored()
 with more, st.popover("Manage", icon=":material/settings:", width="stretch"):
     manage.manage(run)
 if run is None:

@@ -29,27 +29,13 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:])")  # has a meaning there; not
 
 def pick() -> Available:
     """The data set that the page is about: the link's, or the one chosen here."""
-    there = {one.name: one for one in store.available()}
-    asked = st.query_params.get("data")
-    if asked is not None and asked != st.session_state.get("data page link"):
-        st.session_state["data page link"] = asked
-        if asked in there:
-            st.session_state["looked at"] = asked
-        else:
-            st.warning(f"There is no data set called {as_code(asked)} here.", icon=":material/link_off:")
-    if st.session_state.get("looked at") not in there:
-        st.session_state["looked at"] = next(iter(there))
-    st.session_state["data set"] = st.session_state["looked at"]  # each time: its words, and so the widget, change
-    words = {name: data_title(name) for name in there}
-    name = st.selectbox(
-        "Data set",
-        list(there),
-        format_func=words.__getitem__,
-        key="data set",
-        on_change=lambda: st.session_state.update({"looked at": st.session_state["data set"]}),
-    )
-    st.session_state["data page link"] = st.query_params["data"] = name
-    return there[name]
+
+    def say_gone(name: str) -> None:
+        st.warning(f"There is no data set called {as_code(name)} here.", icon=":material/link_off:")
+
+    known = {data.name: data for data in store.available()}
+    titles = {name: data_title(name) for name in known}
+    return known[links.choose_linked("data", titles, "looked at", say_gone, key="data set", label="Data set")]
 
 
 def describe(one: Available) -> None:

@@ -138,7 +138,7 @@ with knob_column:
     whole = mixture.choose()
 data = knobs.current_value("data")
 try:
-    others = {"data": data} | st.session_state.get("my others", mixture.others_of(presets.MIXTURES[0]))
+    others = {"data": data} | st.session_state.get("my others", mixture.others_of(presets.MIXTURES[0].values))
     # What goes with a fitted mixture is its run's whole setting.
     steps = presets.DIGITS_STEPS if data == "digits" and "my run" not in st.session_state else {}
     config = knobs.config_of(steps | mixture.TWO_D | others | mixture.mine())

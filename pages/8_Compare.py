@@ -14,7 +14,7 @@ from semidml.plots.curves import compared_curves
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES, shown_at
-from semidml.ui import cache, maps, pictures
+from semidml.ui import cache, links, maps, pictures
 from semidml.ui.frame import TRAIN, begin_page, draw_recipe, show_error
 from semidml.ui.scores import difference_words, remark_words, score_with_scatter
 from semidml.ui.words import as_code, entry_title, knob_title, run_words, short_value
@@ -30,34 +30,31 @@ BEGIN_WITH = ("digits-paper-prior", "digits-ten-places")  # the paper's prior an
 
 def pick() -> list[Run]:
     """The runs that are compared: the link's, or those chosen here; those that have points to draw."""
-    there = {run.id: run for run in listing.list_runs() if run.frames() and not run.damage()}
-    asked = [name for name in st.query_params.get("runs", "").split(",") if name]
-    if asked and asked != st.session_state.get("compare link"):
-        st.session_state["compared"] = [name for name in asked if name in there][:MOST]
-        if missing := [name for name in asked if name not in there]:
+    known, state = {run.id: run for run in listing.list_runs() if run.frames() and not run.damage()}, st.session_state
+    if asked := links.asked_of_link("runs", "runs compared"):
+        names = [name for name in asked.split(",") if name]
+        state["compared"] = [name for name in names if name in known][:MOST]
+        if missing := [name for name in names if name not in known]:
             st.warning(
                 f"There is no run with points called {', '.join(map(as_code, missing[:MOST]))} here (any more).",
                 icon=":material/link_off:",
             )
-    elif "compared" not in st.session_state:
-        st.session_state["compared"] = [name for name in BEGIN_WITH if name in there]
-    st.session_state["compared"] = [name for name in st.session_state["compared"] if name in there]
-    words = {name: run_words(run) for name, run in there.items()}
+    state["compared"] = [name for name in state.get("compared", BEGIN_WITH) if name in known]
+    words = {name: run_words(run) for name, run in known.items()}
     chosen = st.multiselect(
         "Runs",
-        list(there),
+        list(known),
         format_func=words.__getitem__,
         key="compared",
         max_selections=MOST,
         placeholder="Choose two to four runs",
         help="The first is the one that the others are compared with.",
     )
-    st.session_state["compare link"] = chosen
     if chosen:
-        st.query_params["runs"] = ",".join(chosen)
+        links.write_choice("runs", "runs compared", ",".join(chosen))
     else:
         st.query_params.pop("runs", None)
-    return [there[name] for name in chosen]
+    return [known[name] for name in chosen]
 
 
 def same_points(some: list[Run]) -> bool:

@@ -687,7 +687,7 @@ def test_a_refused_training_is_said_by_the_whole_page(there: Path, monkeypatch: 
         raise Redrawn
 
     monkeypatch.setattr(clusters.st, "rerun", redraw)
-    monkeypatch.setattr(clusters.st, "session_state", {"train error": "there is no room"}, raising=False)
+    monkeypatch.setattr(clusters.st, "session_state", {"outcome": (False, "there is no room")}, raising=False)
     with pytest.raises(Redrawn):
         labels_worth.labels_worth(listing.open_run("whole"))
 

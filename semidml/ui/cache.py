@@ -12,6 +12,9 @@ from semidml.config import RunConfig
 from semidml.data import store
 from semidml.explore import decode, near, pictures, points
 from semidml.frames import TEST, TRAIN, Frame, Rows
+from semidml.plots.pictures import image_strip
+from semidml.priors import density
+from semidml.priors.words import describe
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter import pack
@@ -20,7 +23,6 @@ from semidml.words import percent
 
 if TYPE_CHECKING:  # at run time these would import torch
     from semidml.data.dataset import Dataset
-    from semidml.priors.density import Regions
 
 
 def read_newest(run: Run) -> Frame | None:
@@ -30,14 +32,6 @@ def read_newest(run: Run) -> Frame | None:
         return None if arrays is None else Frame.of(arrays, read_rows(run.id), run.config().by_direction)
     except FileNotFoundError:  # not begun, or deleted between two looks
         return None
-
-
-def load_dataset(name: str) -> Any:
-    """The Dataset of that name, loaded (not downloaded); `store` keeps the last two until their files change. Shared by
-    all visitors: don't change it. Raises ValueError when it is not here."""
-    from semidml.data import store
-
-    return store.load(name)
 
 
 kept_of_runs: list[Any] = []  # the caches that `until_remade` made
@@ -56,19 +50,12 @@ def until_remade(cache: Callable[[Callable], Callable]) -> Callable[[Callable], 
 
         @wraps(make)
         def ask(run_id: str, *given: Any) -> Any:
-            return kept(_made(run_id), run_id, *given)
+            return kept(points.stamp(listing.open_run(run_id), "config.json"), run_id, *given)
 
         kept_of_runs.append(kept)
         return ask
 
     return decorate
-
-
-def _made(run_id: str) -> tuple:
-    from semidml.explore import points
-    from semidml.runs import listing
-
-    return points.stamp(listing.open_run(run_id), "config.json")
 
 
 def forget_runs() -> None:
@@ -77,59 +64,46 @@ def forget_runs() -> None:
         kept.clear()
 
 
-def load_model(run: "Run") -> Any:
+def load_model(run: Run) -> Any:
     """A run's model with its newest weights, on the CPU, in evaluation mode. Shared by all visitors. Raises ValueError
     when it has none."""
-    from semidml.explore import points
-
     return _model_of(run.id, points.weights_stamp(run))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the model …")
 def _model_of(run_id: str, stamp: tuple) -> Any:
-    from semidml.runs import listing
-
     return listing.open_run(run_id).model()
 
 
 @until_remade(st.cache_data(max_entries=16, show_spinner=False))
 def read_rows(run_id: str) -> dict[str, Any]:
     """Which rows a run's map draws: see `Training.rows`."""
-    from semidml.runs import listing
-
     return listing.open_run(run_id).rows()
 
 
 @until_remade(st.cache_data(max_entries=16, show_spinner=False))
 def shown_images(run_id: str) -> Any:
     """The images whose reconstructions a run's frames hold: uint8 (m, C, H, W). Raises ValueError if not here."""
-    from semidml.explore import pictures
-    from semidml.runs import listing
-
     run = listing.open_run(run_id)
     its_rows = read_rows(run_id)
-    return pictures.read_pictures(pictures.splits_of(run, load_dataset(run.config().data)), its_rows, its_rows["shown"])
+    return pictures.read_pictures(pictures.splits_of(run, store.load(run.config().data)), its_rows, its_rows["shown"])
 
 
 @until_remade(st.cache_data(max_entries=16, show_spinner=False))
 def read_floors(run_id: str) -> dict[str, float]:
     """What needs no training, on the rows that a run's map draws: chance, kNN on raw pixels, those of large images
     reduced (`pictures.small_pictures`). See `protocol.floors`; `floors_or_reason` says what it raises."""
-    import numpy as np
-
-    from semidml.explore import pictures
-    from semidml.runs import listing
     from semidml.scores import protocol
 
     run = listing.open_run(run_id)
-    its_rows, data = read_rows(run_id), pictures.splits_of(run, load_dataset(run.config().data))
+    its_rows, data = read_rows(run_id), pictures.splits_of(run, store.load(run.config().data))
     train, test = np.flatnonzero(its_rows["split"] == 0), np.flatnonzero(its_rows["split"] == 1)
     images, labels = pictures.small_pictures(data, its_rows), its_rows["labels"]
     seen = np.flatnonzero(its_rows["seen"][train])
     return protocol.floors(images[train], labels[train], seen, images[test], labels[test], len(data.class_names))
 
 
-def floors_or_reason(run: "Run") -> tuple[dict[str, float], str]:
+def floors_or_reason(run: Run) -> tuple[dict[str, float], str]:
     """(the `read_floors` of a run, ""), or ({}, why there are none, in words): its data set may have changed since."""
     try:
         return read_floors(run.id), ""
@@ -137,24 +111,20 @@ def floors_or_reason(run: "Run") -> tuple[dict[str, float], str]:
         return {}, f"Chance and raw pixels are not known: {escape_markdown(str(error))}"
 
 
-def class_names(run: "Run") -> list[str]:
+def class_names(run: Run) -> list[str]:
     """Names of a run's classes, in order; numbers where the run does not say."""
     names = (run.details().get("data") or {}).get("class_names")
     return list(names) if names else [str(label) for label in range(int(read_rows(run.id)["labels"].max()) + 1)]
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)  # anew only when the components have moved
-def regions(means: Any, log_vars: Any, weights: Any) -> "Regions":
-    from semidml.priors.density import regions
-
-    return regions(means, log_vars, weights)
+def regions(means: Any, log_vars: Any, weights: Any) -> density.Regions:
+    return density.regions(means, log_vars, weights)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def prior_words(config: RunConfig) -> str:
     """What a mixture has to offer, in a sentence: how many components and, if it can be counted, modes."""
-    from semidml.priors.words import describe
-
     return describe(
         config.placement,
         config.components,
@@ -174,7 +144,7 @@ def prior_picture(**knobs: Any) -> Any:
     return mixture_picture(**knobs)
 
 
-def decodes_plane(run: "Run") -> bool:
+def decodes_plane(run: Run) -> bool:
     """Whether a run has a trained decoder of two latent dimensions."""
     try:
         config = run.config()
@@ -188,14 +158,12 @@ def decoded_samples(run_id: str, latents: Any) -> Any:
     """Latents (n, 2) as a run's decoder draws them, in one strip: uint8 (height, width, 4)."""
     import torch
 
-    from semidml.plots.pictures import image_strip
-    from semidml.runs import listing
-
     with torch.no_grad():
         images = load_model(listing.open_run(run_id)).decode(torch.from_numpy(latents)).numpy()
     return image_strip([images], scale=1)
 
 
+BY_ID = {"semidml.data.dataset.Dataset": id}  # which the answer of `kept_splits` keeps alive
 SECONDS_ERRORS = 0.15  # for which the map waits for the errors of reconstruction
 
 
@@ -227,9 +195,7 @@ def images_of(run: Run) -> Any:
     return kept_splits(run.id, points.stamp(run, "config.json", "rows.npz"), data)[0]
 
 
-@st.cache_resource(
-    max_entries=2, show_spinner=False, hash_funcs={"semidml.data.dataset.Dataset": id}
-)  # which its answer keeps alive
+@st.cache_resource(max_entries=2, show_spinner=False, hash_funcs=BY_ID)
 def kept_splits(run_id: str, stamp: tuple, data: "Dataset") -> "tuple[Dataset, Dataset]":
     run = listing.open_run(run_id)
     splits = pictures.splits_of(run, data)

@@ -20,7 +20,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter.sent import asked_of
 from semidml.scores.table import PIXELS, live_where, shown_at
-from semidml.ui import cache, controls, knobs, maps, pictures, query, runs
+from semidml.ui import cache, knobs, manage, maps, pictures, query, runs
 from semidml.ui.explorer.planes import draw_projection
 from semidml.ui.frame import is_warm, show_error
 from semidml.ui.scores import score_row, scores_now
@@ -123,12 +123,7 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
     left, right = st.columns(2)
     with left:
         colour = st.segmented_control(
-            "Colours",
-            list(COLOURS),
-            default="class",
-            format_func=COLOURS.get,
-            key="cluster colours",
-            required=True,
+            "Colours", list(COLOURS), default="class", format_func=COLOURS.get, key="cluster colours", required=True
         )
     with right:
         method = st.segmented_control(
@@ -178,7 +173,7 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
         if 0 <= position < len(placed):
             query.ask(run.id, position)
 
-    maps.draw_map(drawn, f"cluster map {run.id}", asked=lambda sent: controls.perform(lambda: ask(sent)))
+    maps.draw_map(drawn, f"cluster map {run.id}", asked=lambda sent: manage.perform(lambda: ask(sent)))
     maps.send_images(run)
     st.caption(f"{words}. Click a point: it becomes the query.")
 

@@ -2,7 +2,6 @@
 resume, rerun, delete, the queue."""
 
 import time
-from collections.abc import Callable
 
 import streamlit as st
 
@@ -14,6 +13,7 @@ from semidml.methods import method_of
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.ui import cache, frame, words
+from semidml.ui.manage import draw_outcome, perform
 
 SECONDS_TO_STOP = 0.8  # a run stops within a tick, which is half a second
 
@@ -38,8 +38,7 @@ def start_button(config: RunConfig | None) -> None:
         st.caption(words.estimate_words(config))
         for remark in [*config.remarks(), *machine_remarks(config)]:
             st.caption(f":material/info: {remark}")
-    if error := st.session_state.pop("train error", None):
-        frame.show_error(error)
+    draw_outcome()
 
 
 def machine_remarks(config: RunConfig) -> list[str]:
@@ -108,14 +107,6 @@ def stop_wherever(run_id: str) -> None:
 def delete_run(run_id: str) -> None:
     perform(lambda: listing.open_run(run_id).delete())
     cache.forget_runs()
-
-
-def perform(what: Callable[[], object]) -> None:
-    """Does it; an error is kept for the page to say."""
-    try:
-        what()
-    except (ValueError, OSError) as error:
-        st.session_state["train error"] = str(error)
 
 
 def show_run(run_id: str) -> None:

@@ -5,17 +5,18 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from semidml.data import store
+from semidml.jobs import queue
 from semidml.lessons import LESSONS
 from semidml.methods import METHODS
+from semidml.runs import listing
+from semidml.runs.quota import allowed_bytes, used_bytes
+from semidml.runs.run import Run
 from semidml.ui import words
-
-if TYPE_CHECKING:
-    from semidml.runs.run import Run
-
+from semidml.words import size_words
 
 SECONDS_LIVE = 1.0
 
@@ -85,10 +86,6 @@ def begin_page(title: str, icon: str = ":material/scatter_plot:") -> None:
 @st.fragment(run_every=SECONDS_IDLE)
 def _now() -> None:
     """What runs now, as a link to Train; below it, quietly, device, data folder and quota."""
-    from semidml.data import store
-    from semidml.runs.quota import allowed_bytes, used_bytes
-    from semidml.words import size_words
-
     running = running_runs()
     for run in running:
         st.page_link(
@@ -126,8 +123,6 @@ def warm_up() -> threading.Thread:
     """Loads torch in a thread of the app and starts the warm worker, once a process. Returns the thread."""
 
     def work() -> None:
-        from semidml.jobs import queue
-
         time.sleep(HEAD_START)
         queue.jobs().warm()
         import plotly.graph_objects  # noqa: F401
@@ -170,8 +165,6 @@ def show_error(error: Exception | str) -> None:
 # ---- runs, data and models, cached
 
 
-def running_runs() -> list["Run"]:
+def running_runs() -> list[Run]:
     """Runs of this folder that are running now, whoever started them."""
-    from semidml.runs import listing
-
     return [run for run in listing.list_runs(include_shipped=False) if run.status().state == "running"]

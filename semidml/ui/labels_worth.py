@@ -10,7 +10,7 @@ from semidml.plots import curves
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES
-from semidml.ui import cache, controls, frame, pictures
+from semidml.ui import cache, controls, frame, manage, pictures
 from semidml.ui.words import entry_title, escape_markdown, official_rows
 
 # ---- what labels are worth
@@ -18,7 +18,7 @@ from semidml.ui.words import entry_title, escape_markdown, official_rows
 
 def labels_worth(run: Run) -> None:
     """Plain deep metric learning with more and more labels, beside a finished run without any."""
-    if "train error" in st.session_state:
+    if manage.has_outcome():
         st.rerun()  # a training was refused: what says so stands outside
     st.header("What are labels worth?")
     level = None if run.damage() else (run.metrics() or {}).get("recall_at_1")
@@ -48,7 +48,7 @@ def labels_worth(run: Run) -> None:
         st.button(
             f"Train with {', '.join(f'{count:,}' for count in missing)} labels",
             icon=":material/play_arrow:",
-            on_click=controls.perform,
+            on_click=manage.perform,
             args=(lambda: [queue.jobs().submit(config) for config in missing.values()],),
             help=f"{len(missing)} short trainings, one after another.",
         )

@@ -15,8 +15,9 @@ from semidml.jobs import queue
 from semidml.lessons import LESSONS, PAPER, Lesson, Side
 from semidml.runs import listing
 from semidml.runs.run import Run
+from semidml.scores.components import fitted_floor
 from semidml.scores.table import SCORES
-from semidml.ui import cache, knobs, maps, pictures, scores
+from semidml.ui import cache, knobs, manage, maps, pictures, scores
 from semidml.ui.frame import EXPLORE, ROOT, TRAIN, begin_page, draw_recipe, show_error
 from semidml.ui.words import (
     alarm_words,
@@ -143,8 +144,6 @@ def score_table(lesson: Lesson) -> list[dict[str, str]]:
 def floor(plain: str, prior: str) -> float:
     """The component AMI that a run without a prior has on another run's components; see `components.fitted_floor`. Of
     the test images that its map draws."""
-    from semidml.scores.components import fitted_floor
-
     frame, components = last_frame(listing.open_run(plain)), last_frame(listing.open_run(prior)).components
     test = frame.rows["split"] == TEST
     return float(np.mean(fitted_floor(frame.latents[test], frame.rows["labels"][test], *components)))
@@ -199,12 +198,11 @@ def break_it(lesson: Lesson) -> None:
 
 
 def start_run(lesson: Lesson, side: Side, values: dict[str, Any], title: str) -> None:
-    mine = state(lesson)
-    try:
-        config = changed(side, values)
-        mine.update(run=queue.jobs().submit(config).id, beside=side.run, title=title, trouble=None)
-    except ValueError as error:
-        mine["trouble"] = str(error)
+    def submit() -> None:
+        run = queue.jobs().submit(changed(side, values))
+        state(lesson).update(run=run.id, beside=side.run, title=title)
+
+    manage.perform(submit)
 
 
 def changed(side: Side, values: dict[str, Any]) -> RunConfig:
@@ -215,8 +213,7 @@ def changed(side: Side, values: dict[str, Any]) -> RunConfig:
 def live(lesson: Lesson) -> None:
     """The run that the visitor started, beside the one that it is a change of."""
     mine = state(lesson)
-    if mine.get("trouble"):
-        show_error(mine["trouble"])
+    manage.draw_outcome()
     if mine.get("run") is None:
         return
     try:

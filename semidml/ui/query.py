@@ -9,8 +9,8 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter import bundle, sent
 from semidml.ui import cache
-from semidml.ui.controls import perform
 from semidml.ui.explorer.answers import WORDS
+from semidml.ui.manage import perform
 from semidml.ui.pictures import image_source, pictures_html
 
 QUERIES, ANSWERS = 16, 8

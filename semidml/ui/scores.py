@@ -1,16 +1,14 @@
 """Scores on a page."""
 
 from collections.abc import Container, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
+from semidml.runs.run import Run
 from semidml.scores.table import SCATTER, SCORES
 from semidml.ui.words import escape_markdown
 from semidml.words import percent
-
-if TYPE_CHECKING:
-    from semidml.runs.run import Run
 
 
 def score_words(name: str, value: float | None) -> str:
@@ -55,7 +53,7 @@ def difference_words(name: str, before: float | None, after: float | None) -> st
     return f"{round(after - before, 3):+.3f}"
 
 
-def scores_now(run: "Run") -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+def scores_now(run: Run) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
     """(scores before training, scores now, why some are not known) of a run: now are the final ones once it is done,
     with their remarks under "notes"."""
     scored = [record.scores for record in run.history() if record.scores]

@@ -15,8 +15,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 PLACE = """(root, row) => {
-    const its = root.map.view.window(), [x, y] = root.map.cloud.placeOf(row), box = root.map.over.getBoundingClientRect();
-    return [box.x + 40 + (x - its.left) * its.scale, box.y + (its.top - y) * its.scale];
+    const {map} = root, {left, top, scale} = map.view.window(), [x, y] = map.cloud.placeOf(row);
+    const box = map.over.getBoundingClientRect();
+    return [box.x + 40 + (x - left) * scale, box.y + (top - y) * scale];
 }"""
 INSIDE = """(root, except) => {
     const map = root.map, its = map.view.window(), {x, y} = map.cloud;

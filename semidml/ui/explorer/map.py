@@ -23,10 +23,10 @@ from semidml.runs.run import Run
 from semidml.scatter import pack
 from semidml.scatter.sent import TOOLS, asked_of, box_of, line_of, middles_of, region_of
 from semidml.ui import cache, maps
-from semidml.ui.controls import perform
 from semidml.ui.explorer import answers, controls, planes, questions, what_if
 from semidml.ui.explorer.controls import Controls
 from semidml.ui.frame import show_error
+from semidml.ui.manage import draw_outcome, perform
 from semidml.ui.pictures import is_dark
 from semidml.ui.words import direction_words
 
@@ -49,8 +49,7 @@ def draw_explorer(run_id: str, epochs: list[int]) -> None:
     except (ValueError, FileNotFoundError) as error:
         show_error(error)
         return
-    if error := st.session_state.pop("train error", ""):
-        show_error(error)
+    draw_outcome()
     after = what_if.placed(run, frame, chosen.movable)
     map_column, answer_column = st.columns([2, 1], gap="medium")
 

@@ -12,9 +12,9 @@ from semidml.frames import Frame
 from semidml.runs.run import Run
 from semidml.scatter import bundle, sent
 from semidml.ui import cache, words
-from semidml.ui.controls import perform
 from semidml.ui.explorer import answers
 from semidml.ui.frame import show_error
+from semidml.ui.manage import perform
 from semidml.ui.pictures import PICTURE, draw_pictures
 
 LIGHT_ON_DARK = ("digits", "mnist", "kmnist", "fashionmnist")
