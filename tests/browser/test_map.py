@@ -76,9 +76,9 @@ def place(page: Page, point: int, at: str = "a") -> tuple[float, float]:
     return tuple(
         page.evaluate(
             """([id, i]) => {
-                const map = document.querySelector(`#${id} .map`).map, its = map.view.window(), [x, y] = map.cloud.placeOf(i);
-                const box = map.over.getBoundingClientRect();
-                return [box.x + 40 + (x - its.left) * its.scale, box.y + (its.top - y) * its.scale];
+                const {view, cloud, over} = document.querySelector(`#${id} .map`).map, [x, y] = cloud.placeOf(i);
+                const box = over.getBoundingClientRect(), {left, top, scale} = view.window();
+                return [box.x + 40 + (x - left) * scale, box.y + (top - y) * scale];
             }""",
             [at, point],
         )
@@ -273,9 +273,7 @@ def test_linked_maps_share_zoom_choices_and_the_mouse(bare: Page) -> None:
     show(bare, packed(FOUR, [0, 1, 2, 0], link="x"))
     show(bare, packed(np.array(FOUR) * 10, [0, 1, 2, 0], run="s", link="x", x_range=(-10, 10), y_range=(-10, 10)), "b")
     over(bare).press("+")
-    nearer = (
-        "id => (its => its.view.window().scale / its.view.fitted().scale)(document.querySelector(`#${id} .map`).map)"
-    )
+    nearer = "id => (view => view.window().scale / view.fitted().scale)(document.querySelector(`#${id} .map`).map.view)"
     assert bare.evaluate(nearer, "b") == pytest.approx(bare.evaluate(nearer, "a")) == pytest.approx(1.25)
     bare.locator("#b").get_by_role("button", name="b", exact=True).click()
     bare.wait_for_function("document.querySelector('#a canvas[data-shown=\"3\"]')")
@@ -315,10 +313,9 @@ def test_what_is_shown_stays_while_components_are_moved(bare: Page) -> None:
 
     for _ in range(20):
         bare.get_by_role("button", name=re.compile("^component 1 of 4")).press("Shift+ArrowLeft")
-    bare.wait_for_function(
-        "!document.querySelector('#a .map').map.handles.moving"
-    )  # slow keys may end more moves than one
-    moves = bare.evaluate("document.querySelector('#a .map').map.handles.moves")
+    handles = "document.querySelector('#a .map').map.handles"
+    bare.wait_for_function(f"!{handles}.moving")  # slow keys may end more moves than one
+    moves = bare.evaluate(f"{handles}.moves")
     at_edge = shown(2, x_range=(-9.0, 1.0), y_range=(-1.0, 9.0))
     assert moves > 2 and shown(moves, x_range=(-20.0, 1.0))[2] < at_edge[2]  # pushed against the edge, it gets room
 
