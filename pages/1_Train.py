@@ -5,6 +5,7 @@ import streamlit as st
 from semidml.config import FEW, RunConfig, declared_knobs
 from semidml.data import labels, store
 from semidml.data.splits import seen_labels
+from semidml.frames import Frame
 from semidml.methods import MODELS, VARIANTS, method_of
 from semidml.plots.curves import loss_curves, loss_words, score_curves
 from semidml.plots.pictures import image_sheet
@@ -117,17 +118,17 @@ def seen_slider() -> None:
 
 def picture(run_id: str, was_active: bool) -> None:
     """All that changes while a run goes on."""
-    drawable = runs.live_run(run_id, was_active)
-    if drawable is None:
+    live = runs.live_run(run_id, was_active)
+    if live is None:
         return
-    run, status, newest, rows = drawable
+    run, status, newest = live
     score_place, map_place = st.empty(), st.container()
     if not is_warm():  # the floors need torch, which a cold app is still loading: the map does not wait for it
         with score_place.container():
             score_row(shown_at("train"), {}, {}, {}, always=live_where("always", "classes"))
     frame = newest if status.active else runs.choose_epoch(run, newest)
     with map_place:
-        maps.draw_run_map(run, frame, rows, newest, "map")
+        maps.draw_run_map(run, frame, newest, "map")
     with score_place.container():
         scores(run)
     pictures.draw_reconstructions(run, frame)
@@ -167,16 +168,16 @@ def headlines(before: dict, now: dict) -> list[str]:
     return [name for name in shown_at("train") if name != "recall_at_1" or name in before or "knn_accuracy" not in now]
 
 
-def prior_pictures(frame: dict) -> None:
+def prior_pictures(frame: Frame) -> None:
     """What the decoder makes of the components' means, and a VampPrior's pseudo-inputs."""
     strips = {
-        "component_images": "The prior's components, decoded at their means",
-        "pseudo_inputs": "The pseudo-inputs: images that were learned, whose latents are the prior's components",
+        "The prior's components, decoded at their means": frame.component_images,
+        "The pseudo-inputs: images that were learned, whose latents are the prior's components": frame.pseudo_inputs,
     }
-    for name, words in strips.items():
-        if name in frame:
+    for words, images in strips.items():
+        if images is not None:
             st.markdown(f"**{words}**")
-            pictures.draw_pixels(image_sheet(frame[name], columns=min(16, len(frame[name])), scale=1), words)
+            pictures.draw_pixels(image_sheet(images, columns=min(16, len(images)), scale=1), words)
 
 
 def curves(run: Run) -> None:

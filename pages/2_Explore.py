@@ -52,7 +52,7 @@ def show(run: Run) -> None:
     epoch = questions.chosen_epoch(run, epochs)
     st.session_state["epoch below"] = (run.id, epoch)
     try:
-        found = cache.points_of_epoch(run, epoch)
+        found = cache.read_frame(run, epoch)
     except ValueError as error:
         frame.show_error(error)
         if len(epochs) > 1:

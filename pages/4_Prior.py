@@ -1,16 +1,20 @@
 """The prior: place, spread and count components, see what they offer, draw from them, train with them."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from semidml import frames, presets
+from semidml import presets
 from semidml.config import RunConfig
-from semidml.plots import colours, counts
+from semidml.explore import drawing
+from semidml.frames import Frame
+from semidml.plots import counts
 from semidml.priors.words import MOST_COUNTED
 from semidml.runs import listing
-from semidml.scatter import pack
+from semidml.runs.run import Run
+from semidml.scatter.pack import Drawing
 from semidml.ui import cache, knobs, maps, mixture, pictures
 from semidml.ui.frame import TRAIN, begin_page, draw_recipe, show_error
 from semidml.ui.words import as_code, escape_markdown, python_of, run_words, values_of
@@ -52,58 +56,54 @@ def offer(config: RunConfig, whole: bool) -> None:
 
 def its_map(its: dict[str, Any], whole: bool) -> None:
     """Density, components, modes, and behind them samples or the run that the mixture was fitted to."""
-    drawn, words = behind(its)
+    run, frame, words = behind(its)
     means, sigma = its["means"], its["sigma"]
+    placed = its["samples"] if frame is None else frame.latents
     shown = np.concatenate([means - 3 * sigma, means + 3 * sigma])
-    if drawn["images"]:
-        shown = np.concatenate([shown, np.percentile(drawn["points"], [0.5, 99.5], axis=0)])
+    if frame is not None:
+        shown = np.concatenate([shown, np.percentile(placed, [0.5, 99.5], axis=0)])
     view = f"prior {st.session_state.get('my view', 0)}"
-    x_range, y_range = maps.map_extent(view, np.stack([shown.min(0), shown.max(0)]))
+    ranges = maps.map_extent(view, np.stack([shown.min(0), shown.max(0)]))
     largest = float(its["weights"].max())
     ellipses = [
         (x, y, sigma, sigma, 0.0, weight / largest) for (x, y), weight in zip(means, its["weights"], strict=True)
     ]
-    packed = pack.pack(
-        **drawn,
-        x_range=x_range,
-        y_range=y_range,
-        words=f"A mixture of {len(means)} components with {len(its['modes'])} modes",
+    told = {"words": f"A mixture of {len(means)} components with {len(its['modes'])} modes", "run": view}
+    told |= {"dark": pictures.is_dark()}
+    if frame is None:
+        none = np.zeros(len(placed), bool)
+        drawn = Drawing(placed, none.astype(int), none, none, ["sample"], [SAMPLE_LOOK], *ranges, **told, images=False)
+    else:
+        drawn = replace(drawing.draw_frame(frame, placed, cache.class_names(run), ranges, **told), epoch=0)
+    drawn = replace(
+        drawn,
         ellipses=ellipses,
         movable=whole and len(means) <= MOST_COUNTED,
         moves=st.session_state.get("my moves", 0),
         modes=its["modes"],
         density=its["regions"],
         masses=SHADES,
-        run=view,
-        dark=pictures.is_dark(),
     )
-    maps.draw_map(packed, "map of the prior", moved=mixture.dropped)
+    maps.draw_map(drawn, "map of the prior", moved=mixture.dropped)
     held = "Drag a component by its ring, or move it with the arrow keys." if whole else "First complete the table."
     marks = "Each shade inwards holds 10 % less of the density; an orange cross is a mode, a circle one or two sigma."
     st.caption(f"{held} {marks} {words}")
 
 
-def behind(its: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """(points for `pack.pack`, what they are, in words)."""
+def behind(its: dict[str, Any]) -> tuple[Run | None, Frame | None, str]:
+    """(the run that the mixture was fitted to, its newest frame, None and None for samples; which points these are, in
+    words)."""
     chosen = st.session_state.get("my run")
     run = next((run for run in listing.list_runs() if chosen and run.id == chosen[0]), None)
     try:
-        found = cache.read_newest(run) if run else None
+        frame = cache.read_newest(run) if run else None
     except ValueError as error:
         show_error(error)
-        found = None
-    if found is None:
-        n = len(its["samples"])
-        none = np.zeros(n, bool)
-        points = {"points": its["samples"], "categories": np.zeros(n, int), "seen": none, "test": none, "images": False}
-        return points | {"names": ["sample"], "looks": [SAMPLE_LOOK]}, f"Points: {n} samples of the mixture."
-    frame, rows = found
-    names = cache.class_names(run)
-    points = {"points": frame["latents"], "categories": rows["labels"], "images": True}
-    points |= {"seen": rows["seen"], "test": rows["split"] == frames.TEST}
+        frame = None
+    if frame is None:
+        return None, None, f"Points: {len(its['samples'])} samples of the mixture."
     fitted = f"fitted to {escape_markdown(chosen[1])}, without their labels"
-    words = f"Points: the last map of the run {as_code(run.id)}; {fitted}."
-    return points | {"names": names, "looks": colours.class_looks(len(names))}, words
+    return run, frame, f"Points: the last map of the run {as_code(run.id)}; {fitted}."
 
 
 def decoded(its: dict[str, Any]) -> None:

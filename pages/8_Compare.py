@@ -1,6 +1,7 @@
 """Compare: two to four runs side by side, what differs in their settings and scores, points that fly between them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,17 +9,13 @@ import streamlit as st
 
 from semidml import planes
 from semidml.config import declared_knobs
-from semidml.explore import points
-from semidml.frames import TEST
-from semidml.plots import colours
+from semidml.explore import drawing, points
 from semidml.plots.curves import compared_curves
 from semidml.runs import listing
 from semidml.runs.run import Run
-from semidml.scatter import pack
 from semidml.scores.table import SCORES, shown_at
-from semidml.ui import cache, links, pictures
+from semidml.ui import cache, links, maps, pictures
 from semidml.ui.frame import TRAIN, begin_page, draw_recipe, show_error
-from semidml.ui.maps import draw_map, draw_run_map, send_to_maps
 from semidml.ui.scores import remark_words, score_rows
 from semidml.ui.words import as_code, entry_title, knob_title, run_words, short_value
 from semidml.words import percent
@@ -105,37 +102,19 @@ def scores(some: list[Run], names: Iterable[str], **how: Any) -> None:
                 st.caption(f":material/{icon}: **{letter}**, {remark}")
 
 
-def maps(some: list[Run], linked: bool) -> None:
+def draw_maps(some: list[Run], linked: bool) -> None:
     """A map a run; zoom, hidden classes, chosen points and the point under the mouse are shared where points are."""
     for start in range(0, len(some), 2):
         for column, number in zip(st.columns(2, gap="medium"), range(start, min(start + 2, len(some))), strict=False):
             run = some[number]
             epochs = run.frames()
-            frame, rows = cache.read_frame(run.id, epochs[-1]), cache.read_rows(run.id)
+            frame = cache.read_frame(run, epochs[-1])
             with column:
                 st.markdown(f"**{LETTERS[number]}** · {run_words(run)}")
-                draw_run_map(
-                    run,
-                    frame,
-                    rows,
-                    frame,
-                    f"compared {run.id}",
-                    link="compared" if linked else "",
-                    images_of=run.id,
-                    predictions=frame["predictions"],
-                    label_names=cache.class_names(run),
-                )
-                send(run, epochs)
-
-
-def send(run: Run, epochs: list[int]) -> None:
-    """Images for the mouse and a film, where there are any."""
-    if not cache.missing_images(run):
-        send_to_maps(cache.packed_images(run.id, points.stamp(run, "rows.npz")), f"compared images {run.id}")
-    if len(epochs) > 1:
-        stamp = points.stamp(run, *(f"frames/{epoch:04d}.npz" for epoch in (epochs[0], epochs[-1])))
-        if film := cache.packed_film(run.id, run.id, tuple(epochs), stamp):
-            send_to_maps(film, f"compared film {run.id}")
+                link = "compared" if linked else ""
+                maps.draw_run_map(run, frame, frame, f"compared {run.id}", link, told=True)
+                maps.send_images(run)
+                maps.send_film(run, run.id, epochs)
 
 
 def curves(some: list[Run]) -> None:
@@ -160,32 +139,26 @@ def flight(some: list[Run]) -> None:
         st.session_state["flown"] = "A"
     to = st.segmented_control("Points as they lie in", letters, key="flown", required=True)
     clouds, missed = [], {"A": 0.0}
-    for letter, run in zip(letters, some, strict=True):
-        latents = cache.read_frame(run.id, run.frames()[-1])["latents"]
-        cloud, _ = planes.in_plane(latents, cache.read_rows(run.id)["labels"])
+    frames = [cache.read_frame(run, run.frames()[-1]) for run in some]
+    for letter, frame in zip(letters, frames, strict=True):
+        cloud, _ = planes.in_plane(frame.latents, frame.rows["labels"])
         if clouds:
             cloud, missed[letter] = planes.aligned(cloud, clouds[0])
         clouds.append(cloud)
-    rows, names = cache.read_rows(some[0].id), cache.class_names(some[0])
     everything = np.concatenate(clouds)
     low, high = np.percentile(everything, [0.2, 99.8], axis=0)
     margin = 0.05 * (high - low)
-    packed = pack.pack(
+    ranges = [(float(low[axis] - margin[axis]), float(high[axis] + margin[axis])) for axis in (0, 1)]
+    drawn = drawing.draw_frame(
+        frames[0],
         clouds[letters.index(to)],
-        rows["labels"],
-        seen=rows["seen"],
-        test=rows["split"] == TEST,
-        names=names,
-        looks=colours.class_looks(len(names)),
-        x_range=(float(low[0] - margin[0]), float(high[0] + margin[0])),
-        y_range=(float(low[1] - margin[1]), float(high[1] + margin[1])),
+        cache.class_names(some[0]),
+        ranges,
         words=f"Map of the points as run {to} puts them",
-        images_of=some[0].id,
         run="flight " + " ".join(run.id for run in some),
-        epoch=letters.index(to),
         dark=pictures.is_dark(),
     )
-    draw_map(packed, "flight")
+    maps.draw_map(replace(drawn, images_of=some[0].id, epoch=letters.index(to)), "flight")
     st.caption(
         "Each run's map is moved, turned, mirrored and scaled to lie on A's as well as it can (Procrustes), since a "
         "latent space has no up. "
@@ -203,7 +176,7 @@ def show(some: list[Run]) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         settings(some)
-    maps(some, linked)
+    draw_maps(some, linked)
     if not linked:
         st.caption(
             "These runs draw different images, so their maps are not linked: choose runs of the same data and seed."

@@ -18,7 +18,7 @@ from semidml import frames, tasks
 from semidml.config import RunConfig
 from semidml.data import store, uploads
 from semidml.execute import execute, score_run
-from semidml.explore.points import read_points, stamp
+from semidml.explore.points import read_frame, stamp
 from semidml.jobs import queue
 from semidml.jobs.queue import Jobs
 from semidml.priors import given
@@ -308,7 +308,10 @@ def test_an_older_frame_that_is_damaged_is_said_and_the_last_is_drawn(folder: Pa
     file.write_bytes(file.read_bytes()[:-500])
     app = opened(TRAIN, run="plane")
     app.select_slider(key="epoch plane").set_value(1).run()
-    assert "The points of epoch 1 cannot be read: 0001.npz is damaged" in checked(app).error[0].value
+    assert (
+        "Here are the last points: the frame of epoch 1 is damaged and cannot be drawn: 0001"
+        in checked(app).error[0].value
+    )
     assert "Epoch 3 of 3" in words(app)
 
 
@@ -336,12 +339,13 @@ def test_damaged_histories_and_weights_are_said(folder: Path) -> None:
 
 
 def test_a_run_that_was_made_anew_elsewhere_is_drawn_anew(folder: Path) -> None:
-    before = cache.read_frame("plane", 1)
-    assert cache.read_frame("plane", 1)["latents"].shape == (1797, 2) and len(cache.read_rows("plane")["shown"]) == 16
+    run = listing.open_run("plane")
+    before = cache.read_frame(run, 1)
+    assert before.latents.shape == (1797, 2) and len(before.rows["shown"]) == 16
     shutil.rmtree(folder / "plane")  # by the command line, which tells no page
     shutil.copytree(folder / "deep", folder / "plane")
-    assert cache.read_frame("plane", 1)["latents"].shape == (1797, 4) and before["latents"].shape == (1797, 2)
-    assert (cache.read_frame("plane", 2)["latents"] != cache.read_frame("plane", 1)["latents"]).any()
+    assert cache.read_frame(run, 1).latents.shape == (1797, 4) and before.latents.shape == (1797, 2)
+    assert (cache.read_frame(run, 2).latents != cache.read_frame(run, 1).latents).any()
     assert "4 dimensions" in words(opened(EXPLORE, run="plane"))
 
 
@@ -463,7 +467,7 @@ def test_a_component_is_not_moved_to_nowhere(folder: Path, monkeypatch: pytest.M
     monkeypatch.setattr(what_if.st, "session_state", state, raising=False)
     run = listing.open_run("places")
     with pytest.raises(ValueError, match="within 1000 of the origin"):
-        what_if.move(run, read_points(run, 2), 3, [to, (0, 0), (1, 1), (2, 2)])
+        what_if.move(run, read_frame(run, 2), 3, [to, (0, 0), (1, 1), (2, 2)])
     assert state == {"component moves": 3}, "the map waits for the number of its move"
 
 

@@ -434,7 +434,7 @@ def test_umap_keeps_clusters_together(real, done):
 
 
 def test_the_worker_answers_as_this_process_would(real, done, digits):
-    latents = points.read_points(done, 2).latents
+    latents = points.read_frame(done, 2).latents
     places = real.plane(done, 2, "pca", latents, print)
     assert places == pytest.approx(planes.project(latents, "pca"), abs=1e-4)
     assert (read_plane(done, 2, "pca") == places).all(), "kept with the run"

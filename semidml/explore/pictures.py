@@ -37,9 +37,9 @@ def splits_of(run: "Run", data: "Dataset") -> "Dataset":
         raise ValueError(
             f"the classes of {data.name} here are not those that the run was trained on: another data set of that name"
         )
-    found = prepare(run.config(), data)[0]
-    run.check_rows(found)
-    return found
+    splits = prepare(run.config(), data)[0]
+    run.check_rows(splits)
+    return splits
 
 
 def _size(shape: Sequence[int]) -> str:
@@ -52,15 +52,15 @@ def read_pictures(data: "Dataset", rows: Rows, positions: Sequence[int] | np.nda
 
     Raises ValueError when a row is not in the data set."""
     at = np.asarray(positions, dtype=np.int64)
-    found = np.empty((len(at), *data.shape), dtype=np.uint8)
+    images = np.empty((len(at), *data.shape), dtype=np.uint8)
     for split, part in ((frames.TRAIN, data.train), (frames.TEST, data.test)):
-        mine = np.flatnonzero(rows["split"][at] == split)
-        wanted = rows["row"][at[mine]].astype(np.int64)
+        own = np.flatnonzero(rows["split"][at] == split)
+        wanted = rows["row"][at[own]].astype(np.int64)
         if (outside := wanted[(wanted < 0) | (wanted >= len(part.images))]).size:
             few = f"{len(part.images):,} {frames.SPLITS[split]} images"
             raise ValueError(f"the run draws row {outside[0]:,}, but {data.name} has {few} here: another data set")
-        found[mine] = part.images[wanted].numpy()
-    return found
+        images[own] = part.images[wanted].numpy()
+    return images
 
 
 def read_in_parts(data: "Dataset", rows: Rows, positions: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:

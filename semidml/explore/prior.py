@@ -36,7 +36,7 @@ def training_latents(run: "Run", seed: int = 0) -> tuple[np.ndarray, str]:
         epochs = run.frames()
         if not epochs:
             raise ValueError(f"{run.id} has kept no map, and its images cannot be read: {error}") from None
-        last = points.read_points(run, epochs[-1])
+        last = points.read_frame(run, epochs[-1])
         latents = last.latents[last.rows["split"] == frames.TRAIN]
         return latents, f"the {len(latents):,} training images of its map, since its images cannot be read: {error}"
     from semidml.train.outputs import embed

@@ -10,7 +10,7 @@ import numpy as np
 
 from semidml import frames
 from semidml.explore import pictures
-from semidml.frames import Points
+from semidml.frames import Frame
 from semidml.runs import transfer
 
 if TYPE_CHECKING:
@@ -51,11 +51,11 @@ def all_rows(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
     }
 
 
-def some_points(points: Points, positions: Sequence[int]) -> dict[str, np.ndarray]:
+def some_points(frame: Frame, positions: Sequence[int]) -> dict[str, np.ndarray]:
     """Some of the points drawn, in the form of `all_rows`."""
     at = np.asarray(positions, dtype=np.int64)
-    rows = {key: points.rows[key][at] for key in frames.ROW_KEYS}
-    return rows | {"predictions": points.predictions[at], "latents": points.latents[at]}
+    rows = {key: frame.rows[key][at] for key in frames.ROW_KEYS}
+    return rows | {"predictions": frame.predictions[at], "latents": frame.latents[at]}
 
 
 def as_npz(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -1,6 +1,7 @@
 """The live map: points that the browser draws from bytes, in a few milliseconds, while the next ones are computed.
 
-    st.components.v2.component(NAME, html=HTML, css=css(), js=javascript())(data=pack(points, labels, ...), key="map")
+    draw = st.components.v2.component(NAME, html=HTML, css=css(), js=javascript())
+    draw(data=pack(Drawing(points, labels, ...)), key="map")
 
 `map.js` beside this file draws what `pack` packs. Both know this layout, little endian:
 

@@ -11,7 +11,7 @@ from semidml import planes, tasks
 from semidml.config import RunConfig
 from semidml.data import store
 from semidml.explore import decode, near, pictures, points
-from semidml.frames import TEST, TRAIN, Points, Rows
+from semidml.frames import TEST, TRAIN, Frame, Rows
 from semidml.plots.pictures import image_strip
 from semidml.priors import density
 from semidml.priors.words import describe
@@ -25,11 +25,11 @@ if TYPE_CHECKING:  # at run time these would import torch
     from semidml.data.dataset import Dataset
 
 
-def read_newest(run: Run) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """(newest frame, rows) of a run; None before its first frame. Raises ValueError when they are damaged."""
+def read_newest(run: Run) -> Frame | None:
+    """The newest frame of a run; None before its first. Raises ValueError when it is damaged."""
     try:
-        frame = run.live()
-        return None if frame is None else (frame, read_rows(run.id))
+        arrays = run.live()
+        return None if arrays is None else Frame.of(arrays, read_rows(run.id), run.config().by_direction)
     except FileNotFoundError:  # not begun, or deleted between two looks
         return None
 
@@ -79,12 +79,6 @@ def _model_of(run_id: str, stamp: tuple) -> Any:
 def read_rows(run_id: str) -> dict[str, Any]:
     """Which rows a run's map draws: see `Training.rows`."""
     return listing.open_run(run_id).rows()
-
-
-@until_remade(st.cache_data(max_entries=128, show_spinner=False))
-def read_frame(run_id: str, epoch: int) -> dict[str, Any]:
-    """What a run's map draws after an epoch: see `Training.frame`."""
-    return listing.open_run(run_id).frame(epoch)
 
 
 @until_remade(st.cache_data(max_entries=16, show_spinner=False))
@@ -176,18 +170,18 @@ SECONDS_ERRORS = 0.15  # for which the map waits for the errors of reconstructio
 # ---- caches: by file times, since a name may be used again
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def points_of(run_id: str, epoch: int, stamp: tuple) -> Points:
-    return points.read_points(listing.open_run(run_id), epoch)
-
-
-def points_of_epoch(run: Run, epoch: int) -> Points:
+def read_frame(run: Run, epoch: int) -> Frame:
     """The stored frame of an epoch. Raises ValueError in words."""
-    return points_of(run.id, epoch, points.stamp(run, f"frames/{epoch:04d}.npz", "rows.npz"))
+    return _frame_of(run.id, epoch, points.stamp(run, f"frames/{epoch:04d}.npz", "rows.npz", "config.json"))
 
 
-def usual_distance(run: Run, found: Points) -> float:
-    return usual_distance_of(run.id, found.epoch, points.stamp(run, f"frames/{found.epoch:04d}.npz"), found.latents)
+@st.cache_data(max_entries=128, show_spinner=False)
+def _frame_of(run_id: str, epoch: int, stamp: tuple) -> Frame:
+    return points.read_frame(listing.open_run(run_id), epoch)
+
+
+def usual_distance(run: Run, frame: Frame) -> float:
+    return usual_distance_of(run.id, frame.epoch, points.stamp(run, f"frames/{frame.epoch:04d}.npz"), frame.latents)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -240,11 +234,9 @@ def packed_film(run_id: str, name: str, epochs: tuple[int, ...], stamp: tuple) -
     """A run's points at its epochs, in the plane of the last one; None where a frame is damaged."""
     run = listing.open_run(run_id)
     try:
-        last = points_of_epoch(run, epochs[-1])
-        kept = pack.thinned(epochs, len(last.latents))
-        clouds = [
-            planes.in_plane(points_of_epoch(run, epoch).latents, last.rows["labels"], last.latents)[0] for epoch in kept
-        ]
+        last = read_frame(run, epochs[-1])
+        kept, labels = pack.thinned(epochs, len(last.latents)), last.rows["labels"]
+        clouds = [planes.in_plane(read_frame(run, epoch).latents, labels, last.latents)[0] for epoch in kept]
         scores = {record.epoch: record.scores.get("knn_accuracy") for record in run.history() if record.scores}
     except (ValueError, KeyError, TypeError, AttributeError):
         return None  # the frame's own words are shown when it is chosen

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from semidml.config import RunConfig, declared_knobs
-from semidml.frames import COMPONENTS
+from semidml.frames import TEST, Frame
 from semidml.jobs import queue
 from semidml.lessons import LESSONS, PAPER, Lesson, Side
 from semidml.runs import listing
@@ -85,9 +85,9 @@ def before(lesson: Lesson) -> None:
     """The map before training, which gives nothing away."""
     picture, words = st.columns([1, 1], vertical_alignment="center")
     run = listing.open_run(lesson.sides[-1].run)
-    first = cache.read_frame(run.id, 0)
+    first = cache.read_frame(run, 0)
     with picture:
-        maps.draw_run_map(run, first, cache.read_rows(run.id), first, f"before {lesson.name}")
+        maps.draw_run_map(run, first, first, f"before {lesson.name}")
     words.markdown(
         "So it looks **before training**: each point is an image of a digit, its colour the class. What follows once "
         "you have chosen: the trained runs side by side, a knob to turn, ways to break it, and the answer so far."
@@ -107,14 +107,9 @@ def reveal(lesson: Lesson) -> None:
     for column, (side, run) in zip(st.columns(len(sides)), sides, strict=True):
         with column:
             st.markdown(f"**{side.title}**  \n{side.words}")
-            maps.draw_run_map(
-                run,
-                cache.read_frame(run.id, epoch),
-                cache.read_rows(run.id),
-                cache.read_frame(run.id, epochs[-1]),
-                f"map {side.run}",
-            )
-            pictures.draw_reconstructions(run, cache.read_frame(run.id, epoch))
+            frame = cache.read_frame(run, epoch)
+            maps.draw_run_map(run, frame, cache.read_frame(run, epochs[-1]), f"map {side.run}")
+            pictures.draw_reconstructions(run, frame)
             st.page_link(
                 EXPLORE, label="Explore this run", icon=":material/travel_explore:", query_params={"run": run.id}
             )
@@ -144,14 +139,13 @@ def score_table(lesson: Lesson) -> list[dict[str, str]]:
 def floor(plain: str, prior: str) -> float:
     """The component AMI that a run without a prior has on another run's components; see `components.fitted_floor`. Of
     the test images that its map draws."""
-    frame, rows, its = last_frame(plain), cache.read_rows(plain), last_frame(prior)
-    test = rows["split"] == 1
-    components = (its[name] for name in COMPONENTS)
-    return float(np.mean(fitted_floor(frame["latents"][test], rows["labels"][test], *components)))
+    frame, components = last_frame(listing.open_run(plain)), last_frame(listing.open_run(prior)).components
+    test = frame.rows["split"] == TEST
+    return float(np.mean(fitted_floor(frame.latents[test], frame.rows["labels"][test], *components)))
 
 
-def last_frame(run_id: str) -> dict[str, Any]:
-    return cache.read_frame(run_id, listing.open_run(run_id).frames()[-1])
+def last_frame(run: Run) -> Frame:
+    return cache.read_frame(run, run.frames()[-1])
 
 
 def turn(lesson: Lesson) -> None:
@@ -247,20 +241,20 @@ def side_by_side(lesson: Lesson, was_active: bool) -> None:
     with mine_place:
         st.markdown(f"**{mine['title']}**  \n{change_words(beside.config(), run.config())}")
         try:
-            found = cache.read_newest(run)
+            newest = cache.read_newest(run)
         except ValueError as error:
             show_error(error)
             return
-        if found is None:
+        if newest is None:
             st.info("Waiting for the first points.", icon=":material/hourglass_top:")
         else:
-            maps.draw_run_map(run, found[0], found[1], found[0], "map of mine")
-            pictures.draw_reconstructions(run, found[0])
+            maps.draw_run_map(run, newest, newest, "map of mine")
+            pictures.draw_reconstructions(run, newest)
         st.page_link(TRAIN, label="Look at it on Train", icon=":material/arrow_forward:", query_params={"run": run.id})
     with its_place:
         st.markdown(f"**{next(s.title for s in lesson.sides if s.run == beside.id)}**  \nshipped, the same seed")
-        last = last_frame(beside.id)
-        maps.draw_run_map(beside, last, cache.read_rows(beside.id), last, "map beside mine")
+        last = last_frame(beside)
+        maps.draw_run_map(beside, last, last, "map beside mine")
         pictures.draw_reconstructions(beside, last)
     if rows := differences(lesson, run, beside):
         pictures.draw_table(rows)

@@ -29,13 +29,12 @@ def perform(act: Callable[[], object], done: str = "") -> bool:
 
 def has_outcome() -> bool:
     """Whether the page has yet to say what came of an act: a part of it that runs alone leaves that to the whole."""
-    return "outcome" in st.session_state or "train error" in st.session_state
+    return "outcome" in st.session_state
 
 
 def draw_outcome() -> None:
     """Says what came of the last act, once."""
-    error = st.session_state.pop("train error", None)  # of the clusters' map and of a query
-    well, words = st.session_state.pop("outcome", (False, error))
+    well, words = st.session_state.pop("outcome", (False, ""))
     if well:
         st.success(words, icon=":material/check:")
     elif words:

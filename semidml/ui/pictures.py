@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 from PIL import Image
 
-from semidml.frames import Record
+from semidml.frames import Frame, Record
 from semidml.plots.pictures import image_strip
 from semidml.runs.run import Run
 from semidml.ui import cache
@@ -43,9 +43,9 @@ def draw_chart(key: str, state: Hashable, draw: Callable[[], Any]) -> None:
     st.plotly_chart(drawn[key][1], key=f"chart {key}", config=PLOTLY, theme=None)
 
 
-def draw_reconstructions(run: Run, frame: Mapping[str, Any]) -> None:
+def draw_reconstructions(run: Run, frame: Frame) -> None:
     """Test images over what a run's decoder makes of them after an epoch; nothing for a run without a decoder."""
-    if "reconstructions" not in frame:
+    if frame.reconstructions is None:
         return
     try:
         shown_images = cache.shown_images(run.id)
@@ -53,7 +53,7 @@ def draw_reconstructions(run: Run, frame: Mapping[str, Any]) -> None:
         st.caption(f"The originals cannot be shown: {escape_markdown(str(error))}")
         return
     st.markdown("**Test images over their reconstructions**")
-    draw_pixels(image_strip([shown_images, frame["reconstructions"]], scale=1), "images over their reconstructions")
+    draw_pixels(image_strip([shown_images, frame.reconstructions], scale=1), "images over their reconstructions")
 
 
 def draw_table(rows: Sequence[Mapping[str, str]]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from semidml.config import RunConfig, declared_knobs
+from semidml.frames import Frame
 from semidml.jobs import queue
 from semidml.runs import listing
 from semidml.runs.run import Run
@@ -88,8 +89,8 @@ def going_on(run_id: str, frames: int) -> None:
 # ---- the run that is shown
 
 
-def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, dict, dict] | None:
-    """What a fragment that follows a run begins with: heading and state; then (run, status, newest frame, rows), or
+def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
+    """What a fragment that follows a run begins with: heading and state; then (run, status, newest frame), or
     None after saying why there is nothing to draw. Reruns the page when what stands outside has to follow."""
     try:
         run = listing.open_run(run_id)
@@ -102,18 +103,18 @@ def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, dict, dict] | 
     if status.state == "failed" and (run.damage() or not run.frames()):
         return None
     try:
-        live = cache.read_newest(run)
+        newest = cache.read_newest(run)
         run.history()  # which its scores and curves read again
     except ValueError as error:
         frame.show_error(error)
         return None
-    if live is None:
+    if newest is None:
         st.info(
             "Waiting for the first points: they come before the first step of the training.",
             icon=":material/hourglass_top:",
         )
         return None
-    return run, status, *live
+    return run, status, newest
 
 
 def moved_on(run: Run, config: RunConfig | None) -> None:
@@ -207,7 +208,7 @@ def start_changed(config: RunConfig, name: str, value: object) -> None:
     manage.perform(submit)
 
 
-def choose_epoch(run: Run, newest: dict) -> dict:
+def choose_epoch(run: Run, newest: Frame) -> Frame:
     """The frame of the epoch that the visitor chose among those kept; at first the last."""
     epochs = run.frames()
     if len(epochs) < 2:
@@ -216,11 +217,9 @@ def choose_epoch(run: Run, newest: dict) -> dict:
     if epoch == epochs[-1]:
         return newest
     try:
-        return cache.read_frame(run.id, epoch)
-    except FileNotFoundError:
-        frame.show_error(f"The points of epoch {epoch} are not kept any more. Here are the last.")
+        return cache.read_frame(run, epoch)
     except ValueError as error:
-        frame.show_error(f"The points of epoch {epoch} cannot be read: {error}. Here are the last.")
+        frame.show_error(f"Here are the last points: {error}.")
     return newest
 
 

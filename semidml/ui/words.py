@@ -1,7 +1,6 @@
 """Words of the pages: titles, settings, states, estimates."""
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,6 +12,7 @@ from semidml.config import FAMILIES, RunConfig, declared_knobs
 from semidml.data import store
 from semidml.data.splits import seen_labels
 from semidml.explore import pictures
+from semidml.frames import Frame
 from semidml.jobs import queue
 from semidml.methods import MODELS
 from semidml.runs import listing
@@ -220,14 +220,14 @@ def previous_run(run: Run) -> Run | None:
     return (alike or [None])[0]
 
 
-def frame_words(run: Run, frame: Mapping[str, Any], its_rows: Mapping[str, Any], how: str) -> str:
+def frame_words(run: Run, frame: Frame, how: str) -> str:
     """What a map shows: epoch, how many points of how many, and how they came to the plane."""
-    epoch, step = int(frame.get("epoch", 0)), int(frame.get("step", 0))
+    epoch, step, split = frame.epoch, frame.step, frame.rows["split"]
     when = "Before training" if epoch == 0 and step == 0 else f"Epoch {epoch} of {run.config().epochs}"
     when = f"In epoch {epoch + 1} of {run.config().epochs}, step {step}" if step else when
-    train, test = int((its_rows["split"] == 0).sum()), int((its_rows["split"] == 1).sum())
+    train, test = int((split == 0).sum()), int((split == 1).sum())
     has_labels = MODELS[run.config().model].facts["labels"]
-    seen = f" ({int(its_rows['seen'].sum()):,} with a seen label)" if has_labels else ""
+    seen = f" ({int(frame.rows['seen'].sum()):,} with a seen label)" if has_labels else ""
     directions = direction_words(run)
     return (
         f"{when} · {train + test:,} points: {train:,} training images{seen} and {test:,} test images, always the same"

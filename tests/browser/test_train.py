@@ -66,7 +66,7 @@ def test_the_map_answers_the_mouse(page: Page) -> None:
     expect(canvas).not_to_have_attribute("data-shown", "1797")
     page.mouse.move(corner["x"] + x, corner["y"] + y)
     assert tip.is_hidden() or not tip.inner_text().startswith(name)
-    window = "root => JSON.stringify(root.map.window())"
+    window = "root => JSON.stringify(root.map.view.window())"
     whole = page.locator(".map").first.evaluate(window)
     page.mouse.move(corner["x"] + 200, corner["y"] + 200)
     page.mouse.down()

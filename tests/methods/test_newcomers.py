@@ -224,9 +224,9 @@ def test_every_page_speaks_of_its_run_as_it_is(name: str, newcomers: dict[str, E
 
 def test_its_points_are_told_apart_from_directions() -> None:
     """Neither has directions for latents: neighbours and scores are of the latents as they are."""
-    from semidml.explore.points import read_points
+    from semidml.explore.points import read_frame
 
     for name in NAMES:
         run = finished(name, epochs=1)
-        points = read_points(run, 1)
+        points = read_frame(run, 1)
         assert not points.by_direction and np.array_equal(points.compared, points.latents)

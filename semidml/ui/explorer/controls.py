@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from semidml.explore import decode, drawing
-from semidml.frames import Points
+from semidml.frames import Frame
 from semidml.planes import PROJECTIONS
 from semidml.priors import PRIORS
 from semidml.priors.density import MASSES
@@ -30,7 +30,7 @@ class Controls(NamedTuple):
     movable: bool  # whether these can be dragged
 
 
-def choose_controls(run: Run, found: Points) -> Controls:
+def choose_controls(run: Run, frame: Frame) -> Controls:
     """The widgets above the map."""
     dimensions, prior = run.config().latent_dim, PRIORS[run.config().prior]
     colours = COLOURS | (OF_PRIOR if prior.facts.get("components") else {})
@@ -38,7 +38,7 @@ def choose_controls(run: Run, found: Points) -> Controls:
         st.session_state["colour"] = "class"
     density = lattice = pictures = movable = False
     method = "pca"
-    few = found.components is not None and len(found.components[0]) <= drawing.MOST_ELLIPSES
+    few = frame.components is not None and len(frame.components[0]) <= drawing.MOST_ELLIPSES
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         common: dict[str, Any] = {"required": True, "persist_state": "session"}
         colour = st.segmented_control(
@@ -69,16 +69,16 @@ def choose_controls(run: Run, found: Points) -> Controls:
                 persist_state="session",
                 help="What the decoder makes of each place of the map, under the points; finer when you zoom in.",
             )
-        if dimensions > 1 and few and found.pictures is not None and method == "pca":
+        if dimensions > 1 and few and frame.pictures is not None and method == "pca":
             pictures = st.toggle(
-                "Pseudo-inputs" if found.are_pseudo_inputs else "Components' pictures",
+                "Pseudo-inputs" if frame.pseudo_inputs is not None else "Components' pictures",
                 key="pictures",
                 persist_state="session",
                 help="The learned images whose latents are the prior's components, drawn where these lie."
-                if found.are_pseudo_inputs
+                if frame.pseudo_inputs is not None
                 else "What the decoder makes of the middle of each component, drawn there.",
             )
-        if dimensions == 2 and few and np.isfinite(found.components[0]).all():
+        if dimensions == 2 and few and np.isfinite(frame.components[0]).all():
             movable = st.toggle(
                 "What if",
                 key="movable",

@@ -5,15 +5,15 @@ import streamlit as st
 
 from semidml import tasks, words
 from semidml.explore import points, take_away
-from semidml.frames import Points
+from semidml.frames import Frame
 from semidml.jobs import queue
 from semidml.runs import listing
 from semidml.runs.run import Run
-from semidml.ui import frame
 from semidml.ui.cache import missing_images
+from semidml.ui.frame import show_error
 
 
-def downloads(run: Run, found: Points, names: list[str]) -> None:
+def downloads(run: Run, frame: Frame, names: list[str]) -> None:
     """Everything to take away; made when it is asked for."""
     missing = missing_images(run)
     has_weights = (run.path / "weights.safetensors").exists()
@@ -30,7 +30,7 @@ def downloads(run: Run, found: Points, names: list[str]) -> None:
         return task.result
 
     if (task := tasks.find_task(key)) and task.error:
-        frame.show_error(task.error)  # a button for a download can only say that there is none
+        show_error(task.error)  # a button for a download can only say that there is none
     st.markdown("**Latents, labels and predictions of all rows**, training and test, by the weights of the end")
     with st.container(horizontal=True):
         st.download_button(

@@ -7,37 +7,39 @@
 The places stay in the session until they are put back, or another run or epoch is looked at."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
 
 from semidml.explore.points import in_charts, stamp
-from semidml.frames import Points
+from semidml.frames import Frame
 from semidml.plots.counts import class_counts
 from semidml.priors import given
 from semidml.priors.words import MOST_COUNTED
 from semidml.runs.run import Run
 from semidml.scores import components
-from semidml.ui import frame, knobs, pictures
+from semidml.ui import knobs, pictures
+from semidml.ui.frame import show_error
 from semidml.ui.words import values_of
 
 Decode = Callable[[np.ndarray], np.ndarray]
 
 
-def placed(run: Run, found: Points, movable: bool) -> Points:
-    """The points of a frame with the components where the visitor has put them; found itself where they were not moved.
+def placed(run: Run, frame: Frame, movable: bool) -> Frame:
+    """The frame with the components where the visitor has put them; itself where they were not moved.
     What was moved in another frame is put back."""
     of, middles = st.session_state.get("moved components", (None, None))
     if of is None:
-        return found
-    if not movable or of != _frame(run, found) or len(middles) != len(found.components[0]):
+        return frame
+    if not movable or of != _key_of(run, frame) or len(middles) != len(frame.components[0]):
         put_back()
-        return found
-    return found._replace(components=(middles, *found.components[1:]))
+        return frame
+    return replace(frame, component_means=middles)
 
 
-def _frame(run: Run, found: Points) -> tuple:
-    return run.id, found.epoch, *stamp(run, f"frames/{found.epoch:04d}.npz")
+def _key_of(run: Run, frame: Frame) -> tuple:
+    return run.id, frame.epoch, *stamp(run, f"frames/{frame.epoch:04d}.npz")
 
 
 def moves() -> int:
@@ -45,14 +47,14 @@ def moves() -> int:
     return st.session_state.get("component moves", 0)
 
 
-def move(run: Run, after: Points, number: int, middles: list[tuple[float, float]]) -> None:
+def move(run: Run, after: Frame, number: int, middles: list[tuple[float, float]]) -> None:
     """All components lie there now; it was the visitor's move of that number. Raises ValueError in words."""
     st.session_state["component moves"] = number
     if not (np.abs(middles) <= given.MOST_FAR).all():
         raise ValueError(f"a component can be moved to places within {given.MOST_FAR:g} of the origin")
     there = np.array(middles, dtype=np.float32)
     changed = np.flatnonzero((there != after.components[0]).any(1))
-    st.session_state["moved components"] = _frame(run, after), there
+    st.session_state["moved components"] = _key_of(run, after), there
     if len(changed):
         st.session_state["moved last"] = int(changed[0])
 
@@ -75,9 +77,7 @@ def reminder() -> None:
         st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
 
 
-def answer(
-    run: Run, before: Points, after: Points, names: list[str], visible: np.ndarray, decode: Decode | None
-) -> None:
+def answer(run: Run, before: Frame, after: Frame, names: list[str], visible: np.ndarray, decode: Decode | None) -> None:
     """What the moved components would change at once, for the points that are drawn, `visible`; `decode` takes places
     (n, 2) and gives images."""
     latents, labels = before.latents[visible], before.rows["labels"][visible]
@@ -116,13 +116,13 @@ def answer(
     try:
         images = decode(np.stack([points.components[0][last] for points in (before, after)]))
     except ValueError as error:
-        frame.show_error(error)
+        show_error(error)
     else:
         pictures.draw_pictures(images, [f"component {last + 1} now", f"component {last + 1} there"], pictures.PICTURE)
         st.caption("Decoded by the newest weights kept.")
 
 
-def buttons(run: Run, after: Points) -> None:
+def buttons(run: Run, after: Frame) -> None:
     """Ways on: back, or on to Train."""
     with st.container(horizontal=True):
         st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
@@ -146,7 +146,7 @@ def mode_count(means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray) -> 
     return len(mixture.modes(*(torch.from_numpy(values) for values in (means, log_vars, weights))))
 
 
-def train_with(run: Run, after: Points) -> None:
+def train_with(run: Run, after: Frame) -> None:
     """The run's knobs with these components."""
     values = values_of(run.config())
     positions = given.rounded(after.components[0].tolist(), float(after.components[1].max()))
