@@ -15,12 +15,11 @@ from semidml.runs.run import Run
 from semidml.schedules import SCHEDULES
 from semidml.scores.table import PIXELS, SCORES, live_where, shown_at
 from semidml.ui import cache, controls, knobs, links, maps, pictures, runs
-from semidml.ui.frame import PRIOR, begin_page, draw_recipe, is_warm, show_error
+from semidml.ui.frame import PRIOR, SECONDS_LIVE, begin_page, draw_recipe, is_warm, show_error
 from semidml.ui.scores import score_row, score_rows, scores_now
 from semidml.ui.words import change_words, data_title, is_here, pixels_words, previous_run, python_of, run_words
 from semidml.words import percent
 
-SECONDS_LIVE = 1.0
 PERCENTAGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 ALPHAS = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 GAMMAS = (0, 0.1, 0.3, 1, 3, 10, 20, 50, 100, 200, 500, 1000, 10_000)

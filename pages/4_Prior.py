@@ -35,15 +35,15 @@ def train_with(config: RunConfig) -> None:
 def offer(config: RunConfig, whole: bool) -> None:
     """What the mixture has to offer, the map of it, and the way between two neighbours."""
     st.markdown(f"### {cache.prior_words(config)}")
-    its = mixture.picture()
+    mixed = mixture.picture()
     map_place, between = st.columns([1.5, 1])
     with map_place:
-        its_map(its, whole)
+        draw_mixture(mixed, whole)
     with between:
         pictures.draw_chart(
             "between",
             (*mixture.mine().values(), pictures.is_dark()),
-            lambda: counts.profile_figure(its, pictures.is_dark()),
+            lambda: counts.profile_figure(mixed, pictures.is_dark()),
         )
         st.caption(
             "The way from a component to its nearest neighbour: each one's share, and the whole density. Two equal "
@@ -51,24 +51,24 @@ def offer(config: RunConfig, whole: bool) -> None:
         )
     if shown := next((preset.words for preset in presets.MIXTURES if mixture.mixture_of(preset) == mixture.mine()), ""):
         st.markdown(shown)  # below the map, which a drag would move otherwise
-    decoded(its)
+    draw_samples(mixed)
 
 
-def its_map(its: dict[str, Any], whole: bool) -> None:
+def draw_mixture(mixed: dict[str, Any], whole: bool) -> None:
     """Density, components, modes, and behind them samples or the run that the mixture was fitted to."""
-    run, frame, words = behind(its)
-    means, sigma = its["means"], its["sigma"]
-    placed = its["samples"] if frame is None else frame.latents
+    run, frame, words = choose_points(mixed)
+    means, sigma = mixed["means"], mixed["sigma"]
+    placed = mixed["samples"] if frame is None else frame.latents
     shown = np.concatenate([means - 3 * sigma, means + 3 * sigma])
     if frame is not None:
         shown = np.concatenate([shown, np.percentile(placed, [0.5, 99.5], axis=0)])
     view = f"prior {st.session_state.get('my view', 0)}"
     ranges = maps.map_extent(view, np.stack([shown.min(0), shown.max(0)]))
-    largest = float(its["weights"].max())
+    largest = float(mixed["weights"].max())
     ellipses = [
-        (x, y, sigma, sigma, 0.0, weight / largest) for (x, y), weight in zip(means, its["weights"], strict=True)
+        (x, y, sigma, sigma, 0.0, weight / largest) for (x, y), weight in zip(means, mixed["weights"], strict=True)
     ]
-    told = {"words": f"A mixture of {len(means)} components with {len(its['modes'])} modes", "run": view}
+    told = {"words": f"A mixture of {len(means)} components with {len(mixed['modes'])} modes", "run": view}
     told |= {"dark": pictures.is_dark()}
     if frame is None:
         none = np.zeros(len(placed), bool)
@@ -80,8 +80,8 @@ def its_map(its: dict[str, Any], whole: bool) -> None:
         ellipses=ellipses,
         movable=whole and len(means) <= MOST_COUNTED,
         moves=st.session_state.get("my moves", 0),
-        modes=its["modes"],
-        density=its["regions"],
+        modes=mixed["modes"],
+        density=mixed["regions"],
         masses=SHADES,
     )
     maps.draw_map(drawn, "map of the prior", moved=mixture.dropped)
@@ -90,7 +90,7 @@ def its_map(its: dict[str, Any], whole: bool) -> None:
     st.caption(f"{held} {marks} {words}")
 
 
-def behind(its: dict[str, Any]) -> tuple[Run | None, Frame | None, str]:
+def choose_points(mixed: dict[str, Any]) -> tuple[Run | None, Frame | None, str]:
     """(the run that the mixture was fitted to, its newest frame, None and None for samples; which points these are, in
     words)."""
     chosen = st.session_state.get("my run")
@@ -101,12 +101,12 @@ def behind(its: dict[str, Any]) -> tuple[Run | None, Frame | None, str]:
         show_error(error)
         frame = None
     if frame is None:
-        return None, None, f"Points: {len(its['samples'])} samples of the mixture."
+        return None, None, f"Points: {len(mixed['samples'])} samples of the mixture."
     fitted = f"fitted to {escape_markdown(chosen[1])}, without their labels"
     return run, frame, f"Points: the last map of the run {as_code(run.id)}; {fitted}."
 
 
-def decoded(its: dict[str, Any]) -> None:
+def draw_samples(mixed: dict[str, Any]) -> None:
     """Samples as a run's decoder sees them."""
     able = [run for run in listing.list_runs() if run.status().state == "done" and cache.decodes_plane(run)]
     st.markdown("**Samples, decoded**")
@@ -115,7 +115,7 @@ def decoded(its: dict[str, Any]) -> None:
         return
     chosen = st.selectbox("By the decoder of", able, format_func=run_words, key="decoder of")
     try:
-        strip = cache.decoded_samples(chosen.id, its["samples"][:SAMPLES_DECODED])
+        strip = cache.decoded_samples(chosen.id, mixed["samples"][:SAMPLES_DECODED])
     except ValueError as error:
         show_error(error)
         return

@@ -171,7 +171,7 @@ def flight(some: list[Run]) -> None:
 # ---- the page
 
 
-def show(some: list[Run]) -> None:
+def draw_runs(some: list[Run]) -> None:
     linked = same_points(some)
     left, right = st.columns(2, gap="large")
     with left:
@@ -209,6 +209,6 @@ if len(chosen) < 2:
         st.page_link(TRAIN, label="Or train one with one knob changed", icon=":material/play_circle:")
 else:
     try:
-        show(chosen)
+        draw_runs(chosen)
     except (ValueError, FileNotFoundError) as error:
         show_error(f"These runs cannot be compared: {error}")

@@ -207,8 +207,8 @@ def kept_splits(run_id: str, stamp: tuple, data: "Dataset") -> "tuple[Dataset, D
 
 def furthest(rows: Rows) -> list[int]:
     """The position of the last row that is drawn of each split."""
-    its = (np.flatnonzero(rows["split"] == split) for split in (TRAIN, TEST))
-    return [int(there[rows["row"][there].argmax()]) for there in its if len(there)]
+    parts = (np.flatnonzero(rows["split"] == split) for split in (TRAIN, TEST))
+    return [int(part[rows["row"][part].argmax()]) for part in parts if len(part)]
 
 
 def missing_images(run: Run) -> str:

@@ -18,8 +18,6 @@ from semidml.runs.run import Run
 from semidml.ui import words
 from semidml.words import size_words
 
-SECONDS_LIVE = 1.0
-
 ROOT = Path(__file__).resolve().parents[2]
 MENU = {
     "Play": [
@@ -30,7 +28,11 @@ MENU = {
     ],
     "Learn": [
         *((lesson.page, lesson.menu, ":material/school:") for lesson in LESSONS.values()),
-        *((its.facts["page"], its.title, ":material/workspaces:") for its in METHODS.values() if "page" in its.facts),
+        *(
+            (method.facts["page"], method.title, ":material/workspaces:")
+            for method in METHODS.values()
+            if "page" in method.facts
+        ),
         ("pages/4_Prior.py", "The prior", ":material/bubble_chart:"),
     ],
     "Data": [("pages/3_Data.py", "Data", ":material/image:")],
@@ -41,6 +43,7 @@ DATA = "pages/3_Data.py"
 PRIOR = "pages/4_Prior.py"
 SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
+SECONDS_LIVE = 1.0  # between two looks at a run that trains
 SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding: 2.6rem 2.2rem 3rem; max-width: 1500px;}
@@ -74,11 +77,11 @@ def begin_page(title: str, icon: str = ":material/scatter_plot:") -> None:
     with st.sidebar:
         st.markdown("### semidml")
         for group, links in MENU.items():
-            there = [link for link in links if (ROOT / link[0]).exists()]
-            if there:
+            pages = [link for link in links if (ROOT / link[0]).exists()]
+            if pages:
                 st.caption(group)
-            for path, label, its_icon in there:
-                st.page_link(path, label=label, icon=its_icon)
+            for path, label, page_icon in pages:
+                st.page_link(path, label=label, icon=page_icon)
         st.space("small")
         _now()
 

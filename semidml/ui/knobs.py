@@ -38,7 +38,7 @@ def current_value(name: str) -> Any:
 
 def data_names() -> list[str]:
     """Data sets that the web may name: those of the table, and uploads."""
-    return [there.name for there in store.available()]
+    return [data.name for data in store.available()]
 
 
 def set_knobs(values: Mapping[str, Any]) -> None:
@@ -60,7 +60,7 @@ def choose_method() -> None:
         key="method",
         required=True,
         on_change=lambda: switch_method(st.session_state["method"]),
-        help=" ".join(f"{its.title[:1].upper()}{its.title[1:]}: {its.summary}." for its in known.values()),
+        help=" ".join(f"{entry.title[:1].upper()}{entry.title[1:]}: {entry.summary}." for entry in known.values()),
     )
 
 

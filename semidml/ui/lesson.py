@@ -1,6 +1,6 @@
 """The pages under Learn: one frame for every lesson of `semidml.lessons`.
 
-A page is `show("few labels")`. Nothing of the answer is drawn before the visitor has predicted.
+A page is `draw_lesson("few labels")`. Nothing of the answer is drawn before the visitor has predicted.
 """
 
 import re
@@ -17,24 +17,13 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.components import fitted_floor
 from semidml.ui import cache, knobs, manage, maps, pictures, scores
-from semidml.ui.frame import EXPLORE, ROOT, TRAIN, begin_page, draw_recipe, show_error
-from semidml.ui.words import (
-    alarm_words,
-    change_words,
-    entry_title,
-    knob_title,
-    python_of,
-    reason_words,
-    setting_words,
-    state_words,
-    values_of,
-)
+from semidml.ui.frame import EXPLORE, ROOT, SECONDS_LIVE, TRAIN, begin_page, draw_recipe, show_error
+from semidml.ui.runs import draw_alarms, draw_state
+from semidml.ui.words import change_words, entry_title, knob_title, python_of, setting_words, values_of
 from semidml.words import value_words
 
-SECONDS_LIVE = 1.0
 
-
-def show(name: str) -> None:
+def draw_lesson(name: str) -> None:
     """The whole page of a lesson."""
     lesson = LESSONS[name]
     begin_page(lesson.title, ":material/school:")
@@ -73,11 +62,11 @@ def predict(lesson: Lesson) -> None:
         ready = chosen is not None
         st.button("Show me", type="primary", disabled=not ready, on_click=reveal_now, args=(lesson, chosen))
         return
-    told = asked.choices[mine["chosen"]]
+    answered = asked.choices[mine["chosen"]]
     if mine["chosen"] == asked.right:
-        st.success(f"You said: {told}. **So it is.**", icon=":material/check_circle:")
+        st.success(f"You said: {answered}. **So it is.**", icon=":material/check_circle:")
     else:
-        st.info(f"You said: {told}. It is: **{asked.choices[asked.right]}**.", icon=":material/lightbulb:")
+        st.info(f"You said: {answered}. It is: **{asked.choices[asked.right]}**.", icon=":material/lightbulb:")
     st.markdown(asked.why)
 
 
@@ -160,24 +149,24 @@ def turn(lesson: Lesson) -> None:
     turnable = [name for name in lesson.knobs if name in base.used()]
     with knob:
         name = st.selectbox("Knob", turnable, format_func=knob_title, key=f"turn knob {lesson.name} {side.run}")
-    its = getattr(base, name)
+    value_now = getattr(base, name)
     with value:
-        options = [option for option in lesson.knobs[name] if option != its]
+        options = [option for option in lesson.knobs[name] if option != value_now]
         to = st.selectbox(
-            f"From {told(name, its)} to",
+            f"From {knob_words(name, value_now)} to",
             options,
-            format_func=lambda option: told(name, option),
+            format_func=lambda option: knob_words(name, option),
             key=f"turn to {lesson.name} {side.run} {name}",
             help=f"{declared_knobs()[name].help.capitalize()}.",
         )
     with go:
-        args = (lesson, side, {name: to}, f"{side.title}, with {knob_title(name).lower()} {told(name, to)}")
+        args = (lesson, side, {name: to}, f"{side.title}, with {knob_title(name).lower()} {knob_words(name, to)}")
         st.button(
             "Train it", type="primary", icon=":material/play_arrow:", width="stretch", on_click=start_run, args=args
         )
 
 
-def told(name: str, value: Any) -> str:
+def knob_words(name: str, value: Any) -> str:
     """A knob's value in words."""
     return f"{value_words(value)} %" if name == "pl" else entry_title(name, value_words(value))
 
@@ -229,15 +218,9 @@ def side_by_side(lesson: Lesson, was_active: bool) -> None:
         st.rerun()
     if status.active != was_active:
         st.rerun()
-    if status.active:
-        st.progress(status.fraction, text=state_words(run, status))
-    else:
-        st.markdown(state_words(run, status))
-    if status.reason and status.state in ("failed", "interrupted"):
-        st.warning(reason_words(status), icon=":material/warning:")
-    for alarm in alarm_words(status):
-        st.warning(alarm, icon=":material/notification_important:")
-    mine_place, its_place = st.columns(2)
+    draw_state(run, status)
+    draw_alarms(status)
+    mine_place, beside_place = st.columns(2)
     with mine_place:
         st.markdown(f"**{mine['title']}**  \n{change_words(beside.config(), run.config())}")
         try:
@@ -251,7 +234,7 @@ def side_by_side(lesson: Lesson, was_active: bool) -> None:
             maps.draw_run_map(run, newest, newest, "map of mine")
             pictures.draw_reconstructions(run, newest)
         st.page_link(TRAIN, label="Look at it on Train", icon=":material/arrow_forward:", query_params={"run": run.id})
-    with its_place:
+    with beside_place:
         st.markdown(f"**{next(s.title for s in lesson.sides if s.run == beside.id)}**  \nshipped, the same seed")
         last = last_frame(beside)
         maps.draw_run_map(beside, last, last, "map beside mine")

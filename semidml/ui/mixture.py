@@ -78,9 +78,8 @@ def dropped(sent: Any) -> None:
     """A component was moved on the map: wherever they were placed before, all of them are given now."""
 
     def middles() -> Any:
-        number, found = middles_of(sent, len(picture()["means"]))
-        st.session_state["my moves"] = number
-        return found
+        st.session_state["my moves"], places = middles_of(sent, len(picture()["means"]))
+        return places
 
     give(middles, seen_anew=False)
 
@@ -146,7 +145,7 @@ def table() -> bool:
     number = partial(st.column_config.NumberColumn, format="%g", width=52)
     columns = {"_index": st.column_config.Column("", width=24), "x": number(), "y": number()}
     columns["weight"] = number("w", default=1.0, help="Weight, relative to the others.")
-    rows, said = st.session_state["my rows"][1], st.container()
+    rows, error_place = st.session_state["my rows"][1], st.container()
     filled = st.data_editor(
         rows, num_rows="dynamic", hide_index=False, column_config=columns, key=f"my table {version}"
     )
@@ -155,7 +154,7 @@ def table() -> bool:
             raise ValueError(f"this page shows at most {MOST_COUNTED} components, got {len(filled)}")
         positions, weights = given.of_table(filled.itertuples(index=False))
     except ValueError as error:
-        with said:
+        with error_place:
             frame.show_error(error)
         return False
     mine().update(positions=positions, component_weights=weights)
@@ -165,7 +164,7 @@ def table() -> bool:
 def from_a_run() -> None:
     """A mixture fitted to a finished run's latents."""
     done = [(run, run.config()) for run in listing.list_runs() if run.status().state == "done"]
-    flat = [run for run, its in done if its.latent_dim == 2 and with_prior(its.model)]
+    flat = [run for run, config in done if config.latent_dim == 2 and with_prior(config.model)]
     with st.expander("From a run", icon=":material/scatter_plot:"):
         if not flat:
             st.caption("No finished run with labels has two dimensions: train one, and its latents can make a prior.")

@@ -88,8 +88,8 @@ def pictures_html(images: Iterable[Any], captions: Iterable[str], width: int) ->
     shown = []
     for image, caption in zip(images, captions, strict=True):
         source = image_source(image)
-        words, look = html.escape(caption), SQUARES if image.shape[2] <= width else "display: block"
-        picture = f'<img src="{source}" alt="{words}" style="width: 100%; {look}">'
+        words, style = html.escape(caption), SQUARES if image.shape[2] <= width else "display: block"
+        picture = f'<img src="{source}" alt="{words}" style="width: 100%; {style}">'
         under = f'<figcaption style="{CAPTION}">{words}</figcaption>'
         shown.append(f'<figure style="margin: 0; width: {width}px">{picture}{under}</figure>')
     return f'<div style="display: flex; flex-wrap: wrap; gap: 0.5rem">{"".join(shown)}</div>'

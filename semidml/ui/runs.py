@@ -122,16 +122,20 @@ def moved_on(run: Run, config: RunConfig | None) -> None:
     if config is None:
         return
     try:
-        its = run.config()
+        trained = run.config()
     except ValueError:
         return
-    changes = change_words(its, config)
+    changes = change_words(trained, config)
     if not changes:
         return
     words, button = st.columns([3, 1.3], vertical_alignment="center")
     words.caption(f":material/tune: The knobs have moved on since this run: {changes}.")
     button.button(
-        "Back to its knobs", on_click=knobs.set_knobs, args=(values_of(its),), width="stretch", key="back to its knobs"
+        "Back to its knobs",
+        on_click=knobs.set_knobs,
+        args=(values_of(trained),),
+        width="stretch",
+        key="back to its knobs",
     )
 
 
@@ -139,11 +143,7 @@ def draw_heading(run: Run, status: Status) -> None:
     """State, progress, and what can be done now."""
     state, actions = st.columns([2, 1.2], vertical_alignment="center")
     with state:
-        if status.active:
-            text = state_words(run, status)
-            st.progress(status.fraction, text=text)
-        else:
-            st.markdown(state_words(run, status))
+        draw_state(run, status)
     with actions, st.container(horizontal=True, horizontal_alignment="right"):
         if status.active:
             st.button("Stop", icon=":material/stop:", on_click=controls.stop_run, args=(run.id,), key="stop")
@@ -165,8 +165,21 @@ def draw_heading(run: Run, status: Status) -> None:
                     st.button(
                         "Delete", icon=":material/delete:", on_click=controls.delete_run, args=(run.id,), key="delete"
                     )
-    if status.reason and status.state in ("failed", "interrupted"):
-        st.warning(reason_words(status), icon=":material/warning:")
+    draw_alarms(status)
+
+
+def draw_state(run: Run, status: Status) -> None:
+    """How far a run is."""
+    if status.active:
+        st.progress(status.fraction, text=state_words(run, status))
+    else:
+        st.markdown(state_words(run, status))
+
+
+def draw_alarms(status: Status, unsaid: str = "") -> None:
+    """Why a run ended before its end, `unsaid` where it does not say, and what is wrong with its newest points."""
+    if status.state in ("failed", "interrupted") and (words := reason_words(status) or unsaid):
+        st.warning(words, icon=":material/warning:")
     for alarm in alarm_words(status):
         st.warning(alarm, icon=":material/notification_important:")
 

@@ -35,11 +35,11 @@ def score_with_scatter(name: str, scores: Mapping[str, Any]) -> str:
 
 def remark_words(names: Iterable[str], notes: Mapping[str, str]) -> list[str]:
     """What there is to know of these scores, for Markdown: each remark once, with the scores that it is of."""
-    its: dict[str, list[str]] = {}
+    titles: dict[str, list[str]] = {}
     for name in names:
         if name in notes:
-            its.setdefault(notes[name], []).append(SCORES[name].title)
-    return [f"{', '.join(titles)}: {escape_markdown(note)}" for note, titles in its.items()]
+            titles.setdefault(notes[name], []).append(SCORES[name].title)
+    return [f"{', '.join(named)}: {escape_markdown(note)}" for note, named in titles.items()]
 
 
 def difference_words(name: str, before: float | None, after: float | None) -> str:
@@ -100,9 +100,9 @@ def score_row(
     """Scores side by side with their scatter, and what they were before training, where that was scored; a dash for one
     that is not known (yet). Below, why some could not be computed, and what there is to know of others ("notes" of
     now). Of those that are neither known nor in `always`, none."""
-    there = [name for name in names if name in always or name in now or name in before]
+    shown = [name for name in names if name in always or name in now or name in before]
     with st.container(horizontal=True):
-        for name in there:
+        for name in shown:
             st.metric(
                 SCORES[name].title,
                 score_with_scatter(name, now),
@@ -114,5 +114,5 @@ def score_row(
                 width=190 if now.get(f"{name}{SCATTER}") is not None else 150,
             )
     for icon, words in (("error", failed), ("info", now.get("notes", {}))):
-        for remark in remark_words(there, words):
+        for remark in remark_words(shown, words):
             st.caption(f":material/{icon}: {remark}")

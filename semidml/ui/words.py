@@ -120,7 +120,7 @@ def data_title(name: str) -> str:
 
 def is_here(name: str) -> bool:
     """Whether the data set can be loaded without a download."""
-    return any(there.name == name and there.here for there in store.available())
+    return any(data.name == name and data.here for data in store.available())
 
 
 def run_words(run: Run) -> str:
@@ -242,13 +242,12 @@ def direction_words(run: Run) -> str:
         return ""
     loss = f"The loss {entry_title('loss', config.loss)} learns from directions alone: "
     if config.on_sphere:
-        told = f"{loss}each latent is scaled to length 1, on the map and for every score."
+        meaning = f"{loss}each latent is scaled to length 1, on the map and for every score."
     else:
         reads = "decoder" if MODELS[config.model].facts["decoder"] else "prior"
-        told = f"{loss}scores and neighbours are of directions; the map shows lengths too, which the {reads} reads."
+        meaning = f"{loss}scores and neighbours are of directions; the map shows lengths too, which the {reads} reads."
     made_by = str((run.details().get("versions") or {}).get("semidml", ""))
     if not made_by.startswith("0.1."):
-        return told
-    return (
-        f"{told} The scores kept with this run were made by version {as_code(made_by)}, of latents with their lengths."
-    )
+        return meaning
+    kept = f"The scores kept with this run were made by version {as_code(made_by)}, of latents with their lengths."
+    return f"{meaning} {kept}"
