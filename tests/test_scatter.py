@@ -201,10 +201,7 @@ def test_what_a_map_would_not_send_is_refused(sent):
             read(sent)
 
 
-@pytest.mark.parametrize(
-    "program",
-    [bundle.javascript(), bundle.store_javascript(), bundle.pad_javascript(), bundle.gallery_javascript()],
-)
+@pytest.mark.parametrize("program", [bundle.javascript(name) for name in ("map", "store", "pad", "gallery")])
 def test_the_program_is_one_and_our_own_and_writes_names_as_text(program):
     assert "innerHTML" not in program and "eval(" not in program and "http" not in program + bundle.css()
     assert not re.search(r"^import ", program, re.MULTILINE) and program.count("export default") == 1

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 LABEL_COUNTS = (20, 50, 100, 200, 500, 1_000, 2_000, 5_000)  # with which plain deep metric learning is compared
 
 
-# ---- clusters of a run without labels
-
-
 class Cluster(NamedTuple):
     """A cluster of a frame."""
 

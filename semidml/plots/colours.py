@@ -1,13 +1,9 @@
 """Colours and symbols of classes, and what else points are coloured by."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-
-if TYPE_CHECKING:
-    pass
-
 
 # The first ten were searched for (sRGB in steps of 17, farthest points with swaps): the smallest distance of two in
 # OKLab is 0.108 over normal, protan, deutan and tritan vision (Machado et al. 2009), against 0.061 for Petroff's ten
@@ -43,9 +39,6 @@ def class_symbol(number: int) -> str:
 def class_looks(count: int) -> list[tuple[str, str]]:
     """(colour, symbol) of the first classes."""
     return [(class_colour(number), class_symbol(number)) for number in range(count)]
-
-
-# --- maps
 
 
 class Colouring(NamedTuple):

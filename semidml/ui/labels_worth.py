@@ -13,8 +13,6 @@ from semidml.scores.table import SCORES
 from semidml.ui import cache, controls, frame, manage, pictures
 from semidml.ui.words import entry_title, escape_markdown, official_rows
 
-# ---- what labels are worth
-
 
 def labels_worth(run: Run) -> None:
     """Plain deep metric learning with more and more labels, beside a finished run without any."""

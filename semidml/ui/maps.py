@@ -39,7 +39,7 @@ def draw_map(drawn: pack.Drawing, key: str, **listeners: Callable[[Any], None]) 
 
 def send_to_maps(packed: bytes, key: str) -> None:
     """Sends what belongs to a run and not to one frame of it to the maps of this page: images, a film, a lattice."""
-    st.components.v2.component(bundle.STORE, html="", js=bundle.store_javascript())(
+    st.components.v2.component(bundle.STORE, html="", js=bundle.javascript("store"))(
         data=packed, key=key, height="content"
     )
 

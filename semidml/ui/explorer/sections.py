@@ -37,9 +37,6 @@ def reconstructed(run_id: str, epoch: int, stamp: tuple) -> Reconstructed:
     return decode.reconstruct_points(cache.load_model(run), images_of(run), cache.read_frame(run, epoch).rows)
 
 
-# ---- below the map
-
-
 def scores(run: Run, frame: Frame, names: list[str]) -> None:
     """All scores with their scatter and remarks, what failed with its reason, and the slow ones on demand."""
     key = ("scores", str(run.path), *points.stamp(run, "weights.safetensors"))
