@@ -60,7 +60,7 @@ def make_twins(config: RunConfig, data: "Dataset", images: np.ndarray, count: in
         raise ValueError(f"{config.model} has no twins")
     amounts = how.amounts(count, len(images), torch.Generator().manual_seed(seed))
     plain = to_unit(torch.from_numpy(np.ascontiguousarray(images)))
-    return np.stack([to_pixels(view(plain, its)) for its in amounts])
+    return np.stack([to_pixels(view(plain, amount)) for amount in amounts])
 
 
 def comparator_configs(

@@ -27,7 +27,7 @@ def nearest_rows(latents: np.ndarray, among: np.ndarray, position: int, k: int =
 def training_rows_near(
     latents: np.ndarray, rows: Rows, latent: np.ndarray, *, seen: bool = False, k: int = NEIGHBOURS
 ) -> Near:
-    """The k drawn training points nearest to a latent (D,) in all D dimensions, of all or of those whose label is seen."""
+    """The k drawn training points nearest to a latent (D,) in all D dimensions, or those whose label is seen."""
     train = rows["split"] == frames.TRAIN
     return _nearest_of(latents, np.flatnonzero(train & rows["seen"] if seen else train), latent, k)
 

@@ -67,9 +67,9 @@ def colouring(
     if kind == "component":
         if components is None:
             raise ValueError("a map by component needs components")
-        its, responsible = components
-        count = int(its.max(initial=0)) + 1
-        return Colouring(its, component_names(count), class_looks(count), responsible)
+        component, responsible = components
+        count = int(component.max(initial=0)) + 1
+        return Colouring(component, component_names(count), class_looks(count), responsible)
     if kind == "cluster":
         if clusters is None:
             raise ValueError("a map by cluster needs clusters")

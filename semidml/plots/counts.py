@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 # --- priors
 
 
-def profile_figure(its: Mapping[str, Any], dark: bool | None = None, height: int = 460) -> "Figure":
+def profile_figure(profile: Mapping[str, Any], dark: bool | None = None, height: int = 460) -> "Figure":
     """The density along the line through two neighbouring components, and each one's share of it."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for i, part in enumerate(its["parts"]):
+    for i, part in enumerate(profile["parts"]):
         line = {"color": style.LINE_COLOURS[i], "width": 1.5, "dash": "dash"}
         names = ("a component", "its neighbour")
-        figure.add_trace(go.Scatter(x=its["along"], y=part, mode="lines", line=line, name=names[i]))
+        figure.add_trace(go.Scatter(x=profile["along"], y=part, mode="lines", line=line, name=names[i]))
     whole = {"color": style.INK[dark][0], "width": 2.5}
-    figure.add_trace(go.Scatter(x=its["along"], y=its["whole"], mode="lines", line=whole, name="the density"))
+    figure.add_trace(go.Scatter(x=profile["along"], y=profile["whole"], mode="lines", line=whole, name="the density"))
     way = {"title_text": "latent units along the way"}
     style.dress(figure, dark, height, "profile", way, {"rangemode": "tozero"})
     return figure
@@ -48,8 +48,8 @@ def confusion_figure(
     names = style.distinct(class_names)
     written = [[f"{n}" if n else "" for n in row] for row in matrix]
     counts = {"text": written, "texttemplate": "%{text}"} if len(class_names) <= 12 else {}
-    look = {"colorscale": "Cividis", "zmin": 0, "zmax": 1, "showscale": False, "xgap": 1, "ygap": 1}
-    heat = go.Heatmap(z=np.sqrt(share), x=names, y=names, hovertext=words, hoverinfo="text", **look, **counts)
+    colouring = {"colorscale": "Cividis", "zmin": 0, "zmax": 1, "showscale": False, "xgap": 1, "ygap": 1}
+    heat = go.Heatmap(z=np.sqrt(share), x=names, y=names, hovertext=words, hoverinfo="text", **colouring, **counts)
     figure = go.Figure(heat)
     figure.update_layout(**style.layout(dark, height, "confusion"))
     figure.update_xaxes(**style.axis(dark), title_text="predicted", type="category", showgrid=False)

@@ -38,9 +38,9 @@ def loss_curves(records: Sequence[Any], dark: bool | None = None, height: int = 
             "" if s is None else f"{record.weights.get(name, 1.0):.3g} × {record.terms[name]:.4g}"
             for record, s in zip(drawn, share, strict=True)
         ]
-        look = {"color": style.LINE_COLOURS[i % len(style.LINE_COLOURS)], "line": {"width": 0}}
+        marker = {"color": style.LINE_COLOURS[i % len(style.LINE_COLOURS)], "line": {"width": 0}}
         bar = {"x": x, "y": share, "name": name, "width": step * (0.86 if len(x) < 60 else 1.0)}
-        figure.add_trace(go.Bar(**bar, marker=look, hovertext=words, hovertemplate="%{y:.4g} = %{hovertext}"))
+        figure.add_trace(go.Bar(**bar, marker=marker, hovertext=words, hovertemplate="%{y:.4g} = %{hovertext}"))
     if any((_share(record, name) or 0) < 0 for record in drawn for name in record.terms):
         total = [sum(_share(record, name) or 0 for name in record.terms) for record in drawn]
         line = {"color": style.INK[dark][0], "width": 2}
