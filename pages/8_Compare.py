@@ -16,12 +16,13 @@ from semidml.runs.run import Run
 from semidml.scores.table import SCORES, shown_at
 from semidml.ui import cache, links, maps, pictures
 from semidml.ui.frame import TRAIN, begin_page, draw_recipe, show_error
-from semidml.ui.scores import difference_words, remark_words, score_with_scatter
+from semidml.ui.scores import remark_words, score_rows
 from semidml.ui.words import as_code, entry_title, knob_title, run_words, short_value
 from semidml.words import percent
 
 MOST = 4
 LETTERS = "ABCD"
+NUMBERS = [name for name, score in SCORES.items() if not score.is_scatter and score.unit != "yes or no"]
 BEGIN_WITH = ("digits-paper-prior", "digits-ten-places")  # the paper's prior and one with places for ten classes
 
 
@@ -71,56 +72,33 @@ def same_points(some: list[Run]) -> bool:
 
 def settings(some: list[Run]) -> None:
     """Which knobs differ, and their values."""
-    configs = [run.config() for run in some]
-    differ = [
-        name
-        for name in declared_knobs()
-        if any(name in config.used() for config in configs) and len({_value(config, name) for config in configs}) > 1
-    ]
-    st.markdown("**What differs in the settings**")
-    if not differ:
-        st.caption("Nothing: the same setting was trained more than once.")
-        return
-    pictures.draw_table(
-        [
-            {"knob": knob_title(name)}
-            | {letter: _value(config, name) for letter, config in zip(LETTERS, configs, strict=False)}
-            for name in differ
-        ]
-    )
-
-
-def _value(config: Any, name: str) -> str:
-    return entry_title(name, short_value(getattr(config, name))) if name in config.used() else "–"
-
-
-def scores(some: list[Run]) -> None:
-    """All scores of the runs, and how the others differ from the first."""
-    found = [run.metrics() or {} for run in some]
-    st.markdown("**Final scores**, and in brackets the difference from A")
+    configs = dict(zip(LETTERS, (run.config() for run in some), strict=False))
     rows = []
-    for name, score in SCORES.items():
-        values = [metrics.get(name) for metrics in found]
-        if score.is_scatter or all(value is None or isinstance(value, bool) for value in values):
-            continue
-        cells = {}
-        for letter, value, metrics in zip(LETTERS, values, found, strict=False):
-            difference = "" if letter == "A" or None in (value, values[0]) else difference_words(name, values[0], value)
-            cells[letter] = score_with_scatter(name, metrics) + (f" ({difference})" if difference else "")
-        rows.append({"score": score.title} | cells)
+    for name in declared_knobs():
+        row = {
+            letter: entry_title(name, short_value(getattr(config, name))) if name in config.used() else "–"
+            for letter, config in configs.items()
+        }
+        if len(set(row.values())) > 1:
+            rows.append({"knob": knob_title(name)} | row)
+    st.markdown("**What differs in the settings**")
     if rows:
         pictures.draw_table(rows)
     else:
+        st.caption("Nothing: the same setting was trained more than once.")
+
+
+def scores(some: list[Run], names: Iterable[str], **how: Any) -> None:
+    """These scores of the runs and how they differ (see `score_rows`), what there is to know of them, and why some are
+    missing, run for run."""
+    metrics = {letter: run.metrics() or {} for letter, run in zip(LETTERS, some, strict=False)}
+    if rows := score_rows(names, metrics, **how):
+        pictures.draw_table(rows)
+    else:
         st.caption("None of these runs has final scores (yet).")
-    caveats(some, SCORES)
-
-
-def caveats(some: list[Run], names: Iterable[str]) -> None:
-    """What there is to know of these scores, and why some are missing, run for run."""
-    for letter, run in zip(LETTERS, some, strict=False):
-        metrics = run.metrics() or {}
+    for letter, its_metrics in metrics.items():
         for icon, key in (("info", "notes"), ("error", "failed")):
-            for remark in remark_words(names, metrics.get(key, {})):
+            for remark in remark_words(names, its_metrics.get(key, {})):
                 st.caption(f":material/{icon}: **{letter}**, {remark}")
 
 
@@ -204,12 +182,14 @@ def show(some: list[Run]) -> None:
             "These runs draw different images, so their maps are not linked: choose runs of the same data and seed."
         )
     with right:
-        scores_of_few(some)
+        st.markdown("**What differs in the scores**")
+        scores(some, shown_at("compare"), difference=("B - A", "A", "B") if len(some) == 2 else None)
     curves(some)
     if linked:
         flight(some)
     with st.expander("All scores", icon=":material/table:"):
-        scores(some)
+        st.markdown("**Final scores**, and in brackets the difference from A")
+        scores(some, NUMBERS, in_brackets=True)
     draw_recipe(
         "\n".join(f"python -m semidml evaluate {run.id}" for run in some),
         "from semidml import runs\n\n"
@@ -217,25 +197,6 @@ def show(some: list[Run]) -> None:
         "for run in some:\n    print(run.id, run.config().changed(), run.metrics())",
         linked=True,
     )
-
-
-def scores_of_few(some: list[Run]) -> None:
-    """The scores that tell most, with differences."""
-    found = [run.metrics() or {} for run in some]
-    st.markdown("**What differs in the scores**")
-    rows = []
-    for name in shown_at("compare"):
-        values = [metrics.get(name) for metrics in found]
-        if any(value is not None for value in values):
-            cells = {letter: score_with_scatter(name, metrics) for letter, metrics in zip(LETTERS, found, strict=False)}
-            if len(some) == 2:
-                cells["B - A"] = difference_words(name, *values)
-            rows.append({"score": SCORES[name].title} | cells)
-    if rows:
-        pictures.draw_table(rows)
-    else:
-        st.caption("None of these runs has final scores (yet).")
-    caveats(some, shown_at("compare"))
 
 
 begin_page("Compare", ":material/compare:")

@@ -502,6 +502,15 @@ def test_a_damaged_folder_is_said(folder: Path) -> None:
     assert "damaged" in words(app)
 
 
+def test_a_damaged_setting_is_blamed_on_its_file(folder: Path) -> None:
+    path = folder / "plane" / "config.json"
+    details = json.loads(path.read_text())
+    details["config"]["latent_dim"] = "many"
+    path.write_text(json.dumps(details))
+    said = words(opened(EXPLORE, run="plane"))
+    assert "the config.json of plane is damaged: latent_dim must be" in said and "the frame of" not in said
+
+
 def test_a_run_whose_data_are_not_here_keeps_its_map(folder: Path) -> None:
     path = folder / "plane" / "config.json"
     details = json.loads(path.read_text())

@@ -19,7 +19,10 @@ def read_frame(run: "Run", epoch: int) -> Frame:
     """The stored frame of an epoch.
 
     Raises ValueError in words when it is not there or cannot be read, and when the run's config cannot."""
-    by_direction = run.config().by_direction
+    try:
+        by_direction = run.config().by_direction
+    except ValueError as error:
+        raise ValueError(f"the config.json of {run.id} is damaged: {error}") from None
     try:
         frame = Frame.of(run.frame(epoch) | {"epoch": np.int64(epoch)}, run.rows(), by_direction)
         lengths = {len(frame.latents), len(frame.predictions), *(len(frame.rows[key]) for key in frames.ROW_KEYS)}

@@ -16,7 +16,6 @@ from semidml.lessons import LESSONS, PAPER, Lesson, Side
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.components import fitted_floor
-from semidml.scores.table import SCORES
 from semidml.ui import cache, knobs, manage, maps, pictures, scores
 from semidml.ui.frame import EXPLORE, ROOT, TRAIN, begin_page, draw_recipe, show_error
 from semidml.ui.words import (
@@ -124,12 +123,8 @@ def reveal(lesson: Lesson) -> None:
 
 def score_table(lesson: Lesson) -> list[dict[str, str]]:
     """One row a score, one column a side."""
-    found = {side.title: listing.open_run(side.run).metrics() or {} for side in lesson.sides}
-    rows = [
-        {"of all test images": SCORES[name].title}
-        | {title: scores.score_with_scatter(name, of) for title, of in found.items()}
-        for name in lesson.scores
-    ]
+    columns = {side.title: listing.open_run(side.run).metrics() or {} for side in lesson.sides}
+    rows = scores.score_rows(lesson.scores, columns, head="of all test images")
     if lesson.floor:
         plain, prior = (lesson.sides[side] for side in lesson.floor)
         low = floor(plain.run, prior.run)
@@ -267,20 +262,9 @@ def side_by_side(lesson: Lesson, was_active: bool) -> None:
 
 def differences(lesson: Lesson, run: Run, beside: Run) -> list[dict[str, str]]:
     """Scores of a run, so far or at its end, and of the shipped one."""
-    scored = [record.scores for record in run.history() if record.scores]
-    final = run.metrics()
-    now, then = final or (scored[-1] if scored else {}), beside.metrics() or {}
-    kind = "of all test images" if final else "so far, of the drawn test images; shipped: of all"
-    return [
-        {
-            kind: SCORES[name].title,
-            "mine": scores.score_with_scatter(name, now),
-            "shipped": scores.score_with_scatter(name, then),
-            "difference": scores.difference_words(name, then.get(name), now.get(name)),
-        }
-        for name in lesson.scores
-        if name in now or name in then
-    ]
+    kind = "of all test images" if run.metrics() else "so far, of the drawn test images; shipped: of all"
+    columns = {"mine": scores.scores_now(run)[1], "shipped": beside.metrics() or {}}
+    return scores.score_rows(lesson.scores, columns, head=kind, difference=("difference", "shipped", "mine"))
 
 
 def answer(lesson: Lesson) -> None:
@@ -296,8 +280,8 @@ def answer(lesson: Lesson) -> None:
 def tables(name: str) -> str:
     """What a benchmark wrote into RESULTS.md between its marks."""
     results = (ROOT / "benchmarks" / "RESULTS.md").read_text()
-    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", results, re.DOTALL)
-    return found.group(1) if found else "This benchmark has not been run yet."
+    table = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", results, re.DOTALL)
+    return table.group(1) if table else "This benchmark has not been run yet."
 
 
 def check(lesson: Lesson) -> None:
@@ -306,18 +290,18 @@ def check(lesson: Lesson) -> None:
     st.header("Check yourself")
     number, button = st.columns([3, 1], vertical_alignment="bottom")
     with number:
-        said = st.number_input(
+        answered = st.number_input(
             f"{asked.question} (in {asked.unit})", value=None, step=0.1, format="%.1f", key=f"check {lesson.name}"
         )
     with button:
-        pressed = st.button("Check", disabled=said is None, key=f"check button {lesson.name}", width="stretch")
-    if not pressed or said is None:
+        pressed = st.button("Check", disabled=answered is None, key=f"check button {lesson.name}", width="stretch")
+    if not pressed or answered is None:
         return
-    it = truth(lesson)
-    if abs(said - it) <= asked.tolerance:
-        st.success(f"Yes: {it:.1f} {asked.unit}. {asked.why}", icon=":material/check_circle:")
+    right = truth(lesson)
+    if abs(answered - right) <= asked.tolerance:
+        st.success(f"Yes: {right:.1f} {asked.unit}. {asked.why}", icon=":material/check_circle:")
     else:
-        st.info(f"Not quite: it is {it:.1f} {asked.unit}. {asked.why}", icon=":material/lightbulb:")
+        st.info(f"Not quite: it is {right:.1f} {asked.unit}. {asked.why}", icon=":material/lightbulb:")
 
 
 def truth(lesson: Lesson) -> float:

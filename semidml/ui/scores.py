@@ -53,6 +53,33 @@ def difference_words(name: str, before: float | None, after: float | None) -> st
     return f"{round(after - before, 3):+.3f}"
 
 
+def score_rows(
+    names: Iterable[str],
+    columns: Mapping[str, Mapping[str, Any]],
+    *,
+    head: str = "score",
+    difference: tuple[str, str, str] | None = None,
+    in_brackets: bool = False,
+) -> list[dict[str, str]]:
+    """A table of scores: a row a score that is known in a column, a column the scores of a run. `difference`: title of
+    a last column, and the two columns from which and to which it is. `in_brackets`: how each differs from the first."""
+    rows = []
+    for name in names:
+        values = {column: scores.get(name) for column, scores in columns.items()}
+        if all(value is None for value in values.values()):
+            continue
+        row = {column: score_with_scatter(name, scores) for column, scores in columns.items()}
+        first, *others = columns
+        for column in others if in_brackets else ():
+            if None not in (values[first], values[column]):
+                row[column] += f" ({difference_words(name, values[first], values[column])})"
+        if difference:
+            title, before, after = difference
+            row[title] = difference_words(name, values[before], values[after])
+        rows.append({head: SCORES[name].title} | row)
+    return rows
+
+
 def scores_now(run: Run) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
     """(scores before training, scores now, why some are not known) of a run: now are the final ones once it is done,
     with their remarks under "notes"."""

@@ -1,17 +1,19 @@
-"""The visitor's own data sets: bring, show, delete."""
+"""What brings data sets here: a download, or the visitor's own file."""
 
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
+from semidml import tasks
 from semidml.data import store
 from semidml.data.store import Available
 from semidml.data.uploads import delete_upload, save_upload
-from semidml.ui import manage
-from semidml.ui.words import as_code
+from semidml.ui import frame, manage
+from semidml.ui.words import as_code, short_path
 from semidml.words import size_words
 
+SECONDS_LIVE = 0.5
 LAYOUT = """An **.npz** file in [MedMNIST's layout](https://medmnist.com), as `numpy.savez` writes it:
 
 - `train_images` (N, H, W) grey or (N, H, W, 3) colour, `uint8`; `train_labels` (N,), whole numbers
@@ -20,14 +22,65 @@ LAYOUT = """An **.npz** file in [MedMNIST's layout](https://medmnist.com), as `n
 or a **.zip** of class folders: `cats/1.png`, `dogs/1.jpg`. Without a test split, 20 % of each class are held out."""
 
 
+# ---- fetching
+
+
+def draw_fetch(data: Available) -> None:
+    """The button, the progress, and what went wrong."""
+    task = tasks.find_task(("fetch", data.name))
+    working = task is not None and not task.done
+    if data.problem:
+        frame.show_error(data.problem)
+    if data.kind != "table":
+        return
+    needed = (data.facts["packed"],) if "packed" in data.facts else data.facts["files"]
+    files = ", ".join(f"`{file}`" for file in needed)
+    if data.facts.get("by_hand"):
+        st.caption(
+            f"It can no longer be fetched: put {files}, and the images beside, into "
+            f"`{short_path(store.data_folder())}`."
+        )
+        return
+    st.button(
+        f"Fetch {data.title} ({data.megabytes:g} MB)",
+        type="primary",
+        icon=":material/download:",
+        disabled=working,
+        on_click=start_fetch,
+        args=(data.name,),
+        key="fetch",
+    )
+    st.caption(
+        f"It is fetched from its makers, checked, and kept in `{short_path(store.data_folder())}`. "
+        f"Without a network, put {files} there."
+    )
+    if working:
+        st.fragment(draw_fetching, run_every=SECONDS_LIVE)(data.name)
+    elif task is not None and task.error:
+        frame.show_error(task.error)
+
+
+def start_fetch(name: str) -> None:
+    tasks.start_task(("fetch", name), lambda progress: bool(store.load(name, download=True, progress=progress)))
+
+
+def draw_fetching(name: str) -> None:
+    """How far the download is."""
+    task = tasks.find_task(("fetch", name))
+    if task is None or task.done:
+        st.rerun()
+    words = task.text if task.fraction else "Looking for the network …"
+    st.progress(task.fraction, text=f"{words} ({task.seconds:.0f} s)")
+
+
 # ---- your own
 
 
-def own() -> None:
+def draw_own() -> None:
     """Upload, and the uploads there are."""
     form, held = st.columns([1.5, 1], gap="large")
     with form:
-        upload()
+        draw_form()
         with st.expander("What a file must hold", icon=":material/help:"):
             st.markdown(LAYOUT)
     with held:
@@ -39,7 +92,7 @@ def own() -> None:
             draw_upload(data)
 
 
-def upload() -> None:
+def draw_form() -> None:
     """A file, a name, a button; errors as the reader words them."""
     number = st.session_state.setdefault("upload round", 0)
     file = st.file_uploader(
