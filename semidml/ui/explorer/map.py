@@ -27,7 +27,6 @@ from semidml.ui.explorer import answers, controls, planes, questions, what_if
 from semidml.ui.explorer.controls import Controls
 from semidml.ui.frame import show_error
 from semidml.ui.manage import draw_outcome, perform
-from semidml.ui.pictures import is_dark
 from semidml.ui.words import direction_words
 
 
@@ -110,7 +109,6 @@ def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Co
         maps.map_extent(view, placed, first_rings),
         words=f"Map of the latent space. {words}",
         run=view,
-        dark=is_dark(),
         colour=chosen.colour,
     )
     drawn = replace(

@@ -11,9 +11,7 @@ from semidml.jobs import queue
 from semidml.planes import PROJECTIONS
 from semidml.runs.run import Run
 from semidml.ui import cache
-from semidml.ui.frame import show_error
-
-SECONDS_LIVE = 1.0
+from semidml.ui.frame import SECONDS_LIVE, show_error
 
 
 def in_plane(run: Run, frame: Frame, method: str, last: int) -> tuple[np.ndarray, str]:
