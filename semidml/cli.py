@@ -16,6 +16,7 @@ from semidml.disk import files
 from semidml.execute import cores, execute, score_run
 from semidml.explore import prior
 from semidml.registry import Entry
+from semidml.rules import list_remarks
 from semidml.runs import listing, transfer
 from semidml.runs.run import Run
 from semidml.scores.table import GROUPS, RAW, SCATTER, SCORES, shown_at
@@ -119,7 +120,7 @@ def do_train(asked: argparse.Namespace) -> int:
     ]
     if without_effect:
         print(f"note: without effect here: {', '.join(without_effect)}", file=sys.stderr)
-    for remark in [*config.remarks(), *machine_remarks(config)]:
+    for remark in [*list_remarks(config), *machine_remarks(config)]:
         print(f"note: {remark}", file=sys.stderr)
     run = listing.create_run(config, path=asked.out, paths=True)
     return train(run, asked.full)

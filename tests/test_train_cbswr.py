@@ -17,6 +17,7 @@ from semidml.data.dataset import Dataset, Split
 from semidml.explore import clusters
 from semidml.frames import TEST, TRAIN
 from semidml.methods import VARIANTS
+from semidml.rules import list_remarks
 from semidml.train.alarms import latent_scale
 from semidml.train.loop import fit
 from semidml.train.task import load_model, prepare, twins_of
@@ -433,7 +434,7 @@ def test_steps_with_one_cluster_only_are_alarmed_epoch_by_epoch(digits):
 
 def test_more_clusters_than_images_of_a_step_are_remarked_and_work(digits):
     settings = config(clusters=40, batch_size=32, epochs=1)
-    (remark,) = settings.remarks()
+    (remark,) = list_remarks(settings)
     assert "A step of 32 images cannot fill 40 clusters" in remark and "batch_size to at least 40" in remark
     assert epochs_of(fit(settings, digits))[-1]["terms"].keys() == {"clustering", "metric", "reconstruction"}
     silent = (
@@ -441,7 +442,7 @@ def test_more_clusters_than_images_of_a_step_are_remarked_and_work(digits):
         config(clusters=40, batch_size=32, variant="sme"),
         RunConfig.of({"model": "dml", "clusters": 500}),
     )
-    assert [its.remarks() for its in silent] == [[], [], []]
+    assert [list_remarks(its) for its in silent] == [[], [], []]
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from semidml.losses import LOSSES
 from semidml.losses.pairs import pairs_of
 from semidml.methods import MODELS, Batch
 from semidml.networks.precision import bfloat16_crawls
+from semidml.rules import explain_too_few
 from semidml.scores import classifiers, neighbours, protocol
 from semidml.scores.clusters import cluster_scores, clustered
 from semidml.train import device, final, task
@@ -73,7 +74,7 @@ class Training:
         self.config, self.device = config, device.pick_device(config.device)
         self.balances = "schedule" in config.used() and config.entries()["schedule"].facts["balances"]
         self.data, self.seen = task.prepare(config, data)
-        if problem := config.too_few(len(self.data.train.labels)):
+        if problem := explain_too_few(config, len(self.data.train.labels)):
             raise ValueError(problem)
         augment = self.data.augment_strength if config.augment == "on" else 0.0
         labels = hidden(self.data.train.labels, self.seen.rows)

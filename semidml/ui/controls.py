@@ -11,6 +11,7 @@ from semidml.data import labels, store
 from semidml.data.splits import seen_labels
 from semidml.jobs import queue
 from semidml.methods import method_of
+from semidml.rules import explain_too_few, list_remarks
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.ui import cache, frame, words
@@ -36,7 +37,7 @@ def start_button(config: RunConfig | None) -> None:
     )
     if config and not problem:
         st.caption(words.estimate_words(config))
-        for remark in [*config.remarks(), *machine_remarks(config)]:
+        for remark in [*list_remarks(config), *machine_remarks(config)]:
             st.caption(f":material/info: {remark}")
     if error := st.session_state.pop("train error", None):
         frame.show_error(error)
@@ -59,7 +60,7 @@ def cannot_work(config: RunConfig) -> str:
         of = store.training(config.data, config.split, config.evaluate_on)
     except ValueError as error:
         return str(error)
-    problem = config.too_few(of.rows) or labels.problem(
+    problem = explain_too_few(config, of.rows) or labels.problem(
         config.pl,
         of.official,
         config.label_sampling,
