@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from semidml import scatter
+
 from semidml.priors.density import MASSES, regions
 from semidml.scatter import bundle, pack
 from semidml.scatter.sent import asked_of, box_of, drawn_of, line_of, middles_of, picked_of, region_of
@@ -149,7 +149,7 @@ def test_a_density_arrives_below_the_points():
 def test_the_program_draws_the_version_that_is_packed():
     program = bundle.javascript()
     for name in ("VERSION", "SEEN", "TEST", "AWAY"):
-        assert f"const {name} = {getattr(scatter, name)};" in program
+        assert f"const {name} = {getattr(pack, name)};" in program
 
 
 def test_a_move_is_read():

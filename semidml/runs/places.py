@@ -31,7 +31,7 @@ def ships(run_id: str) -> bool:
 
 def shipped() -> Path:
     """The runs that come with the project: `checkpoints/` beside the package."""
-    return Path(__file__).resolve().parent.parent / "checkpoints"
+    return Path(__file__).resolve().parents[2] / "checkpoints"
 
 
 def valid_id(name: str) -> bool:
