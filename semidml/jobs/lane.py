@@ -164,7 +164,7 @@ class Lane:
         return True
 
     def _start_worker(self) -> None:
-        package = str(Path(__file__).resolve().parent.parent)
+        package = str(Path(__file__).resolve().parents[2])
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         process = subprocess.Popen(
             self.command,
