@@ -23,7 +23,7 @@ from semidml.explore import points, prior, take_away
 from semidml.explore.planes import read_plane
 from semidml.jobs import lane, queue
 from semidml.jobs.queue import Jobs
-from semidml.runs import listing
+from semidml.runs import changes, listing
 from semidml.runs import run as run_folder
 from semidml.runs.process import this_process
 from semidml.runs.run import Run
@@ -63,8 +63,9 @@ PRETENDER = """
 import json, os, sys, time
 from pathlib import Path
 import numpy as np
-from semidml import runs
-from semidml.runs import Run, Status
+from semidml.runs.process import this_process
+from semidml.runs.run import Run
+from semidml.runs.status import Status, write_status
 print(json.dumps({"ready": True}), flush=True)
 for line in sys.stdin:
     message = json.loads(line)
@@ -83,20 +84,20 @@ for line in sys.stdin:
         continue
     run = Run(message["run"])
     print(json.dumps({"began": message["run"]}), flush=True)
-    status = Status("running", epochs=5, updated=time.time(), owner=runs.this_process())
+    status = Status("running", epochs=5, updated=time.time(), owner=this_process())
     does = run.config().latent_dim
     if does == 9:
         os._exit(3)
     if does == 8:
         print(json.dumps({"ended": message["run"], "state": "failed", "reason": "not to be had"}), flush=True)
         continue
-    runs.write_status(run, status)
+    write_status(run, status)
     if does == 7:
         os.kill(os.getpid(), 9)
     while does == 6 and not (run.path / "stop").exists():
         time.sleep(0.01)
     (run.path / "trace").write_text(str(time.time()))
-    runs.write_status(run, Status("stopped" if does == 6 else "done", updated=time.time()))
+    write_status(run, Status("stopped" if does == 6 else "done", updated=time.time()))
     print(json.dumps({"ended": message["run"], "state": "done", "reason": ""}), flush=True)
 """
 DONE, REFUSED, KILLED, WAITS, EXITS = 2, 8, 7, 6, 9
@@ -126,7 +127,7 @@ def test_a_waiting_run_is_stopped_at_once_and_a_running_one_soon(supervisor):
     assert supervisor.running() == first and supervisor.queue() == [second, third]
     supervisor.stop(second.id)
     assert second.status().state == "stopped" and supervisor.queue() == [third]
-    third.stop()  # from the command line, say, which knows nothing of this queue
+    changes.stop(third)  # from the command line, say, which knows nothing of this queue
     assert third.status().state == "stopped" and supervisor.queue() == []
     supervisor.stop(first.id)
     assert supervisor.wait(first.id, LONG).state == "stopped"
@@ -239,7 +240,7 @@ def test_many_browsers_may_ask_at_once(supervisor):
 
 def test_a_deleted_waiting_run_is_passed_over(supervisor):
     first, second, third = (supervisor.submit(config(latent_dim=d)) for d in (WAITS, DONE, DONE))
-    second.delete()
+    changes.delete(second)
     until(lambda: first.status().state == "running")
     supervisor.stop(first.id)
     assert supervisor.wait(third.id, LONG).state == "done" and not second.path.exists()
@@ -501,7 +502,7 @@ def test_a_run_stopped_and_then_killed_ends_with_the_same_records(real, monkeypa
 APP = """
 import sys, time
 from semidml.config import RunConfig
-from semidml.jobs import Jobs
+from semidml.jobs.queue import Jobs
 supervisor = Jobs(sys.argv[1])
 run = supervisor.submit(RunConfig.of({"data": "digits", "epochs": 9000}))
 while run.status().epoch < 2:
@@ -528,11 +529,11 @@ def test_a_worker_is_gone_soon_after_its_app_was_killed_in_the_middle_of_a_run(t
 ASKING = """
 import sys, threading, time
 import numpy as np
-from semidml import runs
 from semidml.config import RunConfig
-from semidml.jobs import Jobs
+from semidml.jobs.queue import Jobs
+from semidml.runs import listing
 supervisor = Jobs(sys.argv[1])
-run = runs.create(RunConfig(), path=supervisor.root / "asked")
+run = listing.create_run(RunConfig(), path=supervisor.root / "asked")
 latents = np.random.default_rng(0).normal(size=(20_000, 3)).astype(np.float32)
 told = lambda fraction, text: print(fraction, supervisor.answering_pid(), flush=True)
 threading.Thread(target=supervisor.plane, args=(run, 1, "tsne", latents, told), daemon=True).start()
@@ -554,7 +555,7 @@ def test_a_worker_is_gone_soon_after_its_app_was_killed_in_the_middle_of_a_proje
 def test_prints_of_libraries_do_not_get_into_the_protocol():
     code = """
         import os, sys
-        from semidml import worker
+        from semidml.jobs import worker
         def warm_up(asked):
             print("hello")
             os.write(1, b"hello from C\\n")

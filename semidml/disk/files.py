@@ -34,6 +34,11 @@ def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
         raise
 
 
+def is_part(path: Path) -> bool:
+    """Whether a file is, by its name, one that `whole_file` was writing: up to version 0.2 these ended in .tmp."""
+    return path.name.startswith(".") and path.suffix in (".part", ".tmp")
+
+
 def replace_file(path: Path, content: bytes | Callable[[BinaryIO], object], durable: bool = True) -> None:
     """Write a file whole or not at all: see `whole_file`. content: bytes, or what writes them into an open file."""
     with whole_file(path, durable) as file:

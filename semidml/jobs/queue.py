@@ -30,9 +30,9 @@ from semidml.explore.planes import compute_plane
 from semidml.explore.prior import Fitted
 from semidml.jobs import lane
 from semidml.jobs.lane import Job, Lane
-from semidml.runs import listing, places
-from semidml.runs.run import Run, write_status
-from semidml.runs.status import Status
+from semidml.runs import changes, listing, places
+from semidml.runs.run import Run
+from semidml.runs.status import Status, write_status
 from semidml.tasks import Progress
 
 MOST_WAITING = 50
@@ -89,7 +89,7 @@ class Jobs:
             if run in self.queue() or run == self.running():
                 raise ValueError(f"{run_id} is {run.status().state} already")
             self._check_room()
-            run.make_ready()
+            changes.make_ready(run)
             self._put(run)
         return run
 
@@ -98,7 +98,7 @@ class Jobs:
         does neither."""
         with self._changed:
             run = self._run(run_id)
-            run.stop()
+            changes.stop(run)
             job = next((job for job in self._runs.waiting if job.key == str(run.path)), None)
             if job is not None:
                 self._runs.waiting.remove(job)

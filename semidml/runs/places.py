@@ -5,18 +5,10 @@ import re
 import secrets
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from semidml.config import RunConfig
 
-if TYPE_CHECKING:  # at run time these would import torch
-    pass
-
-
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
-
-
-# ---- where runs are
 
 
 def runs_folder() -> Path:

@@ -1,15 +1,12 @@
 """A run, read: its config, status, history, frames and weights."""
 
-import errno
 import os
 import re
-import secrets
-import shutil
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +15,8 @@ import numpy as np
 from semidml.config import RunConfig
 from semidml.disk import files
 from semidml.frames import Record
-from semidml.runs import changes, places, process
-from semidml.runs.status import STATES, Status
+from semidml.runs import places, process
+from semidml.runs.status import Status, read_status
 
 if TYPE_CHECKING:  # at run time these would import torch
     from torch import nn
@@ -126,17 +123,7 @@ class Run:
 
     def recorded(self) -> Status:
         """What status.json says, whatever has become of its process since. Raises ValueError when it is damaged."""
-        values = files.read_json(self.path / "status.json")
-        known = {f.name for f in fields(Status)}
-        try:
-            status = Status(**{name: value for name, value in values.items() if name in known})
-        except TypeError as error:
-            raise ValueError(f"status.json cannot be read: {error}") from None
-        if status.state not in STATES:
-            raise ValueError(f"status.json has the unknown state {str(status.state)[:40]!r}")
-        if not isinstance(status.updated, int | float) or not isinstance(status.owner, dict):
-            raise ValueError("status.json is damaged")
-        return status
+        return read_status(self.path / "status.json")
 
     def damage(self) -> str:
         """What of its settings, its state and its scores cannot be read, in words; "" where all can."""
@@ -299,72 +286,9 @@ class Run:
             folder / f"{places.checked_id(name)}.npz", lambda file: np.savez(file, **arrays), durable=False
         )
 
-    # ---- moving it about
-
-    def stop(self) -> None:
-        """Ask whoever runs it to stop: within a tick. Raises ValueError when it neither runs nor waits."""
-        status = self.status()
-        if not status.active:
-            raise ValueError(f"{self.id} is not running: it is {status.state}")
-        (self.path / "stop").touch()
-
-    def make_ready(self, owner: Mapping[str, Any] | None = None) -> None:
-        """Queue a run again that was stopped, interrupted, failed, or queued by a process that has ended.
-
-        Raises ValueError for any other.
-        """
-        status = self.status()
-        self.config()
-        if self.is_shipped:
-            raise ValueError(f"{self.id} ships with the project and cannot be resumed")
-        if status.state not in ("stopped", "interrupted", "failed") and not self.is_orphan():
-            raise ValueError(f"{self.id} cannot be resumed: it is {status.state}")
-        if self.is_complete():
-            raise ValueError(f"{self.id} cannot be resumed: it was trained to its end, and would be erased")
-        epoch = self.resume_epoch()
-        (self.path / "stop").unlink(missing_ok=True)
-        owner = dict(owner or process.this_process())
-        write_status(
-            self, replace(status, state="queued", reason="", owner=owner, epoch=epoch, step=0, updated=time.time())
-        )
-
     def is_complete(self) -> bool:
         """Whether it was trained to its end, whatever else is damaged: it has weights, and no state to go on from."""
         return (self.path / "weights.safetensors").exists() and not (self.path / "state.safetensors").exists()
-
-    def rename(self, new: str) -> "Run":
-        """The run under its new name. Raises ValueError while it runs or waits, or when the name is taken."""
-        self._may_change("renamed", idle=True)
-        target = self.path.with_name(places.checked_id(new))
-        if target.exists() or places.ships(new):
-            raise ValueError(f"there is already a run called {new}")
-        self.path.rename(target)
-        return Run(target)
-
-    def delete(self) -> None:
-        """Remove the folder. Raises ValueError while it runs."""
-        self._may_change("deleted", idle=False)
-        strange = [
-            path.name for path in self.path.iterdir() if path.name not in changes.OWN and ".tmp" not in path.name
-        ]
-        if strange:  # many a folder that is no run has a config.json
-            raise ValueError(
-                f"{self.path} holds what is not a run's ({', '.join(sorted(strange)[:3])}): it is not deleted"
-            )
-        hidden = self.path.with_name(f".deleted-{self.id}-{secrets.token_hex(4)}")
-        self.path.rename(hidden)  # at once gone for every reader
-        shutil.rmtree(hidden)
-
-    def _may_change(self, what: str, idle: bool) -> None:
-        if not self.path.is_dir():
-            raise ValueError(f"there is no run called {self.id!r}")
-        if not any((self.path / name).is_file() for name in ("config.json", "status.json")):
-            raise ValueError(f"{self.path} does not hold a run: it is not {what}")
-        if self.is_shipped:
-            raise ValueError(f"{self.id} ships with the project and cannot be {what}")
-        state = self.status().state
-        if state == "running" or (idle and state == "queued"):
-            raise ValueError(f"{self.id} is {state}: stop it before it is {what}")
 
 
 def _mtime(path: Path) -> int:
@@ -411,16 +335,3 @@ def _history(path: Path) -> list[Record]:
         while len(_read) > MOST_HISTORIES:
             _read.popitem(last=False)
     return list(records)
-
-
-def write_status(run: Run, status: Status, durable: bool = True) -> None:
-    """Replace status.json. On a full disk it is written over in place, which needs no room."""
-    path, content = run.path / "status.json", files.as_json(asdict(status))
-    try:
-        files.replace_file(path, content, durable)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not durable:
-            raise
-        with open(path, "r+b") as file:
-            file.write(content)
-            file.truncate()

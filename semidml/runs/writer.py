@@ -16,8 +16,8 @@ from semidml.disk import files
 from semidml.disk.locks import is_at, try_lock
 from semidml.frames import Record
 from semidml.runs import listing, process
-from semidml.runs.run import Run, write_status
-from semidml.runs.status import Status
+from semidml.runs.run import Run
+from semidml.runs.status import Status, write_status
 
 if TYPE_CHECKING:  # at run time these would import torch
     from torch import Tensor
@@ -206,7 +206,7 @@ class Writer:
     def _clear_temporaries(self) -> None:
         """What a writer left that was killed."""
         folders = (self.path, self.path / "frames", self.path / "projections")
-        files.sweep((left for folder in folders for end in ("part", "tmp") for left in folder.glob(f".*.{end}")), 0)
+        files.sweep((path for folder in folders for path in folder.glob(".*") if files.is_part(path)), 0)
 
     def describe(self, **parts: dict[str, Any]) -> None:
         """Add machine, data and facts to config.json."""

@@ -12,7 +12,7 @@ from semidml.data.splits import seen_labels
 from semidml.jobs import queue
 from semidml.methods import method_of
 from semidml.rules import explain_too_few, list_remarks
-from semidml.runs import listing
+from semidml.runs import changes, listing
 from semidml.runs.run import Run
 from semidml.ui import cache, frame, words
 
@@ -100,14 +100,14 @@ def stop_wherever(run_id: str) -> None:
     if run.path.parent == supervisor.root:
         supervisor.stop(run_id)
     else:
-        run.stop()
+        changes.stop(run)
     patience = time.monotonic() + SECONDS_TO_STOP
     while run.status().active and time.monotonic() < patience:
         time.sleep(0.02)
 
 
 def delete_run(run_id: str) -> None:
-    perform(lambda: listing.open_run(run_id).delete())
+    perform(lambda: changes.delete(listing.open_run(run_id)))
     cache.forget_runs()
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from semidml.runs import listing, transfer
+from semidml.runs import changes, listing, transfer
 from semidml.runs.quota import allowed_bytes, used_bytes
 from semidml.runs.run import Run
 from semidml.ui import cache, frame
@@ -41,12 +41,12 @@ def manage(run: Run | None) -> None:
 
 def rename(run_id: str) -> None:
     new = st.session_state[f"new name {run_id}"].strip()
-    act(lambda: choose(listing.open_run(run_id).rename(new)), f"It is called {as_code(new)} now.")
+    act(lambda: choose(changes.rename(listing.open_run(run_id), new)), f"It is called {as_code(new)} now.")
     cache.forget_runs()
 
 
 def delete(run_id: str) -> None:
-    act(lambda: listing.open_run(run_id).delete(), f"{as_code(run_id)} is deleted.")
+    act(lambda: changes.delete(listing.open_run(run_id)), f"{as_code(run_id)} is deleted.")
     cache.forget_runs()
 
 
