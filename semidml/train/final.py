@@ -75,13 +75,12 @@ def prior_scores(
 ) -> dict:
     """Scores of all test images that belong to a prior: `components.component_scores` and its floors where it has more
     than one component, kl_nats, and elbo_nats if there is a trained decoder."""
-    its, labels = prior_components(method), data.test.labels.numpy()
-    found = {}
-    if len(its[0]) > 1 and np.isfinite(latents).all():
-        found |= components.component_scores(latents, labels, *its) | components.floors(
-            latents, labels, *its, config.seed
-        )
-    return found | elbo(method, data.test.images, device, config.seed, config.trains_decoder)
+    prior, labels = prior_components(method), data.test.labels.numpy()
+    scores = {}
+    if len(prior[0]) > 1 and np.isfinite(latents).all():
+        scores |= components.component_scores(latents, labels, *prior)
+        scores |= components.floors(latents, labels, *prior, config.seed)
+    return scores | elbo(method, data.test.images, device, config.seed, config.trains_decoder)
 
 
 @torch.no_grad()
@@ -98,8 +97,8 @@ def elbo(method: nn.Module, images: Tensor, device: torch.device | str, seed: in
         kl += float(divergence(method.prior, z, mean, log_var).sum())
         if decoded:
             negative_log_likelihood += float(method.nll(z, x)) * len(x)
-    found = {"kl_nats": kl / len(images)}
-    return found | ({"elbo_nats": (kl + negative_log_likelihood) / len(images)} if decoded else {})
+    means = {"kl_nats": kl / len(images)}
+    return means | ({"elbo_nats": (kl + negative_log_likelihood) / len(images)} if decoded else {})
 
 
 def divergence(prior: nn.Module, z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
