@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from semidml.config import RunConfig
 from semidml.disk import files
+from semidml.runs import trained_on
 from semidml.runs.run import Run
 from semidml.runs.writer import Writer
 
@@ -89,13 +90,13 @@ def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Tr
         if pick_device(config.device).type == "cpu":
             torch.set_float32_matmul_precision(fastest_precision())
     data = store.load(config.data, allow_paths=writer.run.details().get("paths") is True)
+    trained_on.check_data(writer.run, data)
     training = fit(config, data, writer.saved_state())
-    writer.run.check_drawn(training.rows(), data.name)
+    trained_on.check_drawn(writer.run, training.rows(), data.name)
     machine = {name: training.facts[name] for name in MACHINE if name in training.facts}
     machine |= {"cores": cores(), "system": platform.system()}
     facts = {name: value for name, value in training.facts.items() if name not in MACHINE}
-    images = {"title": data.title, "shape": list(data.shape), "class_names": list(data.class_names)}
-    writer.describe(machine=machine, facts=facts, data=images)
+    writer.describe(machine=machine, facts=facts, data=trained_on.describe_data(data))
     return training
 
 
@@ -142,13 +143,12 @@ def score_run(
 
     Raises: ValueError when the run has no weights, or its data or their rows are not here."""
     from semidml.data import store
-    from semidml.train import final, task
+    from semidml.train import final
 
     config = run.config()
     model = run.model()
     data = store.load(config.data, allow_paths=run.details().get("paths") is True)
-    splits, seen = task.prepare(config, data)
-    run.check_rows(splits)
+    splits, seen = trained_on.read_splits(run, data)
     metrics = final.score_model(model, config, splits, seen, full=full, progress=progress)
     if not keep:
         return metrics

@@ -22,12 +22,14 @@ import torch
 
 from semidml import execute as executing
 from semidml.config import RunConfig
+from semidml.data import store
 from semidml.disk import files as files_module
 from semidml.execute import execute, score_run
+from semidml.explore import take_away
 from semidml.frames import Record
 from semidml.methods import MODELS
 from semidml.presets import SHIPPED
-from semidml.runs import changes, listing, places, process, quota, transfer
+from semidml.runs import changes, listing, places, process, quota, trained_on, transfer
 from semidml.runs import run as run_folder
 from semidml.runs import writer as writer_module
 from semidml.runs.run import Run
@@ -934,6 +936,42 @@ def test_a_stopped_digits_run_ends_with_the_records_of_one_that_was_not(digits):
     machine = whole.details()["machine"]
     assert machine["device"] in ("cpu", "cuda", "mps") and machine["threads"] >= 1 and machine["matmul_precision"]
     assert whole.details()["data"]["shape"] == [1, 8, 8]
+
+
+def test_another_data_set_of_the_same_name_and_shape_is_refused(tmp_path, monkeypatch):
+    """Whether labels differ or pixels do; a run that does not say what it was trained on is read as before."""
+    monkeypatch.setenv("SEMIDML_DATA", str(tmp_path))
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (120, 8, 8), np.uint8)
+
+    def upload(images, labels):
+        (tmp_path / "uploads").mkdir(exist_ok=True)
+        np.savez(tmp_path / "uploads" / "mine.npz", train_images=images, train_labels=labels)
+        return store.load("mine")
+
+    labels = np.arange(120) % 3
+    upload(images, labels)
+    run, parts = finished(data="mine", epochs=1), listing.create_run(config(data="mine", epochs=3), "parts")
+    for record in execute(parts):
+        if record.epoch == 1 and record.ends_epoch:
+            changes.stop(parts)
+    assert re.fullmatch("[0-9a-f]{64}", run.details()["data"]["digest"])
+    assert transfer.import_zip(zipped(run), "back").details()["data"] == run.details()["data"]
+    said = "the images or labels of mine here are not those that {} was trained on: this is another data set"
+    for other in ((255 - images, labels), (images, (labels + 1) % 3)):
+        data = upload(*other)
+        for ask, given in ((score_run, ()), (trained_on.read_splits, (data,)), (take_away.all_rows, (data,))):
+            with pytest.raises(ValueError, match=said.format("first")):
+                ask(run, *given)
+        assert [record for record in execute(parts)] == [] and parts.status().reason.startswith(said.format("parts"))
+        changes.make_ready(parts)
+    data = upload(255 - images, labels)
+    details = run.details()
+    del details["data"]["digest"]
+    (run.path / "config.json").write_text(json.dumps(details))
+    assert score_run(run) and trained_on.read_splits(run, data), "a run of version 0.2"
+    upload(images, labels)
+    assert [record.epoch for record in execute(parts) if record.ends_epoch] == [2, 3]
 
 
 def test_data_that_are_not_here_fail_the_run_with_a_reason(monkeypatch, tmp_path):

@@ -4,23 +4,36 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, Field, ValidationError
 
 from semidml import frames
 from semidml.config import RunConfig
 from semidml.disk import files, zips
-from semidml.frames import Record
-from semidml.runs.run import Run
+from semidml.runs.run import RECORD, Run
 from semidml.runs.status import Status
+from semidml.words import damage_words
 
-MOST_SIDE = 512  # pixels of an image
 MOST_SHOWN = 1000  # reconstructions of a frame
 MOST_FAR = 1e30  # of a latent, so that its square is finite in float64
 MOST_LOG_VAR = 100.0
+
+
+Side = Annotated[int, Field(ge=1, le=512)]  # pixels of an image
+Name = Annotated[str, Field(max_length=200)]
+
+
+class Images(BaseModel):
+    """What config.json says of the images that a run was trained on: see `trained_on.describe_data`."""
+
+    title: Name
+    shape: tuple[Literal[1, 3], Side, Side]
+    class_names: list[Name] = Field(min_length=1, max_length=10_000)
+    digest: str = Field("", pattern="^([0-9a-f]{64})?$")
 
 
 def check_folder(folder: Path) -> None:
@@ -143,15 +156,10 @@ def _plain(values: Mapping[str, Any]) -> bool:
 
 
 def _checked_data(data: Any) -> dict[str, Any]:
-    _require(isinstance(data, dict), "data of config.json")
-    shape, names, title = data.get("shape"), data.get("class_names"), data.get("title")
-    _require(isinstance(title, str) and len(title) <= 200, "data of config.json")
-    _require(isinstance(names, list) and 1 <= len(names) <= 10_000, "class_names of config.json")
-    _require(all(isinstance(name, str) and len(name) <= 200 for name in names), "class_names of config.json")
-    _require(isinstance(shape, list) and len(shape) == 3, "shape of config.json")
-    _require(all(isinstance(n, int) and 1 <= n <= MOST_SIDE for n in shape), "shape of config.json")
-    _require(shape[0] in (1, 3), "shape of config.json")
-    return {"title": title, "shape": shape, "class_names": names}
+    try:
+        return Images.model_validate(data).model_dump()
+    except ValidationError as error:
+        raise ValueError(f"data of config.json is not what a run holds there: {damage_words(error)}") from None
 
 
 def _check_tensors(path: Path) -> None:
@@ -169,23 +177,17 @@ def _check_tensors(path: Path) -> None:
 
 
 def _check_history(path: Path) -> None:
-
     previous = -1
     for line in path.read_bytes().splitlines():
         try:
-            record = json.loads(line)
-            numbers = {k: record[k] for k in ("epoch", "step", "steps", "seconds")}
-            tables = [record[k] for k in ("terms", "weights", "scores")]
-            alarms = record["alarms"]
-        except (ValueError, KeyError, TypeError, RecursionError):
+            record = RECORD.validate_json(line, strict=True)
+        except ValidationError:
             raise ValueError("history.jsonl is not a run's: a line is not a record") from None
-        good = all(isinstance(v, int | float) and math.isfinite(v) for v in numbers.values())
-        good = good and set(record) == {f.name for f in fields(Record)}
-        good = good and all(isinstance(t, dict) and len(t) <= 100 and _plain(t) for t in tables)
-        good = good and all(v is None or isinstance(v, int | float) for t in tables for v in t.values())
-        good = good and isinstance(alarms, list) and all(isinstance(a, str) and len(a) <= 2000 for a in alarms)
-        _require(bool(good) and isinstance(record["epoch"], int) and record["epoch"] > previous, "history.jsonl")
-        previous = record["epoch"]
+        tables = (record.terms, record.weights, record.scores, {"seconds": record.seconds})
+        good = all(len(table) <= 100 and _plain(table) for table in tables) and record.epoch > previous
+        good = good and all(len(alarm) <= 2000 for alarm in record.alarms)
+        _require(good and json.loads(line).keys() == asdict(record).keys(), "history.jsonl")
+        previous = record.epoch
 
 
 def _imported_status(run: Run, config: RunConfig) -> Status:
@@ -198,6 +200,5 @@ def _imported_status(run: Run, config: RunConfig) -> Status:
     records = run.path / "history.jsonl"
     lines = records.read_bytes().splitlines() if records.exists() else []
     latest = json.loads(lines[-1]) if lines else None
-    reason = was.reason[:2000] if isinstance(was.reason, str) else ""
     epoch, steps = (latest["epoch"], latest["steps"]) if latest else (0, 0)
-    return Status(state, reason, epoch, config.epochs, 0, steps, None, time.time(), {}, latest)
+    return Status(state, was.reason[:2000], epoch, config.epochs, 0, steps, None, time.time(), {}, latest)
