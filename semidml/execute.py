@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semidml.config import RunConfig
+from semidml.data import store
 from semidml.disk import files
 from semidml.runs import trained_on
 from semidml.runs.run import Run
@@ -79,7 +80,6 @@ def _stop_if_asked(writer: Writer) -> None:
 
 def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Training":
     """The training of a run from where it was left, on this machine, which config.json then names."""
-    from semidml.data import store
     from semidml.train.device import fastest_precision, pick_device
     from semidml.train.loop import fit
 
@@ -105,11 +105,7 @@ def _end(writer: Writer, training: "Training | None", state: str, why: str, erro
     try:
         if training is not None:
             writer.save_state(training)
-        if (
-            error is not None
-            and not is_full(error)
-            and not isinstance(error, ValueError | ArithmeticError | MemoryError)
-        ):
+        if error and not (is_full(error) or isinstance(error, ValueError | ArithmeticError | MemoryError)):
             (writer.path / "error.txt").write_text("".join(traceback.format_exception(error)))
     except OSError as further:
         why = "; ".join(part for part in (why, f"its last epochs could not be saved: {further.strerror}") if part)
@@ -142,7 +138,6 @@ def score_run(
     becomes the run's, beside scores that are there already; a shipped run's folder is left as it is.
 
     Raises: ValueError when the run has no weights, or its data or their rows are not here."""
-    from semidml.data import store
     from semidml.train import final
 
     config = run.config()

@@ -45,6 +45,12 @@ def until(true, seconds=LONG):
     return found
 
 
+def ended(supervisor, run):
+    """The status of a run of this queue once it has ended."""
+    until(lambda: run not in supervisor.queue() and run != supervisor.running())
+    return run.status()
+
+
 def config(**values):
     return RunConfig.of({"epochs": 5} | values)
 
@@ -115,7 +121,7 @@ def supervisor(tmp_path):
 def test_runs_go_one_after_the_other_in_their_order(supervisor):
     submitted = [supervisor.submit(config(latent_dim=DONE)) for _ in range(4)]
     for run in submitted:
-        assert supervisor.wait(run.id, LONG).state == "done"
+        assert ended(supervisor, run).state == "done"
     traces = [float((run.path / "trace").read_text()) for run in submitted]
     assert traces == sorted(traces)
     assert supervisor.running() is None and supervisor.queue() == []
@@ -130,7 +136,7 @@ def test_a_waiting_run_is_stopped_at_once_and_a_running_one_soon(supervisor):
     changes.stop(third)  # from the command line, say, which knows nothing of this queue
     assert third.status().state == "stopped" and supervisor.queue() == []
     supervisor.stop(first.id)
-    assert supervisor.wait(first.id, LONG).state == "stopped"
+    assert ended(supervisor, first).state == "stopped"
     assert not (second.path / "trace").exists() and not (third.path / "trace").exists()
     with pytest.raises(ValueError, match="is not running: it is stopped"):
         supervisor.stop(first.id)
@@ -144,7 +150,7 @@ def test_a_stopped_waiting_run_can_be_resumed_once(supervisor):
         supervisor.resume(second.id)
     until(lambda: first.status().state == "running")
     supervisor.stop(first.id)
-    assert supervisor.wait(second.id, LONG).state == "done"
+    assert ended(supervisor, second).state == "done"
     with pytest.raises(ValueError, match="cannot be resumed: it is done"):
         supervisor.resume(second.id)
 
@@ -163,10 +169,10 @@ def test_a_stopped_waiting_run_can_be_resumed_once(supervisor):
 )
 def test_a_worker_that_dies_costs_one_run_and_the_queue_goes_on(supervisor, does, state, words):
     bad, good = supervisor.submit(config(latent_dim=does)), supervisor.submit(config(latent_dim=DONE))
-    status = supervisor.wait(bad.id, LONG)
+    status = ended(supervisor, bad)
     assert status.state == state
     assert re.search(words, status.reason)
-    assert supervisor.wait(good.id, LONG).state == "done"
+    assert ended(supervisor, good).state == "done"
 
 
 def test_an_idle_worker_that_was_killed_is_replaced(supervisor):
@@ -175,7 +181,7 @@ def test_an_idle_worker_that_was_killed_is_replaced(supervisor):
     old = supervisor.worker_pid()
     os.kill(old, signal.SIGKILL)
     run = supervisor.submit(config(latent_dim=DONE))
-    assert supervisor.wait(run.id, LONG).state == "done" and supervisor.worker_pid() != old
+    assert ended(supervisor, run).state == "done" and supervisor.worker_pid() != old
 
 
 def test_a_run_sent_to_a_worker_that_dies_before_it_reads_is_given_to_a_new_one(supervisor):
@@ -188,20 +194,20 @@ def test_a_run_sent_to_a_worker_that_dies_before_it_reads_is_given_to_a_new_one(
     time.sleep(0.2)  # the message is in the pipe
     assert run.status().state == "queued" and supervisor.worker_pid() == old
     os.kill(old, signal.SIGKILL)
-    assert supervisor.wait(run.id, LONG).state == "done" and supervisor.worker_pid() != old
+    assert ended(supervisor, run).state == "done" and supervisor.worker_pid() != old
 
 
 def test_a_worker_that_cannot_begin_fails_the_run_and_is_not_tried_for_ever(tmp_path):
     supervisor = Jobs(tmp_path / "runs", [sys.executable, "-c", "import sys; sys.exit(5)"])
     supervisor.warm()
     run = supervisor.submit(config())
-    status = supervisor.wait(run.id, LONG)
+    status = ended(supervisor, run)
     assert status.state in ("interrupted", "failed") and "exit code 5" in status.reason
     supervisor.close()
     supervisor = Jobs(tmp_path / "runs", [str(tmp_path / "no such program")])
     supervisor.warm()
     run = supervisor.submit(config())
-    assert "no worker process could be started" in supervisor.wait(run.id, LONG).reason
+    assert "no worker process could be started" in ended(supervisor, run).reason
     supervisor.close()
 
 
@@ -235,7 +241,7 @@ def test_many_browsers_may_ask_at_once(supervisor):
         thread.join()
     assert not errors and len({run.id for run in submitted}) == 15
     for run in submitted:
-        assert supervisor.wait(run.id, LONG).state == "done"
+        assert ended(supervisor, run).state == "done"
 
 
 def test_a_deleted_waiting_run_is_passed_over(supervisor):
@@ -243,7 +249,7 @@ def test_a_deleted_waiting_run_is_passed_over(supervisor):
     changes.delete(second)
     until(lambda: first.status().state == "running")
     supervisor.stop(first.id)
-    assert supervisor.wait(third.id, LONG).state == "done" and not second.path.exists()
+    assert ended(supervisor, third).state == "done" and not second.path.exists()
 
 
 def test_runs_that_an_ended_app_left_waiting_are_offered_again(supervisor):
@@ -254,7 +260,7 @@ def test_runs_that_an_ended_app_left_waiting_are_offered_again(supervisor):
     listing.create_run(config(), path=supervisor.root / "elsewhere", owner={"host": "elsewhere", "pid": 1})
     assert supervisor.orphans() == [left, rebooted]
     supervisor.resume("left")
-    assert supervisor.wait("left", LONG).state == "done" and supervisor.orphans() == [rebooted]
+    assert ended(supervisor, left).state == "done" and supervisor.orphans() == [rebooted]
     for name in ("alive", "elsewhere"):
         with pytest.raises(ValueError, match="cannot be resumed: it is queued"):
             supervisor.resume(name)
@@ -291,7 +297,7 @@ def test_questions_and_runs_do_not_wait_for_one_another(supervisor, asked):
     waits = asked(WAITS)
     until(lambda: waits.text == "half, by ['--cold']")
     run = supervisor.submit(config(latent_dim=DONE))
-    assert waits.fraction == 0.5 and supervisor.wait(run.id, LONG).state == "done"
+    assert waits.fraction == 0.5 and ended(supervisor, run).state == "done"
     assert not waits.done and supervisor.answering_pid() != supervisor.worker_pid()
     go(supervisor)
     assert waits.wait(LONG).result is not None
@@ -357,7 +363,7 @@ def test_there_is_one_supervisor_of_a_folder_even_after_a_reload(tmp_path):
         assert jobs(tmp_path / "runs") is first
     finally:
         sys.modules["semidml.jobs.queue"] = module
-        sys.modules["semidml"].jobs = module
+        sys.modules["semidml.jobs"].queue = module
 
 
 @pytest.mark.parametrize("name", ["../x", "missing", ""])
@@ -467,7 +473,7 @@ def test_a_projection_whose_process_is_killed_gets_words_and_the_next_works(real
     assert real.plane(done, 1, "tsne", large[:20], print, keep=False).shape == (20, 2)
     until(lambda: trains.status().state == "running")
     real.stop(trains.id)
-    assert real.wait(trains.id, LONG).state == "stopped"
+    assert ended(real, trains).state == "stopped"
 
 
 def records(run):
@@ -477,19 +483,19 @@ def records(run):
 def test_a_run_stopped_and_then_killed_ends_with_the_same_records(real, monkeypatch):
     whole = real.submit(config(epochs=20, labelled_per_class=4))
     parts = real.submit(config(epochs=20, labelled_per_class=4))
-    assert real.wait(whole.id, LONG).state == "done", whole.status()
+    assert ended(real, whole).state == "done", whole.status()
     until(lambda: parts.status().epoch >= 2)
     real.stop(parts.id)
-    assert real.wait(parts.id, LONG).state == "stopped", "within the second that its other epochs take"
+    assert ended(real, parts).state == "stopped", "within the second that its other epochs take"
     assert "resume continues from epoch" in parts.status().reason
     at = parts.resume_epoch()
     real.resume(parts.id)
     until(lambda: parts.status().state == "running" and parts.status().epoch > at)
     os.kill(real.worker_pid(), signal.SIGKILL)
-    status = real.wait(parts.id, LONG)
+    status = ended(real, parts)
     assert status.state == "interrupted" and "signal 9: killed, perhaps for lack of memory" in status.reason
     real.resume(parts.id)
-    assert real.wait(parts.id, LONG).state == "done", parts.status()
+    assert ended(real, parts).state == "done", parts.status()
     assert records(parts) == records(whole)
     assert {k: v for k, v in parts.metrics().items() if k != "seconds"} == {
         k: v for k, v in whole.metrics().items() if k != "seconds"
@@ -579,7 +585,7 @@ def test_a_temporary_folder_that_is_full_is_said(supervisor, asked, monkeypatch)
     def full(**_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("semidml.jobs.queue.tempfile.TemporaryDirectory", full)
+    monkeypatch.setattr(queue.tempfile, "TemporaryDirectory", full)
     error = asked().wait(LONG).error
     assert "t-SNE of epoch 1 of asked could not be computed: " in error
     assert "has no room or cannot be written to (No space left on device)" in error

@@ -330,7 +330,7 @@ def test_the_status_is_whole_at_every_moment(faked):
     def read():
         while not stop.is_set():
             states.append(run.status())
-            run.history(), run.live(), run.stamp()
+            run.history(), run.live()
 
     reader = threading.Thread(target=read)
     reader.start()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 WORKER = (sys.executable, "-m", "semidml.jobs.worker")
+COLD = "--cold"  # to a worker: begin without what a training needs
 LOOK = 2.0  # seconds between two looks at an idle worker: is it still there
 LEAVE = 2.0  # seconds that a worker gets to leave when its pipe is closed
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)

@@ -16,7 +16,7 @@ from semidml.config import RunConfig
 from semidml.disk import files
 from semidml.frames import Record
 from semidml.runs import places, process
-from semidml.runs.status import Status, read_status
+from semidml.runs.status import Status
 from semidml.words import damage_words
 
 if TYPE_CHECKING:  # at run time these would import torch
@@ -27,20 +27,16 @@ DAY = 86400.0  # seconds by which the clock of another machine may be ahead
 STALE = 15.0  # seconds without a heartbeat after which a run counts as interrupted
 
 
-# ---- files
-
-
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     """What is half precision in the file comes as float32. Raises ValueError that names the file when it is damaged,
     FileNotFoundError when it is not there."""
     with path.open("rb") as file:
         try:
             with np.load(file, allow_pickle=False) as arrays:
-                return {
-                    name: its.astype(np.float32) if its.dtype == np.float16 else its for name, its in arrays.items()
-                }
+                whole = dict(arrays)
         except Exception as error:  # numpy reads headers as Python: a damaged one can raise nearly anything
             raise ValueError(f"{path.name} is damaged: {error}") from None
+    return {name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in whole.items()}
 
 
 def _arrays_if_there(path: Path) -> dict[str, np.ndarray] | None:
@@ -122,7 +118,11 @@ class Run:
 
     def recorded(self) -> Status:
         """What status.json says, whatever has become of its process since. Raises ValueError when it is damaged."""
-        return read_status(self.path / "status.json")
+        values = files.read_json(self.path / "status.json")
+        try:
+            return Status(**values)
+        except ValidationError as error:
+            raise ValueError(f"status.json is damaged: {damage_words(error)}") from None
 
     def damage(self) -> str:
         """What of its settings, its state and its scores cannot be read, in words; "" where all can."""
@@ -136,12 +136,8 @@ class Run:
 
     def is_orphan(self) -> bool:
         """Whether it waits for a process that has ended."""
-        try:
-            status = self.recorded()
-        except ValueError:
-            return False
-        stopped = (self.path / "stop").exists()
-        return status.state == "queued" and not stopped and process.has_ended(status.owner, elsewhere=True)
+        status = self.status()
+        return status.state == "queued" and process.has_ended(status.owner, elsewhere=True)
 
     def resume_epoch(self) -> int:
         """The finished epochs that a resume would start from; 0 when it would start anew."""
@@ -153,7 +149,7 @@ class Run:
         try:
             with safe_open(path, framework="np") as tensors:
                 return int(tensors.get_tensor("epoch"))
-        except (SafetensorError, OSError, TypeError, ValueError, OverflowError):  # damaged, or a stranger's
+        except (SafetensorError, OSError, TypeError, ValueError, OverflowError):  # damaged, or untrusted
             return 0
 
     def resume_words(self) -> str:
@@ -166,7 +162,11 @@ class Run:
 
     def frames(self) -> list[int]:
         """The epochs of which there is a frame, in order."""
-        return _frames(self.path)
+        try:
+            names = os.listdir(self.path / "frames")
+        except FileNotFoundError:
+            return []
+        return sorted(int(name[:-4]) for name in names if re.fullmatch(r"\d{4,6}\.npz", name))
 
     def frame(self, epoch: int) -> dict[str, np.ndarray]:
         """What the map draws after an epoch: see `Training.frame`; also epoch and step, (). Raises FileNotFoundError
@@ -199,17 +199,6 @@ class Run:
             if newest or not epochs:
                 return newest and self._as_shown(newest)
         return None
-
-    def stamp(self) -> tuple[Any, ...]:
-        """Changes whenever there is something new to draw: compare it to know whether to look further."""
-        status = self.status()
-        return (
-            status.state,
-            status.epoch,
-            status.step,
-            _mtime(self.path / "frames"),
-            _mtime(self.path / "metrics.json"),
-        )
 
     def rows(self) -> dict[str, np.ndarray]:
         """Which rows the frames draw: see `Training.rows`. Raises FileNotFoundError before the run has begun."""
@@ -254,28 +243,12 @@ class Run:
         """Cache a projection in the folder."""
         folder = self.path / "projections"
         folder.mkdir(exist_ok=True)
-        files.replace_file(
-            folder / f"{places.checked_id(name)}.npz", lambda file: np.savez(file, **arrays), durable=False
-        )
+        path = folder / f"{places.checked_id(name)}.npz"
+        files.replace_file(path, lambda file: np.savez(file, **arrays), durable=False)
 
     def is_complete(self) -> bool:
         """Whether it was trained to its end, whatever else is damaged: it has weights, and no state to go on from."""
         return (self.path / "weights.safetensors").exists() and not (self.path / "state.safetensors").exists()
-
-
-def _mtime(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
-
-
-def _frames(path: Path) -> list[int]:
-    try:
-        names = os.listdir(path / "frames")
-    except FileNotFoundError:
-        return []
-    return sorted(int(name[:-4]) for name in names if re.fullmatch(r"\d{4,6}\.npz", name))
 
 
 RECORD = TypeAdapter(Record)  # reads a line in a third of the time that json and Record take

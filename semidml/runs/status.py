@@ -2,14 +2,12 @@
 
 import errno
 from dataclasses import asdict, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from semidml.disk import files
-from semidml.words import damage_words
 
 if TYPE_CHECKING:
     from semidml.runs.run import Run
@@ -40,15 +38,6 @@ class Status:
         """Share of the training that is done, 0 to 1."""
         part = self.step / self.steps if self.steps else 0.0
         return min(1.0, (self.epoch + part) / self.epochs) if self.epochs else 0.0
-
-
-def read_status(path: Path) -> Status:
-    """What a status.json says. Raises ValueError when it is damaged."""
-    values = files.read_json(path)
-    try:
-        return Status(**values)
-    except ValidationError as error:
-        raise ValueError(f"{path.name} is damaged: {damage_words(error)}") from None
 
 
 def write_status(run: "Run", status: Status, durable: bool = True) -> None:
