@@ -476,7 +476,7 @@ def test_pictures_of_components_are_said(folder: Path) -> None:
 
 def test_pictures_show_captions_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
-    monkeypatch.setattr(ui.st, "html", sent.append)
+    monkeypatch.setattr(pictures.st, "html", sent.append)
     colour = np.zeros((3, 5, 4), np.uint8)
     pictures.draw_pictures([colour, np.zeros((1, 28, 28), np.uint8)], ['<img src=x onerror="alert(1)">', "it's"], 100)
     assert "<img src=x" not in sent[0] and "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;" in sent[0]

@@ -168,7 +168,7 @@ def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
         return Place(path, True)
     if allow_paths and (place := _path(name)):
         return place
-    there_are = f"there are {', '.join(DATASETS)}" + (f", and the uploads {own}" if (own := listed(uploads)) else "")
+    there_are = f"there are {', '.join(DATASETS)}" + (f", and the uploads {own}" if (own := listed(folder)) else "")
     if allow_paths:
         raise ValueError(f"there is no data set, file or folder called {name[:200]!r}; {there_are}")
     if not NAME.fullmatch(name) or name.endswith(".npz"):
@@ -217,9 +217,9 @@ def uploads(folder: Path) -> Iterator[tuple[str, Path]]:
             yield name, place
 
 
-def listed(uploads: Path) -> str:
+def listed(folder: Path) -> str:
     """The uploads' names, in words."""
-    return ", ".join(name for name, _ in uploads(uploads.parent))
+    return ", ".join(name for name, _ in uploads(folder))
 
 
 def uploaded(name: str, place: Path) -> Available:

@@ -10,7 +10,6 @@ import streamlit as st
 from semidml import planes, tasks
 from semidml.config import RunConfig
 from semidml.data import store
-from semidml.data.dataset import Dataset
 from semidml.explore import decode, near, pictures, points
 from semidml.frames import TEST, TRAIN, Points, Rows
 from semidml.runs import listing
@@ -19,9 +18,9 @@ from semidml.scatter import pack
 from semidml.ui.words import escape_markdown
 from semidml.words import percent
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # at run time these would import torch
+    from semidml.data.dataset import Dataset
     from semidml.priors.density import Regions
-    from semidml.runs.run import Run
 
 
 def read_newest(run: "Run") -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -236,8 +235,8 @@ def images_of(run: Run) -> Any:
     return kept_splits(run.id, points.stamp(run, "config.json", "rows.npz"), data)[0]
 
 
-@st.cache_resource(max_entries=2, show_spinner=False, hash_funcs={Dataset: id})  # which its answer keeps alive
-def kept_splits(run_id: str, stamp: tuple, data: Dataset) -> tuple[Dataset, Dataset]:
+@st.cache_resource(max_entries=2, show_spinner=False, hash_funcs={"semidml.data.dataset.Dataset": id})  # which its answer keeps alive
+def kept_splits(run_id: str, stamp: tuple, data: "Dataset") -> "tuple[Dataset, Dataset]":
     run = listing.open_run(run_id)
     splits = pictures.splits_of(run, data)
     if (run.path / "rows.npz").exists():
