@@ -297,12 +297,12 @@ class RunConfig(BaseModel):
     def used(self) -> set[str]:
         """Names of the knobs that have an effect with these choices: those that no entry of a table asks for, and those
         that a chosen one asks for, if its own family has an effect."""
-        found = self.in_use()[1]
-        idle = set(IDLE[self.placement]) if self.prior == "gmm" and "prior" in found else set()
+        asked = self.in_use()[1]
+        idle = set(IDLE[self.placement]) if self.prior == "gmm" and "prior" in asked else set()
         idle |= {"twin_colours"} if self.twin_transform == "signs" else set()
         idle |= {"momentum"} if self.optimizer != "sgd" else set()
         idle |= {"l2"} if self.formulas == "authors" else set()  # their program has no R
-        return found - idle
+        return asked - idle
 
     def in_use(self) -> tuple[dict[str, Entry], set[str]]:
         """(the chosen entry of each family that has an effect, the knobs that no entry of a table asks for, and those

@@ -335,8 +335,10 @@ def test_why_a_question_has_no_answer_is_said(supervisor, asked):
 
 def test_an_app_that_ends_lets_go_of_who_waits_for_an_answer(supervisor, asked, monkeypatch):
     monkeypatch.setattr(lane, "LEAVE", 0.2)
-    tasks = asked(WAITS), asked()
-    until(lambda: tasks[0].fraction and supervisor._questions.waiting)
+    first = asked(WAITS)
+    until(lambda: first.fraction)
+    tasks = first, asked()
+    until(lambda: supervisor._questions.waiting)
     pid = supervisor.answering_pid()
     supervisor.close()
     assert not lives(pid)

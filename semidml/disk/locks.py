@@ -24,7 +24,7 @@ def alone(path: Path, wait: Callable[[], None]) -> Iterator[None]:
     if fcntl is None:
         yield
         return
-    handle = _taken(path, wait)
+    handle = take(path, wait)
     try:
         yield
     finally:
@@ -32,19 +32,21 @@ def alone(path: Path, wait: Callable[[], None]) -> Iterator[None]:
         os.close(handle)
 
 
-def _taken(path: Path, wait: Callable[[], None]) -> int:
-    """The file descriptor of a lock file that is locked and lies there still."""
+def take(path: Path, wait: Callable[[], None]) -> int:
+    """The file descriptor of a lock file that is locked and lies at `path` still; see `alone`."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            if try_lock(handle) and is_at(handle, path):
+            is_free = try_lock(handle)
+            if is_free and is_at(handle, path):
                 return handle
         except BaseException:
             os.close(handle)
             raise
         os.close(handle)
-        wait()
-        time.sleep(LOOK_SECONDS)
+        if not is_free:
+            wait()
+            time.sleep(LOOK_SECONDS)
 
 
 def try_lock(handle: int) -> bool:

@@ -54,20 +54,20 @@ def score_model(
     method.eval()
     both = full and config.loss_by_direction
     rounds = 2 if both else 1
-    found = scored(as_compared(config, train), as_compared(config, test), 0, **how)
-    if config.by_direction and found["collapsed"] is not None:
-        found["collapsed"] = alarms.collapse(config, test, len(data.class_names), config.seed) is not None
+    scores = scored(as_compared(config, train), as_compared(config, test), 0, **how)
+    if config.by_direction and scores["collapsed"] is not None:
+        scores["collapsed"] = alarms.collapse(config, test, len(data.class_names), config.seed) is not None
     if both:
-        parts = [
-            in_parts(method, lambda x: (method.with_lengths(x),), part.images, device)
+        parts = (
+            in_parts(method, lambda x: (method.with_lengths(x),), part.images, device)[0]
             for part in (data.train, data.test)
-        ]
-        further = protocol.as_raw(scored(*(latents for (latents,) in parts), 1))
-        found |= {k: found.get(k, {}) | v if k in ("failed", "notes") else v for k, v in further.items()}
+        )
+        further = protocol.as_raw(scored(*parts, 1))
+        scores |= {k: scores.get(k, {}) | v if k in ("failed", "notes") else v for k, v in further.items()}
     more = prior_scores(method, config, data, test, device) if facts["prior"] else {}
     if outputs.logits is not None:
         more |= clusters.cluster_scores(outputs.logits, data.test.labels.numpy())
-    return meaning.told(found | more, meaning.judge(more, data.test.labels.numpy(), class_names=data.class_names))
+    return meaning.told(scores | more, meaning.judge(more, data.test.labels.numpy(), class_names=data.class_names))
 
 
 def prior_scores(

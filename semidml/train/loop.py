@@ -46,15 +46,13 @@ NEAREST = 0.5  # how often a neighbour takes a twin's place, as in the authors' 
 
 def fit(config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None) -> "Training":
     """A training to iterate over, from the start or from a `Training.state()`. Raises ValueError when config and data
-    do not fit.
-    """
+    do not fit."""
     return Training(config, data, state)
 
 
 class Training:
     """See `fit`. Same config, data and machine: same records, seconds aside, however often it was stopped and
-    resumed.
-    """
+    resumed."""
 
     def __init__(self, config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None):
         self.config, self.device = config, device.pick_device(config.device)
@@ -65,15 +63,8 @@ class Training:
         augment = self.data.augment_strength if config.augment == "on" else 0.0
         labels = hidden(self.data.train.labels, self.seen.rows)
         learned_from = self.seen.rows if config.uses_labels else self.seen.rows[:0]
-        self.batches = Batches(
-            labels,
-            learned_from,
-            config.labelled_per_class,
-            config.batch_size,
-            augment,
-            task.twins_of(config, self.data),
-            config.drops_last,
-        )
+        twins, sizes = task.twins_of(config, self.data), (config.labelled_per_class, config.batch_size)
+        self.batches = Batches(labels, learned_from, *sizes, augment, twins, config.drops_last)
         self.y = self.batches.y.to(self.device)
         self.pairs = pairs_of(self.y) if len(self.y) else None
         images = self.data.train.images
@@ -102,11 +93,8 @@ class Training:
     @property
     def facts(self) -> dict[str, str | int | float]:
         """What the config does not say: how many labels, draws, steps, on which device, at which precision."""
-        name = (
-            torch.cuda.get_device_name(self.device)
-            if self.device.type == "cuda"
-            else platform.processor() or platform.machine()
-        )
+        is_cuda = self.device.type == "cuda"
+        name = torch.cuda.get_device_name(self.device) if is_cuda else platform.processor() or platform.machine()
         return {
             "seen_labels": len(self.seen.rows),
             "label_redraws": self.seen.redraws,
@@ -228,8 +216,7 @@ class Training:
 
     def _set_lr(self, step: int) -> None:
         """Constant, or half a cosine from lr to 0 over the whole training (Loshchilov and Hutter 2017, arXiv
-        1608.03983, eq. 5).
-        """
+        1608.03983, eq. 5)."""
         if self.config.lr_decay == "cosine":
             share = step / (self.config.epochs * self.batches.steps)
             for group in self.optimizer.param_groups:
@@ -321,16 +308,14 @@ class Training:
     def _restore(self, state: Mapping[str, Tensor]) -> None:
         """Raises ValueError when the state is not one of this config's."""
         try:
-            self.method.load_state_dict(
-                {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
-            )
+            weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+            self.method.load_state_dict(weights)
             moments: dict[int, dict[str, Tensor]] = {}
             for key, value in state.items():
                 if key.startswith("adam."):
                     _, i, name = key.split(".")
                     moments.setdefault(int(i), {})[name] = self._laid_out(value)
-            whole = self.optimizer.state_dict() | {"state": moments}
-            self.optimizer.load_state_dict(whole)
+            self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
             self.generator.set_state(state["generator"])
             older = "global_generator"  # torch's own, which was set aside for these numbers up to version 0.2
             self.noise.set_state(state[older if older in state else "noise_generator"])
