@@ -58,10 +58,8 @@ def score_model(
     if config.by_direction and scores["collapsed"] is not None:
         scores["collapsed"] = alarms.collapse(config, test, len(data.class_names), config.seed) is not None
     if both:
-        parts = (
-            in_parts(method, lambda x: (method.with_lengths(x),), part.images, device)[0]
-            for part in (data.train, data.test)
-        )
+        images = (data.train.images, data.test.images)
+        parts = (in_parts(method, lambda x: (method.with_lengths(x),), part, device)[0] for part in images)
         further = protocol.as_raw(scored(*parts, 1))
         scores |= {k: scores.get(k, {}) | v if k in ("failed", "notes") else v for k, v in further.items()}
     more = prior_scores(method, config, data, test, device) if facts["prior"] else {}
