@@ -201,16 +201,16 @@ class RunConfig(BaseModel):
     @classmethod
     def kept(cls, values: Mapping[str, Any]) -> "RunConfig":
         """The config of a run's file, which is whole but for knobs that are younger than it: whatever formulas it has,
-        these were then as suits the paper's, so that it trains what it always trained. Raises ValueError as `of`."""
+        these were then as suits the paper's, so that it trains what it always trained.
+        Raises: ValueError as `of`."""
         plain = cls.of({**values, "formulas": "paper"} if values.get("formulas") == "authors" else values)
         young = {name: getattr(plain, name) for entry in FORMULAS.values() for name in entry.defaults}
         return cls.of({**young, **values})
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "RunConfig":
-        """A config from names and values (numbers may be text). Raises ValueError that says what is allowed, in
-        words.
-        """
+        """A config from names and values (numbers may be text).
+        Raises: ValueError that says what is allowed, in words."""
         try:
             return cls(**{str(k): v for k, v in values.items()})
         except ValidationError as error:

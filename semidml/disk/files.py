@@ -59,12 +59,14 @@ def sweep(leftovers: Iterable[Path], seconds: float = STALE_SECONDS) -> None:
 
 
 def as_json(value: Any) -> bytes:
-    """A value as readable JSON. Raises ValueError for NaN and infinities."""
+    """A value as readable JSON.
+    Raises: ValueError for NaN and infinities."""
     return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises ValueError that names the file when it is missing or holds none."""
+    """The object in a JSON file.
+    Raises: ValueError that names the file when it is missing or holds none."""
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:

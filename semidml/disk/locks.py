@@ -20,7 +20,8 @@ WITHOUT = (errno.ENOLCK, errno.ENOTSUP)  # of a shared disk without such locks
 def alone(path: Path, wait: Callable[[], None]) -> Iterator[None]:
     """Holds the lock file `path`, whose folder there must be, alone among all threads and processes of this machine;
     removes it at the end. The system frees it when its holder ends, however it ends. `wait` is called while another
-    holds it, and may raise to wait no longer. Raises OSError where there can be no such file."""
+    holds it, and may raise to wait no longer.
+    Raises: OSError where there can be no such file."""
     if fcntl is None:
         yield
         return
@@ -51,7 +52,8 @@ def take(path: Path, wait: Callable[[], None]) -> int:
 
 def try_lock(handle: int) -> bool:
     """Lock an open file unless another process or thread holds it; whether that went well, or nobody could tell: this
-    system or disk has no such locks. Raises OSError for any other trouble."""
+    system or disk has no such locks.
+    Raises: OSError for any other trouble."""
     if fcntl is None:
         return True
     try:

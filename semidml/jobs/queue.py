@@ -71,8 +71,8 @@ class Jobs:
     # ---- runs
 
     def submit(self, config: RunConfig) -> Run:
-        """A new run, which starts as soon as those before it have ended. Raises ValueError when the queue is full or
-        the quota used up."""
+        """A new run, which starts as soon as those before it have ended.
+        Raises: ValueError when the queue is full or the quota used up."""
         with self._changed:
             self._check_room()
             run = listing.create_run(config, path=self.root / places.new_id(config))
@@ -92,8 +92,8 @@ class Jobs:
         return run
 
     def stop(self, run_id: str) -> None:
-        """Stop a run: a waiting one at once, a running one within a tick, wherever it runs. Raises ValueError when it
-        does neither."""
+        """Stop a run: a waiting one at once, a running one within a tick, wherever it runs.
+        Raises: ValueError when it does neither."""
         with self._changed:
             run = self._run(run_id)
             changes.stop(run)
@@ -170,13 +170,15 @@ class Jobs:
         return self._ask("scores", about, f"Forest and MLP of {run.id}", then, progress)[0]
 
     def fit_prior(self, run: Run, components: int | None = None, seed: int = 0) -> Fitted:
-        """`prior.fit_prior`, computed by the worker. Raises ValueError in words."""
+        """`prior.fit_prior`, computed by the worker.
+        Raises: ValueError in words."""
         about = {"run": str(run.path), "components": components, "seed": seed}
         fitted, _ = self._ask("prior", about, f"A mixture for {run.id}", "fit once more, or fewer components")
         return Fitted(RunConfig.of(fitted["config"]), fitted["rows"])
 
     def everything(self, run: Run) -> dict[str, np.ndarray]:
-        """`take_away.all_rows`, computed by the worker, which also reads the images. Raises ValueError in words."""
+        """`take_away.all_rows`, computed by the worker, which also reads the images.
+        Raises: ValueError in words."""
         about, then = {"run": str(run.path)}, "ask for them once more, on a machine with more memory if it was that"
         return self._ask("rows", about, f"All rows of {run.id}", then)[1]
 
@@ -190,8 +192,9 @@ class Jobs:
         given: Mapping[str, np.ndarray] | None = None,
     ) -> tuple[Any, dict[str, np.ndarray]]:
         """What the worker answers (`worker.ANSWERS`), once its turn has come: (plain values, arrays). Arrays go and
-        come as files, without pickles. Raises ValueError in words; when the process died of it these say what was asked
-        (`title`) and what to do (`then`). Questions of a few seconds, which a page waits for, go before long ones."""
+        come as files, without pickles. Questions of a few seconds, which a page waits for, go before long ones.
+        Raises: ValueError in words; when the process died of it these say what was asked (`title`) and what to do
+        (`then`)."""
         heard: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         key = f"{what} {next(_asked)}"
 

@@ -15,7 +15,8 @@ OWN |= {"state.safetensors", "weights.safetensors", "stop", "error.txt"}  # all 
 
 
 def stop(run: Run) -> None:
-    """Ask whoever runs it to stop: within a tick. Raises ValueError when it neither runs nor waits."""
+    """Ask whoever runs it to stop: within a tick.
+    Raises: ValueError when it neither runs nor waits."""
     status = run.status()
     if not status.active:
         raise ValueError(f"{run.id} is not running: it is {status.state}")
@@ -25,8 +26,7 @@ def stop(run: Run) -> None:
 def make_ready(run: Run) -> None:
     """Queue a run again that was stopped, interrupted, failed, or queued by a process that has ended.
 
-    Raises ValueError for any other.
-    """
+    Raises: ValueError for any other."""
     status = run.status()
     run.config()
     if run.is_shipped:
@@ -42,7 +42,8 @@ def make_ready(run: Run) -> None:
 
 
 def rename(run: Run, new: str) -> Run:
-    """The run under its new name. Raises ValueError while it runs or waits, or when the name is taken."""
+    """The run under its new name.
+    Raises: ValueError while it runs or waits, or when the name is taken."""
     _check_idle(run, "renamed", ("running", "queued"))
     target = run.path.with_name(places.checked_id(new))
     if target.exists() or places.ships(new):
@@ -52,7 +53,8 @@ def rename(run: Run, new: str) -> Run:
 
 
 def delete(run: Run) -> None:
-    """Remove the folder. Raises ValueError while it runs."""
+    """Remove the folder.
+    Raises: ValueError while it runs."""
     _check_idle(run, "deleted", ("running",))
     strange = [path.name for path in run.path.iterdir() if path.name not in OWN and not files.is_part(path)]
     if strange:  # many a folder that is no run has a config.json

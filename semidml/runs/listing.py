@@ -18,7 +18,8 @@ from semidml.runs.status import Status, write_status
 
 
 def open_run(run_id: str) -> Run:
-    """The run of that name, the user's before a shipped one. Raises ValueError when there is none."""
+    """The run of that name, the user's before a shipped one.
+    Raises: ValueError when there is none."""
     places.checked_id(run_id)
     for folder in (places.runs_folder(), places.shipped()):
         path = folder / run_id
@@ -51,9 +52,8 @@ def create_run(
 ) -> Run:
     """A new run, queued: in the runs' folder under `run_id` or a new name, or at `path`, wherever that is.
 
-    `paths` (command line only) allows `config.data` to be a path. Raises ValueError when the name is taken or the quota
-    is used up.
-    """
+    `paths` (command line only) allows `config.data` to be a path.
+    Raises: ValueError when the name is taken or the quota is used up."""
     if path is None:
         target = places.runs_folder() / places.checked_id(places.new_id(config) if run_id is None else run_id)
     else:

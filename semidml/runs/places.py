@@ -32,7 +32,8 @@ def valid_id(name: str) -> bool:
 
 
 def checked_id(name: str) -> str:
-    """The name itself. Raises ValueError when it is not a valid one."""
+    """The name itself.
+    Raises: ValueError when it is not a valid one."""
     if not valid_id(name):
         raise ValueError(
             "a run's name is 1 to 80 letters, digits, '_', '.' or '-', beginning with a letter or a digit; "

@@ -28,8 +28,8 @@ STALE = 15.0  # seconds without a heartbeat after which a run counts as interrup
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """What is half precision in the file comes as float32. Raises ValueError that names the file when it is damaged,
-    FileNotFoundError when it is not there."""
+    """What is half precision in the file comes as float32.
+    Raises: ValueError that names the file when it is damaged, FileNotFoundError when it is not there."""
     with path.open("rb") as file:
         try:
             with np.load(file, allow_pickle=False) as arrays:
@@ -71,7 +71,8 @@ class Run:
 
     def details(self) -> dict[str, Any]:
         """config.json as it is: config, versions, created, paths; once started also machine, facts and data
-        (`trained_on.describe_data`). Raises ValueError when it cannot be read."""
+        (`trained_on.describe_data`).
+        Raises: ValueError when it cannot be read."""
         return files.read_json(self.path / "config.json")
 
     def config(self) -> RunConfig:
@@ -117,7 +118,8 @@ class Run:
         return status
 
     def recorded(self) -> Status:
-        """What status.json says, whatever has become of its process since. Raises ValueError when it is damaged."""
+        """What status.json says, whatever has become of its process since.
+        Raises: ValueError when it is damaged."""
         values = files.read_json(self.path / "status.json")
         try:
             return Status(**values)
@@ -169,8 +171,8 @@ class Run:
         return sorted(int(name[:-4]) for name in names if re.fullmatch(r"\d{4,6}\.npz", name))
 
     def frame(self, epoch: int) -> dict[str, np.ndarray]:
-        """What the map draws after an epoch: see `Training.frame`; also epoch and step, (). Raises FileNotFoundError
-        when there is none (any more: frames are thinned)."""
+        """What the map draws after an epoch: see `Training.frame`; also epoch and step, ().
+        Raises: FileNotFoundError when there is none (any more: frames are thinned)."""
         return self._as_shown(_read_arrays(self.path / "frames" / f"{epoch:04d}.npz"))
 
     def _as_shown(self, frame: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -201,7 +203,8 @@ class Run:
         return None
 
     def rows(self) -> dict[str, np.ndarray]:
-        """Which rows the frames draw: see `Training.rows`. Raises FileNotFoundError before the run has begun."""
+        """Which rows the frames draw: see `Training.rows`.
+        Raises: FileNotFoundError before the run has begun."""
         return _read_arrays(self.path / "rows.npz")
 
     def metrics(self) -> dict[str, Any] | None:
@@ -214,7 +217,7 @@ class Run:
 
     def model(self) -> "nn.Module":
         """The model with its final weights, or with those of the last saved state, on the CPU: see `task.load_model`.
-        Raises ValueError when there are none yet, or not of this config."""
+        Raises: ValueError when there are none yet, or not of this config."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 

@@ -46,8 +46,7 @@ def import_zip(file: IO[bytes], name: str | None = None) -> Run:
     """A run from a zip of `export_zip`, under `name` or its own (with a number where that is taken).
 
     Only a run's own files are read, into a temporary folder that becomes the run when all of them are what they say.
-    Raises ValueError in words; nothing stays behind.
-    """
+    Raises: ValueError in words; nothing stays behind."""
     try:
         with zipfile.ZipFile(file) as archive:
             own, members = _members(archive)
@@ -84,7 +83,8 @@ def _settle(folder: Path, name: str | None, own: str) -> Run:
 
 
 def _members(archive: zipfile.ZipFile) -> tuple[str, dict[str, zipfile.ZipInfo]]:
-    """(name of the zip's one folder or '', {file of a run: where it is}). Raises ValueError for anything else."""
+    """(name of the zip's one folder or '', {file of a run: where it is}).
+    Raises: ValueError for anything else."""
     infos = [
         i for i in archive.infolist() if not i.filename.startswith("__MACOSX/") and not i.filename.endswith(".DS_Store")
     ]

@@ -43,8 +43,7 @@ def kept_frames(epochs: int, latent_dim: int = 2) -> set[int]:
 class Writer:
     """The one writer of a run. As a context it holds the lock and sends the heartbeat.
 
-    Raises ValueError when somebody else is writing: 'first is being written by pid 7 on box'.
-    """
+    Raises: ValueError when somebody else is writing: 'first is being written by pid 7 on box'."""
 
     def __init__(self, run: Run):
         self.run, self.path = run, run.path
@@ -148,8 +147,7 @@ class Writer:
     def saved_state(self) -> "dict[str, Tensor] | None":
         """What to resume from, None to begin anew; history and frames are cut to it.
 
-        Raises ValueError when it is damaged.
-        """
+        Raises: ValueError when it is damaged."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -197,7 +195,8 @@ class Writer:
     # -- while it goes on
 
     def tick(self, record: Record, training: "Training") -> None:
-        """Write what is new. Raises OSError when the disk does not take it."""
+        """Write what is new.
+        Raises: OSError when the disk does not take it."""
         if self._problem is not None:
             raise self._problem
         line = record.to_json()  # at every tick: what JSON cannot hold is then an error here, not in the heartbeat

@@ -12,9 +12,8 @@ MOST_ERROR = 1e-5  # of a matrix product, relative, on a CPU
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; auto takes CUDA, then Apple's MPS, then the CPU. Raises ValueError where it is not to
-    be had.
-    """
+    """The device of that name; auto takes CUDA, then Apple's MPS, then the CPU.
+    Raises: ValueError where it is not to be had."""
     usable = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     here = [kind for kind, is_usable in usable.items() if is_usable]
     if name == "auto":

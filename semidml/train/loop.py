@@ -45,8 +45,8 @@ NEAREST = 0.5  # how often a neighbour takes a twin's place, as in the authors' 
 
 
 def fit(config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None) -> "Training":
-    """A training to iterate over, from the start or from a `Training.state()`. Raises ValueError when config and data
-    do not fit."""
+    """A training to iterate over, from the start or from a `Training.state()`.
+    Raises: ValueError when config and data do not fit."""
     return Training(config, data, state)
 
 
@@ -238,7 +238,8 @@ class Training:
         return replace(record, scores=scores, alarms=told)
 
     def _checked(self, means: Means) -> tuple[dict[str, float], dict[str, float]]:
-        """Terms and weights as numbers. Raises FloatingPointError when a term is not finite."""
+        """Terms and weights as numbers.
+        Raises: FloatingPointError when a term is not finite."""
         terms, weights = means.numbers()
         broken = [name for name, value in terms.items() if not math.isfinite(value)]
         if broken:
