@@ -70,7 +70,7 @@ def train_in(writer: Writer, threads: int | None = None, full: bool = False) -> 
     except (Stop, KeyboardInterrupt):
         _end(writer, training, "stopped", "")
     except Exception as error:  # it ends this run, with its reason
-        _end(writer, None if is_full(error) else training, "failed", reason(error, config), error)
+        _end(writer, None if is_full(error) else training, "failed", explain_failure(error, config), error)
 
 
 def _stop_if_asked(writer: Writer) -> None:
@@ -117,7 +117,7 @@ def is_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-def reason(error: Exception, config: RunConfig) -> str:
+def explain_failure(error: Exception, config: RunConfig) -> str:
     """Why a run failed, in words, and what to do about it."""
     if is_full(error):
         return "the disk is full: delete some runs or other files, then resume"

@@ -52,14 +52,12 @@ def check_packing(archive: zipfile.ZipFile) -> None:
     """Raises ValueError when a member is packed in a way whose unpacking has no bound: bzip2, LZMA."""
     for info in archive.infolist():
         if info.compress_type not in PACKED:
+            names = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA"}
+            way = names.get(info.compress_type, f"method {info.compress_type}")
             raise ValueError(
-                f"{info.filename[:80]!r} is packed by {_way(info.compress_type)}; only files packed by deflate, as is "
+                f"{info.filename[:80]!r} is packed by {way}; only files packed by deflate, as is "
                 "usual, or not packed at all are read"
             )
-
-
-def _way(method: int) -> str:
-    return {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA"}.get(method, f"method {method}")
 
 
 def content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

@@ -147,12 +147,12 @@ def _answer(out: TextIO, asked: dict[str, Any]) -> None:
     except Exception as error:  # whatever it was, who asked is told
         if not isinstance(error, ValueError):
             traceback.print_exception(error)
-        say(out, ended=job, state="failed", reason=_words(error))
+        say(out, ended=job, state="failed", reason=_explain(error))
     else:
         say(out, ended=job, state="done", reason="", found=values)
 
 
-def _words(error: Exception) -> str:
+def _explain(error: Exception) -> str:
     """Why a question has no answer, in words."""
     if is_full(error):
         return "the disk is full: delete some runs or other files, then ask again"

@@ -302,10 +302,6 @@ class Training:
             "seconds": torch.tensor(self.seconds, dtype=torch.float64),
         }
 
-    def _laid_out(self, moment: Tensor) -> Tensor:
-        """A moment that may come from a file, in memory as its parameter: the fused optimiser goes by memory alone."""
-        return moment.to(memory_format=self.layout) if moment.dim() == 4 else moment
-
     def _restore(self, state: Mapping[str, Tensor]) -> None:
         """Raises ValueError when the state is not one of this config's."""
         try:
@@ -313,9 +309,10 @@ class Training:
             self.method.load_state_dict(weights)
             moments: dict[int, dict[str, Tensor]] = {}
             for key, value in state.items():
-                if key.startswith("adam."):
+                if key.startswith("adam."):  # in memory as its parameter: the fused optimiser goes by memory alone
                     _, i, name = key.split(".")
-                    moments.setdefault(int(i), {})[name] = self._laid_out(value)
+                    laid_out = value.to(memory_format=self.layout) if value.dim() == 4 else value
+                    moments.setdefault(int(i), {})[name] = laid_out
             self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
             self.generator.set_state(state["generator"])
             older = "global_generator"  # torch's own, which was set aside for these numbers up to version 0.2
