@@ -33,7 +33,7 @@ class Images(BaseModel):
     title: Name
     shape: tuple[Literal[1, 3], Side, Side]
     class_names: list[Name] = Field(min_length=1, max_length=10_000)
-    digest: str = Field("", pattern="^([0-9a-f]{64})?$")
+    digest: str = Field("", pattern="^[0-9a-f]{64}$")  # none up to version 0.2
 
 
 def check_folder(folder: Path) -> None:
@@ -146,7 +146,7 @@ def _plain(values: Mapping[str, Any]) -> bool:
 
 def _checked_data(data: Any) -> dict[str, Any]:
     try:
-        return Images.model_validate(data).model_dump()
+        return Images.model_validate(data).model_dump(exclude_unset=True)
     except ValidationError as error:
         raise ValueError(f"data of config.json is not what a run holds there: {damage_words(error)}") from None
 
