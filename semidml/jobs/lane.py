@@ -159,7 +159,7 @@ class Lane:
         try:
             self._process.stdin.write(line)
             self._process.stdin.flush()
-        except BrokenPipeError:
+        except (BrokenPipeError, ValueError):  # it has ended, or the app does and has closed its pipe
             return False
         return True
 
