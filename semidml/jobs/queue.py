@@ -80,8 +80,8 @@ class Jobs:
         return run
 
     def resume(self, run_id: str) -> Run:
-        """Queue a run again that was stopped, interrupted or failed, or that an ended process had queued. Raises
-        ValueError."""
+        """Queue a run again that was stopped, interrupted or failed, or that an ended process had queued.
+        Raises: ValueError for any other."""
         with self._changed:
             run = self._run(run_id)
             if run in self.queue() or run == self.running():
