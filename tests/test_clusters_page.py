@@ -26,8 +26,8 @@ from semidml.jobs import queue
 from semidml.methods import FORMULAS, VARIANTS
 from semidml.plots.curves import entropy_curves
 from semidml.runs import listing, places
-from semidml.runs.run import Run, write_status
-from semidml.runs.status import Status
+from semidml.runs.run import Run
+from semidml.runs.status import Status, write_status
 from semidml.ui import cache, clusters, labels_worth, links, pictures, query, scores
 from semidml.ui import frame as page_frame
 from semidml.ui.frame import MENU

@@ -8,6 +8,7 @@ import numpy as np
 
 from semidml import frames
 from semidml.frames import Rows
+from semidml.runs import trained_on
 
 if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
@@ -22,29 +23,8 @@ SMALL_SIDE = 32  # pixels a side, of images that are drawn small or only compare
 
 
 def splits_of(run: "Run", data: "Dataset") -> "Dataset":
-    """The splits that a run was trained and scored on. Raises ValueError when `data` is not what it was trained on, or
-    when its rows would be others (`Run.check_rows`)."""
-    from semidml.train.task import prepare
-
-    known = run.details().get("data") or {}
-    shape, names = known.get("shape"), known.get("class_names")
-    if shape and tuple(shape) != tuple(data.shape):
-        raise ValueError(
-            f"the images called {data.name} here are {_size(data.shape)}; the run was trained on {_size(shape)}: "
-            "another data set of the same name"
-        )
-    if names and list(names) != list(data.class_names):
-        raise ValueError(
-            f"the classes of {data.name} here are not those that the run was trained on: another data set of that name"
-        )
-    splits = prepare(run.config(), data)[0]
-    run.check_rows(splits)
-    return splits
-
-
-def _size(shape: Sequence[int]) -> str:
-    channels, height, width = shape
-    return f"{width} x {height} pixels with {channels} channel{'s' * (channels != 1)}"
+    """The splits that a run was trained and scored on: see `trained_on.read_splits`."""
+    return trained_on.read_splits(run, data)[0]
 
 
 def read_pictures(data: "Dataset", rows: Rows, positions: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from semidml import frames
-from semidml.explore import pictures
 from semidml.frames import Frame
-from semidml.runs import transfer
+from semidml.runs import trained_on, transfer
 
 if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
@@ -25,10 +24,8 @@ def all_rows(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
     data: as loaded."""
     from semidml.scores import classifiers
     from semidml.train.outputs import as_compared, embed
-    from semidml.train.task import prepare
 
-    pictures.splits_of(run, data)
-    splits, drawn = prepare(run.config(), data)
+    splits, drawn = trained_on.read_splits(run, data)
     model = run.model()
     parts = [embed(model, part.images) for part in (splits.train, splits.test)]
     latents, n_train = np.concatenate(parts), len(parts[0])

@@ -10,7 +10,8 @@ from semidml.data import labels, store
 from semidml.data.splits import seen_labels
 from semidml.jobs import queue
 from semidml.methods import method_of
-from semidml.runs import listing
+from semidml.rules import explain_too_few, list_remarks
+from semidml.runs import changes, listing
 from semidml.runs.run import Run
 from semidml.ui import cache, frame, words
 from semidml.ui.manage import draw_outcome, perform
@@ -36,7 +37,7 @@ def start_button(config: RunConfig | None) -> None:
     )
     if config and not problem:
         st.caption(words.estimate_words(config))
-        for remark in [*config.remarks(), *machine_remarks(config)]:
+        for remark in [*list_remarks(config), *machine_remarks(config)]:
             st.caption(f":material/info: {remark}")
     draw_outcome()
 
@@ -58,7 +59,7 @@ def cannot_work(config: RunConfig) -> str:
         of = store.training(config.data, config.split, config.evaluate_on)
     except ValueError as error:
         return str(error)
-    problem = config.too_few(of.rows) or labels.problem(
+    problem = explain_too_few(config, of.rows) or labels.problem(
         config.pl,
         of.official,
         config.label_sampling,
@@ -98,14 +99,14 @@ def stop_wherever(run_id: str) -> None:
     if run.path.parent == supervisor.root:
         supervisor.stop(run_id)
     else:
-        run.stop()
+        changes.stop(run)
     patience = time.monotonic() + SECONDS_TO_STOP
     while run.status().active and time.monotonic() < patience:
         time.sleep(0.02)
 
 
 def delete_run(run_id: str) -> None:
-    perform(lambda: listing.open_run(run_id).delete())
+    perform(lambda: changes.delete(listing.open_run(run_id)))
     cache.forget_runs()
 
 

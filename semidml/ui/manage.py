@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from semidml.runs import listing, transfer
+from semidml.runs import changes, listing, transfer
 from semidml.runs.quota import allowed_bytes, used_bytes
 from semidml.runs.run import Run
 from semidml.ui import cache, frame
@@ -71,12 +71,12 @@ def manage(run: Run | None) -> None:
 
 def rename(run_id: str) -> None:
     new = st.session_state[f"new name {run_id}"].strip()
-    perform(lambda: choose(listing.open_run(run_id).rename(new)), f"It is called {as_code(new)} now.")
+    perform(lambda: choose(changes.rename(listing.open_run(run_id), new)), f"It is called {as_code(new)} now.")
     cache.forget_runs()
 
 
 def delete(run_id: str) -> None:
-    perform(lambda: listing.open_run(run_id).delete(), f"{as_code(run_id)} is deleted.")
+    perform(lambda: changes.delete(listing.open_run(run_id)), f"{as_code(run_id)} is deleted.")
     cache.forget_runs()
 
 

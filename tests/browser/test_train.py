@@ -12,8 +12,7 @@ from playwright.sync_api import Page, expect
 
 from semidml.config import RunConfig
 from semidml.runs import listing
-from semidml.runs.run import write_status
-from semidml.runs.status import Status
+from semidml.runs.status import Status, write_status
 
 
 def ready(page: Page, path: str) -> None:

@@ -329,7 +329,7 @@ def test_two_at_once_decode_once_and_the_other_is_told_that_it_waits(tmp_path, f
 
 def test_a_lock_is_free_again_when_its_holder_was_killed(tmp_path):
     lock = tmp_path / "lock"
-    code = "from pathlib import Path; from semidml import locks; import os, signal, sys\n"
+    code = "from pathlib import Path; from semidml.disk import locks; import os, signal, sys\n"
     code += "with locks.alone(Path(sys.argv[1]), lambda: None): os.kill(os.getpid(), signal.SIGKILL)"
     root = Path(images.__file__).parents[2]
     assert subprocess.run([sys.executable, "-c", code, str(lock)], cwd=root).returncode == -signal.SIGKILL
