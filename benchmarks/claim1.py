@@ -170,7 +170,6 @@ def chosen_table(pls: list[float], seeds: range, selected_on: range, kept: Kept)
 
 # ---- levels that a user may expect
 
-AUGMENTED = {"model": "dml", "latent_dim": 10, "epochs": 8, "augment": "on"}
 PLANE = {"model": "dml", "pl": 100, "latent_dim": 2, "epochs": 8, "encoder": "conv", "lr": 0.002}
 LEVELS = [  # what, its settings, the level to reach on all labels
     ("DML, d=10, 6,000 labels", {"model": "dml", "pl": 10, "latent_dim": 10, "epochs": 6}, 0.955),

@@ -144,12 +144,7 @@ FEW_LABELS = Lesson(
     table="claim1",
     check=Check(
         "By how many percentage points does the paper's setting beat labels only, read from the seen labels?",
-        "points",
-        1.0,
-        "knn_accuracy_labelled",
-        2,
-        0,
-        100.0,
+        *("points", 1.0, "knn_accuracy_labelled", 2, 0, 100.0),
         "It is the difference of two cells in the table of scores.",
     ),
 )
@@ -192,13 +187,8 @@ PLACES = Lesson(
         Side("digits-dml-all-labels", "No prior", "plain metric learning: the floor"),
     ),
     scores=(
-        "knn_accuracy",
-        "kmeans_ami",
-        "component_ami",
-        "component_ami_rotated",
-        "classes_alone",
-        "component_distance",
-        "spread",
+        *("knn_accuracy", "kmeans_ami", "component_ami", "component_ami_rotated"),
+        *("classes_alone", "component_distance", "spread"),
     ),
     knobs={
         "component_log_var": (1.0, 0.0, -1.0, -2.0, -3.0),
@@ -236,12 +226,7 @@ PLACES = Lesson(
         "In the map of what works, how far does a test image lie from the middle of its own component, in that "
         "component's sigmas a dimension? (1 is a typical sample of the prior; on the map that is 1.4 times the inner "
         "ring, for there are two dimensions.)",
-        "sigmas",
-        0.2,
-        "component_distance",
-        1,
-        None,
-        1.0,
+        *("sigmas", 0.2, "component_distance", 1, None, 1.0),
         "The table has it in its row on the own component: the mean over images of the root mean square over the "
         "dimensions. Below 1, so the classes lie more tightly than the prior's own samples would.",
     ),
@@ -318,12 +303,7 @@ METRIC_VAE = Lesson(
     table="claim3",
     check=Check(
         "How many nats of KL divergence from the prior does an image cost in the run that works?",
-        "nats",
-        1.0,
-        "kl_nats",
-        1,
-        None,
-        1.0,
+        *("nats", 1.0, "kl_nats", 1, None, 1.0),
         "It bounds what the latents can tell of the image. Most of it is another price: the classes lie far from where "
         "the prior expects them, which alpha .02 hardly charges.",
     ),

@@ -11,8 +11,7 @@ class Entry:
     """One line of a family's table: a loss, a data set, an encoder, a schedule, a model.
 
     `knobs` names the RunConfig fields that this choice reads; `defaults` holds the values of RunConfig fields that
-    suit it better than the general ones; `facts` holds whatever else a page wants to say without importing the code.
-    """
+    suit it better than the general ones; `facts` holds whatever else a page wants to say without importing the code."""
 
     name: str
     title: str
@@ -33,7 +32,9 @@ Kind = TypeVar("Kind", bound=Entry)
 
 
 def table(entries: Iterable[Kind]) -> dict[str, Kind]:
-    """{name: entry} in the order given. Raises ValueError when two entries share a name."""
+    """{name: entry} in the order given.
+
+    Raises: ValueError when two entries share a name."""
     named: dict[str, Kind] = {}
     for entry in entries:
         if entry.name in named:
@@ -42,8 +43,10 @@ def table(entries: Iterable[Kind]) -> dict[str, Kind]:
     return named
 
 
-def choose(family: Mapping[str, Kind], name: str, what: str) -> Kind:
-    """The entry called `name`. Raises ValueError that lists what there is."""
+def choose(family: Mapping[str, Kind], name: str, role: str) -> Kind:
+    """The entry called `name`.
+
+    Raises: ValueError that lists what there is."""
     if name not in family:
-        raise ValueError(f"{what} must be one of {', '.join(family)}; got {name!r}")
+        raise ValueError(f"{role} must be one of {', '.join(family)}; got {name!r}")
     return family[name]

@@ -19,8 +19,7 @@ from semidml.registry import Entry, table
 
 def by_epoch(epoch: int, step: int, alpha: float) -> tuple[float, float]:
     """Odd epochs (1 - alpha) L_S + alpha L_U, even epochs alpha L_U (Safir et al., SciPy 2022, doi
-    10.25080/majora-212e5952-022).
-    """
+    10.25080/majora-212e5952-022)."""
     return (1 - alpha, alpha) if epoch % 2 == 1 else (0.0, alpha)
 
 
@@ -37,47 +36,36 @@ def joint(epoch: int, step: int, alpha: float) -> tuple[float, float]:
 def additive(epoch: int, step: int, gamma: float) -> tuple[float, float]:
     """L_U + gamma L_S in every step (Safir et al., last table).
 
-    `joint` with gamma = (1 - alpha) / alpha, times 1 / alpha: Adam takes the same steps, but for its epsilon.
-    """
+    `joint` with gamma = (1 - alpha) / alpha, times 1 / alpha: Adam takes the same steps, but for its epsilon."""
     return gamma, 1.0
 
 
 SAFIR = "Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022"
+ALPHA = {"knobs": ("alpha",), "facts": {"balances": False, "side_by_side": ("alpha",)}}
 SCHEDULES = table(
     [
         Entry(
-            "joint",
-            "both losses in every step",
-            "(1 - alpha) L_S + alpha L_U, always",
-            SAFIR,
-            "semidml.schedules:joint",
-            knobs=("alpha",),
-            facts={"balances": False, "side_by_side": ("alpha",)},
+            *("joint", "both losses in every step", "(1 - alpha) L_S + alpha L_U, always"),
+            *(SAFIR, "semidml.schedules:joint"),
+            **ALPHA,
         ),
         Entry(
-            "batch",
-            "alternate by step",
-            "as the paper's, but from step to step",
-            SAFIR,
-            "semidml.schedules:by_batch",
-            knobs=("alpha",),
-            facts={"balances": False, "side_by_side": ("alpha",)},
+            *("batch", "alternate by step", "as the paper's, but from step to step"),
+            *(SAFIR, "semidml.schedules:by_batch"),
+            **ALPHA,
         ),
         Entry(
             "epoch",
             "alternate by epoch (the paper)",
             "odd epochs (1 - alpha) L_S + alpha L_U, even epochs alpha L_U",
-            SAFIR,
-            "semidml.schedules:by_epoch",
-            knobs=("alpha",),
-            facts={"balances": False, "side_by_side": ("alpha",)},
+            *(SAFIR, "semidml.schedules:by_epoch"),
+            **ALPHA,
         ),
         Entry(
             "additive",
             "metric loss added (the paper's last table)",
             "L_U + gamma L_S, always; alpha has no part in it",
-            SAFIR,
-            "semidml.schedules:additive",
+            *(SAFIR, "semidml.schedules:additive"),
             knobs=("gamma",),
             facts={"balances": False, "side_by_side": ("gamma",)},
         ),
@@ -86,8 +74,7 @@ SCHEDULES = table(
             "both losses in every step, gradients balanced",
             "(1 - alpha) L_S + alpha lambda L_U, lambda making both gradients equally long at the encoder's last "
             "layer; a step takes 1.1 to 1.3 times as long",
-            "Esser et al., CVPR 2021, arXiv 2012.09841",
-            "semidml.schedules:joint",
+            *("Esser et al., CVPR 2021, arXiv 2012.09841", "semidml.schedules:joint"),
             knobs=("alpha",),
             facts={"balances": True, "side_by_side": None},
         ),

@@ -32,6 +32,23 @@ def twins(shape: tuple[int, int, int]) -> str:
     return "photographs" if shape[0] == 3 else "signs"
 
 
+def _facts(
+    rows: tuple[int, ...],
+    classes: int,
+    shape: tuple[int, int, int],
+    megabytes: float,
+    licence: str,
+    source: str,
+    files: tuple[str, ...],
+    twins: str,
+    **more: object,
+) -> dict[str, object]:
+    """rows: of train and test, or of train, validation and test."""
+    splits = ("train", "test") if len(rows) == 2 else ("train", "validation", "test")
+    known = {"classes": classes, "shape": shape, "megabytes": megabytes, "licence": licence, "source": source}
+    return dict(zip(splits, rows, strict=True)) | known | {"files": files, "twins": twins, **more}
+
+
 def _idx(
     name: str,
     title: str,
@@ -45,18 +62,8 @@ def _idx(
     by_class: tuple[int, ...] = (7000,) * 10,
 ) -> Entry:
     parts = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
-    facts = {
-        "train": 60000,
-        "test": 10000,
-        "classes": 10,
-        "by_class": by_class,
-        "shape": (1, 28, 28),
-        "megabytes": megabytes,
-        "licence": licence,
-        "source": source,
-        "files": tuple(f"{folder}/raw/{part}-ubyte" for part in parts),
-        "twins": twins,
-    }
+    files = tuple(f"{folder}/raw/{part}-ubyte" for part in parts)
+    facts = _facts((60000, 10000), 10, (1, 28, 28), megabytes, licence, source, files, twins, by_class=by_class)
     return Entry(name, title, summary, paper, "semidml.data.vision:load", defaults={"epochs": 5}, facts=facts)
 
 
@@ -72,76 +79,40 @@ def _med(
     licence: str = "CC BY 4.0",
     organ: bool = False,
 ) -> Entry:
-    facts = {
-        "train": rows[0],
-        "validation": rows[1],
-        "test": rows[2],
-        "classes": classes,
-        "shape": (channels, 28, 28),
-        "megabytes": megabytes,
-        "licence": licence,
-        "source": "https://medmnist.com",
-        "files": (f"medmnist/{flag}.npz",),
-        "twins": "signs" if organ else twins((channels, 28, 28)),  # an organ has a left and a right
-    }
-    return Entry(
-        flag, title, summary, MEDMNIST_PAPER, "semidml.data.med:load", defaults={"epochs": epochs}, facts=facts
-    )
+    shape = (channels, 28, 28)
+    suits = "signs" if organ else twins(shape)  # an organ has a left and a right
+    source, files = "https://medmnist.com", (f"medmnist/{flag}.npz",)
+    facts = _facts(rows, classes, shape, megabytes, licence, source, files, suits)
+    how = {"target": "semidml.data.med:load", "defaults": {"epochs": epochs}}
+    return Entry(flag, title, summary, MEDMNIST_PAPER, **how, facts=facts)
 
 
 def _birds(name: str, side: int) -> Entry:
-    facts = {
-        "train": 5994,
-        "test": 5794,
-        "classes": 200,
-        "half": 5864,
-        "shape": (3, side, side),
-        "megabytes": 1150,
-        "licence": "none stated",
-        "source": "https://www.vision.caltech.edu/datasets/cub_200_2011/",
-        "files": tuple(f"CUB_200_2011/{part}.txt" for part in ("images", "train_test_split")),
-        "folders": ("CUB_200_2011/images",),
-        "packed": "CUB_200_2011.tgz",
-        "twins": "photographs",
-        "split": "classes",
-    }
-    return Entry(
-        name,
-        f"CUB-200-2011 {side}x{side}",
-        "photographs of birds of 200 species",
-        "Wah et al. 2011, Caltech technical report CNS-TR-2011-001",
-        "semidml.data.fine_grained:load_birds",
-        defaults={"epochs": 20} | MANY_CLASSES,
-        facts=facts,
+    paper, target = "Wah et al. 2011, Caltech technical report CNS-TR-2011-001", "semidml.data.fine_grained:load_birds"
+    facts = _facts(
+        *((5994, 5794), 200, (3, side, side), 1150, "none stated"),
+        "https://www.vision.caltech.edu/datasets/cub_200_2011/",
+        ("CUB_200_2011/images.txt", "CUB_200_2011/train_test_split.txt"),
+        "photographs",
+        **{"half": 5864, "folders": ("CUB_200_2011/images",), "packed": "CUB_200_2011.tgz", "split": "classes"},
     )
+    title, summary = f"CUB-200-2011 {side}x{side}", "photographs of birds of 200 species"
+    return Entry(name, title, summary, paper, target, defaults={"epochs": 20} | MANY_CLASSES, facts=facts)
 
 
 def _cars(name: str, side: int) -> Entry:
+    paper, target = "Krause et al. 2013, doi 10.1109/ICCVW.2013.77", "semidml.data.fine_grained:load_cars"
     parts = ("devkit/cars_meta", "devkit/cars_train_annos", "cars_test_annos_withlabels")
-    facts = {
-        "train": 8144,
-        "test": 8041,
-        "classes": 196,
-        "half": 8054,
-        "shape": (3, side, side),
-        "megabytes": 1957,
-        "licence": "none stated",
-        "source": "https://www.tensorflow.org/datasets/catalog/cars196",
-        "files": tuple(f"stanford_cars/{part}.mat" for part in parts),
-        "folders": tuple(f"stanford_cars/cars_{split}" for split in ("train", "test")),
-        "by_hand": True,
-        "twins": "photographs",
-        "split": "classes",
-    }
-    return Entry(
-        name,
-        f"Cars-196 {side}x{side}",
-        "photographs of cars of 196 models",
-        "Krause et al. 2013, doi 10.1109/ICCVW.2013.77",
-        "semidml.data.fine_grained:load_cars",
-        defaults={"epochs": 15} | MANY_CLASSES,
-        facts=facts,
+    folders = ("stanford_cars/cars_train", "stanford_cars/cars_test")
+    facts = _facts(
+        *((8144, 8041), 196, (3, side, side), 1957, "none stated"),
+        "https://www.tensorflow.org/datasets/catalog/cars196",
+        tuple(f"stanford_cars/{part}.mat" for part in parts),
+        "photographs",
+        **{"half": 8054, "folders": folders, "by_hand": True, "split": "classes"},
     )
+    title, summary = f"Cars-196 {side}x{side}", "photographs of cars of 196 models"
+    return Entry(name, title, summary, paper, target, defaults={"epochs": 15} | MANY_CLASSES, facts=facts)
 
 
 DATASETS = table(
@@ -153,61 +124,32 @@ DATASETS = table(
             "Alpaydin and Kaynak 1998, doi 10.24432/C50P49",
             "semidml.data.bundled:load",
             defaults={"epochs": 60},
-            facts={
-                "train": 1297,
-                "test": 500,
-                "classes": 10,
-                "by_class": (178, 182, 177, 183, 181, 182, 181, 179, 174, 180),
-                "shape": (1, 8, 8),
-                "megabytes": 0,
-                "licence": "CC BY 4.0",
-                "source": "https://archive.ics.uci.edu/dataset/80",
-                "files": (),
-                "twins": "signs",
-            },
+            facts=_facts(
+                *((1297, 500), 10, (1, 8, 8), 0, "CC BY 4.0", "https://archive.ics.uci.edu/dataset/80", (), "signs"),
+                by_class=(178, 182, 177, 183, 181, 182, 181, 179, 174, 180),
+            ),
         ),
         _idx(
-            "mnist",
-            "MNIST",
-            "handwritten digits",
-            "LeCun et al. 1998, doi 10.1109/5.726791",
-            "MNIST",
-            12,
-            "CC BY-SA 3.0",
-            "http://yann.lecun.com/exdb/mnist/",
+            *("mnist", "MNIST", "handwritten digits", "LeCun et al. 1998, doi 10.1109/5.726791"),
+            *("MNIST", 12, "CC BY-SA 3.0", "http://yann.lecun.com/exdb/mnist/"),
             by_class=(6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958),
         ),
         _idx(
-            "fashionmnist",
-            "Fashion-MNIST",
-            "clothes and shoes, as a shop shows them",
-            "Xiao et al. 2017, arXiv 1708.07747",
-            "FashionMNIST",
-            31,
-            "MIT",
+            *("fashionmnist", "Fashion-MNIST", "clothes and shoes, as a shop shows them"),
+            *("Xiao et al. 2017, arXiv 1708.07747", "FashionMNIST", 31, "MIT"),
             "https://github.com/zalandoresearch/fashion-mnist",
             twins="photographs",
         ),
         _idx(
-            "kmnist",
-            "Kuzushiji-MNIST",
-            "cursive Japanese characters, each in several old forms",
-            "Clanuwat et al. 2018, arXiv 1812.01718",
-            "KMNIST",
-            21,
-            "CC BY-SA 4.0",
+            *("kmnist", "Kuzushiji-MNIST", "cursive Japanese characters, each in several old forms"),
+            *("Clanuwat et al. 2018, arXiv 1812.01718", "KMNIST", 21, "CC BY-SA 4.0"),
             "https://codh.rois.ac.jp/kmnist/",
         ),
         _med("pathmnist", "PathMNIST", "tissue of the colon under the microscope", (89996, 10004, 7180), 9, 3, 206, 4),
         _med(
-            "chestmnist",
-            "ChestMNIST",
+            *("chestmnist", "ChestMNIST"),
             "chest X-rays with any of 14 findings (several labels), read here as two classes: no finding, a finding",
-            (78468, 11219, 22433),
-            2,
-            1,
-            83,
-            4,
+            *((78468, 11219, 22433), 2, 1, 83, 4),
         ),
         _med(
             "dermamnist", "DermaMNIST", "pigmented spots of the skin", (7007, 1003, 2005), 7, 3, 20, 30, "CC BY-NC 4.0"
@@ -215,14 +157,8 @@ DATASETS = table(
         _med("octmnist", "OCTMNIST", "retinas in optical coherence tomography", (97477, 10832, 1000), 4, 1, 55, 4),
         _med("pneumoniamnist", "PneumoniaMNIST", "X-rays of children's chests", (4708, 524, 624), 2, 1, 4.2, 40),
         _med(
-            "retinamnist",
-            "RetinaMNIST",
-            "retinas, five grades of diabetic disease",
-            (1080, 120, 400),
-            5,
-            3,
-            3.3,
-            100,
+            *("retinamnist", "RetinaMNIST", "retinas, five grades of diabetic disease"),
+            *((1080, 120, 400), 5, 3, 3.3, 100),
             organ=True,
         ),
         _med("breastmnist", "BreastMNIST", "breasts in ultrasound", (546, 78, 156), 2, 1, 0.6, 150),

@@ -111,10 +111,10 @@ def recoloured(images: Tensor, amounts: Tensor) -> Tensor:
     offset = (1 - contrast) * brightness * grey_mean[:, None, None]  # (B, 1, 1)
     if channels != 3:
         return (rows * (brightness * contrast) + offset).clamp(0, 1).view_as(images)
-    grey, one = luma.expand(3, 3), torch.eye(3, **like)  # grey x is y in each channel
+    grey, identity = luma.expand(3, 3), torch.eye(3, **like)  # grey x is y in each channel
     across = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], **like) / math.sqrt(3)  # cross product with the axis
-    turn = hue.cos() * one + hue.sin() * across + (1 - hue.cos()) / 3  # (B, 3, 3), Rodrigues
-    matrix = brightness * contrast * (grey + saturation * (turn @ (one - grey)))
+    turn = hue.cos() * identity + hue.sin() * across + (1 - hue.cos()) / 3  # (B, 3, 3), Rodrigues
+    matrix = brightness * contrast * (grey + saturation * (turn @ (identity - grey)))
     return (matrix @ rows + offset).clamp(0, 1).view_as(images)
 
 

@@ -40,8 +40,7 @@ class Batches:
 
     A step holds `per_class` rows of each seen class, or all of them where a class has fewer; where rows are
     augmented, a class with fewer fills its block with further views of its rows. `y` is the same in every step, so
-    that pairs are found once.
-    """
+    that pairs are found once."""
 
     def __init__(
         self,

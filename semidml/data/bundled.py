@@ -1,18 +1,18 @@
 """Digits: 1,797 images of 8x8 pixels that come with scikit-learn, as they are."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from semidml.data.dataset import Dataset, Split, take
 from semidml.registry import Entry
+from semidml.tasks import Progress
 
 TEST_ROWS = 500
 SPLIT_SEED = 0
 
 
-def load(entry: Entry, folder: Path, download: bool, progress: Callable[[float, str], None]) -> Dataset:
+def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
     """Digits with 1,297 training and 500 test rows, drawn once, stratified by class, with a fixed seed."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split

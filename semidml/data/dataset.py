@@ -86,7 +86,9 @@ class Dataset:
     def by_classes(self) -> "Dataset":
         """The data set split as the field of metric learning does (Song et al. 2016, arXiv 1511.06452): all rows of the
         first half of the classes are trained on, all rows of the others are tested on. An odd class is tested on, and
-        classes without rows do not count. Raises ValueError for fewer than 3 classes."""
+        classes without rows do not count.
+
+        Raises: ValueError for fewer than 3 classes."""
         parts = [part for part in (self.train, self.validation, self.test) if part]
         labels = torch.cat([part.labels for part in parts])
         classes = len(labels.unique())
@@ -104,11 +106,12 @@ class Dataset:
         return replace(self, train=train, test=test, validation=None, notes=notes, held_back=0, halves=None)
 
     def for_selection(self, seed: int) -> "Dataset":
-        """The data set to choose settings on: scores are then of the official validation split or, where there is
-        none, of 10 % of the training rows, as evenly of the classes as can be (`held_evenly`), drawn by the seed; the
-        test rows are left alone. Where the test classes are new ones, so are those that settings are chosen on: the
-        last fifth of the training classes, at least 2. Raises ValueError when too few rows or classes would be left, or
-        too many would have to be copied."""
+        """The data set to choose settings on: scores are then of the official validation split or, where there is none,
+        of 10 % of the training rows, as evenly of the classes as can be (`held_evenly`), drawn by the seed; the test
+        rows are left alone. Where the test classes are new ones, so are those that settings are chosen on: the last
+        fifth of the training classes, at least 2.
+
+        Raises: ValueError when too few rows or classes would be left, or too many would have to be copied."""
         if self.validation:
             return replace(self, test=self.validation, validation=None, halves=None)
         if self.disjoint:
@@ -132,7 +135,9 @@ class Dataset:
 
 def take(split: Split, rows: Tensor) -> Split:
     """The given rows of a split, their numbers or a bool for each: views where they follow one another, as parts of a
-    memory-mapped file, copies where not. Raises ValueError when too much would be copied."""
+    memory-mapped file, copies where not.
+
+    Raises: ValueError when too much would be copied."""
     if rows.dtype == torch.bool:
         rows = rows.nonzero().flatten()
     if len(rows) and (rows.diff() == 1).all():
@@ -149,7 +154,9 @@ def first_half(labels: Tensor) -> Tensor:
 
 
 def hold_out(split: Split) -> tuple[Split, Split]:
-    """(kept, held out) rows of a split, by `held_rows`. Raises ValueError when no class has two rows."""
+    """(kept, held out) rows of a split, by `held_rows`.
+
+    Raises: ValueError when no class has two rows."""
     held = held_rows(split.labels)
     if not held.any():
         raise ValueError("no class has two images, so none can be held out for testing; add images or a test split")

@@ -11,7 +11,7 @@ import math
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -26,6 +26,7 @@ from semidml.data.image_files import Item
 from semidml.data.images import Damaged, Plan
 from semidml.disk import files
 from semidml.disk.locks import alone
+from semidml.tasks import Progress
 
 LARGE = 512 << 20  # bytes of pixels from which they are kept in a file
 MAX_BYTES = 64 << 30  # of pixels in a file
@@ -74,7 +75,9 @@ class Place(NamedTuple):
 
 def state_of(path: Path) -> str:
     """Changes when a file, or a file below a folder, does; of a link, the link itself. What systems leave behind does
-    not count. Raises ValueError in words where the system cannot say."""
+    not count.
+
+    Raises: ValueError in words where the system cannot say."""
     try:
         if not path.is_dir():
             return str(_times(path))
@@ -85,9 +88,10 @@ def state_of(path: Path) -> str:
         ) from error
 
 
-def keep(plan: Plan, place: Place, title: str, most: int, progress: Callable[[float, str], None]) -> None:
-    """Decode the images of a plan into their file, whole or not at all; if another is at it, wait for its file. Raises
-    ValueError when there are too many, the disk has no room for them, or too few can be read."""
+def keep(plan: Plan, place: Place, title: str, most: int, progress: Progress) -> None:
+    """Decode the images of a plan into their file, whole or not at all; if another is at it, wait for its file.
+
+    Raises: ValueError when there are too many, the disk has no room for them, or too few can be read."""
     images.check_bytes(plan, most)
     folder = place.pixels.parent
     try:
@@ -103,7 +107,7 @@ def keep(plan: Plan, place: Place, title: str, most: int, progress: Callable[[fl
         ) from error
 
 
-def _keep(plan: Plan, place: Place, title: str, progress: Callable[[float, str], None]) -> None:
+def _keep(plan: Plan, place: Place, title: str, progress: Progress) -> None:
     held_out = all(item.split != "test" for item in plan.readable)
     sections = _sections(plan, _held_out(plan) if held_out else plan.readable)
     rows = sum(len(sections[key]) for key in (*SECTIONS, *AGAIN))
@@ -159,10 +163,10 @@ def _sections(plan: Plan, items: list[Item]) -> Sections:
     first = first_half(torch.tensor([number[item.class_name] for item in items])).tolist()
     held = splits.last_classes(len(first))
     part_of = dict.fromkeys(first, "first") | dict.fromkeys(first[-held:] if held < len(first) else (), "last")
-    found: Sections = {key: [] for key in SECTIONS}
+    sections: Sections = {key: [] for key in SECTIONS}
     for item in sorted(items, key=lambda item: item.class_name):
-        found[part_of.get(number[item.class_name], "second"), item.split].append(item)
-    return found
+        sections[part_of.get(number[item.class_name], "second"), item.split].append(item)
+    return sections
 
 
 def _rest(plan: Plan, kept: Sections, damaged: Sequence[Damaged], held_out: bool) -> dict[str, np.ndarray]:
@@ -205,7 +209,7 @@ def _mapped(path: Path) -> Tensor:
 
 
 def _write(
-    file: BinaryIO, plan: Plan, sections: Sections, rows: int, title: str, progress: Callable[[float, str], None]
+    file: BinaryIO, plan: Plan, sections: Sections, rows: int, title: str, progress: Progress
 ) -> tuple[Sections, list[Damaged]]:
     """Write the rows of all sections; (the items that could be read, what is wrong with the others)."""
     kept: Sections = {key: [] for key in SECTIONS}

@@ -12,17 +12,17 @@ from urllib.parse import urlsplit
 
 from semidml.disk.files import sweep, whole_file
 from semidml.registry import Entry
+from semidml.tasks import Progress
 
 CONNECT_SECONDS = 3.0  # to find out whether there is a network at all
 STALL_SECONDS = 30.0  # without a byte
 CHUNK = 1 << 16
 
 
-def fetch_all(
-    entry: Entry, files: Sequence[tuple[Path, Sequence[str], str]], progress: Callable[[float, str], None]
-) -> None:
-    """Download files (path, mirrors, MD5) of a data set, one after the other. Raises OSError that says why it could
-    not."""
+def fetch_all(entry: Entry, files: Sequence[tuple[Path, Sequence[str], str]], progress: Progress) -> None:
+    """Download files (path, mirrors, MD5) of a data set, one after the other.
+
+    Raises: OSError that says why it could not."""
     whole = entry.facts["megabytes"] * 1e6
     done = 0
     for path, mirrors, md5 in files:
@@ -37,7 +37,9 @@ def fetch_all(
 
 def fetch(mirrors: Sequence[str], path: Path, md5: str, report: Callable[[int], None], limit: int) -> int:
     """Bring one file from the first mirror that gives it with the right MD5; its size in bytes. `report` hears the
-    bytes received so far, which never fall. Raises OSError with each mirror's reason; then `path` is as it was."""
+    bytes received so far, which never fall.
+
+    Raises: OSError with each mirror's reason; then `path` is as it was."""
     from torchvision.datasets.utils import check_integrity
 
     reasons = unreachable(mirrors)

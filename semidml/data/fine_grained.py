@@ -8,7 +8,7 @@ import os
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,16 +19,17 @@ from semidml.data.fetch import absent, fetch_all
 from semidml.data.image_files import Item, Member
 from semidml.disk.locks import alone
 from semidml.registry import Entry
+from semidml.tasks import Progress
 
 CUB = "CUB_200_2011"
 CUB_URL = f"https://data.caltech.edu/records/65de6-vp158/files/{CUB}.tgz"
 CUB_MD5 = "97eceeb196236b17998738112f37df78"
-Progress = Callable[[float, str], None]
 
 
 def load_birds(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
-    """CUB-200-2011 with its official training and test rows. Raises ValueError, saying what to do, when it is missing
-    and cannot or should not be downloaded, or is damaged."""
+    """CUB-200-2011 with its official training and test rows.
+
+    Raises: ValueError, saying what to do, when it is missing and cannot or should not be downloaded, or is damaged."""
     top = folder / CUB
     if not top.is_dir():
         _bring_birds(entry, folder, top, download, progress)
@@ -66,8 +67,9 @@ def _bring_birds(entry: Entry, folder: Path, top: Path, download: bool, progress
 
 
 def load_cars(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
-    """Cars-196 with its official training and test rows, as torchvision's `StanfordCars` finds them. Raises ValueError,
-    saying what to put where, when it is missing, or is damaged."""
+    """Cars-196 with its official training and test rows, as torchvision's `StanfordCars` finds them.
+
+    Raises: ValueError, saying what to put where, when it is missing, or is damaged."""
     from scipy.io.matlab import MatReadError
     from torchvision.datasets import StanfordCars
 
@@ -93,7 +95,8 @@ def load_cars(entry: Entry, folder: Path, download: bool, progress: Progress) ->
 
 def unpack(packed: Path, name: str) -> None:
     """Put the folder `name` of a checked .tgz beside it, whole or not at all; one that has come meanwhile will do.
-    Raises ValueError for another checksum, and for an archive that would write elsewhere."""
+
+    Raises: ValueError for another checksum, and for an archive that would write elsewhere."""
     from torchvision.datasets.utils import check_integrity
 
     if not check_integrity(packed, CUB_MD5):

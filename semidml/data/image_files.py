@@ -44,8 +44,9 @@ class Item(NamedTuple):
 
 @contextmanager
 def list_images(path: Path) -> Iterator[list[Item]]:
-    """The image files of an image folder or of a .zip of one, open as long as the context is. Raises ValueError in
-    words."""
+    """The image files of an image folder or of a .zip of one, open as long as the context is.
+
+    Raises: ValueError in words."""
     if path.is_dir():
         try:
             items = _items(_walk(path, ()))

@@ -35,7 +35,7 @@ MAX_ARCHIVE_PIXELS = 1_000_000_000  # of all images of a .zip, so that a small o
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # read by Pillow itself; others may start other programs
 
 
-class Looks(NamedTuple):
+class Header(NamedTuple):
     """What an image's header says."""
 
     width: int
@@ -86,30 +86,34 @@ class Unreadable(ValueError):
 
 
 def read_zip(path: Path) -> Read:
-    """What a .zip of class folders holds, perhaps below train/, test/ and val/, in memory. Raises ValueError that says
-    what is wrong with it."""
+    """What a .zip of class folders holds, perhaps below train/, test/ and val/, in memory.
+
+    Raises: ValueError that says what is wrong with it."""
     with image_files.list_images(path) as items:
         return in_memory(survey(items, most_pixels=MAX_ARCHIVE_PIXELS))
 
 
 def read_one(content: bytes, name: str, shape: tuple[int, int, int]) -> np.ndarray:
-    """An image file as uint8 of that shape (C, H, W): its middle, scaled. Raises ValueError in words for what is no
-    image, is damaged, or is too large."""
+    """An image file as uint8 of that shape (C, H, W): its middle, scaled.
+
+    Raises: ValueError in words for what is no image, is damaged, or is too large."""
     if len(content) > image_files.MAX_FILE_BYTES:
         raise ValueError(f"{name} has more than {image_files.MAX_FILE_BYTES >> 20} MB")
     member = Member((name,), lambda: io.BytesIO(content))
     with _pillow_warnings():
-        _look(member)
+        _read_header(member)
         return _pixels(member, shape, as_it_is=False)
 
 
 def survey(items: list[Item], side: int | None = None, most_pixels: int | None = None) -> Plan:
     """What the headers of image files say: which can be read, and the shape of them all. With `side`, the shorter side
-    is scaled to it and the middle square kept. Raises ValueError in words."""
+    is scaled to it and the middle square kept.
+
+    Raises: ValueError in words."""
     class_names = tuple(sorted({item.class_name for item in items}))
     if len(class_names) > npz.MAX_CLASSES:
         raise ValueError(f"there are {len(class_names):,} class folders; at most {npz.MAX_CLASSES:,} classes are read")
-    looks: dict[Item, Looks] = {}
+    headers: dict[Item, Header] = {}
     damaged, pixels = [], 0
 
     def count(own: int) -> None:
@@ -124,15 +128,17 @@ def survey(items: list[Item], side: int | None = None, most_pixels: int | None =
     with _pillow_warnings():
         for item in items:
             try:
-                looks[item] = _look(item.member, count)
+                headers[item] = _read_header(item.member, count)
             except Unreadable as error:
                 damaged.append(error.damaged)
-    check_left(items, list(looks), damaged)
-    return Plan(items, list(looks), class_names, *_common_shape(list(looks.values()), side), damaged)
+    check_left(items, list(headers), damaged)
+    return Plan(items, list(headers), class_names, *_common_shape(list(headers.values()), side), damaged)
 
 
 def in_memory(plan: Plan) -> Read:
-    """The images of a plan, decoded. Raises ValueError when they are too many, or too few can be read."""
+    """The images of a plan, decoded.
+
+    Raises: ValueError when they are too many, or too few can be read."""
     check_bytes(plan, npz.MAX_BYTES)
     damaged, readable, splits = list(plan.damaged), [], {}
     for split in dict.fromkeys(item.split for item in plan.items):
@@ -180,10 +186,10 @@ def check_left(items: list[Item], readable: list[Item], damaged: list[Damaged]) 
     named = left_out(len(items), damaged)[0]
     if 2 * len(damaged) > len(items):
         raise ValueError(f"{named}; at least half must be images ({', '.join(FORMATS)})")
-    for what in ("split", "class_name"):
-        left = {getattr(item, what) for item in readable}
-        if empty := next((name for item in items if (name := getattr(item, what)) not in left), None):
-            kind = "the split" if what == "split" else "the class folder"
+    for field in ("split", "class_name"):
+        left = {getattr(item, field) for item in readable}
+        if empty := next((name for item in items if (name := getattr(item, field)) not in left), None):
+            kind = "the split" if field == "split" else "the class folder"
             raise ValueError(f"{kind} {empty[:80]} is left without an image: {named}")
 
 
@@ -191,7 +197,7 @@ def left_out(files: int, damaged: list[Damaged]) -> tuple[str, ...]:
     """The note on files that could not be read, if there are any."""
     if not damaged:
         return ()
-    named = ", ".join(f"{one.path[-80:]} ({one.reason})" for one in damaged[:NAMED])
+    named = ", ".join(f"{file.path[-80:]} ({file.reason})" for file in damaged[:NAMED])
     more = f" and {len(damaged) - NAMED:,} more" if len(damaged) > NAMED else ""
     were = "was" if len(damaged) == 1 else "were"
     return (f"{len(damaged):,} of {files:,} files could not be read and {were} left out: {named}{more}",)
@@ -231,7 +237,7 @@ def _opened(member: Member) -> Iterator[Image.Image]:
         raise Unreadable(Damaged(member.path, reason)) from error
 
 
-def _look(member: Member, count: Callable[[int], None] = lambda pixels: None) -> Looks:
+def _read_header(member: Member, count: Callable[[int], None] = lambda pixels: None) -> Header:
     """What an image's header says, if it keeps to the limits. `count` is told its pixels before any are unpacked, as
     the palette of some needs, and may raise `Refused`."""
     with _opened(member) as image:
@@ -245,7 +251,7 @@ def _look(member: Member, count: Callable[[int], None] = lambda pixels: None) ->
             raise Refused(f"{member.path} is {width} x {height} pixels; each side must have at least {npz.SIDES[0]}")
         if image.mode in ("I", "F"):
             raise Refused(f"{member.path} has 32-bit pixels, whose white is not known; save it with 8 or 16 bits")
-        return Looks(width, height, _in_colour(image))
+        return Header(width, height, _in_colour(image))
 
 
 def _lies_on_its_side(image: Image.Image) -> bool:
@@ -260,12 +266,12 @@ def _in_colour(image: Image.Image) -> bool:
     return image.mode not in ("1", "L", "LA", "La") and not image.mode.startswith("I;16")
 
 
-def _common_shape(looks: list[Looks], side: int | None) -> tuple[tuple[int, int, int], bool]:
+def _common_shape(headers: list[Header], side: int | None) -> tuple[tuple[int, int, int], bool]:
     """((C, H, W), whether the images have it already)."""
-    channels = 3 if any(look.colour for look in looks) else 1
+    channels = 3 if any(header.colour for header in headers) else 1
     if side:
         return (channels, side, side), False
-    sizes = {(look.height, look.width) for look in looks}
+    sizes = {(header.height, header.width) for header in headers}
     if len(sizes) == 1 and max(next(iter(sizes))) <= SIDE:
         return (channels, *sizes.pop()), True
     return (channels, SIDE, SIDE), False

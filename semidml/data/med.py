@@ -11,12 +11,14 @@ from semidml.data import npz
 from semidml.data.dataset import Dataset
 from semidml.data.fetch import absent, fetch_all
 from semidml.registry import Entry
+from semidml.tasks import Progress
 
 
-def load(entry: Entry, folder: Path, download: bool, progress: Callable[[float, str], None]) -> Dataset:
+def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
     """Training, validation and test images (C, 28, 28). A file put there by hand is read as well as a downloaded one,
-    whose checksum has been compared. Raises ValueError, saying what to do, when it is missing and cannot or should not
-    be downloaded, or is damaged."""
+    whose checksum has been compared.
+
+    Raises: ValueError, saying what to do, when it is missing and cannot or should not be downloaded, or is damaged."""
     from medmnist.info import INFO
 
     info, path = INFO[entry.name], _file(entry, folder)
@@ -39,7 +41,9 @@ def load(entry: Entry, folder: Path, download: bool, progress: Callable[[float, 
 
 
 def by_class(entry: Entry, folder: Path) -> tuple[int, ...] | None:
-    """Rows of each class, in all splits; None where the file is not here. Raises ValueError for a damaged file."""
+    """Rows of each class, in all splits; None where the file is not here.
+
+    Raises: ValueError for a damaged file."""
     from medmnist.info import INFO
 
     path = _file(entry, folder)

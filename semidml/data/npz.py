@@ -37,8 +37,9 @@ CHUNK = 1 << 24  # bytes of pixels that are unpacked at a time
 
 
 def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.ndarray] | None = None) -> Dataset:
-    """The data set in an .npz file. `single` makes one label of a row of several: (N, L) -> (N,). Raises ValueError
-    that says what is wrong with the file and what is allowed."""
+    """The data set in an .npz file. `single` makes one label of a row of several: (N, L) -> (N,).
+
+    Raises: ValueError that says what is wrong with the file and what is allowed."""
     with _opened(path) as archive:
         headers = _checked(archive, several=single is not None)
         labels, class_names = _classes(archive, headers, single)
@@ -50,7 +51,9 @@ def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.nd
 def facts(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) -> dict[str, Any]:
     """train, test and, where there is one, validation (rows), classes, where some of them have no training row
     training_classes (those that have), by_class (rows of each, in all splits) and shape (C, H, W) of what `read` would
-    give, without unpacking an image. Raises ValueError as `read` does."""
+    give, without unpacking an image.
+
+    Raises: ValueError as `read` does."""
     with _opened(path) as archive:
         headers = _checked(archive, several=single is not None)
         labels, class_names = _classes(archive, headers, single)
@@ -143,9 +146,15 @@ def _checked(archive: zipfile.ZipFile, several: bool) -> dict[str, Header]:
             f"the file promises {size / 2**30:,.1f} GiB of pixels; at most {MAX_BYTES / 2**30:g} GiB are read"
         )
     if "class_names" in headers:
-        _check_names(headers["class_names"])
+        rule = "class_names must be a plain list of text, one name a class, of at most 200 letters"
+        _check_text(headers["class_names"], rule, MAX_NAME_BYTES)
+        if (names := headers["class_names"].shape[0]) > MAX_CLASSES:
+            raise ValueError(f"class_names has {names:,} names; at most {MAX_CLASSES:,} classes are read")
     if "notes" in headers:
-        _check_notes(headers["notes"])
+        rule = f"notes must be a plain list of text, each of at most {MAX_NOTE_BYTES // 4:,} letters"
+        _check_text(headers["notes"], rule, MAX_NOTE_BYTES)
+        if (notes := headers["notes"].shape[0]) > MAX_NOTES:
+            raise ValueError(f"there are {notes:,} notes; at most {MAX_NOTES} are read")
     return headers
 
 
@@ -193,18 +202,9 @@ def _check_labels(name: str, header: Header, several: bool) -> None:
         raise ValueError(f"{name} has shape {shape}; it must be (N,) or (N, 1), one label an image")
 
 
-def _check_names(header: Header) -> None:
-    if header.dtype.kind != "U" or len(header.shape) != 1 or header.dtype.itemsize > MAX_NAME_BYTES:
-        raise ValueError("class_names must be a plain list of text, one name a class, of at most 200 letters")
-    if header.shape[0] > MAX_CLASSES:
-        raise ValueError(f"class_names has {header.shape[0]:,} names; at most {MAX_CLASSES:,} classes are read")
-
-
-def _check_notes(header: Header) -> None:
-    if header.dtype.kind != "U" or len(header.shape) != 1 or header.dtype.itemsize > MAX_NOTE_BYTES:
-        raise ValueError(f"notes must be a plain list of text, each of at most {MAX_NOTE_BYTES // 4:,} letters")
-    if header.shape[0] > MAX_NOTES:
-        raise ValueError(f"there are {header.shape[0]:,} notes; at most {MAX_NOTES} are read")
+def _check_text(header: Header, rule: str, most_bytes: int) -> None:
+    if header.dtype.kind != "U" or len(header.shape) != 1 or header.dtype.itemsize > most_bytes:
+        raise ValueError(rule)
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:

@@ -47,14 +47,16 @@ def check_last(classes: int, title: str) -> None:
         )
 
 
-def training_classes(classes: int, there: int) -> dict[str, int]:
+def training_classes(classes: int, trained_on: int) -> dict[str, int]:
     """The fact of `store.facts` that only so many of the classes have training rows; none where all have."""
-    return {} if there == classes else {"training_classes": there}
+    return {} if trained_on == classes else {"training_classes": trained_on}
 
 
 def held_rows(rows: int, classes: int, title: str) -> int:
     """How many training rows settings are chosen on, of so many classes that have some: one of ROWS_A_HELD_OUT_ONE, at
-    least one, and never a class's last. Raises ValueError where every class has a single row."""
+    least one, and never a class's last.
+
+    Raises: ValueError where every class has a single row."""
     if rows <= classes:
         raise ValueError(
             f"{title} has one training row of each class; holding some out for choosing settings needs a class with at "
@@ -75,7 +77,9 @@ def check_copied(rows: int, size: int) -> None:
 
 def training(facts: Mapping[str, Any], title: str, split: str, evaluate_on: str) -> Training:
     """What RunConfig's `split` and `evaluate_on` train on, of a data set with the facts of `store.facts`. Without
-    `by_class` among them, each class counts as having as many rows. Raises ValueError as `Dataset` would."""
+    `by_class` among them, each class counts as having as many rows.
+
+    Raises: ValueError as `Dataset` would."""
     choosing = evaluate_on == "validation"
     if split == "classes":
         own = _rows_of_half(facts, title)
@@ -93,9 +97,9 @@ def training(facts: Mapping[str, Any], title: str, split: str, evaluate_on: str)
 def _rows_of_half(facts: Mapping[str, Any], title: str) -> list[float]:
     """Rows of each class that a split by classes trains on."""
     if "by_class" in facts:
-        there = [rows for rows in facts["by_class"] if rows]
-        check_half(len(there), title)
-        return there[: half(len(there))]
+        sizes = [rows for rows in facts["by_class"] if rows]
+        check_half(len(sizes), title)
+        return sizes[: half(len(sizes))]
     check_half(facts["classes"], title)
     classes = half(facts["classes"])
     total = sum(facts.get(split, 0) for split in ("train", "validation", "test"))

@@ -8,7 +8,7 @@ import re
 import time
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from semidml.data import DATASETS, splits
 from semidml.data.splits import Training
 from semidml.registry import Entry
+from semidml.tasks import Progress
 
 if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
 
 
-Progress = Callable[[float, str], None]
 MEDICAL = "semidml.data.med:load"
 KEPT = 2  # data sets kept in memory
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
@@ -57,7 +57,7 @@ def load(
     SIDE pixels a side. The last two loaded are kept in memory, until their files change; that a file of a folder was
     written anew is noticed after LOOK seconds.
 
-    Raises ValueError that says what was given, what there is and what to do; a data set of the table that is not here
+    Raises: ValueError that says what was given, what there is and what to do; a data set of the table that is not here
     is such an error too, unless `download` fetches it."""
     folder = Path(folder) if folder else data_folder()
     place = _find(name, folder, allow_paths)
@@ -100,8 +100,9 @@ def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> d
 
 def training(name: str, split: str, evaluate_on: str, folder: Path | None = None) -> Training:
     """What RunConfig's `split` and `evaluate_on` train on: see `splits.training`. Of the table's data sets, a half's
-    rows are those of equally large classes where neither the table nor labels that are here say more. Raises ValueError
-    where too little would be left, and as `facts` does."""
+    rows are those of equally large classes where neither the table nor labels that are here say more.
+
+    Raises: ValueError where too little would be left, and as `facts` does."""
     folder = Path(folder) if folder else data_folder()
     known, title = facts(name, folder=folder), DATASETS[name].title if name in DATASETS else name
     if split == "classes" and name in DATASETS and DATASETS[name].target == MEDICAL:
@@ -273,7 +274,9 @@ def decoded_of(place: Place) -> str:
 
 
 def is_npz(place: Path) -> bool:
-    """Whether a file holds numpy's arrays, by its content. Raises ValueError when it is no .zip either."""
+    """Whether a file holds numpy's arrays, by its content.
+
+    Raises: ValueError when it is no .zip either."""
     if not place.is_file():
         return False
     try:

@@ -22,8 +22,9 @@ MAX_UPLOAD = 50 << 20
 def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path | None = None) -> Available:
     """Keep a visitor's data set, an .npz file in MedMNIST's layout or a .zip of class folders, under `name`. What it
     is, its content decides; `filename` serves the messages. It is read completely before it gets its name; of a .zip
-    the images, all of one size by then, are kept as one .npz. Raises ValueError that says what is wrong, and then
-    leaves nothing behind."""
+    the images, all of one size by then, are kept as one .npz.
+
+    Raises: ValueError that says what is wrong, and then leaves nothing behind."""
     from semidml.data import images, npz
 
     name = name.strip()
@@ -38,9 +39,9 @@ def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path |
             if store.is_npz(came):
                 npz.read(came, name, name)
             else:
-                found = images.read_zip(came)
-                npz.assemble(name, name, *found)
-                came = _rewritten(came, found)
+                content = images.read_zip(came)
+                npz.assemble(name, name, *content)
+                came = _rewritten(came, content)
         except ValueError as error:
             raise ValueError(f"{filename}: {error}") from error
         _check_free(name, uploads)
@@ -51,12 +52,14 @@ def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path |
 
 
 def delete_upload(name: str, folder: Path | None = None) -> None:
-    """Remove an upload, and its decoded images. Raises ValueError when there is none of that name."""
+    """Remove an upload, and its decoded images.
+
+    Raises: ValueError when there is none of that name."""
     folder = Path(folder) if folder else store.data_folder()
     uploads = folder / "uploads"
     place = store.upload(name, uploads)
     if place is None:
-        raise ValueError(f"there is no upload called {name[:80]!r}; there are {store.listed(uploads) or 'none'}")
+        raise ValueError(f"there is no upload called {name[:80]!r}; there are {store.listed(folder) or 'none'}")
     with tempfile.TemporaryDirectory(dir=uploads, prefix=".outgoing-") as spare:
         os.replace(place, Path(spare) / "gone")  # gone for readers at once, though a folder takes a while
     if (folder / "decoded").is_dir():
@@ -88,11 +91,11 @@ def _receive(file: BinaryIO, place: Path) -> None:
             kept.write(chunk)
 
 
-def _rewritten(came: Path, found: Read) -> Path:
+def _rewritten(came: Path, content: Read) -> Path:
     """The images of an archive as one .npz file beside it."""
     from semidml.data import npz
 
     place = came.with_name("kept")
     with open(place, "wb") as file:
-        npz.write(file, *found)
+        npz.write(file, *content)
     return place

@@ -2,21 +2,23 @@
 
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from semidml.data.dataset import Dataset, Split
 from semidml.data.fetch import absent, fetch_all
 from semidml.registry import Entry
+from semidml.tasks import Progress
 
 CLASSES = {"mnist": "MNIST", "fashionmnist": "FashionMNIST", "kmnist": "KMNIST"}
 
 
-def load(entry: Entry, folder: Path, download: bool, progress: Callable[[float, str], None]) -> Dataset:
+def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
     """60,000 training and 10,000 test images (1, 28, 28). Files that are here only packed (.gz) are checked and
-    unpacked. Raises ValueError, saying what to do, when files are missing and cannot or should not be downloaded, or
-    are damaged."""
+    unpacked.
+
+    Raises: ValueError, saying what to do, when files are missing and cannot or should not be downloaded, or are
+    damaged."""
     from torchvision import datasets
 
     source = getattr(datasets, CLASSES[entry.name])
@@ -35,9 +37,7 @@ def load(entry: Entry, folder: Path, download: bool, progress: Callable[[float, 
     return Dataset(entry.name, entry.title, train, test, None, names)
 
 
-def fetch_missing(
-    entry: Entry, source: Any, folder: Path, raw: Path, download: bool, progress: Callable[[float, str], None]
-) -> None:
+def fetch_missing(entry: Entry, source: Any, folder: Path, raw: Path, download: bool, progress: Progress) -> None:
     """Download the files of torchvision's data set `source` that are neither packed nor unpacked in `raw`."""
     names = [packed for packed, _ in source.resources]
     missing = [
@@ -55,7 +55,9 @@ def fetch_missing(
 
 
 def unpack(packed: Path, md5: str) -> None:
-    """Put the content of a checked .gz file beside it, whole or not at all. Raises ValueError for another checksum."""
+    """Put the content of a checked .gz file beside it, whole or not at all.
+
+    Raises: ValueError for another checksum."""
     from torchvision.datasets.utils import check_integrity, extract_archive
 
     plain = packed.with_suffix("")

@@ -26,8 +26,7 @@ class CenterLoss(nn.Module):
         c_j <- c_j - RATE * sum_{i: y_i = j} (c_j - z_i) / (1 + #{i: y_i = j}),
 
     and start at 0. They are a buffer, so a resume has them; a move makes
-    a new tensor (`semidml.train.step`). Alone the loss is least where all rows coincide: it collapses.
-    """
+    a new tensor (`semidml.train.step`). Alone the loss is least where all rows coincide: it collapses."""
 
     centers: Tensor
 
@@ -52,8 +51,7 @@ class SoftmaxCenterLoss(nn.Module):
     """Cross-entropy of a linear classifier of z + center_weight * center loss: (B, D), (B,) -> ().
 
     In nats, and squared Euclidean distance times the weight. Eq. 5 of the same paper, both terms as means over rows.
-    The classifier (eq. 1) is learned with the rest.
-    """
+    The classifier (eq. 1) is learned with the rest."""
 
     def __init__(self, latent_dim: int, classes: int, center_weight: float) -> None:
         super().__init__()

@@ -20,8 +20,7 @@ def lifted_loss(z: Tensor, y: Tensor, margin: float | Tensor = 1.0, pairs: Pairs
     Oh Song et al. 2016, arXiv 1511.06452, eq. 4 and its smooth form, on z as it is. Equal to pytorch-metric-learning's
     with embeddings not normalised; written here because that one holds every pair of a positive and a negative pair at
     once (137 million numbers for 10 classes of 20 rows; here (B, B)). 0 with a gradient path where there is no
-    triplet. With `pairs` given y is not read.
-    """
+    triplet. With `pairs` given y is not read."""
     pairs = pairs_of(y) if pairs is None else pairs
     d = distances(z)  # (B, B)
     push = log_sum_exp_where(margin - d, pairs.negatives)  # (B,)

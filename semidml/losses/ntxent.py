@@ -18,8 +18,7 @@ def ntxent_loss(z: Tensor, y: Tensor, temperature: float | Tensor = 0.1, pairs: 
     s_ij = cosine of z_i and z_j / temperature, n the negatives of a. Chen et al. 2020 (SimCLR), arXiv 2002.05709, eq.
     1, with labels saying who is negative, as pytorch-metric-learning does; written here because its form holds every
     pair of a positive and a negative pair at once (137 million numbers for 10 classes of 20 rows; here (B, B)). 0 with
-    a gradient path where there is no triplet. With `pairs` given y is not read.
-    """
+    a gradient path where there is no triplet. With `pairs` given y is not read."""
     pairs = pairs_of(y) if pairs is None else pairs
     unit = normalize(z, dim=1)
     s = unit @ unit.T / temperature  # (B, B)

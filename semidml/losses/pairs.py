@@ -24,8 +24,7 @@ def pairs_of(y: Tensor, same_row: Tensor | None = None) -> Pairs:
 
     `same_row` (B, B) bool marks rows that show the same image in the same view, which are no positives of one another:
     a row is its own positive only as two different augmented views. Reads sizes back from the device: call it once for
-    a constant layout, not in the step.
-    """
+    a constant layout, not in the step."""
     negatives = y[:, None] != y
     alike = ~negatives
     alike.fill_diagonal_(False)
@@ -59,8 +58,7 @@ def distances(z: Tensor) -> Tensor:
     From the differences, not as |a|^2 + |b|^2 - 2ab, which cancels: in float32 that is off by up to 4e-3 for near
     points of norm 10, and by far more where matrix products are rounded to bfloat16 or TF32, which is also why the
     gradient is not written as a product (1.2 times faster at D = 10, 1.6 at 64; B = 200, one thread of an Intel Xeon,
-    n = 9). Where a distance is 0 its gradient is 0, one of the subgradients.
-    """
+    n = 9). Where a distance is 0 its gradient is 0, one of the subgradients."""
     if z.device.type == "mps":  # no gradient of cdist there (PyTorch issue 141287)
         return torch.linalg.vector_norm(z[:, None] - z, dim=2)
     return torch.cdist(z, z, compute_mode="donot_use_mm_for_euclid_dist")

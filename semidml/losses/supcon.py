@@ -18,8 +18,7 @@ def supcon_loss(z: Tensor, y: Tensor, temperature: float | Tensor = 0.1, pairs: 
     (B, D), (B,) -> (), in nats. s_ij = cosine of z_i and z_j / temperature; P(i) the positives of i, A(i) all other
     rows. Khosla et al. 2020, arXiv 2004.11362, eq. 2 (L_out), as a mean over the anchors that have a positive where
     the paper writes a sum; 0 with a gradient path where none has. A row that is the anchor itself again (`same_row` of
-    `pairs_of`) is not in A(i). With `pairs` given y is not read.
-    """
+    `pairs_of`) is not in A(i). With `pairs` given y is not read."""
     pairs = pairs_of(y) if pairs is None else pairs
     unit = normalize(z, dim=1)
     s = unit @ unit.T / temperature  # (B, B)

@@ -41,8 +41,8 @@ def triplet_loss(
 
     `reduction` "all" takes the mean over them, "nonzero" over those that are above 0, as pytorch-metric-learning does.
     With `pairs` given y is not read, all shapes are static and nothing is asked of the device.
-    Raises ValueError for another mining or reduction.
-    """
+
+    Raises: ValueError for another mining or reduction."""
     if mining not in MINED and mining != "all":
         raise ValueError(f"mining must be one of all, {', '.join(MINED)}; got {mining!r}")
     if reduction not in ("all", "nonzero"):
@@ -103,11 +103,11 @@ def active_triplets(reach: Tensor, d_an: Tensor) -> tuple[Tensor, Tensor]:
     rows = max(1, CHUNK.get(reach.device.type, CHUNK_ELSEWHERE) // (m * b))
     room = reach.new_empty(min(rows, anchors), m, b)
     for a in range(0, anchors, rows):
-        some = slice(a, a + rows)
-        active = room[: len(reach[some])]  # 1 or 0: a comparison to bools takes six times as long on a CPU
-        torch.gt(reach[some, :, None], d_an[some, None, :], out=active)
-        torch.sum(active, 2, out=of_positives[some])
-        torch.sum(active, 1, out=of_negatives[some])
+        block = slice(a, a + rows)
+        active = room[: len(reach[block])]  # 1 or 0: a comparison to bools takes six times as long on a CPU
+        torch.gt(reach[block, :, None], d_an[block, None, :], out=active)
+        torch.sum(active, 2, out=of_positives[block])
+        torch.sum(active, 1, out=of_negatives[block])
     return of_positives, of_negatives
 
 

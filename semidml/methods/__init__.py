@@ -71,6 +71,8 @@ SAFIR = "Safir et al., SciPy 2022, doi 10.25080/majora-212e5952-022"
 NGUYEN = "Nguyen et al., BMVC 2020, arXiv 2009.04091"
 LATENT = "semidml.methods.latent:build"
 LABELLED = ("loss", "labelled_per_class", "augment")  # knobs of a loss of labelled rows
+_TURNS = ("schedule", "warmup_epochs")
+_DECODER, _PRIOR = ("reconstruction", "likelihood"), ("prior", "beta", "beta_warmup_epochs")
 _HEAD = ("clusters", "formulas", "head_dropout", "clustering_weight", "marginal_weight", "l2", "twins_weight")
 _PAIR = ("metric_weight", "temperature")
 _HEAD_NUMBERS = ("clustering_weight", "marginal_weight", "l2", "twins_weight")  # that may differ side by side
@@ -80,15 +82,12 @@ MOST_COMPARED = 2_048  # images in a step of SME: some matrices of (2 x 2,048)^2
 METHODS = table(  # what a visitor switches between first; `page` and what it `shows` where a method has one of its own
     [
         Entry(
-            "square",
-            "With labels",
+            *("square", "With labels"),
             "an encoder and a metric loss of the labelled rows, perhaps with a decoder and a prior",
             SAFIR,
         ),
         Entry(
-            "twins",
-            "Without labels",
-            "CBSwR, which learns from images and their transformed twins",
+            *("twins", "Without labels", "CBSwR, which learns from images and their transformed twins"),
             NGUYEN,
             facts={"page": "pages/9_Clusters.py", "shows": "clusters, twins, queries"},
         ),
@@ -99,17 +98,13 @@ SQUARE = {"method": "square", "decoder": False, "prior": False, "labels": True, 
 VARIANTS = table(
     [
         Entry(
-            "clustering",
-            "Clusters",
-            "only clustering: sure and even clusters, nothing else",
+            *("clustering", "Clusters", "only clustering: sure and even clusters, nothing else"),
             "Gomes, Krause and Perona 2010, NIPS 23",
             knobs=_HEAD,
             facts={"terms": ("clustering", "twins"), "centroids": False, "side_by_side": _HEAD_NUMBERS},
         ),
         Entry(
-            "sme",
-            "SME",
-            "each image finds its twin among all others: the paper's baseline",
+            *("sme", "SME", "each image finds its twin among all others: the paper's baseline"),
             "Ye et al. 2019, arXiv 1904.03436",
             knobs=_PAIR,
             facts={
@@ -118,26 +113,20 @@ VARIANTS = table(
             },
         ),
         Entry(
-            "cbs",
-            "CBS",
-            "clusters, and each image near its twin and far from other clusters' centroids",
+            *("cbs", "CBS", "clusters, and each image near its twin and far from other clusters' centroids"),
             NGUYEN,
             knobs=(*_HEAD, *_PAIR, "own_centroid"),
             facts={
-                "terms": ("clustering", "twins", "metric"),
-                "centroids": True,
+                **{"terms": ("clustering", "twins", "metric"), "centroids": True},
                 "side_by_side": (*_HEAD_NUMBERS, *_PAIR),
             },
         ),
         Entry(
-            "cbswr",
-            "CBSwR",
-            "CBS, and each image drawn from its cluster's centroid",
+            *("cbswr", "CBSwR", "CBS, and each image drawn from its cluster's centroid"),
             NGUYEN,
             knobs=(*_HEAD, *_PAIR, "own_centroid", "reconstruction_weight", "targets"),
             facts={
-                "terms": ("clustering", "twins", "metric", "reconstruction"),
-                "centroids": True,
+                **{"terms": ("clustering", "twins", "metric", "reconstruction"), "centroids": True},
                 "side_by_side": (*_HEAD_NUMBERS, *_PAIR, "reconstruction_weight"),
             },
         ),
@@ -147,8 +136,7 @@ VARIANTS = table(
 FORMULAS = table(
     [
         Entry(
-            "paper",
-            "paper",
+            *("paper", "paper"),
             "the clustering loss as the paper writes it, with what suits small images trained from scratch",
             NGUYEN,
         ),
@@ -171,62 +159,44 @@ FORMULAS = table(
 MODELS = table(
     [
         Entry(
-            "dml",
-            "plain deep metric learning",
+            *("dml", "plain deep metric learning"),
             "an encoder and a metric loss of the labelled rows; unlabelled rows are not used",
-            SAFIR,
-            LATENT,
+            *(SAFIR, LATENT),
             knobs=LABELLED,
             defaults={"prior": "none"},
             facts=SQUARE | {"claim": "the baseline of every claim"},
         ),
         Entry(
-            "dml-ae",
-            "DML autoencoder",
+            *("dml-ae", "DML autoencoder"),
             "a metric loss of the labelled rows and a reconstruction of all rows, weighted against each other",
-            SAFIR,
-            LATENT,
-            knobs=(*LABELLED, "schedule", "warmup_epochs", "reconstruction", "likelihood"),
+            *(SAFIR, LATENT),
+            knobs=(*LABELLED, *_TURNS, *_DECODER),
             defaults={"prior": "none"},
             facts=SQUARE | {"decoder": True, "claim": "claim 1: a reconstruction helps when labels are few"},
         ),
         Entry(
-            "dml-prior",
-            "DML with a prior",
+            *("dml-prior", "DML with a prior"),
             "a metric loss of the labelled rows and the distance of all rows' posteriors from a prior",
-            SAFIR,
-            LATENT,
-            knobs=(*LABELLED, "schedule", "warmup_epochs", "prior", "beta", "beta_warmup_epochs"),
+            *(SAFIR, LATENT),
+            knobs=(*LABELLED, *_TURNS, *_PRIOR),
             defaults={"prior": "gmm"},
             facts=SQUARE
-            | {
-                "prior": True,
-                "side_by_side": ("beta",),
-                "claim": "claim 2: what a chosen prior does to the latent space",
-            },
+            | {"prior": True, "side_by_side": ("beta",)}
+            | {"claim": "claim 2: what a chosen prior does to the latent space"},
         ),
         Entry(
-            "metric-vae",
-            "MetricVAE",
+            *("metric-vae", "MetricVAE"),
             "a variational autoencoder with any of the priors, and a metric loss of the labelled rows",
-            SAFIR,
-            LATENT,
-            knobs=(
-                *LABELLED,
-                *("schedule", "warmup_epochs", "reconstruction", "likelihood"),
-                *("prior", "beta", "beta_warmup_epochs"),
-            ),
+            *(SAFIR, LATENT),
+            knobs=(*LABELLED, *_TURNS, *_DECODER, *_PRIOR),
             defaults={"prior": "vamp"},
             facts=SQUARE
             | {"decoder": True, "prior": True, "side_by_side": ("beta",)}
             | {"claim": "claim 3: a VampPrior and a metric loss, trained jointly"},
         ),
         Entry(
-            "cbswr",
-            "CBSwR",
-            "embeddings and clusters of images and their transformed twins, without any label",
-            NGUYEN,
-            "semidml.methods.cbswr:build",
+            *("cbswr", "CBSwR", "embeddings and clusters of images and their transformed twins, without any label"),
+            *(NGUYEN, "semidml.methods.cbswr:build"),
             knobs=(
                 *("variant", "twin_transform", "twin_strength", "twin_colours", "twin_views"),
                 *("positives", "last_batch"),

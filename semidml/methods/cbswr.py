@@ -28,9 +28,8 @@ dropped, and `optimizer` sgd with `momentum` 0, `lr` .001 and no `lr_decay`.
 What remains different with `formulas` authors, and nothing else that we know of:
 
     network         theirs is the GoogLeNet of Caffe, with local response normalisation instead of batch normalisation,
-                    started from ImageNet's weights; ours
-                    is the knob `encoder`, a small one by default and from scratch, and torchvision's GoogLeNet has
-                    batch normalisation
+                    started from ImageNet's weights; ours is the knob `encoder`, a small one by default and from
+                    scratch, and torchvision's GoogLeNet has batch normalisation
     pixels          theirs blue green red, 0 to 255 less ImageNet's mean; ours in [0, 1], standardised for backbones
     views           theirs crops of 224 of 256 pixels, mirrored with probability .75; ours by `twin_transform` and
                     `twin_strength` crops of any area down to a share, filling the image again, mirrored half the time,
@@ -138,25 +137,25 @@ class CBSwR(nn.Module):
         representations = through(self.encoder, both, self.half)  # (n, R)
         f = self._embedded(representations)  # (n, D)
         logits = self.clustering(f, batch.noise)  # (n, K)
-        found: dict[str, Tensor] = {}
+        values: dict[str, Tensor] = {}
         if CLUSTERING in active:
-            found[CLUSTERING] = self._rim(logits)
+            values[CLUSTERING] = self._rim(logits)
         if TWINS in active:
-            found[TWINS] = twins.twin_cross_entropy(logits)
+            values[TWINS] = twins.twin_cross_entropy(logits)
         if METRIC in active and not self.by_centroids:
-            found[METRIC] = twins.sme(f, self.temperature)
+            values[METRIC] = twins.sme(f, self.temperature)
         if (METRIC in active and self.by_centroids) or RECONSTRUCTION in active:
             clusters = logits[: len(batch.images)].argmax(1).repeat(2)  # (n,) a twin belongs where its image does
             means, sizes = twins.centroids(representations, clusters, logits.shape[1])
             self.lonely_steps = self.lonely_steps + ((sizes > 0).sum() < 2)
         if METRIC in active and self.by_centroids:
             g = self._embedded(means.detach())
-            found[METRIC] = twins.center_softmax(
+            values[METRIC] = twins.center_softmax(
                 f, g, sizes, clusters, self.temperature, own_in_sum=not self.spares_own
             )
         if RECONSTRUCTION in active:
-            found[RECONSTRUCTION] = self._reconstruction(both, means, sizes, clusters)
-        return found
+            values[RECONSTRUCTION] = self._reconstruction(both, means, sizes, clusters)
+        return values
 
     def _rim(self, logits: Tensor) -> Tensor:
         """L_rim, and R = l2 / 2 sum of the head's squared weights: (n, K) -> ()."""
@@ -195,8 +194,9 @@ class CBSwR(nn.Module):
         raise ValueError("CBSwR draws representations of clusters, and cannot draw a place in its embedding")
 
     def draw(self, representations: Tensor) -> Tensor:
-        """Images of representations: (B, R) -> (B, C, H, W) in [0, 1]. Raises ValueError for a variant without a
-        decoder."""
+        """Images of representations: (B, R) -> (B, C, H, W) in [0, 1].
+
+        Raises: ValueError for a variant without a decoder."""
         if self.decoder is None:
             raise ValueError("this variant has no decoder: choose the variant cbswr")
         drawn = self.decoder(representations).sigmoid()
@@ -244,18 +244,8 @@ def build(config: RunConfig, shape: tuple[int, int, int], classes: int) -> CBSwR
     if features:
         encoder.network.fc = nn.Identity()
     return CBSwR(
-        encoder,
-        decoder,
-        config.latent_dim,
-        config.clusters,
-        config.term_weights(),
-        VARIANTS[config.variant].facts["centroids"],
-        config.temperature,
-        config.marginal_weight,
-        config.l2,
-        config.formulas == "authors",
-        config.own_centroid == "spared",
-        width,
-        config.head_dropout,
+        *(encoder, decoder, config.latent_dim, config.clusters, config.term_weights()),
+        *(VARIANTS[config.variant].facts["centroids"], config.temperature, config.marginal_weight, config.l2),
+        *(config.formulas == "authors", config.own_centroid == "spared", width, config.head_dropout),
         shape[0] if config.targets == "centred" and config.draws_clusters else 0,
     )

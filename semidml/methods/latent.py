@@ -27,8 +27,7 @@ SMALL = 1e-8  # beside a gradient's norm: far below that of a reconstruction ave
 
 class Latent(nn.Module):
     """Encoder, perhaps a decoder, perhaps a prior, metric loss; `terms` gives the loss terms of a batch, `embed` the
-    latents of images.
-    """
+    latents of images."""
 
     half = False
     reads: ClassVar = {METRIC: ("labelled",), RECONSTRUCTION: ("images",), KL: ("images",)}
@@ -106,33 +105,32 @@ class Latent(nn.Module):
     def terms(self, batch: Batch, active: Collection[str]) -> dict[str, Tensor]:
         """The active terms, each (); what is not asked for is not computed.
 
-        All rows pass the encoder side by side, pseudo-inputs too, so that batch normalisation sees them together.
-        """
+        All rows pass the encoder side by side, pseudo-inputs too, so that batch normalisation sees them together."""
         labelled, images = self._rows(batch, active)
         pseudo = self.prior.pseudo_inputs if KL in active else None  # (K, C, H, W)
-        there = [rows for rows in (labelled, images, pseudo) if rows is not None]
+        groups = [rows for rows in (labelled, images, pseudo) if rows is not None]
         n_pseudo = 0 if pseudo is None else len(pseudo)
-        outputs = through(self.encoder, torch.cat(there) if len(there) > 1 else there[0], self.half)
+        outputs = through(self.encoder, torch.cat(groups) if len(groups) > 1 else groups[0], self.half)
         outputs, posteriors = outputs[: len(outputs) - n_pseudo], outputs[len(outputs) - n_pseudo :]
         mean, log_var = self._parts(outputs)
         z = mean if log_var is None else sampled(mean, log_var, batch.noise[: len(mean)])  # (L + B, D)
 
-        found: dict[str, Tensor] = {}
+        values: dict[str, Tensor] = {}
         if labelled is not None:
             pairs = {"pairs": batch.pairs} if self.takes_pairs else {}
-            found[METRIC] = self.loss(z[: len(labelled)], batch.y, **pairs)
+            values[METRIC] = self.loss(z[: len(labelled)], batch.y, **pairs)
         if images is None:
-            return found
+            return values
         first = len(z) - len(images)
         if RECONSTRUCTION in active:
-            found[RECONSTRUCTION] = self.reconstruction(z[first:], images)
+            values[RECONSTRUCTION] = self.reconstruction(z[first:], images)
         if KL in active:
             mean, log_var = mean[first:], log_var[first:]
             further = batch.noise[len(z) :].reshape(-1, len(images), self.dimensions)  # (S - 1, B, D)
             samples = torch.stack([z[first:], *(sampled(mean, log_var, noise) for noise in further)])
             given = None if pseudo is None else self._parts(posteriors)
-            found[KL] = self.prior.kl(samples, mean, log_var, given).mean()
-        return found
+            values[KL] = self.prior.kl(samples, mean, log_var, given).mean()
+        return values
 
     def _parts(self, outputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """Mean and, with a prior, log-variance: (B, D) or (B, 2 D) -> (B, D), (B, D) or None."""
@@ -166,15 +164,18 @@ class Latent(nn.Module):
         return self._parts(self.encoder(x))[0]
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of q(z|x): (B, C, H, W) in [0, 1] -> (B, D), (B, D). Raises ValueError for a model
-        without a prior."""
+        """Mean and log-variance of q(z|x): (B, C, H, W) in [0, 1] -> (B, D), (B, D).
+
+        Raises: ValueError for a model without a prior."""
         mean, log_var = self._parts(self.encoder(x))
         if log_var is None:
             raise ValueError("this model has no prior, and its encoder gives points, not distributions")
         return mean, log_var
 
     def decode(self, z: Tensor) -> Tensor:
-        """Images of latents: (B, D) -> (B, C, H, W) in [0, 1]. Raises ValueError for a model without a decoder."""
+        """Images of latents: (B, D) -> (B, C, H, W) in [0, 1].
+
+        Raises: ValueError for a model without a decoder."""
         if self.decoder is None:
             raise ValueError(
                 "this model has no decoder: nothing was trained that could draw an image; choose dml-ae or metric-vae"

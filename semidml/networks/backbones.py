@@ -111,7 +111,9 @@ def _double(n_in: int, n_out: int, bias: bool = True) -> nn.Module:
 
 def load(network: nn.Module, url: str) -> None:
     """Gives the network torchvision's weights of that address, all but its last layer `fc`, which keeps its own, and
-    GoogLeNet's auxiliary heads. Raises ValueError when they cannot be had or are not this network's."""
+    GoogLeNet's auxiliary heads.
+
+    Raises: ValueError when they cannot be had or are not this network's."""
     weights = imagenet(url)
     kept = {name: value for name, value in weights.items() if not name.startswith(("fc.", "aux1.", "aux2."))}
     own = {name: value for name, value in network.state_dict().items() if name.startswith("fc.")}
@@ -125,7 +127,7 @@ def imagenet(url: str) -> dict[str, Tensor]:
     """The state dict of that address: from torch's cache folder, or downloaded there and held against the hash in its
     name. A file that is there is taken as it is, as torch.hub does; no code in it is run.
 
-    Raises ValueError, which names the folder and the file to put there, when it can be neither read nor had."""
+    Raises: ValueError, which names the folder and the file to put there, when it can be neither read nor had."""
     file = _file(url)
     try:
         if not file.exists():  # torch.hub itself waits for ever for a server that does not answer

@@ -18,9 +18,10 @@ def fit(latents: np.ndarray, components: int, seed: int) -> dict[str, Any]:
     few seeded starts. No label is used.
 
     The fit gives each component a variance v_k of its own; the prior has one for all, their mean sum_k w_k v_k.
-    Positions are rounded to a hundredth of its sigma, and go from left to right. Raises ValueError in words for more
-    components than different rows, and where the latents are no finite numbers or too narrow or wide for a prior.
-    """
+    Positions are rounded to a hundredth of its sigma, and go from left to right.
+
+    Raises: ValueError in words for more components than different rows, and where the latents are no finite numbers or
+    too narrow or wide for a prior."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 

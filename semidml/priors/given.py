@@ -16,20 +16,22 @@ Positions = tuple[tuple[float, ...], ...]
 
 
 def positions_of(text: str) -> Positions:
-    """The components of `0,0; 2.5,0`, one a semicolon, coordinates by commas; () of an empty text. Raises ValueError in
-    words: for what is no finite number within `MOST_FAR`, for components of different length, for too many."""
+    """The components of `0,0; 2.5,0`, one a semicolon, coordinates by commas; () of an empty text.
+
+    Raises: ValueError in words: for what is no finite number within `MOST_FAR`, for components of different length, for
+    too many."""
     parts = _parts("positions", text, ";")
     if len(parts) > MOST_COMPONENTS:
         raise ValueError(f"positions must be of at most {MOST_COMPONENTS:,} components, got {len(parts):,}")
-    found = []
+    positions = []
     for number, part in enumerate(parts, 1):
         if not part.strip():
             raise ValueError(f"positions must be like 0,0; 2.5,0, and component {number} is empty")
-        found.append(tuple(_coordinate(word, number) for word in part.split(",")))
-    lengths = sorted({len(position) for position in found})
+        positions.append(tuple(_coordinate(word, number) for word in part.split(",")))
+    lengths = sorted({len(position) for position in positions})
     if len(lengths) > 1:
         raise ValueError(f"positions must all have as many coordinates, got {lengths[0]} and {lengths[-1]}")
-    return tuple(found)
+    return tuple(positions)
 
 
 def positions_text(positions: Iterable[Sequence[float]]) -> str:
@@ -38,9 +40,11 @@ def positions_text(positions: Iterable[Sequence[float]]) -> str:
 
 
 def weights_of(text: str) -> tuple[float, ...]:
-    """The weights of `1,1,2`, relative to one another; () of an empty text, for equal ones. Raises ValueError in words
-    for what is no number between 1e-6 and 1e6, and for weights that are too unequal to be told from zero."""
-    found = []
+    """The weights of `1,1,2`, relative to one another; () of an empty text, for equal ones.
+
+    Raises: ValueError in words for what is no number between 1e-6 and 1e6, and for weights that are too unequal to be
+    told from zero."""
+    weights = []
     for number, word in enumerate(_parts("component_weights", text, ","), 1):
         value = _number(word)
         if not 1 / MOST_UNEVEN <= value <= MOST_UNEVEN:
@@ -48,15 +52,15 @@ def weights_of(text: str) -> tuple[float, ...]:
                 f"component_weights must be numbers between {1 / MOST_UNEVEN:g} and {MOST_UNEVEN:,.0f}, and weight "
                 f"{number} is {_quoted(word)}"
             )
-        found.append(value)
-    if len(found) > MOST_COMPONENTS:
-        raise ValueError(f"component_weights must be at most {MOST_COMPONENTS:,}, got {len(found):,}")
-    if found and max(found) / min(found) > MOST_UNEVEN:
+        weights.append(value)
+    if len(weights) > MOST_COMPONENTS:
+        raise ValueError(f"component_weights must be at most {MOST_COMPONENTS:,}, got {len(weights):,}")
+    if weights and max(weights) / min(weights) > MOST_UNEVEN:
         raise ValueError(
-            f"component_weights must differ by a factor of at most {MOST_UNEVEN:,.0f}, got {min(found):g} and "
-            f"{max(found):g}"
+            f"component_weights must differ by a factor of at most {MOST_UNEVEN:,.0f}, got {min(weights):g} and "
+            f"{max(weights):g}"
         )
-    return tuple(found)
+    return tuple(weights)
 
 
 def weights_text(weights: Iterable[float]) -> str:
@@ -72,7 +76,8 @@ def rounded(positions: Iterable[Sequence[float]], log_var: float) -> Positions:
 
 def of_table(rows: Iterable[Sequence[float | None]]) -> tuple[str, str]:
     """(positions, component_weights) of a table with x, y and a weight in each row; no weights where all are equal.
-    Raises ValueError in words, also for a cell that is empty."""
+
+    Raises: ValueError in words, also for a cell that is empty."""
     rows = [tuple(row) for row in rows]
     for number, row in enumerate(rows, 1):
         for name, value in zip(("x", "y", "weight"), row, strict=True):

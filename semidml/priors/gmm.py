@@ -52,8 +52,7 @@ class Unit(Gmm):
     def kl(self, z: Tensor, mean: Tensor, log_var: Tensor, posteriors: None = None) -> Tensor:
         """KL(N(mean, diag exp(log_var)) || N(0, I)) in nats, whatever z: (B, D), (B, D) -> (B,).
 
-        1/2 sum_d (mean^2 + exp(log_var) - log_var - 1) (Kingma and Welling 2014, arXiv 1312.6114, appendix B).
-        """
+        1/2 sum_d (mean^2 + exp(log_var) - log_var - 1) (Kingma and Welling 2014, arXiv 1312.6114, appendix B)."""
         return (mean.square() + log_var.exp() - log_var - 1).sum(1) / 2
 
 
@@ -68,10 +67,10 @@ def build(
     placement: str,
     component_spacing: float,
     component_log_var: float,
-    balance: str,
-    kl_samples: int,
     positions: str = "",
     component_weights: str = "",
+    balance: str = "none",
+    kl_samples: int = 1,
 ) -> Gmm:
     """The mixture of these knobs; what cannot be placed is refused by RunConfig."""
     if placement == "given":

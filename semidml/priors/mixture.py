@@ -11,8 +11,7 @@ MODE_STEPS = 2000  # of the ascent to a mode; it slows down where two modes are 
 def log_joint(z: Tensor, means: Tensor, log_vars: Tensor, log_weights: Tensor) -> Tensor:
     """log w_k + log N(z; m_k, exp(v_k)), in nats: (..., D) -> (..., K).
 
-    The square is taken apart, so that the memory is that of the answer: z^2 / v - 2 z m / v + m^2 / v.
-    """
+    The square is taken apart, so that the memory is that of the answer: z^2 / v - 2 z m / v + m^2 / v."""
     precisions = (-log_vars).exp()  # (K, D)
     squares = z.square() @ precisions.T - 2 * z @ (means * precisions).T + (means.square() * precisions).sum(1)
     constant = log_weights - (log_vars.sum(1) + means.shape[1] * math.log(2 * math.pi)) / 2  # (K,)
@@ -32,8 +31,7 @@ def gaussian_log_density(z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
 def kl_monte_carlo(z: Tensor, mean: Tensor, log_var: Tensor, log_prob: Tensor) -> Tensor:
     """KL(q || p) in nats from samples z of q = N(mean, diag exp(log_var)): (S, B, D), ..., log p(z) (S, B) -> (B,).
 
-    The mean over samples of log q(z|x) - log p(z) (Safir et al. 2022; Tomczak and Welling 2018, arXiv 1705.07120).
-    """
+    The mean over samples of log q(z|x) - log p(z) (Safir et al. 2022; Tomczak and Welling 2018, arXiv 1705.07120)."""
     return (gaussian_log_density(z, mean, log_var) - log_prob).mean(0)
 
 
@@ -43,10 +41,9 @@ def kl_balanced(z: Tensor, log_var: Tensor, log_joint: Tensor, weights: Tensor) 
 
     -sum_k Q_ik (log w_k + log N(z_i; m_k, v_k)) - H(q_i), with Q from `sinkhorn` and H the entropy of the Gaussian
     q_i. With Q the true responsibilities r and - H(r) added it would be the KL divergence; the balance is what keeps
-    every component in use, so it assumes classes of about the weights' sizes.
-    """
+    every component in use, so it assumes classes of about the weights' sizes."""
     entropy = (log_var + math.log(2 * math.pi) + 1).sum(-1) / 2  # (B,)
-    crossed = torch.stack([(sinkhorn(one, weights) * one).sum(-1) for one in log_joint])  # (S, B)
+    crossed = torch.stack([(sinkhorn(joint, weights) * joint).sum(-1) for joint in log_joint])  # (S, B)
     return -crossed.mean(0) - entropy
 
 
@@ -63,8 +60,7 @@ def modes(means: Tensor, log_vars: Tensor, weights: Tensor) -> Tensor:
     Fixed-point ascent from each component's mean (Carreira-Perpinan 2000, doi 10.1109/34.888716, eq. 4):
     z <- (sum_k r_k / v_k)^-1 sum_k r_k m_k / v_k with the responsibilities r_k of z; what ends within a tenth of the
     smallest sigma is one mode. Two equal components merge when they are less than 2 sigma apart. A mode between the
-    means, where no ascent from a mean ends, would be missed; in more than one dimension there may be such.
-    """
+    means, where no ascent from a mean ends, would be missed; in more than one dimension there may be such."""
     means, log_vars, weights = (tensor.detach().double().cpu() for tensor in (means, log_vars, weights))
     precisions = (-log_vars).exp()
     at = means.clone()
@@ -75,11 +71,11 @@ def modes(means: Tensor, log_vars: Tensor, weights: Tensor) -> Tensor:
         moved, at = (to - at).abs().max(), to
         if moved < 1e-5 * near:
             break
-    found: list[Tensor] = []
+    maxima: list[Tensor] = []
     for z in at:
-        if not any(bool((z - other).norm() < near) for other in found):
-            found.append(z)
-    return torch.stack(found)
+        if not any(bool((z - other).norm() < near) for other in maxima):
+            maxima.append(z)
+    return torch.stack(maxima)
 
 
 def sinkhorn(scores: Tensor, weights: Tensor, rounds: int = 10) -> Tensor:
@@ -87,8 +83,7 @@ def sinkhorn(scores: Tensor, weights: Tensor, rounds: int = 10) -> Tensor:
     -> (n, K), each row sums to 1 and, after enough rounds, column k to n w_k.
 
     exp(scores), its columns and then its rows scaled in turn (Sinkhorn and Knopp 1967, doi 10.2140/pjm.1967.21.343;
-    for balanced assignments in learning Caron et al. 2020, arXiv 2006.09882). No gradient passes through it.
-    """
+    for balanced assignments in learning Caron et al. 2020, arXiv 2006.09882). No gradient passes through it."""
     log_q = scores.detach()
     share = math.log(len(scores)) + weights.log()  # (K,)
     for _ in range(rounds):

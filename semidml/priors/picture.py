@@ -26,11 +26,9 @@ def mixture_picture(
     3 sigma behind the second: along (161,) in latent units from the middle, whole (161,) the density, parts (2, 161)
     the two components' shares of it. With one component the line runs along x; with more than `MOST_COUNTED` no modes
     are looked for."""
-    its = build(
-        *(2, (1, 1, 1), components, placement, component_spacing, component_log_var, "none", 1),
-        *(positions, component_weights),
-    )
-    means, log_vars, weights = its.components()
+    knobs = (components, placement, component_spacing, component_log_var, positions, component_weights)
+    prior = build(2, (1, 1, 1), *knobs)
+    means, log_vars, weights = prior.components()
     sigma = float(np.exp(component_log_var / 2))
     first, second = _neighbours(means)
     towards = second - first
@@ -39,18 +37,18 @@ def mixture_picture(
     along = torch.linspace(-apart / 2 - 3 * sigma, apart / 2 + 3 * sigma, PROFILE)
     line = (first + second) / 2 + along[:, None] * direction
     joint = mixture.log_joint(line, means, log_vars, weights.log()).exp()  # (161, K)
-    nearest = [int((means - one).square().sum(1).argmin()) for one in (first, second)]
-    found = {
+    nearest = [int((means - component).square().sum(1).argmin()) for component in (first, second)]
+    arrays = {
         "means": means,
         "weights": weights,
         "modes": mixture.modes(means, log_vars, weights) if len(means) <= MOST_COUNTED else means[:0],
-        "samples": its.sample(SAMPLES, torch.Generator().manual_seed(0)),
+        "samples": prior.sample(SAMPLES, torch.Generator().manual_seed(0)),
         "along": along,
         "whole": joint.sum(1),
         "parts": joint[:, nearest].T,
     }
-    its_regions = regions(means.numpy(), log_vars.numpy(), weights.numpy())
-    return {name: tensor.numpy() for name, tensor in found.items()} | {"sigma": sigma, "regions": its_regions}
+    drawn = regions(means.numpy(), log_vars.numpy(), weights.numpy())
+    return {name: tensor.numpy() for name, tensor in arrays.items()} | {"sigma": sigma, "regions": drawn}
 
 
 def _neighbours(means: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

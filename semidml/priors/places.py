@@ -24,8 +24,7 @@ def _lattice(k: int, latent_dim: int = 2) -> Tensor:
     """The K points of a triangular lattice that lie nearest to their own middle: ten are rows of 3, 4 and 3.
 
     Of all centres in a cell of the lattice on a grid of 24 x 24, the one whose K nearest points have the least moment
-    of inertia, and of those the fewest rows.
-    """
+    of inertia, and of those the fewest rows."""
     reach = math.ceil(math.sqrt(k)) + 2
     cells = torch.cartesian_prod(torch.arange(-reach, reach + 1), torch.arange(-reach, reach + 1)).double()
     points = torch.stack([cells[:, 0] + cells[:, 1] / 2, cells[:, 1] * LATTICE_ROW], dim=1)
@@ -35,7 +34,7 @@ def _lattice(k: int, latent_dim: int = 2) -> Tensor:
     chosen = [
         points[(points - centre).square().sum(1).topk(k, largest=False, sorted=False).indices] for centre in centres
     ]
-    best = min(chosen, key=lambda some: (_inertia(some), len(some[:, 1].unique())))
+    best = min(chosen, key=lambda nearest_cells: (_inertia(nearest_cells), len(nearest_cells[:, 1].unique())))
     best = best[(best[:, 0] * 1e-3 + best[:, 1]).argsort()]
     return (best - best.mean(0)).float()
 
@@ -69,14 +68,14 @@ def repel(k: int, latent_dim: int, seed: int = 0) -> Tensor:
     from scipy.optimize import minimize
 
     generator = np.random.default_rng(seed)
-    found = []
+    arrangements = []
     for _ in range(STARTS if k <= 64 else 1):
         x = generator.normal(size=k * latent_dim)
         for power in POWERS:
             x = minimize(_energy, x, (k, power), "L-BFGS-B", jac=True, options={"maxiter": 300}).x
             x = (x.reshape(k, -1) / np.linalg.norm(x.reshape(k, -1), axis=1, keepdims=True)).ravel()
-        found.append(torch.from_numpy(x.reshape(k, -1)))
-    return max(found, key=smallest_distance).float()
+        arrangements.append(torch.from_numpy(x.reshape(k, -1)))
+    return max(arrangements, key=smallest_distance).float()
 
 
 def _energy(x: np.ndarray, k: int, power: float) -> tuple[float, np.ndarray]:

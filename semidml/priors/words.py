@@ -21,8 +21,7 @@ def describe(
 
     Counted by ascent from every mean (`mixture.modes`); at the vertices of a cube the density is a product over
     dimensions, each of two equal Gaussians, which have two modes when they are more than 2 sigma apart. On a sphere the
-    smallest distance is also told as a share of the radius, which is what the arrangement reached.
-    """
+    smallest distance is also told as a share of the radius, which is what the arrangement reached."""
     sigma = math.exp(log_var / 2)
     k = given.count(placement, components, latent_dim, positions)
     distance = spacing if k > 1 else math.inf  # of the components of a placement, which is scaled so
@@ -35,12 +34,10 @@ def describe(
         from semidml.priors.gmm import build
         from semidml.priors.mixture import modes as modes_of
 
-        its = build(
-            *(latent_dim, (1, 1, 1), components, placement, spacing, log_var, "none", 1),
-            *(positions, component_weights),
-        )
-        modes = len(modes_of(*its.components()))
-        radius = float(its.means.norm(dim=1).mean()) if placement == "sphere" else None
+        knobs = (components, placement, spacing, log_var, positions, component_weights)
+        prior = build(latent_dim, (1, 1, 1), *knobs)
+        modes = len(modes_of(*prior.components()))
+        radius = float(prior.means.norm(dim=1).mean()) if placement == "sphere" else None
 
     told = [f"{k} component{'s' if k > 1 else ''}"]
     if math.isfinite(distance):

@@ -1,16 +1,8 @@
 """How far two labellings agree: accuracy, AMI, NMI, clustering accuracy."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from semidml.scores import checks
-
-if TYPE_CHECKING:
-    pass
-
-
-# --- agreement of two labellings
 
 
 def accuracy(true: np.ndarray, predicted: np.ndarray) -> float:
@@ -33,16 +25,18 @@ def nmi(true: np.ndarray, predicted: np.ndarray) -> float:
     return float(normalized_mutual_info_score(true, predicted))
 
 
-def clustering_accuracy(true: np.ndarray, found: np.ndarray) -> float:
+def clustering_accuracy(true: np.ndarray, clusters: np.ndarray) -> float:
     """Share of rows that are right under the best pairing of clusters and classes: (M,), (M,) -> 0 to 1.
 
-        max over m of 1/M sum_i 1[true_i = m(found_i)], m one to one
+        max over m of 1/M sum_i 1[true_i = m(clusters_i)], m one to one
 
     Xie, Girshick and Farhadi 2016, arXiv 1511.06335, equation 10; m by the Hungarian method (scipy's). With more
     clusters than classes, or fewer, those left over pair with nothing and their rows are wrong. Any labels will do."""
     from scipy.optimize import linear_sum_assignment
 
-    (_, row), (names, column) = (np.unique(its, return_inverse=True) for its in (checks.some(true), found))
+    (_, row), (names, column) = (
+        np.unique(labels, return_inverse=True) for labels in (checks.require_rows(true), clusters)
+    )
     counts = table(row, column, len(names))
     return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / len(true))
 
@@ -58,7 +52,7 @@ def seen_class_ceiling(seen_labels: np.ndarray, test_labels: np.ndarray) -> floa
     return float(np.isin(test_labels, seen_labels).mean())
 
 
-def table(true: np.ndarray, found: np.ndarray, clusters: int) -> np.ndarray:
+def table(true: np.ndarray, cluster: np.ndarray, clusters: int) -> np.ndarray:
     """How many rows each class has in each cluster, both numbered from 0: (M,), (M,) -> int64 (classes, clusters)."""
-    cells = true * clusters + found
+    cells = true * clusters + cluster
     return np.bincount(cells, minlength=(int(true.max()) + 1) * clusters).reshape(-1, clusters)

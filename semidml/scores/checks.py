@@ -1,15 +1,8 @@
 """What scores are given: finite, of one shape, or refused in words."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    pass
-
-
-# --- reconstructions and projections
 
 
 def reconstruction_mse(images: np.ndarray, reconstructions: np.ndarray) -> float:
@@ -26,9 +19,6 @@ def reconstruction_mse_of(
     parts = [slice(i, i + rows) for i in range(0, len(images), rows)]
     errors = [reconstruction_mse(images[part], np.asarray(reconstruct(latents[part]))) for part in parts]
     return float(np.average(errors, weights=[len(images[part]) for part in parts]))
-
-
-# --- checks
 
 
 def finite(values: np.ndarray) -> np.ndarray:
@@ -48,7 +38,8 @@ def subset(rows: int, seed: int, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple(array[chosen] for array in arrays)
 
 
-def some(rows: np.ndarray) -> np.ndarray:
+def require_rows(rows: np.ndarray) -> np.ndarray:
+    """The same rows; raises ValueError when there is none."""
     if not len(rows):
         raise ValueError("there is no row to learn from; at least one seen label is needed")
     return rows

@@ -1,19 +1,12 @@
-"""Classifiers fitted on latents: kNN, random forest, MLP."""
+"""Classifiers fitted on latents, kNN, random forest, MLP: gallery (N, D), labels (N,), queries (M, D) -> (M,) int64."""
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from semidml.scores import checks, neighbours
 from semidml.scores.table import NEIGHBOURS
-
-if TYPE_CHECKING:
-    pass
-
-
-# --- classifiers: gallery (N, D), labels (N,), queries (M, D) -> predictions (M,) int64
 
 
 def knn_classify(
@@ -39,11 +32,11 @@ def predictions(
     wrong for every test row, so there the 5 nearest other rows of the same split vote."""
     if not disjoint:
         return knn_classify(latents[seen], labels[seen], latents, classes)
-    found = np.empty(len(latents), np.int64)
+    predicted = np.empty(len(latents), np.int64)
     for part in np.unique(split):
         own = split == part
-        found[own] = vote(labels[own][neighbours.others(latents[own], NEIGHBOURS)], classes)
-    return found
+        predicted[own] = vote(labels[own][neighbours.others(latents[own], NEIGHBOURS)], classes)
+    return predicted
 
 
 def forest_classify(
@@ -59,7 +52,9 @@ def forest_classify(
     from sklearn.ensemble import RandomForestClassifier
 
     forest = RandomForestClassifier(n_estimators=100, n_jobs=2, random_state=seed)
-    return forest.fit(checks.some(checks.finite(gallery)), labels).predict(checks.finite(queries)).astype(np.int64)
+    return (
+        forest.fit(checks.require_rows(checks.finite(gallery)), labels).predict(checks.finite(queries)).astype(np.int64)
+    )
 
 
 def mlp_classify(
@@ -75,13 +70,12 @@ def mlp_classify(
     stops: from 1,000 rows on Adam until a held-out tenth stops improving, below that L-BFGS (nothing can be held out of
     a few labels).
 
-    A fit that has not settled after its last pass is used all the same; `remark` is told so.
-    """
+    A fit that has not settled after its last pass is used all the same; `remark` is told so."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
     from threadpoolctl import threadpool_limits
 
-    gallery, queries = checks.some(checks.finite(gallery)), checks.finite(queries)
+    gallery, queries = checks.require_rows(checks.finite(gallery)), checks.finite(queries)
     present, counts = np.unique(labels, return_counts=True)
     if len(present) == 1:
         return np.full(len(queries), present[0], np.int64)

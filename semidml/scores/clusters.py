@@ -1,7 +1,7 @@
 """k-means of latents, and the clusters that a model has of its own."""
 
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,15 +10,8 @@ from semidml.losses.twins import entropies
 from semidml.scores import agreement, checks, meaning, neighbours
 from semidml.scores.table import KMEANS_ROWS, KMEANS_STARTS
 
-if TYPE_CHECKING:
-    import torch
-
-
 RARE = 0.005  # chance below which a start is not asked for the scatter of k-means
 TINY = 1e-12  # nats, below which an entropy is 0
-
-
-# --- clusters
 
 
 class Starts(NamedTuple):
@@ -33,9 +26,11 @@ def kmeans(
     latents: np.ndarray, clusters: int, starts: int = KMEANS_STARTS, seed: int = 0, rounds: int = 300
 ) -> np.ndarray:
     """Clusters of k-means, the start of the lowest inertia: (M, D) -> (M,) int64. scikit-learn's, k-means++ starts, at
-    most `rounds` rounds each. Raises ValueError when there are fewer distinct points than clusters."""
-    found = kmeans_starts(latents, clusters, starts, seed, rounds)
-    return found.clusters[found.best].astype(np.int64)
+    most `rounds` rounds each.
+
+    Raises: ValueError when there are fewer distinct points than clusters."""
+    every = kmeans_starts(latents, clusters, starts, seed, rounds)
+    return every.clusters[every.best].astype(np.int64)
 
 
 def kmeans_starts(
@@ -43,25 +38,32 @@ def kmeans_starts(
 ) -> Starts:
     """Every start of `kmeans`, one by one from one random stream, so that the best is that of scikit-learn's `n_init`.
 
-    On one thread: its threads wait for each other when the cores are busy (9 s instead of 0.2 s measured). Raises
-    ValueError when there are fewer distinct points than clusters."""
+    On one thread: its threads wait for each other when the cores are busy (9 s instead of 0.2 s measured).
+
+    Raises: ValueError when there are fewer distinct points than clusters."""
     import sklearn
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
-    points, random, found, inertias, best = _for_clusters(latents, clusters), np.random.RandomState(seed), [], [], 0
+    points, random, assignments, inertias, best = (
+        _for_clusters(latents, clusters),
+        np.random.RandomState(seed),
+        [],
+        [],
+        0,
+    )
     with threadpool_limits(1), warnings.catch_warnings(), sklearn.config_context(assume_finite=True):
         warnings.simplefilter("ignore", ConvergenceWarning)  # of the best it is said below
         for start in range(starts):
             model = KMeans(clusters, n_init=1, max_iter=rounds, random_state=random).fit(points)
-            found.append(model.labels_)
+            assignments.append(model.labels_)
             inertias.append(float(model.inertia_))
-            if inertias[start] < inertias[best] and not _refines(found[start], found[best], clusters):
+            if inertias[start] < inertias[best] and not _refines(assignments[start], assignments[best], clusters):
                 best = start
-    if (distinct := len(np.unique(found[best]))) < clusters:
+    if (distinct := len(np.unique(assignments[best]))) < clusters:
         raise ValueError(f"k-means did not find {clusters} clusters, only {distinct}: the points nearly coincide")
-    return Starts(np.stack(found), np.array(inertias), best)
+    return Starts(np.stack(assignments), np.array(inertias), best)
 
 
 def _refines(clusters: np.ndarray, others: np.ndarray, count: int) -> bool:
@@ -82,21 +84,10 @@ def kmeans_scores(
     starts: int = KMEANS_STARTS,
     rows: int = KMEANS_ROWS,
     seed: int = 0,
-) -> tuple[float, float, float]:
-    """AMI, NMI and `clustering_accuracy` of true classes and k-means clusters of the same latents, of at most `rows`
-    rows drawn by the seed."""
-    return kmeans_scores_and_scatter(latents, labels, clusters, starts, rows, seed)[:3]
-
-
-def kmeans_scores_and_scatter(
-    latents: np.ndarray,
-    labels: np.ndarray,
-    clusters: int,
-    starts: int = KMEANS_STARTS,
-    rows: int = KMEANS_ROWS,
-    seed: int = 0,
 ) -> tuple[float, float, float, float, float, float]:
-    """`kmeans_scores`, and the standard deviation of each over restarts, a restart being the best of as many starts.
+    """AMI, NMI and `clustering_accuracy` of true classes and k-means clusters of the same latents, of at most `rows`
+    rows drawn by the seed; then the standard deviation of each over restarts, a restart being the best of as many
+    starts.
 
     The bootstrap over the starts that were made (Efron 1979, doi 10.1214/aos/1176344552) needs no draw: of n starts
     drawn with replacement the best is the j-th best of all with probability
@@ -107,15 +98,15 @@ def kmeans_scores_and_scatter(
     information is that of the best start for all of them: it depends on the clusters' sizes alone, which hardly differ,
     and takes longer than the rest."""
     points, true = checks.subset(rows, seed, latents, labels)
-    found = kmeans_starts(points, clusters, starts, seed)
-    best, row = found.clusters[found.best].astype(np.int64), np.unique(true, return_inverse=True)[1]
+    every = kmeans_starts(points, clusters, starts, seed)
+    best, row = every.clusters[every.best].astype(np.int64), np.unique(true, return_inverse=True)[1]
     n, j = starts, np.arange(1, starts + 1)
     p = ((n - j + 1) / n) ** n - ((n - j) / n) ** n
     p = p[p >= RARE] / p[p >= RARE].sum()
-    asked = np.argsort(found.inertias, kind="stable")[: len(p)]
+    asked = np.argsort(every.inertias, kind="stable")[: len(p)]
     expected = _expected_information(agreement.table(row, best, clusters))
     each = np.array(
-        [_agreement(agreement.table(row, found.clusters[start], clusters), expected) for start in asked]
+        [_agreement(agreement.table(row, every.clusters[start], clusters), expected) for start in asked]
     )  # (j, 3)
     scatter = np.sqrt(p @ np.square(each - p @ each) / max(1 - p @ p, TINY))
     return (
@@ -164,7 +155,7 @@ def cluster_scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float | 
     one means nothing (`meaning.judge`)."""
     clusters, sizes, _ = clustered(logits)
     marginal, conditional = entropies(torch.from_numpy(logits))
-    found = {
+    scores = {
         "cluster_ami": agreement.ami(labels, clusters),
         "cluster_nmi": agreement.nmi(labels, clusters),
         "cluster_accuracy": agreement.clustering_accuracy(labels, clusters),
@@ -172,7 +163,7 @@ def cluster_scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float | 
         "marginal_entropy": float(marginal),
         "conditional_entropy": float(conditional),
     }
-    return found | dict.fromkeys(meaning.judge(found, labels).failed)
+    return scores | dict.fromkeys(meaning.judge(scores, labels).failed)
 
 
 def clustered(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

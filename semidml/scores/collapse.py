@@ -1,19 +1,10 @@
 """How far latents spread, and whether they have collapsed."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from semidml.scores import checks
 
-if TYPE_CHECKING:
-    pass
-
-
 COINCIDE, LINE, NARROW = 0.1, 1.1, 0.3  # see `collapse`; two opposite places, nine of ten points at one: .36
-
-
-# --- shape of the cloud
 
 
 def mean_pairwise_distance(latents: np.ndarray, rows: int = 2_000, seed: int = 0) -> float:
@@ -29,15 +20,16 @@ def mean_pairwise_distance(latents: np.ndarray, rows: int = 2_000, seed: int = 0
 
 def spread(latents: np.ndarray) -> float:
     """Root of the variance's mean over dimensions, (N, D) -> units of the latent space."""
-    return float(np.sqrt(checks.some(checks.finite(latents)).var(axis=0, dtype=np.float64).mean()))
+    return float(np.sqrt(checks.require_rows(checks.finite(latents)).var(axis=0, dtype=np.float64).mean()))
 
 
 def effective_rank(latents: np.ndarray) -> float:
     """exp(-sum_d p_d ln p_d), p = singular values of the centred latents over their sum, (N, D) -> 1 to D.
 
-    Roy and Vetterli, EUSIPCO 2007. 1 for points on a line, D for a ball. Raises ValueError when all points coincide.
-    """
-    points = checks.some(checks.finite(latents)).astype(np.float64)
+    Roy and Vetterli, EUSIPCO 2007. 1 for points on a line, D for a ball.
+
+    Raises: ValueError when all points coincide."""
+    points = checks.require_rows(checks.finite(latents)).astype(np.float64)
     points -= points.mean(0)
     largest = np.abs(points).max()
     if not largest:
@@ -65,8 +57,8 @@ def collapse(latents: np.ndarray, scale: float = 1.0, seed: int = 0, directions_
 
     directions_of: the number of classes, where the latents are `directions`. On the sphere points that lie on a line,
     and not within a narrow arc, lie at two opposite places: as good as can be for two classes, a collapse for more."""
-    if found := coincide(latents, scale, seed):
-        return found
+    if coinciding := coincide(latents, scale, seed):
+        return coinciding
     if latents.shape[1] > 1 and directions_of != 2 and effective_rank(latents) < LINE:
         if directions_of:
             apart = mean_pairwise_distance(latents, seed=seed) > NARROW

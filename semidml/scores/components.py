@@ -36,19 +36,21 @@ def component_scores(
 ) -> dict[str, float | None]:
     """component_ami, component_nmi, components_used (by at least 1 % of a component's even share), component_distance
     (mean, in sigmas a dimension), classes_alone (whose commonest component is no other class's) of latents (N, D) with
-    labels (N,). None where one means nothing (`meaning.judge`). Raises ValueError when latents are not finite."""
+    labels (N,). None where one means nothing (`meaning.judge`).
+
+    Raises: ValueError when latents are not finite."""
     own, distance = component_of(checks.finite(latents), means, log_vars, weights)
     counts = np.bincount(own, minlength=len(means))
     classes = [label for label in range(int(labels.max()) + 1) if (labels == label).any()]
     commonest = [np.bincount(own[labels == label], minlength=len(means)).argmax() for label in classes]
-    found = {
+    scores = {
         "component_ami": agreement.ami(labels, own),
         "component_nmi": agreement.nmi(labels, own),
         "components_used": int((counts > 0.01 * len(latents) / len(means)).sum()),
         "component_distance": float(distance.mean()),
-        "classes_alone": int(sum(commonest.count(one) == 1 for one in commonest)),
+        "classes_alone": int(sum(commonest.count(component) == 1 for component in commonest)),
     }
-    return found | dict.fromkeys(meaning.judge(found, labels).failed)
+    return scores | dict.fromkeys(meaning.judge(scores, labels).failed)
 
 
 def floors(
@@ -61,8 +63,7 @@ def floors(
       is the floor of the prior's effect (any ten separate clusters score high); given a run's own latents it says how
       much hangs on these places.
     - component_ami_random: as many components of the same spread, drawn from a Gaussian with the latents' variance.
-    - component_ami_permuted: labels permuted; about 0 by construction.
-    """
+    - component_ami_permuted: labels permuted; about 0 by construction."""
     generator = np.random.default_rng(seed)
     centre, spread = latents.mean(0), latents.std()
 
@@ -76,12 +77,12 @@ def floors(
     places = [centre + spread * generator.normal(size=means.shape) for _ in range(ROTATIONS)]
     own = component_of(latents, means, log_vars, weights)[0]
     permuted = [agreement.ami(generator.permutation(labels), own) for _ in range(ROTATIONS)]
-    found = {
+    means_of_draws = {
         "component_ami_rotated": float(np.mean(rotated)),
         "component_ami_random": float(np.mean([score(latents, place, labels) for place in places])),
         "component_ami_permuted": float(np.mean(permuted)),
     }
-    return found | dict.fromkeys(meaning.judge(found, labels).failed)
+    return means_of_draws | dict.fromkeys(meaning.judge(means_of_draws, labels).failed)
 
 
 def fitted_floor(
@@ -93,7 +94,7 @@ def fitted_floor(
     size = math.sqrt(float((means.var(axis=0) + np.exp(log_vars).mean(axis=0)).mean()))
     points = (latents - latents.mean(axis=0)) * size / latents.std() if latents.std() else latents
     turned = [points @ rotation(points.shape[1], generator) + means.mean(axis=0) for _ in range(ROTATIONS)]
-    return [agreement.ami(labels, component_of(one, means, log_vars, weights)[0]) for one in turned]
+    return [agreement.ami(labels, component_of(rotated, means, log_vars, weights)[0]) for rotated in turned]
 
 
 class WhatIf(NamedTuple):

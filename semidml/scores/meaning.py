@@ -45,8 +45,8 @@ def judge(
     for name in names:
         if reason := _reason(SCORES[name], of, known, clusters, dimensions):
             failed[name] = reason
-        elif said := [remark for remark in _remarks(SCORES[name], of, known) if remark]:
-            notes[name] = "; ".join(said)
+        elif remarks := [remark for remark in _remarks(SCORES[name], of, known) if remark]:
+            notes[name] = "; ".join(remarks)
     return Judged(failed, notes)
 
 
@@ -58,12 +58,12 @@ def told(scores: Mapping[str, Any], judged: Judged) -> dict[str, Any]:
     for name, remark in judged.notes.items():
         if name in scores and name not in failed:
             notes[name] = "; ".join([*([notes[name]] if name in notes else []), remark])
-    found = {name: None if name in judged.failed else value for name, value in scores.items()}
-    lost = {f"{name}{SCATTER}" for name, value in found.items() if value is None}
-    found = {name: value for name, value in found.items() if name not in {"failed", "notes"} | lost}
-    notes = {name: remark for name, remark in notes.items() if name in found}
-    failed = {name: reason for name, reason in failed.items() if name in found}
-    return found | ({"failed": failed} if failed else {}) | ({"notes": notes} if notes else {})
+    kept = {name: None if name in judged.failed else value for name, value in scores.items()}
+    lost = {f"{name}{SCATTER}" for name, value in kept.items() if value is None}
+    kept = {name: value for name, value in kept.items() if name not in {"failed", "notes"} | lost}
+    notes = {name: remark for name, remark in notes.items() if name in kept}
+    failed = {name: reason for name, reason in failed.items() if name in kept}
+    return kept | ({"failed": failed} if failed else {}) | ({"notes": notes} if notes else {})
 
 
 class _Rows(NamedTuple):
@@ -83,6 +83,12 @@ class _Rows(NamedTuple):
         """`all 20 test images`, `the only test image`."""
         return f"the only {self.kind}" if self.count == 1 else f"all {self.count:,} {self.kind}s"
 
+    @property
+    def single(self) -> str:
+        """`all 20 test images are of class 3`; "" where there are several classes."""
+        verb = "is" if self.count == 1 else "are"
+        return f"{self.all} {verb} of {self.named(int(self.classes[0]))}" if len(self.classes) == 1 else ""
+
     def named(self, label: int) -> str:
         name = str(self.names[label]) if 0 <= label < len(self.names) else ""
         return f"class {name[:24] if name.isprintable() and name else label}"
@@ -91,38 +97,37 @@ class _Rows(NamedTuple):
 def _reason(score: Score, of: _Rows, known: _Rows, clusters: int, dimensions: int) -> str:
     """Why a score of these rows means nothing, in words; "" where it means something."""
     n, alone = of.count, len(of.classes) == of.count
-    one = f"{of.all} {'is' if n == 1 else 'are'} of {of.named(int(of.classes[0]))}" if len(of.classes) == 1 else ""
     none_alike = f"no two {of.kind}s are of one class"
     if score.kind == "agreement":
-        if one:
-            return f"{one}, so there are no classes to tell apart"
+        if of.single:
+            return f"{of.single}, so there are no classes to tell apart"
         if alone:
             return f"{none_alike}, so there is nothing that a group could agree with"
         if score.rows == "drawn" and clusters >= n:
             return f"{clusters:,} clusters for {n:,} {of.kind}s: each is a cluster of its own, wherever it lies"
     elif score.fitted_on:
-        if one and len(known.classes) == 1:
-            return f"{one}, and so is all that the classifier knows: it cannot be wrong"
+        if of.single and len(known.classes) == 1:
+            return f"{of.single}, and so is all that the classifier knows: it cannot be wrong"
     elif score.kind == "recall":
         if alone:
             return f"{none_alike}: none can be found" if n > 1 else f"there is no other {of.kind} to find"
-        if one:
-            return f"{one}: whichever is nearest, it is of that class"
+        if of.single:
+            return f"{of.single}: whichever is nearest, it is of that class"
         if all(size == 1 or score.neighbours > n - size for size in of.sizes.tolist()):
             few = f"of {n:,} {of.kind}s so few are of other classes"
             return f"{few} that one of its own is always among {score.neighbours}"
     elif score.kind == "precision":
         if alone:
             return f"{none_alike}: none can be found"
-        if one:
-            return f"{one}: whatever the order, all others are of that class"
+        if of.single:
+            return f"{of.single}: whatever the order, all others are of that class"
     elif score.kind in ("shape", "line"):
         if n == 1:
             return "a single point has no spread"
         if n == 2 and dimensions > 1 and score.kind == "line":
             return "two points always lie on a line"
-    elif score.kind == "sharing" and one:
-        return f"{one}: there is no other class to share a component with"
+    elif score.kind == "sharing" and of.single:
+        return f"{of.single}: there is no other class to share a component with"
     elif score.unit == "count" and n == 1:
         return f"there is one {of.kind} only, which belongs to one"
     return ""
@@ -135,10 +140,9 @@ def _remarks(score: Score, of: _Rows, known: _Rows) -> list[str]:
     n = of.count
     is_share = n > 1 and score.unit == "share"
     few = f"of {n:,} {of.kind}{'s' * (n > 1)} only" + (f"; each is {100 / n:.2g} % of it" if is_share else "")
-    one = f"{of.all} {'is' if n == 1 else 'are'} of {of.named(int(of.classes[0]))}" if len(of.classes) == 1 else ""
     return [
         few if n < FEW else "",
-        f"{one}: it says nothing of the others" if score.fitted_on and one else _singles(score, of),
+        f"{of.single}: it says nothing of the others" if score.fitted_on and of.single else _singles(score, of),
         _certain(score, known),
     ]
 

@@ -1,14 +1,8 @@
 """The nearest rows, exactly: by a tree where dimensions are few, else by distances."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from semidml.scores import checks
-
-if TYPE_CHECKING:
-    pass
-
 
 PILES_SEED = 0  # of the draw among rows that coincide
 # A tree beats the search of all rows on a CPU up to 6 dimensions, and up to 10 for small tasks, where it also does not
@@ -19,18 +13,14 @@ TREE_DIMENSIONS, SMALL_TREE_DIMENSIONS, SMALL = 6, 10, 20_000_000
 EXTRA = 8  # candidates beyond k whose distances are computed again without the rounding of the expanded square
 
 
-# --- nearest neighbours
-
-
 def knn(gallery: np.ndarray, queries: np.ndarray, k: int, device: str = "cpu") -> tuple[np.ndarray, np.ndarray]:
     """The k nearest gallery rows of each query, nearest first, exact: (N, D), (M, D) -> rows (M, k) int64, distances
     (M, k).
 
     Euclidean. k is lowered to N. In few dimensions by a tree on the CPU, else by search of all rows on the device.
     Places are searched, not rows: of rows that coincide exactly (a collapsed space) each query is given some at random,
-    with a fixed seed, so that the order of the rows decides nothing and many cost no more than one.
-    """
-    gallery, queries = checks.some(checks.finite(gallery)), checks.finite(queries)
+    with a fixed seed, so that the order of the rows decides nothing and many cost no more than one."""
+    gallery, queries = checks.require_rows(checks.finite(gallery)), checks.finite(queries)
     k = min(k, len(gallery))
     piles = coincident(gallery)
     if piles is None:

@@ -7,19 +7,15 @@ turns that into None and keeps the words, as for what `meaning.judge` finds to m
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from semidml.scores import agreement, checks, classifiers, collapse, meaning, neighbours, retrieval
-from semidml.scores.clusters import kmeans_quick, kmeans_scores_and_scatter
+from semidml.scores.clusters import kmeans_quick, kmeans_scores
 from semidml.scores.meaning import Judged
-from semidml.scores.table import KMEANS_ROWS, NEIGHBOURS, RAW, RECALL_AT, SCATTER, SCORES, Score, Scored
+from semidml.scores.table import KMEANS_ROWS, NEIGHBOURS, RAW, RECALL_AT, SCATTER, SCORES, Scored
 from semidml.tasks import Progress
-
-if TYPE_CHECKING:
-    pass
-
 
 LIVE_GALLERY, LIVE_QUERIES, LIVE_POINTS = 5_000, 2_000, 1_000
 Step = tuple[tuple[str, ...], Callable[[], tuple]]  # names of scores and what gives as many values
@@ -56,9 +52,9 @@ def score_latents(
 
     A score that cannot be computed, or whose value is forced whatever the latents are (`meaning.judge`), is None, with
     the reason under "failed": {name: reason}; "notes" has remarks on scores that were computed (few rows, a class of
-    one row, which class_names name, a fit that has not settled). Either is absent when empty. Raises ValueError when
-    shapes do not fit together.
-    """
+    one row, which class_names name, a fit that has not settled). Either is absent when empty.
+
+    Raises: ValueError when shapes do not fit together."""
     checks.fit_together(train, train_labels, seen, test, test_labels, classes)
     few, few_labels = train[seen], train_labels[seen]
     shared, clusters = checks.shared(train_labels, test_labels), len(np.unique(test_labels))
@@ -69,6 +65,9 @@ def score_latents(
         if progress:
             progress((at[0] + fraction) / len(steps), at[1])
 
+    def note(names: tuple[str, ...], text: str) -> None:
+        notes.update(dict.fromkeys(names, text))
+
     def both(
         classifier: Callable[..., np.ndarray], gallery: np.ndarray, labels: np.ndarray, **more: Any
     ) -> tuple[float, ...]:
@@ -77,12 +76,12 @@ def score_latents(
 
     def labelled() -> tuple[float, ...]:
         near = few_labels[neighbours.knn(few, test, NEIGHBOURS, device)[0]]  # (M, k), nearest first
-        five, one = classifiers.vote(near, classes), near[:, 0]
+        five, first = classifiers.vote(near, classes), near[:, 0]
         return (
             agreement.accuracy(test_labels, five),
             agreement.ami(test_labels, five),
-            agreement.accuracy(test_labels, one),
-            agreement.ami(test_labels, one),
+            agreement.accuracy(test_labels, first),
+            agreement.ami(test_labels, first),
         )
 
     labelled_names = ("knn_accuracy_labelled", "knn_ami_labelled", "knn1_accuracy_labelled", "knn1_ami_labelled")
@@ -95,7 +94,7 @@ def score_latents(
     kmeans_names += tuple(f"{name}{SCATTER}" for name in kmeans_names)
     steps: list[Step] = [
         *(fitted if shared else ()),
-        (kmeans_names, lambda: kmeans_scores_and_scatter(test, test_labels, clusters, seed=seed)),
+        (kmeans_names, lambda: kmeans_scores(test, test_labels, clusters, seed=seed)),
         (
             tuple(f"recall_at_{k}" for k in RECALL_AT),
             lambda: retrieval.recall_at(test, test_labels, RECALL_AT, device=device),
@@ -116,12 +115,11 @@ def score_latents(
     ):
         for suffix, rows in (("", (train, train_labels)), ("_labelled", (few, few_labels))):
             names = (f"{prefix}_accuracy{suffix}", f"{prefix}_ami{suffix}")
-            remark = partial(_note, notes, names)
-            steps.append((names, partial(both, classifier, *rows, seed=seed, remark=remark)))
+            steps.append((names, partial(both, classifier, *rows, seed=seed, remark=partial(note, names))))
     given = Scored(train, train_labels, seen, test, test_labels, classes, seed)
     for entry in SCORES.values():
         if entry.target and (shared or not entry.fitted_on):
-            steps.append(((entry.name,), partial(_computed, entry, given)))
+            steps.append(((entry.name,), partial(lambda entry: (entry.resolve()(given),), entry)))
 
     (points,) = checks.subset(KMEANS_ROWS, seed, test_labels)
     names = [name for names, _ in steps for name in names]
@@ -144,19 +142,15 @@ def score_latents(
     return meaning.told(result | {"failed": failed, "notes": notes}, judged)
 
 
-def _computed(score: Score, given: Scored) -> tuple[float | bool | None]:
-    return (score.resolve()(given),)
-
-
-def as_raw(found: dict[str, Any]) -> dict[str, Any]:
+def as_raw(scores: dict[str, Any]) -> dict[str, Any]:
     """Scores of latents with their lengths under the names that say so, with what is said of them."""
-    of_latents = {f"{name}{RAW}": value for name, value in found.items() if f"{name}{RAW}" in SCORES}
-    said = {
-        table: {f"{name}{RAW}": text for name, text in found[table].items() if f"{name}{RAW}" in SCORES}
+    of_latents = {f"{name}{RAW}": value for name, value in scores.items() if f"{name}{RAW}" in SCORES}
+    words = {
+        table: {f"{name}{RAW}": text for name, text in scores[table].items() if f"{name}{RAW}" in SCORES}
         for table in ("failed", "notes")
-        if table in found
+        if table in scores
     }
-    return of_latents | {table: texts for table, texts in said.items() if texts}
+    return of_latents | {table: texts for table, texts in words.items() if texts}
 
 
 def live_scores(
@@ -179,8 +173,7 @@ def live_scores(
     call with the same sizes. 20 to 35 ms at D = 2, 50 to 90 ms at D = 10 (two busy cores, median of 20, November 2026).
 
     `seen` are rows of `train` as given, so a caller who embeds a part of the training set appends its seen rows. The
-    first call imports scikit-learn (about 1 s).
-    """
+    first call imports scikit-learn (about 1 s)."""
     checks.fit_together(train, train_labels, seen, test, test_labels, classes)
     few_dimensions = test.shape[1] <= neighbours.TREE_DIMENSIONS
     queries, labels = checks.subset(LIVE_QUERIES if few_dimensions else LIVE_QUERIES // 2, seed, test, test_labels)
@@ -215,8 +208,7 @@ def live_retrieval(test: np.ndarray, test_labels: np.ndarray, seed: int = 0) -> 
     2,000 rows (M, D), kmeans_nmi of at most 1,000 of them (one start, as many clusters as classes in test_labels (M,)).
     None where one cannot be computed.
 
-    The rows are drawn by the seed. Recall grows with the number of rows searched, so that of all rows lies above.
-    """
+    The rows are drawn by the seed. Recall grows with the number of rows searched, so that of all rows lies above."""
     rows, labels = checks.subset(LIVE_QUERIES, seed, test, test_labels)
     points, point_labels = checks.subset(LIVE_POINTS, seed, rows, labels)
     clusters = len(np.unique(test_labels))
@@ -255,13 +247,7 @@ def _judged(
     on_few = {name for name in names if SCORES[name].fitted_on == "seen"}
     rest = [name for name in names if name not in of_kmeans | on_few]
     parts = (
-        meaning.judge(
-            rest,
-            test_labels,
-            fitted_on=train_labels,
-            dimensions=dimensions,
-            class_names=class_names,
-        ),
+        meaning.judge(rest, test_labels, fitted_on=train_labels, dimensions=dimensions, class_names=class_names),
         meaning.judge(on_few, test_labels, fitted_on=few_labels, class_names=class_names),
         meaning.judge(
             of_kmeans, points, clusters=clusters, drawn=len(points) < len(test_labels), class_names=class_names
@@ -286,8 +272,7 @@ def floors(
 
     Where no test row is of a training class there is pixel_recall_at_1 alone; what means nothing (`meaning.judge`), as
     recall of a single test row, is left out.
-    Images (N, C, H, W), any number type. The pixel scores of a gallery of 5,000 lie below those of a larger one.
-    """
+    Images (N, C, H, W), any number type. The pixel scores of a gallery of 5,000 lie below those of a larger one."""
     queries, labels = checks.flat(checks.subset(LIVE_QUERIES, seed, test_images, test_labels))
     shared = checks.shared(train_labels, test_labels)
     if shared and not len(seen):
@@ -296,17 +281,13 @@ def floors(
     few = checks.flat(checks.subset(LIVE_GALLERY, seed, train_images[seen], train_labels[seen]))
     names = [*(("pixel_knn_accuracy", "pixel_knn_accuracy_labelled") if shared else ()), "pixel_recall_at_1"]
     nothing = _judged(names, gallery[1], few[1], labels, labels, 0, 0).failed
-    found = {}
+    scores = {}
     if shared:
         commonest = np.bincount(train_labels, minlength=classes).argmax()
-        found["chance"] = float((test_labels == commonest).mean())
-    for name, its in (("pixel_knn_accuracy", gallery), ("pixel_knn_accuracy_labelled", few)):
+        scores["chance"] = float((test_labels == commonest).mean())
+    for name, rows in (("pixel_knn_accuracy", gallery), ("pixel_knn_accuracy_labelled", few)):
         if shared and name not in nothing:
-            found[name] = agreement.accuracy(labels, classifiers.knn_classify(*its, queries, classes))
+            scores[name] = agreement.accuracy(labels, classifiers.knn_classify(*rows, queries, classes))
     if "pixel_recall_at_1" not in nothing:
-        found["pixel_recall_at_1"] = retrieval.recall_at(queries, labels, (1,))[0]
-    return found
-
-
-def _note(notes: dict[str, str], names: tuple[str, ...], text: str) -> None:
-    notes.update(dict.fromkeys(names, text))
+        scores["pixel_recall_at_1"] = retrieval.recall_at(queries, labels, (1,))[0]
+    return scores

@@ -34,19 +34,19 @@ def recall_at(
     ks, count = tuple(ks), len(latents)
     places, of = neighbours.coincident(checks.finite(latents)) or (latents, np.arange(count))
     classes, label = np.unique(labels, return_inverse=True)
-    there, rows = np.unique(of * len(classes) + label, return_counts=True)  # (Q,) a place and a class, and their rows
-    place, own = np.divmod(there, len(classes))
+    cells, rows = np.unique(of * len(classes) + label, return_counts=True)  # (Q,) a place and a class, and their rows
+    place, own = np.divmod(cells, len(classes))
     sizes = np.bincount(of)  # (P,)
 
-    def of_class(near: np.ndarray, its: np.ndarray) -> np.ndarray:
+    def of_class(near: np.ndarray, query_classes: np.ndarray) -> np.ndarray:
         """How many rows of a class lie at each place: (B, m), (B,) -> (B, m)."""
         if len(places) == count:
-            return own[near] == its[:, None]
-        wanted = near * len(classes) + its[:, None]
-        found = np.searchsorted(there, wanted).clip(max=len(there) - 1)
-        return np.where(there[found] == wanted, rows[found], 0)
+            return own[near] == query_classes[:, None]
+        wanted = near * len(classes) + query_classes[:, None]
+        position = np.searchsorted(cells, wanted).clip(max=len(cells) - 1)
+        return np.where(cells[position] == wanted, rows[position], 0)
 
-    hits, pending = np.zeros(len(ks)), np.arange(len(there))
+    hits, pending = np.zeros(len(ks)), np.arange(len(cells))
     look_at = max(ks) + 1  # places; more where rows at one distance may go on beyond
     while len(pending):
         asked, at = np.unique(place[pending], return_inverse=True)
@@ -128,14 +128,14 @@ def map_at_r(
 
     R: the other rows of the query's class. P(i): their share among the i nearest. Musgrave, Belongie and Lim 2020,
     arXiv 2003.08505, section 3.2. A query alone in its class has R = 0 and is left out, as by their
-    pytorch-metric-learning (`recall_at` counts it as missed). Of rows at the same distance any may come first: the
-    mean over all orders counts, see `_expected_average_precision`; theirs come as they fall. Raises ValueError when no
-    class has two rows.
+    pytorch-metric-learning (`recall_at` counts it as missed). Of rows at the same distance any may come first: the mean
+    over all orders counts, see `_expected_average_precision`; theirs come as they fall.
 
     Exact in double precision (on the CPU where the device has none), some 2^22 distances at a time, never (M, M). R can
     be thousands: what is selected and sorted are the distances alone, the lowest bit of each saying whose class it is.
     `progress` is told the share that is done, and may raise to end it.
-    """
+
+    Raises: ValueError when no class has two rows."""
     import torch
 
     checks.finite(latents)
@@ -148,8 +148,8 @@ def map_at_r(
         raise ValueError("MAP@R needs a class with at least 2 rows")
     points = latents - latents.mean(0, dtype=np.float64)  # centred, so that |x|^2 - 2 x q + |q|^2 loses no digits
     x = torch.as_tensor(points[order], dtype=torch.float64, device="cpu" if device == "mps" else device)  # (M, D)
-    r, square, one = torch.as_tensor(others, device=x.device), x.square().sum(1, True), x.new_ones(n, 1)
-    gallery, queries = torch.cat([x, square, one], 1).T, torch.cat([-2 * x, one, square], 1)  # one product, |x - q|^2
+    r, square, ones = torch.as_tensor(others, device=x.device), x.square().sum(1, True), x.new_ones(n, 1)
+    gallery, queries = torch.cat([x, square, ones], 1).T, torch.cat([-2 * x, ones, square], 1)  # one product, |x - q|^2
     edges = np.flatnonzero(np.diff(of, prepend=-1, append=-1))  # where each class begins, and the end
     total, step = 0.0, max(1, DISTANCES_AT_ONCE // n)
     for begin in range(alone, n, step):

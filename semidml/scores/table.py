@@ -4,8 +4,9 @@ Pages, command line, README, remarks and final scoring read it here. A new score
 `target`, "module:function", final scoring calls the function with a `Scored` and keeps its number under the entry's
 name; every page then shows it in its group and unit."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -19,19 +20,18 @@ RAW = "_raw"  # ends the names of scores of latents with their lengths, where th
 PIXELS = "pixel_"  # begins the names of scores of raw images, which need no training
 
 GROUPS = table(
-    [
-        Entry("all labels", "Read with all labels", "a classifier fitted on every training label, as most papers do"),
-        Entry(
+    Entry(*row)
+    for row in (
+        ("all labels", "Read with all labels", "a classifier fitted on every training label, as most papers do"),
+        (
             "seen labels",
             "Read with the seen labels",
             "a classifier fitted on those only: what a user with them would get",
         ),
-        Entry("no labels", "Read without labels", "clusters and neighbours of the latents"),
-        Entry("space", "The space itself", "its shape, and what the training took"),
-        Entry(
-            "lengths", "With lengths", "the same of raw latents, however long, though the loss trained their directions"
-        ),
-    ]
+        ("no labels", "Read without labels", "clusters and neighbours of the latents"),
+        ("space", "The space itself", "its shape, and what the training took"),
+        ("lengths", "With lengths", "the same of raw latents, however long, though the loss trained their directions"),
+    )
 )
 PLACES = {
     "train": "side by side on Train, and beside the run before",
@@ -93,11 +93,12 @@ class Score(Entry):
 
 
 def shown_at(place: str) -> list[str]:
-    """Names of the scores of a place, in order. Raises ValueError where there is no such place."""
+    """Names of the scores of a place, in order.
+
+    Raises: ValueError where there is no such place."""
     if place not in PLACES:
         raise ValueError(f"a place must be one of {', '.join(PLACES)}; got {place!r}")
-    there = [score for score in SCORES.values() if place in score.places]
-    return [score.name for score in sorted(there, key=lambda score: score.rank)]
+    return sorted((name for name in SCORES if place in SCORES[name].places), key=lambda name: SCORES[name].rank)
 
 
 def live_where(*conditions: str) -> set[str]:
@@ -105,42 +106,24 @@ def live_where(*conditions: str) -> set[str]:
     return {score.name for score in SCORES.values() if score.live in conditions}
 
 
-_FEW = (
-    "A classifier fitted on the seen labels only, scored on the test images: what a user with those labels would get."
-)
-_ALL = "A classifier fitted on all training images with all their labels, scored on the test images, as most papers do."
-_AMI = " Adjusted mutual information of predicted and true classes: 0 is chance, 1 is perfect."
+def _score(name: str, title: str, **facts: Any) -> Callable[[str], Score]:
+    """Gives the score whose summary it is told."""
+    return lambda summary: Score(name, title, summary, **facts)
 
 
-def _classifier(name: str, title: str, words: str, fitted_on: Literal["all", "seen"], **more: object) -> Score:
+def _classifier(name: str, title: str, words: str, fitted_on: Literal["all", "seen"], **facts: Any) -> Score:
     """The accuracy of a classifier, or its AMI, as the name says."""
     is_ami, labels = "_ami" in name, f"{fitted_on} labels"
+    facts |= {"kind": "agreement"} if is_ami else {"unit": "share"}
     ends = f".{_AMI}" if is_ami else "; share that is right, 0 to 1." if fitted_on == "all" else "; 0 to 1."
-    return Score(
-        name,
-        f"{title}{' AMI' if is_ami else ''}, {labels}",
-        f"{_ALL if fitted_on == 'all' else _FEW} {words}{ends}",
-        unit="number" if is_ami else "share",
-        better="higher",
-        group=labels,
-        fitted_on=fitted_on,
-        kind="agreement" if is_ami else "",
-        **more,
-    )
+    facts |= {"better": "higher", "group": labels, "fitted_on": fitted_on}
+    return Score(name, f"{title}{' AMI' * is_ami}, {labels}", f"{_FITTED[fitted_on]} {words}{ends}", **facts)
 
 
-def _of_kmeans(name: str, title: str, summary: str, **more: object) -> Score:
-    return Score(
-        name, title, summary, better="higher", group="no labels", rows="drawn", kind="agreement", lengths=True, **more
-    )
-
-
-def _of_components(name: str, title: str, summary: str, **more: object) -> Score:
-    return Score(name, title, summary, kind="agreement", **more)
-
-
-def _of_clusters(name: str, title: str, summary: str, **more: object) -> Score:
-    return Score(name, title, summary, group="no labels", live="clusters", **more)
+def _second(score: Score, ending: str, words: str, **changes: str) -> Score:
+    """A score that comes with another: it stands beside it, and is computed with it."""
+    names = {"name": f"{score.name}{ending}", "title": f"{score.title}, {words}"}
+    return replace(score, **names, target="", places=(), live="", lengths=False, **changes)
 
 
 def _scatter(score: Score) -> Score:
@@ -154,296 +137,152 @@ def _raw(score: Score) -> Score:
     return _second(score, RAW, "raw", summary=f"{score.summary} {words}", group="lengths")
 
 
-def _second(score: Score, ending: str, words: str, **changes: str) -> Score:
-    """A score that comes with another: it stands beside it, and is computed with it."""
-    names = {"name": f"{score.name}{ending}", "title": f"{score.title}, {words}"}
-    return replace(score, **names, target="", places=(), live="", lengths=False, **changes)
-
-
+_FITTED = {
+    "all": "A classifier fitted on all training images with all their labels, scored on the test images, as most "
+    "papers do.",
+    "seen": "A classifier fitted on the seen labels only, scored on the test images: what a user with those labels "
+    "would get.",
+}
+_AMI = " Adjusted mutual information of predicted and true classes: 0 is chance, 1 is perfect."
+_NOT_ADJUSTED = "but not adjusted for chance; 0 to 1."
 _FIVE = f"{NEIGHBOURS} nearest neighbours"
-_FIVE_OR_FEWER = f"{_FIVE}, or as many as there are labels"
+_FEWER = f"{_FIVE}, or as many as there are labels"
 _NEAREST = "The nearest label decides, so no ties"
-_HIDDEN = "One hidden layer of 100 units"
+_SLOW = {"random_forest": ("random forest", "100 trees"), "mlp": ("MLP", "One hidden layer of 100 units")}
+
+_HEADLINES = ("train", "compare", "runs", "curves", "compared")
+_FIVE_NEAR, _ONE_NEAR = {"neighbours": NEIGHBOURS, "lengths": True}, {"neighbours": 1, "lengths": True}
+_AGREES = {"kind": "agreement", "better": "higher"}
+_KNN = {"live": "classes", **_FIVE_NEAR}
+_WITHOUT_LABELS = {"better": "higher", "group": "no labels", "lengths": True}
+_OF_KMEANS = {**_WITHOUT_LABELS, "kind": "agreement", "rows": "drawn"}
+_RECALL = {**_WITHOUT_LABELS, "kind": "recall", "unit": "share", "live": "retrieval"}
+_ON_PIXELS = {"unit": "share", "neighbours": NEIGHBOURS}
+_CLUSTERS = {"group": "no labels", "live": "clusters"}
+_SHAPE = {"live": "always", "lengths": True}
+
 _KMEANS = (
-    _of_kmeans(
-        "kmeans_ami",
-        "k-means AMI",
+    _score("kmeans_ami", "k-means AMI", live="always", places=("clusters", *_HEADLINES), rank=9, **_OF_KMEANS)(
         f"k-means of the test latents, of many a drawn {KMEANS_ROWS:,}, as many clusters as classes, best of "
-        f"{KMEANS_STARTS} starts, no labels used.{_AMI}",
-        places=("train", "clusters", "compare", "runs", "curves", "compared"),
-        rank=9,
-        live="always",
+        f"{KMEANS_STARTS} starts, no labels used.{_AMI}"
     ),
-    _of_kmeans(
-        "kmeans_nmi",
-        "k-means NMI",
-        "As k-means AMI but not adjusted for chance, so that many small clusters raise it; 0 to 1.",
-        places=("clusters", "retrieval"),
-        rank=8,
-        live="retrieval",
+    _score("kmeans_nmi", "k-means NMI", live="retrieval", places=("clusters", "retrieval"), rank=8, **_OF_KMEANS)(
+        "As k-means AMI but not adjusted for chance, so that many small clusters raise it; 0 to 1."
     ),
-    _of_kmeans(
-        "kmeans_accuracy",
-        "k-means accuracy",
+    _score("kmeans_accuracy", "k-means accuracy", unit="share", **_OF_KMEANS)(
         "Share of the test images whose cluster is that of their class, clusters of k-means and classes paired one to "
-        "one as suits best; 0 to 1.",
-        unit="share",
+        "one as suits best; 0 to 1."
     ),
 )
-
 _ENTRIES = (
-    _classifier(
-        "knn_accuracy",
-        "kNN",
-        _FIVE,
-        "all",
-        places=("train", "compare", "runs", "curves", "compared"),
-        rank=1,
-        live="classes",
-        neighbours=NEIGHBOURS,
-        lengths=True,
-    ),
-    _classifier(
-        "knn_ami", "kNN", _FIVE, "all", places=("curves",), rank=3, live="classes", neighbours=NEIGHBOURS, lengths=True
-    ),
-    _classifier(
-        "knn_accuracy_labelled",
-        "kNN",
-        _FIVE_OR_FEWER,
-        "seen",
-        places=("train", "compare", "runs", "curves"),
-        rank=2,
-        live="classes",
-        neighbours=NEIGHBOURS,
-        lengths=True,
-    ),
-    _classifier("knn_ami_labelled", "kNN", _FIVE_OR_FEWER, "seen", neighbours=NEIGHBOURS, lengths=True),
-    _classifier("knn1_accuracy_labelled", "1-NN", _NEAREST, "seen", neighbours=1, lengths=True),
-    _classifier("knn1_ami_labelled", "1-NN", _NEAREST, "seen", neighbours=1, lengths=True),
-    Score(
-        "seen_class_ceiling",
-        "ceiling of the seen classes",
-        "Share of the test images whose class has a seen label: no score on seen labels can be higher; 0 to 1.",
-        unit="share",
-        group="seen labels",
+    _classifier("knn_accuracy", "kNN", _FIVE, "all", places=_HEADLINES, rank=1, **_KNN),
+    _classifier("knn_ami", "kNN", _FIVE, "all", places=("curves",), rank=3, **_KNN),
+    _classifier("knn_accuracy_labelled", "kNN", _FEWER, "seen", places=_HEADLINES[:-1], rank=2, **_KNN),
+    _classifier("knn_ami_labelled", "kNN", _FEWER, "seen", **_FIVE_NEAR),
+    _classifier("knn1_accuracy_labelled", "1-NN", _NEAREST, "seen", **_ONE_NEAR),
+    _classifier("knn1_ami_labelled", "1-NN", _NEAREST, "seen", **_ONE_NEAR),
+    _score("seen_class_ceiling", "ceiling of the seen classes", unit="share", group="seen labels")(
+        "Share of the test images whose class has a seen label: no score on seen labels can be higher; 0 to 1."
     ),
     *_KMEANS,
     *map(_scatter, _KMEANS),
     *(
-        Score(
-            f"recall_at_{k}",
-            f"recall at {k}",
+        _score(f"recall_at_{k}", f"recall at {k}", places=places, rank=rank, neighbours=k, **_RECALL)(
             f"Share of the test images with one of their class among their {k} nearest other test images, of "
-            "several at one distance any by chance; 0 to 1.",
-            unit="share",
-            better="higher",
-            group="no labels",
-            places=("train", "clusters", "retrieval") if k == 1 else ("retrieval",),
-            rank=4 + RECALL_AT.index(k),
-            live="retrieval",
-            kind="recall",
-            neighbours=k,
-            lengths=True,
+            "several at one distance any by chance; 0 to 1."
         )
-        for k in RECALL_AT
+        for rank, k in enumerate(RECALL_AT, 4)
+        for places in [("train", "clusters", "retrieval") if k == 1 else ("retrieval",)]
     ),
-    Score(
-        "map_at_r",
-        "MAP@R",
+    _score("map_at_r", "MAP@R", kind="precision", places=("clusters",), rank=14, **_WITHOUT_LABELS)(
         "Mean average precision of each test image's R nearest other test images, R being how many others its "
-        "class has, of several at one distance any by chance; 0 to 1.",
-        better="higher",
-        group="no labels",
-        places=("clusters",),
-        rank=14,
-        kind="precision",
-        lengths=True,
+        "class has, of several at one distance any by chance; 0 to 1."
     ),
-    _classifier("random_forest_accuracy", "random forest", "100 trees", "all"),
-    _classifier("random_forest_ami", "random forest", "100 trees", "all"),
-    _classifier("random_forest_accuracy_labelled", "random forest", "100 trees", "seen"),
-    _classifier("random_forest_ami_labelled", "random forest", "100 trees", "seen"),
-    _classifier("mlp_accuracy", "MLP", _HIDDEN, "all"),
-    _classifier("mlp_ami", "MLP", _HIDDEN, "all"),
-    _classifier("mlp_accuracy_labelled", "MLP", _HIDDEN, "seen"),
-    _classifier("mlp_ami_labelled", "MLP", _HIDDEN, "seen"),
-    Score(
+    *(
+        _classifier(f"{name}_{score}{ending}", title, words, fitted_on)
+        for name, (title, words) in _SLOW.items()
+        for fitted_on, ending in (("all", ""), ("seen", "_labelled"))
+        for score in ("accuracy", "ami")
+    ),
+    _score(
         "reconstruction_mse",
         "reconstruction error",
-        "Mean over pixels of the squared difference of test image and reconstruction, pixels from 0 to 1.",
         digits=3,
         better="lower",
+        live="decoder",
         places=("train", "compare"),
         rank=15,
-        live="decoder",
-    ),
-    _of_components(
-        "component_ami",
-        "component AMI",
+    )("Mean over pixels of the squared difference of test image and reconstruction, pixels from 0 to 1."),
+    _score("component_ami", "component AMI", live="prior", places=("train", "compare"), rank=10, **_AGREES)(
         f"Do the prior's components know the classes? Each test latent's most responsible component.{_AMI} "
-        "Separate clusters score high wherever they lie: hold it against its floors.",
-        better="higher",
-        places=("train", "compare"),
-        rank=10,
-        live="prior",
+        "Separate clusters score high wherever they lie: hold it against its floors."
     ),
-    _of_components(
-        "component_nmi", "component NMI", "As component AMI, but not adjusted for chance; 0 to 1.", better="higher"
+    _score("component_nmi", "component NMI", **_AGREES)(f"As component AMI, {_NOT_ADJUSTED}"),
+    _score("component_ami_rotated", "floor: latents turned", kind="agreement")(
+        "component AMI of the same test latents turned at random around their mean, mean of 20."
     ),
-    _of_components(
-        "component_ami_rotated",
-        "floor: latents turned",
-        "component AMI of the same test latents turned at random around their mean, mean of 20.",
+    _score("component_ami_random", "floor: components anywhere", kind="agreement")(
+        "component AMI with as many components at random places among the test latents, mean of 20."
     ),
-    _of_components(
-        "component_ami_random",
-        "floor: components anywhere",
-        "component AMI with as many components at random places among the test latents, mean of 20.",
+    _score("component_ami_permuted", "floor: labels permuted", kind="agreement")(
+        "component AMI with permuted labels, mean of 20; about 0."
     ),
-    _of_components(
-        "component_ami_permuted", "floor: labels permuted", "component AMI with permuted labels, mean of 20; about 0."
+    _score("components_used", "components used", unit="count", live="prior")(
+        "Components that are the most responsible one of at least 1 % of an even share of the test images."
     ),
-    Score(
-        "components_used",
-        "components used",
-        "Components that are the most responsible one of at least 1 % of an even share of the test images.",
-        unit="count",
-        live="prior",
+    _score("classes_alone", "classes on components of their own", unit="count", better="higher", kind="sharing")(
+        "Classes whose commonest component is no other class's commonest, of the test images."
     ),
-    Score(
-        "classes_alone",
-        "classes on components of their own",
-        "Classes whose commonest component is no other class's commonest, of the test images.",
-        unit="count",
-        better="higher",
-        kind="sharing",
+    _score("component_distance", "own component, sigmas a dimension", live="prior")(
+        "Mean over test latents, in that component's sigmas, root mean square over dimensions; 1 is a typical sample."
     ),
-    Score(
-        "component_distance",
-        "own component, sigmas a dimension",
-        "Mean over test latents, in that component's sigmas, root mean square over dimensions; 1 is a typical sample.",
-        live="prior",
+    _score("kl_nats", "KL", unit="nats")(
+        "Mean over test images of KL(q(z|x) || p(z)), in nats, closed form or one sample each."
     ),
-    Score(
-        "kl_nats",
-        "KL",
-        "Mean over test images of KL(q(z|x) || p(z)), in nats, closed form or one sample each.",
-        unit="nats",
-    ),
-    Score(
-        "elbo_nats",
-        "negative ELBO",
+    _score("elbo_nats", "negative ELBO", unit="nats", better="lower")(
         "Mean over test images of reconstruction, summed over pixels, plus KL, in nats: an upper bound on "
-        "-log p(x) with the bernoulli likelihood, up to a constant with the gaussian.",
-        unit="nats",
-        better="lower",
+        "-log p(x) with the bernoulli likelihood, up to a constant with the gaussian."
     ),
-    _of_clusters(
-        "cluster_ami",
-        "cluster AMI",
-        f"Do the clustering head's own clusters know the classes? Each test image's likeliest cluster.{_AMI}",
-        better="higher",
-        places=("train",),
-        rank=13,
-        kind="agreement",
+    _score("cluster_ami", "cluster AMI", places=("train",), rank=13, **_AGREES, **_CLUSTERS)(
+        f"Do the clustering head's own clusters know the classes? Each test image's likeliest cluster.{_AMI}"
     ),
-    _of_clusters(
-        "cluster_nmi",
-        "cluster NMI",
-        "As cluster AMI, but not adjusted for chance; 0 to 1.",
-        better="higher",
-        kind="agreement",
-    ),
-    _of_clusters(
-        "cluster_accuracy",
-        "cluster accuracy",
+    _score("cluster_nmi", "cluster NMI", **_AGREES, **_CLUSTERS)(f"As cluster AMI, {_NOT_ADJUSTED}"),
+    _score("cluster_accuracy", "cluster accuracy", unit="share", places=("clusters",), rank=11, **_AGREES, **_CLUSTERS)(
         "Share of the test images whose likeliest cluster is their class's, at the best one-to-one assignment "
-        "of clusters to classes; 0 to 1.",
-        unit="share",
-        better="higher",
-        places=("clusters",),
-        rank=11,
-        kind="agreement",
+        "of clusters to classes; 0 to 1."
     ),
-    _of_clusters(
-        "clusters_used",
-        "clusters used",
-        "Clusters that are the likeliest one of a test image.",
-        unit="count",
-        places=("clusters",),
-        rank=12,
+    _score("clusters_used", "clusters used", unit="count", places=("clusters",), rank=12, **_CLUSTERS)(
+        "Clusters that are the likeliest one of a test image."
     ),
-    _of_clusters(
-        "marginal_entropy",
-        "H(Y), clusters together",
-        "Entropy of the mean cluster probabilities of the test images, in nats; at best ln K, all clusters alike.",
-        unit="nats",
-        better="higher",
+    _score("marginal_entropy", "H(Y), clusters together", unit="nats", better="higher", **_CLUSTERS)(
+        "Entropy of the mean cluster probabilities of the test images, in nats; at best ln K, all clusters alike."
     ),
-    _of_clusters(
-        "conditional_entropy",
-        "H(Y|X), an image's clusters",
-        "Mean entropy of a test image's cluster probabilities, in nats; at best 0, sure.",
-        unit="nats",
-        better="lower",
+    _score("conditional_entropy", "H(Y|X), an image's clusters", unit="nats", better="lower", **_CLUSTERS)(
+        "Mean entropy of a test image's cluster probabilities, in nats; at best 0, sure."
     ),
-    Score(
-        "mean_pairwise_distance",
-        "mean distance of two points",
-        "Euclidean, of the test latents, over all pairs of at most 2,000 of them, in latent units.",
-        live="always",
-        kind="shape",
-        lengths=True,
+    _score("mean_pairwise_distance", "mean distance of two points", kind="shape", **_SHAPE)(
+        "Euclidean, of the test latents, over all pairs of at most 2,000 of them, in latent units."
     ),
-    Score(
-        "spread",
-        "spread",
-        "Standard deviation of the test latents a dimension (root of the mean variance), in latent units.",
-        live="always",
-        kind="shape",
-        lengths=True,
+    _score("spread", "spread", kind="shape", **_SHAPE)(
+        "Standard deviation of the test latents a dimension (root of the mean variance), in latent units."
     ),
-    Score(
-        "effective_rank",
-        "effective rank",
-        "Directions that the test latents use: exp of the entropy of their singular values; 1 a line, D a ball.",
-        live="always",
-        kind="line",
-        lengths=True,
+    _score("effective_rank", "effective rank", kind="line", **_SHAPE)(
+        "Directions that the test latents use: exp of the entropy of their singular values; 1 a line, D a ball."
     ),
-    Score(
-        "collapsed",
-        "collapsed",
-        "Whether all test latents nearly coincide or lie on a line.",
-        unit="yes or no",
-        kind="line",
+    _score("collapsed", "collapsed", unit="yes or no", kind="line")(
+        "Whether all test latents nearly coincide or lie on a line."
     ),
-    Score("chance", "chance", "Accuracy of always naming the commonest training class.", unit="share", rows="none"),
-    Score(
-        f"{PIXELS}knn_accuracy",
-        "kNN on pixels, all labels",
-        f"{_FIVE} of the raw images: at most 5,000 x 2,000 rows.",
-        unit="share",
-        fitted_on="all",
-        neighbours=NEIGHBOURS,
+    _score("chance", "chance", unit="share", rows="none")("Accuracy of always naming the commonest training class."),
+    _score(f"{PIXELS}knn_accuracy", "kNN on pixels, all labels", fitted_on="all", **_ON_PIXELS)(
+        f"{_FIVE} of the raw images: at most 5,000 x 2,000 rows."
     ),
-    Score(
-        f"{PIXELS}knn_accuracy_labelled",
-        "kNN on pixels, seen labels",
-        f"{_FIVE} of the raw images among the seen labels, scored on at most 2,000 test images.",
-        unit="share",
-        fitted_on="seen",
-        neighbours=NEIGHBOURS,
+    _score(f"{PIXELS}knn_accuracy_labelled", "kNN on pixels, seen labels", fitted_on="seen", **_ON_PIXELS)(
+        f"{_FIVE} of the raw images among the seen labels, scored on at most 2,000 test images."
     ),
-    Score(
-        f"{PIXELS}recall_at_1",
-        "recall at 1 on pixels",
-        "Recall at 1 of the raw images of at most 2,000 test images.",
-        unit="share",
-        kind="recall",
-        neighbours=1,
+    _score(f"{PIXELS}recall_at_1", "recall at 1 on pixels", unit="share", kind="recall", neighbours=1)(
+        "Recall at 1 of the raw images of at most 2,000 test images."
     ),
-    Score("seconds", "seconds", "Time spent in training.", unit="seconds", better="lower", rows="none"),
+    _score("seconds", "seconds", unit="seconds", better="lower", rows="none")("Time spent in training."),
 )
 # In the order in which lists show them, those of raw latents last.
 SCORES: dict[str, Score] = table((*_ENTRIES, *(_raw(score) for score in _ENTRIES if score.lengths)))

@@ -170,7 +170,7 @@ def test_what_is_kept_of_damaged_files_holds_no_image(tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENOENT, errno.ESTALE])
-@pytest.mark.parametrize("when", ["_look", "_pixels"])
+@pytest.mark.parametrize("when", ["_read_header", "_pixels"])
 def test_what_the_machine_cannot_bring_is_no_damage(tmp_path, folder, monkeypatch, number, when):
     name, there = put(tmp_path / "set", classes(2)), getattr(images, when)
 

@@ -8,7 +8,7 @@ from semidml.config import RunConfig
 from semidml.losses import twins
 from semidml.methods import MODELS, latent
 from semidml.networks import ENCODERS, precision
-from semidml.train import device, task
+from semidml.train import device, loop, task
 from semidml.train.device import machine_remarks, takes_bfloat16
 from semidml.train.loop import fit
 
@@ -99,7 +99,7 @@ def test_auto_takes_it_where_the_machine_is_faster_and_it_is_known_to_be_as_accu
 
 def test_auto_goes_on_as_it_was_begun(digits, monkeypatch):
     monkeypatch.setattr(device, "bfloat16_pays", lambda device: True)
-    monkeypatch.setattr(device, "bfloat16_crawls", lambda device: False)
+    monkeypatch.setattr(loop, "bfloat16_crawls", lambda device: False)
     begun = fit(config(precision="bfloat16"), digits)
     for tick in begun:
         if tick.ends_epoch and tick.epoch == 1:
@@ -110,7 +110,7 @@ def test_auto_goes_on_as_it_was_begun(digits, monkeypatch):
     assert fit(config(), digits, old).facts["precision"] == "float32", "up to version 0.1 all was"
     monkeypatch.setattr(device, "bfloat16_pays", lambda device: False)
     assert fit(config(), digits, state).facts["precision"] == "bfloat16", "whatever the clock says of this moment"
-    monkeypatch.setattr(device, "bfloat16_crawls", lambda device: True)
+    monkeypatch.setattr(loop, "bfloat16_crawls", lambda device: True)
     assert fit(config(), digits, state).facts["precision"] == "float32", "where it would crawl"
 
 

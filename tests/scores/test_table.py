@@ -17,7 +17,7 @@ from semidml.runs import listing, places, transfer
 from semidml.scores import protocol
 from semidml.scores.table import GROUPS, PLACES, SCORES, Score, Scored, live_where, shown_at
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def centroid_accuracy(given: Scored) -> float:
@@ -144,3 +144,8 @@ def test_a_tick_has_the_scores_that_the_table_says(digits, knobs, conditions):
 
     ticks = fit(RunConfig.of({"data": "digits", "epochs": 1, "device": "cpu", **knobs}), digits)
     assert set(next(iter(ticks)).scores) == live_where(*conditions)
+
+
+def test_every_title_says_its_rows_or_its_unit():
+    for name, score in SCORES.items():
+        assert score.title and len(score.title) < 40 and score.summary.endswith("."), name
