@@ -69,7 +69,7 @@ def measure(values: dict, threads: int = 1) -> dict:
     training = fit(RunConfig.of(SINGLE | values), load(values["data"]))
     for tick in training:
         seconds = tick.seconds
-    data, outputs = training.data, outputs_of(training.method, training.data.test.images, training.has_clusters)
+    data, outputs = training.data, outputs_of(training.method, training.data.test.images, training.view.has_clusters)
     test, labels = outputs.latents, data.test.labels.numpy()
     found = {"seconds": seconds, "recall_at_1": retrieval.recall_at(test, labels, (1,))[0]}
     if outputs.logits is None:

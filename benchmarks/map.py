@@ -55,7 +55,7 @@ PAN = """(root, seconds) => new Promise(done => {
     const map = root.map, beats = [];
     const step = now => {
         beats.push(now);
-        map.pan(3 * Math.sin(now / 300), 3 * Math.cos(now / 300));
+        map.view.pan(3 * Math.sin(now / 300), 3 * Math.cos(now / 300));
         if (now - beats[0] < 1000 * seconds) return requestAnimationFrame(step);
         done((beats.length - 1) / (beats.at(-1) - beats[0]) * 1000);
     };
@@ -94,7 +94,7 @@ def serve() -> None:
     import streamlit as st
 
     from semidml.plots import colours
-    from semidml.scatter import pack
+    from semidml.scatter.pack import Drawing
     from semidml.ui import maps
 
     st.set_page_config(layout="wide")
@@ -113,20 +113,9 @@ def serve() -> None:
             st.plotly_chart(figure, key="map")
             return
         none = np.zeros(n, bool)
-        packed = pack.pack(
-            points,
-            labels,
-            seen=none,
-            test=none,
-            names=[str(digit) for digit in range(10)],
-            looks=colours.class_looks(10),
-            x_range=(-8.0, 8.0),
-            y_range=(-8.0, 8.0),
-            words="ten clouds that turn",
-            run="clouds",
-            epoch=epoch,
-        )
-        maps.draw_map(packed, "map")
+        names, ranges = [str(digit) for digit in range(10)], ((-8.0, 8.0), (-8.0, 8.0))
+        look = (names, colours.class_looks(10), *ranges, "ten clouds that turn", "clouds", epoch)
+        maps.draw_map(Drawing(points, labels, none, none, *look), "map")
 
     with st.columns([2, 1], gap="medium")[0]:  # as wide as on Explore
         draw()

@@ -3,7 +3,9 @@
 import streamlit as st
 
 from semidml.config import FEW, RunConfig, declared_knobs
-from semidml.data import labels, splits, store
+from semidml.data import labels, store
+from semidml.data.splits import seen_labels
+from semidml.frames import Frame
 from semidml.methods import MODELS, VARIANTS, method_of
 from semidml.plots.curves import loss_curves, loss_words, score_curves
 from semidml.plots.pictures import image_sheet
@@ -13,12 +15,11 @@ from semidml.runs.run import Run
 from semidml.schedules import SCHEDULES
 from semidml.scores.table import PIXELS, SCORES, live_where, shown_at
 from semidml.ui import cache, controls, knobs, links, maps, pictures, runs
-from semidml.ui.frame import PRIOR, begin_page, draw_recipe, is_warm, show_error
-from semidml.ui.scores import difference_words, score_row, score_with_scatter, scores_now
+from semidml.ui.frame import PRIOR, SECONDS_LIVE, begin_page, draw_recipe, is_warm, show_error
+from semidml.ui.scores import score_row, score_rows, scores_now
 from semidml.ui.words import change_words, data_title, is_here, pixels_words, previous_run, python_of, run_words
 from semidml.words import percent
 
-SECONDS_LIVE = 1.0
 PERCENTAGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 ALPHAS = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 GAMMAS = (0, 0.1, 0.3, 1, 3, 10, 20, 50, 100, 200, 500, 1000, 10_000)
@@ -38,11 +39,10 @@ def choose() -> RunConfig | None:
     used = knobs.used_knobs()
     if "variant" in used:
         knobs.draw_knob("variant", horizontal=True)
-        st.caption(
-            f"{VARIANTS[knobs.current_value('variant')].summary[0].upper()}{VARIANTS[knobs.current_value('variant')].summary[1:]}."
-        )
-    if page := (its := method_of(model.name).facts).get("page"):
-        st.page_link(page, label=f"Its own page: {its['shows']}", icon=":material/bubble_chart:")
+        summary = VARIANTS[knobs.current_value("variant")].summary
+        st.caption(f"{summary[0].upper()}{summary[1:]}.")
+    if page := (facts := method_of(model.name).facts).get("page"):
+        st.page_link(page, label=f"Its own page: {facts['shows']}", icon=":material/bubble_chart:")
     seen_slider()
     only = "prior" if model.facts["prior"] and not model.facts["decoder"] else "images"
     if "alpha" in used:
@@ -83,19 +83,14 @@ def unsupervised(model: Entry) -> str:
 
 def prior_knobs(used: set[str]) -> None:
     """What a prior has of its own, and what a mixture offers."""
-    names = [
-        *PRIORS[knobs.current_value("prior")].knobs,
-        *(name for name in ("beta", "beta_warmup_epochs") if name in used),
-    ]
-    place = st.container()
-    with st.expander(f"The prior: {PRIORS[knobs.current_value('prior')].title}", icon=":material/bubble_chart:"):
-        for name in names:
+    prior, place = PRIORS[knobs.current_value("prior")], st.container()
+    with st.expander(f"The prior: {prior.title}", icon=":material/bubble_chart:"):
+        for name in (*prior.knobs, "beta", "beta_warmup_epochs"):
             if name in used:
                 knobs.draw_knob(name)
-        simple = knobs.current_value("placement") == "vertices" and not knobs.current_value(
-            "component_weights"
-        )  # told without torch
-        if knobs.current_value("prior") == "gmm" and (is_warm() or simple):
+        at_vertices = knobs.current_value("placement") == "vertices"
+        simple = at_vertices and not knobs.current_value("component_weights")  # told without torch
+        if prior.name == "gmm" and (is_warm() or simple):
             try:
                 place.caption(cache.prior_words(knobs.chosen_config()))
             except ValueError as error:
@@ -107,19 +102,14 @@ def seen_slider() -> None:
     """The labels that are seen: logarithmic, counted in labels."""
     pl = knobs.current_value("pl")
     try:
-        of = store.training(
-            knobs.current_value("data"), knobs.current_value("split"), knobs.current_value("evaluate_on")
-        )
+        images = store.training(*map(knobs.current_value, ("data", "split", "evaluate_on")))
     except ValueError:
         knobs.draw_knob("pl")
         return
-    official = of.official
-    steps = {splits.seen_labels(step, official): step for step in (*PERCENTAGES, pl)}
-    knobs.draw_knob(
-        "pl", options=steps.values(), slider=True, format_func=lambda step: f"{splits.seen_labels(step, official):,}"
-    )
-    sampling = knobs.current_value("label_sampling")
-    st.caption(labels.describe(pl, official, sampling, of.classes))
+    counts = {step: seen_labels(step, images.official) for step in (*PERCENTAGES, pl)}
+    steps = {count: step for step, count in counts.items()}.values()  # a percentage a count
+    knobs.draw_knob("pl", options=steps, slider=True, format_func=lambda step: f"{counts[step]:,}")
+    st.caption(labels.describe(pl, images.official, knobs.current_value("label_sampling"), images.classes))
 
 
 # ---- right: the picture
@@ -127,17 +117,17 @@ def seen_slider() -> None:
 
 def picture(run_id: str, was_active: bool) -> None:
     """All that changes while a run goes on."""
-    found = runs.live_run(run_id, was_active)
-    if found is None:
+    live = runs.live_run(run_id, was_active)
+    if live is None:
         return
-    run, status, newest, rows = found
+    run, status, newest = live
     score_place, map_place = st.empty(), st.container()
     if not is_warm():  # the floors need torch, which a cold app is still loading: the map does not wait for it
         with score_place.container():
             score_row(shown_at("train"), {}, {}, {}, always=live_where("always", "classes"))
     frame = newest if status.active else runs.choose_epoch(run, newest)
     with map_place:
-        maps.draw_run_map(run, frame, rows, newest, "map")
+        maps.draw_run_map(run, frame, newest, "map")
     with score_place.container():
         scores(run)
     pictures.draw_reconstructions(run, frame)
@@ -167,8 +157,8 @@ def scores(run: Run) -> None:
         words += [f"components used {now['components_used']:.0f}"]
         words += [f"distance to the own component {now['component_distance']:.2f} sigma a dimension"]
         kinds = {"component_ami_rotated": "latents turned", "component_ami_random": "components anywhere"}
-        told = [f"{kind} {now[name]:.2f}" for name, kind in kinds.items() if now.get(name) is not None]
-        words += [f"component AMI without their places: {', '.join(told)}"] if told else []
+        amis = [f"{kind} {now[name]:.2f}" for name, kind in kinds.items() if now.get(name) is not None]
+        words += [f"component AMI without their places: {', '.join(amis)}"] if amis else []
     st.caption(" · ".join([*words, *([why] if why else [])]))
 
 
@@ -177,16 +167,16 @@ def headlines(before: dict, now: dict) -> list[str]:
     return [name for name in shown_at("train") if name != "recall_at_1" or name in before or "knn_accuracy" not in now]
 
 
-def prior_pictures(frame: dict) -> None:
+def prior_pictures(frame: Frame) -> None:
     """What the decoder makes of the components' means, and a VampPrior's pseudo-inputs."""
     strips = {
-        "component_images": "The prior's components, decoded at their means",
-        "pseudo_inputs": "The pseudo-inputs: images that were learned, whose latents are the prior's components",
+        "The prior's components, decoded at their means": frame.component_images,
+        "The pseudo-inputs: images that were learned, whose latents are the prior's components": frame.pseudo_inputs,
     }
-    for name, words in strips.items():
-        if name in frame:
+    for words, images in strips.items():
+        if images is not None:
             st.markdown(f"**{words}**")
-            pictures.draw_pixels(image_sheet(frame[name], columns=min(16, len(frame[name])), scale=1), words)
+            pictures.draw_pixels(image_sheet(images, columns=min(16, len(images)), scale=1), words)
 
 
 def curves(run: Run) -> None:
@@ -210,20 +200,11 @@ def comparison(run: Run) -> None:
     before = previous_run(run)
     if before is None:
         return
-    then, now = before.metrics() or {}, run.metrics() or {}
     st.markdown("**Beside the run before it**")
     st.caption(f"{run_words(before)}.  \nSettings: {change_words(before.config(), run.config()) or 'the same'}.")
-    table = [
-        {
-            "score": SCORES[name].title,
-            "before": score_with_scatter(name, then),
-            "now": score_with_scatter(name, now),
-            "difference": difference_words(name, then.get(name), now.get(name)),
-        }
-        for name in shown_at("train")
-        if name in now or name in then
-    ]
-    st.dataframe(table, hide_index=True, width="stretch")
+    columns = {"before": before.metrics() or {}, "now": run.metrics() or {}}
+    rows = score_rows(shown_at("train"), columns, difference=("difference", "before", "now"))
+    st.dataframe(rows, hide_index=True, width="stretch")
 
 
 # ---- the page

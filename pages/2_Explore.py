@@ -9,7 +9,15 @@ from semidml.ui.explorer import downloads, own, questions, sections
 from semidml.ui.explorer.answers import cut
 from semidml.ui.explorer.map import draw_explorer
 
-SECTIONS = ("Scores", "Curves", "Confusion", "Reconstructions", "Your own image", "Points", "Downloads")
+SECTIONS = {
+    "Scores": sections.scores,
+    "Curves": sections.curves,
+    "Confusion": sections.confusion,
+    "Reconstructions": sections.reconstructions,
+    "Your own image": own.draw_own,
+    "Points": sections.table,
+    "Downloads": downloads.downloads,
+}
 
 
 def heading(run: Run) -> None:
@@ -19,22 +27,19 @@ def heading(run: Run) -> None:
         st.fragment(runs.going_on, run_every=frame.SECONDS_LIVE)(run.id, len(run.frames()))
     else:
         st.markdown(words.state_words(run, status))
-    if status.state in ("failed", "interrupted"):
-        st.warning(words.reason_words(status) or "It does not say why.", icon=":material/warning:")
-    elif status.reason:
+    runs.draw_alarms(status, "It does not say why.")
+    if status.reason and status.state not in ("failed", "interrupted"):
         st.caption(f"{words.reason_words(status)}.")
     if status.state in ("stopped", "interrupted", "failed") and not run.is_shipped and not run.is_complete():
         st.page_link(
             frame.TRAIN, label="Resume it on the page Train", icon=":material/resume:", query_params={"run": run.id}
         )
-    for alarm in words.alarm_words(status):
-        st.warning(alarm, icon=":material/notification_important:")
 
 
 # ---- the page
 
 
-def show(run: Run) -> None:
+def draw_run(run: Run) -> None:
     """Everything about a run that can be read."""
     heading(run)
     epochs = run.frames()
@@ -52,43 +57,28 @@ def show(run: Run) -> None:
     epoch = questions.chosen_epoch(run, epochs)
     st.session_state["epoch below"] = (run.id, epoch)
     try:
-        found = cache.points_of_epoch(run, epoch)
+        frame_now = cache.read_frame(run, epoch)
     except ValueError as error:
         frame.show_error(error)
         if len(epochs) > 1:
             questions.epoch_slider(run, epochs)
         return
-    names = points.class_names(run, found)
+    names = points.class_names(run, frame_now)
     if st.session_state.pop("first look", False):  # so that it is seen at once what a point answers
-        questions.choose_point(points.telling_point(found))
+        questions.choose_point(points.telling_point(frame_now))
     st.session_state["map first"] = True
     draw_explorer(run.id, epochs)
     section = st.segmented_control(
         "More about this run",
-        SECTIONS,
+        list(SECTIONS),
         default="Scores",
         required=True,
         key="section",
         persist_state="session",
         label_visibility="collapsed",
     )
-    parts = dict(
-        zip(
-            SECTIONS,
-            (
-                sections.scores,
-                sections.curves,
-                sections.confusion,
-                sections.reconstructions,
-                own.draw_own,
-                sections.table,
-                downloads.downloads,
-            ),
-            strict=True,
-        )
-    )
     try:
-        parts[section](run, found, names)
+        SECTIONS[section](run, frame_now, names)
     except ValueError as error:
         frame.show_error(cut(error))
     frame.draw_recipe(
@@ -113,10 +103,10 @@ st.html("<style>[data-testid='stMetricLabel'] p {white-space: normal !important;
 st.title("Explore")
 st.markdown("Choose a run, **click a point**: its image, its reconstruction and its neighbours answer.")
 with st.container():  # always there: what follows must not move, or an open menu would close
-    manage.what_came_of_it()
+    manage.draw_outcome()
 choice, more = st.columns([5, 1], vertical_alignment="bottom")
 with choice:
-    run = runs.pick()
+    run = runs.pick_explored()
 with more, st.popover("Manage", icon=":material/settings:", width="stretch"):
     manage.manage(run)
 if run is None:
@@ -125,6 +115,6 @@ if run is None:
         st.page_link(frame.TRAIN, label="Train one: the digits take a few seconds", icon=":material/play_circle:")
 else:
     try:
-        show(run)
+        draw_run(run)
     except (ValueError, FileNotFoundError) as error:
         frame.show_error(f"This run cannot be shown: {error}")

@@ -4,7 +4,6 @@ import re
 
 import streamlit as st
 
-from semidml import tasks
 from semidml.config import RunConfig, declared_knobs
 from semidml.data import DATASETS, labels, store
 from semidml.data.splits import seen_labels
@@ -13,14 +12,13 @@ from semidml.explore import dataset, points
 from semidml.plots.counts import class_counts, image_grid
 from semidml.plots.pictures import image_sheet
 from semidml.ui import frame, links, pictures, uploads
-from semidml.ui.words import as_code, data_title, short_path
+from semidml.ui.words import as_code, data_title
 from semidml.words import size_words, value_words
 
 CLASSES_AT_ONCE = 12
 IMAGES_A_CLASS = 12
 MOST_SEEN_SHOWN = 120
 PERCENTAGES = (0.01, 0.1, 1.0, 10.0, 100.0)  # Safir et al. 2022, and those between
-SECONDS_LIVE = 0.5
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:])")  # has a meaning there; notes hold visitors' names of files
 
 
@@ -29,105 +27,36 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:])")  # has a meaning there; not
 
 def pick() -> Available:
     """The data set that the page is about: the link's, or the one chosen here."""
-    there = {one.name: one for one in store.available()}
-    asked = st.query_params.get("data")
-    if asked is not None and asked != st.session_state.get("data page link"):
-        st.session_state["data page link"] = asked
-        if asked in there:
-            st.session_state["looked at"] = asked
-        else:
-            st.warning(f"There is no data set called {as_code(asked)} here.", icon=":material/link_off:")
-    if st.session_state.get("looked at") not in there:
-        st.session_state["looked at"] = next(iter(there))
-    st.session_state["data set"] = st.session_state["looked at"]  # each time: its words, and so the widget, change
-    words = {name: data_title(name) for name in there}
-    name = st.selectbox(
-        "Data set",
-        list(there),
-        format_func=words.__getitem__,
-        key="data set",
-        on_change=lambda: st.session_state.update({"looked at": st.session_state["data set"]}),
-    )
-    st.session_state["data page link"] = st.query_params["data"] = name
-    return there[name]
+
+    def say_gone(name: str) -> None:
+        st.warning(f"There is no data set called {as_code(name)} here.", icon=":material/link_off:")
+
+    known = {data.name: data for data in store.available()}
+    titles = {name: data_title(name) for name in known}
+    return known[links.choose_linked("data", titles, "looked at", say_gone, key="data set", label="Data set")]
 
 
-def describe(one: Available) -> None:
+def describe(data: Available) -> None:
     """What it is, in one paragraph: rows, classes, size, licence, source."""
-    facts = one.facts
-    entry = DATASETS.get(one.name)
+    facts, entry = data.facts, DATASETS.get(data.name)
     if entry:
         st.markdown(f"**{entry.title}**: {entry.summary}.")
     else:
-        st.markdown(f"**Your own**: {as_code(one.title)}, {size_words(1e6 * one.megabytes)} on disk.")
+        st.markdown(f"**Your own**: {as_code(data.title)}, {size_words(1e6 * data.megabytes)} on disk.")
     if facts:
         channels, height, width = facts["shape"]
-        rows = [f"{facts['train']:,} training"]
-        rows += [f"{facts['validation']:,} validation"] if facts.get("validation") else []
-        rows += [f"{facts['test']:,} test"]
+        parts = [part for part in ("train", "validation", "test") if part != "validation" or facts.get(part)]
+        rows = " · ".join(f"{facts[part]:,} {'training' if part == 'train' else part}" for part in parts)
         colour = "grey" if channels == 1 else "colour"
-        st.markdown(
-            f"{' · '.join(rows)} images of {width} x {height} pixels, {colour}, in {facts['classes']:,} classes."
-        )
+        st.markdown(f"{rows} images of {width} x {height} pixels, {colour}, in {facts['classes']:,} classes.")
     if entry:
         st.caption(f"Licence: {facts['licence']} · [Source]({facts['source']}) · {entry.paper}")
-
-
-# ---- fetching
-
-
-def fetch(one: Available) -> None:
-    """The button, the progress, and what went wrong."""
-    task = tasks.find_task(("fetch", one.name))
-    working = task is not None and not task.done
-    if one.problem:
-        frame.show_error(one.problem)
-    if one.kind != "table":
-        return
-    needed = (one.facts["packed"],) if "packed" in one.facts else one.facts["files"]
-    files = ", ".join(f"`{file}`" for file in needed)
-    if one.facts.get("by_hand"):
-        st.caption(
-            f"It can no longer be fetched: put {files}, and the images beside, into "
-            f"`{short_path(store.data_folder())}`."
-        )
-        return
-    st.button(
-        f"Fetch {one.title} ({one.megabytes:g} MB)",
-        type="primary",
-        icon=":material/download:",
-        disabled=working,
-        on_click=start_fetch,
-        args=(one.name,),
-        key="fetch",
-    )
-    st.caption(
-        f"It is fetched from its makers, checked, and kept in `{short_path(store.data_folder())}`. "
-        f"Without a network, put {files} there."
-    )
-    if working:
-        st.fragment(fetching, run_every=SECONDS_LIVE)(one.name)
-    elif task is not None and task.error:
-        frame.show_error(task.error)
-
-
-def start_fetch(name: str) -> None:
-    tasks.start_task(("fetch", name), lambda progress: bool(store.load(name, download=True, progress=progress)))
-
-
-def fetching(name: str) -> None:
-    """How far the download is."""
-    task = tasks.find_task(("fetch", name))
-    if task is None or task.done:
-        st.rerun()
-    words = task.text if task.fraction else "Looking for the network …"
-    st.progress(task.fraction, text=f"{words} ({task.seconds:.0f} s)")
 
 
 # ---- what it looks like
 
 
-def look(name: str) -> None:
+def draw_images(name: str) -> None:
     """Counts and a grid of images."""
     with st.spinner("Loading the images …"):
         data = store.load(name)
@@ -148,10 +77,8 @@ def look(name: str) -> None:
         button.button("Others", icon=":material/shuffle:", on_click=draw_others, width="stretch", key="others")
         shown_classes = range(first, min(first + CLASSES_AT_ONCE, len(names)))
         images = dataset.images_of_each_class(data, shown_classes, IMAGES_A_CLASS, seed=draw)
-        rows, state = (
-            [titles[c] for c in shown_classes],
-            (name, draw, sum(int(i.sum()) for i in images), pictures.is_dark()),
-        )
+        rows = [titles[c] for c in shown_classes]
+        state = (name, draw, sum(int(i.sum()) for i in images), pictures.is_dark())
         pictures.draw_chart("grid", state, lambda: image_grid(images, rows, pictures.is_dark()))
 
 
@@ -175,9 +102,9 @@ def which_classes(names: list[str]) -> int:
 # ---- which labels a setting sees
 
 
-def seen(name: str) -> None:
+def draw_seen(name: str) -> None:
     """The draw of labels for a percentage, a sampling and a seed."""
-    data = store.load(name)
+    data, known = store.load(name), declared_knobs()
     official = data.official_train
     amount, sampling, seed = st.columns([2, 1, 1])
     pl = amount.select_slider(
@@ -185,17 +112,17 @@ def seen(name: str) -> None:
         PERCENTAGES,
         value=next(p for p in PERCENTAGES if p == 100 or seen_labels(p, official) >= 3 * len(data.class_names)),
         format_func=lambda p: f"{seen_labels(p, official):,} ({value_words(p)} %)",
-        help=declared_knobs()["pl"].help.capitalize() + ".",
+        help=known["pl"].help.capitalize() + ".",
         key=f"seen pl {name}",
     )
     how = sampling.selectbox(
         "Label sampling",
-        declared_knobs()["label_sampling"].choices,
-        help=declared_knobs()["label_sampling"].help.capitalize() + ".",
+        known["label_sampling"].choices,
+        help=known["label_sampling"].help.capitalize() + ".",
         key="seen sampling",
     )
     number = seed.number_input(
-        "Seed", 0, int(declared_knobs()["seed"].high), 0, help="Another seed draws other labels.", key="seen seed"
+        "Seed", 0, int(known["seed"].high), 0, help="Another seed draws other labels.", key="seen seed"
     )
     try:
         config = RunConfig.of({"data": name, "pl": pl, "label_sampling": how, "seed": number})
@@ -204,13 +131,9 @@ def seen(name: str) -> None:
         frame.show_error(error)
         return
     names = list(data.class_names)
-    words = labels.describe(pl, official, how, len(names))
-    redrawn = (
-        f"; drawn again {drawn.redraws} times, because a metric loss could not have learned from the draw"
-        if drawn.redraws
-        else ""
-    )
-    st.markdown(f"This setting sees **{words}**{redrawn}.")
+    reason = "because a metric loss could not have learned from the draw"
+    redrawn = f"; drawn again {drawn.redraws} times, {reason}" if drawn.redraws else ""
+    st.markdown(f"This setting sees **{labels.describe(pl, official, how, len(names))}**{redrawn}.")
     left, right = st.columns([1, 1.7], gap="large")
     with left:
         titles = points.in_charts(names)
@@ -232,27 +155,21 @@ def overview() -> None:
     """All data sets as a table."""
     table = [
         {
-            "Here": one.here,
-            "Data set": one.title,
-            "Training": one.facts.get("train"),
-            "Test": one.facts.get("test"),
-            "Classes": one.facts.get("classes"),
-            "Pixels": "{2} x {1}".format(*one.facts["shape"]) if one.facts else "",
-            "Download": f"{one.megabytes:g} MB" if one.kind == "table" and one.megabytes else "",
-            "Licence": one.facts.get("licence", "your own" if one.kind == "upload" else ""),
-            "Source": one.facts.get("source"),
+            "Here": data.here,
+            "Data set": data.title,
+            "Training": data.facts.get("train"),
+            "Test": data.facts.get("test"),
+            "Classes": data.facts.get("classes"),
+            "Pixels": "{2} x {1}".format(*data.facts["shape"]) if data.facts else "",
+            "Download": f"{data.megabytes:g} MB" if data.kind == "table" and data.megabytes else "",
+            "Licence": data.facts.get("licence", "your own" if data.kind == "upload" else ""),
+            "Source": data.facts.get("source"),
         }
-        for one in store.available()
+        for data in store.available()
     ]
     columns = {name: st.column_config.NumberColumn(format="localized") for name in ("Training", "Test", "Classes")}
     columns["Source"] = st.column_config.LinkColumn(display_text="page")
-    st.dataframe(
-        table,
-        hide_index=True,
-        width="stretch",
-        height="content",
-        column_config=columns,
-    )
+    st.dataframe(table, hide_index=True, width="stretch", height="content", column_config=columns)
 
 
 # ---- the page
@@ -260,23 +177,23 @@ def overview() -> None:
 frame.begin_page("Data", ":material/image:")
 st.title("Data")
 st.markdown("Images to train on: what is on this machine, what can be **fetched**, and **your own**.")
-one = pick()
-describe(one)
-if one.here:
+chosen = pick()
+describe(chosen)
+if chosen.here:
     try:
-        look(one.name)
+        draw_images(chosen.name)
         st.subheader("Which labels a setting sees")
-        seen(one.name)
+        draw_seen(chosen.name)
     except ValueError as error:
         frame.show_error(error)
 else:
-    fetch(one)
+    uploads.draw_fetch(chosen)
 st.subheader("Your own images")
-uploads.own()
+uploads.draw_own()
 st.subheader("All data sets")
 overview()
 frame.draw_recipe(
-    f"python -m semidml data fetch {one.name}" if one.kind == "table" else "python -m semidml data",
-    f"from semidml.data import store\n\ndata = store.load({one.name!r}, download=True)\n"
+    f"python -m semidml data fetch {chosen.name}" if chosen.kind == "table" else "python -m semidml data",
+    f"from semidml.data import store\n\ndata = store.load({chosen.name!r}, download=True)\n"
     "print(data.train.images.shape, data.class_names)",
 )

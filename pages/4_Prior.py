@@ -1,16 +1,20 @@
 """The prior: place, spread and count components, see what they offer, draw from them, train with them."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from semidml import frames, presets
+from semidml import presets
 from semidml.config import RunConfig
-from semidml.plots import colours, counts
+from semidml.explore import drawing
+from semidml.frames import Frame
+from semidml.plots import counts
 from semidml.priors.words import MOST_COUNTED
 from semidml.runs import listing
-from semidml.scatter import pack
+from semidml.runs.run import Run
+from semidml.scatter.pack import Drawing
 from semidml.ui import cache, knobs, maps, mixture, pictures
 from semidml.ui.frame import TRAIN, begin_page, draw_recipe, show_error
 from semidml.ui.words import as_code, escape_markdown, python_of, run_words, values_of
@@ -31,15 +35,15 @@ def train_with(config: RunConfig) -> None:
 def offer(config: RunConfig, whole: bool) -> None:
     """What the mixture has to offer, the map of it, and the way between two neighbours."""
     st.markdown(f"### {cache.prior_words(config)}")
-    its = mixture.picture()
+    mixed = mixture.picture()
     map_place, between = st.columns([1.5, 1])
     with map_place:
-        its_map(its, whole)
+        draw_mixture(mixed, whole)
     with between:
         pictures.draw_chart(
             "between",
             (*mixture.mine().values(), pictures.is_dark()),
-            lambda: counts.profile_figure(its, pictures.is_dark()),
+            lambda: counts.profile_figure(mixed, pictures.is_dark()),
         )
         st.caption(
             "The way from a component to its nearest neighbour: each one's share, and the whole density. Two equal "
@@ -47,66 +51,61 @@ def offer(config: RunConfig, whole: bool) -> None:
         )
     if shown := next((preset.words for preset in presets.MIXTURES if mixture.mixture_of(preset) == mixture.mine()), ""):
         st.markdown(shown)  # below the map, which a drag would move otherwise
-    decoded(its)
+    draw_samples(mixed)
 
 
-def its_map(its: dict[str, Any], whole: bool) -> None:
+def draw_mixture(mixed: dict[str, Any], whole: bool) -> None:
     """Density, components, modes, and behind them samples or the run that the mixture was fitted to."""
-    drawn, words = behind(its)
-    means, sigma = its["means"], its["sigma"]
+    run, frame, words = choose_points(mixed)
+    means, sigma = mixed["means"], mixed["sigma"]
+    placed = mixed["samples"] if frame is None else frame.latents
     shown = np.concatenate([means - 3 * sigma, means + 3 * sigma])
-    if drawn["images"]:
-        shown = np.concatenate([shown, np.percentile(drawn["points"], [0.5, 99.5], axis=0)])
+    if frame is not None:
+        shown = np.concatenate([shown, np.percentile(placed, [0.5, 99.5], axis=0)])
     view = f"prior {st.session_state.get('my view', 0)}"
-    x_range, y_range = maps.map_extent(view, np.stack([shown.min(0), shown.max(0)]))
-    largest = float(its["weights"].max())
+    ranges = maps.map_extent(view, np.stack([shown.min(0), shown.max(0)]))
+    largest = float(mixed["weights"].max())
     ellipses = [
-        (x, y, sigma, sigma, 0.0, weight / largest) for (x, y), weight in zip(means, its["weights"], strict=True)
+        (x, y, sigma, sigma, 0.0, weight / largest) for (x, y), weight in zip(means, mixed["weights"], strict=True)
     ]
-    packed = pack.pack(
-        **drawn,
-        x_range=x_range,
-        y_range=y_range,
-        words=f"A mixture of {len(means)} components with {len(its['modes'])} modes",
+    told = {"words": f"A mixture of {len(means)} components with {len(mixed['modes'])} modes", "run": view}
+    if frame is None:
+        none = np.zeros(len(placed), bool)
+        drawn = Drawing(placed, none.astype(int), none, none, ["sample"], [SAMPLE_LOOK], *ranges, **told, images=False)
+    else:
+        drawn = replace(drawing.draw_frame(frame, placed, cache.class_names(run), ranges, **told), epoch=0)
+    drawn = replace(
+        drawn,
         ellipses=ellipses,
         movable=whole and len(means) <= MOST_COUNTED,
         moves=st.session_state.get("my moves", 0),
-        modes=its["modes"],
-        density=its["regions"],
+        modes=mixed["modes"],
+        density=mixed["regions"],
         masses=SHADES,
-        run=view,
-        dark=pictures.is_dark(),
     )
-    maps.draw_map(packed, "map of the prior", moved=mixture.dropped)
+    maps.draw_map(drawn, "map of the prior", moved=mixture.dropped)
     held = "Drag a component by its ring, or move it with the arrow keys." if whole else "First complete the table."
     marks = "Each shade inwards holds 10 % less of the density; an orange cross is a mode, a circle one or two sigma."
     st.caption(f"{held} {marks} {words}")
 
 
-def behind(its: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """(points for `pack.pack`, what they are, in words)."""
+def choose_points(mixed: dict[str, Any]) -> tuple[Run | None, Frame | None, str]:
+    """(the run that the mixture was fitted to, its newest frame, None and None for samples; which points these are, in
+    words)."""
     chosen = st.session_state.get("my run")
     run = next((run for run in listing.list_runs() if chosen and run.id == chosen[0]), None)
     try:
-        found = cache.read_newest(run) if run else None
+        frame = cache.read_newest(run) if run else None
     except ValueError as error:
         show_error(error)
-        found = None
-    if found is None:
-        n = len(its["samples"])
-        none = np.zeros(n, bool)
-        points = {"points": its["samples"], "categories": np.zeros(n, int), "seen": none, "test": none, "images": False}
-        return points | {"names": ["sample"], "looks": [SAMPLE_LOOK]}, f"Points: {n} samples of the mixture."
-    frame, rows = found
-    names = cache.class_names(run)
-    points = {"points": frame["latents"], "categories": rows["labels"], "images": True}
-    points |= {"seen": rows["seen"], "test": rows["split"] == frames.TEST}
+        frame = None
+    if frame is None:
+        return None, None, f"Points: {len(mixed['samples'])} samples of the mixture."
     fitted = f"fitted to {escape_markdown(chosen[1])}, without their labels"
-    words = f"Points: the last map of the run {as_code(run.id)}; {fitted}."
-    return points | {"names": names, "looks": colours.class_looks(len(names))}, words
+    return run, frame, f"Points: the last map of the run {as_code(run.id)}; {fitted}."
 
 
-def decoded(its: dict[str, Any]) -> None:
+def draw_samples(mixed: dict[str, Any]) -> None:
     """Samples as a run's decoder sees them."""
     able = [run for run in listing.list_runs() if run.status().state == "done" and cache.decodes_plane(run)]
     st.markdown("**Samples, decoded**")
@@ -115,7 +114,7 @@ def decoded(its: dict[str, Any]) -> None:
         return
     chosen = st.selectbox("By the decoder of", able, format_func=run_words, key="decoder of")
     try:
-        strip = cache.decoded_samples(chosen.id, its["samples"][:SAMPLES_DECODED])
+        strip = cache.decoded_samples(chosen.id, mixed["samples"][:SAMPLES_DECODED])
     except ValueError as error:
         show_error(error)
         return
@@ -138,7 +137,7 @@ with knob_column:
     whole = mixture.choose()
 data = knobs.current_value("data")
 try:
-    others = {"data": data} | st.session_state.get("my others", mixture.others_of(presets.MIXTURES[0]))
+    others = {"data": data} | st.session_state.get("my others", mixture.others_of(presets.MIXTURES[0].values))
     # What goes with a fitted mixture is its run's whole setting.
     steps = presets.DIGITS_STEPS if data == "digits" and "my run" not in st.session_state else {}
     config = knobs.config_of(steps | mixture.TWO_D | others | mixture.mine())

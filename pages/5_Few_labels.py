@@ -2,4 +2,4 @@
 
 from semidml.ui import lesson
 
-lesson.show("few labels")
+lesson.draw_lesson("few labels")

@@ -2,4 +2,4 @@
 
 from semidml.ui import lesson
 
-lesson.show("places")
+lesson.draw_lesson("places")

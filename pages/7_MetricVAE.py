@@ -2,4 +2,4 @@
 
 from semidml.ui import lesson
 
-lesson.show("metric vae")
+lesson.draw_lesson("metric vae")

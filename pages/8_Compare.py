@@ -1,6 +1,7 @@
 """Compare: two to four runs side by side, what differs in their settings and scores, points that fly between them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,23 +9,20 @@ import streamlit as st
 
 from semidml import planes
 from semidml.config import declared_knobs
-from semidml.explore import points
-from semidml.frames import TEST
-from semidml.plots import colours
+from semidml.explore import drawing, points
 from semidml.plots.curves import compared_curves
 from semidml.runs import listing
 from semidml.runs.run import Run
-from semidml.scatter import pack
 from semidml.scores.table import SCORES, shown_at
-from semidml.ui import cache, pictures
+from semidml.ui import cache, links, maps, pictures
 from semidml.ui.frame import TRAIN, begin_page, draw_recipe, show_error
-from semidml.ui.maps import draw_map, draw_run_map, send_to_maps
-from semidml.ui.scores import difference_words, remark_words, score_with_scatter
+from semidml.ui.scores import remark_words, score_rows
 from semidml.ui.words import as_code, entry_title, knob_title, run_words, short_value
 from semidml.words import percent
 
 MOST = 4
 LETTERS = "ABCD"
+NUMBERS = [name for name, score in SCORES.items() if not score.is_scatter and score.unit != "yes or no"]
 BEGIN_WITH = ("digits-paper-prior", "digits-ten-places")  # the paper's prior and one with places for ten classes
 
 
@@ -33,34 +31,31 @@ BEGIN_WITH = ("digits-paper-prior", "digits-ten-places")  # the paper's prior an
 
 def pick() -> list[Run]:
     """The runs that are compared: the link's, or those chosen here; those that have points to draw."""
-    there = {run.id: run for run in listing.list_runs() if run.frames() and not run.damage()}
-    asked = [name for name in st.query_params.get("runs", "").split(",") if name]
-    if asked and asked != st.session_state.get("compare link"):
-        st.session_state["compared"] = [name for name in asked if name in there][:MOST]
-        if missing := [name for name in asked if name not in there]:
+    known, state = {run.id: run for run in listing.list_runs() if run.frames() and not run.damage()}, st.session_state
+    if asked := links.asked_of_link("runs", "runs compared"):
+        names = [name for name in asked.split(",") if name]
+        state["compared"] = [name for name in names if name in known][:MOST]
+        if missing := [name for name in names if name not in known]:
             st.warning(
                 f"There is no run with points called {', '.join(map(as_code, missing[:MOST]))} here (any more).",
                 icon=":material/link_off:",
             )
-    elif "compared" not in st.session_state:
-        st.session_state["compared"] = [name for name in BEGIN_WITH if name in there]
-    st.session_state["compared"] = [name for name in st.session_state["compared"] if name in there]
-    words = {name: run_words(run) for name, run in there.items()}
+    state["compared"] = [name for name in state.get("compared", BEGIN_WITH) if name in known]
+    words = {name: run_words(run) for name, run in known.items()}
     chosen = st.multiselect(
         "Runs",
-        list(there),
+        list(known),
         format_func=words.__getitem__,
         key="compared",
         max_selections=MOST,
         placeholder="Choose two to four runs",
         help="The first is the one that the others are compared with.",
     )
-    st.session_state["compare link"] = chosen
     if chosen:
-        st.query_params["runs"] = ",".join(chosen)
+        links.write_choice("runs", "runs compared", ",".join(chosen))
     else:
         st.query_params.pop("runs", None)
-    return [there[name] for name in chosen]
+    return [known[name] for name in chosen]
 
 
 def same_points(some: list[Run]) -> bool:
@@ -77,90 +72,49 @@ def same_points(some: list[Run]) -> bool:
 
 def settings(some: list[Run]) -> None:
     """Which knobs differ, and their values."""
-    configs = [run.config() for run in some]
-    differ = [
-        name
-        for name in declared_knobs()
-        if any(name in config.used() for config in configs) and len({_value(config, name) for config in configs}) > 1
-    ]
-    st.markdown("**What differs in the settings**")
-    if not differ:
-        st.caption("Nothing: the same setting was trained more than once.")
-        return
-    pictures.draw_table(
-        [
-            {"knob": knob_title(name)}
-            | {letter: _value(config, name) for letter, config in zip(LETTERS, configs, strict=False)}
-            for name in differ
-        ]
-    )
-
-
-def _value(config: Any, name: str) -> str:
-    return entry_title(name, short_value(getattr(config, name))) if name in config.used() else "–"
-
-
-def scores(some: list[Run]) -> None:
-    """All scores of the runs, and how the others differ from the first."""
-    found = [run.metrics() or {} for run in some]
-    st.markdown("**Final scores**, and in brackets the difference from A")
+    configs = dict(zip(LETTERS, (run.config() for run in some), strict=False))
     rows = []
-    for name, score in SCORES.items():
-        values = [metrics.get(name) for metrics in found]
-        if score.is_scatter or all(value is None or isinstance(value, bool) for value in values):
-            continue
-        cells = {}
-        for letter, value, metrics in zip(LETTERS, values, found, strict=False):
-            difference = "" if letter == "A" or None in (value, values[0]) else difference_words(name, values[0], value)
-            cells[letter] = score_with_scatter(name, metrics) + (f" ({difference})" if difference else "")
-        rows.append({"score": score.title} | cells)
+    for name in declared_knobs():
+        row = {
+            letter: entry_title(name, short_value(getattr(config, name))) if name in config.used() else "–"
+            for letter, config in configs.items()
+        }
+        if len(set(row.values())) > 1:
+            rows.append({"knob": knob_title(name)} | row)
+    st.markdown("**What differs in the settings**")
     if rows:
         pictures.draw_table(rows)
     else:
+        st.caption("Nothing: the same setting was trained more than once.")
+
+
+def scores(some: list[Run], names: Iterable[str], **how: Any) -> None:
+    """These scores of the runs and how they differ (see `score_rows`), what there is to know of them, and why some are
+    missing, run for run."""
+    metrics = {letter: run.metrics() or {} for letter, run in zip(LETTERS, some, strict=False)}
+    if rows := score_rows(names, metrics, **how):
+        pictures.draw_table(rows)
+    else:
         st.caption("None of these runs has final scores (yet).")
-    caveats(some, SCORES)
-
-
-def caveats(some: list[Run], names: Iterable[str]) -> None:
-    """What there is to know of these scores, and why some are missing, run for run."""
-    for letter, run in zip(LETTERS, some, strict=False):
-        metrics = run.metrics() or {}
+    for letter, its_metrics in metrics.items():
         for icon, key in (("info", "notes"), ("error", "failed")):
-            for remark in remark_words(names, metrics.get(key, {})):
+            for remark in remark_words(names, its_metrics.get(key, {})):
                 st.caption(f":material/{icon}: **{letter}**, {remark}")
 
 
-def maps(some: list[Run], linked: bool) -> None:
+def draw_maps(some: list[Run], linked: bool) -> None:
     """A map a run; zoom, hidden classes, chosen points and the point under the mouse are shared where points are."""
     for start in range(0, len(some), 2):
         for column, number in zip(st.columns(2, gap="medium"), range(start, min(start + 2, len(some))), strict=False):
             run = some[number]
             epochs = run.frames()
-            frame, rows = cache.read_frame(run.id, epochs[-1]), cache.read_rows(run.id)
+            frame = cache.read_frame(run, epochs[-1])
             with column:
                 st.markdown(f"**{LETTERS[number]}** · {run_words(run)}")
-                draw_run_map(
-                    run,
-                    frame,
-                    rows,
-                    frame,
-                    f"compared {run.id}",
-                    link="compared" if linked else "",
-                    images_of=run.id,
-                    predictions=frame["predictions"],
-                    label_names=cache.class_names(run),
-                )
-                send(run, epochs)
-
-
-def send(run: Run, epochs: list[int]) -> None:
-    """Images for the mouse and a film, where there are any."""
-    if not cache.missing_images(run):
-        send_to_maps(cache.packed_images(run.id, points.stamp(run, "rows.npz")), f"compared images {run.id}")
-    if len(epochs) > 1:
-        stamp = points.stamp(run, *(f"frames/{epoch:04d}.npz" for epoch in (epochs[0], epochs[-1])))
-        if film := cache.packed_film(run.id, run.id, tuple(epochs), stamp):
-            send_to_maps(film, f"compared film {run.id}")
+                link = "compared" if linked else ""
+                maps.draw_run_map(run, frame, frame, f"compared {run.id}", link, told=True)
+                maps.send_images(run)
+                maps.send_film(run, run.id, epochs)
 
 
 def curves(some: list[Run]) -> None:
@@ -185,32 +139,25 @@ def flight(some: list[Run]) -> None:
         st.session_state["flown"] = "A"
     to = st.segmented_control("Points as they lie in", letters, key="flown", required=True)
     clouds, missed = [], {"A": 0.0}
-    for letter, run in zip(letters, some, strict=True):
-        latents = cache.read_frame(run.id, run.frames()[-1])["latents"]
-        cloud, _ = planes.in_plane(latents, cache.read_rows(run.id)["labels"])
+    frames = [cache.read_frame(run, run.frames()[-1]) for run in some]
+    for letter, frame in zip(letters, frames, strict=True):
+        cloud, _ = planes.in_plane(frame.latents, frame.rows["labels"])
         if clouds:
             cloud, missed[letter] = planes.aligned(cloud, clouds[0])
         clouds.append(cloud)
-    rows, names = cache.read_rows(some[0].id), cache.class_names(some[0])
     everything = np.concatenate(clouds)
     low, high = np.percentile(everything, [0.2, 99.8], axis=0)
     margin = 0.05 * (high - low)
-    packed = pack.pack(
+    ranges = [(float(low[axis] - margin[axis]), float(high[axis] + margin[axis])) for axis in (0, 1)]
+    drawn = drawing.draw_frame(
+        frames[0],
         clouds[letters.index(to)],
-        rows["labels"],
-        seen=rows["seen"],
-        test=rows["split"] == TEST,
-        names=names,
-        looks=colours.class_looks(len(names)),
-        x_range=(float(low[0] - margin[0]), float(high[0] + margin[0])),
-        y_range=(float(low[1] - margin[1]), float(high[1] + margin[1])),
+        cache.class_names(some[0]),
+        ranges,
         words=f"Map of the points as run {to} puts them",
-        images_of=some[0].id,
         run="flight " + " ".join(run.id for run in some),
-        epoch=letters.index(to),
-        dark=pictures.is_dark(),
     )
-    draw_map(packed, "flight")
+    maps.draw_map(replace(drawn, images_of=some[0].id, epoch=letters.index(to)), "flight")
     st.caption(
         "Each run's map is moved, turned, mirrored and scaled to lie on A's as well as it can (Procrustes), since a "
         "latent space has no up. "
@@ -223,23 +170,25 @@ def flight(some: list[Run]) -> None:
 # ---- the page
 
 
-def show(some: list[Run]) -> None:
+def draw_runs(some: list[Run]) -> None:
     linked = same_points(some)
     left, right = st.columns(2, gap="large")
     with left:
         settings(some)
-    maps(some, linked)
+    draw_maps(some, linked)
     if not linked:
         st.caption(
             "These runs draw different images, so their maps are not linked: choose runs of the same data and seed."
         )
     with right:
-        scores_of_few(some)
+        st.markdown("**What differs in the scores**")
+        scores(some, shown_at("compare"), difference=("B - A", "A", "B") if len(some) == 2 else None)
     curves(some)
     if linked:
         flight(some)
     with st.expander("All scores", icon=":material/table:"):
-        scores(some)
+        st.markdown("**Final scores**, and in brackets the difference from A")
+        scores(some, NUMBERS, in_brackets=True)
     draw_recipe(
         "\n".join(f"python -m semidml evaluate {run.id}" for run in some),
         "from semidml import runs\n\n"
@@ -247,25 +196,6 @@ def show(some: list[Run]) -> None:
         "for run in some:\n    print(run.id, run.config().changed(), run.metrics())",
         linked=True,
     )
-
-
-def scores_of_few(some: list[Run]) -> None:
-    """The scores that tell most, with differences."""
-    found = [run.metrics() or {} for run in some]
-    st.markdown("**What differs in the scores**")
-    rows = []
-    for name in shown_at("compare"):
-        values = [metrics.get(name) for metrics in found]
-        if any(value is not None for value in values):
-            cells = {letter: score_with_scatter(name, metrics) for letter, metrics in zip(LETTERS, found, strict=False)}
-            if len(some) == 2:
-                cells["B - A"] = difference_words(name, *values)
-            rows.append({"score": SCORES[name].title} | cells)
-    if rows:
-        pictures.draw_table(rows)
-    else:
-        st.caption("None of these runs has final scores (yet).")
-    caveats(some, shown_at("compare"))
 
 
 begin_page("Compare", ":material/compare:")
@@ -278,6 +208,6 @@ if len(chosen) < 2:
         st.page_link(TRAIN, label="Or train one with one knob changed", icon=":material/play_circle:")
 else:
     try:
-        show(chosen)
+        draw_runs(chosen)
     except (ValueError, FileNotFoundError) as error:
         show_error(f"These runs cannot be compared: {error}")

@@ -16,7 +16,8 @@ from semidml.disk import files
 from semidml.execute import cores, execute, score_run
 from semidml.explore import prior
 from semidml.registry import Entry
-from semidml.runs import listing, transfer
+from semidml.rules import list_remarks
+from semidml.runs import changes, listing, transfer
 from semidml.runs.run import Run
 from semidml.scores.table import GROUPS, RAW, SCATTER, SCORES, shown_at
 from semidml.words import value_words
@@ -119,7 +120,7 @@ def do_train(asked: argparse.Namespace) -> int:
     ]
     if without_effect:
         print(f"note: without effect here: {', '.join(without_effect)}", file=sys.stderr)
-    for remark in [*config.remarks(), *machine_remarks(config)]:
+    for remark in [*list_remarks(config), *machine_remarks(config)]:
         print(f"note: {remark}", file=sys.stderr)
     run = listing.create_run(config, path=asked.out, paths=True)
     return train(run, asked.full)
@@ -206,7 +207,7 @@ def do_list(asked: argparse.Namespace) -> int:
 
 
 def do_stop(asked: argparse.Namespace) -> int:
-    find(asked.run).stop()
+    changes.stop(find(asked.run))
     return 0
 
 
@@ -215,12 +216,12 @@ def do_resume(asked: argparse.Namespace) -> int:
 
 
 def do_rename(asked: argparse.Namespace) -> int:
-    print(find(asked.run).rename(asked.new).path)
+    print(changes.rename(find(asked.run), asked.new).path)
     return 0
 
 
 def do_delete(asked: argparse.Namespace) -> int:
-    find(asked.run).delete()
+    changes.delete(find(asked.run))
     return 0
 
 

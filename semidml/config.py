@@ -4,17 +4,19 @@ The command line, the widgets of the pages, the links between them and the table
 torch here.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from semidml import rules
 from semidml.data import DATASETS
 from semidml.losses import LOSSES
-from semidml.methods import FORMULAS, MODELS, VARIANTS, method_of, models_of
+from semidml.methods import FORMULAS, MODELS, VARIANTS
 from semidml.networks import ENCODERS
-from semidml.priors import IDLE, MOST_COMPONENTS, PRIORS, given
+from semidml.priors import IDLE, PRIORS, given
 from semidml.registry import Entry, choose
 from semidml.schedules import SCHEDULES
 from semidml.words import value_words
@@ -189,126 +191,26 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "RunConfig":
-        model = MODELS[self.model]
-        facts = model.facts
-        if "variant" in model.knobs and not any(self.term_weights().values()):
-            names = ", ".join(f"{name}_weight" for name in self.term_weights())
-            raise ValueError(f"all weights are 0, so that nothing would be trained: raise one of {names}")
-        for family, entry in self._in_use()[0].items():
-            for name, (most, why) in entry.facts.get("most", {}).items():
-                if (value := getattr(self, name)) > most:
-                    raise ValueError(
-                        f"{name} must be at most {most:,} for the {family} {entry.name}, {why}, got {value:,}"
-                    )
-        if self.data in DATASETS and (problem := self.too_few(DATASETS[self.data].facts["train"])):
-            raise ValueError(problem)
-        if facts["labels"] and not (facts["decoder"] or facts["prior"]) and not self.weights()[0]:
-            weight, models = SCHEDULES[self.schedule].knobs[0], models_of(method_of(self.model).name)
-            more = [name for name, entry in models.items() if entry.facts["decoder"] or entry.facts["prior"]]
-            raise ValueError(
-                f"{weight} = {getattr(self, weight):g} leaves {self.model} without any loss: choose another {weight}"
-                + (f", or the model {more[0]}" if more else "")
-            )
-        if self.by_direction and self.latent_dim == 1:
-            what = f"the loss {self.loss}" if self.loss_by_direction else self.model
-            raise ValueError(
-                f"latent_dim must be at least 2 for {what}, which learns from directions, got 1: on a line a direction "
-                "is a sign, which no training can change" + (", or choose another loss" * self.loss_by_direction)
-            )
-        without_labels = not (self.weights()[0] or self.warmup_epochs)
-        if facts["prior"] and not facts["decoder"] and self.beta == 0 and without_labels:
-            raise ValueError(
-                f"beta = 0 leaves {self.model} without any loss where labels have no weight: raise beta, or give these "
-                "some"
-            )
-        with_prior = [name for name, entry in MODELS.items() if entry.facts["prior"]]
-        if self.prior != "none" and self.model not in with_prior:
-            raise ValueError(f"{self.model} has no prior: choose one of the models {', '.join(with_prior)}")
-        if self.prior == "none" and self.model in with_prior:
-            raise ValueError(
-                f"{self.model} needs a prior: one of {', '.join(name for name in PRIORS if name != 'none')}"
-            )
-        if self.prior == "gmm":
-            self._can_be_placed()
-        if self.beta_warmup_epochs > self.epochs:
-            raise ValueError(
-                f"beta_warmup_epochs must be at most epochs ({self.epochs}), got {self.beta_warmup_epochs:g}"
-            )
-        if self.warmup_epochs > self.epochs:
-            raise ValueError(f"warmup_epochs must be at most epochs ({self.epochs}), got {self.warmup_epochs:g}")
+        rules.check_choices(self)
         return self
-
-    def _can_be_placed(self) -> None:
-        """Raises ValueError where so many components have no such place, or not as many weights."""
-        dim, k = self.latent_dim, self.components
-        if self.placement == "vertices" and 2**dim > MOST_COMPONENTS:
-            raise ValueError(
-                f"a cube in latent_dim {dim} has 2^{dim} = {2**dim:,} vertices, and at most {MOST_COMPONENTS:,} "
-                "components are possible: choose placement sphere, or a smaller latent_dim"
-            )
-        if self.placement == "lattice" and dim != 2:
-            raise ValueError(f"a lattice lies in the plane: latent_dim must be 2, got {dim}; placement sphere fits any")
-        if self.placement == "sphere" and dim == 1 and k > 2:
-            raise ValueError(f"a sphere in one dimension has two points: components must be at most 2, got {k}")
-        if self.placement == "given":
-            positions = given.positions_of(self.positions)
-            if not positions:
-                raise ValueError("placement given needs positions, like 0,0; 2.5,0: one component a semicolon")
-            if len(positions[0]) != dim:
-                raise ValueError(
-                    f"positions must have as many coordinates as latent_dim, {dim}, and have {len(positions[0])}"
-                )
-        k, weights = self.component_count(), given.weights_of(self.component_weights)
-        if weights and len(weights) != k:
-            raise ValueError(f"component_weights must be as many as there are components, {k:,}, got {len(weights):,}")
 
     def component_count(self) -> int:
         """How many components a Gaussian mixture of this config has."""
         return given.count(self.placement, self.components, self.latent_dim, self.positions)
 
-    def too_few(self, rows: int) -> str:
-        """Why so many training images are too few for this config, in words; "" when they are enough."""
-        if self.prior == "vamp" and self.pseudo_inputs > rows:
-            return f"pseudo_inputs must be at most the number of training images, {rows:,}, got {self.pseudo_inputs:,}"
-        if self.drops_last and self.batch_size > rows:
-            return (
-                f"with last_batch dropped, batch_size must be at most the number of training images, {rows:,}, got "
-                f"{self.batch_size:,}: lower it, or choose last_batch filled"
-            )
-        if self.seeks_neighbours and rows < 2:
-            return "positives neighbours needs at least 2 training images: choose positives twins"
-        return ""
-
-    def remarks(self) -> list[str]:
-        """What works and is still worth knowing before a training, in sentences."""
-        found = []
-        data = self.entries().get("data")
-        if data is not None and data.facts.get("split", self.split) != self.split:
-            found.append(
-                f"Scores of {data.title} that are published in metric learning are of classes that the training has "
-                "not seen: to compare with them, choose the split by classes."
-            )
-        if "clusters" in self.used() and self.clusters > self.batch_size:
-            found.append(
-                f"A step of {self.batch_size:,} images cannot fill {self.clusters:,} clusters: some are empty in every "
-                "step, and the entropy of the clusters cannot reach its best value. Raise batch_size to at least "
-                f"{self.clusters:,}, or lower clusters."
-            )
-        return found
-
     @classmethod
     def kept(cls, values: Mapping[str, Any]) -> "RunConfig":
         """The config of a run's file, which is whole but for knobs that are younger than it: whatever formulas it has,
-        these were then as suits the paper's, so that it trains what it always trained. Raises ValueError as `of`."""
+        these were then as suits the paper's, so that it trains what it always trained.
+        Raises: ValueError as `of`."""
         plain = cls.of({**values, "formulas": "paper"} if values.get("formulas") == "authors" else values)
         young = {name: getattr(plain, name) for entry in FORMULAS.values() for name in entry.defaults}
         return cls.of({**young, **values})
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "RunConfig":
-        """A config from names and values (numbers may be text). Raises ValueError that says what is allowed, in
-        words.
-        """
+        """A config from names and values (numbers may be text).
+        Raises: ValueError that says what is allowed, in words."""
         try:
             return cls(**{str(k): v for k, v in values.items()})
         except ValidationError as error:
@@ -395,14 +297,14 @@ class RunConfig(BaseModel):
     def used(self) -> set[str]:
         """Names of the knobs that have an effect with these choices: those that no entry of a table asks for, and those
         that a chosen one asks for, if its own family has an effect."""
-        found = self._in_use()[1]
-        idle = set(IDLE[self.placement]) if self.prior == "gmm" and "prior" in found else set()
+        asked = self.in_use()[1]
+        idle = set(IDLE[self.placement]) if self.prior == "gmm" and "prior" in asked else set()
         idle |= {"twin_colours"} if self.twin_transform == "signs" else set()
         idle |= {"momentum"} if self.optimizer != "sgd" else set()
         idle |= {"l2"} if self.formulas == "authors" else set()  # their program has no R
-        return found - idle
+        return asked - idle
 
-    def _in_use(self) -> tuple[dict[str, Entry], set[str]]:
+    def in_use(self) -> tuple[dict[str, Entry], set[str]]:
         """(the chosen entry of each family that has an effect, the knobs that no entry of a table asks for, and those
         that one of these does)."""
         choosable = {name for family in FAMILIES.values() for entry in family.values() for name in entry.knobs}
@@ -422,15 +324,10 @@ class RunConfig(BaseModel):
 
     def command(self) -> str:
         """The command line that does the same."""
-        import shlex
-
         words = ["python -m semidml train", f"--data {shlex.quote(self.data)}", f"--model {self.model}"]
         for name, value in self.changed().items():
-            option, mark = (
-                f"--{name.replace('_', '-')}",
-                "=" if declared_knobs()[name].form else " ",
-            )  # it may begin with a minus
-            words.append(option + mark + shlex.quote(value_words(value)))
+            mark = "=" if declared_knobs()[name].form else " "  # such a text may begin with a minus
+            words.append(f"--{name.replace('_', '-')}{mark}{shlex.quote(value_words(value))}")
         return " ".join(words)
 
 

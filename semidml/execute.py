@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semidml.config import RunConfig
+from semidml.data import store
 from semidml.disk import files
+from semidml.runs import trained_on
 from semidml.runs.run import Run
 from semidml.runs.writer import Writer
 
@@ -68,7 +70,7 @@ def train_in(writer: Writer, threads: int | None = None, full: bool = False) -> 
     except (Stop, KeyboardInterrupt):
         _end(writer, training, "stopped", "")
     except Exception as error:  # it ends this run, with its reason
-        _end(writer, None if is_full(error) else training, "failed", reason(error, config), error)
+        _end(writer, None if is_full(error) else training, "failed", explain_failure(error, config), error)
 
 
 def _stop_if_asked(writer: Writer) -> None:
@@ -78,7 +80,6 @@ def _stop_if_asked(writer: Writer) -> None:
 
 def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Training":
     """The training of a run from where it was left, on this machine, which config.json then names."""
-    from semidml.data import store
     from semidml.train.device import fastest_precision, pick_device
     from semidml.train.loop import fit
 
@@ -89,13 +90,13 @@ def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Tr
         if pick_device(config.device).type == "cpu":
             torch.set_float32_matmul_precision(fastest_precision())
     data = store.load(config.data, allow_paths=writer.run.details().get("paths") is True)
+    trained_on.check_data(writer.run, data)
     training = fit(config, data, writer.saved_state())
-    writer.run.check_drawn(training.rows(), data.name)
+    trained_on.check_drawn(writer.run, training.rows(), data.name)
     machine = {name: training.facts[name] for name in MACHINE if name in training.facts}
     machine |= {"cores": cores(), "system": platform.system()}
     facts = {name: value for name, value in training.facts.items() if name not in MACHINE}
-    images = {"title": data.title, "shape": list(data.shape), "class_names": list(data.class_names)}
-    writer.describe(machine=machine, facts=facts, data=images)
+    writer.describe(machine=machine, facts=facts, data=trained_on.describe_data(data))
     return training
 
 
@@ -104,11 +105,7 @@ def _end(writer: Writer, training: "Training | None", state: str, why: str, erro
     try:
         if training is not None:
             writer.save_state(training)
-        if (
-            error is not None
-            and not is_full(error)
-            and not isinstance(error, ValueError | ArithmeticError | MemoryError)
-        ):
+        if error and not (is_full(error) or isinstance(error, ValueError | ArithmeticError | MemoryError)):
             (writer.path / "error.txt").write_text("".join(traceback.format_exception(error)))
     except OSError as further:
         why = "; ".join(part for part in (why, f"its last epochs could not be saved: {further.strerror}") if part)
@@ -120,7 +117,7 @@ def is_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-def reason(error: Exception, config: RunConfig) -> str:
+def explain_failure(error: Exception, config: RunConfig) -> str:
     """Why a run failed, in words, and what to do about it."""
     if is_full(error):
         return "the disk is full: delete some runs or other files, then resume"
@@ -141,14 +138,12 @@ def score_run(
     becomes the run's, beside scores that are there already; a shipped run's folder is left as it is.
 
     Raises: ValueError when the run has no weights, or its data or their rows are not here."""
-    from semidml.data import store
-    from semidml.train import final, task
+    from semidml.train import final
 
     config = run.config()
     model = run.model()
     data = store.load(config.data, allow_paths=run.details().get("paths") is True)
-    splits, seen = task.prepare(config, data)
-    run.check_rows(splits)
+    splits, seen = trained_on.read_splits(run, data)
     metrics = final.score_model(model, config, splits, seen, full=full, progress=progress)
     if not keep:
         return metrics

@@ -3,15 +3,19 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # at run time these would import torch
-    pass
 if TYPE_CHECKING:
-    pass
+    from pydantic import ValidationError
 
 
 def value_words(value: Any) -> str:
     """A value as it is typed: 0.1, not 0.10000000000000001; 60, not 60.0."""
     return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def damage_words(error: "ValidationError") -> str:
+    """The first of what is wrong with values that were read: `updated: Input should be a valid number`."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def size_words(size: float) -> str:

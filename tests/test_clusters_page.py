@@ -20,15 +20,14 @@ from semidml import frames, presets
 from semidml.config import RunConfig
 from semidml.data import store, uploads
 from semidml.execute import execute
-from semidml.explore import points
+from semidml.explore import clusters as explore_clusters
 from semidml.explore.clusters import Cluster, comparator_configs
 from semidml.jobs import queue
 from semidml.methods import FORMULAS, VARIANTS
-from semidml.plots import curves as curves_module
 from semidml.plots.curves import entropy_curves
 from semidml.runs import listing, places
-from semidml.runs.run import Run, write_status
-from semidml.runs.status import Status
+from semidml.runs.run import Run
+from semidml.runs.status import Status, write_status
 from semidml.ui import cache, clusters, labels_worth, links, pictures, query, scores
 from semidml.ui import frame as page_frame
 from semidml.ui.frame import MENU
@@ -317,7 +316,10 @@ def test_damaged_files_are_said(there: Path) -> None:
     cache.forget_runs()
     app = opened(run="whole")
     app.select_slider(key="epoch whole").set_value(1).run()
-    assert "The points of epoch 1 cannot be read: 0001.npz is damaged" in checked(app).error[0].value
+    assert (
+        "Here are the last points: the frame of epoch 1 is damaged and cannot be drawn: 0001"
+        in checked(app).error[0].value
+    )
     (there / "whole" / "metrics.json").write_text("{")
     assert "This run's folder is damaged: metrics.json cannot be read" in words(opened(run="whole"))
 
@@ -443,30 +445,32 @@ def test_a_run_whose_data_set_has_changed_since_says_so(there: Path) -> None:
 
 
 def test_what_a_frame_shows_is_drawn_once(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = {"views": 0, "clusters": 0, "pictures": 0}
-    for name, real in {name: getattr(points, name) for name in drawn}.items():
+    makers = {"make_twins": explore_clusters, "list_clusters": explore_clusters, "read_pictures": clusters}
+    drawn = dict.fromkeys(makers, 0)
+    for name, room in makers.items():
+        real = getattr(room, name)
 
         def noted(*given, name: str = name, real=real):
             drawn[name] += 1
             return real(*given)
 
-        monkeypatch.setattr(points, name, noted)
+        monkeypatch.setattr(room, name, noted)
     for kept in (
         query.offered_images,
         query.answers,
         clusters.clusters_of,
-        clusters.drawn_clusters,
-        clusters.drawn_twins,
+        clusters.clusters_html,
+        clusters.twins_html,
     ):
         kept.clear()
     app = opened(run="whole")
     once = dict(drawn)
-    assert once["views"] == once["clusters"] == 1 and once["pictures"]
+    assert once["make_twins"] == once["list_clusters"] == 1 and once["read_pictures"]
     checked(app.run())
     assert drawn == once
     next(slider for slider in app.select_slider if slider.key == "epoch whole").set_value(0).run()
     checked(app)
-    assert drawn["clusters"] == 2 and drawn["views"] == 1 and drawn["pictures"] > once["pictures"]
+    assert drawn["list_clusters"] == 2 and drawn["make_twins"] == 1 and drawn["read_pictures"] > once["read_pictures"]
 
 
 def test_large_images_are_drawn_small(there: Path, digits, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -522,7 +526,7 @@ def test_curves_of_a_long_training_are_thinned(there: Path, monkeypatch: pytest.
         drawn.append(len(records))
         return curves(records, *given)
 
-    monkeypatch.setattr(curves_module, "entropy_curves", noted)
+    monkeypatch.setattr(clusters, "entropy_curves", noted)
     opened(run="whole")
     assert len(listing.open_run("whole").history()) == 3 and drawn == [2]
 
@@ -683,7 +687,7 @@ def test_a_refused_training_is_said_by_the_whole_page(there: Path, monkeypatch: 
         raise Redrawn
 
     monkeypatch.setattr(clusters.st, "rerun", redraw)
-    monkeypatch.setattr(clusters.st, "session_state", {"train error": "there is no room"}, raising=False)
+    monkeypatch.setattr(clusters.st, "session_state", {"outcome": (False, "there is no room")}, raising=False)
     with pytest.raises(Redrawn):
         labels_worth.labels_worth(listing.open_run("whole"))
 

@@ -8,6 +8,7 @@ import pytest
 
 from semidml.config import FAMILIES, RunConfig, allowed, declared_knobs
 from semidml.data.splits import seen_labels
+from semidml.rules import explain_too_few
 
 MINE = {"model": "dml-prior", "placement": "given"}
 
@@ -200,11 +201,12 @@ def test_names_that_are_none_are_refused_in_words(bad):
 
 def test_too_few_training_images_are_said():
     config = RunConfig.of({"model": "cbswr", "formulas": "authors"})
-    assert "batch_size must be at most the number of training images, 63, got 64" in config.too_few(63)
-    assert config.too_few(64) == "" and RunConfig.of({"model": "cbswr"}).too_few(1) == ""
+    assert "batch_size must be at most the number of training images, 63, got 64" in explain_too_few(config, 63)
+    assert explain_too_few(config, 64) == "" and explain_too_few(RunConfig.of({"model": "cbswr"}), 1) == ""
     filled = RunConfig.of({"model": "cbswr", "formulas": "authors", "last_batch": "filled"})
-    assert "needs at least 2 training images" in filled.too_few(1) and filled.too_few(2) == ""
-    assert RunConfig.of({"model": "dml", "last_batch": "dropped", "batch_size": 8192}).too_few(1) == "", "no effect"
+    assert "needs at least 2 training images" in explain_too_few(filled, 1) and explain_too_few(filled, 2) == ""
+    without_effect = RunConfig.of({"model": "dml", "last_batch": "dropped", "batch_size": 8192})
+    assert explain_too_few(without_effect, 1) == ""
 
 
 @pytest.mark.parametrize("knob", declared_knobs().values(), ids=lambda knob: knob.name)

@@ -4,6 +4,7 @@ import csv
 import io
 import threading
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,10 +16,10 @@ from semidml.data.batches import Batches
 from semidml.execute import execute, score_run
 from semidml.explore import clusters, dataset, decode, prior, take_away
 from semidml.explore import pictures as pictures_module
-from semidml.explore.near import nearest_rows, rows_nearest_to, usual_distance, vote
+from semidml.explore.near import nearest_rows, training_rows_near, usual_distance, vote
 from semidml.explore.pictures import centre_image, is_inverted, mean_picture, read_pictures, small_pictures, splits_of
 from semidml.explore.planes import compute_plane, read_plane
-from semidml.explore.points import read_points
+from semidml.explore.points import read_frame
 from semidml.runs import listing
 from semidml.scores import checks
 
@@ -76,7 +77,7 @@ def test_an_older_frame_with_lengths_is_read_as_the_directions_that_its_loss_lea
     frame = run.frame(1)
     stretched = frame["latents"] * np.random.default_rng(0).uniform(0.5, 3, (len(frame["latents"]), 1))
     np.savez(run.path / "frames" / "0001.npz", **frame | {"latents": stretched.astype(np.float32)})
-    found = read_points(run, 1)
+    found = read_frame(run, 1)
     assert np.allclose(found.latents, frame["latents"], atol=1e-6)
     assert np.allclose(np.linalg.norm(found.latents, axis=1), 1, atol=1e-6)
 
@@ -84,7 +85,7 @@ def test_an_older_frame_with_lengths_is_read_as_the_directions_that_its_loss_lea
 def test_neighbours_of_a_loss_by_direction_are_those_that_vote(folder, digits):
     """With a decoder latents keep their lengths, and neighbours are found by direction as scores are."""
     run = trained(folder / "with-lengths", model="dml-ae", loss="supcon", latent_dim=4, epochs=2)
-    found = read_points(run, 2)
+    found = read_frame(run, 2)
     assert np.linalg.norm(found.latents, axis=1).std() > 0.01
     assert np.allclose(np.linalg.norm(found.compared, axis=1), 1, atol=1e-6)
     test = np.flatnonzero(found.rows["split"] == frames.TEST)[:50]
@@ -123,7 +124,6 @@ def test_pictures_of_a_run_that_chose_on_validation_come_from_its_own_split(fold
 
 def enlarged(data, times):
     """Images of `times` as many pixels a side."""
-    from dataclasses import replace
 
     from semidml.data.dataset import Split
 
@@ -169,7 +169,6 @@ def test_large_images_are_decoded_some_at_a_time(plane_run, digits, monkeypatch)
 
 
 def test_another_data_set_of_the_same_name_is_refused(plane_run, digits):
-    from dataclasses import replace
 
     from semidml.data.dataset import Split
 
@@ -200,12 +199,12 @@ def test_neighbours_in_a_collapsed_space_are_not_the_first_rows_of_the_file():
     rows = {"split": np.zeros(600, np.uint8), "seen": np.ones(600, bool)}
     for near in (
         nearest_rows(latents, rows["seen"], 7, 300),
-        rows_nearest_to(latents, rows, np.zeros(2), of_training=True, k=300),
+        training_rows_near(latents, rows, np.zeros(2), k=300),
     ):
         counts = np.bincount(labels[near.positions], minlength=3)
         assert counts.sum() == 300 == len(set(near.positions.tolist())) and counts.min() > 80
     latents[100:105, 0] = -1
-    near = rows_nearest_to(latents, rows, np.array([-1.0, 0]), of_training=True, k=6)
+    near = training_rows_near(latents, rows, np.array([-1.0, 0]), k=6)
     assert set(near.positions[:5].tolist()) == {100, 101, 102, 103, 104} and near.distances.tolist() == [0] * 5 + [1]
 
 
@@ -336,7 +335,7 @@ def test_everything_agrees_with_the_scores_and_survives_a_file(deep_run, digits)
 
 def test_where_no_test_class_was_trained_on_everything_predicts_as_the_map_does(folder, digits):
     run = trained(folder / "halves", model="dml", epochs=1, split="classes", pl=100)
-    found, last = take_away.all_rows(run, digits), read_points(run, 1)
+    found, last = take_away.all_rows(run, digits), read_frame(run, 1)
     assert len(last.latents) == len(found["latents"]) == 1797 and last.disjoint, "all rows are drawn"
     assert (found["predictions"] == last.predictions).mean() > 0.995  # ties aside
     test = found["split"] == frames.TEST
@@ -445,10 +444,10 @@ FOUR = np.array([[0, 0], [1, 0], [2, 0], [3, 0]], dtype=np.float32)
 
 
 def test_what_lies_nearest_to_a_place():
-    near = rows_nearest_to(FOUR, ROWS, np.array([2.2, 0]), of_training=True)
+    near = training_rows_near(FOUR, ROWS, np.array([2.2, 0]))
     assert near.positions.tolist() == [2, 1, 0] and near.distances == pytest.approx([0.2, 1.2, 2.2])
-    assert rows_nearest_to(FOUR, ROWS, np.array([2.2, 0]), of_training=True, seen=True).positions.tolist() == [1, 0]
-    assert rows_nearest_to(FOUR, ROWS, np.array([2.9, 0]), of_training=False, k=1).positions.tolist() == [3]
+    assert training_rows_near(FOUR, ROWS, np.array([2.2, 0]), seen=True).positions.tolist() == [1, 0]
+    assert training_rows_near(FOUR, ROWS, np.array([2.9, 0]), k=1).positions.tolist() == [2]
     assert vote(np.array([1, 1, 0]), 2) == 1 and vote(np.array([], int), 2) == -1
 
 
@@ -497,7 +496,7 @@ def test_every_point_has_an_error(plane_run, digits):
 
 
 def test_some_points_can_be_taken_away(plane_run):
-    found = read_points(plane_run, 8)
+    found = read_frame(plane_run, 8)
     lines = take_away.as_csv(take_away.some_points(found, [3, 5]), [str(c) for c in range(10)]).decode().splitlines()
     assert len(lines) == 3 and lines[1].split(",")[1] == str(found.rows["row"][3])
 
@@ -518,22 +517,24 @@ def test_an_own_image_is_centred_and_turned_to_light_on_dark(digits):
 def test_clusters_are_told_largest_first_with_their_middles():
     """Two clusters on a line; the third holds nobody, and only the first has a drawing."""
     latents = np.array([[0.0], [1], [10], [11], [12], [30]])
-    frame = {
-        "clusters": np.array([3, 3, 0, 0, 0, 0], np.int16),
-        "latents": latents,
-        "cluster_sizes": np.array([4, 0, 0, 2]),
-        "cluster_entropies": np.array([0.5, np.nan, np.nan, 1.0]),
-        "cluster_shown": np.array([3], np.int16),
-        "cluster_images": np.full((1, 1, 2, 2), 7, np.uint8),
-    }
-    rows = {"labels": np.array([1, 0, 2, 2, 2, 1])}
-    first, second = clusters.list_clusters(frame, rows, members=2)
+    labels = np.array([1, 0, 2, 2, 2, 1])
+    frame = frames.Frame(
+        {"labels": labels},
+        latents,
+        labels,
+        clusters=np.array([3, 3, 0, 0, 0, 0], np.int16),
+        cluster_sizes=np.array([4, 0, 0, 2]),
+        cluster_entropies=np.array([0.5, np.nan, np.nan, 1.0]),
+        cluster_shown=np.array([3], np.int16),
+        cluster_images=np.full((1, 1, 2, 2), 7, np.uint8),
+    )
+    first, second = clusters.list_clusters(frame, members=2)
     assert (first.number, first.size, first.entropy, first.label, first.share) == (0, 4, 0.5, 2, 0.75)
     assert first.members.tolist() == [4, 3], "its middle is at 15.75"
     assert (second.number, second.size, second.entropy, second.share) == (3, 2, 1.0, 0.5)
     assert first.drawn is None and (second.drawn == 7).all()
-    del frame["cluster_shown"], frame["cluster_images"]
-    assert [its.drawn for its in clusters.list_clusters(frame, rows)] == [None, None]
+    frame = replace(frame, cluster_shown=None, cluster_images=None)
+    assert [cluster.drawn for cluster in clusters.list_clusters(frame)] == [None, None]
 
 
 def test_what_labels_are_worth_is_read_between_two_counts():

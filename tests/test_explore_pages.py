@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from semidml import frames, tasks, ui
+from semidml import frames, tasks
 from semidml.config import RunConfig
 from semidml.data import store, uploads
 from semidml.execute import execute, score_run
-from semidml.explore.points import read_points, stamp
+from semidml.explore.points import read_frame, stamp
 from semidml.jobs import queue
 from semidml.jobs.queue import Jobs
 from semidml.priors import given
@@ -308,7 +308,10 @@ def test_an_older_frame_that_is_damaged_is_said_and_the_last_is_drawn(folder: Pa
     file.write_bytes(file.read_bytes()[:-500])
     app = opened(TRAIN, run="plane")
     app.select_slider(key="epoch plane").set_value(1).run()
-    assert "The points of epoch 1 cannot be read: 0001.npz is damaged" in checked(app).error[0].value
+    assert (
+        "Here are the last points: the frame of epoch 1 is damaged and cannot be drawn: 0001"
+        in checked(app).error[0].value
+    )
     assert "Epoch 3 of 3" in words(app)
 
 
@@ -336,12 +339,13 @@ def test_damaged_histories_and_weights_are_said(folder: Path) -> None:
 
 
 def test_a_run_that_was_made_anew_elsewhere_is_drawn_anew(folder: Path) -> None:
-    before = cache.read_frame("plane", 1)
-    assert cache.read_frame("plane", 1)["latents"].shape == (1797, 2) and len(cache.read_rows("plane")["shown"]) == 16
+    run = listing.open_run("plane")
+    before = cache.read_frame(run, 1)
+    assert before.latents.shape == (1797, 2) and len(before.rows["shown"]) == 16
     shutil.rmtree(folder / "plane")  # by the command line, which tells no page
     shutil.copytree(folder / "deep", folder / "plane")
-    assert cache.read_frame("plane", 1)["latents"].shape == (1797, 4) and before["latents"].shape == (1797, 2)
-    assert (cache.read_frame("plane", 2)["latents"] != cache.read_frame("plane", 1)["latents"]).any()
+    assert cache.read_frame(run, 1).latents.shape == (1797, 4) and before.latents.shape == (1797, 2)
+    assert (cache.read_frame(run, 2).latents != cache.read_frame(run, 1).latents).any()
     assert "4 dimensions" in words(opened(EXPLORE, run="plane"))
 
 
@@ -463,7 +467,7 @@ def test_a_component_is_not_moved_to_nowhere(folder: Path, monkeypatch: pytest.M
     monkeypatch.setattr(what_if.st, "session_state", state, raising=False)
     run = listing.open_run("places")
     with pytest.raises(ValueError, match="within 1000 of the origin"):
-        what_if.move(run, read_points(run, 2), 3, [to, (0, 0), (1, 1), (2, 2)])
+        what_if.move(run, read_frame(run, 2), 3, [to, (0, 0), (1, 1), (2, 2)])
     assert state == {"component moves": 3}, "the map waits for the number of its move"
 
 
@@ -476,7 +480,7 @@ def test_pictures_of_components_are_said(folder: Path) -> None:
 
 def test_pictures_show_captions_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
-    monkeypatch.setattr(ui.st, "html", sent.append)
+    monkeypatch.setattr(pictures.st, "html", sent.append)
     colour = np.zeros((3, 5, 4), np.uint8)
     pictures.draw_pictures([colour, np.zeros((1, 28, 28), np.uint8)], ['<img src=x onerror="alert(1)">', "it's"], 100)
     assert "<img src=x" not in sent[0] and "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;" in sent[0]
@@ -496,6 +500,15 @@ def test_a_damaged_folder_is_said(folder: Path) -> None:
     (folder / "plane" / "config.json").write_text("{")
     app = opened(EXPLORE, run="plane")
     assert "damaged" in words(app)
+
+
+def test_a_damaged_setting_is_blamed_on_its_file(folder: Path) -> None:
+    path = folder / "plane" / "config.json"
+    details = json.loads(path.read_text())
+    details["config"]["latent_dim"] = "many"
+    path.write_text(json.dumps(details))
+    said = words(opened(EXPLORE, run="plane"))
+    assert "the config.json of plane is damaged: latent_dim must be" in said and "the frame of" not in said
 
 
 def test_a_run_whose_data_are_not_here_keeps_its_map(folder: Path) -> None:

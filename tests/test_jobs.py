@@ -23,7 +23,7 @@ from semidml.explore import points, prior, take_away
 from semidml.explore.planes import read_plane
 from semidml.jobs import lane, queue
 from semidml.jobs.queue import Jobs
-from semidml.runs import listing
+from semidml.runs import changes, listing
 from semidml.runs import run as run_folder
 from semidml.runs.process import this_process
 from semidml.runs.run import Run
@@ -45,6 +45,12 @@ def until(true, seconds=LONG):
     return found
 
 
+def ended(supervisor, run):
+    """The status of a run of this queue once it has ended."""
+    until(lambda: run not in supervisor.queue() and run != supervisor.running())
+    return run.status()
+
+
 def config(**values):
     return RunConfig.of({"epochs": 5} | values)
 
@@ -63,8 +69,9 @@ PRETENDER = """
 import json, os, sys, time
 from pathlib import Path
 import numpy as np
-from semidml import runs
-from semidml.runs import Run, Status
+from semidml.runs.process import this_process
+from semidml.runs.run import Run
+from semidml.runs.status import Status, write_status
 print(json.dumps({"ready": True}), flush=True)
 for line in sys.stdin:
     message = json.loads(line)
@@ -83,20 +90,20 @@ for line in sys.stdin:
         continue
     run = Run(message["run"])
     print(json.dumps({"began": message["run"]}), flush=True)
-    status = Status("running", epochs=5, updated=time.time(), owner=runs.this_process())
+    status = Status("running", epochs=5, updated=time.time(), owner=this_process())
     does = run.config().latent_dim
     if does == 9:
         os._exit(3)
     if does == 8:
         print(json.dumps({"ended": message["run"], "state": "failed", "reason": "not to be had"}), flush=True)
         continue
-    runs.write_status(run, status)
+    write_status(run, status)
     if does == 7:
         os.kill(os.getpid(), 9)
     while does == 6 and not (run.path / "stop").exists():
         time.sleep(0.01)
     (run.path / "trace").write_text(str(time.time()))
-    runs.write_status(run, Status("stopped" if does == 6 else "done", updated=time.time()))
+    write_status(run, Status("stopped" if does == 6 else "done", updated=time.time()))
     print(json.dumps({"ended": message["run"], "state": "done", "reason": ""}), flush=True)
 """
 DONE, REFUSED, KILLED, WAITS, EXITS = 2, 8, 7, 6, 9
@@ -114,7 +121,7 @@ def supervisor(tmp_path):
 def test_runs_go_one_after_the_other_in_their_order(supervisor):
     submitted = [supervisor.submit(config(latent_dim=DONE)) for _ in range(4)]
     for run in submitted:
-        assert supervisor.wait(run.id, LONG).state == "done"
+        assert ended(supervisor, run).state == "done"
     traces = [float((run.path / "trace").read_text()) for run in submitted]
     assert traces == sorted(traces)
     assert supervisor.running() is None and supervisor.queue() == []
@@ -126,10 +133,10 @@ def test_a_waiting_run_is_stopped_at_once_and_a_running_one_soon(supervisor):
     assert supervisor.running() == first and supervisor.queue() == [second, third]
     supervisor.stop(second.id)
     assert second.status().state == "stopped" and supervisor.queue() == [third]
-    third.stop()  # from the command line, say, which knows nothing of this queue
+    changes.stop(third)  # from the command line, say, which knows nothing of this queue
     assert third.status().state == "stopped" and supervisor.queue() == []
     supervisor.stop(first.id)
-    assert supervisor.wait(first.id, LONG).state == "stopped"
+    assert ended(supervisor, first).state == "stopped"
     assert not (second.path / "trace").exists() and not (third.path / "trace").exists()
     with pytest.raises(ValueError, match="is not running: it is stopped"):
         supervisor.stop(first.id)
@@ -143,7 +150,7 @@ def test_a_stopped_waiting_run_can_be_resumed_once(supervisor):
         supervisor.resume(second.id)
     until(lambda: first.status().state == "running")
     supervisor.stop(first.id)
-    assert supervisor.wait(second.id, LONG).state == "done"
+    assert ended(supervisor, second).state == "done"
     with pytest.raises(ValueError, match="cannot be resumed: it is done"):
         supervisor.resume(second.id)
 
@@ -162,10 +169,10 @@ def test_a_stopped_waiting_run_can_be_resumed_once(supervisor):
 )
 def test_a_worker_that_dies_costs_one_run_and_the_queue_goes_on(supervisor, does, state, words):
     bad, good = supervisor.submit(config(latent_dim=does)), supervisor.submit(config(latent_dim=DONE))
-    status = supervisor.wait(bad.id, LONG)
+    status = ended(supervisor, bad)
     assert status.state == state
     assert re.search(words, status.reason)
-    assert supervisor.wait(good.id, LONG).state == "done"
+    assert ended(supervisor, good).state == "done"
 
 
 def test_an_idle_worker_that_was_killed_is_replaced(supervisor):
@@ -174,7 +181,7 @@ def test_an_idle_worker_that_was_killed_is_replaced(supervisor):
     old = supervisor.worker_pid()
     os.kill(old, signal.SIGKILL)
     run = supervisor.submit(config(latent_dim=DONE))
-    assert supervisor.wait(run.id, LONG).state == "done" and supervisor.worker_pid() != old
+    assert ended(supervisor, run).state == "done" and supervisor.worker_pid() != old
 
 
 def test_a_run_sent_to_a_worker_that_dies_before_it_reads_is_given_to_a_new_one(supervisor):
@@ -187,20 +194,20 @@ def test_a_run_sent_to_a_worker_that_dies_before_it_reads_is_given_to_a_new_one(
     time.sleep(0.2)  # the message is in the pipe
     assert run.status().state == "queued" and supervisor.worker_pid() == old
     os.kill(old, signal.SIGKILL)
-    assert supervisor.wait(run.id, LONG).state == "done" and supervisor.worker_pid() != old
+    assert ended(supervisor, run).state == "done" and supervisor.worker_pid() != old
 
 
 def test_a_worker_that_cannot_begin_fails_the_run_and_is_not_tried_for_ever(tmp_path):
     supervisor = Jobs(tmp_path / "runs", [sys.executable, "-c", "import sys; sys.exit(5)"])
     supervisor.warm()
     run = supervisor.submit(config())
-    status = supervisor.wait(run.id, LONG)
+    status = ended(supervisor, run)
     assert status.state in ("interrupted", "failed") and "exit code 5" in status.reason
     supervisor.close()
     supervisor = Jobs(tmp_path / "runs", [str(tmp_path / "no such program")])
     supervisor.warm()
     run = supervisor.submit(config())
-    assert "no worker process could be started" in supervisor.wait(run.id, LONG).reason
+    assert "no worker process could be started" in ended(supervisor, run).reason
     supervisor.close()
 
 
@@ -234,15 +241,15 @@ def test_many_browsers_may_ask_at_once(supervisor):
         thread.join()
     assert not errors and len({run.id for run in submitted}) == 15
     for run in submitted:
-        assert supervisor.wait(run.id, LONG).state == "done"
+        assert ended(supervisor, run).state == "done"
 
 
 def test_a_deleted_waiting_run_is_passed_over(supervisor):
     first, second, third = (supervisor.submit(config(latent_dim=d)) for d in (WAITS, DONE, DONE))
-    second.delete()
+    changes.delete(second)
     until(lambda: first.status().state == "running")
     supervisor.stop(first.id)
-    assert supervisor.wait(third.id, LONG).state == "done" and not second.path.exists()
+    assert ended(supervisor, third).state == "done" and not second.path.exists()
 
 
 def test_runs_that_an_ended_app_left_waiting_are_offered_again(supervisor):
@@ -253,7 +260,7 @@ def test_runs_that_an_ended_app_left_waiting_are_offered_again(supervisor):
     listing.create_run(config(), path=supervisor.root / "elsewhere", owner={"host": "elsewhere", "pid": 1})
     assert supervisor.orphans() == [left, rebooted]
     supervisor.resume("left")
-    assert supervisor.wait("left", LONG).state == "done" and supervisor.orphans() == [rebooted]
+    assert ended(supervisor, left).state == "done" and supervisor.orphans() == [rebooted]
     for name in ("alive", "elsewhere"):
         with pytest.raises(ValueError, match="cannot be resumed: it is queued"):
             supervisor.resume(name)
@@ -290,7 +297,7 @@ def test_questions_and_runs_do_not_wait_for_one_another(supervisor, asked):
     waits = asked(WAITS)
     until(lambda: waits.text == "half, by ['--cold']")
     run = supervisor.submit(config(latent_dim=DONE))
-    assert waits.fraction == 0.5 and supervisor.wait(run.id, LONG).state == "done"
+    assert waits.fraction == 0.5 and ended(supervisor, run).state == "done"
     assert not waits.done and supervisor.answering_pid() != supervisor.worker_pid()
     go(supervisor)
     assert waits.wait(LONG).result is not None
@@ -328,8 +335,10 @@ def test_why_a_question_has_no_answer_is_said(supervisor, asked):
 
 def test_an_app_that_ends_lets_go_of_who_waits_for_an_answer(supervisor, asked, monkeypatch):
     monkeypatch.setattr(lane, "LEAVE", 0.2)
-    tasks = asked(WAITS), asked()
-    until(lambda: tasks[0].fraction and supervisor._questions.waiting)
+    first = asked(WAITS)
+    until(lambda: first.fraction)
+    tasks = first, asked()
+    until(lambda: supervisor._questions.waiting)
     pid = supervisor.answering_pid()
     supervisor.close()
     assert not lives(pid)
@@ -356,7 +365,7 @@ def test_there_is_one_supervisor_of_a_folder_even_after_a_reload(tmp_path):
         assert jobs(tmp_path / "runs") is first
     finally:
         sys.modules["semidml.jobs.queue"] = module
-        sys.modules["semidml"].jobs = module
+        sys.modules["semidml.jobs"].queue = module
 
 
 @pytest.mark.parametrize("name", ["../x", "missing", ""])
@@ -434,7 +443,7 @@ def test_umap_keeps_clusters_together(real, done):
 
 
 def test_the_worker_answers_as_this_process_would(real, done, digits):
-    latents = points.read_points(done, 2).latents
+    latents = points.read_frame(done, 2).latents
     places = real.plane(done, 2, "pca", latents, print)
     assert places == pytest.approx(planes.project(latents, "pca"), abs=1e-4)
     assert (read_plane(done, 2, "pca") == places).all(), "kept with the run"
@@ -466,7 +475,7 @@ def test_a_projection_whose_process_is_killed_gets_words_and_the_next_works(real
     assert real.plane(done, 1, "tsne", large[:20], print, keep=False).shape == (20, 2)
     until(lambda: trains.status().state == "running")
     real.stop(trains.id)
-    assert real.wait(trains.id, LONG).state == "stopped"
+    assert ended(real, trains).state == "stopped"
 
 
 def records(run):
@@ -476,19 +485,19 @@ def records(run):
 def test_a_run_stopped_and_then_killed_ends_with_the_same_records(real, monkeypatch):
     whole = real.submit(config(epochs=20, labelled_per_class=4))
     parts = real.submit(config(epochs=20, labelled_per_class=4))
-    assert real.wait(whole.id, LONG).state == "done", whole.status()
+    assert ended(real, whole).state == "done", whole.status()
     until(lambda: parts.status().epoch >= 2)
     real.stop(parts.id)
-    assert real.wait(parts.id, LONG).state == "stopped", "within the second that its other epochs take"
+    assert ended(real, parts).state == "stopped", "within the second that its other epochs take"
     assert "resume continues from epoch" in parts.status().reason
     at = parts.resume_epoch()
     real.resume(parts.id)
     until(lambda: parts.status().state == "running" and parts.status().epoch > at)
     os.kill(real.worker_pid(), signal.SIGKILL)
-    status = real.wait(parts.id, LONG)
+    status = ended(real, parts)
     assert status.state == "interrupted" and "signal 9: killed, perhaps for lack of memory" in status.reason
     real.resume(parts.id)
-    assert real.wait(parts.id, LONG).state == "done", parts.status()
+    assert ended(real, parts).state == "done", parts.status()
     assert records(parts) == records(whole)
     assert {k: v for k, v in parts.metrics().items() if k != "seconds"} == {
         k: v for k, v in whole.metrics().items() if k != "seconds"
@@ -501,7 +510,7 @@ def test_a_run_stopped_and_then_killed_ends_with_the_same_records(real, monkeypa
 APP = """
 import sys, time
 from semidml.config import RunConfig
-from semidml.jobs import Jobs
+from semidml.jobs.queue import Jobs
 supervisor = Jobs(sys.argv[1])
 run = supervisor.submit(RunConfig.of({"data": "digits", "epochs": 9000}))
 while run.status().epoch < 2:
@@ -528,11 +537,11 @@ def test_a_worker_is_gone_soon_after_its_app_was_killed_in_the_middle_of_a_run(t
 ASKING = """
 import sys, threading, time
 import numpy as np
-from semidml import runs
 from semidml.config import RunConfig
-from semidml.jobs import Jobs
+from semidml.jobs.queue import Jobs
+from semidml.runs import listing
 supervisor = Jobs(sys.argv[1])
-run = runs.create(RunConfig(), path=supervisor.root / "asked")
+run = listing.create_run(RunConfig(), path=supervisor.root / "asked")
 latents = np.random.default_rng(0).normal(size=(20_000, 3)).astype(np.float32)
 told = lambda fraction, text: print(fraction, supervisor.answering_pid(), flush=True)
 threading.Thread(target=supervisor.plane, args=(run, 1, "tsne", latents, told), daemon=True).start()
@@ -554,7 +563,7 @@ def test_a_worker_is_gone_soon_after_its_app_was_killed_in_the_middle_of_a_proje
 def test_prints_of_libraries_do_not_get_into_the_protocol():
     code = """
         import os, sys
-        from semidml import worker
+        from semidml.jobs import worker
         def warm_up(asked):
             print("hello")
             os.write(1, b"hello from C\\n")
@@ -578,7 +587,7 @@ def test_a_temporary_folder_that_is_full_is_said(supervisor, asked, monkeypatch)
     def full(**_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("semidml.jobs.queue.tempfile.TemporaryDirectory", full)
+    monkeypatch.setattr(queue.tempfile, "TemporaryDirectory", full)
     error = asked().wait(LONG).error
     assert "t-SNE of epoch 1 of asked could not be computed: " in error
     assert "has no room or cannot be written to (No space left on device)" in error

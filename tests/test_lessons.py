@@ -31,7 +31,7 @@ def metrics(name: str) -> dict:
 
 def test_there_is_a_page_for_each() -> None:
     for name, file in PAGES.items():
-        assert f'lesson.show("{name}")' in (ROOT / file).read_text()
+        assert f'lesson.draw_lesson("{name}")' in (ROOT / file).read_text()
 
 
 @pytest.mark.parametrize("name", LESSONS)

@@ -261,10 +261,10 @@ def test_a_run_with_a_prior_is_drawn_with_its_components() -> None:
     app = opened(TRAIN, run=run.id)
     said = words(app)
     assert "components used" in said and "pseudo-inputs" in said and "Vamp" in run_words(run)
-    assert len(drawing.ellipses(run.live())) == 12
+    assert len(drawing.ellipses(cache.read_newest(run))) == 12
     assert not opened("pages/2_Explore.py", run=run.id).exception
     deep = finished(model="dml-prior", latent_dim=4, component_log_var=-2.0)
-    drawn = drawing.ellipses(deep.live())
+    drawn = drawing.ellipses(cache.read_newest(deep))
     assert len(drawn) == 16 and all(a >= b > 0 for _, _, a, b, _, _ in drawn)
     assert all(abs(a - math.exp(-1)) < 1e-3 for _, _, a, _, _, _ in drawn)  # a round Gaussian stays round
 
@@ -299,9 +299,10 @@ def test_a_colour_that_a_run_does_not_have_gives_way() -> None:
 
 def test_the_live_map_gets_the_density_of_a_prior_in_the_plane_only() -> None:
     plane, deep = finished(model="dml-prior", prior="unit"), finished(model="dml-prior", latent_dim=4)
-    assert maps.prior_regions(deep.live()) is None and maps.prior_regions(finished().live()) is None
-    its = maps.prior_regions(plane.live())
-    assert its.share.min() < 0.01 and maps.prior_regions(plane.live()) is its, (
+    assert maps.prior_regions(cache.read_newest(deep)) is None
+    assert maps.prior_regions(cache.read_newest(finished())) is None
+    its = maps.prior_regions(cache.read_newest(plane))
+    assert its.share.min() < 0.01 and maps.prior_regions(cache.read_newest(plane)) is its, (
         "computed anew only when components have moved"
     )
     assert not opened(TRAIN, run=plane.id).exception
@@ -356,7 +357,7 @@ def test_a_damaged_run_and_a_missing_one_do_not_break_the_page() -> None:
 def test_the_pages_load_nothing_heavy() -> None:
     """torch, scikit-learn and the like load where they are used, so that a cold app shows its first page at once."""
     code = (
-        "import sys\nfrom semidml import evaluate, explore, jobs, plots, runs, ui\n"
+        "import sys\nfrom semidml.ui import lesson, manage, mixture, runs, uploads\n"
         "print([m for m in ('torch', 'sklearn', 'umap', 'torchvision', 'medmnist', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

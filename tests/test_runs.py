@@ -22,16 +22,18 @@ import torch
 
 from semidml import execute as executing
 from semidml.config import RunConfig
+from semidml.data import store
 from semidml.disk import files as files_module
 from semidml.execute import execute, score_run
+from semidml.explore import take_away
 from semidml.frames import Record
 from semidml.methods import MODELS
 from semidml.presets import SHIPPED
-from semidml.runs import listing, places, process, quota, transfer
+from semidml.runs import changes, listing, places, process, quota, trained_on, transfer
 from semidml.runs import run as run_folder
 from semidml.runs import writer as writer_module
-from semidml.runs.run import Run, write_status
-from semidml.runs.status import Status
+from semidml.runs.run import Run
+from semidml.runs.status import Status, write_status
 from semidml.runs.writer import Writer, kept_frames
 
 ROWS = 30
@@ -179,12 +181,12 @@ def test_the_name_of_a_shipped_run_is_taken(tmp_path, faked):
         listing.create_run(config(), "gift")
     run = finished()
     with pytest.raises(ValueError, match="already a run called gift"):
-        run.rename("gift")
+        changes.rename(run, "gift")
     assert run.status().state == "done"
 
 
 def test_importing_runs_loads_no_torch():
-    code = "import sys; from semidml import runs, jobs, worker; print('torch' in sys.modules)"
+    code = "import sys; from semidml.jobs import queue, worker; print('torch' in sys.modules)"
     assert python(sys.executable, "-c", code).stdout == "False\n"
 
 
@@ -213,14 +215,14 @@ def test_a_stop_keeps_what_is_finished_and_a_resume_goes_on_from_there(faked):
     run = listing.create_run(config(), "first")
     for record in execute(run):
         if (record.epoch, record.step) == (3, 1):
-            run.stop()
+            changes.stop(run)
     status = run.status()
     assert (status.state, status.epoch, status.reason) == ("stopped", 3, "resume continues from epoch 3")
     assert [r.epoch for r in run.history()] == [0, 1, 2, 3] and not (run.path / "stop").exists()
     assert run.metrics() is None and "lock" not in content(run)
     with pytest.raises(ValueError, match="not running: it is stopped"):
-        run.stop()
-    run.make_ready()
+        changes.stop(run)
+    changes.make_ready(run)
     assert run.status().state == "queued"
     resumed = [r.epoch for r in execute(run)]
     assert resumed[0] == 3
@@ -328,7 +330,7 @@ def test_the_status_is_whole_at_every_moment(faked):
     def read():
         while not stop.is_set():
             states.append(run.status())
-            run.history(), run.live(), run.stamp()
+            run.history(), run.live()
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -364,7 +366,7 @@ def test_a_writer_on_another_machine_is_respected_until_it_falls_silent(faked):
 
 def test_a_run_whose_process_has_ended_is_interrupted_at_once():
     run = listing.create_run(config(), "first")
-    code = "import json; from semidml import runs; print(json.dumps(runs.this_process()))"
+    code = "import json; from semidml.runs import process; print(json.dumps(process.this_process()))"
     owner = json.loads(python(sys.executable, "-c", code).stdout)
     write_status(run, Status("running", owner=owner, updated=time.time()))
     assert run.status().state == "interrupted" and run.status().reason == "its process ended; resume starts anew"
@@ -446,7 +448,7 @@ def test_a_full_disk_fails_the_run_and_keeps_the_earlier_state(faked, monkeypatc
     assert status.state == "failed" and status.reason.startswith("the disk is full: ")
     assert 1 <= run.resume_epoch() <= 8 and f"epoch {run.resume_epoch()}" in status.reason
     assert [r.epoch for r in run.history()] == list(range(len(run.history())))
-    assert not any(".tmp" in name or name == "lock" for name in content(run))
+    assert not any(".part" in name or name == "lock" for name in content(run))
 
 
 ON_A_FULL_DISK = """
@@ -454,14 +456,14 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_runs as t
-from semidml import runs
 from semidml import execute as executing
+from semidml.runs import listing, writer
 os.environ["SEMIDML_RUNS"] = {mount!r}
-runs.STATE_EVERY = 0.0
+writer.STATE_EVERY = 0.0
 def open_training(writer, config, threads):
     return t.FakeTraining(config, writer.saved_state())
 executing.open_training = open_training
-run = runs.create(t.config(epochs=50), "first")
+run = listing.create_run(t.config(epochs=50), "first")
 for record in executing.execute(run):
     if record.epoch == 4 and record.step == 0:
         other = os.open(Path({mount!r}) / "other", os.O_WRONLY | os.O_CREAT)
@@ -548,7 +550,7 @@ def test_beyond_the_quota_nothing_is_created_and_the_largest_is_named(faked, mon
     with pytest.raises(ValueError, match=r"of the 150.0 kB they may.*the largest are big \(.* kB\), small"):
         listing.create_run(config(), "third")
     assert not (folder / "third").exists()
-    big.delete()
+    changes.delete(big)
     listing.create_run(config(), "third")
     monkeypatch.setenv("SEMIDML_QUOTA", "much")
     with pytest.raises(ValueError, match="SEMIDML_QUOTA must be a size"):
@@ -562,15 +564,15 @@ def test_rename_and_delete(faked, folder):
     run = finished()
     finished("second")
     with pytest.raises(ValueError, match="already a run called second"):
-        run.rename("second")
+        changes.rename(run, "second")
     with pytest.raises(ValueError, match="80 letters"):
-        run.rename("../third")
-    third = run.rename("third")
+        changes.rename(run, "../third")
+    third = changes.rename(run, "third")
     assert third.id == "third" and third.status().state == "done" and not run.path.exists()
-    third.delete()
+    changes.delete(third)
     assert {p.name for p in folder.iterdir()} == {"second"}
     with pytest.raises(ValueError, match="no run called"):
-        third.delete()
+        changes.delete(third)
 
 
 def test_what_a_killed_process_left_half_deleted_is_swept(folder):
@@ -587,9 +589,9 @@ def test_a_running_run_is_neither_renamed_nor_deleted(faked):
     for record in execute(run):
         if record.epoch == 2:
             with pytest.raises(ValueError, match="first is running: stop it before it is renamed"):
-                run.rename("second")
+                changes.rename(run, "second")
             with pytest.raises(ValueError, match="first is running: stop it before it is deleted"):
-                run.delete()
+                changes.delete(run)
     assert run.status().state == "done"
 
 
@@ -597,9 +599,9 @@ def test_a_shipped_run_stays_as_it_is(faked, tmp_path):
     finished().path.rename((tmp_path / "checkpoints").mkdir() or tmp_path / "checkpoints" / "gift")
     gift = listing.open_run("gift")
     assert gift in listing.list_runs() and gift not in listing.list_runs(include_shipped=False)
-    for act in (gift.delete, lambda: gift.rename("mine"), gift.make_ready):
+    for act in (changes.delete, lambda run: changes.rename(run, "mine"), changes.make_ready):
         with pytest.raises(ValueError, match="gift ships with the project"):
-            act()
+            act(gift)
 
 
 def test_the_newest_is_listed_first(faked):
@@ -631,7 +633,7 @@ def test_a_projection_of_what_a_resume_trains_anew_is_dropped(faked):
     faked["fails"] = {}
     for name in ("tsne-0002", "tsne-0003", "tsne-0004", "other"):
         run.keep_projection(name, points=np.ones((ROWS, 2), np.float32))
-    run.make_ready()
+    changes.make_ready(run)
     for _ in execute(run):
         continue
     kept = {file.stem for file in run.path.glob("projections/*.npz")}
@@ -668,7 +670,7 @@ def test_an_interrupted_run_goes_on_after_its_journey(faked):
     faked["fails"] = {}
     back = transfer.import_zip(zipped(run), "back")
     assert back.status().state == "stopped" and back.status().epoch == 3
-    back.make_ready()
+    changes.make_ready(back)
     for _ in execute(back):
         continue
     assert [r.epoch for r in back.history()] == [0, 1, 2, 3, 4, 5] and back.status().state == "done"
@@ -858,7 +860,7 @@ def test_a_run_that_was_trained_to_its_end_is_not_trained_over(faked):
         (run.path / name).write_text("{")
         assert run.status().state == "failed" and run.is_complete()
         with pytest.raises(ValueError, match="it was trained to its end"):
-            run.make_ready()
+            changes.make_ready(run)
         (run.path / name).write_bytes(kept)
     assert run.status().state == "done" and (run.path / "weights.safetensors").read_bytes() == weights
 
@@ -918,7 +920,7 @@ def test_a_stopped_digits_run_ends_with_the_records_of_one_that_was_not(digits):
         continue
     for record in execute(parts):
         if record.epoch == 1 and record.ends_epoch:
-            parts.stop()
+            changes.stop(parts)
     assert parts.status().state == "stopped" and parts.resume_epoch() == 1
     assert parts.model() is not None
     for _ in execute(parts):
@@ -934,6 +936,42 @@ def test_a_stopped_digits_run_ends_with_the_records_of_one_that_was_not(digits):
     machine = whole.details()["machine"]
     assert machine["device"] in ("cpu", "cuda", "mps") and machine["threads"] >= 1 and machine["matmul_precision"]
     assert whole.details()["data"]["shape"] == [1, 8, 8]
+
+
+def test_another_data_set_of_the_same_name_and_shape_is_refused(tmp_path, monkeypatch):
+    """Whether labels differ or pixels do; a run that does not say what it was trained on is read as before."""
+    monkeypatch.setenv("SEMIDML_DATA", str(tmp_path))
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (120, 8, 8), np.uint8)
+
+    def upload(images, labels):
+        (tmp_path / "uploads").mkdir(exist_ok=True)
+        np.savez(tmp_path / "uploads" / "mine.npz", train_images=images, train_labels=labels)
+        return store.load("mine")
+
+    labels = np.arange(120) % 3
+    upload(images, labels)
+    run, parts = finished(data="mine", epochs=1), listing.create_run(config(data="mine", epochs=3), "parts")
+    for record in execute(parts):
+        if record.epoch == 1 and record.ends_epoch:
+            changes.stop(parts)
+    assert re.fullmatch("[0-9a-f]{64}", run.details()["data"]["digest"])
+    assert transfer.import_zip(zipped(run), "back").details()["data"] == run.details()["data"]
+    said = "the images or labels of mine here are not those that {} was trained on: this is another data set"
+    for other in ((255 - images, labels), (images, (labels + 1) % 3)):
+        data = upload(*other)
+        for ask, given in ((score_run, ()), (trained_on.read_splits, (data,)), (take_away.all_rows, (data,))):
+            with pytest.raises(ValueError, match=said.format("first")):
+                ask(run, *given)
+        assert [record for record in execute(parts)] == [] and parts.status().reason.startswith(said.format("parts"))
+        changes.make_ready(parts)
+    data = upload(255 - images, labels)
+    details = run.details()
+    del details["data"]["digest"]
+    (run.path / "config.json").write_text(json.dumps(details))
+    assert score_run(run) and trained_on.read_splits(run, data), "a run of version 0.2"
+    upload(images, labels)
+    assert [record.epoch for record in execute(parts) if record.ends_epoch] == [2, 3]
 
 
 def test_data_that_are_not_here_fail_the_run_with_a_reason(monkeypatch, tmp_path):

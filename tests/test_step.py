@@ -73,7 +73,7 @@ def train_alone(config: RunConfig, digits: Dataset) -> Alone:
     steps = []
     for step in range(STEPS):
         labelled, views, images, twins = (None if part is None else part[step] for part in rows)
-        steps.append(training._step(step, labelled, views, images, None, twins))
+        steps.append(training._step(step, labelled, views, images, twins, None))
     return Alone(untrained, training, batches, [weights for _, weights in steps], [terms for terms, _ in steps])
 
 
@@ -151,8 +151,8 @@ def test_what_a_step_is_given_stays_as_it_is(digits, values):
     batch = training._batch(
         active,
         *(None if part is None else part[0] for part in rows[:3]),
-        None,
         rows.twins[0] if training.batches.twins else None,
+        None,
     )
     own = {name: tensor.clone() for name, tensor in method.state_dict(keep_vars=False).items()}
     buffers = {name: buffer.clone() for name, buffer in method.named_buffers()}

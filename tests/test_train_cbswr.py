@@ -10,13 +10,15 @@ import torch
 from safetensors.torch import load, save
 from torch.nn.functional import normalize
 
-from semidml import evaluate, presets
+from semidml import presets
 from semidml.config import RunConfig
 from semidml.data.augment import view
 from semidml.data.dataset import Dataset, Split
 from semidml.explore import clusters
 from semidml.frames import TEST, TRAIN
 from semidml.methods import VARIANTS
+from semidml.rules import list_remarks
+from semidml.scores import neighbours
 from semidml.train.alarms import latent_scale
 from semidml.train.loop import fit
 from semidml.train.task import load_model, prepare, twins_of
@@ -233,9 +235,9 @@ def test_half_of_the_positives_are_the_nearest_training_images_of_each_epoch(dig
 
 def test_neighbours_are_looked_for_where_they_are_asked_for_alone(digits, monkeypatch):
     """An epoch looks for them among the 1,297 training rows."""
-    asked, others = [], evaluate.others
+    asked, others = [], neighbours.others
     monkeypatch.setattr(
-        evaluate, "others", lambda rows, *how, **of: asked.append(len(rows)) or others(rows, *how, **of)
+        neighbours, "others", lambda rows, *how, **of: asked.append(len(rows)) or others(rows, *how, **of)
     )
     for values in ({}, {"formulas": "authors", "positives": "twins"}):
         epochs_of(fit(config(**values, epochs=1), digits))
@@ -337,7 +339,7 @@ def test_a_cluster_of_test_rows_only_has_no_centroid_to_draw(digits):
     is_test = training.rows()["split"] == TEST
     logits[is_test, 2], logits[~is_test, 5] = 9, 9
     logits[np.flatnonzero(~is_test)[0], 0] = 99
-    training._fresh = training._fresh._replace(logits=logits)
+    training.view._outputs = training.view.outputs()._replace(logits=logits)
     frame = training.frame()
     assert frame["cluster_shown"].tolist() == [5, 0] and len(frame["cluster_images"]) == 2
     assert frame["cluster_sizes"].tolist() == [1, 0, 500, 0, 0, 1296, 0]
@@ -433,7 +435,7 @@ def test_steps_with_one_cluster_only_are_alarmed_epoch_by_epoch(digits):
 
 def test_more_clusters_than_images_of_a_step_are_remarked_and_work(digits):
     settings = config(clusters=40, batch_size=32, epochs=1)
-    (remark,) = settings.remarks()
+    (remark,) = list_remarks(settings)
     assert "A step of 32 images cannot fill 40 clusters" in remark and "batch_size to at least 40" in remark
     assert epochs_of(fit(settings, digits))[-1]["terms"].keys() == {"clustering", "metric", "reconstruction"}
     silent = (
@@ -441,7 +443,7 @@ def test_more_clusters_than_images_of_a_step_are_remarked_and_work(digits):
         config(clusters=40, batch_size=32, variant="sme"),
         RunConfig.of({"model": "dml", "clusters": 500}),
     )
-    assert [its.remarks() for its in silent] == [[], [], []]
+    assert [list_remarks(its) for its in silent] == [[], [], []]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """What every data set is: images as one uint8 tensor, labels as one int64 tensor, in up to three splits."""
 
+import hashlib
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -11,6 +13,7 @@ from semidml.data import DATASETS, augment_strength, splits, twins
 
 HELD_OUT = 0.2  # share of the rows that becomes the test split of data that come without one
 HELD_OUT_SEED = 0
+DIGESTED = 4 << 20
 HELD_OUT_NOTE = "There was no test split: 20 % of each class, drawn with a fixed seed, were held out as one."
 
 
@@ -47,6 +50,17 @@ class Dataset:
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W)."""
         return tuple(self.train.images.shape[1:])  # type: ignore[return-value]
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all labels and of up to DIGESTED bytes of each split's images, of rows as far apart as can be: another
+        data set of this name and shape has another one, as far as these tell. 64 hexadecimal digits."""
+        seen = hashlib.sha256()
+        for split in (self.train, self.test, *([self.validation] if self.validation else [])):
+            rows = min(len(split.labels), max(1, DIGESTED // split.images[0].numel()))
+            seen.update(split.labels.numpy().tobytes())
+            seen.update(split.images[torch.arange(rows) * len(split.labels) // rows].numpy().tobytes())
+        return seen.hexdigest()
 
     @property
     def official_train(self) -> int:

@@ -34,6 +34,11 @@ def whole_file(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
         raise
 
 
+def is_part(path: Path) -> bool:
+    """Whether a file is, by its name, one that `whole_file` was writing: up to version 0.2 these ended in .tmp."""
+    return path.name.startswith(".") and path.suffix in (".part", ".tmp")
+
+
 def replace_file(path: Path, content: bytes | Callable[[BinaryIO], object], durable: bool = True) -> None:
     """Write a file whole or not at all: see `whole_file`. content: bytes, or what writes them into an open file."""
     with whole_file(path, durable) as file:
@@ -54,12 +59,14 @@ def sweep(leftovers: Iterable[Path], seconds: float = STALE_SECONDS) -> None:
 
 
 def as_json(value: Any) -> bytes:
-    """A value as readable JSON. Raises ValueError for NaN and infinities."""
+    """A value as readable JSON.
+    Raises: ValueError for NaN and infinities."""
     return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises ValueError that names the file when it is missing or holds none."""
+    """The object in a JSON file.
+    Raises: ValueError that names the file when it is missing or holds none."""
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:

@@ -20,11 +20,12 @@ WITHOUT = (errno.ENOLCK, errno.ENOTSUP)  # of a shared disk without such locks
 def alone(path: Path, wait: Callable[[], None]) -> Iterator[None]:
     """Holds the lock file `path`, whose folder there must be, alone among all threads and processes of this machine;
     removes it at the end. The system frees it when its holder ends, however it ends. `wait` is called while another
-    holds it, and may raise to wait no longer. Raises OSError where there can be no such file."""
+    holds it, and may raise to wait no longer.
+    Raises: OSError where there can be no such file."""
     if fcntl is None:
         yield
         return
-    handle = _taken(path, wait)
+    handle = take(path, wait)
     try:
         yield
     finally:
@@ -32,24 +33,27 @@ def alone(path: Path, wait: Callable[[], None]) -> Iterator[None]:
         os.close(handle)
 
 
-def _taken(path: Path, wait: Callable[[], None]) -> int:
-    """The file descriptor of a lock file that is locked and lies there still."""
+def take(path: Path, wait: Callable[[], None]) -> int:
+    """The file descriptor of a lock file that is locked and lies at `path` still; see `alone`."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            if try_lock(handle) and is_at(handle, path):
+            is_free = try_lock(handle)
+            if is_free and is_at(handle, path):
                 return handle
         except BaseException:
             os.close(handle)
             raise
         os.close(handle)
-        wait()
-        time.sleep(LOOK_SECONDS)
+        if not is_free:
+            wait()
+            time.sleep(LOOK_SECONDS)
 
 
 def try_lock(handle: int) -> bool:
     """Lock an open file unless another process or thread holds it; whether that went well, or nobody could tell: this
-    system or disk has no such locks. Raises OSError for any other trouble."""
+    system or disk has no such locks.
+    Raises: OSError for any other trouble."""
     if fcntl is None:
         return True
     try:

@@ -21,8 +21,7 @@ MOST_ARRAY_BYTES = 200 * 10**6  # of an unpacked npz
 def headers(path: Path, expected: Mapping[str, tuple[str, int]] | None) -> dict[str, tuple[int, ...]]:
     """Shapes of an npz's arrays, read without unpickling or allocating them.
 
-    Raises ValueError when one is not as expected (dtype, axes), or, with no expectation, not of numbers.
-    """
+    Raises: ValueError when one is not as expected (dtype, axes), or, with no expectation, not of numbers."""
     shapes = {}
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
@@ -53,19 +52,17 @@ def check_packing(archive: zipfile.ZipFile) -> None:
     """Raises ValueError when a member is packed in a way whose unpacking has no bound: bzip2, LZMA."""
     for info in archive.infolist():
         if info.compress_type not in PACKED:
+            names = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA"}
+            way = names.get(info.compress_type, f"method {info.compress_type}")
             raise ValueError(
-                f"{info.filename[:80]!r} is packed by {_way(info.compress_type)}; only files packed by deflate, as is "
+                f"{info.filename[:80]!r} is packed by {way}; only files packed by deflate, as is "
                 "usual, or not packed at all are read"
             )
 
 
-def _way(method: int) -> str:
-    return {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA"}.get(method, f"method {method}")
-
-
 def content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """A member of a checked archive, of which no more than the promised size is unpacked. Raises BadZipFile when it is
-    not of that size."""
+    """A member of a checked archive, of which no more than the promised size is unpacked.
+    Raises: BadZipFile when it is not of that size."""
     with archive.open(info) as file:
         return file.read(info.file_size)
 
@@ -79,8 +76,8 @@ class Header(NamedTuple):
 
 
 def array_header(file: IO[bytes]) -> Header:
-    """The header at the start of a stored array; `file` then stands behind it. Raises ValueError when it cannot be
-    read, BadZipFile and zlib.error when the archive around it is damaged."""
+    """The header at the start of a stored array; `file` then stands behind it.
+    Raises: ValueError when it cannot be read, BadZipFile and zlib.error when the archive around it is damaged."""
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     try:
         version = np.lib.format.read_magic(file)

@@ -1,13 +1,13 @@
 """Clusters of a run that has its own, and what labels are worth beside them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from semidml.config import RunConfig, declared_knobs
 from semidml.data.labels import most_per_class
-from semidml.frames import Rows
+from semidml.frames import Frame
 from semidml.presets import COMPARATOR
 
 if TYPE_CHECKING:
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 
 LABEL_COUNTS = (20, 50, 100, 200, 500, 1_000, 2_000, 5_000)  # with which plain deep metric learning is compared
-
-
-# ---- clusters of a run without labels
 
 
 class Cluster(NamedTuple):
@@ -32,29 +29,21 @@ class Cluster(NamedTuple):
     drawn: np.ndarray | None  # uint8 (C, H, W), what the decoder makes of its mean representation
 
 
-def list_clusters(frame: Mapping[str, np.ndarray], rows: Rows, members: int = 8) -> list[Cluster]:
+def list_clusters(frame: Frame, members: int = 8) -> list[Cluster]:
     """The clusters of a frame that have rows, the largest first."""
-    own, latents = frame["clusters"], frame["latents"]
-    pictures = dict(zip(frame.get("cluster_shown", ()), frame.get("cluster_images", ()), strict=True))
-    found = []
-    for number in np.argsort(-frame["cluster_sizes"], kind="stable"):
-        its = np.flatnonzero(own == number)
-        if not len(its):
+    has_images = frame.cluster_images is not None
+    pictures = dict(zip(frame.cluster_shown, frame.cluster_images, strict=True)) if has_images else {}
+    clusters = []
+    for number in np.argsort(-frame.cluster_sizes, kind="stable"):
+        own = np.flatnonzero(frame.clusters == number)
+        if not len(own):
             break
-        counts = np.bincount(rows["labels"][its])
-        far = np.square(latents[its] - latents[its].mean(axis=0)).sum(axis=1)
-        found.append(
-            Cluster(
-                int(number),
-                len(its),
-                float(frame["cluster_entropies"][number]),
-                int(counts.argmax()),
-                float(counts.max() / len(its)),
-                its[np.argsort(far, kind="stable")[:members]],
-                pictures.get(number),
-            )
-        )
-    return found
+        counts, latents = np.bincount(frame.rows["labels"][own]), frame.latents[own]
+        far = np.square(latents - latents.mean(axis=0)).sum(axis=1)
+        nearest, entropy = own[np.argsort(far, kind="stable")[:members]], float(frame.cluster_entropies[number])
+        label, share = int(counts.argmax()), float(counts.max() / len(own))
+        clusters.append(Cluster(int(number), len(own), entropy, label, share, nearest, pictures.get(number)))
+    return clusters
 
 
 def make_twins(config: RunConfig, data: "Dataset", images: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
@@ -71,7 +60,7 @@ def make_twins(config: RunConfig, data: "Dataset", images: np.ndarray, count: in
         raise ValueError(f"{config.model} has no twins")
     amounts = how.amounts(count, len(images), torch.Generator().manual_seed(seed))
     plain = to_unit(torch.from_numpy(np.ascontiguousarray(images)))
-    return np.stack([to_pixels(view(plain, its)) for its in amounts])
+    return np.stack([to_pixels(view(plain, amount)) for amount in amounts])
 
 
 def comparator_configs(
@@ -82,9 +71,7 @@ def comparator_configs(
     each = declared_knobs()["labelled_per_class"]
     same = {name: getattr(config, name) for name in ("data", "split", "evaluate_on", "epochs", "seed", "device")}
     own = {"labelled_per_class": max(int(each.low), min(each.default, most_per_class(classes)))}
-    steps = {
-        "batch_size": min(2 * config.batch_size, int(declared_knobs()["batch_size"].high))
-    }  # as many images as with twins
+    steps = {"batch_size": min(2 * config.batch_size, int(declared_knobs()["batch_size"].high))}  # as with twins
     return {
         count: RunConfig.of(COMPARATOR | same | own | steps | {"pl": 100 * count / rows})
         for count in counts

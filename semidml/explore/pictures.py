@@ -8,6 +8,7 @@ import numpy as np
 
 from semidml import frames
 from semidml.frames import Rows
+from semidml.runs import trained_on
 
 if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
@@ -22,29 +23,8 @@ SMALL_SIDE = 32  # pixels a side, of images that are drawn small or only compare
 
 
 def splits_of(run: "Run", data: "Dataset") -> "Dataset":
-    """The splits that a run was trained and scored on. Raises ValueError when `data` is not what it was trained on, or
-    when its rows would be others (`Run.check_rows`)."""
-    from semidml.train.task import prepare
-
-    known = run.details().get("data") or {}
-    shape, names = known.get("shape"), known.get("class_names")
-    if shape and tuple(shape) != tuple(data.shape):
-        raise ValueError(
-            f"the images called {data.name} here are {_size(data.shape)}; the run was trained on {_size(shape)}: "
-            "another data set of the same name"
-        )
-    if names and list(names) != list(data.class_names):
-        raise ValueError(
-            f"the classes of {data.name} here are not those that the run was trained on: another data set of that name"
-        )
-    found = prepare(run.config(), data)[0]
-    run.check_rows(found)
-    return found
-
-
-def _size(shape: Sequence[int]) -> str:
-    channels, height, width = shape
-    return f"{width} x {height} pixels with {channels} channel{'s' * (channels != 1)}"
+    """The splits that a run was trained and scored on: see `trained_on.read_splits`."""
+    return trained_on.read_splits(run, data)[0]
 
 
 def read_pictures(data: "Dataset", rows: Rows, positions: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -52,15 +32,15 @@ def read_pictures(data: "Dataset", rows: Rows, positions: Sequence[int] | np.nda
 
     Raises ValueError when a row is not in the data set."""
     at = np.asarray(positions, dtype=np.int64)
-    found = np.empty((len(at), *data.shape), dtype=np.uint8)
+    images = np.empty((len(at), *data.shape), dtype=np.uint8)
     for split, part in ((frames.TRAIN, data.train), (frames.TEST, data.test)):
-        mine = np.flatnonzero(rows["split"][at] == split)
-        wanted = rows["row"][at[mine]].astype(np.int64)
+        own = np.flatnonzero(rows["split"][at] == split)
+        wanted = rows["row"][at[own]].astype(np.int64)
         if (outside := wanted[(wanted < 0) | (wanted >= len(part.images))]).size:
             few = f"{len(part.images):,} {frames.SPLITS[split]} images"
             raise ValueError(f"the run draws row {outside[0]:,}, but {data.name} has {few} here: another data set")
-        found[mine] = part.images[wanted].numpy()
-    return found
+        images[own] = part.images[wanted].numpy()
+    return images
 
 
 def read_in_parts(data: "Dataset", rows: Rows, positions: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:

@@ -12,21 +12,15 @@ if TYPE_CHECKING:
     from semidml.runs.run import Run
 
 
-# ---- maps in two dimensions
-
-
 def read_plane(run: "Run", epoch: int, method: str) -> np.ndarray | None:
     """A projection that is cached with the run, (n, 2), or None. A damaged one counts as none."""
     try:
-        found = run.projection(f"{method}-{epoch:04d}")
-        points = None if found is None else np.asarray(found["points"], dtype=np.float32)
+        arrays = run.projection(f"{method}-{epoch:04d}")
+        placed = None if arrays is None else np.asarray(arrays["points"], dtype=np.float32)
     except (KeyError, ValueError, OSError, EOFError):
         return None
-    return (
-        points
-        if points is not None and points.ndim == 2 and points.shape[1] == 2 and np.isfinite(points).all()
-        else None
-    )
+    is_plane = placed is not None and placed.ndim == 2 and placed.shape[1] == 2 and np.isfinite(placed).all()
+    return placed if is_plane else None
 
 
 def compute_plane(

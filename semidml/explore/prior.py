@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 MOST_FITTED = 10_000  # training images to which a prior is fitted: more change nothing that can be seen
 
 
-# ---- a prior from a run
-
-
 class Fitted(NamedTuple):
     """A mixture fitted to a run's latents."""
 
@@ -36,7 +33,7 @@ def training_latents(run: "Run", seed: int = 0) -> tuple[np.ndarray, str]:
         epochs = run.frames()
         if not epochs:
             raise ValueError(f"{run.id} has kept no map, and its images cannot be read: {error}") from None
-        last = points.read_points(run, epochs[-1])
+        last = points.read_frame(run, epochs[-1])
         latents = last.latents[last.rows["split"] == frames.TRAIN]
         return latents, f"the {len(latents):,} training images of its map, since its images cannot be read: {error}"
     from semidml.train.outputs import embed

@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from semidml import frames
-from semidml.explore import pictures
-from semidml.frames import Points
-from semidml.runs import transfer
+from semidml.frames import Frame
+from semidml.runs import trained_on, transfer
 
 if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
     from semidml.runs.run import Run
-
-
-# ---- all rows, to take away
 
 
 def all_rows(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
@@ -28,10 +24,8 @@ def all_rows(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
     data: as loaded."""
     from semidml.scores import classifiers
     from semidml.train.outputs import as_compared, embed
-    from semidml.train.task import prepare
 
-    pictures.splits_of(run, data)
-    splits, drawn = prepare(run.config(), data)
+    splits, drawn = trained_on.read_splits(run, data)
     model = run.model()
     parts = [embed(model, part.images) for part in (splits.train, splits.test)]
     latents, n_train = np.concatenate(parts), len(parts[0])
@@ -51,11 +45,11 @@ def all_rows(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
     }
 
 
-def some_points(points: Points, positions: Sequence[int]) -> dict[str, np.ndarray]:
+def some_points(frame: Frame, positions: Sequence[int]) -> dict[str, np.ndarray]:
     """Some of the points drawn, in the form of `all_rows`."""
     at = np.asarray(positions, dtype=np.int64)
-    rows = {key: points.rows[key][at] for key in frames.ROW_KEYS}
-    return rows | {"predictions": points.predictions[at], "latents": points.latents[at]}
+    rows = {key: frame.rows[key][at] for key in frames.ROW_KEYS}
+    return rows | {"predictions": frame.predictions[at], "latents": frame.latents[at]}
 
 
 def as_npz(arrays: Mapping[str, np.ndarray]) -> bytes:

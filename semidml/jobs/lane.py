@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 WORKER = (sys.executable, "-m", "semidml.jobs.worker")
-LOOK = 2.0  # seconds between two looks at an idle worker: is it still there
+COLD = "--cold"  # to a worker: begin without what a training needs
+CHECK_SECONDS = 2.0  # between two checks whether an idle worker has ended
 LEAVE = 2.0  # seconds that a worker gets to leave when its pipe is closed
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 
@@ -101,7 +102,7 @@ class Lane:
                 self._start_ahead()
             with self.changed:
                 if not self.waiting and not self._closed:
-                    self.changed.wait(LOOK if self._process else None)
+                    self.changed.wait(CHECK_SECONDS if self._process else None)
             if self._process is not None and self._process.poll() is not None:
                 self._forget_worker()
         if self._process is not None:
@@ -110,13 +111,12 @@ class Lane:
     def _start_ahead(self) -> None:
         try:
             self._start_worker()
-            begun = self._listen() is not None
+            if self._listen() is not None:
+                return
         except OSError:
             traceback.print_exc()
-            begun = False
-        if not begun:
-            self.warm = False  # it cannot even begin: not again until somebody asks for something
-        if not begun and self._process is not None:
+        self.warm = False  # it cannot even begin: not again until somebody asks for something
+        if self._process is not None:
             self._forget_worker()
 
     def _do(self, job: Job) -> None:
@@ -159,12 +159,12 @@ class Lane:
         try:
             self._process.stdin.write(line)
             self._process.stdin.flush()
-        except BrokenPipeError:
+        except (BrokenPipeError, ValueError):  # it has ended, or the app does and has closed its pipe
             return False
         return True
 
     def _start_worker(self) -> None:
-        package = str(Path(__file__).resolve().parent.parent)
+        package = str(Path(__file__).resolve().parents[2])
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         process = subprocess.Popen(
             self.command,

@@ -28,15 +28,13 @@ from semidml import planes
 from semidml.config import RunConfig
 from semidml.explore.planes import compute_plane
 from semidml.explore.prior import Fitted
-from semidml.jobs import lane
-from semidml.jobs.lane import Job, Lane
-from semidml.runs import listing, places
-from semidml.runs.run import Run, write_status
-from semidml.runs.status import Status
+from semidml.jobs.lane import COLD, WORKER, Job, Lane
+from semidml.runs import changes, listing, places
+from semidml.runs.run import Run
+from semidml.runs.status import write_status
 from semidml.tasks import Progress
 
 MOST_WAITING = 50
-COLD = "--cold"  # to the worker that answers: begin without what a training needs
 UNHARMED = "The app and all runs are unharmed"
 SHORT = ("prior", "rows")  # questions of some seconds, whose page waits for them
 
@@ -45,7 +43,7 @@ class Jobs:
     """What is to be run, is running, or was, and what is asked of runs: for one folder of runs. Safe to call from any
     thread."""
 
-    def __init__(self, root: Path | str, command: Sequence[str] = lane.WORKER):
+    def __init__(self, root: Path | str, command: Sequence[str] = WORKER):
         self.root = Path(root).absolute()
         self._changed = threading.Condition(threading.RLock())
         self._runs = Lane("runs", command, self._changed)
@@ -73,8 +71,8 @@ class Jobs:
     # ---- runs
 
     def submit(self, config: RunConfig) -> Run:
-        """A new run, which starts as soon as those before it have ended. Raises ValueError when the queue is full or
-        the quota used up."""
+        """A new run, which starts as soon as those before it have ended.
+        Raises: ValueError when the queue is full or the quota used up."""
         with self._changed:
             self._check_room()
             run = listing.create_run(config, path=self.root / places.new_id(config))
@@ -82,23 +80,23 @@ class Jobs:
         return run
 
     def resume(self, run_id: str) -> Run:
-        """Queue a run again that was stopped, interrupted or failed, or that an ended process had queued. Raises
-        ValueError."""
+        """Queue a run again that was stopped, interrupted or failed, or that an ended process had queued.
+        Raises: ValueError for any other."""
         with self._changed:
             run = self._run(run_id)
             if run in self.queue() or run == self.running():
                 raise ValueError(f"{run_id} is {run.status().state} already")
             self._check_room()
-            run.make_ready()
+            changes.make_ready(run)
             self._put(run)
         return run
 
     def stop(self, run_id: str) -> None:
-        """Stop a run: a waiting one at once, a running one within a tick, wherever it runs. Raises ValueError when it
-        does neither."""
+        """Stop a run: a waiting one at once, a running one within a tick, wherever it runs.
+        Raises: ValueError when it does neither."""
         with self._changed:
             run = self._run(run_id)
-            run.stop()
+            changes.stop(run)
             job = next((job for job in self._runs.waiting if job.key == str(run.path)), None)
             if job is not None:
                 self._runs.waiting.remove(job)
@@ -114,22 +112,15 @@ class Jobs:
     def queue(self) -> list[Run]:
         """The runs that wait, in their order."""
         with self._changed:
-            found = [Run(job.key) for job in self._runs.waiting]
-        return [run for run in found if run.status().state == "queued"]
+            waiting = [Run(job.key) for job in self._runs.waiting]
+        return [run for run in waiting if run.status().state == "queued"]
 
     def orphans(self) -> list[Run]:
         """Queued runs whose app has ended, to be offered again with `resume`; the oldest first."""
         if not self.root.is_dir():
             return []
-        found = [Run(path) for path in self.root.iterdir() if places.valid_id(path.name)]
-        return sorted((run for run in found if run.is_orphan()), key=Run.created)
-
-    def wait(self, run_id: str, timeout: float) -> Status:
-        """The status of a run of this queue once it has ended, or after `timeout` seconds."""
-        run = self._run(run_id)
-        with self._changed:
-            self._changed.wait_for(lambda: run != self.running() and run not in self.queue(), timeout)
-        return run.status()
+        runs = [Run(path) for path in self.root.iterdir() if places.valid_id(path.name)]
+        return sorted((run for run in runs if run.is_orphan()), key=Run.created)
 
     def _run(self, run_id: str) -> Run:
         path = self.root / places.checked_id(run_id)
@@ -179,13 +170,15 @@ class Jobs:
         return self._ask("scores", about, f"Forest and MLP of {run.id}", then, progress)[0]
 
     def fit_prior(self, run: Run, components: int | None = None, seed: int = 0) -> Fitted:
-        """`prior.fit_prior`, computed by the worker. Raises ValueError in words."""
+        """`prior.fit_prior`, computed by the worker.
+        Raises: ValueError in words."""
         about = {"run": str(run.path), "components": components, "seed": seed}
-        found, _ = self._ask("prior", about, f"A mixture for {run.id}", "fit once more, or fewer components")
-        return Fitted(RunConfig.of(found["config"]), found["rows"])
+        fitted, _ = self._ask("prior", about, f"A mixture for {run.id}", "fit once more, or fewer components")
+        return Fitted(RunConfig.of(fitted["config"]), fitted["rows"])
 
     def everything(self, run: Run) -> dict[str, np.ndarray]:
-        """`take_away.all_rows`, computed by the worker, which also reads the images. Raises ValueError in words."""
+        """`take_away.all_rows`, computed by the worker, which also reads the images.
+        Raises: ValueError in words."""
         about, then = {"run": str(run.path)}, "ask for them once more, on a machine with more memory if it was that"
         return self._ask("rows", about, f"All rows of {run.id}", then)[1]
 
@@ -199,8 +192,9 @@ class Jobs:
         given: Mapping[str, np.ndarray] | None = None,
     ) -> tuple[Any, dict[str, np.ndarray]]:
         """What the worker answers (`worker.ANSWERS`), once its turn has come: (plain values, arrays). Arrays go and
-        come as files, without pickles. Raises ValueError in words; when the process died of it these say what was asked
-        (`title`) and what to do (`then`). Questions of a few seconds, which a page waits for, go before long ones."""
+        come as files, without pickles. Questions of a few seconds, which a page waits for, go before long ones.
+        Raises: ValueError in words; when the process died of it these say what was asked (`title`) and what to do
+        (`then`)."""
         heard: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         key = f"{what} {next(_asked)}"
 

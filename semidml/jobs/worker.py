@@ -25,24 +25,21 @@ import threading
 import traceback
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
 from semidml import planes
 from semidml.config import RunConfig
+from semidml.data import store
 from semidml.execute import cores, is_full, score_run, train_in
 from semidml.explore import prior, take_away
+from semidml.jobs.lane import COLD
 from semidml.runs.run import Run
 from semidml.runs.status import Status
 from semidml.runs.writer import Writer
 from semidml.tasks import Progress
 
-if TYPE_CHECKING:  # at run time these would import torch
-    from semidml.data.dataset import Dataset
-
-
-COLD = "--cold"
 PARENT_GONE = "the app that started it ended"
 _writing: list[Writer] = []  # of the run that is trained now, for whoever must end it in a hurry
 _folders: list[Path] = []  # of the question that it answers: temporary, and the asker's to remove while there is one
@@ -76,7 +73,6 @@ def warm_up(asked: "queue.Queue[dict[str, Any]]") -> None:
     import torch
 
     import_module("safetensors.torch")
-    from semidml.data import store
     from semidml.train.loop import fit
 
     torch.set_num_threads(worker_threads())
@@ -145,18 +141,18 @@ def _answer(out: TextIO, asked: dict[str, Any]) -> None:
     _folders[:] = [Path(asked["into"]).parent]
     say(out, began=job)
     try:
-        found, arrays = ANSWERS[asked["ask"]](asked, progress)
+        values, arrays = ANSWERS[asked["ask"]](asked, progress)
         with open(asked["into"], "wb") as file:
             np.savez(file, **arrays)
     except Exception as error:  # whatever it was, who asked is told
         if not isinstance(error, ValueError):
             traceback.print_exception(error)
-        say(out, ended=job, state="failed", reason=_words(error))
+        say(out, ended=job, state="failed", reason=_explain(error))
     else:
-        say(out, ended=job, state="done", reason="", found=found)
+        say(out, ended=job, state="done", reason="", found=values)
 
 
-def _words(error: Exception) -> str:
+def _explain(error: Exception) -> str:
     """Why a question has no answer, in words."""
     if is_full(error):
         return "the disk is full: delete some runs or other files, then ask again"
@@ -186,18 +182,12 @@ def _prior(asked: dict[str, Any], progress: Progress) -> tuple[Any, dict[str, np
 
 
 def _rows(asked: dict[str, Any], progress: Progress) -> tuple[Any, dict[str, np.ndarray]]:
-    return None, take_away.all_rows(*_run_and_data(asked))
+    _limit_torch()
+    run = Run(asked["run"])
+    return None, take_away.all_rows(run, store.load(run.config().data))
 
 
 ANSWERS = {"projection": _projection, "scores": _scores, "prior": _prior, "rows": _rows}
-
-
-def _run_and_data(asked: dict[str, Any]) -> "tuple[Run, Dataset]":
-    from semidml.data import store
-
-    _limit_torch()
-    run = Run(asked["run"])
-    return run, store.load(run.config().data)
 
 
 def _limit_torch() -> None:

@@ -5,18 +5,10 @@ import re
 import secrets
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from semidml.config import RunConfig
 
-if TYPE_CHECKING:  # at run time these would import torch
-    pass
-
-
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
-
-
-# ---- where runs are
 
 
 def runs_folder() -> Path:
@@ -40,7 +32,8 @@ def valid_id(name: str) -> bool:
 
 
 def checked_id(name: str) -> str:
-    """The name itself. Raises ValueError when it is not a valid one."""
+    """The name itself.
+    Raises: ValueError when it is not a valid one."""
     if not valid_id(name):
         raise ValueError(
             "a run's name is 1 to 80 letters, digits, '_', '.' or '-', beginning with a letter or a digit; "

@@ -4,13 +4,7 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:  # at run time these would import torch
-    pass
-
-
-# ---- who writes
+from typing import Any
 
 
 def _place() -> str:

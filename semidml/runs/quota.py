@@ -3,21 +3,14 @@
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from semidml import words
 from semidml.disk import files
 from semidml.runs import places
 
-if TYPE_CHECKING:  # at run time these would import torch
-    pass
-
-
 SWEEP_AFTER = 3600.0  # seconds after which what a killed process left half done is removed
 QUOTA = "2GB"
 
-
-# ---- quota
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -25,8 +18,7 @@ UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 def allowed_bytes() -> int:
     """Bytes that the user's runs may take: SEMIDML_QUOTA ('500MB', '2 GB', or bytes), by default 2 GB.
 
-    Raises ValueError when that cannot be read.
-    """
+    Raises: ValueError when that cannot be read."""
     text = os.environ.get("SEMIDML_QUOTA") or QUOTA
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", text.strip().upper())
     unit = match and (match[2] if match[2] in UNITS else match[2] + "B")

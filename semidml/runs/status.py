@@ -1,25 +1,23 @@
 """How far a run has come: its status.json."""
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import errno
+from dataclasses import asdict, field
+from typing import TYPE_CHECKING, Any, Literal
 
-from semidml.frames import Record
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 
-if TYPE_CHECKING:  # at run time these would import torch
-    pass
+from semidml.disk import files
 
-
-STATES = ("queued", "running", "done", "failed", "stopped", "interrupted")
-
-
-# ---- reading
+if TYPE_CHECKING:
+    from semidml.runs.run import Run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True))
 class Status:
-    """Where a run stands. Times are seconds since 1970."""
+    """Where a run stands. Times are seconds since 1970. What a later version may have added is left out."""
 
-    state: str
+    state: Literal["queued", "running", "done", "failed", "stopped", "interrupted"]
     reason: str = ""
     epoch: int = 0  # finished
     epochs: int = 0  # of the config
@@ -36,14 +34,20 @@ class Status:
         return self.state in ("queued", "running")
 
     @property
-    def record(self) -> Record | None:
-        """The newest record, one in the middle of an epoch included."""
-        if self.latest is None:
-            return None
-        return Record(**self.latest)
-
-    @property
     def fraction(self) -> float:
         """Share of the training that is done, 0 to 1."""
         part = self.step / self.steps if self.steps else 0.0
         return min(1.0, (self.epoch + part) / self.epochs) if self.epochs else 0.0
+
+
+def write_status(run: "Run", status: Status, durable: bool = True) -> None:
+    """Replace status.json. On a full disk it is written over in place, which needs no room."""
+    path, content = run.path / "status.json", files.as_json(asdict(status))
+    try:
+        files.replace_file(path, content, durable)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not durable:
+            raise
+        with open(path, "r+b") as file:
+            file.write(content)
+            file.truncate()

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from semidml.disk import files, zips
-from semidml.runs import untrusted
-from semidml.runs.places import checked_id, runs_folder, shipped, valid_id
+from semidml.runs import places, untrusted
 from semidml.runs.quota import check_quota
 from semidml.runs.run import Run
 from semidml.words import size_words
@@ -47,16 +46,15 @@ def import_zip(file: IO[bytes], name: str | None = None) -> Run:
     """A run from a zip of `export_zip`, under `name` or its own (with a number where that is taken).
 
     Only a run's own files are read, into a temporary folder that becomes the run when all of them are what they say.
-    Raises ValueError in words; nothing stays behind.
-    """
+    Raises: ValueError in words; nothing stays behind."""
     try:
         with zipfile.ZipFile(file) as archive:
             own, members = _members(archive)
             check_quota(sum(info.file_size for info in members.values()))
-            if name is not None and (runs_folder() / checked_id(name)).exists():
+            if name is not None and (places.runs_folder() / places.checked_id(name)).exists():
                 raise ValueError(f"there is already a run called {name}")
-            runs_folder().mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=".import-", dir=runs_folder()))
+            places.runs_folder().mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=".import-", dir=places.runs_folder()))
             try:
                 for path, info in members.items():
                     (folder / path).parent.mkdir(exist_ok=True)
@@ -74,18 +72,19 @@ def import_zip(file: IO[bytes], name: str | None = None) -> Run:
 
 def _settle(folder: Path, name: str | None, own: str) -> Run:
     """Give the checked folder its name."""
-    base = own if valid_id(own) else "imported"
+    base = own if places.valid_id(own) else "imported"
     names = [name] if name else itertools.chain([base], (f"{base[:74]}-{i}" for i in range(2, 10_000)))
     for candidate in names:
-        target = runs_folder() / candidate
-        if not target.exists() and not (shipped() / candidate).exists():
+        target = places.runs_folder() / candidate
+        if not target.exists() and not (places.shipped() / candidate).exists():
             folder.rename(target)
             return Run(target)
     raise ValueError(f"there is already a run called {name or base}")
 
 
 def _members(archive: zipfile.ZipFile) -> tuple[str, dict[str, zipfile.ZipInfo]]:
-    """(name of the zip's one folder or '', {file of a run: where it is}). Raises ValueError for anything else."""
+    """(name of the zip's one folder or '', {file of a run: where it is}).
+    Raises: ValueError for anything else."""
     infos = [
         i for i in archive.infolist() if not i.filename.startswith("__MACOSX/") and not i.filename.endswith(".DS_Store")
     ]

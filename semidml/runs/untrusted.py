@@ -4,23 +4,36 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, Field, ValidationError
 
 from semidml import frames
 from semidml.config import RunConfig
 from semidml.disk import files, zips
-from semidml.frames import Record
-from semidml.runs.run import Run
+from semidml.runs.run import RECORD, Run
 from semidml.runs.status import Status
+from semidml.words import damage_words
 
-MOST_SIDE = 512  # pixels of an image
 MOST_SHOWN = 1000  # reconstructions of a frame
 MOST_FAR = 1e30  # of a latent, so that its square is finite in float64
 MOST_LOG_VAR = 100.0
+
+Shapes = dict[str, tuple[int, ...]]
+Side = Annotated[int, Field(ge=1, le=512)]  # pixels of an image
+Name = Annotated[str, Field(max_length=200)]
+
+
+class Images(BaseModel):
+    """What config.json says of the images that a run was trained on: see `trained_on.describe_data`."""
+
+    title: Name
+    shape: tuple[Literal[1, 3], Side, Side]
+    class_names: list[Name] = Field(min_length=1, max_length=10_000)
+    digest: str = Field("", pattern="^[0-9a-f]{64}$")  # none up to version 0.2
 
 
 def check_folder(folder: Path) -> None:
@@ -31,43 +44,22 @@ def check_folder(folder: Path) -> None:
     except ValueError as error:
         raise ValueError(f"the zip is not of a run that this version can read: {error}") from None
     details = run.details()
-    clean: dict[str, Any] = {
-        "config": config.model_dump(),
-        "created": run.created(),
-        "imported": time.time(),
-        "paths": False,
-    }
+    clean: dict[str, Any] = {"config": config.model_dump(), "created": run.created(), "imported": time.time()}
+    clean["paths"] = False
     for part in ("versions", "machine", "facts"):
         values = details.get(part, {})
         _require(isinstance(values, dict) and len(values) <= 50 and _plain(values), f"{part} of config.json")
         clean[part] = values
     if "data" in details:
         clean["data"] = _checked_data(details["data"])
-    count = None
+    rows = None
     if (folder / "rows.npz").exists():
         rows = zips.headers(folder / "rows.npz", frames.ROWS)
-        _require(set(rows) == set(frames.ROWS), "rows.npz")
-        count = rows["split"][0]
-        _require(all(rows[name] == (count,) for name in frames.ROWS if name != "shown"), "rows.npz")
+        lengths = {rows.get(name) for name in frames.ROWS if name != "shown"}
+        _require(set(rows) == set(frames.ROWS) and len(lengths) == 1, "rows.npz")
         _check_rows(folder / "rows.npz", len(clean["data"]["class_names"]) if "data" in clean else None)
     for path in sorted(folder.glob("frames/*.npz")):
-        shapes = zips.headers(path, frames.FRAME)
-        where = f"frames/{path.name}"
-        _require({"latents", "predictions"} <= set(shapes) and count is not None, where)
-        _require(shapes["latents"] == (count, config.latent_dim) and shapes["predictions"] == (count,), where)
-        its = [shapes.get(f"component_{name}") for name in ("means", "log_vars", "weights")]
-        k = its[0][0] if its[0] else 0
-        _require(its in ([None] * 3, [(k, config.latent_dim), (k, config.latent_dim), (k,)]), where)
-        pictured = [shapes[name][0] for name in ("component_images", "pseudo_inputs") if name in shapes]
-        _require(all(number <= k for number in pictured), where)
-        _require("data" in clean and shapes.get("reconstructions", rows["shown"])[0] == rows["shown"][0], where)
-        image = tuple(clean["data"]["shape"])
-        _require(
-            all(shapes[name][1:] == image for name, its in frames.FRAME.items() if its[1] == 4 and name in shapes),
-            where,
-        )
-        _check_values(path, shapes, len(clean["data"]["class_names"]), where)
-        _check_clusters(path, shapes, where)
+        _check_frame(path, config, rows, clean.get("data"))
     for path in sorted(folder.glob("projections/*.npz")):
         zips.headers(path, None)
     for path in sorted(folder.glob("*.safetensors")):
@@ -94,36 +86,46 @@ def _check_rows(path: Path, classes: int | None) -> None:
     _require(bool(good), "rows.npz")
 
 
-def _check_values(path: Path, shapes: Mapping[str, tuple[int, ...]], classes: int, where: str) -> None:
-    """Raises ValueError unless a frame's predictions are classes, its numbers can be drawn, and its weights weigh."""
+def _check_frame(path: Path, config: RunConfig, rows: Shapes | None, data: dict[str, Any] | None) -> None:
+    """Raises ValueError unless a frame is of its run's rows (the shapes of rows.npz) and images, its predictions are
+    classes, its numbers can be drawn, its weights weigh, and it holds all of its components and clusters, or none."""
+    shapes, where = zips.headers(path, frames.FRAME), f"frames/{path.name}"
+    _require({"latents", "predictions"} <= set(shapes) and rows is not None and data is not None, where)
+    count, shown, image, dim = rows["split"][0], rows["shown"][0], tuple(data["shape"]), config.latent_dim
+    _require(shapes["latents"] == (count, dim) and shapes["predictions"] == (count,), where)
+    prior = [shapes.get(name) for name in frames.COMPONENTS]
+    k = prior[0][0] if prior[0] else 0
+    _require(prior in ([None] * 3, [(k, dim), (k, dim), (k,)]), where)
+    _require(all(shapes[name][0] <= k for name in ("component_images", "pseudo_inputs") if name in shapes), where)
+    _require(shapes.get("reconstructions", (shown,))[0] == shown, where)
+    pictures = [name for name, (_, axes) in frames.FRAME.items() if axes == 4 and name in shapes]
+    _require(all(shapes[name][1:] == image for name in pictures), where)
     with np.load(path, allow_pickle=False) as arrays:
-        predictions = arrays["predictions"]
-        _require(bool(((predictions >= 0) & (predictions < classes)).all()), where)
-        for name in ("latents", "component_means", "component_log_vars", "component_weights"):
-            if name in shapes:
-                _require(bool((np.abs(arrays[name].astype(np.float64)) <= MOST_FAR).all()), where)  # which NaN is not
-        if "component_log_vars" in shapes:
-            _require(bool((np.abs(arrays["component_log_vars"]) <= MOST_LOG_VAR).all()), where)
-        if "component_weights" in shapes:
-            weights = arrays["component_weights"]
-            _require(bool((weights >= 0).all() and weights.sum() > 0), where)
+        whole = dict(arrays)
+    numbers = [whole[name].astype(np.float64) for name in ("latents", *frames.COMPONENTS) if name in whole]
+    _require(all((np.abs(values) <= MOST_FAR).all() for values in numbers), where)  # which NaN is not
+    _require(_below(whole["predictions"], len(data["class_names"])), where)
+    if prior[0]:
+        weights = whole["component_weights"]
+        _require(bool((weights >= 0).all() and weights.sum() > 0), where)
+        _require(bool((np.abs(whole["component_log_vars"]) <= MOST_LOG_VAR).all()), where)
+    if any(name.startswith("cluster") for name in whole):
+        _require(_are_clusters(whole), where)
 
 
-def _check_clusters(path: Path, shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
-    """Raises ValueError unless a frame holds all of its clusters, or none."""
-    its = [name for name in frames.FRAME if name.startswith("cluster")]
-    if not any(name in shapes for name in its):
-        return
-    _require({"clusters", "cluster_sizes", "cluster_entropies"} <= set(shapes), where)
-    _require(("cluster_shown" in shapes) == ("cluster_images" in shapes), where)
-    k = shapes["cluster_sizes"]
-    _require(shapes["clusters"] == shapes["predictions"] and shapes["cluster_entropies"] == k, where)
-    numbers = [("clusters", shapes["clusters"])]
-    if "cluster_shown" in shapes:
-        numbers.append(("cluster_shown", shapes["cluster_images"][:1]))
-    with np.load(path, allow_pickle=False) as arrays:
-        for name, shape in numbers:
-            _require(shapes[name] == shape and bool(((arrays[name] >= 0) & (arrays[name] < k[0])).all()), where)
+def _are_clusters(frame: dict[str, np.ndarray]) -> bool:
+    """Whether a frame holds all of its clusters."""
+    if not {"clusters", "cluster_sizes", "cluster_entropies"} <= set(frame):
+        return False
+    k, drawn, images = frame["cluster_sizes"].shape, frame.get("cluster_shown"), frame.get("cluster_images")
+    whole = frame["clusters"].shape == frame["predictions"].shape and frame["cluster_entropies"].shape == k
+    if drawn is None or images is None:
+        return whole and _below(frame["clusters"], k[0]) and drawn is images
+    return whole and _below(frame["clusters"], k[0]) and drawn.shape == images.shape[:1] and _below(drawn, k[0])
+
+
+def _below(numbers: np.ndarray, count: int) -> bool:
+    return bool(((numbers >= 0) & (numbers < count)).all())
 
 
 def _require(holds: bool, where: str) -> None:
@@ -143,15 +145,10 @@ def _plain(values: Mapping[str, Any]) -> bool:
 
 
 def _checked_data(data: Any) -> dict[str, Any]:
-    _require(isinstance(data, dict), "data of config.json")
-    shape, names, title = data.get("shape"), data.get("class_names"), data.get("title")
-    _require(isinstance(title, str) and len(title) <= 200, "data of config.json")
-    _require(isinstance(names, list) and 1 <= len(names) <= 10_000, "class_names of config.json")
-    _require(all(isinstance(name, str) and len(name) <= 200 for name in names), "class_names of config.json")
-    _require(isinstance(shape, list) and len(shape) == 3, "shape of config.json")
-    _require(all(isinstance(n, int) and 1 <= n <= MOST_SIDE for n in shape), "shape of config.json")
-    _require(shape[0] in (1, 3), "shape of config.json")
-    return {"title": title, "shape": shape, "class_names": names}
+    try:
+        return Images.model_validate(data).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        raise ValueError(f"data of config.json is not what a run holds there: {damage_words(error)}") from None
 
 
 def _check_tensors(path: Path) -> None:
@@ -169,23 +166,17 @@ def _check_tensors(path: Path) -> None:
 
 
 def _check_history(path: Path) -> None:
-
     previous = -1
     for line in path.read_bytes().splitlines():
         try:
-            record = json.loads(line)
-            numbers = {k: record[k] for k in ("epoch", "step", "steps", "seconds")}
-            tables = [record[k] for k in ("terms", "weights", "scores")]
-            alarms = record["alarms"]
-        except (ValueError, KeyError, TypeError, RecursionError):
+            record = RECORD.validate_json(line, strict=True)
+        except ValidationError:
             raise ValueError("history.jsonl is not a run's: a line is not a record") from None
-        good = all(isinstance(v, int | float) and math.isfinite(v) for v in numbers.values())
-        good = good and set(record) == {f.name for f in fields(Record)}
-        good = good and all(isinstance(t, dict) and len(t) <= 100 and _plain(t) for t in tables)
-        good = good and all(v is None or isinstance(v, int | float) for t in tables for v in t.values())
-        good = good and isinstance(alarms, list) and all(isinstance(a, str) and len(a) <= 2000 for a in alarms)
-        _require(bool(good) and isinstance(record["epoch"], int) and record["epoch"] > previous, "history.jsonl")
-        previous = record["epoch"]
+        tables = (record.terms, record.weights, record.scores, {"seconds": record.seconds})
+        good = all(len(table) <= 100 and _plain(table) for table in tables) and record.epoch > previous
+        good = good and all(len(alarm) <= 2000 for alarm in record.alarms)
+        _require(good and json.loads(line).keys() == asdict(record).keys(), "history.jsonl")
+        previous = record.epoch
 
 
 def _imported_status(run: Run, config: RunConfig) -> Status:
@@ -198,6 +189,5 @@ def _imported_status(run: Run, config: RunConfig) -> Status:
     records = run.path / "history.jsonl"
     lines = records.read_bytes().splitlines() if records.exists() else []
     latest = json.loads(lines[-1]) if lines else None
-    reason = was.reason[:2000] if isinstance(was.reason, str) else ""
     epoch, steps = (latest["epoch"], latest["steps"]) if latest else (0, 0)
-    return Status(state, reason, epoch, config.epochs, 0, steps, None, time.time(), {}, latest)
+    return Status(state, was.reason[:2000], epoch, config.epochs, 0, steps, None, time.time(), {}, latest)

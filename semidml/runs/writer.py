@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from semidml.disk import files
-from semidml.disk.locks import is_at, try_lock
+from semidml.disk import files, locks
 from semidml.frames import Record
 from semidml.runs import listing, process
-from semidml.runs.run import Run, write_status
-from semidml.runs.status import Status
+from semidml.runs.run import Run
+from semidml.runs.status import Status, write_status
 
 if TYPE_CHECKING:  # at run time these would import torch
     from torch import Tensor
@@ -32,9 +31,6 @@ MOST_FRAMES, FEWEST_FRAMES = 200, 20
 WIDE = 16  # dimensions beyond which latents are kept in half precision, and fewer frames
 
 
-# ---- writing
-
-
 def kept_frames(epochs: int, latent_dim: int = 2) -> set[int]:
     """The epochs whose frames are kept: all, or 200 of them, as even as whole numbers allow, with first and last;
     beyond 16 dimensions as many fewer as the frames are larger, down to 20."""
@@ -47,8 +43,7 @@ def kept_frames(epochs: int, latent_dim: int = 2) -> set[int]:
 class Writer:
     """The one writer of a run. As a context it holds the lock and sends the heartbeat.
 
-    Raises ValueError when somebody else is writing: 'first is being written by pid 7 on box'.
-    """
+    Raises: ValueError when somebody else is writing: 'first is being written by pid 7 on box'."""
 
     def __init__(self, run: Run):
         self.run, self.path = run, run.path
@@ -56,9 +51,8 @@ class Writer:
         self._kept = kept_frames(self.config.epochs, self.config.latent_dim)
         self._lock_file = self._take_lock()
         now = time.time()
-        self._status = Status(
-            "running", epochs=self.config.epochs, started=now, updated=now, owner=process.this_process()
-        )
+        owner, epochs = process.this_process(), self.config.epochs
+        self._status = Status("running", epochs=epochs, started=now, updated=now, owner=owner)
         self._mutex = threading.Lock()  # over status.json
         self._wake = threading.Event()
         self._ended = False
@@ -94,40 +88,28 @@ class Writer:
 
     def _take_lock(self) -> int:
         path = self.path / "lock"
-        while True:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-            try:
-                holder = self._holder(handle)
-                if not try_lock(handle):
-                    raise ValueError(f"{self.run.id} is being written by {process.words_for(holder)}")
-                if not is_at(handle, path):
-                    os.close(handle)
-                    continue  # its holder removed it in between
-                self._refuse_fresh(self._holder(handle))
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, files.as_json(process.this_process()), 0)
-                return handle
-            except BaseException:
-                os.close(handle)
-                raise
+        handle = locks.take(path, lambda: self._refuse(self._holder(path)))
+        try:
+            holder = self._holder(path)
+            lives = holder and not process.has_ended(holder) and holder != process.this_process()
+            if lives and self.run.status().state == "running":  # by its heartbeat: no lock is seen of another machine
+                self._refuse(holder)
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, files.as_json(process.this_process()), 0)
+        except BaseException:
+            os.close(handle)
+            raise
+        return handle
+
+    def _refuse(self, holder: dict[str, Any]) -> None:
+        raise ValueError(f"{self.run.id} is being written by {process.words_for(holder)}")
 
     @staticmethod
-    def _holder(handle: int) -> dict[str, Any]:
+    def _holder(path: Path) -> dict[str, Any]:
         try:
-            holder = json.loads(os.pread(handle, 4096, 0) or b"{}")
-        except ValueError:
+            return files.read_json(path)
+        except ValueError:  # empty: nobody's
             return {}
-        return holder if isinstance(holder, dict) else {}
-
-    def _refuse_fresh(self, holder: dict[str, Any]) -> None:
-        """For a holder on another machine, whose lock this one may not see: a fresh heartbeat keeps everybody out."""
-        if (
-            holder
-            and not process.has_ended(holder)
-            and holder != process.this_process()
-            and self.run.status().state == "running"
-        ):
-            raise ValueError(f"{self.run.id} is being written by {process.words_for(holder)}")
 
     def _release_lock(self) -> None:
         (self.path / "lock").unlink(missing_ok=True)
@@ -165,8 +147,7 @@ class Writer:
     def saved_state(self) -> "dict[str, Tensor] | None":
         """What to resume from, None to begin anew; history and frames are cut to it.
 
-        Raises ValueError when it is damaged.
-        """
+        Raises: ValueError when it is damaged."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -191,11 +172,9 @@ class Writer:
         files.replace_file(path, b"".join(lines))
         self._history = os.open(path, os.O_WRONLY | os.O_APPEND)
         self._last = json.loads(lines[-1])["epoch"] if lines else -1
-        for there in self.run.frames():
-            if there > epoch:
-                self._frame_path(there).unlink()
-            elif there not in self._kept:
-                self._stray.append(there)
+        for later in (frame for frame in self.run.frames() if frame > epoch):
+            self._frame_path(later).unlink()
+        self._stray += [frame for frame in self.run.frames() if frame not in self._kept]
         for name in ("frames/live.npz", "weights.safetensors", "metrics.json"):
             (self.path / name).unlink(missing_ok=True)
         for file in self.path.glob("projections/*.npz"):
@@ -206,18 +185,18 @@ class Writer:
     def _clear_temporaries(self) -> None:
         """What a writer left that was killed."""
         folders = (self.path, self.path / "frames", self.path / "projections")
-        files.sweep((left for folder in folders for end in ("part", "tmp") for left in folder.glob(f".*.{end}")), 0)
+        files.sweep((path for folder in folders for path in folder.glob(".*") if files.is_part(path)), 0)
 
     def describe(self, **parts: dict[str, Any]) -> None:
         """Add machine, data and facts to config.json."""
-        files.replace_file(
-            self.path / "config.json", files.as_json(self.run.details() | {"versions": listing.versions()} | parts)
-        )
+        details = self.run.details() | {"versions": listing.versions()} | parts
+        files.replace_file(self.path / "config.json", files.as_json(details))
 
     # -- while it goes on
 
     def tick(self, record: Record, training: "Training") -> None:
-        """Write what is new. Raises OSError when the disk does not take it."""
+        """Write what is new.
+        Raises: OSError when the disk does not take it."""
         if self._problem is not None:
             raise self._problem
         line = record.to_json()  # at every tick: what JSON cannot hold is then an error here, not in the heartbeat
@@ -227,9 +206,8 @@ class Writer:
             began = time.monotonic()
             self._save_frame(self.path / "frames" / "live.npz", record, training, durable=False)
             self._pace(began)
-        self._status = replace(
-            self._status, epoch=record.epoch, step=record.step, steps=record.steps, latest=asdict(record)
-        )
+        now = {"epoch": record.epoch, "step": record.step, "steps": record.steps, "latest": asdict(record)}
+        self._status = replace(self._status, **now)
         self._wake.set()
 
     def _end_of_epoch(self, record: Record, line: str, training: "Training") -> None:
@@ -289,9 +267,8 @@ class Writer:
         epoch = int(state["epoch"])
         if epoch <= self._state_epoch or not all(torch.isfinite(t).all() for t in state.values()):
             return
-        files.replace_file(
-            self.path / "state.safetensors", save({name: tensor.contiguous() for name, tensor in state.items()})
-        )
+        content = save({name: tensor.contiguous() for name, tensor in state.items()})
+        files.replace_file(self.path / "state.safetensors", content)
         self._state_epoch = epoch
 
     # -- ending
@@ -337,6 +314,6 @@ class Writer:
 def _finite(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Scores with null for what is not finite, and its reason under `failed`."""
     broken = {k for k, v in metrics.items() if isinstance(v, float) and not math.isfinite(v)}
-    found = {k: None if k in broken else v for k, v in metrics.items()}
+    finite = {k: None if k in broken else v for k, v in metrics.items()}
     failed = {**{k: "not finite" for k in sorted(broken)}, **metrics.get("failed", {})}
-    return found | ({"failed": failed} if failed or "failed" in metrics else {})
+    return finite | ({"failed": failed} if failed or "failed" in metrics else {})

@@ -1,6 +1,7 @@
 """The live map: points that the browser draws from bytes, in a few milliseconds, while the next ones are computed.
 
-    st.components.v2.component(NAME, html=HTML, css=css(), js=javascript())(data=pack(points, labels, ...), key="map")
+    draw = st.components.v2.component(NAME, html=HTML, css=css(), js=javascript())
+    draw(data=pack(Drawing(points, labels, ...)), key="map")
 
 `map.js` beside this file draws what `pack` packs. Both know this layout, little endian:
 
@@ -11,8 +12,8 @@
     uint8    where the header's `density` is not null: its rows x columns, from the lowest row up, in 255ths
     uint8    where the header's `pictures` is not null: its count x height x width x channels
 
-What belongs to a run and not to one frame of it goes to a component that draws nothing (STORE, `store_javascript`) and
-is found there by every map of that run: `pack_images`, `pack_film`, `pack_lattice`.
+What belongs to a run and not to one frame of it goes to a component that draws nothing (STORE, `javascript("store")`)
+and is found there by every map of that run: `pack_images`, `pack_film`, `pack_lattice`.
 
 A map sends trigger values: `moved` {"move": its number, "middles": [[x, y], ...]} when a component was dropped
 (`middles_of` reads it), `asked` {"x", "y", "point"} for a click (`asked_of`), `region` {"points"} for a box or lasso

@@ -57,7 +57,7 @@ export class Film {
     if (!this.film) return;
     this.at = Math.min(Math.max(at, 0), this.film.epochs.length - 1);
     this.label();
-    this.map.glideTo(this.film.cloud(this.at), this.film.epochs[this.at], milliseconds);
+    this.map.cloud.glideTo(this.film.cloud(this.at), this.film.epochs[this.at], milliseconds);
     clearTimeout(this.teller);
     this.teller = setTimeout(() => this.tell(), REST);
   }

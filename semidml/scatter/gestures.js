@@ -23,7 +23,7 @@ export class Gestures {
     canvas.onpointerup = (event) => this.up(event, true);
     canvas.onpointercancel = (event) => this.up(event, false);
     canvas.onpointerleave = () => map.point(-1);
-    canvas.ondblclick = () => map.look(null);
+    canvas.ondblclick = () => map.view.look(null);
     canvas.onkeydown = (event) => this.key(event);
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
   }
@@ -48,9 +48,9 @@ export class Gestures {
     for (const name of offered.length ? ["move", ...offered] : []) {
       button(...TOOLS[name], () => this.take(name)).tool = name;
     }
-    button("+", "Zoom in", () => this.map.zoomMiddle(1.5));
-    button("\u2212", "Zoom out", () => this.map.zoomMiddle(1 / 1.5));
-    button("\u2922", "Show everything", () => this.map.look(null));
+    button("+", "Zoom in", () => this.map.view.zoomMiddle(1.5));
+    button("\u2212", "Zoom out", () => this.map.view.zoomMiddle(1 / 1.5));
+    button("\u2922", "Show everything", () => this.map.view.look(null));
     this.take("move");
   }
 
@@ -65,7 +65,7 @@ export class Gestures {
     this.pointers.set(event.pointerId, event);
     this.canvas.setPointerCapture(event.pointerId);
     this.start = this.pointers.size === 1 ? event : null; // two fingers never click
-    if (this.map.tool !== "move") this.map.sketch = this.pointers.size === 1 ? [this.map.at(event)] : null;
+    if (this.map.tool !== "move") this.map.sketch = this.pointers.size === 1 ? [this.map.view.at(event)] : null;
   }
 
   moved(event) {
@@ -74,17 +74,17 @@ export class Gestures {
     this.pointers.set(event.pointerId, event);
     if (this.pointers.size === 1) {
       if (this.map.tool !== "move") return this.sketched(event);
-      return this.map.pan(event.clientX - before.clientX, event.clientY - before.clientY);
+      return this.map.view.pan(event.clientX - before.clientX, event.clientY - before.clientY);
     }
     const other = [...this.pointers.values()].find((pointer) => pointer.pointerId !== event.pointerId);
     const apart = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY) || 1;
-    return this.map.zoom(apart(event) / apart(before), event.offsetX, event.offsetY);
+    return this.map.view.zoom(apart(event) / apart(before), event.offsetX, event.offsetY);
   }
 
   sketched(event) {
     const { sketch, tool } = this.map;
     if (!sketch) return;
-    const here = this.map.at(event);
+    const here = this.map.view.at(event);
     const [x0, y0] = sketch[0];
     if (tool === "lasso") sketch.push(here);
     else this.map.sketch = tool === "line" ? [sketch[0], here] : [[x0, y0], [here[0], y0], here, [x0, here[1]]];
@@ -105,12 +105,12 @@ export class Gestures {
   key(event) {
     const along = KEYS[event.key];
     const act = along
-      ? () => this.map.pan(...along)
+      ? () => this.map.view.pan(...along)
       : {
-          "+": () => this.map.zoomMiddle(1.25),
-          "=": () => this.map.zoomMiddle(1.25),
-          "-": () => this.map.zoomMiddle(0.8),
-          0: () => this.map.look(null),
+          "+": () => this.map.view.zoomMiddle(1.25),
+          "=": () => this.map.view.zoomMiddle(1.25),
+          "-": () => this.map.view.zoomMiddle(0.8),
+          0: () => this.map.view.look(null),
           Escape: () => this.map.letGo(),
         }[event.key];
     if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -122,7 +122,7 @@ export class Gestures {
   wheel(event) {
     if (!event.ctrlKey) return; // the page scrolls
     event.preventDefault();
-    this.map.zoom(Math.exp(-event.deltaY / 200), event.offsetX, event.offsetY);
+    this.map.view.zoom(Math.exp(-event.deltaY / 200), event.offsetX, event.offsetY);
   }
 }
 

@@ -12,6 +12,22 @@ export class Handles {
     this.root = root;
     this.timer = null;
     this.changed = false;
+    this.moves = 0; // the last move of a component that was told
+    this.moving = false; // one is made now
+    this.ahead = false; // the page has not seen the last one yet
+  }
+
+  /** Whether a component may be elsewhere than the page knows. */
+  get isAhead() {
+    return this.ahead || this.moving;
+  }
+
+  /** Components stay where the visitor has put them until the page has seen the last move. */
+  hold(frame, before) {
+    const alike = before?.ellipses.length === frame.ellipses.length && frame.movable;
+    this.ahead = alike && (this.moving || frame.moves < this.moves);
+    if (this.ahead) frame.ellipses.forEach((ellipse, i) => ellipse.splice(0, 2, ...before.ellipses[i].slice(0, 2)));
+    else this.moves = frame.moves;
   }
 
   /** As many handles as the frame has components to move. */
@@ -32,8 +48,8 @@ export class Handles {
       handle.setPointerCapture(event.pointerId);
       const [right, down] = this.pixels(which);
       grip = [right - event.clientX, down - event.clientY];
-      this.map.holdView();
-      this.map.moving = true;
+      this.map.view.hold();
+      this.moving = true;
     };
     handle.onpointermove = (event) => grip && this.move(which, event.clientX + grip[0], event.clientY + grip[1]);
     handle.onpointerup = handle.onpointercancel = () => {
@@ -44,7 +60,7 @@ export class Handles {
       const along = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       if (!along) return;
       event.preventDefault(); // the page does not scroll
-      const { scale } = this.map.window();
+      const { scale } = this.map.view.window();
       const step = niceStep(STEP / scale) * scale * (event.shiftKey ? 10 : 1);
       const [right, down] = this.pixels(which);
       this.move(which, right + along[0] * step, down + along[1] * step);
@@ -56,21 +72,21 @@ export class Handles {
 
   /** Where a component's middle is drawn, in pixels from the upper left corner of what lies within the axes. */
   pixels(which) {
-    const { left, top, scale } = this.map.window();
+    const { left, top, scale } = this.map.view.window();
     const [x, y] = this.map.frame.ellipses[which];
     return [(x - left) * scale, (top - y) * scale];
   }
 
   /** A component's middle to these pixels, or as near to them as the map shows. */
   move(which, right, down) {
-    this.map.holdView();
-    const { left, top, width, height, scale } = this.map.window();
+    this.map.view.hold();
+    const { left, top, width, height, scale } = this.map.view.window();
     const within = (value, most) => Math.min(Math.max(value, 0), most);
     const [across, along] = [within(right, width), within(down, height)];
-    this.map.pushed = across !== right || along !== down;
+    this.map.view.pushed = across !== right || along !== down;
     const ellipse = this.map.frame.ellipses[which];
     [ellipse[0], ellipse[1]] = [left + across / scale, top - along / scale];
-    this.map.moving = this.changed = true;
+    this.moving = this.changed = true;
     this.map.draw();
   }
 
@@ -78,18 +94,18 @@ export class Handles {
   drop() {
     clearTimeout(this.timer);
     this.timer = null;
-    this.map.moving = false;
+    this.moving = false;
     if (this.changed) {
-      this.map.ahead = true;
-      this.map.moves += 1;
-      this.map.tell("moved", { move: this.map.moves, middles: this.map.frame.ellipses.map(([x, y]) => [x, y]) });
+      this.ahead = true;
+      this.moves += 1;
+      this.map.tell("moved", { move: this.moves, middles: this.map.frame.ellipses.map(([x, y]) => [x, y]) });
     }
     this.changed = false;
     this.map.draw();
   }
 
   place() {
-    const digits = Math.max(0, Math.ceil(Math.log10(this.map.window().scale)));
+    const digits = Math.max(0, Math.ceil(Math.log10(this.map.view.window().scale)));
     [...this.root.children].forEach((handle, i) => {
       const [right, down] = this.pixels(i);
       handle.style.transform = `translate(${right}px, ${down}px) translate(-50%, -50%)`;

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,113 +14,100 @@ MOST_FILM = 12_000_000  # bytes of a film; of more epochs an even part is sent
 MOST_IMAGES = 12_000_000  # bytes of the images shown at the mouse
 
 
-def pack(
-    points: np.ndarray,
-    categories: np.ndarray,
-    *,
-    seen: np.ndarray,
-    test: np.ndarray,
-    names: Sequence[str],
-    looks: Sequence[tuple[str, str]],
-    x_range: tuple[float, float],
-    y_range: tuple[float, float],
-    words: str,
-    images: bool = True,
-    labels: np.ndarray | None = None,
-    label_names: Sequence[str] | None = None,
-    predictions: np.ndarray | None = None,
-    strength: np.ndarray | None = None,
-    errors: np.ndarray | None = None,
-    away: np.ndarray | None = None,
-    ellipses: Sequence[Sequence[float]] = (),
-    movable: bool = False,
-    moves: int = 0,
-    origins: Sequence[Sequence[float]] = (),
-    pictures: np.ndarray | None = None,
-    modes: Sequence[Sequence[float]] = (),
-    density: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
-    masses: Sequence[float] = (),
-    marked: Sequence[int] = (),
-    places: Sequence[Sequence[float]] = (),
-    tools: Sequence[str] = (),
-    shade: bool = False,
-    lattice: bool = False,
-    link: str = "",
-    images_of: str = "",
-    run: str = "",
-    epoch: int = 0,
-    dark: bool | None = None,
-) -> bytes:
-    """Points (n, 2) of the plane with their categories (n,) as the bytes that `map.js` draws.
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """What a map shows: n points of the plane in K categories, and what lies under and over them.
 
-    seen, test: (n,) bool, whether the label is seen and whether the image is a test image. names, looks: of each
-    category its name (drawn as text, never as HTML) and its (colour, shape). x_range, y_range: what the map shows at
-    first, with equal scales. words: the map in a sentence, for those who don't see it.
+    Points that are not finite are not drawn; the header's `left_out` counts them. Maps with the same `link` share zoom
+    and choices; with another run the zoom is dropped.
 
-    For the words at the mouse: images, whether each point is one, of which the map tells its split; labels (n,) with
-    label_names, where categories are not the classes; predictions (n,); errors (n,), of reconstruction. images_of:
-    whose images (`pack_images`) are shown. strength: (n,) 0 to 1, how much of its category's colour a point has, grey
-    otherwise. away: (n,) bool, points that are not drawn.
+    Raises ValueError where origins or pictures are of more components than there are ellipses."""
 
-    ellipses: drawn at one and two times their half axes: middle x, y, half axes a, b, angle of a in radians, weight 0
-    to 1; if they are movable, by mouse, touch or keys, `moves` is the number of the last move that they show. origins:
-    of each the place from which a dashed line leads to it, where that is another. pictures: uint8 (k, C, H, W), drawn
-    small at the origins, if there are any, else the middles of the first k. modes: crosses, x and y of each. density:
-    of a prior, as `priors.density.Regions`: x (columns,), y (rows,), shares (rows, columns); the regions that hold each
-    of `masses` lie faintly under the points.
+    points: np.ndarray  # (n, 2)
+    categories: np.ndarray  # int (n,)
+    seen: np.ndarray  # bool (n,), whether the label is seen
+    test: np.ndarray  # bool (n,), whether the image is a test image
+    names: Sequence[str]  # (K,), drawn as text, never as HTML
+    looks: Sequence[tuple[str, str]]  # (K,): colour, shape
+    x_range: tuple[float, float]  # what the map shows at first, with equal scales
+    y_range: tuple[float, float]
+    words: str  # the map in a sentence, for those who don't see it
+    run: str = ""
+    epoch: int = 0
+    dark: bool | None = None  # sent only so that another theme means a new drawing
+    strength: np.ndarray | None = None  # (n,) 0 to 1: how much of its category's colour a point has, grey otherwise
+    away: np.ndarray | None = None  # bool (n,), points that are not drawn
 
-    marked: points that are chosen: one is ringed, of more the others are paled. places: x and y of places that are
-    chosen. tools: what the page listens to, of TOOLS. shade: whether places without data are hatched. lattice: whether
-    decoded places (`pack_lattice`) lie under the points. Maps with the same `link` share zoom and choices; with another
-    run the zoom is dropped; dark is only sent so that another theme means a new drawing.
+    # for the words and the image at the mouse
+    images: bool = True  # whether each point is one, of which the map tells its split
+    images_of: str = ""  # whose images (`pack_images`) are shown
+    labels: np.ndarray | None = None  # (n,), with `label_names`, where categories are not the classes
+    label_names: Sequence[str] | None = None
+    predictions: np.ndarray | None = None  # (n,)
+    errors: np.ndarray | None = None  # (n,), of reconstruction
 
-    Points that are not finite are not drawn; the header's `left_out` counts them."""
-    if len(origins) > len(ellipses) or (pictures is not None and len(pictures) > len(ellipses)):
-        raise ValueError(f"origins and pictures must be of at most {len(ellipses)} components")
-    finite = np.isfinite(points).all(axis=1)
-    flags = SEEN * seen.astype(np.uint8) + TEST * test.astype(np.uint8)
-    flags += AWAY * (~finite if away is None else ~finite | away).astype(np.uint8)
-    place, bounds = _fine(np.where(finite[:, None], points, np.nan))
-    columns = [("x", "u2", place[:, 0]), ("y", "u2", place[:, 1]), ("category", "u2", categories)]
-    columns += [(name, "u2", its) for name, its in (("label", labels), ("prediction", predictions)) if its is not None]
+    # the prior's components, under and over the points
+    ellipses: Sequence[Sequence[float]] = ()  # drawn at one and two times their half axes: middle x, y, half axes a, b,
+    #                                           angle of a in radians, weight 0 to 1
+    movable: bool = False  # by mouse, touch or keys
+    moves: int = 0  # the number of the last move that the ellipses show
+    origins: Sequence[Sequence[float]] = ()  # of each the place from which a dashed line leads to it, if it is another
+    pictures: np.ndarray | None = None  # uint8 (k, C, H, W), drawn small at the origins, else the first k middles
+    modes: Sequence[Sequence[float]] = ()  # crosses, x and y of each
+    density: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None  # as `priors.density.Regions`
+    masses: Sequence[float] = ()  # the regions that hold each of them lie faintly under the points
+
+    # what the visitor does there
+    marked: Sequence[int] = ()  # points that are chosen: one is ringed, of more the others are paled
+    places: Sequence[Sequence[float]] = ()  # x and y of places that are chosen
+    tools: Sequence[str] = ()  # what the page listens to, of TOOLS
+    shade: bool = False  # whether places without data are hatched
+    lattice: bool = False  # whether decoded places (`pack_lattice`) lie under the points
+    link: str = ""
+
+    def __post_init__(self) -> None:
+        most = len(self.ellipses)
+        if len(self.origins) > most or (self.pictures is not None and len(self.pictures) > most):
+            raise ValueError(f"origins and pictures must be of at most {most} components")
+
+
+AS_THEY_ARE = ("words", "images", "images_of", "movable", "moves", "shade", "lattice", "link", "run", "epoch", "dark")
+
+
+def pack(drawing: Drawing) -> bytes:
+    """A drawing as the bytes that `map.js` draws."""
+    finite = np.isfinite(drawing.points).all(axis=1)
+    away = ~finite if drawing.away is None else ~finite | drawing.away
+    flagged = ((SEEN, drawing.seen), (TEST, drawing.test), (AWAY, away))
+    flags = sum(flag * marked.astype(np.uint8) for flag, marked in flagged)
+    place, bounds = _fine(np.where(finite[:, None], drawing.points, np.nan))
+    unit = 1.0 if drawing.errors is None else float(np.nanmax(drawing.errors, initial=1e-12))
+    optional = [("label", drawing.labels), ("prediction", drawing.predictions)]
+    columns = [("x", "u2", place[:, 0]), ("y", "u2", place[:, 1]), ("category", "u2", drawing.categories)]
+    columns += [(name, "u2", values) for name, values in optional if values is not None]
     columns += [("flags", "u1", flags)]
-    unit = 1.0
-    if strength is not None:
-        columns += [("strength", "u1", np.round(255 * np.clip(strength, 0, 1)))]
-    if errors is not None:
-        unit = float(np.nanmax(errors, initial=1e-12))
-        columns += [("error", "u1", np.round(255 * np.nan_to_num(errors) / unit))]
-    header = {
-        "n": len(points),
+    if drawing.strength is not None:
+        columns += [("strength", "u1", np.round(255 * np.clip(drawing.strength, 0, 1)))]
+    if drawing.errors is not None:
+        columns += [("error", "u1", np.round(255 * np.nan_to_num(drawing.errors) / unit))]
+    density, pictures = drawing.density, drawing.pictures
+    header = {name: getattr(drawing, name) for name in AS_THEY_ARE} | {
+        "n": len(drawing.points),
         "left_out": int((~finite).sum()),
         "bounds": bounds,
         "columns": [[name, kind] for name, kind, _ in columns],
-        "view": [x_range[0], y_range[0], x_range[1], y_range[1]],
-        "names": list(names),
-        "looks": [list(look) for look in looks],
-        "names_of_labels": list(label_names or names),
-        "words": words,
-        "images": images,
-        "images_of": images_of,
+        "view": [drawing.x_range[0], drawing.y_range[0], drawing.x_range[1], drawing.y_range[1]],
+        "names": list(drawing.names),
+        "looks": [list(look) for look in drawing.looks],
+        "names_of_labels": list(drawing.label_names or drawing.names),
         "error_unit": unit,
-        "ellipses": _floats(ellipses),
-        "movable": movable,
-        "moves": moves,
-        "origins": _floats(origins),
         "pictures": None if pictures is None else _sizes(pictures),
-        "modes": _floats(modes),
-        "density": None if density is None else _grid(density[0], density[1], masses),
-        "marked": [int(i) for i in marked],
-        "places": _floats(places),
-        "tools": list(tools),
-        "shade": shade,
-        "lattice": lattice,
-        "link": link,
-        "run": run,
-        "epoch": epoch,
-        "dark": dark,
+        "density": None if density is None else _grid(density[0], density[1], drawing.masses),
+        "marked": [int(i) for i in drawing.marked],
+        "tools": list(drawing.tools),
     }
-    parts = [np.asarray(its).astype(f"<{kind}").tobytes() for _, kind, its in columns]
+    header |= {name: _floats(getattr(drawing, name)) for name in ("ellipses", "origins", "modes", "places")}
+    parts = [np.asarray(values).astype(f"<{kind}").tobytes() for _, kind, values in columns]
     if density is not None:
         parts += [np.round(255 * density[2]).astype(np.uint8).tobytes()]
     if pictures is not None:
@@ -170,8 +158,8 @@ def _headed(header: dict[str, Any], *parts: bytes) -> bytes:
 def _fine(points: np.ndarray) -> tuple[np.ndarray, list[float]]:
     """(places (n, 2) in 65,535ths of the bounds, the bounds x0, y0, x1, y1); NaN lies at 0."""
     points = points.astype(np.float64)
-    there = points[np.isfinite(points).all(axis=1)]
-    low, high = (there.min(axis=0), there.max(axis=0)) if len(there) else (np.zeros(2), np.ones(2))
+    finite = points[np.isfinite(points).all(axis=1)]
+    low, high = (finite.min(axis=0), finite.max(axis=0)) if len(finite) else (np.zeros(2), np.ones(2))
     extent = np.maximum(high - low, 1e-12)
     place = np.nan_to_num(np.round((points - low) / extent * FINE))
     return place, [*low.tolist(), *(low + extent).tolist()]

@@ -41,20 +41,20 @@ function inside(draw, width, height, paint) {
 /** The regions that hold shares of the prior's mass, one faint shade on the other; fainter where they are not those of
  * the components any more. */
 function density(draw, map) {
-  const { left, top, scale } = map.window();
+  const { left, top, scale } = map.view.window();
   draw.save();
   draw.translate(LEFT - left * scale, top * scale);
   draw.scale(scale, -scale);
   draw.fillStyle = map.ink;
-  draw.globalAlpha = map.ahead || map.moving ? 0.02 : 0.06;
+  draw.globalAlpha = map.handles.isAhead ? 0.02 : 0.06;
   for (const region of map.frame.regions) draw.fill(region);
   draw.restore();
 }
 
 /** Places far from every point, hatched: what is decoded there rests on nothing. */
 function empty(draw, map) {
-  const { left, top, scale } = map.window();
-  const { x0, y0, side, columns, rows, near } = map.reach();
+  const { left, top, scale } = map.view.window();
+  const { x0, y0, side, columns, rows, near } = map.cloud.reach();
   draw.save();
   draw.beginPath();
   draw.rect(LEFT, 0, draw.canvas.width, draw.canvas.height);
@@ -73,7 +73,7 @@ function empty(draw, map) {
   draw.globalAlpha = 0.1;
   draw.lineWidth = 1;
   draw.beginPath();
-  const { width, height } = map.window();
+  const { width, height } = map.view.window();
   for (let at = -height; at < width; at += 7) {
     draw.moveTo(LEFT + at, height);
     draw.lineTo(LEFT + at + height, 0);
@@ -83,7 +83,7 @@ function empty(draw, map) {
 }
 
 function lattice(draw, map) {
-  const { left, top, scale } = map.window();
+  const { left, top, scale } = map.view.window();
   const { box, picture } = map.lattice;
   draw.imageSmoothingEnabled = false;
   draw.globalAlpha = 0.6; // the points are the matter
@@ -94,7 +94,7 @@ function lattice(draw, map) {
 
 /** The prior's components, at one and two sigma; a faint line is a small weight. */
 function components(draw, map) {
-  const { left, top, scale } = map.window();
+  const { left, top, scale } = map.view.window();
   draw.strokeStyle = map.ink;
   for (const [x, y, a, b, angle, weight] of map.frame.ellipses) {
     for (const [sigmas, width] of [[1, 1.6], [2, 0.8]]) {
@@ -110,8 +110,8 @@ function components(draw, map) {
 
 /** Small pictures at the middles of components; larger when one looks nearer. */
 function pictures(draw, map) {
-  const { left, top, scale } = map.window();
-  const nearer = Math.max(1, scale / map.fitted().scale);
+  const { left, top, scale } = map.view.window();
+  const nearer = Math.max(1, scale / map.view.fitted().scale);
   const side = Math.min(72, PICTURE * Math.sqrt(nearer));
   draw.strokeStyle = map.ink;
   draw.lineWidth = 1;
@@ -128,7 +128,7 @@ function pictures(draw, map) {
 
 /** From where a component was to where it is now. */
 function origins(draw, map) {
-  const { left, top, scale } = map.window();
+  const { left, top, scale } = map.view.window();
   draw.strokeStyle = MARK;
   draw.lineWidth = 1.5;
   map.frame.origins.forEach(([x, y], i) => {
@@ -146,8 +146,8 @@ function origins(draw, map) {
 }
 
 function modes(draw, map) {
-  const { left, top, scale } = map.window();
-  if (map.ahead || map.moving) return;
+  const { left, top, scale } = map.view.window();
+  if (map.handles.isAhead) return;
   for (const [x, y] of map.frame.modes) {
     const [right, down] = [(x - left) * scale + LEFT, (top - y) * scale];
     for (const [colour, width] of [["#ffffff", 5], [MODE, 2.5]]) {
@@ -165,11 +165,11 @@ function modes(draw, map) {
 
 /** The ways of the marked points through the epochs, up to the one that is shown. */
 function trails(draw, map) {
-  const { left, top, scale } = map.window();
+  const { left, top, scale } = map.view.window();
   draw.strokeStyle = MARK;
   draw.lineWidth = 1.5;
   draw.globalAlpha = 0.7;
-  for (const way of map.trails()) {
+  for (const way of map.cloud.trails()) {
     draw.beginPath();
     way.forEach(([x, y]) => draw.lineTo((x - left) * scale + LEFT, (top - y) * scale));
     draw.stroke();
@@ -178,7 +178,7 @@ function trails(draw, map) {
 }
 
 function marks(draw, map) {
-  const { left, top, scale } = map.window();
+  const { left, top, scale } = map.view.window();
   const ring = (x, y, radius, colour, width) => {
     draw.strokeStyle = colour;
     draw.lineWidth = width;
@@ -187,7 +187,7 @@ function marks(draw, map) {
     draw.stroke();
   };
   for (const i of map.marked()) {
-    const [x, y] = map.placeOf(i);
+    const [x, y] = map.cloud.placeOf(i);
     ring(x, y, 9, "#ffffff", 5);
     ring(x, y, 9, MARK, 2.5);
   }
@@ -209,7 +209,7 @@ function marks(draw, map) {
 function sketch(draw, map) {
   const points = map.sketch ?? [];
   if (points.length < 2) return;
-  const { left, top, scale } = map.window();
+  const { left, top, scale } = map.view.window();
   draw.beginPath();
   for (const [x, y] of points) draw.lineTo((x - left) * scale + LEFT, (top - y) * scale);
   if (map.tool !== "line") draw.closePath();
@@ -226,7 +226,7 @@ function sketch(draw, map) {
 }
 
 function axes(draw, map, width, height, font) {
-  const { left, top, scale } = map.window();
+  const { left, top, scale } = map.view.window();
   const step = niceStep(70 / scale);
   const digits = Math.max(0, -Math.floor(Math.log10(step)));
   draw.font = `11px ${font}`;

@@ -1,17 +1,39 @@
-"""What a training must not do in silence: collapse, or put everything into one component."""
+"""What a training must not do in silence: collapse, put everything into one place, or learn nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 from semidml.config import RunConfig
+from semidml.data.batches import Batches
 from semidml.losses import LOSSES
 from semidml.methods import MODELS
 from semidml.scores import collapse as collapse_module
 from semidml.scores.collapse import coincide
-from semidml.train import outputs
+from semidml.train.outputs import ROWS_AT_ONCE, as_compared
 
 DIRECTIONS = 0.2  # see `collapse`
+ROUNDING = 1e-6  # of a gradient beside its loss: what single precision may make of one that is 0
+
+
+def list_alarms(
+    config: RunConfig,
+    method: nn.Module,
+    latents: np.ndarray,
+    classes: int,
+    scores: Mapping[str, float | None],
+    silent: Iterable[str],
+) -> list[str]:
+    """The alarms of an epoch, in sentences: of the watched latents (n, D), their live scores, and the terms that have
+    given the encoder no gradient so far."""
+    alarms = [collapse(config, latents, classes), one_for_all(scores)]
+    alarms += [lonely(method)] if MODELS[config.model].facts["clusters"] else []
+    alarms += [
+        f"The {term} loss has given the encoder no gradient so far: nothing is learned from it." for term in silent
+    ]
+    return [alarm for alarm in alarms if alarm]
 
 
 def latent_scale(config: RunConfig) -> float:
@@ -29,10 +51,10 @@ def collapse(config: RunConfig, latents: np.ndarray, classes: int, seed: int = 0
     those of broken ones (lr = 1) at most .017. The bound is a tenth of DIRECTIONS, about one degree."""
     if not config.by_direction:
         return collapse_module.collapse(latents, latent_scale(config), seed)
-    found = collapse_module.collapse(outputs.as_compared(config, latents), DIRECTIONS, seed, classes)
-    if found is None and MODELS[config.model].facts["prior"]:
+    alarm = collapse_module.collapse(as_compared(config, latents), DIRECTIONS, seed, classes)
+    if alarm is None and MODELS[config.model].facts["prior"]:
         return coincide(latents, 1.0, seed)
-    return found
+    return alarm
 
 
 def one_for_all(scores: Mapping[str, float | None]) -> str | None:
@@ -40,3 +62,44 @@ def one_for_all(scores: Mapping[str, float | None]) -> str | None:
     if scores.get("components_used") == 1:
         return "One component holds nearly all points: the prior's other components are empty."
     return None
+
+
+def lonely(method: nn.Module) -> str | None:
+    """The alarm that steps since the last one had all their images in one cluster, or None."""
+    if not (steps := int(method.lonely_steps)):
+        return None
+    method.lonely_steps.zero_()
+    return f"One cluster held all images of a step, {steps:,} times in this epoch: its metric loss rested there."
+
+
+def gives_gradient(term: Tensor, encoder: nn.Module) -> bool:
+    """Whether a term has a gradient with respect to the encoder, beyond rounding. Asks the device for numbers, so it is
+    called only until a term has had one, in its first step, and else a few times an epoch."""
+    gradients = torch.autograd.grad(term, list(encoder.parameters()), retain_graph=True, allow_unused=True)
+    largest = max((float(g.abs().max()) for g in gradients if g is not None), default=0.0)
+    return not largest <= ROUNDING * abs(float(term.detach()))  # NaN teaches: it is said as what it is
+
+
+def shows_one_image(config: RunConfig, batches: Batches, images: Tensor) -> bool:
+    """Whether all labelled rows show the same image, in every view, of which no loss over pairs can learn: what
+    gradient it has is rounding, which Adam would make steps of."""
+    if not (batches.classes and config.needs_pairs) or LOSSES[config.loss].facts["needs"] == "row":
+        return False
+    first = images[batches.classes[0][:1].to(images.device)]
+    if batches.augment and (first != first.flatten()[0]).any():
+        return False
+    parts = torch.cat(batches.classes).to(images.device).split(ROWS_AT_ONCE // 4)
+    return all(bool((images.index_select(0, part) == first).all()) for part in parts)
+
+
+def explain_untrained(epochs: int, moved: bool, taught: bool, lr: float) -> str:
+    """Why a training has taught nothing, in words: whether a weight of the encoder has moved, whether any term has
+    given it a gradient."""
+    within = f"in {epochs} epoch{'s' * (epochs > 1)}"
+    if not taught:
+        still = "no" if moved else "no weight of the encoder has moved: no"
+        return f"{within} {still} loss gave it a gradient; the images may be all alike, or the loss unfit for them"
+    return (
+        f"{within} no weight of the encoder has moved: its steps are too small for single precision; raise lr (now "
+        f"{lr:g})"
+    )

@@ -12,16 +12,14 @@ MOST_ERROR = 1e-5  # of a matrix product, relative, on a CPU
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; auto takes CUDA, then Apple's MPS, then the CPU. Raises ValueError where it is not to
-    be had.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    """The device of that name; auto takes CUDA, then Apple's MPS, then the CPU.
+    Raises: ValueError where it is not to be had."""
+    usable = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    here = [kind for kind, is_usable in usable.items() if is_usable]
     if name == "auto":
-        return torch.device(next(kind for kind, is_there in there.items() if is_there))
-    if not there[name]:
-        raise ValueError(
-            f"device {name} is not available on this machine; there is {', '.join(k for k, v in there.items() if v)}"
-        )
+        return torch.device(here[0])
+    if name not in here:
+        raise ValueError(f"device {name} is not available on this machine; there is {', '.join(here)}")
     return torch.device(name)
 
 

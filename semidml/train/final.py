@@ -54,20 +54,18 @@ def score_model(
     method.eval()
     both = full and config.loss_by_direction
     rounds = 2 if both else 1
-    found = scored(as_compared(config, train), as_compared(config, test), 0, **how)
-    if config.by_direction and found["collapsed"] is not None:
-        found["collapsed"] = alarms.collapse(config, test, len(data.class_names), config.seed) is not None
+    scores = scored(as_compared(config, train), as_compared(config, test), 0, **how)
+    if config.by_direction and scores["collapsed"] is not None:
+        scores["collapsed"] = alarms.collapse(config, test, len(data.class_names), config.seed) is not None
     if both:
-        parts = [
-            in_parts(method, lambda x: (method.with_lengths(x),), part.images, device)
-            for part in (data.train, data.test)
-        ]
-        further = protocol.as_raw(scored(*(latents for (latents,) in parts), 1))
-        found |= {k: found.get(k, {}) | v if k in ("failed", "notes") else v for k, v in further.items()}
+        images = (data.train.images, data.test.images)
+        parts = (in_parts(method, lambda x: (method.with_lengths(x),), part, device)[0] for part in images)
+        further = protocol.as_raw(scored(*parts, 1))
+        scores |= {k: scores.get(k, {}) | v if k in ("failed", "notes") else v for k, v in further.items()}
     more = prior_scores(method, config, data, test, device) if facts["prior"] else {}
     if outputs.logits is not None:
         more |= clusters.cluster_scores(outputs.logits, data.test.labels.numpy())
-    return meaning.told(found | more, meaning.judge(more, data.test.labels.numpy(), class_names=data.class_names))
+    return meaning.told(scores | more, meaning.judge(more, data.test.labels.numpy(), class_names=data.class_names))
 
 
 def prior_scores(
@@ -75,13 +73,12 @@ def prior_scores(
 ) -> dict:
     """Scores of all test images that belong to a prior: `components.component_scores` and its floors where it has more
     than one component, kl_nats, and elbo_nats if there is a trained decoder."""
-    its, labels = prior_components(method), data.test.labels.numpy()
-    found = {}
-    if len(its[0]) > 1 and np.isfinite(latents).all():
-        found |= components.component_scores(latents, labels, *its) | components.floors(
-            latents, labels, *its, config.seed
-        )
-    return found | elbo(method, data.test.images, device, config.seed, config.trains_decoder)
+    prior, labels = prior_components(method), data.test.labels.numpy()
+    scores = {}
+    if len(prior[0]) > 1 and np.isfinite(latents).all():
+        scores |= components.component_scores(latents, labels, *prior)
+        scores |= components.floors(latents, labels, *prior, config.seed)
+    return scores | elbo(method, data.test.images, device, config.seed, config.trains_decoder)
 
 
 @torch.no_grad()
@@ -98,8 +95,8 @@ def elbo(method: nn.Module, images: Tensor, device: torch.device | str, seed: in
         kl += float(divergence(method.prior, z, mean, log_var).sum())
         if decoded:
             negative_log_likelihood += float(method.nll(z, x)) * len(x)
-    found = {"kl_nats": kl / len(images)}
-    return found | ({"elbo_nats": (kl + negative_log_likelihood) / len(images)} if decoded else {})
+    means = {"kl_nats": kl / len(images)}
+    return means | ({"elbo_nats": (kl + negative_log_likelihood) / len(images)} if decoded else {})
 
 
 def divergence(prior: nn.Module, z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:

@@ -55,12 +55,12 @@ def outputs_of(method: nn.Module, images: Tensor, clusters: bool, device: torch.
 
 @torch.no_grad()
 def in_parts(
-    method: nn.Module, look: Callable[[Tensor], tuple[Tensor, ...]], images: Tensor, device: torch.device | str
+    method: nn.Module, outputs: Callable[[Tensor], tuple[Tensor, ...]], images: Tensor, device: torch.device | str
 ) -> list[np.ndarray]:
     was_training = method.training
     method.eval()
     rows = max(1, min(ROWS_AT_ONCE, PIXELS_AT_ONCE // images[0].numel()))
-    parts = [[part.cpu() for part in look(to_unit(some.to(device)))] for some in images.split(rows)]
+    parts = [[part.cpu() for part in outputs(to_unit(some.to(device)))] for some in images.split(rows)]
     method.train(was_training)
     return [torch.cat(part).numpy() for part in zip(*parts, strict=True)]
 
@@ -70,6 +70,6 @@ def prior_components(method: nn.Module) -> tuple[np.ndarray, np.ndarray, np.ndar
     """The components of a model's prior: means (K, D), log_vars (K, D), weights (K,), float32."""
     was_training = method.training
     method.eval()
-    found = tuple(part.detach().float().cpu().numpy() for part in method.prior.components())
+    components = tuple(part.detach().float().cpu().numpy() for part in method.prior.components())
     method.train(was_training)
-    return found
+    return components

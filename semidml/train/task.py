@@ -58,9 +58,8 @@ def seeded_model(config: RunConfig, shape: tuple[int, int, int], classes: int, o
 def load_model(
     config: RunConfig, shape: tuple[int, int, int], classes: int, weights: Mapping[str, Tensor]
 ) -> nn.Module:
-    """The trained model on the CPU, in evaluation mode. Raises ValueError when the weights are not those of this
-    config.
-    """
+    """The trained model on the CPU, in evaluation mode.
+    Raises: ValueError when the weights are not those of this config."""
     model = seeded_model(config, shape, classes, overwritten=True)
     try:
         model.load_state_dict(dict(weights))

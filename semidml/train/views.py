@@ -1,17 +1,124 @@
-"""What is seen of a training while it goes on."""
+"""What is seen of a training while it goes on: the frame that the map draws, and scores of the watched rows."""
+
+from collections.abc import Callable
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
-from semidml.scores import components
+from semidml.config import RunConfig
+from semidml.data.dataset import Dataset
+from semidml.frames import COMPONENTS, TEST
+from semidml.methods import MODELS
+from semidml.scores import classifiers, components, protocol
+from semidml.scores.clusters import cluster_scores, clustered
+from semidml.train.outputs import Outputs, as_compared, outputs_of, prior_components, to_pixels, to_unit
+from semidml.train.task import watched_rows
 
 PICTURED = 32  # components that a frame keeps as images
+RECONSTRUCTED = 500  # test rows whose reconstructions are scored
+COMPONENT_SCORES = ("component_ami", "components_used", "component_distance")
 
 
-def live_component_scores(latents: np.ndarray, labels: np.ndarray, its: tuple[np.ndarray, ...]) -> dict:
-    """component_ami, components_used and component_distance of the watched test rows; none where there is one component
-    only or a latent is not finite."""
-    names = ("component_ami", "components_used", "component_distance")
-    if len(its[0]) == 1 or not np.isfinite(latents).all():
-        return {}
-    found = components.component_scores(latents, labels, *its)
-    return {name: found[name] for name in names}
+class View:
+    """What is seen of a model in training, by its weights at the last `forget`. seen: the rows (S,) of training whose
+    labels it sees."""
+
+    def __init__(self, method: nn.Module, config: RunConfig, data: Dataset, seen: Tensor, device: torch.device):
+        self.method, self.config, self.data, self.device = method, config, data, device
+        self.rows = watched_rows(data, seen, config.seed)
+        self.is_test = self.rows["split"] == TEST
+        facts = MODELS[config.model].facts
+        self.has_clusters, self.prior = facts["clusters"], method.prior if facts["prior"] else None
+        self._outputs: Outputs | None = None
+
+    def forget(self) -> None:
+        """The weights are others now."""
+        self._outputs = None
+
+    def outputs(self) -> Outputs:
+        """What the model gives the watched rows (n,)."""
+        if self._outputs is None:
+            parts = ((self.data.train, ~self.is_test), (self.data.test, self.is_test))
+            images = [part.images[torch.from_numpy(self.rows["row"][of]).long()] for part, of in parts]
+            self._outputs = outputs_of(self.method, torch.cat(images), self.has_clusters, self.device)
+        return self._outputs
+
+    def scores(self) -> dict[str, float | None]:
+        """The live scores, of the watched rows."""
+        latents, test = self.outputs().latents, self.is_test
+        labels, compared = self.rows["labels"], as_compared(self.config, latents)
+        seen, classes, seed = np.flatnonzero(self.rows["seen"][~test]), len(self.data.class_names), self.config.seed
+        scores = protocol.live_scores(compared[~test], labels[~test], seen, compared[test], labels[test], classes, seed)
+        if self.config.trains_decoder:
+            scores["reconstruction_mse"] = self._reconstruction_mse()
+        if self.prior is not None:
+            prior = prior_components(self.method)
+            if len(prior[0]) > 1 and np.isfinite(latents[test]).all():
+                of_components = components.component_scores(latents[test], labels[test], *prior)
+                scores |= {name: of_components[name] for name in COMPONENT_SCORES}
+        if self.has_clusters:
+            scores |= protocol.live_retrieval(latents[test], labels[test], seed)
+            scores |= cluster_scores(self.outputs().logits[test], labels[test])
+        return scores
+
+    def _reconstruction_mse(self) -> float:
+        rows = torch.from_numpy(self.rows["row"][self.is_test][:RECONSTRUCTED]).long()
+        decoded = self._decode(self.outputs().latents[self.is_test][:RECONSTRUCTED]).cpu()
+        return float((decoded - to_unit(self.data.test.images[rows])).square().mean())
+
+    def frame(self) -> dict[str, np.ndarray]:
+        """What the map draws now: latents float32 (n, D), predictions int16 (n,) by the 5 nearest rows with a seen
+        label; if there is a trained decoder, reconstructions uint8 (m, C, H, W); with a prior, its components float32:
+        component_means (K, D), component_log_vars (K, D), component_weights (K,); of the first 32 the decoded means
+        component_images and, with a VampPrior, pseudo_inputs, both uint8 (k, C, H, W); with clusters of its own, what
+        `clusters` gives. Where no test class was trained on, a prediction is that of the 5 nearest other rows of the
+        same split."""
+        latents = self.outputs().latents
+        frame = {"latents": latents, "predictions": self._predictions(latents).astype(np.int16)}
+        if self.has_clusters:
+            frame |= self.clusters()
+        if self.prior is not None:
+            frame |= dict(zip(COMPONENTS, prior_components(self.method), strict=True))
+        if self.config.trains_decoder:
+            frame["reconstructions"] = to_pixels(self._decode(latents[self.rows["shown"]]))
+            if self.prior is not None:
+                frame["component_images"] = to_pixels(self._decode(frame["component_means"][:PICTURED]))
+        if self.prior is not None and self.prior.pseudo_inputs is not None:
+            frame["pseudo_inputs"] = to_pixels(self.prior.pseudo_inputs[:PICTURED].detach())
+        return frame
+
+    def _predictions(self, latents: np.ndarray) -> np.ndarray:
+        labels, seen, split = (self.rows[name] for name in ("labels", "seen", "split"))
+        classes, compared = len(self.data.class_names), as_compared(self.config, latents)
+        return classifiers.predictions(compared, labels, seen, split, classes, disjoint=self.data.disjoint)
+
+    @torch.no_grad()
+    def clusters(self) -> dict[str, np.ndarray]:
+        """The clustering head's view of the watched rows: clusters int16 (n,), the likeliest of each; cluster_sizes
+        int32 (K,); cluster_entropies float32 (K,), the mean entropy of the rows of each, in nats, NaN where there is
+        none. If centroids are drawn: cluster_shown int16 (k,), the largest, and cluster_images uint8 (k, C, H, W),
+        what the decoder makes of the mean representation of their watched training rows."""
+        outputs, train = self.outputs(), ~self.is_test
+        clusters, sizes, entropies = clustered(outputs.logits)
+        frame = {
+            "clusters": clusters.astype(np.int16),
+            "cluster_sizes": sizes.astype(np.int32),
+            "cluster_entropies": entropies.astype(np.float32),
+        }
+        if not self.config.draws_clusters:
+            return frame
+        counts = np.bincount(clusters[train], minlength=len(sizes))
+        shown = np.argsort(-counts, kind="stable")[:PICTURED]
+        shown = shown[counts[shown] > 0]
+        means = np.stack([outputs.representations[train & (clusters == k)].mean(0) for k in shown])
+        drawn = self._decode(means, self.method.draw)
+        return frame | {"cluster_shown": shown.astype(np.int16), "cluster_images": to_pixels(drawn)}
+
+    @torch.no_grad()
+    def _decode(self, codes: np.ndarray, decode: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """What the decoder, or `decode`, makes of codes, in evaluation mode."""
+        self.method.eval()
+        decoded = (decode or self.method.decode)(torch.from_numpy(codes).to(self.device))
+        self.method.train()
+        return decoded

@@ -1,12 +1,17 @@
-"""The frame around every page, the widgets made from RunConfig, and the caches.
+"""The pages' rooms. Beside pages/ and app.py this package is the only place that imports Streamlit.
 
-Beside pages/ and app.py this package is the only place that imports Streamlit.
+    frame     menu, head and foot of a page          runs      which run is shown, and how far it is
+    links     a page's address, both ways            controls  train, stop, resume, delete
+    knobs     what is chosen, and its widgets        manage    an act and what came of it; rename, import
+    words     settings, runs and states in words     scores    rows and tables of scores
+    cache     runs and data sets, until they change  pictures  charts, tables and images
 
-A page begins with `page(title)`. Heavy modules load where they are used: the first page is out before torch is.
+maps and living draw maps; explorer, clusters with query and labels_worth, lesson, mixture and uploads belong to one
+page or two. A page begins so:
 
-    ui.page("Train")                       menu, what runs now, footer
-    ui.read_link()                         knobs out of the link; what is wrong with it is said
-    ui.knob("latent_dim")                  a widget
-    config = ui.config()                   the RunConfig of all knobs; raises ValueError in words
-    ui.write_link(config)                  the link says what the knobs say
+    begin_page("Train")                      menu, what runs now
+    read_link()                              knobs out of the link; what is wrong with it is said
+    draw_knob("latent_dim")                  a widget
+    config = chosen_config()                 the RunConfig of all knobs; raises ValueError in words
+    write_link(config)                       the link says what the knobs say
 """

@@ -10,35 +10,28 @@ import streamlit as st
 from semidml import planes, tasks
 from semidml.config import RunConfig
 from semidml.data import store
-from semidml.data.dataset import Dataset
 from semidml.explore import decode, near, pictures, points
-from semidml.frames import TEST, TRAIN, Points, Rows
+from semidml.frames import TEST, TRAIN, Frame, Rows
+from semidml.plots.pictures import image_strip
+from semidml.priors import density
+from semidml.priors.words import describe
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter import pack
 from semidml.ui.words import escape_markdown
 from semidml.words import percent
 
-if TYPE_CHECKING:
-    from semidml.priors.density import Regions
-    from semidml.runs.run import Run
+if TYPE_CHECKING:  # at run time these would import torch
+    from semidml.data.dataset import Dataset
 
 
-def read_newest(run: "Run") -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """(newest frame, rows) of a run; None before its first frame. Raises ValueError when they are damaged."""
+def read_newest(run: Run) -> Frame | None:
+    """The newest frame of a run; None before its first. Raises ValueError when it is damaged."""
     try:
-        frame = run.live()
-        return None if frame is None else (frame, read_rows(run.id))
+        arrays = run.live()
+        return None if arrays is None else Frame.of(arrays, read_rows(run.id), run.config().by_direction)
     except FileNotFoundError:  # not begun, or deleted between two looks
         return None
-
-
-def load_dataset(name: str) -> Any:
-    """The Dataset of that name, loaded (not downloaded); `store` keeps the last two until their files change. Shared by
-    all visitors: don't change it. Raises ValueError when it is not here."""
-    from semidml.data import store
-
-    return store.load(name)
 
 
 kept_of_runs: list[Any] = []  # the caches that `until_remade` made
@@ -57,19 +50,12 @@ def until_remade(cache: Callable[[Callable], Callable]) -> Callable[[Callable], 
 
         @wraps(make)
         def ask(run_id: str, *given: Any) -> Any:
-            return kept(_made(run_id), run_id, *given)
+            return kept(points.stamp(listing.open_run(run_id), "config.json"), run_id, *given)
 
         kept_of_runs.append(kept)
         return ask
 
     return decorate
-
-
-def _made(run_id: str) -> tuple:
-    from semidml.explore import points
-    from semidml.runs import listing
-
-    return points.stamp(listing.open_run(run_id), "config.json")
 
 
 def forget_runs() -> None:
@@ -78,67 +64,46 @@ def forget_runs() -> None:
         kept.clear()
 
 
-def load_model(run: "Run") -> Any:
+def load_model(run: Run) -> Any:
     """A run's model with its newest weights, on the CPU, in evaluation mode. Shared by all visitors. Raises ValueError
     when it has none."""
-    from semidml.explore import points
-
     return _model_of(run.id, points.weights_stamp(run))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the model …")
 def _model_of(run_id: str, stamp: tuple) -> Any:
-    from semidml.runs import listing
-
     return listing.open_run(run_id).model()
 
 
 @until_remade(st.cache_data(max_entries=16, show_spinner=False))
 def read_rows(run_id: str) -> dict[str, Any]:
     """Which rows a run's map draws: see `Training.rows`."""
-    from semidml.runs import listing
-
     return listing.open_run(run_id).rows()
-
-
-@until_remade(st.cache_data(max_entries=128, show_spinner=False))
-def read_frame(run_id: str, epoch: int) -> dict[str, Any]:
-    """What a run's map draws after an epoch: see `Training.frame`."""
-    from semidml.runs import listing
-
-    return listing.open_run(run_id).frame(epoch)
 
 
 @until_remade(st.cache_data(max_entries=16, show_spinner=False))
 def shown_images(run_id: str) -> Any:
     """The images whose reconstructions a run's frames hold: uint8 (m, C, H, W). Raises ValueError if not here."""
-    from semidml.explore import pictures
-    from semidml.runs import listing
-
     run = listing.open_run(run_id)
     its_rows = read_rows(run_id)
-    return pictures.read_pictures(pictures.splits_of(run, load_dataset(run.config().data)), its_rows, its_rows["shown"])
+    return pictures.read_pictures(pictures.splits_of(run, store.load(run.config().data)), its_rows, its_rows["shown"])
 
 
 @until_remade(st.cache_data(max_entries=16, show_spinner=False))
 def read_floors(run_id: str) -> dict[str, float]:
     """What needs no training, on the rows that a run's map draws: chance, kNN on raw pixels, those of large images
     reduced (`pictures.small_pictures`). See `protocol.floors`; `floors_or_reason` says what it raises."""
-    import numpy as np
-
-    from semidml.explore import pictures
-    from semidml.runs import listing
     from semidml.scores import protocol
 
     run = listing.open_run(run_id)
-    its_rows, data = read_rows(run_id), pictures.splits_of(run, load_dataset(run.config().data))
+    its_rows, data = read_rows(run_id), pictures.splits_of(run, store.load(run.config().data))
     train, test = np.flatnonzero(its_rows["split"] == 0), np.flatnonzero(its_rows["split"] == 1)
     images, labels = pictures.small_pictures(data, its_rows), its_rows["labels"]
     seen = np.flatnonzero(its_rows["seen"][train])
     return protocol.floors(images[train], labels[train], seen, images[test], labels[test], len(data.class_names))
 
 
-def floors_or_reason(run: "Run") -> tuple[dict[str, float], str]:
+def floors_or_reason(run: Run) -> tuple[dict[str, float], str]:
     """(the `read_floors` of a run, ""), or ({}, why there are none, in words): its data set may have changed since."""
     try:
         return read_floors(run.id), ""
@@ -146,24 +111,20 @@ def floors_or_reason(run: "Run") -> tuple[dict[str, float], str]:
         return {}, f"Chance and raw pixels are not known: {escape_markdown(str(error))}"
 
 
-def class_names(run: "Run") -> list[str]:
+def class_names(run: Run) -> list[str]:
     """Names of a run's classes, in order; numbers where the run does not say."""
     names = (run.details().get("data") or {}).get("class_names")
     return list(names) if names else [str(label) for label in range(int(read_rows(run.id)["labels"].max()) + 1)]
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)  # anew only when the components have moved
-def regions(means: Any, log_vars: Any, weights: Any) -> "Regions":
-    from semidml.priors.density import regions
-
-    return regions(means, log_vars, weights)
+def regions(means: Any, log_vars: Any, weights: Any) -> density.Regions:
+    return density.regions(means, log_vars, weights)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def prior_words(config: RunConfig) -> str:
     """What a mixture has to offer, in a sentence: how many components and, if it can be counted, modes."""
-    from semidml.priors.words import describe
-
     return describe(
         config.placement,
         config.components,
@@ -183,7 +144,7 @@ def prior_picture(**knobs: Any) -> Any:
     return mixture_picture(**knobs)
 
 
-def decodes_plane(run: "Run") -> bool:
+def decodes_plane(run: Run) -> bool:
     """Whether a run has a trained decoder of two latent dimensions."""
     try:
         config = run.config()
@@ -197,32 +158,30 @@ def decoded_samples(run_id: str, latents: Any) -> Any:
     """Latents (n, 2) as a run's decoder draws them, in one strip: uint8 (height, width, 4)."""
     import torch
 
-    from semidml.plots.pictures import image_strip
-    from semidml.runs import listing
-
     with torch.no_grad():
         images = load_model(listing.open_run(run_id)).decode(torch.from_numpy(latents)).numpy()
     return image_strip([images], scale=1)
 
 
+BY_ID = {"semidml.data.dataset.Dataset": id}  # which the answer of `kept_splits` keeps alive
 SECONDS_ERRORS = 0.15  # for which the map waits for the errors of reconstruction
 
 
 # ---- caches: by file times, since a name may be used again
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def points_of(run_id: str, epoch: int, stamp: tuple) -> Points:
-    return points.read_points(listing.open_run(run_id), epoch)
-
-
-def points_of_epoch(run: Run, epoch: int) -> Points:
+def read_frame(run: Run, epoch: int) -> Frame:
     """The stored frame of an epoch. Raises ValueError in words."""
-    return points_of(run.id, epoch, points.stamp(run, f"frames/{epoch:04d}.npz", "rows.npz"))
+    return _frame_of(run.id, epoch, points.stamp(run, f"frames/{epoch:04d}.npz", "rows.npz", "config.json"))
 
 
-def usual_distance(run: Run, found: Points) -> float:
-    return usual_distance_of(run.id, found.epoch, points.stamp(run, f"frames/{found.epoch:04d}.npz"), found.latents)
+@st.cache_data(max_entries=128, show_spinner=False)
+def _frame_of(run_id: str, epoch: int, stamp: tuple) -> Frame:
+    return points.read_frame(listing.open_run(run_id), epoch)
+
+
+def usual_distance(run: Run, frame: Frame) -> float:
+    return usual_distance_of(run.id, frame.epoch, points.stamp(run, f"frames/{frame.epoch:04d}.npz"), frame.latents)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -236,8 +195,8 @@ def images_of(run: Run) -> Any:
     return kept_splits(run.id, points.stamp(run, "config.json", "rows.npz"), data)[0]
 
 
-@st.cache_resource(max_entries=2, show_spinner=False, hash_funcs={Dataset: id})  # which its answer keeps alive
-def kept_splits(run_id: str, stamp: tuple, data: Dataset) -> tuple[Dataset, Dataset]:
+@st.cache_resource(max_entries=2, show_spinner=False, hash_funcs=BY_ID)
+def kept_splits(run_id: str, stamp: tuple, data: "Dataset") -> "tuple[Dataset, Dataset]":
     run = listing.open_run(run_id)
     splits = pictures.splits_of(run, data)
     if (run.path / "rows.npz").exists():
@@ -248,8 +207,8 @@ def kept_splits(run_id: str, stamp: tuple, data: Dataset) -> tuple[Dataset, Data
 
 def furthest(rows: Rows) -> list[int]:
     """The position of the last row that is drawn of each split."""
-    its = (np.flatnonzero(rows["split"] == split) for split in (TRAIN, TEST))
-    return [int(there[rows["row"][there].argmax()]) for there in its if len(there)]
+    parts = (np.flatnonzero(rows["split"] == split) for split in (TRAIN, TEST))
+    return [int(part[rows["row"][part].argmax()]) for part in parts if len(part)]
 
 
 def missing_images(run: Run) -> str:
@@ -275,11 +234,9 @@ def packed_film(run_id: str, name: str, epochs: tuple[int, ...], stamp: tuple) -
     """A run's points at its epochs, in the plane of the last one; None where a frame is damaged."""
     run = listing.open_run(run_id)
     try:
-        last = points_of_epoch(run, epochs[-1])
-        kept = pack.thinned(epochs, len(last.latents))
-        clouds = [
-            planes.in_plane(points_of_epoch(run, epoch).latents, last.rows["labels"], last.latents)[0] for epoch in kept
-        ]
+        last = read_frame(run, epochs[-1])
+        kept, labels = pack.thinned(epochs, len(last.latents)), last.rows["labels"]
+        clouds = [planes.in_plane(read_frame(run, epoch).latents, labels, last.latents)[0] for epoch in kept]
         scores = {record.epoch: record.scores.get("knn_accuracy") for record in run.history() if record.scores}
     except (ValueError, KeyError, TypeError, AttributeError):
         return None  # the frame's own words are shown when it is chosen

@@ -2,26 +2,25 @@
 
 import html
 import math
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
 
-from semidml import frames, planes, presets
+from semidml import planes, presets
 from semidml.config import FEW, RunConfig, declared_knobs
-from semidml.explore import clusters, points
+from semidml.explore import clusters, drawing
 from semidml.explore.clusters import Cluster
 from semidml.explore.pictures import read_pictures, reduce_images
-from semidml.frames import Points
+from semidml.frames import TRAIN, Frame, Rows
 from semidml.methods import FORMULAS, VARIANTS, method_of
-from semidml.plots import colours
 from semidml.plots.curves import entropy_curves, loss_curves, loss_words, score_curves
 from semidml.plots.pictures import image_strip
 from semidml.runs import listing
 from semidml.runs.run import Run
-from semidml.scatter import pack
 from semidml.scatter.sent import asked_of
 from semidml.scores.table import PIXELS, live_where, shown_at
-from semidml.ui import cache, knobs, maps, pictures, query, runs
+from semidml.ui import cache, knobs, manage, maps, pictures, query, runs
 from semidml.ui.explorer.planes import draw_projection
 from semidml.ui.frame import is_warm, show_error
 from semidml.ui.scores import score_row, scores_now
@@ -82,18 +81,18 @@ def choose() -> RunConfig | None:
 
 def picture(run_id: str, was_active: bool) -> None:
     """All that changes while a run goes on."""
-    found = runs.live_run(run_id, was_active)
-    if found is None:
+    live = runs.live_run(run_id, was_active)
+    if live is None:
         return
-    run, status, newest, rows = found
-    if "clusters" not in newest:
+    run, status, newest = live
+    if newest.clusters is None:
         st.info("This run has no clusters: its folder was made by another release.", icon=":material/warning:")
         return
     scores(run)
     frame = newest if status.active else runs.choose_epoch(run, newest)
-    draw_map(run, frame, rows, newest, status.active)
-    query.query(run, frame, rows)
-    its_clusters(run, frame, rows)
+    draw_map(run, frame, newest, status.active)
+    query.query(run, frame)
+    draw_clusters(run, frame)
     twins(run)
     curves(run)
     runs.draw_queue(run_id)
@@ -119,17 +118,12 @@ def its_floors(run: Run) -> tuple[dict[str, float], str]:
     return cache.floors_or_reason(run) if is_warm() and is_here(run.config().data) else ({}, "")
 
 
-def draw_map(run: Run, frame: dict, rows: dict, newest: dict, is_active: bool) -> None:
+def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
     """The map, in the colours of classes or clusters; a click asks for a point's neighbours."""
     left, right = st.columns(2)
     with left:
         colour = st.segmented_control(
-            "Colours",
-            list(COLOURS),
-            default="class",
-            format_func=COLOURS.get,
-            key="cluster colours",
-            required=True,
+            "Colours", list(COLOURS), default="class", format_func=COLOURS.get, key="cluster colours", required=True
         )
     with right:
         method = st.segmented_control(
@@ -143,100 +137,86 @@ def draw_map(run: Run, frame: dict, rows: dict, newest: dict, is_active: bool) -
             help="PCA while it trains. "
             + " ".join(f"{entry.title}: {entry.summary}." for entry in planes.PROJECTIONS.values()),
         )
-    drawn, how = planes.in_plane(frame["latents"], rows["labels"], newest["latents"])
-    if method != "pca" and not is_active and frame["latents"].shape[1] > 2:
-        made = draw_projection(run, points_of(frame, rows), method, step=int(frame["step"]))
-        if made is not None:
-            drawn, how = (
-                made,
-                f"{frame['latents'].shape[1]} dimensions, laid out by {planes.PROJECTIONS[method].title}",
-            )
-    names = cache.class_names(run)
-    its = colours.colouring(colour, rows["labels"], names, predictions=frame["predictions"], clusters=frame["clusters"])
-    view = f"{run.id} {method if 'laid out' in how else ''}"
-    x_range, y_range = maps.map_extent(view, drawn, [])
-    words = frame_words(run, frame, rows, how)
+    dimensions = frame.latents.shape[1]
+    placed, how = planes.in_plane(frame.latents, frame.rows["labels"], newest.latents)
+    view = f"{run.id} "
+    if method != "pca" and not is_active and dimensions > 2:
+        projected = draw_projection(run, frame, method)
+        if projected is not None:
+            placed, view = projected, f"{view}{method}"
+            how = f"{dimensions} dimensions, laid out by {planes.PROJECTIONS[method].title}"
+    words = frame_words(run, frame, how)
     chosen = st.session_state.get("query", {}).get(run.id)
-    packed = pack.pack(
-        drawn,
-        its.categories,
-        seen=np.zeros(len(drawn), bool),
-        test=rows["split"] == frames.TEST,
-        names=its.names,
-        looks=its.looks,
-        labels=rows["labels"],
-        label_names=names,
-        predictions=frame["predictions"],
-        x_range=x_range,
-        y_range=y_range,
+    drawn = drawing.draw_frame(
+        frame,
+        placed,
+        cache.class_names(run),
+        maps.map_extent(view, placed),
         words=f"Map of the embeddings. {words}",
-        marked=[chosen] if chosen is not None and chosen < len(drawn) else [],
+        run=view,
+        colour=colour,
+    )
+    drawn = replace(
+        drawn,
+        seen=np.zeros(len(placed), bool),
+        labels=frame.rows["labels"],
+        label_names=cache.class_names(run),
+        predictions=frame.predictions,
+        marked=[chosen] if chosen is not None and chosen < len(placed) else [],
         tools=["pick"],
         images_of=run.id,
-        run=view,
-        epoch=int(frame["epoch"]),
-        dark=pictures.is_dark(),
     )
 
-    def asked(sent: object) -> None:
-        try:
-            position = asked_of(sent)[2]
-        except ValueError as error:
-            st.session_state["train error"] = str(error)
-            return
-        if 0 <= position < len(drawn):
+    def ask(sent: object) -> None:
+        position = asked_of(sent)[2]
+        if 0 <= position < len(placed):
             query.ask(run.id, position)
 
-    maps.draw_map(packed, f"cluster map {run.id}", asked=asked)
-    if not cache.missing_images(run):
-        maps.send_to_maps(cache.packed_images(run.id, points.stamp(run, "rows.npz")), f"images {run.id}")
+    maps.draw_map(drawn, f"cluster map {run.id}", asked=lambda sent: manage.perform(lambda: ask(sent)))
+    maps.send_images(run)
     st.caption(f"{words}. Click a point: it becomes the query.")
-
-
-def points_of(frame: dict, rows: dict) -> Points:
-    """A frame as the projections take it."""
-    return Points(int(frame["epoch"]), frame["latents"], frame["predictions"], rows)
 
 
 # ---- clusters
 
 
-def its_clusters(run: Run, frame: dict, rows: dict) -> None:
+def draw_clusters(run: Run, frame: Frame) -> None:
     """For each cluster its centroid decoded, its images, its size, its entropy."""
-    found = clusters_of(run.id, query.seen_last(run, frame), frame, rows)
-    count = len(frame["cluster_sizes"])
+    key = query.seen_last(run, frame)
+    drawn = clusters_of(run.id, key, frame)
+    count = len(frame.cluster_sizes)
     st.header("The clusters")
     st.caption(
-        f"{len(found)} of {count} clusters have images among the points drawn. Entropy: how unsure the head is of "
+        f"{len(drawn)} of {count} clusters have images among the points drawn. Entropy: how unsure the head is of "
         f"these images, in nats, at most ln K = {math.log(count):.2f}. Classes are named for the eye only: no label "
         "was used."
     )
     if missing := cache.missing_images(run):
         st.info(missing, icon=":material/hide_image:")
         return
-    many = len(found) > SHOWN_CLUSTERS
-    show_all = many and st.toggle(f"Show all {len(found)}", key="all clusters", value=False)
-    most, names = len(found) if show_all else SHOWN_CLUSTERS, cache.class_names(run)
-    st.html(drawn_clusters(run.id, most, query.seen_last(run, frame), found[:most], rows, names))
-    if len(found) > most:
-        st.caption(f"And {len(found) - most} smaller ones.")
+    many = len(drawn) > SHOWN_CLUSTERS
+    show_all = many and st.toggle(f"Show all {len(drawn)}", key="all clusters", value=False)
+    most, names = len(drawn) if show_all else SHOWN_CLUSTERS, cache.class_names(run)
+    st.html(clusters_html(run.id, most, key, drawn[:most], frame.rows, names))
+    if len(drawn) > most:
+        st.caption(f"And {len(drawn) - most} smaller ones.")
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def clusters_of(run_id: str, key: tuple, _frame: dict, _rows: dict) -> list[Cluster]:
-    return clusters.list_clusters(_frame, _rows, MEMBERS)
+def clusters_of(run_id: str, key: tuple, _frame: Frame) -> list[Cluster]:
+    return clusters.list_clusters(_frame, MEMBERS)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def drawn_clusters(run_id: str, most: int, key: tuple, _found: list[Cluster], _rows: dict, _names: list[str]) -> str:
+def clusters_html(run_id: str, most: int, key: tuple, _clusters: list[Cluster], _rows: Rows, _names: list[str]) -> str:
     """For each cluster its words over its centroid decoded and its images, as HTML: one element of the page, so that a
     frame takes the place of the one before at once, and no cluster is seen twice."""
     data = cache.images_of(listing.open_run(run_id))
-    width = MEMBERS + any(cluster.drawn is not None for cluster in _found)
+    width = MEMBERS + any(cluster.drawn is not None for cluster in _clusters)
     shown = "".join(
         f'<figure style="margin: 0"><figcaption style="margin-bottom: 0.25rem">{cluster_words(cluster, _names)}'
         f"</figcaption>{strip(cluster, read_pictures(data, _rows, cluster.members), width)}</figure>"
-        for cluster in _found
+        for cluster in _clusters
     )
     return (
         '<div style="display: grid; gap: 1rem 1.5rem; align-items: end; '
@@ -268,7 +248,7 @@ def twins(run: Run) -> None:
     if cache.missing_images(run):
         return
     st.header("Images and their twins")
-    st.html(drawn_twins(run.id, query.seen_last(run)))
+    st.html(twins_html(run.id, query.seen_last(run)))
     both = run.config().twin_views == "both"
     st.caption(
         f"First row: training images. Below: {VIEWS} draws of their twins. "
@@ -281,12 +261,12 @@ def twins(run: Run) -> None:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def drawn_twins(run_id: str, key: tuple) -> str:
+def twins_html(run_id: str, key: tuple) -> str:
     """Some images of a run over their twins, as HTML; the same in all its frames."""
     run = listing.open_run(run_id)
     rows, data = run.rows(), cache.images_of(run)
-    there = np.flatnonzero(rows["split"] == frames.TRAIN)
-    images = read_pictures(data, rows, there[:: max(1, len(there) // PLAIN)][:PLAIN])
+    train = np.flatnonzero(rows["split"] == TRAIN)
+    images = read_pictures(data, rows, train[:: max(1, len(train) // PLAIN)][:PLAIN])
     sheet = [reduce_images(part) for part in (images, *clusters.make_twins(run.config(), data, images, VIEWS))]
     return pictures.pixels_html(image_strip(sheet, scale=1), "images over their twins")
 

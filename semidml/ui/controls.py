@@ -2,7 +2,6 @@
 resume, rerun, delete, the queue."""
 
 import time
-from collections.abc import Callable
 
 import streamlit as st
 
@@ -11,9 +10,11 @@ from semidml.data import labels, store
 from semidml.data.splits import seen_labels
 from semidml.jobs import queue
 from semidml.methods import method_of
-from semidml.runs import listing
+from semidml.rules import explain_too_few, list_remarks
+from semidml.runs import changes, listing
 from semidml.runs.run import Run
 from semidml.ui import cache, frame, words
+from semidml.ui.manage import draw_outcome, perform
 
 SECONDS_TO_STOP = 0.8  # a run stops within a tick, which is half a second
 
@@ -36,10 +37,9 @@ def start_button(config: RunConfig | None) -> None:
     )
     if config and not problem:
         st.caption(words.estimate_words(config))
-        for remark in [*config.remarks(), *machine_remarks(config)]:
+        for remark in [*list_remarks(config), *machine_remarks(config)]:
             st.caption(f":material/info: {remark}")
-    if error := st.session_state.pop("train error", None):
-        frame.show_error(error)
+    draw_outcome()
 
 
 def machine_remarks(config: RunConfig) -> list[str]:
@@ -59,7 +59,7 @@ def cannot_work(config: RunConfig) -> str:
         of = store.training(config.data, config.split, config.evaluate_on)
     except ValueError as error:
         return str(error)
-    problem = config.too_few(of.rows) or labels.problem(
+    problem = explain_too_few(config, of.rows) or labels.problem(
         config.pl,
         of.official,
         config.label_sampling,
@@ -99,23 +99,15 @@ def stop_wherever(run_id: str) -> None:
     if run.path.parent == supervisor.root:
         supervisor.stop(run_id)
     else:
-        run.stop()
+        changes.stop(run)
     patience = time.monotonic() + SECONDS_TO_STOP
     while run.status().active and time.monotonic() < patience:
         time.sleep(0.02)
 
 
 def delete_run(run_id: str) -> None:
-    perform(lambda: listing.open_run(run_id).delete())
+    perform(lambda: changes.delete(listing.open_run(run_id)))
     cache.forget_runs()
-
-
-def perform(what: Callable[[], object]) -> None:
-    """Does it; an error is kept for the page to say."""
-    try:
-        what()
-    except (ValueError, OSError) as error:
-        st.session_state["train error"] = str(error)
 
 
 def show_run(run_id: str) -> None:

@@ -5,19 +5,18 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from semidml.data import store
+from semidml.jobs import queue
 from semidml.lessons import LESSONS
 from semidml.methods import METHODS
+from semidml.runs import listing
+from semidml.runs.quota import allowed_bytes, used_bytes
+from semidml.runs.run import Run
 from semidml.ui import words
-
-if TYPE_CHECKING:
-    from semidml.runs.run import Run
-
-
-SECONDS_LIVE = 1.0
+from semidml.words import size_words
 
 ROOT = Path(__file__).resolve().parents[2]
 MENU = {
@@ -29,7 +28,11 @@ MENU = {
     ],
     "Learn": [
         *((lesson.page, lesson.menu, ":material/school:") for lesson in LESSONS.values()),
-        *((its.facts["page"], its.title, ":material/workspaces:") for its in METHODS.values() if "page" in its.facts),
+        *(
+            (method.facts["page"], method.title, ":material/workspaces:")
+            for method in METHODS.values()
+            if "page" in method.facts
+        ),
         ("pages/4_Prior.py", "The prior", ":material/bubble_chart:"),
     ],
     "Data": [("pages/3_Data.py", "Data", ":material/image:")],
@@ -40,6 +43,7 @@ DATA = "pages/3_Data.py"
 PRIOR = "pages/4_Prior.py"
 SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
+SECONDS_LIVE = 1.0  # between two looks at a run that trains
 SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding: 2.6rem 2.2rem 3rem; max-width: 1500px;}
@@ -73,11 +77,11 @@ def begin_page(title: str, icon: str = ":material/scatter_plot:") -> None:
     with st.sidebar:
         st.markdown("### semidml")
         for group, links in MENU.items():
-            there = [link for link in links if (ROOT / link[0]).exists()]
-            if there:
+            pages = [link for link in links if (ROOT / link[0]).exists()]
+            if pages:
                 st.caption(group)
-            for path, label, its_icon in there:
-                st.page_link(path, label=label, icon=its_icon)
+            for path, label, page_icon in pages:
+                st.page_link(path, label=label, icon=page_icon)
         st.space("small")
         _now()
 
@@ -85,10 +89,6 @@ def begin_page(title: str, icon: str = ":material/scatter_plot:") -> None:
 @st.fragment(run_every=SECONDS_IDLE)
 def _now() -> None:
     """What runs now, as a link to Train; below it, quietly, device, data folder and quota."""
-    from semidml.data import store
-    from semidml.runs.quota import allowed_bytes, used_bytes
-    from semidml.words import size_words
-
     running = running_runs()
     for run in running:
         st.page_link(
@@ -126,8 +126,6 @@ def warm_up() -> threading.Thread:
     """Loads torch in a thread of the app and starts the warm worker, once a process. Returns the thread."""
 
     def work() -> None:
-        from semidml.jobs import queue
-
         time.sleep(HEAD_START)
         queue.jobs().warm()
         import plotly.graph_objects  # noqa: F401
@@ -170,8 +168,6 @@ def show_error(error: Exception | str) -> None:
 # ---- runs, data and models, cached
 
 
-def running_runs() -> list["Run"]:
+def running_runs() -> list[Run]:
     """Runs of this folder that are running now, whoever started them."""
-    from semidml.runs import listing
-
     return [run for run in listing.list_runs(include_shipped=False) if run.status().state == "running"]

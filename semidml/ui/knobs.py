@@ -1,18 +1,16 @@
 """The knobs: what is chosen, and the widgets that choose it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from semidml.config import DECIDING, FAMILIES, RunConfig, declared_knobs
+from semidml.data import store
 from semidml.methods import MODELS, corners_of, method_of, methods, models_of
-from semidml.priors import given
+from semidml.priors import PRIORS, given
 from semidml.ui import words
 from semidml.words import value_words
-
-if TYPE_CHECKING:
-    pass
 
 
 def chosen_knobs() -> dict[str, Any]:
@@ -40,9 +38,7 @@ def current_value(name: str) -> Any:
 
 def data_names() -> list[str]:
     """Data sets that the web may name: those of the table, and uploads."""
-    from semidml.data import store
-
-    return [there.name for there in store.available()]
+    return [data.name for data in store.available()]
 
 
 def set_knobs(values: Mapping[str, Any]) -> None:
@@ -64,7 +60,7 @@ def choose_method() -> None:
         key="method",
         required=True,
         on_change=lambda: switch_method(st.session_state["method"]),
-        help=" ".join(f"{its.title[:1].upper()}{its.title[1:]}: {its.summary}." for its in known.values()),
+        help=" ".join(f"{entry.title[:1].upper()}{entry.title[1:]}: {entry.summary}." for entry in known.values()),
     )
 
 
@@ -90,8 +86,6 @@ def choose_model() -> None:
 
 def choose_corner() -> None:
     """The latent model's two switches, decoder and prior; together they choose the model."""
-    from semidml.priors import PRIORS
-
     here = {"square decoder": MODELS[current_value("model")].facts["decoder"], "square prior": current_value("prior")}
     for key, value in here.items():
         if st.session_state.get(key) != value:

@@ -1,6 +1,6 @@
 """The pages under Learn: one frame for every lesson of `semidml.lessons`.
 
-A page is `show("few labels")`. Nothing of the answer is drawn before the visitor has predicted.
+A page is `draw_lesson("few labels")`. Nothing of the answer is drawn before the visitor has predicted.
 """
 
 import re
@@ -10,31 +10,20 @@ import numpy as np
 import streamlit as st
 
 from semidml.config import RunConfig, declared_knobs
-from semidml.frames import COMPONENTS
+from semidml.frames import TEST, Frame
 from semidml.jobs import queue
 from semidml.lessons import LESSONS, PAPER, Lesson, Side
 from semidml.runs import listing
 from semidml.runs.run import Run
-from semidml.scores.table import SCORES
-from semidml.ui import cache, knobs, maps, pictures, scores
-from semidml.ui.frame import EXPLORE, ROOT, TRAIN, begin_page, draw_recipe, show_error
-from semidml.ui.words import (
-    alarm_words,
-    change_words,
-    entry_title,
-    knob_title,
-    python_of,
-    reason_words,
-    setting_words,
-    state_words,
-    values_of,
-)
+from semidml.scores.components import fitted_floor
+from semidml.ui import cache, knobs, manage, maps, pictures, scores
+from semidml.ui.frame import EXPLORE, ROOT, SECONDS_LIVE, TRAIN, begin_page, draw_recipe, show_error
+from semidml.ui.runs import draw_alarms, draw_state
+from semidml.ui.words import change_words, entry_title, knob_title, python_of, setting_words, values_of
 from semidml.words import value_words
 
-SECONDS_LIVE = 1.0
 
-
-def show(name: str) -> None:
+def draw_lesson(name: str) -> None:
     """The whole page of a lesson."""
     lesson = LESSONS[name]
     begin_page(lesson.title, ":material/school:")
@@ -73,11 +62,11 @@ def predict(lesson: Lesson) -> None:
         ready = chosen is not None
         st.button("Show me", type="primary", disabled=not ready, on_click=reveal_now, args=(lesson, chosen))
         return
-    told = asked.choices[mine["chosen"]]
+    answered = asked.choices[mine["chosen"]]
     if mine["chosen"] == asked.right:
-        st.success(f"You said: {told}. **So it is.**", icon=":material/check_circle:")
+        st.success(f"You said: {answered}. **So it is.**", icon=":material/check_circle:")
     else:
-        st.info(f"You said: {told}. It is: **{asked.choices[asked.right]}**.", icon=":material/lightbulb:")
+        st.info(f"You said: {answered}. It is: **{asked.choices[asked.right]}**.", icon=":material/lightbulb:")
     st.markdown(asked.why)
 
 
@@ -85,9 +74,9 @@ def before(lesson: Lesson) -> None:
     """The map before training, which gives nothing away."""
     picture, words = st.columns([1, 1], vertical_alignment="center")
     run = listing.open_run(lesson.sides[-1].run)
-    first = cache.read_frame(run.id, 0)
+    first = cache.read_frame(run, 0)
     with picture:
-        maps.draw_run_map(run, first, cache.read_rows(run.id), first, f"before {lesson.name}")
+        maps.draw_run_map(run, first, first, f"before {lesson.name}")
     words.markdown(
         "So it looks **before training**: each point is an image of a digit, its colour the class. What follows once "
         "you have chosen: the trained runs side by side, a knob to turn, ways to break it, and the answer so far."
@@ -107,14 +96,9 @@ def reveal(lesson: Lesson) -> None:
     for column, (side, run) in zip(st.columns(len(sides)), sides, strict=True):
         with column:
             st.markdown(f"**{side.title}**  \n{side.words}")
-            maps.draw_run_map(
-                run,
-                cache.read_frame(run.id, epoch),
-                cache.read_rows(run.id),
-                cache.read_frame(run.id, epochs[-1]),
-                f"map {side.run}",
-            )
-            pictures.draw_reconstructions(run, cache.read_frame(run.id, epoch))
+            frame = cache.read_frame(run, epoch)
+            maps.draw_run_map(run, frame, cache.read_frame(run, epochs[-1]), f"map {side.run}")
+            pictures.draw_reconstructions(run, frame)
             st.page_link(
                 EXPLORE, label="Explore this run", icon=":material/travel_explore:", query_params={"run": run.id}
             )
@@ -128,12 +112,8 @@ def reveal(lesson: Lesson) -> None:
 
 def score_table(lesson: Lesson) -> list[dict[str, str]]:
     """One row a score, one column a side."""
-    found = {side.title: listing.open_run(side.run).metrics() or {} for side in lesson.sides}
-    rows = [
-        {"of all test images": SCORES[name].title}
-        | {title: scores.score_with_scatter(name, of) for title, of in found.items()}
-        for name in lesson.scores
-    ]
+    columns = {side.title: listing.open_run(side.run).metrics() or {} for side in lesson.sides}
+    rows = scores.score_rows(lesson.scores, columns, head="of all test images")
     if lesson.floor:
         plain, prior = (lesson.sides[side] for side in lesson.floor)
         low = floor(plain.run, prior.run)
@@ -148,16 +128,13 @@ def score_table(lesson: Lesson) -> list[dict[str, str]]:
 def floor(plain: str, prior: str) -> float:
     """The component AMI that a run without a prior has on another run's components; see `components.fitted_floor`. Of
     the test images that its map draws."""
-    from semidml.scores.components import fitted_floor
-
-    frame, rows, its = last_frame(plain), cache.read_rows(plain), last_frame(prior)
-    test = rows["split"] == 1
-    components = (its[name] for name in COMPONENTS)
-    return float(np.mean(fitted_floor(frame["latents"][test], rows["labels"][test], *components)))
+    frame, components = last_frame(listing.open_run(plain)), last_frame(listing.open_run(prior)).components
+    test = frame.rows["split"] == TEST
+    return float(np.mean(fitted_floor(frame.latents[test], frame.rows["labels"][test], *components)))
 
 
-def last_frame(run_id: str) -> dict[str, Any]:
-    return cache.read_frame(run_id, listing.open_run(run_id).frames()[-1])
+def last_frame(run: Run) -> Frame:
+    return cache.read_frame(run, run.frames()[-1])
 
 
 def turn(lesson: Lesson) -> None:
@@ -172,24 +149,24 @@ def turn(lesson: Lesson) -> None:
     turnable = [name for name in lesson.knobs if name in base.used()]
     with knob:
         name = st.selectbox("Knob", turnable, format_func=knob_title, key=f"turn knob {lesson.name} {side.run}")
-    its = getattr(base, name)
+    value_now = getattr(base, name)
     with value:
-        options = [option for option in lesson.knobs[name] if option != its]
+        options = [option for option in lesson.knobs[name] if option != value_now]
         to = st.selectbox(
-            f"From {told(name, its)} to",
+            f"From {knob_words(name, value_now)} to",
             options,
-            format_func=lambda option: told(name, option),
+            format_func=lambda option: knob_words(name, option),
             key=f"turn to {lesson.name} {side.run} {name}",
             help=f"{declared_knobs()[name].help.capitalize()}.",
         )
     with go:
-        args = (lesson, side, {name: to}, f"{side.title}, with {knob_title(name).lower()} {told(name, to)}")
+        args = (lesson, side, {name: to}, f"{side.title}, with {knob_title(name).lower()} {knob_words(name, to)}")
         st.button(
             "Train it", type="primary", icon=":material/play_arrow:", width="stretch", on_click=start_run, args=args
         )
 
 
-def told(name: str, value: Any) -> str:
+def knob_words(name: str, value: Any) -> str:
     """A knob's value in words."""
     return f"{value_words(value)} %" if name == "pl" else entry_title(name, value_words(value))
 
@@ -205,12 +182,11 @@ def break_it(lesson: Lesson) -> None:
 
 
 def start_run(lesson: Lesson, side: Side, values: dict[str, Any], title: str) -> None:
-    mine = state(lesson)
-    try:
-        config = changed(side, values)
-        mine.update(run=queue.jobs().submit(config).id, beside=side.run, title=title, trouble=None)
-    except ValueError as error:
-        mine["trouble"] = str(error)
+    def submit() -> None:
+        run = queue.jobs().submit(changed(side, values))
+        state(lesson).update(run=run.id, beside=side.run, title=title)
+
+    manage.perform(submit)
 
 
 def changed(side: Side, values: dict[str, Any]) -> RunConfig:
@@ -221,8 +197,7 @@ def changed(side: Side, values: dict[str, Any]) -> RunConfig:
 def live(lesson: Lesson) -> None:
     """The run that the visitor started, beside the one that it is a change of."""
     mine = state(lesson)
-    if mine.get("trouble"):
-        show_error(mine["trouble"])
+    manage.draw_outcome()
     if mine.get("run") is None:
         return
     try:
@@ -243,32 +218,26 @@ def side_by_side(lesson: Lesson, was_active: bool) -> None:
         st.rerun()
     if status.active != was_active:
         st.rerun()
-    if status.active:
-        st.progress(status.fraction, text=state_words(run, status))
-    else:
-        st.markdown(state_words(run, status))
-    if status.reason and status.state in ("failed", "interrupted"):
-        st.warning(reason_words(status), icon=":material/warning:")
-    for alarm in alarm_words(status):
-        st.warning(alarm, icon=":material/notification_important:")
-    mine_place, its_place = st.columns(2)
+    draw_state(run, status)
+    draw_alarms(status)
+    mine_place, beside_place = st.columns(2)
     with mine_place:
         st.markdown(f"**{mine['title']}**  \n{change_words(beside.config(), run.config())}")
         try:
-            found = cache.read_newest(run)
+            newest = cache.read_newest(run)
         except ValueError as error:
             show_error(error)
             return
-        if found is None:
+        if newest is None:
             st.info("Waiting for the first points.", icon=":material/hourglass_top:")
         else:
-            maps.draw_run_map(run, found[0], found[1], found[0], "map of mine")
-            pictures.draw_reconstructions(run, found[0])
+            maps.draw_run_map(run, newest, newest, "map of mine")
+            pictures.draw_reconstructions(run, newest)
         st.page_link(TRAIN, label="Look at it on Train", icon=":material/arrow_forward:", query_params={"run": run.id})
-    with its_place:
+    with beside_place:
         st.markdown(f"**{next(s.title for s in lesson.sides if s.run == beside.id)}**  \nshipped, the same seed")
-        last = last_frame(beside.id)
-        maps.draw_run_map(beside, last, cache.read_rows(beside.id), last, "map beside mine")
+        last = last_frame(beside)
+        maps.draw_run_map(beside, last, last, "map beside mine")
         pictures.draw_reconstructions(beside, last)
     if rows := differences(lesson, run, beside):
         pictures.draw_table(rows)
@@ -276,20 +245,9 @@ def side_by_side(lesson: Lesson, was_active: bool) -> None:
 
 def differences(lesson: Lesson, run: Run, beside: Run) -> list[dict[str, str]]:
     """Scores of a run, so far or at its end, and of the shipped one."""
-    scored = [record.scores for record in run.history() if record.scores]
-    final = run.metrics()
-    now, then = final or (scored[-1] if scored else {}), beside.metrics() or {}
-    kind = "of all test images" if final else "so far, of the drawn test images; shipped: of all"
-    return [
-        {
-            kind: SCORES[name].title,
-            "mine": scores.score_with_scatter(name, now),
-            "shipped": scores.score_with_scatter(name, then),
-            "difference": scores.difference_words(name, then.get(name), now.get(name)),
-        }
-        for name in lesson.scores
-        if name in now or name in then
-    ]
+    kind = "of all test images" if run.metrics() else "so far, of the drawn test images; shipped: of all"
+    columns = {"mine": scores.scores_now(run)[1], "shipped": beside.metrics() or {}}
+    return scores.score_rows(lesson.scores, columns, head=kind, difference=("difference", "shipped", "mine"))
 
 
 def answer(lesson: Lesson) -> None:
@@ -305,8 +263,8 @@ def answer(lesson: Lesson) -> None:
 def tables(name: str) -> str:
     """What a benchmark wrote into RESULTS.md between its marks."""
     results = (ROOT / "benchmarks" / "RESULTS.md").read_text()
-    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", results, re.DOTALL)
-    return found.group(1) if found else "This benchmark has not been run yet."
+    table = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", results, re.DOTALL)
+    return table.group(1) if table else "This benchmark has not been run yet."
 
 
 def check(lesson: Lesson) -> None:
@@ -315,18 +273,18 @@ def check(lesson: Lesson) -> None:
     st.header("Check yourself")
     number, button = st.columns([3, 1], vertical_alignment="bottom")
     with number:
-        said = st.number_input(
+        answered = st.number_input(
             f"{asked.question} (in {asked.unit})", value=None, step=0.1, format="%.1f", key=f"check {lesson.name}"
         )
     with button:
-        pressed = st.button("Check", disabled=said is None, key=f"check button {lesson.name}", width="stretch")
-    if not pressed or said is None:
+        pressed = st.button("Check", disabled=answered is None, key=f"check button {lesson.name}", width="stretch")
+    if not pressed or answered is None:
         return
-    it = truth(lesson)
-    if abs(said - it) <= asked.tolerance:
-        st.success(f"Yes: {it:.1f} {asked.unit}. {asked.why}", icon=":material/check_circle:")
+    right = truth(lesson)
+    if abs(answered - right) <= asked.tolerance:
+        st.success(f"Yes: {right:.1f} {asked.unit}. {asked.why}", icon=":material/check_circle:")
     else:
-        st.info(f"Not quite: it is {it:.1f} {asked.unit}. {asked.why}", icon=":material/lightbulb:")
+        st.info(f"Not quite: it is {right:.1f} {asked.unit}. {asked.why}", icon=":material/lightbulb:")
 
 
 def truth(lesson: Lesson) -> float:

@@ -1,18 +1,14 @@
-"""What a link says of a page, both ways."""
+"""What a link says of a page, both ways: the knobs, and which run or data set is shown."""
 
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import streamlit as st
 
 from semidml.config import RunConfig, declared_knobs
 from semidml.ui import knobs
 from semidml.words import value_words
-
-if TYPE_CHECKING:
-    pass
-
 
 SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
 
@@ -53,6 +49,64 @@ def write_link(config: RunConfig) -> None:
     if dict(st.query_params) != others | link:
         st.query_params.from_dict(others | link)
     note_written("knobs", link)
+
+
+# ---- one of several things to show
+
+
+def choose_linked(
+    parameter: str,
+    choices: Mapping[str, str],
+    kept: str,
+    say_gone: Callable[[str], object],
+    *,
+    key: str,
+    prefer: Callable[[str], bool] = bool,
+    **box: Any,
+) -> str | None:
+    """The select box of what a page shows, and the name chosen, None without any: what the link asks for, else what was
+    chosen here before, else the first that is preferred, else the first. `choices` has each name's words. The choice is
+    kept in the session under `kept`, where a callback may change it, and in the link. `say_gone` tells of a name that
+    the link asks for and that is no choice."""
+    asked, state = asked_of_link(parameter, kept), st.session_state
+    if asked in choices:
+        state[kept] = asked
+    elif asked is not None:
+        say_gone(asked)
+    if not choices:
+        st.query_params.pop(parameter, None)
+        return None
+    if state.get(kept) not in choices:
+        state[kept] = next(filter(prefer, choices), next(iter(choices)))
+    state[key] = state[kept]  # each time: its words, and so the widget, change
+    name = st.selectbox(
+        options=list(choices),
+        format_func=choices.__getitem__,
+        key=key,
+        on_change=lambda: state.update({kept: state[key]}),
+        **box,
+    )
+    state[kept] = name
+    write_choice(parameter, kept, name)
+    return name
+
+
+def asked_of_link(parameter: str, part: str) -> str | None:
+    """What the link asks for under this parameter, where that is news for this part of a page."""
+    asked = st.query_params.get(parameter)
+    if asked is None or not is_new(part, asked):
+        return None
+    note_written(part, asked)
+    return asked
+
+
+def write_choice(parameter: str, part: str, name: str) -> None:
+    """Puts what is shown into the link."""
+    note_written(part, name)
+    st.query_params[parameter] = name
+
+
+# ---- what is news
 
 
 def is_new(part: str, value: object) -> bool:

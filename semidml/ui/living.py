@@ -3,15 +3,11 @@
 import base64
 import io
 import itertools
-from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from semidml.ui import cache, words
-
-if TYPE_CHECKING:
-    pass
 
 
 def draw_small_map(run_id: str) -> None:
@@ -33,11 +29,11 @@ def _small_map(run_id: str) -> bytes | None:
     from semidml.plots.pictures import map_image
     from semidml.runs import listing
 
-    found = cache.read_newest(listing.open_run(run_id))
-    if found is None:
+    frame = cache.read_newest(listing.open_run(run_id))
+    if frame is None:
         return None
-    frame, its_rows = found
-    return map_image(planes.in_plane(frame["latents"], its_rows["labels"])[0], its_rows["labels"], size=240)
+    labels = frame.rows["labels"]
+    return map_image(planes.in_plane(frame.latents, labels)[0], labels, size=240)
 
 
 MAP_WORDS = "Points that move from one cloud into groups of one colour each while a network is trained"
@@ -77,12 +73,13 @@ def _living_map(run_id: str) -> str:
     from semidml.runs import listing
 
     run = listing.open_run(run_id)
-    epochs, labels = run.frames(), cache.read_rows(run_id)["labels"]
-    last = cache.read_frame(run_id, epochs[-1])["latents"]
+    epochs = run.frames()
+    last = cache.read_frame(run, epochs[-1])
+    labels = last.rows["labels"]
     share = np.linspace(0, 1, min(LIVING_FRAMES, len(epochs))) ** 1.6  # most happens early
     kept = sorted({epochs[round(s * (len(epochs) - 1))] for s in share})
     clouds = [
-        planes.in_plane(cache.read_frame(run_id, epoch)["latents"], labels, last)[0].astype(np.float32)
+        planes.in_plane(cache.read_frame(run, epoch).latents, labels, last.latents)[0].astype(np.float32)
         for epoch in kept
     ]
     clouds = [(cloud - cloud.mean(0)) / (np.abs(cloud - cloud.mean(0)).max() or 1) for cloud in clouds]
@@ -95,6 +92,6 @@ def _living_map(run_id: str) -> str:
     pictures = [Image.open(io.BytesIO(png)) for png in drawn]
     moving = io.BytesIO()
     times = [900] + [MILLISECONDS] * (len(pictures) - 2) + [2500]
-    more = {"append_images": pictures[1:], "duration": times[: len(pictures)], "loop": 0, "quality": 70}
-    pictures[0].save(moving, "WEBP", save_all=True, **more)
+    options = {"append_images": pictures[1:], "duration": times[: len(pictures)], "loop": 0, "quality": 70}
+    pictures[0].save(moving, "WEBP", save_all=True, **options)
     return base64.b64encode(moving.getvalue()).decode()

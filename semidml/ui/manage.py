@@ -1,15 +1,45 @@
-"""Rename, delete, import and export runs; each act says what came of it."""
+"""What a visitor does, and what came of it; rename, delete and import runs."""
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
-from semidml.runs import listing, transfer
+from semidml.runs import changes, listing, transfer
 from semidml.runs.quota import allowed_bytes, used_bytes
 from semidml.runs.run import Run
 from semidml.ui import cache, frame
 from semidml.ui.words import as_code
 from semidml.words import size_words
+
+# ---- an act, and what came of it
+
+
+def perform(act: Callable[[], object], done: str = "") -> bool:
+    """Does it, and keeps for the page what came of it: the error's words, or these. Whether it was done."""
+    try:
+        act()
+    except (ValueError, OSError) as error:
+        st.session_state["outcome"] = (False, str(error))
+        return False
+    if done:
+        st.session_state["outcome"] = (True, done)
+    return True
+
+
+def has_outcome() -> bool:
+    """Whether the page has yet to say what came of an act: a part of it that runs alone leaves that to the whole."""
+    return "outcome" in st.session_state
+
+
+def draw_outcome() -> None:
+    """Says what came of the last act, once."""
+    well, words = st.session_state.pop("outcome", (False, ""))
+    if well:
+        st.success(words, icon=":material/check:")
+    elif words:
+        frame.show_error(words)
+
 
 # ---- management
 
@@ -41,45 +71,21 @@ def manage(run: Run | None) -> None:
 
 def rename(run_id: str) -> None:
     new = st.session_state[f"new name {run_id}"].strip()
-    act(lambda: choose(listing.open_run(run_id).rename(new)), f"It is called {as_code(new)} now.")
+    perform(lambda: choose(changes.rename(listing.open_run(run_id), new)), f"It is called {as_code(new)} now.")
     cache.forget_runs()
 
 
 def delete(run_id: str) -> None:
-    act(lambda: listing.open_run(run_id).delete(), f"{as_code(run_id)} is deleted.")
+    perform(lambda: changes.delete(listing.open_run(run_id)), f"{as_code(run_id)} is deleted.")
     cache.forget_runs()
 
 
 def bring(file: Any) -> None:
     """Takes the file in; either way the uploader is empty afterwards, so that no second click meets this file again."""
-
-    def take() -> None:
-        choose(transfer.import_zip(file))
-        cache.forget_runs()
-
-    act(take, "The run is here.")
+    perform(lambda: choose(transfer.import_zip(file)), "The run is here.")
+    cache.forget_runs()
     st.session_state["import round"] += 1
 
 
 def choose(run: Run) -> None:
-    st.session_state["explored"] = st.session_state["explore link"] = run.id
-    st.query_params["run"] = run.id
-
-
-def act(what: Any, done: str) -> None:
-    """Does it, and keeps for the page what came of it."""
-    try:
-        what()
-    except (ValueError, FileNotFoundError) as error:
-        st.session_state["explore said"] = (False, str(error))
-    else:
-        st.session_state["explore said"] = (True, done)
-
-
-def what_came_of_it() -> None:
-    if said := st.session_state.pop("explore said", None):
-        well, words = said
-        if well:
-            st.success(words, icon=":material/check:")
-        else:
-            frame.show_error(words)
+    st.session_state["explored"] = run.id

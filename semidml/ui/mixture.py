@@ -1,6 +1,6 @@
 """The mixture that the page The prior changes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from semidml.priors.words import MOST_COUNTED
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter.sent import middles_of
-from semidml.ui import cache, frame, knobs, words
+from semidml.ui import cache, frame, knobs, manage, words
 
 TWO_D = {"model": "dml-prior", "prior": "gmm", "latent_dim": 2}
 OWN = ("placement", "positions", "components", "component_spacing", "component_log_var", "component_weights")
@@ -34,9 +34,9 @@ def mixture_of(preset: presets.Preset) -> dict[str, Any]:
     return {name: preset.values.get(name, declared_knobs()[name].default) for name in OWN}
 
 
-def others_of(preset: presets.Preset) -> dict[str, Any]:
-    """What else it is trained with."""
-    return {name: value for name, value in preset.values.items() if name not in OWN}
+def others_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What else a mixture is trained with."""
+    return {name: value for name, value in values.items() if name not in OWN}
 
 
 def change(values: dict[str, Any], *, seen_anew: bool = True) -> None:
@@ -45,11 +45,10 @@ def change(values: dict[str, Any], *, seen_anew: bool = True) -> None:
     mine().update(values)
     st.session_state["my table"] = st.session_state.get("my table", 0) + 1
     st.session_state["my view"] = st.session_state.get("my view", 0) + seen_anew
-    st.session_state.pop("my trouble", None)
 
 
 def take(preset: presets.Preset) -> None:
-    st.session_state["my others"] = others_of(preset)
+    st.session_state["my others"] = others_of(preset.values)
     st.session_state.pop("my run", None)
     change(mixture_of(preset))
 
@@ -79,22 +78,21 @@ def dropped(sent: Any) -> None:
     """A component was moved on the map: wherever they were placed before, all of them are given now."""
 
     def middles() -> Any:
-        number, found = middles_of(sent, len(picture()["means"]))
-        st.session_state["my moves"] = number
-        return found
+        st.session_state["my moves"], places = middles_of(sent, len(picture()["means"]))
+        return places
 
     give(middles, seen_anew=False)
 
 
 def give(middles: Callable[[], Any], *, seen_anew: bool) -> None:
     """The components are given from now on; where they cannot be, the mixture stays, and the page says why."""
-    try:
+
+    def place() -> None:
         values = as_given(middles())
         given.positions_of(values["positions"])
-    except ValueError as error:
-        st.session_state["my trouble"] = str(error)
-    else:
         change(values, seen_anew=seen_anew)
+
+    manage.perform(place)
 
 
 # ---- left: presets, a run's mixture, knobs
@@ -108,8 +106,7 @@ def choose() -> bool:
         key = f"preset {preset.title}"
         st.button(preset.title, on_click=take, args=(preset,), width="stretch", type=kind, key=key)
     from_a_run()
-    if trouble := st.session_state.get("my trouble"):
-        frame.show_error(trouble)
+    manage.draw_outcome()
     known, used = declared_knobs(), knobs.used_of(TWO_D | mine())
     whole = True
     for name in OWN:
@@ -148,7 +145,7 @@ def table() -> bool:
     number = partial(st.column_config.NumberColumn, format="%g", width=52)
     columns = {"_index": st.column_config.Column("", width=24), "x": number(), "y": number()}
     columns["weight"] = number("w", default=1.0, help="Weight, relative to the others.")
-    rows, said = st.session_state["my rows"][1], st.container()
+    rows, error_place = st.session_state["my rows"][1], st.container()
     filled = st.data_editor(
         rows, num_rows="dynamic", hide_index=False, column_config=columns, key=f"my table {version}"
     )
@@ -157,7 +154,7 @@ def table() -> bool:
             raise ValueError(f"this page shows at most {MOST_COUNTED} components, got {len(filled)}")
         positions, weights = given.of_table(filled.itertuples(index=False))
     except ValueError as error:
-        with said:
+        with error_place:
             frame.show_error(error)
         return False
     mine().update(positions=positions, component_weights=weights)
@@ -167,7 +164,7 @@ def table() -> bool:
 def from_a_run() -> None:
     """A mixture fitted to a finished run's latents."""
     done = [(run, run.config()) for run in listing.list_runs() if run.status().state == "done"]
-    flat = [run for run, its in done if its.latent_dim == 2 and with_prior(its.model)]
+    flat = [run for run, config in done if config.latent_dim == 2 and with_prior(config.model)]
     with st.expander("From a run", icon=":material/scatter_plot:"):
         if not flat:
             st.caption("No finished run with labels has two dimensions: train one, and its latents can make a prior.")
@@ -182,17 +179,13 @@ def from_a_run() -> None:
         count = st.number_input("Components", 1, MOST_COUNTED, classes, step=1, key=f"components of {run.id}")
         if st.button("Fit a mixture", width="stretch"):
             with st.spinner("Fitting …"):
-                fit_to(run, count)
+                manage.perform(lambda: fit_to(run, count))
             st.rerun()
 
 
 def fit_to(run: Run, components: int) -> None:
-    try:
-        found = queue.jobs().fit_prior(run, components)
-    except (ValueError, FileNotFoundError) as error:
-        st.session_state["my trouble"] = str(error)
-        return
-    values = words.values_of(found.config)
-    st.session_state["my others"] = {name: value for name, value in values.items() if name not in OWN}
-    st.session_state["my run"] = run.id, found.rows
-    change({name: getattr(found.config, name) for name in OWN})
+    """This page's mixture becomes the one that fits a run's latents. Raises ValueError when there is none."""
+    fit = queue.jobs().fit_prior(run, components)
+    st.session_state["my others"] = others_of(words.values_of(fit.config))
+    st.session_state["my run"] = run.id, fit.rows
+    change({name: getattr(fit.config, name) for name in OWN})

@@ -4,17 +4,16 @@ import base64
 import html
 import io
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
+from PIL import Image
 
+from semidml.frames import Frame, Record
+from semidml.plots.pictures import image_strip
+from semidml.runs.run import Run
 from semidml.ui import cache
 from semidml.ui.words import escape_markdown
-
-if TYPE_CHECKING:
-    from semidml.frames import Record
-    from semidml.runs.run import Run
-
 
 PICTURE = 136  # pixels across, of an image that is looked at
 CAPTION = "font-size: 0.875rem; text-align: center; opacity: 0.65; overflow-wrap: anywhere"
@@ -22,7 +21,7 @@ SQUARES = "image-rendering: pixelated; display: block"  # the look of a picture 
 MOST_RECORDS = 200  # of a curve
 
 
-def thinned_history(history: Sequence["Record"]) -> list["Record"]:
+def thinned_history(history: Sequence[Record]) -> list[Record]:
     """The records that a curve draws of a long training: every second, third, ..., and the newest."""
     every = max(1, -(-len(history) // MOST_RECORDS))
     return [*history[:-1:every], *history[-1:]]
@@ -44,11 +43,9 @@ def draw_chart(key: str, state: Hashable, draw: Callable[[], Any]) -> None:
     st.plotly_chart(drawn[key][1], key=f"chart {key}", config=PLOTLY, theme=None)
 
 
-def draw_reconstructions(run: "Run", frame: Mapping[str, Any]) -> None:
+def draw_reconstructions(run: Run, frame: Frame) -> None:
     """Test images over what a run's decoder makes of them after an epoch; nothing for a run without a decoder."""
-    from semidml.plots import pictures
-
-    if "reconstructions" not in frame:
+    if frame.reconstructions is None:
         return
     try:
         shown_images = cache.shown_images(run.id)
@@ -56,9 +53,7 @@ def draw_reconstructions(run: "Run", frame: Mapping[str, Any]) -> None:
         st.caption(f"The originals cannot be shown: {escape_markdown(str(error))}")
         return
     st.markdown("**Test images over their reconstructions**")
-    draw_pixels(
-        pictures.image_strip([shown_images, frame["reconstructions"]], scale=1), "images over their reconstructions"
-    )
+    draw_pixels(image_strip([shown_images, frame.reconstructions], scale=1), "images over their reconstructions")
 
 
 def draw_table(rows: Sequence[Mapping[str, str]]) -> None:
@@ -93,8 +88,8 @@ def pictures_html(images: Iterable[Any], captions: Iterable[str], width: int) ->
     shown = []
     for image, caption in zip(images, captions, strict=True):
         source = image_source(image)
-        words, look = html.escape(caption), SQUARES if image.shape[2] <= width else "display: block"
-        picture = f'<img src="{source}" alt="{words}" style="width: 100%; {look}">'
+        words, style = html.escape(caption), SQUARES if image.shape[2] <= width else "display: block"
+        picture = f'<img src="{source}" alt="{words}" style="width: 100%; {style}">'
         under = f'<figcaption style="{CAPTION}">{words}</figcaption>'
         shown.append(f'<figure style="margin: 0; width: {width}px">{picture}{under}</figure>')
     return f'<div style="display: flex; flex-wrap: wrap; gap: 0.5rem">{"".join(shown)}</div>'
@@ -107,8 +102,6 @@ def image_source(image: Any) -> str:
 
 def _source(picture: Any) -> str:
     """An image, uint8 (height, width) or (height, width, 3 or 4), as an address that holds it."""
-    from PIL import Image
-
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG", compress_level=1)
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

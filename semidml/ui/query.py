@@ -2,34 +2,32 @@
 
 import streamlit as st
 
-from semidml import frames
 from semidml.explore import pictures, points
 from semidml.explore.near import nearest_rows
+from semidml.frames import SPLITS, Frame
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter import bundle, sent
 from semidml.ui import cache
 from semidml.ui.explorer.answers import WORDS
+from semidml.ui.manage import perform
 from semidml.ui.pictures import image_source, pictures_html
 
 QUERIES, ANSWERS = 16, 8
 SHARP = 128  # pixels a side, at most, of an answer, which is shown at 84; of what is shown smaller, `reduced`'s own
 
 
-# ---- a query and its answers
-
-
 def ask(run_id: str, position: int) -> None:
     st.session_state["query"] = {run_id: position}
 
 
-def query(run: Run, frame: dict, rows: dict) -> None:
+def query(run: Run, frame: Frame) -> None:
     """An image that the visitor picks, and its nearest other images of the same split, right and wrong marked."""
     st.header("Ask for what is alike")
     if missing := cache.missing_images(run):
         st.info(missing, icon=":material/hide_image:")
         return
-    names = cache.class_names(run)
+    rows, names = frame.rows, cache.class_names(run)
     offered = [int(position) for position in rows["shown"][:QUERIES]]
     chosen = st.session_state.get("query", {}).get(run.id, offered[0])
     chosen = chosen if 0 <= chosen < len(rows["labels"]) else offered[0]
@@ -37,29 +35,26 @@ def query(run: Run, frame: dict, rows: dict) -> None:
     key = f"gallery {run.id}"
 
     def picked() -> None:
-        try:
-            ask(run.id, offered[sent.picked_of(st.session_state[key]["picked"], len(offered))])
-        except ValueError as error:
-            st.session_state["train error"] = str(error)
+        ask(run.id, offered[sent.picked_of(st.session_state[key]["picked"], len(offered))])
 
     draw = st.components.v2.component(
-        bundle.GALLERY, html=bundle.GALLERY_HTML, css=bundle.css(), js=bundle.gallery_javascript()
+        bundle.GALLERY, html=bundle.GALLERY_HTML, css=bundle.css(), js=bundle.javascript("gallery")
     )
     gallery = {
         "images": offered_images(run.id, seen_last(run)),
         "words": words,
         "chosen": offered.index(chosen) if chosen in offered else -1,
     }
-    draw(data=gallery, key=key, on_picked_change=picked, height="content")
-    picture, words_below = answers(run.id, chosen, seen_last(run, frame), frame, rows, names)
+    draw(data=gallery, key=key, on_picked_change=lambda: perform(picked), height="content")
+    picture, words_below = answers(run.id, chosen, seen_last(run, frame), frame, names)
     st.html(picture)
     st.caption(words_below)
 
 
-def seen_last(run: Run, frame: dict | None = None) -> tuple[int, ...]:
+def seen_last(run: Run, frame: Frame | None = None) -> tuple[int, ...]:
     """A key for what is drawn of a run, or of one frame of it: while nothing new is written, nothing is drawn anew."""
-    its = () if frame is None else (int(frame["epoch"]), int(frame.get("step", 0)))
-    return (*points.stamp(run, "config.json", "rows.npz"), *its)
+    moment = () if frame is None else (frame.epoch, frame.step)
+    return (*points.stamp(run, "config.json", "rows.npz"), *moment)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -72,19 +67,17 @@ def offered_images(run_id: str, key: tuple) -> list[str]:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def answers(run_id: str, chosen: int, key: tuple, _frame: dict, _rows: dict, _names: list[str]) -> tuple[str, str]:
+def answers(run_id: str, chosen: int, key: tuple, _frame: Frame, _names: list[str]) -> tuple[str, str]:
     """(a query with its answers as HTML, what they are in words)."""
-    labels, split = _rows["labels"], _rows["split"]
-    near = nearest_rows(_frame["latents"], split == split[chosen], chosen, ANSWERS).positions
-    shown = pictures.reduce_images(
-        pictures.read_pictures(cache.images_of(listing.open_run(run_id)), _rows, [chosen, *near]), SHARP
-    )
+    labels, split = _frame.rows["labels"], _frame.rows["split"]
+    near = nearest_rows(_frame.latents, split == split[chosen], chosen, ANSWERS).positions
+    images = pictures.read_pictures(cache.images_of(listing.open_run(run_id)), _frame.rows, [chosen, *near])
     right = labels[near] == labels[chosen]
     captions = [f"query: {_names[labels[chosen]]}"]
-    captions += [f"{'✓' if its else '✗'} {_names[labels[i]]}" for its, i in zip(right, near, strict=True)]
-    of = WORDS[frames.SPLITS[split[chosen]]].lower()
+    captions += [f"{'✓' if same else '✗'} {_names[labels[i]]}" for same, i in zip(right, near, strict=True)]
+    of = WORDS[SPLITS[split[chosen]]].lower()
     words = (
         f"The {len(near)} nearest of the {of} images drawn, by cosine, nearest first; {int(right.sum())} of them are "
         "of the query's class. Pick an image above, or click a point of the map."
     )
-    return pictures_html(shown, captions, 84), words
+    return pictures_html(pictures.reduce_images(images, SHARP), captions, 84), words

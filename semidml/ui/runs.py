@@ -5,11 +5,12 @@ from collections.abc import Callable
 import streamlit as st
 
 from semidml.config import RunConfig, declared_knobs
+from semidml.frames import Frame
 from semidml.jobs import queue
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.runs.status import Status
-from semidml.ui import cache, controls, frame, knobs, links
+from semidml.ui import cache, controls, frame, knobs, links, manage
 from semidml.ui.words import (
     alarm_words,
     as_code,
@@ -26,38 +27,46 @@ from semidml.words import value_words
 # ---- which run
 
 
-def pick() -> Run | None:
-    """The run that the page is about: the link's, or the one chosen here; None when there is none."""
-    there = {run.id: run for run in listing.list_runs()}
-    asked = st.query_params.get("run")
-    if asked is not None and asked != st.session_state.get("explore link"):
-        st.session_state["explore link"] = asked
-        if asked in there:
-            st.session_state["explored"] = asked
-        else:
-            st.warning(f"There is no run called {as_code(asked)} here (any more).", icon=":material/link_off:")
-    if not there:
-        st.query_params.pop("run", None)
-        return None
-    if st.session_state.get("explored") not in there:
-        st.session_state["explored"] = first_choice(list(there.values())).id
-    st.session_state["explored run"] = st.session_state["explored"]  # each time: its words, and so the widget, change
-    words = {run.id: run_words(run) for run in there.values()}  # now: they change while a run goes on
-    chosen = st.selectbox(
-        "Run",
-        list(there),
-        format_func=words.__getitem__,
-        key="explored run",
-        on_change=lambda: st.session_state.update({"explored": st.session_state["explored run"]}),
+def pick_run(method: str = "") -> Run | None:
+    """The run that Train shows: the link's, the one just started, the one that runs now, the newest; None without any.
+    Of one method's models only, if it is named."""
+    every = {run.id: run for run in listing.list_runs()}
+    offered = {name: run for name, run in every.items() if not method or controls.is_of(run, method)}
+
+    def say_gone(name: str) -> None:
+        if name not in every:  # else it is another page's
+            st.info(f"The run {as_code(name)} is not here (any more). Here is another one.", icon=":material/delete:")
+
+    if st.session_state.get("shown run") not in (None, *offered):
+        say_gone(st.session_state.pop("shown run"))
+    return _choose_run(offered, "shown run", say_gone, "run shown", lambda run: run.status().active)
+
+
+def pick_explored() -> Run | None:
+    """The run that Explore is about: the link's, the one chosen here, the newest with something to show; None without
+    any."""
+
+    def say_gone(name: str) -> None:
+        st.warning(f"There is no run called {as_code(name)} here (any more).", icon=":material/link_off:")
+
+    every = {run.id: run for run in listing.list_runs()}
+    return _choose_run(every, "explored", say_gone, "explored run", lambda run: bool(run.frames()))
+
+
+def _choose_run(
+    offered: dict[str, Run], kept: str, say_gone: Callable[[str], None], key: str, prefer: Callable[[Run], bool]
+) -> Run | None:
+    name = links.choose_linked(
+        "run",
+        {name: run_words(run) for name, run in offered.items()},
+        kept,
+        say_gone,
+        key=key,
+        prefer=lambda name: prefer(offered[name]),
+        label="Run",
         help="Every run of this machine's folder, newest first, then the runs that come with the project.",
     )
-    st.session_state["explore link"] = st.query_params["run"] = chosen
-    return there[chosen]
-
-
-def first_choice(there: list[Run]) -> Run:
-    """The newest run that has something to show, else the newest."""
-    return next((run for run in there if run.frames()), there[0])
+    return name and offered[name]
 
 
 def going_on(run_id: str, frames: int) -> None:
@@ -80,68 +89,32 @@ def going_on(run_id: str, frames: int) -> None:
 # ---- the run that is shown
 
 
-def pick_run(method: str = "") -> Run | None:
-    """The run that is shown: the link's, the one just started, the one that runs now, the newest; None without any. Of
-    one method's models only, if it is named."""
-    there = {run.id: run for run in listing.list_runs() if not method or controls.is_of(run, method)}
-    asked = st.query_params.get("run")
-    if asked and links.is_new("run", asked):
-        links.note_written("run", asked)
-        controls.show_run(asked)
-    wanted = st.session_state.get("shown run")
-    if wanted and wanted not in there and method and wanted in {run.id for run in listing.list_runs()}:
-        wanted = None  # another page's
-    if wanted and wanted not in there:
-        st.info(f"The run {as_code(wanted)} is not here (any more). Here is another one.", icon=":material/delete:")
-        st.session_state.pop("shown run")
-        wanted = None
-    if not there:
-        return None
-    if not wanted:
-        active = [run for run in there.values() if run.status().active]
-        wanted = (active or list(there.values()))[0].id
-    st.session_state["run shown"] = wanted
-    chosen = st.selectbox(
-        "Run",
-        list(there),
-        format_func=lambda run_id: run_words(there[run_id]),
-        key="run shown",
-        on_change=lambda: controls.show_run(st.session_state["run shown"]),
-        help="Every run of this machine's folder, newest first, then the runs that come with the project.",
-    )
-    links.note_written("run", chosen)
-    controls.show_run(chosen)
-    st.query_params["run"] = chosen
-    return there[chosen]
-
-
-def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, dict, dict] | None:
-    """What a fragment that follows a run begins with: heading and state; then (run, status, newest frame, rows), or
+def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
+    """What a fragment that follows a run begins with: heading and state; then (run, status, newest frame), or
     None after saying why there is nothing to draw. Reruns the page when what stands outside has to follow."""
-    state = st.session_state
     try:
         run = listing.open_run(run_id)
         status = run.status()
     except ValueError:
         st.rerun()
-    if status.active != was_active or state.get("shown run") != run_id or "train error" in state:
+    if status.active != was_active or st.session_state.get("shown run") != run_id or manage.has_outcome():
         st.rerun()
     draw_heading(run, status)
     if status.state == "failed" and (run.damage() or not run.frames()):
         return None
     try:
-        live = cache.read_newest(run)
+        newest = cache.read_newest(run)
         run.history()  # which its scores and curves read again
     except ValueError as error:
         frame.show_error(error)
         return None
-    if live is None:
+    if newest is None:
         st.info(
             "Waiting for the first points: they come before the first step of the training.",
             icon=":material/hourglass_top:",
         )
         return None
-    return run, status, *live
+    return run, status, newest
 
 
 def moved_on(run: Run, config: RunConfig | None) -> None:
@@ -149,16 +122,20 @@ def moved_on(run: Run, config: RunConfig | None) -> None:
     if config is None:
         return
     try:
-        its = run.config()
+        trained = run.config()
     except ValueError:
         return
-    changes = change_words(its, config)
+    changes = change_words(trained, config)
     if not changes:
         return
     words, button = st.columns([3, 1.3], vertical_alignment="center")
     words.caption(f":material/tune: The knobs have moved on since this run: {changes}.")
     button.button(
-        "Back to its knobs", on_click=knobs.set_knobs, args=(values_of(its),), width="stretch", key="back to its knobs"
+        "Back to its knobs",
+        on_click=knobs.set_knobs,
+        args=(values_of(trained),),
+        width="stretch",
+        key="back to its knobs",
     )
 
 
@@ -166,11 +143,7 @@ def draw_heading(run: Run, status: Status) -> None:
     """State, progress, and what can be done now."""
     state, actions = st.columns([2, 1.2], vertical_alignment="center")
     with state:
-        if status.active:
-            text = state_words(run, status)
-            st.progress(status.fraction, text=text)
-        else:
-            st.markdown(state_words(run, status))
+        draw_state(run, status)
     with actions, st.container(horizontal=True, horizontal_alignment="right"):
         if status.active:
             st.button("Stop", icon=":material/stop:", on_click=controls.stop_run, args=(run.id,), key="stop")
@@ -192,8 +165,21 @@ def draw_heading(run: Run, status: Status) -> None:
                     st.button(
                         "Delete", icon=":material/delete:", on_click=controls.delete_run, args=(run.id,), key="delete"
                     )
-    if status.reason and status.state in ("failed", "interrupted"):
-        st.warning(reason_words(status), icon=":material/warning:")
+    draw_alarms(status)
+
+
+def draw_state(run: Run, status: Status) -> None:
+    """How far a run is."""
+    if status.active:
+        st.progress(status.fraction, text=state_words(run, status))
+    else:
+        st.markdown(state_words(run, status))
+
+
+def draw_alarms(status: Status, unsaid: str = "") -> None:
+    """Why a run ended before its end, `unsaid` where it does not say, and what is wrong with its newest points."""
+    if status.state in ("failed", "interrupted") and (words := reason_words(status) or unsaid):
+        st.warning(words, icon=":material/warning:")
     for alarm in alarm_words(status):
         st.warning(alarm, icon=":material/notification_important:")
 
@@ -232,10 +218,10 @@ def start_changed(config: RunConfig, name: str, value: object) -> None:
         knobs.set_knobs(values_of(changed))
         controls.show_run(queue.jobs().submit(changed).id)
 
-    controls.perform(submit)
+    manage.perform(submit)
 
 
-def choose_epoch(run: Run, newest: dict) -> dict:
+def choose_epoch(run: Run, newest: Frame) -> Frame:
     """The frame of the epoch that the visitor chose among those kept; at first the last."""
     epochs = run.frames()
     if len(epochs) < 2:
@@ -244,11 +230,9 @@ def choose_epoch(run: Run, newest: dict) -> dict:
     if epoch == epochs[-1]:
         return newest
     try:
-        return cache.read_frame(run.id, epoch)
-    except FileNotFoundError:
-        frame.show_error(f"The points of epoch {epoch} are not kept any more. Here are the last.")
+        return cache.read_frame(run, epoch)
     except ValueError as error:
-        frame.show_error(f"The points of epoch {epoch} cannot be read: {error}. Here are the last.")
+        frame.show_error(f"Here are the last points: {error}.")
     return newest
 
 

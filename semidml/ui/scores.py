@@ -1,16 +1,14 @@
 """Scores on a page."""
 
 from collections.abc import Container, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
+from semidml.runs.run import Run
 from semidml.scores.table import SCATTER, SCORES
 from semidml.ui.words import escape_markdown
 from semidml.words import percent
-
-if TYPE_CHECKING:
-    from semidml.runs.run import Run
 
 
 def score_words(name: str, value: float | None) -> str:
@@ -37,11 +35,11 @@ def score_with_scatter(name: str, scores: Mapping[str, Any]) -> str:
 
 def remark_words(names: Iterable[str], notes: Mapping[str, str]) -> list[str]:
     """What there is to know of these scores, for Markdown: each remark once, with the scores that it is of."""
-    its: dict[str, list[str]] = {}
+    titles: dict[str, list[str]] = {}
     for name in names:
         if name in notes:
-            its.setdefault(notes[name], []).append(SCORES[name].title)
-    return [f"{', '.join(titles)}: {escape_markdown(note)}" for note, titles in its.items()]
+            titles.setdefault(notes[name], []).append(SCORES[name].title)
+    return [f"{', '.join(named)}: {escape_markdown(note)}" for note, named in titles.items()]
 
 
 def difference_words(name: str, before: float | None, after: float | None) -> str:
@@ -55,7 +53,34 @@ def difference_words(name: str, before: float | None, after: float | None) -> st
     return f"{round(after - before, 3):+.3f}"
 
 
-def scores_now(run: "Run") -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+def score_rows(
+    names: Iterable[str],
+    columns: Mapping[str, Mapping[str, Any]],
+    *,
+    head: str = "score",
+    difference: tuple[str, str, str] | None = None,
+    in_brackets: bool = False,
+) -> list[dict[str, str]]:
+    """A table of scores: a row a score that is known in a column, a column the scores of a run. `difference`: title of
+    a last column, and the two columns from which and to which it is. `in_brackets`: how each differs from the first."""
+    rows = []
+    for name in names:
+        values = {column: scores.get(name) for column, scores in columns.items()}
+        if all(value is None for value in values.values()):
+            continue
+        row = {column: score_with_scatter(name, scores) for column, scores in columns.items()}
+        first, *others = columns
+        for column in others if in_brackets else ():
+            if None not in (values[first], values[column]):
+                row[column] += f" ({difference_words(name, values[first], values[column])})"
+        if difference:
+            title, before, after = difference
+            row[title] = difference_words(name, values[before], values[after])
+        rows.append({head: SCORES[name].title} | row)
+    return rows
+
+
+def scores_now(run: Run) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
     """(scores before training, scores now, why some are not known) of a run: now are the final ones once it is done,
     with their remarks under "notes"."""
     scored = [record.scores for record in run.history() if record.scores]
@@ -75,9 +100,9 @@ def score_row(
     """Scores side by side with their scatter, and what they were before training, where that was scored; a dash for one
     that is not known (yet). Below, why some could not be computed, and what there is to know of others ("notes" of
     now). Of those that are neither known nor in `always`, none."""
-    there = [name for name in names if name in always or name in now or name in before]
+    shown = [name for name in names if name in always or name in now or name in before]
     with st.container(horizontal=True):
-        for name in there:
+        for name in shown:
             st.metric(
                 SCORES[name].title,
                 score_with_scatter(name, now),
@@ -89,5 +114,5 @@ def score_row(
                 width=190 if now.get(f"{name}{SCATTER}") is not None else 150,
             )
     for icon, words in (("error", failed), ("info", now.get("notes", {}))):
-        for remark in remark_words(there, words):
+        for remark in remark_words(shown, words):
             st.caption(f":material/{icon}: {remark}")

@@ -1,14 +1,19 @@
-"""The visitor's own data sets: bring, show, delete."""
+"""What brings data sets here: a download, or the visitor's own file."""
+
+from functools import partial
+from typing import Any
 
 import streamlit as st
 
+from semidml import tasks
 from semidml.data import store
 from semidml.data.store import Available
 from semidml.data.uploads import delete_upload, save_upload
-from semidml.ui import frame
-from semidml.ui.words import as_code
+from semidml.ui import frame, manage
+from semidml.ui.words import as_code, short_path
 from semidml.words import size_words
 
+SECONDS_LIVE = 0.5
 LAYOUT = """An **.npz** file in [MedMNIST's layout](https://medmnist.com), as `numpy.savez` writes it:
 
 - `train_images` (N, H, W) grey or (N, H, W, 3) colour, `uint8`; `train_labels` (N,), whole numbers
@@ -17,75 +22,120 @@ LAYOUT = """An **.npz** file in [MedMNIST's layout](https://medmnist.com), as `n
 or a **.zip** of class folders: `cats/1.png`, `dogs/1.jpg`. Without a test split, 20 % of each class are held out."""
 
 
+# ---- fetching
+
+
+def draw_fetch(data: Available) -> None:
+    """The button, the progress, and what went wrong."""
+    task = tasks.find_task(("fetch", data.name))
+    working = task is not None and not task.done
+    if data.problem:
+        frame.show_error(data.problem)
+    if data.kind != "table":
+        return
+    needed = (data.facts["packed"],) if "packed" in data.facts else data.facts["files"]
+    files = ", ".join(f"`{file}`" for file in needed)
+    if data.facts.get("by_hand"):
+        st.caption(
+            f"It can no longer be fetched: put {files}, and the images beside, into "
+            f"`{short_path(store.data_folder())}`."
+        )
+        return
+    st.button(
+        f"Fetch {data.title} ({data.megabytes:g} MB)",
+        type="primary",
+        icon=":material/download:",
+        disabled=working,
+        on_click=start_fetch,
+        args=(data.name,),
+        key="fetch",
+    )
+    st.caption(
+        f"It is fetched from its makers, checked, and kept in `{short_path(store.data_folder())}`. "
+        f"Without a network, put {files} there."
+    )
+    if working:
+        st.fragment(draw_fetching, run_every=SECONDS_LIVE)(data.name)
+    elif task is not None and task.error:
+        frame.show_error(task.error)
+
+
+def start_fetch(name: str) -> None:
+    tasks.start_task(("fetch", name), lambda progress: bool(store.load(name, download=True, progress=progress)))
+
+
+def draw_fetching(name: str) -> None:
+    """How far the download is."""
+    task = tasks.find_task(("fetch", name))
+    if task is None or task.done:
+        st.rerun()
+    words = task.text if task.fraction else "Looking for the network …"
+    st.progress(task.fraction, text=f"{words} ({task.seconds:.0f} s)")
+
+
 # ---- your own
 
 
-def own() -> None:
+def draw_own() -> None:
     """Upload, and the uploads there are."""
     form, held = st.columns([1.5, 1], gap="large")
     with form:
-        upload()
+        draw_form()
         with st.expander("What a file must hold", icon=":material/help:"):
             st.markdown(LAYOUT)
     with held:
-        uploads = [one for one in store.available() if one.kind == "upload"]
+        uploads = [data for data in store.available() if data.kind == "upload"]
         st.markdown(
             "**Uploads here**" if uploads else "No uploads yet. They are kept in the data folder until you delete them."
         )
-        for one in uploads:
-            an_upload(one)
+        for data in uploads:
+            draw_upload(data)
 
 
-def upload() -> None:
+def draw_form() -> None:
     """A file, a name, a button; errors as the reader words them."""
-    round_ = st.session_state.setdefault("upload round", 0)
+    number = st.session_state.setdefault("upload round", 0)
     file = st.file_uploader(
         "Your images",
         type=["npz", "zip"],
-        key=f"upload {round_}",
+        key=f"upload {number}",
         help="At most 50 MB. It stays on this machine.",
-        on_change=lambda: st.session_state.pop("upload error", None),
     )
     name = st.text_input(
         "Name it",
         max_chars=64,
-        key=f"upload name {round_}",
+        key=f"upload name {number}",
         placeholder="my-images",
         help="Letters, digits, spaces, '_', '.' or '-'.",
     )
     words = f"Add {as_code(file.name[:40])}" if file else "Add"
     if st.button(words, type="primary", icon=":material/upload:", disabled=file is None, key="add upload"):
-        try:
-            with st.spinner("Reading every image …"):
-                added = save_upload(name or file.name.rsplit(".", 1)[0], file, file.name)
-        except (ValueError, OSError) as error:
-            st.session_state["upload error"] = str(error)
-        else:
-            st.session_state.pop("upload error", None)
-            st.session_state["upload round"] = round_ + 1
-            st.session_state["looked at"] = added.name
-            st.session_state["upload added"] = added.name
-            st.rerun()
-    if error := st.session_state.get("upload error"):
-        frame.show_error(error)
-    if added := st.session_state.pop("upload added", None):
-        st.success(f"{as_code(added)} is here: it is chosen above, and can be trained on.", icon=":material/check:")
+        with st.spinner("Reading every image …"):
+            name = (name or file.name.rsplit(".", 1)[0]).strip()
+            done = f"{as_code(name)} is here: it is chosen above, and can be trained on."
+            if manage.perform(lambda: add(name, file), done):
+                st.rerun()
+    manage.draw_outcome()
 
 
-def an_upload(one: Available) -> None:
+def add(name: str, file: Any) -> None:
+    """Makes a data set of a file, shows it, and empties the uploader."""
+    added = save_upload(name, file, file.name)
+    st.session_state["upload round"] += 1
+    st.session_state["looked at"] = added.name
+
+
+def draw_upload(data: Available) -> None:
     """An upload with its size, and a way to delete it that asks first."""
     words, button = st.columns([3, 1.4], vertical_alignment="center")
-    rows = f", {one.facts['train'] + one.facts['test']:,} images" if one.facts else ""
+    rows = f", {data.facts['train'] + data.facts['test']:,} images" if data.facts else ""
     words.markdown(
-        f"{as_code(one.name)}{rows}, {size_words(1e6 * one.megabytes)}" + (":material/warning:" if one.problem else "")
+        f"{as_code(data.name)}{rows}, {size_words(1e6 * data.megabytes)}"
+        + (":material/warning:" if data.problem else "")
     )
     with button.popover("Delete", icon=":material/delete:"):
-        st.write(f"Delete the images {as_code(one.name)}? Runs trained on them keep their maps, but lose the pictures.")
-        st.button("Delete", type="primary", on_click=delete, args=(one.name,), key=f"delete {one.name}")
-
-
-def delete(name: str) -> None:
-    try:
-        delete_upload(name)
-    except ValueError as error:
-        st.session_state["upload error"] = str(error)
+        st.write(
+            f"Delete the images {as_code(data.name)}? Runs trained on them keep their maps, but lose the pictures."
+        )
+        act = partial(delete_upload, data.name)
+        st.button("Delete", type="primary", on_click=manage.perform, args=(act,), key=f"delete {data.name}")

@@ -1,23 +1,24 @@
 """Words of the pages: titles, settings, states, estimates."""
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from semidml import words
 from semidml.config import FAMILIES, RunConfig, declared_knobs
+from semidml.data import store
 from semidml.data.splits import seen_labels
+from semidml.explore import pictures
+from semidml.frames import Frame
+from semidml.jobs import queue
 from semidml.methods import MODELS
+from semidml.runs import listing
+from semidml.runs.run import Run
+from semidml.runs.status import Status
 from semidml.words import value_words
-
-if TYPE_CHECKING:
-    from semidml.runs.run import Run
-    from semidml.runs.status import Status
-
 
 NAMES = {
     "data": "Data",
@@ -109,8 +110,6 @@ def setting_words(config: RunConfig) -> str:
 
 def official_rows(name: str, split: str = "official") -> int:
     """Rows of the training set that pl is a percentage of. Raises ValueError when the data set is not there."""
-    from semidml.data import store
-
     return store.training(name, split, "test").official
 
 
@@ -121,12 +120,10 @@ def data_title(name: str) -> str:
 
 def is_here(name: str) -> bool:
     """Whether the data set can be loaded without a download."""
-    from semidml.data import store
-
-    return any(there.name == name and there.here for there in store.available())
+    return any(data.name == name and data.here for data in store.available())
 
 
-def run_words(run: "Run") -> str:
+def run_words(run: Run) -> str:
     """A run in a list: setting, what else is unusual about it, when it was made, the end of its name. The same at any
     time: a select box knows its choices by their words, and would lose one whose words change."""
     try:
@@ -143,11 +140,9 @@ def run_words(run: "Run") -> str:
     return f"{name} · {when} · {run.id if len(run.id) < 20 or run.is_shipped else run.id[-4:]}"
 
 
-def state_words(run: "Run", status: "Status") -> str:
+def state_words(run: Run, status: Status) -> str:
     """Where a run stands, for the reader."""
     if status.state == "queued":
-        from semidml.jobs import queue
-
         return "Waiting for its turn" if queue.jobs().ready else "Starting the process that trains: some seconds, once"
     seconds = (status.latest or {}).get("seconds", 0)
     at = f"epoch {status.epoch} of {status.epochs}"
@@ -161,12 +156,12 @@ def state_words(run: "Run", status: "Status") -> str:
     return f"**{ends[status.state]}** · {at}" + (f" · {words.seconds_words(seconds)} of training" if seconds else "")
 
 
-def alarm_words(status: "Status") -> list[str]:
+def alarm_words(status: Status) -> list[str]:
     """What is wrong with the newest points, in sentences, for Markdown."""
     return [escape_markdown(alarm) for alarm in (status.latest or {}).get("alarms", [])]
 
 
-def reason_words(status: "Status") -> str:
+def reason_words(status: Status) -> str:
     """Why a run is in its state, with a capital letter at the start, for Markdown."""
     return escape_markdown(status.reason[:1].upper() + status.reason[1:])
 
@@ -192,8 +187,6 @@ def short_path(path: Path) -> str:
 @st.cache_data(max_entries=64, ttl=30, show_spinner=False)
 def estimate_words(config: RunConfig) -> str:
     """How long this config takes here, from this machine's finished runs; says so when nothing like it was measured."""
-    from semidml.runs import listing
-
     alike = ("data", "model", "prior", "variant", "encoder", "augment", "mining", "split")
     times: list[tuple[bool, float]] = []
     for run in listing.list_runs(include_shipped=False)[:200]:
@@ -211,34 +204,30 @@ def estimate_words(config: RunConfig) -> str:
     return f"About {words.seconds_words(seconds)} of training on this machine, going by {runs_words}."
 
 
-def pixels_words(run: "Run") -> str:
+def pixels_words(run: Run) -> str:
     """Which pixels the floors of a run are of: `raw pixels`, of large images `pixels reduced to 32 x 32`."""
-    from semidml.explore import pictures
-
     shape = (run.details().get("data") or {}).get("shape") or (1, 1, 1)
     height, width = shape[1:]
     times = pictures.times_smaller(height, width, pictures.SMALL_SIDE)
     return "raw pixels" if times == 1 else f"pixels reduced to {width // times} x {height // times}"
 
 
-def previous_run(run: "Run") -> "Run | None":
+def previous_run(run: Run) -> Run | None:
     """The finished run that was made before this one, on the same data if there is one."""
-    from semidml.runs import listing
-
     older = [other for other in listing.list_runs(include_shipped=run.is_shipped) if other.created() < run.created()]
     finished = [other for other in older if other.status().state == "done"]
     alike = [other for other in finished if other.config().data == run.config().data]
     return (alike or [None])[0]
 
 
-def frame_words(run: "Run", frame: Mapping[str, Any], its_rows: Mapping[str, Any], how: str) -> str:
+def frame_words(run: Run, frame: Frame, how: str) -> str:
     """What a map shows: epoch, how many points of how many, and how they came to the plane."""
-    epoch, step = int(frame.get("epoch", 0)), int(frame.get("step", 0))
+    epoch, step, split = frame.epoch, frame.step, frame.rows["split"]
     when = "Before training" if epoch == 0 and step == 0 else f"Epoch {epoch} of {run.config().epochs}"
     when = f"In epoch {epoch + 1} of {run.config().epochs}, step {step}" if step else when
-    train, test = int((its_rows["split"] == 0).sum()), int((its_rows["split"] == 1).sum())
+    train, test = int((split == 0).sum()), int((split == 1).sum())
     has_labels = MODELS[run.config().model].facts["labels"]
-    seen = f" ({int(its_rows['seen'].sum()):,} with a seen label)" if has_labels else ""
+    seen = f" ({int(frame.rows['seen'].sum()):,} with a seen label)" if has_labels else ""
     directions = direction_words(run)
     return (
         f"{when} · {train + test:,} points: {train:,} training images{seen} and {test:,} test images, always the same"
@@ -246,20 +235,19 @@ def frame_words(run: "Run", frame: Mapping[str, Any], its_rows: Mapping[str, Any
     )
 
 
-def direction_words(run: "Run") -> str:
+def direction_words(run: Run) -> str:
     """What is to be known of a run whose loss learns from directions alone, in sentences; "" of others."""
     config = run.config()
     if not config.loss_by_direction:
         return ""
     loss = f"The loss {entry_title('loss', config.loss)} learns from directions alone: "
     if config.on_sphere:
-        told = f"{loss}each latent is scaled to length 1, on the map and for every score."
+        meaning = f"{loss}each latent is scaled to length 1, on the map and for every score."
     else:
         reads = "decoder" if MODELS[config.model].facts["decoder"] else "prior"
-        told = f"{loss}scores and neighbours are of directions; the map shows lengths too, which the {reads} reads."
+        meaning = f"{loss}scores and neighbours are of directions; the map shows lengths too, which the {reads} reads."
     made_by = str((run.details().get("versions") or {}).get("semidml", ""))
     if not made_by.startswith("0.1."):
-        return told
-    return (
-        f"{told} The scores kept with this run were made by version {as_code(made_by)}, of latents with their lengths."
-    )
+        return meaning
+    kept = f"The scores kept with this run were made by version {as_code(made_by)}, of latents with their lengths."
+    return f"{meaning} {kept}"

@@ -17,17 +17,17 @@ def test_two_runs_are_linked_and_points_fly_between_them(page: Page) -> None:
 
     first, second, flown = (page.locator(".map").nth(number) for number in range(3))
     first.get_by_role("button", name="Zoom in").click()
-    nearer = "root => root.map.window().scale / root.map.fitted().scale"
+    nearer = "root => root.map.view.window().scale / root.map.view.fitted().scale"
     assert abs(first.evaluate(nearer) - 1.5) < 0.01 and abs(second.evaluate(nearer) - 1.5) < 0.01
     assert abs(flown.evaluate(nearer) - 1) < 0.01
     second.get_by_role("button", name="3", exact=True).click()
     expect(first.locator("canvas[data-shown]")).not_to_have_attribute("data-shown", "1797")
     second.scroll_into_view_if_needed()
     place = """root => {
-        const {map} = root, its = map.window(), box = map.over.getBoundingClientRect();
-        const inside = i => !map.isHidden(i) && Math.abs(map.cloud.x[i] - its.x) * its.scale < its.width / 4
+        const {map} = root, its = map.view.window(), box = map.over.getBoundingClientRect();
+        const inside = i => !map.cloud.isHidden(i) && Math.abs(map.cloud.x[i] - its.x) * its.scale < its.width / 4
             && Math.abs(map.cloud.y[i] - its.y) * its.scale < its.height / 4;
-        const i = Array.from(map.cloud.x, (_, k) => k).find(inside), [x, y] = map.placeOf(i);
+        const i = Array.from(map.cloud.x, (_, k) => k).find(inside), [x, y] = map.cloud.placeOf(i);
         return [box.x + 40 + (x - its.left) * its.scale, box.y + (its.top - y) * its.scale];
     }"""
     page.mouse.move(*second.evaluate(place))
@@ -35,10 +35,10 @@ def test_two_runs_are_linked_and_points_fly_between_them(page: Page) -> None:
     pointed = int(second.locator("canvas[data-pointed]").get_attribute("data-pointed"))
     assert pointed >= 0 and first.evaluate("root => root.map.pointed") == pointed
 
-    before = flown.evaluate("root => root.map.placeOf(5)")
+    before = flown.evaluate("root => root.map.cloud.placeOf(5)")
     page.get_by_test_id("stButtonGroup").get_by_text("B", exact=True).click()
     expect(flown.locator("canvas[data-epoch='1'][data-gliding='false']")).to_be_visible()
-    assert flown.evaluate("root => root.map.placeOf(5)") != before
+    assert flown.evaluate("root => root.map.cloud.placeOf(5)") != before
 
 
 def test_nothing_is_wider_than_a_phone(page: Page) -> None:

@@ -15,11 +15,12 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 PLACE = """(root, row) => {
-    const its = root.map.window(), [x, y] = root.map.placeOf(row), box = root.map.over.getBoundingClientRect();
-    return [box.x + 40 + (x - its.left) * its.scale, box.y + (its.top - y) * its.scale];
+    const {map} = root, {left, top, scale} = map.view.window(), [x, y] = map.cloud.placeOf(row);
+    const box = map.over.getBoundingClientRect();
+    return [box.x + 40 + (x - left) * scale, box.y + (top - y) * scale];
 }"""
 INSIDE = """(root, except) => {
-    const map = root.map, its = map.window(), {x, y} = map.cloud;
+    const map = root.map, its = map.view.window(), {x, y} = map.cloud;
     const all = Array.from(x, (_, i) => [(x[i] - its.left) * its.scale, (its.top - y[i]) * its.scale, i]);
     const within = (at, most) => at > 40 && at < most - 40;
     const seen = all.filter(p => p[2] !== except && within(p[0], its.width) && within(p[1], its.height));
@@ -132,13 +133,13 @@ def test_a_click_on_a_point_answers_and_keeps_the_zoom(page: Page, trained) -> N
 
     for _ in range(3):
         page.get_by_role("button", name="Zoom in").click()
-    zoomed = the_map(page).evaluate("root => root.map.window()")
+    zoomed = the_map(page).evaluate("root => root.map.view.window()")
     other = the_map(page).evaluate(INSIDE, row)
     click_point(page, other)
     split = ("Training", "Test")[rows["split"][other]]
     expect(page.get_by_text(re.compile(rf"{split} row {rows['row'][other]:,}, its label")).first).to_be_visible()
     settled(page)
-    assert the_map(page).evaluate("root => root.map.window()") == zoomed
+    assert the_map(page).evaluate("root => root.map.view.window()") == zoomed
     assert the_map(page).evaluate(MARKED) == [other]
 
 

@@ -48,7 +48,7 @@ def bare(browser) -> Page:
     tab = context.new_page()
     thrown: list[str] = []
     tab.on("pageerror", lambda error: thrown.append(str(error)))
-    tab.evaluate(SETUP, [bundle.javascript(), bundle.store_javascript(), bundle.css()])
+    tab.evaluate(SETUP, [bundle.javascript(), bundle.javascript("store"), bundle.css()])
     yield tab
     context.close()
     assert not thrown
@@ -59,7 +59,7 @@ def packed(points: object, categories: object, **more: object) -> bytes:
     none = np.zeros(len(points), bool)
     given = {"seen": none, "test": none, "names": ["a", "b", "c"], "looks": LOOKS, "run": "r", "words": "a map"}
     given |= {"x_range": (-1.0, 1.0), "y_range": (-1.0, 1.0), "tools": sent.TOOLS}
-    return pack.pack(points, np.asarray(categories, int), **given | more)
+    return pack.pack(pack.Drawing(points, np.asarray(categories, int), **given | more))
 
 
 def show(page: Page, data: bytes, at: str = "a") -> None:
@@ -76,9 +76,9 @@ def place(page: Page, point: int, at: str = "a") -> tuple[float, float]:
     return tuple(
         page.evaluate(
             """([id, i]) => {
-                const map = document.querySelector(`#${id} .map`).map, its = map.window(), [x, y] = map.placeOf(i);
-                const box = map.over.getBoundingClientRect();
-                return [box.x + 40 + (x - its.left) * its.scale, box.y + (its.top - y) * its.scale];
+                const {view, cloud, over} = document.querySelector(`#${id} .map`).map, [x, y] = cloud.placeOf(i);
+                const box = over.getBoundingClientRect(), {left, top, scale} = view.window();
+                return [box.x + 40 + (x - left) * scale, box.y + (top - y) * scale];
             }""",
             [at, point],
         )
@@ -92,7 +92,7 @@ def over(page: Page, at: str = "a") -> object:
 def colour_at(page: Page, point: int) -> tuple[int, ...]:
     """The colour of the layer of points where a point is, whatever draws it; read in the frame in which it is drawn."""
     script = """([id, i, pixels]) => {
-        const map = document.querySelector(`#${id} .map`).map, its = map.window(), [x, y] = map.placeOf(i);
+        const map = document.querySelector(`#${id} .map`).map, its = map.view.window(), [x, y] = map.cloud.placeOf(i);
         map.seen = null; // what is drawn can only be read in the same frame
         map.paint();
         const at = [(x - its.left) * its.scale, (its.top - y) * its.scale].map(Math.round);
@@ -161,7 +161,7 @@ def test_a_click_a_box_a_lasso_and_a_line_are_told(bare: Page) -> None:
 
 def test_zoom_and_hidden_classes_survive_new_points_and_another_run_forgets(bare: Page) -> None:
     show(bare, packed(FOUR, [0, 1, 2, 0]))
-    span = "document.querySelector('#a .map').map.window().scale"
+    span = "document.querySelector('#a .map').map.view.window().scale"
     whole = bare.evaluate(span)
     over(bare).press("+")
     over(bare).press("ArrowLeft")
@@ -197,14 +197,14 @@ def test_two_fingers_zoom(bare: Page) -> None:
             send('pointermove', 2, 500); send('pointerup', 1, 300); send('pointerup', 2, 500);
         }"""
     )
-    its = "document.querySelector('#a .map').map"
-    assert bare.evaluate(f"{its}.window().scale / {its}.fitted().scale") == pytest.approx(2)
+    view = "document.querySelector('#a .map').map.view"
+    assert bare.evaluate(f"{view}.window().scale / {view}.fitted().scale") == pytest.approx(2)
     assert told(bare, "asked") == []
 
 
 def test_points_glide_unless_less_motion_is_wanted(bare: Page) -> None:
     show(bare, packed(FOUR, [0, 1, 2, 0]))
-    there = "([i]) => document.querySelector('#a .map').map.placeOf(i)[0]"
+    there = "([i]) => document.querySelector('#a .map').map.cloud.placeOf(i)[0]"
     new = base64.b64encode(packed(np.add(FOUR, [0.4, 0]), [0, 1, 2, 0], epoch=1)).decode()
     bare.evaluate("text => void show('a', text)", new)
     assert bare.evaluate(there, [0]) < 0.1  # on its way from -0.5 to -0.1
@@ -251,7 +251,7 @@ def test_the_image_at_the_mouse_is_the_points_own_after_filtering_and_scrubbing(
     bare.wait_for_function("document.querySelector('#a canvas[data-gliding=false][data-epoch=\"3\"]')")
     bare.wait_for_function("told.some(([, name]) => name === 'epoch')")
     assert told(bare, "epoch") == [3]
-    assert seen(2)[1] == 150 and bare.evaluate("document.querySelector('#a .map').map.placeOf(2)[0]") > 0.3
+    assert seen(2)[1] == 150 and bare.evaluate("document.querySelector('#a .map').map.cloud.placeOf(2)[0]") > 0.3
 
 
 def test_a_film_plays_and_stays_ahead_of_the_page(bare: Page) -> None:
@@ -273,7 +273,7 @@ def test_linked_maps_share_zoom_choices_and_the_mouse(bare: Page) -> None:
     show(bare, packed(FOUR, [0, 1, 2, 0], link="x"))
     show(bare, packed(np.array(FOUR) * 10, [0, 1, 2, 0], run="s", link="x", x_range=(-10, 10), y_range=(-10, 10)), "b")
     over(bare).press("+")
-    nearer = "id => (its => its.window().scale / its.fitted().scale)(document.querySelector(`#${id} .map`).map)"
+    nearer = "id => (view => view.window().scale / view.fitted().scale)(document.querySelector(`#${id} .map`).map.view)"
     assert bare.evaluate(nearer, "b") == pytest.approx(bare.evaluate(nearer, "a")) == pytest.approx(1.25)
     bare.locator("#b").get_by_role("button", name="b", exact=True).click()
     bare.wait_for_function("document.querySelector('#a canvas[data-shown=\"3\"]')")
@@ -284,7 +284,7 @@ def test_linked_maps_share_zoom_choices_and_the_mouse(bare: Page) -> None:
 
 def test_what_is_shown_stays_while_components_are_moved(bare: Page) -> None:
     rings = [(x, y, 0.2, 0.2, 0.0, 1.0) for x, y in FOUR]
-    window = "(its => [its.x, its.y, its.scale])(document.querySelector('#a .map').map.window())"
+    window = "(its => [its.x, its.y, its.scale])(document.querySelector('#a .map').map.view.window())"
     wide = {"x_range": (-4.0, 1.0), "y_range": (-1.0, 4.0)}
 
     def shown(move: int, **more: object) -> list[float]:
@@ -313,8 +313,9 @@ def test_what_is_shown_stays_while_components_are_moved(bare: Page) -> None:
 
     for _ in range(20):
         bare.get_by_role("button", name=re.compile("^component 1 of 4")).press("Shift+ArrowLeft")
-    bare.wait_for_function("!document.querySelector('#a .map').map.moving")  # slow keys may end more moves than one
-    moves = bare.evaluate("document.querySelector('#a .map').map.moves")
+    handles = "document.querySelector('#a .map').map.handles"
+    bare.wait_for_function(f"!{handles}.moving")  # slow keys may end more moves than one
+    moves = bare.evaluate(f"{handles}.moves")
     at_edge = shown(2, x_range=(-9.0, 1.0), y_range=(-1.0, 9.0))
     assert moves > 2 and shown(moves, x_range=(-20.0, 1.0))[2] < at_edge[2]  # pushed against the edge, it gets room
 

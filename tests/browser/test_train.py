@@ -12,8 +12,7 @@ from playwright.sync_api import Page, expect
 
 from semidml.config import RunConfig
 from semidml.runs import listing
-from semidml.runs.run import write_status
-from semidml.runs.status import Status
+from semidml.runs.status import Status, write_status
 
 
 def ready(page: Page, path: str) -> None:
@@ -66,7 +65,7 @@ def test_the_map_answers_the_mouse(page: Page) -> None:
     expect(canvas).not_to_have_attribute("data-shown", "1797")
     page.mouse.move(corner["x"] + x, corner["y"] + y)
     assert tip.is_hidden() or not tip.inner_text().startswith(name)
-    window = "root => JSON.stringify(root.map.window())"
+    window = "root => JSON.stringify(root.map.view.window())"
     whole = page.locator(".map").first.evaluate(window)
     page.mouse.move(corner["x"] + 200, corner["y"] + 200)
     page.mouse.down()

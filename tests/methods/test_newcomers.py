@@ -16,6 +16,7 @@ from semidml.config import FAMILIES, RunConfig, declared_knobs
 from semidml.execute import execute
 from semidml.methods import METHODS, MODELS
 from semidml.registry import Entry
+from semidml.rules import list_remarks
 from semidml.runs import listing, places
 from semidml.runs.run import Run
 from semidml.train.loop import fit
@@ -79,7 +80,7 @@ def test_knobs_of_others_change_nothing() -> None:
         its = config("supervised-ae", alpha=alpha, warmup_epochs=2)
         assert its.uses_labels and its.trains_decoder and not its.by_direction and not its.needs_pairs
     its = config("barlow-twins", loss="supcon")
-    assert not (its.uses_labels or its.trains_decoder or its.by_direction or its.draws_clusters or its.remarks())
+    assert not (its.uses_labels or its.trains_decoder or its.by_direction or its.draws_clusters or list_remarks(its))
 
 
 # ---- its training
@@ -224,9 +225,9 @@ def test_every_page_speaks_of_its_run_as_it_is(name: str, newcomers: dict[str, E
 
 def test_its_points_are_told_apart_from_directions() -> None:
     """Neither has directions for latents: neighbours and scores are of the latents as they are."""
-    from semidml.explore.points import read_points
+    from semidml.explore.points import read_frame
 
     for name in NAMES:
         run = finished(name, epochs=1)
-        points = read_points(run, 1)
+        points = read_frame(run, 1)
         assert not points.by_direction and np.array_equal(points.compared, points.latents)

@@ -4,14 +4,15 @@ import numpy as np
 import streamlit as st
 
 from semidml.explore import decode, points, take_away
-from semidml.explore.near import Near, nearest_rows, rows_nearest_to, vote
+from semidml.explore.near import Near, nearest_rows, surroundings_of, training_rows_near, vote
 from semidml.explore.pictures import mean_picture, read_pictures
-from semidml.frames import SPLITS, TEST, TRAIN, Points
+from semidml.frames import SPLITS, TEST, TRAIN, Frame
 from semidml.plots.counts import class_counts
 from semidml.plots.pictures import image_strip
 from semidml.runs.run import Run
-from semidml.ui import cache, frame, pictures
+from semidml.ui import cache, pictures
 from semidml.ui.explorer import questions
+from semidml.ui.frame import DATA, show_error
 from semidml.ui.words import as_code, is_here
 from semidml.words import percent
 
@@ -21,15 +22,12 @@ BETWEEN = 9  # decoded along a line, and along each dimension
 MOST_WALKS = 16  # dimensions that are walked along
 
 
-# ---- the answer
-
-
-def draw_answer(run: Run, found: Points, names: list[str], visible: np.ndarray) -> None:
+def draw_answer(run: Run, frame: Frame, names: list[str], visible: np.ndarray) -> None:
     """The right third: what was asked last."""
-    if region := questions.asked_region(found):
-        a_region(run, found, names, region)
+    if region := questions.asked_region(frame):
+        a_region(run, frame, names, region)
         return
-    options, words = visible.tolist(), points.point_words(found, names)
+    options, words = visible.tolist(), points.point_words(frame, names)
     chosen = st.session_state.get("chosen point")
     st.session_state["point"] = chosen if chosen in options else None  # each time: its words, and so the widget, change
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -42,7 +40,7 @@ def draw_answer(run: Run, found: Points, names: list[str], visible: np.ndarray) 
             on_change=questions.chose_in_list,
             placeholder="Click the map, or choose here",
         )
-        wrong = visible[found.wrong[visible]]
+        wrong = visible[frame.wrong[visible]]
         st.button(
             "An error",
             icon=":material/casino:",
@@ -54,18 +52,18 @@ def draw_answer(run: Run, found: Points, names: list[str], visible: np.ndarray) 
         )
     try:
         if st.session_state.get("line"):
-            a_line(run, found, st.session_state["line"])
+            a_line(run, frame, st.session_state["line"])
         elif st.session_state.get("chosen place"):
-            a_place(run, found, names, st.session_state["chosen place"])
+            a_place(run, frame, names, st.session_state["chosen place"])
         elif position is not None:
-            a_point(run, found, names, position)
+            a_point(run, frame, names, position)
         else:
             st.caption(
                 "A point answers here with its image, its reconstruction, its label and its neighbours; an empty place "
                 "with what the decoder makes of it; a box or lasso with what is in it; a line with what lies along it."
             )
     except ValueError as error:
-        frame.show_error(cut(error))
+        show_error(cut(error))
 
 
 def cut(words: object, most: int = 300) -> str:
@@ -73,10 +71,10 @@ def cut(words: object, most: int = 300) -> str:
     return str(words) if len(str(words)) <= most else f"{str(words)[:most]} …"
 
 
-def a_point(run: Run, found: Points, names: list[str], position: int) -> None:
+def a_point(run: Run, frame: Frame, names: list[str], position: int) -> None:
     """Image, reconstruction, label, prediction, neighbours."""
-    rows = found.rows
-    label, prediction = names[rows["labels"][position]], names[found.predictions[position]]
+    rows = frame.rows
+    label, prediction = names[rows["labels"][position]], names[frame.predictions[position]]
     seen = "its label was seen" if rows["seen"][position] else "its label was hidden"
     if rows["split"][position] == TEST:
         seen = "its label is for scoring only"
@@ -84,7 +82,7 @@ def a_point(run: Run, found: Points, names: list[str], position: int) -> None:
     if missing:
         st.info(missing, icon=":material/hide_image:")
         if not is_here(run.config().data):
-            st.page_link(frame.DATA, label="Fetch it on the page Data", icon=":material/download:")
+            st.page_link(DATA, label="Fetch it on the page Data", icon=":material/download:")
     else:
         image_and_reconstruction(run, rows, position)
     mark = ":material/check:" if label == prediction else ":material/close:"
@@ -96,7 +94,7 @@ def a_point(run: Run, found: Points, names: list[str], position: int) -> None:
         "Nearest seen labels": (rows["seen"], "These vote on the prediction"),
         "Nearest other rows": (~rows["seen"], "Hidden training rows and test rows"),
     }
-    if found.disjoint:
+    if frame.disjoint:
         train = rows["split"] == TRAIN
         votes, others = "These vote on the prediction: no test class was trained on", "Rows of other classes"
         kinds = {
@@ -105,20 +103,20 @@ def a_point(run: Run, found: Points, names: list[str], position: int) -> None:
         }
         kinds = kinds if train[position] else dict(reversed(kinds.items()))
     for title, (among, which) in kinds.items():
-        near = nearest_rows(found.compared, among, position)
+        near = nearest_rows(frame.compared, among, position)
         with st.container(gap="small"):
             about = "class and distance in the latent space, in all its dimensions, among the points drawn"
             st.markdown(f"**{title}**", help=f"{which}: {about}.")
-            neighbours(run, found, names, near, bool(missing))
-    if found.latents.shape[1] > 2 and decode.decoder_trained(run) and not missing:
-        walks(run, found, position)
+            neighbours(run, frame, names, near, bool(missing))
+    if frame.latents.shape[1] > 2 and decode.decoder_trained(run) and not missing:
+        walks(run, frame, position)
 
 
-def walks(run: Run, found: Points, position: int) -> None:
+def walks(run: Run, frame: Frame, position: int) -> None:
     """What the decoder makes of a point that is moved along one dimension, the others as they are."""
-    dimensions = min(MOST_WALKS, found.latents.shape[1])
+    dimensions = min(MOST_WALKS, frame.latents.shape[1])
     with st.expander(f"Walk from here along each of {dimensions} dimensions", icon=":material/steps:"):
-        path = decode.walks(found.latents, position, BETWEEN)[:dimensions]  # (D, m, D)
+        path = decode.walks(frame.latents, position, BETWEEN)[:dimensions]  # (D, m, D)
         decoded = decode.decode_latents(cache.load_model(run), path.reshape(-1, path.shape[2]))
         strip = decoded.reshape(dimensions, BETWEEN, *decoded.shape[1:])
         pictures.draw_pixels(image_strip(list(strip), scale=1), "the point moved along each dimension, decoded")
@@ -148,42 +146,36 @@ def image_and_reconstruction(run: Run, rows: dict, position: int) -> None:
         st.caption(words)
 
 
-def a_place(run: Run, found: Points, names: list[str], place: tuple[float, float]) -> None:
+def a_place(run: Run, frame: Frame, names: list[str], place: tuple[float, float]) -> None:
     """What the decoder makes of a place of the plane, how far the data are, what lies nearest."""
     st.markdown(f"**The place {place[0]:.3g}, {place[1]:.3g}**")
     latent = np.array([place], dtype=np.float32)
-    near = rows_nearest_to(found.latents, found.rows, latent[0], of_training=True)
+    around = surroundings_of(frame, latent[0])
     if decode.decoder_trained(run):
         decoded = decode.decode_latents(cache.load_model(run), latent)
         pictures.draw_pictures(decoded, ["decoded"], pictures.PICTURE)
     else:
         st.caption("Nothing to decode: this run has no decoder that was trained.")
-    asked = found.as_compared(latent[0])
-    votes = rows_nearest_to(found.compared, found.rows, asked, of_training=True, seen=True)
-    alike = rows_nearest_to(found.compared, found.rows, asked, of_training=True)
-    said = vote(found.rows["labels"][votes.positions], len(names))
-    usual = cache.usual_distance(run, found)
-    far = float(near.distances[0]) / usual if len(near.distances) and usual else 0.0
-    words = (
-        f"The {len(votes.positions)} nearest seen labels would call it {as_code(names[said])}. " if said >= 0 else ""
-    )
+    voters, usual = around.voters.positions, cache.usual_distance(run, frame)
+    label, far = vote(frame.rows["labels"][voters], len(names)), around.away / usual if usual else 0.0
+    words = f"The {len(voters)} nearest seen labels would call it {as_code(names[label])}. " if label >= 0 else ""
     trust = "Here are data." if far <= 3 else "**Far from all data: what is decoded here rests on nothing.**"
     st.markdown(f"{words}The nearest training image is {far:.1f} times as far away as neighbours usually are. {trust}")
     with st.container(gap="small"):
         st.markdown("**Nearest training images**", help="Class and distance, among the points drawn.")
-        neighbours(run, found, names, alike, bool(cache.missing_images(run)))
+        neighbours(run, frame, names, around.alike, bool(cache.missing_images(run)))
     st.button("Let go", icon=":material/close:", on_click=questions.forget_question, key="let go of place")
 
 
-def a_line(run: Run, found: Points, ends: tuple[tuple[float, float], tuple[float, float]]) -> None:
+def a_line(run: Run, frame: Frame, ends: tuple[tuple[float, float], tuple[float, float]]) -> None:
     """What the decoder makes of places along a line."""
     st.markdown(f"**From {ends[0][0]:.3g}, {ends[0][1]:.3g} to {ends[1][0]:.3g}, {ends[1][1]:.3g}**")
     path = np.linspace(*np.array(ends, dtype=np.float32), BETWEEN)
     pictures.draw_pixels(
         image_strip([decode.decode_latents(cache.load_model(run), path)], scale=1), "places along the line, decoded"
     )
-    usual = cache.usual_distance(run, found)
-    far = [rows_nearest_to(found.latents, found.rows, place, of_training=True, k=1).distances[0] for place in path]
+    usual = cache.usual_distance(run, frame)
+    far = [training_rows_near(frame.latents, frame.rows, place, k=1).distances[0] for place in path]
     empty = sum(distance > 3 * usual for distance in far)
     st.caption(
         f"{BETWEEN} places, evenly spaced, decoded by the newest weights kept. "
@@ -192,29 +184,29 @@ def a_line(run: Run, found: Points, ends: tuple[tuple[float, float], tuple[float
     st.button("Let go", icon=":material/close:", on_click=questions.forget_question, key="let go of line")
 
 
-def neighbours(run: Run, found: Points, names: list[str], near: Near, without_images: bool) -> None:
+def neighbours(run: Run, frame: Frame, names: list[str], near: Near, without_images: bool) -> None:
     """Neighbours as pictures with class and distance, or as words."""
     if not len(near.positions):
         st.caption("There are none among the points drawn.")
         return
-    labels = [names[c] for c in found.rows["labels"][near.positions]]
+    labels = [names[c] for c in frame.rows["labels"][near.positions]]
     captions = [f"{label[:9]} · {d:.2g}" for label, d in zip(labels, near.distances, strict=True)]
     if without_images:
         st.caption(", ".join(captions))
         return
-    images = read_pictures(cache.images_of(run), found.rows, near.positions)
+    images = read_pictures(cache.images_of(run), frame.rows, near.positions)
     pictures.draw_pictures(images, captions, SMALL)
 
 
-def a_region(run: Run, found: Points, names: list[str], region: list[int]) -> None:
+def a_region(run: Run, frame: Frame, names: list[str], region: list[int]) -> None:
     """How many points, of which classes, their mean image, the points nearest to their middle, and all to take away."""
-    labels = found.rows["labels"][region]
+    labels = frame.rows["labels"][region]
     counts = np.bincount(labels, minlength=len(names))
     head, button = st.columns([2, 1], vertical_alignment="center")
     head.markdown(f"**{len(region):,} points chosen**")
     button.button("Let go", icon=":material/close:", on_click=questions.forget_question, width="stretch", key="let go")
-    wrong = percent(float(found.wrong[region].mean()))
-    st.caption(f"{int(found.rows['seen'][region].sum()):,} with a seen label; {wrong} are predicted wrongly.")
+    wrong = percent(float(frame.wrong[region].mean()))
+    st.caption(f"{int(frame.rows['seen'][region].sum()):,} with a seen label; {wrong} are predicted wrongly.")
     state, shown = (tuple(names), tuple(counts), pictures.is_dark()), points.in_charts(names)
     pictures.draw_chart("region", state, lambda: class_counts(shown, {"points": counts.tolist()}, pictures.is_dark()))
     missing = cache.missing_images(run)
@@ -222,16 +214,16 @@ def a_region(run: Run, found: Points, names: list[str], region: list[int]) -> No
         st.info(missing, icon=":material/hide_image:")
     else:
         pictures.draw_pictures(
-            [mean_picture(cache.images_of(run), found.rows, region)], ["mean image"], pictures.PICTURE
+            [mean_picture(cache.images_of(run), frame.rows, region)], ["mean image"], pictures.PICTURE
         )
-    middle = found.compared[region].mean(axis=0)
+    middle = frame.compared[region].mean(axis=0)
     with st.container(gap="small"):
         st.markdown("**Nearest to its middle**", help="Class and distance, among all training rows drawn.")
-        near = rows_nearest_to(found.compared, found.rows, middle, of_training=True)
-        neighbours(run, found, names, near, bool(missing))
+        near = training_rows_near(frame.compared, frame.rows, middle)
+        neighbours(run, frame, names, near, bool(missing))
     st.download_button(
         "These points (.csv)",
-        lambda: take_away.as_csv(take_away.some_points(found, region), names),
+        lambda: take_away.as_csv(take_away.some_points(frame, region), names),
         f"{run.id}-region.csv",
         on_click="ignore",
         icon=":material/download:",

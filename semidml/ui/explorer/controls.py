@@ -1,12 +1,13 @@
 """What the map is drawn by: epoch, colours, projection, parts."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
 
 from semidml.explore import decode, drawing
-from semidml.frames import Points
+from semidml.frames import Frame
 from semidml.planes import PROJECTIONS
 from semidml.priors import PRIORS
 from semidml.priors.density import MASSES
@@ -30,7 +31,7 @@ class Controls(NamedTuple):
     movable: bool  # whether these can be dragged
 
 
-def choose_controls(run: Run, found: Points) -> Controls:
+def choose_controls(run: Run, frame: Frame) -> Controls:
     """The widgets above the map."""
     dimensions, prior = run.config().latent_dim, PRIORS[run.config().prior]
     colours = COLOURS | (OF_PRIOR if prior.facts.get("components") else {})
@@ -38,7 +39,7 @@ def choose_controls(run: Run, found: Points) -> Controls:
         st.session_state["colour"] = "class"
     density = lattice = pictures = movable = False
     method = "pca"
-    few = found.components is not None and len(found.components[0]) <= drawing.MOST_ELLIPSES
+    few = frame.components is not None and len(frame.components[0]) <= drawing.MOST_ELLIPSES
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         common: dict[str, Any] = {"required": True, "persist_state": "session"}
         colour = st.segmented_control(
@@ -56,34 +57,26 @@ def choose_controls(run: Run, found: Points) -> Controls:
                 **common,
             )
         if dimensions == 2 and prior.facts:
-            density = st.toggle(
-                "Prior's density",
-                key="density",
-                persist_state="session",
-                help=f"The smallest regions that hold {' and '.join(f'{mass:.0%}' for mass in MASSES)} of the prior.",
-            )
+            masses = " and ".join(f"{mass:.0%}" for mass in MASSES)
+            density = toggle("Prior's density", "density", f"The smallest regions that hold {masses} of the prior.")
         if dimensions == 2 and decode.decoder_trained(run):
-            lattice = st.toggle(
-                "Decoded places",
-                key="lattice",
-                persist_state="session",
-                help="What the decoder makes of each place of the map, under the points; finer when you zoom in.",
+            about = "What the decoder makes of each place of the map, under the points; finer when you zoom in."
+            lattice = toggle("Decoded places", "lattice", about)
+        if dimensions > 1 and few and frame.pictures is not None and method == "pca":
+            title, about = (
+                "Components' pictures",
+                "What the decoder makes of the middle of each component, drawn there.",
             )
-        if dimensions > 1 and few and found.pictures is not None and method == "pca":
-            pictures = st.toggle(
-                "Pseudo-inputs" if found.are_pseudo_inputs else "Components' pictures",
-                key="pictures",
-                persist_state="session",
-                help="The learned images whose latents are the prior's components, drawn where these lie."
-                if found.are_pseudo_inputs
-                else "What the decoder makes of the middle of each component, drawn there.",
-            )
-        if dimensions == 2 and few and np.isfinite(found.components[0]).all():
-            movable = st.toggle(
-                "What if",
-                key="movable",
-                persist_state="session",
-                on_change=what_if.put_back,
-                help="Drag a component of the prior, or move it with the arrow keys: what would change?",
-            )
+            if frame.pseudo_inputs is not None:
+                title = "Pseudo-inputs"
+                about = "The learned images whose latents are the prior's components, drawn where these lie."
+            pictures = toggle(title, "pictures", about)
+        if dimensions == 2 and few and np.isfinite(frame.components[0]).all():
+            about = "Drag a component of the prior, or move it with the arrow keys: what would change?"
+            movable = toggle("What if", "movable", about, what_if.put_back)
     return Controls(colour, part, method, density, lattice, pictures, movable)
+
+
+def toggle(label: str, key: str, about: str, on_change: Callable[[], None] | None = None) -> bool:
+    """A toggle that stays as it is on the way to other pages and back."""
+    return st.toggle(label, key=key, persist_state="session", help=about, on_change=on_change)

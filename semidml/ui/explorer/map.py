@@ -6,6 +6,8 @@
 What the visitor asks for - a click on a point or an empty place, a box, a lasso, a line - stays in the session until
 the next question or another run."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,8 @@ import streamlit as st
 
 from semidml.explore import drawing, points
 from semidml.explore.decode import decode_box, decode_latents, decoder_trained
-from semidml.frames import COMPONENTS, TEST, TRAIN, Points
+from semidml.frames import TEST, TRAIN, Frame
 from semidml.planes import PROJECTIONS
-from semidml.plots import colours
 from semidml.priors.density import MASSES
 from semidml.runs import listing
 from semidml.runs.run import Run
@@ -25,7 +26,7 @@ from semidml.ui import cache, maps
 from semidml.ui.explorer import answers, controls, planes, questions, what_if
 from semidml.ui.explorer.controls import Controls
 from semidml.ui.frame import show_error
-from semidml.ui.pictures import is_dark
+from semidml.ui.manage import draw_outcome, perform
 from semidml.ui.words import direction_words
 
 
@@ -40,142 +41,120 @@ def draw_explorer(run_id: str, epochs: list[int]) -> None:
         epoch = questions.chosen_epoch(run, epochs)
         if st.session_state.get("epoch below", (run_id, epoch)) != (run_id, epoch):
             st.rerun()  # what lies below is of another epoch
-        found = cache.points_of_epoch(run, epoch)
-        chosen = controls.choose_controls(run, found)
+        frame = cache.read_frame(run, epoch)
+        chosen = controls.choose_controls(run, frame)
         if len(epochs) > 1 and chosen.method != "pca":  # the map's own scrubber needs one plane for all epochs
             questions.epoch_slider(run, epochs)
     except (ValueError, FileNotFoundError) as error:
         show_error(error)
         return
-    if said := st.session_state.pop("map said", ""):
-        show_error(said)
-    after = what_if.placed(run, found, chosen.movable)
+    draw_outcome()
+    after = what_if.placed(run, frame, chosen.movable)
     map_column, answer_column = st.columns([2, 1], gap="medium")
 
-    def its_map() -> None:
+    def place_map() -> None:
         with map_column:
-            draw_map(run, found, after, names, chosen, epochs)
+            draw_map(run, frame, after, names, chosen, epochs)
 
-    def its_answer() -> None:
+    def place_answer() -> None:
         with answer_column:
-            visible = questions.positions_of(found, chosen.part)
+            visible = questions.positions_of(frame, chosen.part)
             if chosen.movable and st.session_state.get("what if"):
                 able = decoder_trained(run)
                 decode = (lambda places: decode_latents(cache.load_model(run), places)) if able else None
-                what_if.answer(run, found, after, names, visible, decode)
+                what_if.answer(run, frame, after, names, visible, decode)
             else:
-                if after is not found:
+                if after is not frame:
                     what_if.reminder()
-                answers.draw_answer(run, found, names, visible)
+                answers.draw_answer(run, frame, names, visible)
 
     # After a click the map is there already, and the answer is what is waited for.
-    for draw in (its_map, its_answer) if st.session_state.pop("map first", False) else (its_answer, its_map):
+    for draw in (place_map, place_answer) if st.session_state.pop("map first", False) else (place_answer, place_map):
         draw()
 
 
-def draw_map(run: Run, before: Points, found: Points, names: list[str], chosen: Controls, epochs: list[int]) -> None:
+def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Controls, epochs: list[int]) -> None:
     """The map, what belongs to all its frames, and what is drawn in words. `before` has the components where the run
     has them, `found` where the visitor has put them."""
-    colour, part, method, density, lattice, *_ = chosen
     try:
-        drawn, axes = planes.in_plane(run, found, method, epochs[-1])
+        placed, axes = planes.in_plane(run, frame, chosen.method, epochs[-1])
     except ValueError as error:
         show_error(error)
         return
-    plane = found.latents.shape[1] == 2
-    rows, there, frame = found.rows, prior_frame(before), prior_frame(found)
-    visible = questions.positions_of(found, part)
-    components = points.most_responsible(found) if colour == "component" else None
-    its = colours.colouring(
-        colour, rows["labels"], names, seen=rows["seen"], predictions=found.predictions, components=components
-    )
-    rings = []
-    if found.latents.shape[1] > 1 and (not axes or axes.startswith("PCA")):  # others have no place for what is no point
-        axes_of = {"latents": cache.points_of_epoch(run, epochs[-1]).latents} if axes else None
-        rings = drawing.ellipses(frame, axes_of)
-    view = f"{run.id} {method if axes.startswith(tuple(entry.title for entry in PROJECTIONS.values())) else ''}"
+    plane = frame.latents.shape[1] == 2
+    visible = questions.positions_of(frame, chosen.part)
+    rings, first_rings = [], []
+    if frame.latents.shape[1] > 1 and (not axes or axes.startswith("PCA")):  # others have no place for what is no point
+        axes_of = cache.read_frame(run, epochs[-1]).latents if axes else None
+        rings, first_rings = (drawing.ellipses(moved, axes_of) for moved in (frame, before))
+    view = f"{run.id} {chosen.method if axes.startswith(tuple(entry.title for entry in PROJECTIONS.values())) else ''}"
     decodes, missing = plane and decoder_trained(run), cache.missing_images(run)
-    x_range, y_range = maps.map_extent(view, drawn, drawing.ellipses(there, axes_of) if rings else [])
-    region, point = questions.asked_region(found), st.session_state.get("chosen point")
-    marked = region or ([point] if point is not None and point < len(drawn) else [])
+    region, point = questions.asked_region(frame), st.session_state.get("chosen point")
     places = [st.session_state["chosen place"]] if st.session_state.get("chosen place") else []
     own = st.session_state.get("own place")
     if own and own[0] == run.id and (plane or axes.startswith("PCA")):
         places.append(own[1])
-    pictures = found.pictures if chosen.pictures and rings else None
+    pictures = frame.pictures if chosen.pictures and rings else None
     words = " ".join(
         [
-            map_words(run, found, part, len(visible), axes),
-            *prior_words(found, colour, density, axes),
-            *picture_words(found, pictures),
+            map_words(run, frame, chosen.part, len(visible), axes),
+            *prior_words(frame, chosen.colour, chosen.density, axes),
+            *picture_words(frame, pictures),
         ]
     )
-    packed = pack.pack(
-        drawn,
-        its.categories,
-        seen=rows["seen"],
-        test=rows["split"] == TEST,
-        names=its.names,
-        looks=its.looks,
-        labels=rows["labels"],
-        label_names=names,
-        predictions=found.predictions,
-        strength=its.strength,
-        errors=cache.point_errors(run) if not missing else None,
-        away=~np.isin(np.arange(len(drawn)), visible),
-        x_range=x_range,
-        y_range=y_range,
+    drawn = drawing.draw_frame(
+        frame,
+        placed,
+        names,
+        maps.map_extent(view, placed, first_rings),
         words=f"Map of the latent space. {words}",
+        run=view,
+        colour=chosen.colour,
+    )
+    drawn = replace(
+        drawn,
+        away=~np.isin(np.arange(len(placed)), visible),
+        images_of=run.id,
+        labels=frame.rows["labels"],
+        label_names=names,
+        predictions=frame.predictions,
+        errors=cache.point_errors(run) if not missing else None,
         ellipses=rings,
         movable=chosen.movable,
         moves=what_if.moves(),
-        origins=before.components[0] if chosen.movable and rings else (),
+        origins=before.component_means if chosen.movable and rings else (),
         pictures=pictures,
-        density=maps.prior_regions(frame) if density else None,
+        density=maps.prior_regions(frame) if chosen.density else None,
         masses=MASSES,
-        marked=marked,
+        marked=region or ([point] if point is not None and point < len(placed) else []),
         places=places,
         tools=[name for name in TOOLS if name != "line" or decodes],
         shade=decodes,
-        lattice=lattice,
-        images_of=run.id,
-        run=view,
-        epoch=found.epoch,
-        dark=is_dark(),
+        lattice=chosen.lattice,
     )
 
-    def heard(read: Any, act: Any) -> Any:
-        def listen(sent: Any) -> None:
-            try:
-                act(read(sent))
-            except ValueError as error:
-                st.session_state["map said"] = str(error)
-
-        return listen
+    def heard(read: Callable[[Any], Any], act: Callable[[Any], None]) -> Callable[[Any], None]:
+        return lambda sent: perform(lambda: act(read(sent)))
 
     def dropped(moved: tuple) -> None:
-        what_if.move(run, found, *moved)
+        what_if.move(run, frame, *moved)
         questions.forget_question()
         st.session_state["what if"] = True
 
     maps.draw_map(
-        packed,
+        drawn,
         f"map {run.id}",
         moved=heard(lambda sent: middles_of(sent, len(rings)), dropped),
-        asked=heard(asked_of, lambda asked: questions.ask_at(*asked, count=len(drawn), places=plane)),
-        region=heard(lambda sent: region_of(sent, len(drawn)), questions.choose_region),
+        asked=heard(asked_of, lambda asked: questions.ask_at(*asked, count=len(placed), places=plane)),
+        region=heard(lambda sent: region_of(sent, len(placed)), questions.choose_region),
         line=heard(line_of, questions.choose_line),
         epoch=heard(int, lambda epoch: st.session_state.update({f"epoch {run.id}": epoch})),
         seen=heard(box_of, lambda box: st.session_state.update({"lattice box": (run.id, box)})),
     )
-    if not missing:
-        maps.send_to_maps(cache.packed_images(run.id, points.stamp(run, "rows.npz")), f"images {run.id}")
-    if len(epochs) > 1 and (not axes or not axes.startswith(("UMAP", "t-SNE"))):
-        stamp = points.stamp(run, *(f"frames/{epoch:04d}.npz" for epoch in (epochs[0], epochs[-1])))
-        film = cache.packed_film(run.id, view, tuple(epochs), stamp)
-        if film:
-            maps.send_to_maps(film, f"film {run.id}")
-    if lattice:
+    maps.send_images(run)
+    if not axes.startswith(("UMAP", "t-SNE")):
+        maps.send_film(run, view, epochs)
+    if chosen.lattice:
         send_lattice(run, view)
     st.caption(words)
 
@@ -193,9 +172,9 @@ def send_lattice(run: Run, view: str) -> None:
     maps.send_to_maps(pack.pack_lattice(view, box, picture), f"lattice {run.id}")
 
 
-def prior_words(found: Points, colour: str, density: bool, axes: str) -> list[str]:
+def prior_words(frame: Frame, colour: str, density: bool, axes: str) -> list[str]:
     """What is drawn of the prior, in sentences."""
-    if found.components is None:
+    if frame.components is None:
         return []
     words = []
     if colour == "component":
@@ -210,30 +189,25 @@ def prior_words(found: Points, colour: str, density: bool, axes: str) -> list[st
     return words
 
 
-def prior_frame(found: Points) -> dict[str, np.ndarray]:
-    """What `drawing.ellipses` and `maps.prior_regions` read of a frame."""
-    return {} if found.components is None else dict(zip(COMPONENTS, found.components, strict=True))
-
-
-def picture_words(found: Points, pictures: np.ndarray | None) -> list[str]:
+def picture_words(frame: Frame, pictures: np.ndarray | None) -> list[str]:
     """What the small pictures are, in a sentence."""
     if pictures is None:
         return []
-    components = len(found.components[0])
+    components = len(frame.components[0])
     of = f"the first {len(pictures)} of {components}" if len(pictures) < components else f"the {components}"
-    what = "pseudo-inputs" if found.are_pseudo_inputs else "components' middles, decoded"
+    what = "pseudo-inputs" if frame.pseudo_inputs is not None else "components' middles, decoded"
     return [f"Small pictures: {of} {what}, each where the run has its component."]
 
 
-def map_words(run: Run, found: Points, part: str, n: int, axes: str) -> str:
+def map_words(run: Run, frame: Frame, part: str, n: int, axes: str) -> str:
     """What is drawn, and of how many."""
-    split = found.rows["split"]
+    split = frame.rows["split"]
     counts = {"train": (split == TRAIN).sum(), "test": (split == TEST).sum()}
     which = " and ".join(
         f"{counts[p]:,} {'training' if p == 'train' else p}" for p in ("train", "test") if part in ("both", p)
     )
-    seen = int(found.rows["seen"].sum())
-    hatched = found.latents.shape[1] == 2 and decoder_trained(run)
+    seen = int(frame.rows["seen"].sum())
+    hatched = frame.latents.shape[1] == 2 and decoder_trained(run)
     words = [
         f"{n:,} points: {which} rows, drawn with the seed {run.config().seed}, classes in their proportions; "
         f"{seen:,} with a seen label (ringed where they are few)."

@@ -8,18 +8,20 @@ import streamlit as st
 from semidml import planes
 from semidml.data import images
 from semidml.explore import decode, near, pictures
-from semidml.frames import Points
+from semidml.frames import Frame
 from semidml.runs.run import Run
 from semidml.scatter import bundle, sent
-from semidml.ui import cache, frame, words
+from semidml.ui import cache, words
 from semidml.ui.explorer import answers
+from semidml.ui.frame import show_error
+from semidml.ui.manage import perform
 from semidml.ui.pictures import PICTURE, draw_pictures
 
 LIGHT_ON_DARK = ("digits", "mnist", "kmnist", "fashionmnist")
 CENTRED = ("digits", "mnist", "kmnist")  # whose images have their light in the middle
 
 
-def draw_own(run: Run, found: Points, names: list[str]) -> None:
+def draw_own(run: Run, frame: Frame, names: list[str]) -> None:
     """A pad and a place for a file; beside them where the encoder puts the image and what lies there."""
     if missing := cache.missing_images(run):
         st.info(missing, icon=":material/hide_image:")
@@ -36,7 +38,7 @@ def draw_own(run: Run, found: Points, names: list[str]) -> None:
                 "has understood of it, and its neighbours which class it would have."
             )
         else:
-            draw_answer(run, found, names, image)
+            draw_answer(run, names, image)
 
 
 def ask_image(run: Run, shape: tuple[int, int, int], others: np.ndarray) -> np.ndarray | None:
@@ -45,19 +47,16 @@ def ask_image(run: Run, shape: tuple[int, int, int], others: np.ndarray) -> np.n
     name = run.config().data
     if shape[0] == 1:
         st.markdown("**Draw**")
-        pad = st.components.v2.component(bundle.PAD, html=bundle.PAD_HTML, css=bundle.css(), js=bundle.pad_javascript())
+        parts = {"html": bundle.PAD_HTML, "css": bundle.css(), "js": bundle.javascript("pad")}
+        pad = st.components.v2.component(bundle.PAD, **parts)
 
         def drew() -> None:
-            try:
-                drawn = sent.drawn_of(st.session_state[f"pad {run.id}"]["drawn"], *shape[1:])
-            except ValueError as error:
-                st.session_state["own trouble"] = str(error)
-                return
-            st.session_state[key] = (
-                drawn if name in LIGHT_ON_DARK or not pictures.is_inverted(drawn, others) else 255 - drawn
-            )
+            drawn = sent.drawn_of(st.session_state[f"pad {run.id}"]["drawn"], *shape[1:])
+            is_light = name in LIGHT_ON_DARK or not pictures.is_inverted(drawn, others)
+            st.session_state[key] = drawn if is_light else 255 - drawn
 
-        pad(data={"height": shape[1], "width": shape[2]}, key=f"pad {run.id}", on_drawn_change=drew)
+        size = {"height": shape[1], "width": shape[2]}
+        pad(data=size, key=f"pad {run.id}", on_drawn_change=lambda: perform(drew))
     file = st.file_uploader("Or an image", type=["png", "jpg", "jpeg", "webp", "bmp", "gif"], key=f"own file {run.id}")
     if file is not None:
         content = file.getvalue()
@@ -68,9 +67,7 @@ def ask_image(run: Run, shape: tuple[int, int, int], others: np.ndarray) -> np.n
                 taken = images.read_one(content, file.name, shape)
                 st.session_state[key] = 255 - taken if pictures.is_inverted(taken, others) else taken
             except ValueError as error:
-                st.session_state["own trouble"] = str(error)
-    if trouble := st.session_state.pop("own trouble", ""):
-        frame.show_error(trouble)
+                show_error(error)
     image = st.session_state.get(key)
     if image is None or image.shape != shape:
         return None
@@ -79,7 +76,7 @@ def ask_image(run: Run, shape: tuple[int, int, int], others: np.ndarray) -> np.n
     return image
 
 
-def place_on_map(run: Run, latent: np.ndarray, last: Points) -> tuple[float, float] | None:
+def place_on_map(run: Run, latent: np.ndarray, last: Frame) -> tuple[float, float] | None:
     """Where a latent (D,) lies on the map of two dimensions or of PCA; None for one dimension, whose strips are
     classes."""
     if len(latent) == 1:
@@ -88,7 +85,7 @@ def place_on_map(run: Run, latent: np.ndarray, last: Points) -> tuple[float, flo
     return float(drawn[0, 0]), float(drawn[0, 1])
 
 
-def draw_answer(run: Run, found: Points, names: list[str], image: np.ndarray) -> None:
+def draw_answer(run: Run, names: list[str], image: np.ndarray) -> None:
     """Image, reconstruction, class by neighbours, neighbours; the map marks its place."""
     its_model = cache.load_model(run)
     latent = decode.encode_images(its_model, image[None])[0]
@@ -98,25 +95,21 @@ def draw_answer(run: Run, found: Points, names: list[str], image: np.ndarray) ->
         shown.append(decoded[0])
         captions.append("reconstruction")
     draw_pictures(shown, captions, PICTURE)
-    last = cache.points_of_epoch(run, run.frames()[-1])
-    asked = last.as_compared(latent)
-    seen = near.rows_nearest_to(last.compared, last.rows, asked, of_training=True, seen=True)
-    every = near.rows_nearest_to(last.compared, last.rows, asked, of_training=True)
-    by_seen = near.vote(last.rows["labels"][seen.positions], len(names))
-    by_all = near.vote(last.rows["labels"][every.positions], len(names))
-    said = [f"by the {len(seen.positions)} nearest seen labels {words.as_code(names[by_seen])}"] if by_seen >= 0 else []
-    said += [f"by the {len(every.positions)} nearest of all training images drawn {words.as_code(names[by_all])}"]
-    usual = cache.usual_distance(run, last)
-    away = near.rows_nearest_to(last.latents, last.rows, latent, of_training=True, k=1).distances[0]
-    far = float(away) / usual if usual else 0.0
-    st.markdown(f"Its class: {', '.join(said)}.")
+    last = cache.read_frame(run, run.frames()[-1])
+    around, told, usual = near.surroundings_of(last, latent), [], cache.usual_distance(run, last)
+    for which, neighbours in (("seen labels", around.voters), ("of all training images drawn", around.alike)):
+        label = near.vote(last.rows["labels"][neighbours.positions], len(names))
+        if label >= 0:
+            told.append(f"by the {len(neighbours.positions)} nearest {which} {words.as_code(names[label])}")
+    far = around.away / usual if usual else 0.0
+    st.markdown(f"Its class: {', '.join(told)}.")
     trust = " Far from all data: the run has seen nothing like it, and its answer means little." if far > 10 else ""
     st.caption(
         f"It lies at {', '.join(f'{z:.3g}' for z in latent[:8])}{', …' if len(latent) > 8 else ''}; the nearest "
         f"training image is {far:.1f} times as far away as neighbours usually are.{trust} By the newest weights kept."
     )
     st.markdown("**Nearest training images**")
-    answers.neighbours(run, last, names, every, False)
+    answers.neighbours(run, last, names, around.alike, False)
     place = place_on_map(run, latent, last)
     if place is not None and st.session_state.get("own place") != (run.id, place):
         st.session_state["own place"] = (run.id, place)

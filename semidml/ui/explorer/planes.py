@@ -6,60 +6,59 @@ import streamlit as st
 from semidml import planes, tasks, words
 from semidml.explore import points
 from semidml.explore.planes import read_plane
-from semidml.frames import Points
+from semidml.frames import Frame
 from semidml.jobs import queue
 from semidml.planes import PROJECTIONS
 from semidml.runs.run import Run
-from semidml.ui import cache, frame
+from semidml.ui import cache
+from semidml.ui.frame import SECONDS_LIVE, show_error
 
-SECONDS_LIVE = 1.0
 
-
-def in_plane(run: Run, found: Points, method: str, last: int) -> tuple[np.ndarray, str]:
+def in_plane(run: Run, frame: Frame, method: str, last: int) -> tuple[np.ndarray, str]:
     """(points as they are drawn, (n, 2); what the axes are, in words)."""
-    dimensions = found.latents.shape[1]
+    dimensions = frame.latents.shape[1]
     if dimensions > 2 and method != "pca":
-        made = draw_projection(run, found, method)
-        if made is not None:
-            return made, f"{PROJECTIONS[method].title} of {dimensions} dimensions"
-    axes_of = cache.points_of_epoch(run, last).latents if dimensions > 2 else None
-    drawn, how = planes.in_plane(found.latents, found.rows["labels"], axes_of)
+        projected = draw_projection(run, frame, method)
+        if projected is not None:
+            return projected, f"{PROJECTIONS[method].title} of {dimensions} dimensions"
+    axes_of = cache.read_frame(run, last).latents if dimensions > 2 else None
+    drawn, how = planes.in_plane(frame.latents, frame.rows["labels"], axes_of)
     if dimensions <= 2:
         return drawn, how
-    kept = planes.variance_kept(found.latents, drawn)
+    kept = planes.variance_kept(frame.latents, drawn)
     return drawn, f"PCA of {dimensions} dimensions: the plane holds {words.percent(kept)} of the variance"
 
 
-def draw_projection(run: Run, found: Points, method: str, step: int = 0) -> np.ndarray | None:
+def draw_projection(run: Run, frame: Frame, method: str) -> np.ndarray | None:
     """A projection that is there already, else a button that computes it in the background, or how far that is. Of a
-    frame in the middle of the epoch after the found one, after so many steps, it is not kept with the run."""
-    file = "live" if step else f"{found.epoch:04d}"
-    key = ("projection", str(run.path), method, found.epoch, step, *points.stamp(run, f"frames/{file}.npz"))
-    made = None if step else read_plane(run, found.epoch, method)
+    frame in the middle of an epoch it is not kept with the run."""
+    file = "live" if frame.step else f"{frame.epoch:04d}"
+    key = ("projection", str(run.path), method, frame.epoch, frame.step, *points.stamp(run, f"frames/{file}.npz"))
+    projected = None if frame.step else read_plane(run, frame.epoch, method)
     task = tasks.find_task(key)
-    if made is None and task is not None and task.done and not task.error:
-        made = task.result
-    if made is not None and len(made) == len(found.latents):
-        return made
+    if projected is None and task is not None and task.done and not task.error:
+        projected = task.result
+    if projected is not None and len(projected) == len(frame.latents):
+        return projected
     title = PROJECTIONS[method].title
     if task is not None and not task.done:
         st.fragment(computing, run_every=SECONDS_LIVE)(key, title)
         return None
     if task is not None and task.error:
-        frame.show_error(task.error)
+        show_error(task.error)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            f"Compute {title} of epoch {found.epoch}",
+            f"Compute {title} of epoch {frame.epoch}",
             icon=":material/function:",
             on_click=tasks.start_task,
             args=(
                 key,
-                lambda progress: queue.jobs().plane(run, found.epoch, method, found.latents, progress, not step),
+                lambda progress: queue.jobs().plane(run, frame.epoch, method, frame.latents, progress, not frame.step),
             ),
             key="compute projection",
         )
         loads = "Its import alone takes about 13 s the first time. " if method == "umap" else ""
-        kept = "for now: its epoch is not over" if step else "with the run"
+        kept = "for now: its epoch is not over" if frame.step else "with the run"
         st.caption(f"{loads}Computed once, then kept {kept}; until then PCA is drawn.")
     return None
 

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from semidml.frames import TEST, TRAIN, Points
+from semidml.frames import TEST, TRAIN, Frame
 from semidml.runs.run import Run
 
 NO_QUESTION = {"chosen point": None, "chosen place": None, "region": [], "line": None, "what if": False}
@@ -32,8 +32,8 @@ def epoch_slider(run: Run, epochs: list[int]) -> int:
     return st.select_slider("Epoch", epochs, chosen, key=f"epoch {run.id}", help="0 is before training.")
 
 
-def positions_of(found: Points, part: str) -> np.ndarray:
-    split = found.rows["split"]
+def positions_of(frame: Frame, part: str) -> np.ndarray:
+    split = frame.rows["split"]
     return np.arange(len(split)) if part == "both" else np.flatnonzero(split == (TRAIN if part == "train" else TEST))
 
 
@@ -68,8 +68,8 @@ def choose_line(ends: tuple) -> None:
     st.session_state["line"] = ends
 
 
-def asked_region(found: Points) -> list[int]:
-    return [position for position in st.session_state.get("region", []) if position < len(found.latents)]
+def asked_region(frame: Frame) -> list[int]:
+    return [position for position in st.session_state.get("region", []) if position < len(frame.latents)]
 
 
 def chose_in_list() -> None:

@@ -7,7 +7,7 @@ from semidml import tasks
 from semidml.data import store
 from semidml.explore import decode, points
 from semidml.explore.decode import Reconstructed
-from semidml.frames import SPLITS, TEST, Points
+from semidml.frames import SPLITS, TEST, Frame
 from semidml.jobs import queue
 from semidml.methods import MODELS
 from semidml.plots.counts import confusion_figure
@@ -18,10 +18,11 @@ from semidml.runs.run import Run
 from semidml.scores import agreement
 from semidml.scores.table import GROUPS, SCATTER, SCORES
 from semidml.tasks import Task
-from semidml.ui import cache, frame, pictures
+from semidml.ui import cache, pictures
 from semidml.ui.cache import images_of, missing_images
 from semidml.ui.explorer import questions
 from semidml.ui.explorer.planes import computing
+from semidml.ui.frame import SECONDS_LIVE, show_error
 from semidml.ui.scores import remark_words, score_with_scatter
 from semidml.ui.words import direction_words, escape_markdown, pixels_words
 from semidml.words import percent
@@ -33,13 +34,10 @@ PAIRS = 12  # of the best and of the worst reconstructions
 @st.cache_data(max_entries=8, show_spinner="Encoding and decoding the test points …")
 def reconstructed(run_id: str, epoch: int, stamp: tuple) -> Reconstructed:
     run = listing.open_run(run_id)
-    return decode.reconstruct_points(cache.load_model(run), images_of(run), cache.points_of_epoch(run, epoch).rows)
+    return decode.reconstruct_points(cache.load_model(run), images_of(run), cache.read_frame(run, epoch).rows)
 
 
-# ---- below the map
-
-
-def scores(run: Run, found: Points, names: list[str]) -> None:
+def scores(run: Run, frame: Frame, names: list[str]) -> None:
     """All scores with their scatter and remarks, what failed with its reason, and the slow ones on demand."""
     key = ("scores", str(run.path), *points.stamp(run, "weights.safetensors"))
     task = tasks.find_task(key)
@@ -55,23 +53,23 @@ def scores(run: Run, found: Points, names: list[str]) -> None:
         return
     rows_words, failed, notes = score_rows(run), metrics.get("failed", {}), metrics.get("notes", {})
     for group in GROUPS.values():
-        there = [name for name, score in SCORES.items() if name in metrics and score.group == group.name]
-        there = [name for name in there if not SCORES[name].is_scatter]  # it stands beside its score
-        if not there:
+        known = [name for name, score in SCORES.items() if name in metrics and score.group == group.name]
+        known = [name for name in known if not SCORES[name].is_scatter]  # it stands beside its score
+        if not known:
             continue
         st.markdown(f"**{group.title}** :gray[{group.summary}]")
         with st.container(horizontal=True, gap="small"):
-            for name in there:
+            for name in known:
                 score = SCORES[name]
                 about_it = " ".join(filter(None, [score.summary, escape_markdown(notes.get(name, "")), rows_words]))
                 width = TILE if metrics.get(f"{name}{SCATTER}") is None else WIDE_TILE
                 value = score_with_scatter(name, metrics)
                 st.metric(score.short_title, value, help=about_it, width=width, border=True)
-        for name in there:
+        for name in known:
             if name in failed:
                 title = SCORES[name].title
                 st.caption(f":material/error: {title} could not be computed: {escape_markdown(failed[name])}")
-        for remark in remark_words(there, notes):
+        for remark in remark_words(known, notes):
             st.caption(f":material/info: {remark}")
     st.caption(f"{rows_words} {direction_words(run)}".strip())
     slow_scores(run, task, key, metrics)
@@ -98,10 +96,10 @@ def score_rows(run: Run) -> str:
 def slow_scores(run: Run, task: Task | None, key: tuple, metrics: dict) -> None:
     """Random forest and MLP classifier, in the background."""
     if task is not None and not task.done:
-        st.fragment(computing, run_every=frame.SECONDS_LIVE)(key, "Forest and MLP")
+        st.fragment(computing, run_every=SECONDS_LIVE)(key, "Forest and MLP")
         return
     if task is not None and task.error:
-        frame.show_error(task.error)
+        show_error(task.error)
     if "mlp_accuracy" in metrics:
         return
     missing = missing_images(run)
@@ -122,12 +120,12 @@ def start_scores(run: Run, key: tuple) -> None:
     tasks.start_task(key, lambda progress: queue.jobs().all_scores(run, progress))
 
 
-def curves(run: Run, found: Points, names: list[str]) -> None:
+def curves(run: Run, frame: Frame, names: list[str]) -> None:
     """Loss terms and scores by epoch."""
     try:
         history = run.history()
     except (ValueError, KeyError, TypeError) as error:
-        frame.show_error(f"history.jsonl is damaged: {error}")
+        show_error(f"history.jsonl is damaged: {error}")
         return
     if len(history) < 2:
         st.info("Curves need two finished epochs.", icon=":material/show_chart:")
@@ -146,10 +144,10 @@ def curves(run: Run, found: Points, names: list[str]) -> None:
     st.caption(" ".join([*words, why]).strip())
 
 
-def confusion(run: Run, found: Points, names: list[str]) -> None:
+def confusion(run: Run, frame: Frame, names: list[str]) -> None:
     """Which class is taken for which, among the test rows drawn."""
-    test = found.rows["split"] == TEST
-    labels, predictions = found.rows["labels"][test], found.predictions[test]
+    test = frame.rows["split"] == TEST
+    labels, predictions = frame.rows["labels"][test], frame.predictions[test]
     if not len(labels):
         st.info("No test row is drawn.")
         return
@@ -157,14 +155,14 @@ def confusion(run: Run, found: Points, names: list[str]) -> None:
     state, shown = (tuple(names), counts.tobytes(), pictures.is_dark()), points.in_charts(names)
     pictures.draw_chart("confusion", state, lambda: confusion_figure(counts, shown, pictures.is_dark()))
     right = percent(agreement.accuracy(labels, predictions))
-    voters = "other test rows drawn: no test class was trained on" if found.disjoint else "seen labels drawn"
+    voters = "other test rows drawn: no test class was trained on" if frame.disjoint else "seen labels drawn"
     st.caption(
-        f"After epoch {found.epoch}: {right} of the {len(labels):,} test rows drawn are right, "
+        f"After epoch {frame.epoch}: {right} of the {len(labels):,} test rows drawn are right, "
         f"by the 5 nearest of the {voters}."
     )
 
 
-def reconstructions(run: Run, found: Points, names: list[str]) -> None:
+def reconstructions(run: Run, frame: Frame, names: list[str]) -> None:
     """Best and worst reconstructions of the test rows drawn; of a plane, what the decoder makes of its places."""
     if not decode.decoder_trained(run):
         an_able = next(entry.title for entry in MODELS.values() if entry.facts["decoder"])
@@ -178,33 +176,34 @@ def reconstructions(run: Run, found: Points, names: list[str]) -> None:
         st.info(missing, icon=":material/hide_image:")
         return
     its_model = cache.load_model(run)
-    done = reconstructed(run.id, found.epoch, points.stamp(run, "weights.safetensors", "state.safetensors", "rows.npz"))
+    stamp = (*points.weights_stamp(run), *points.stamp(run, "rows.npz"))
+    redrawn = reconstructed(run.id, frame.epoch, stamp)
     for title, some in (("Best", slice(0, PAIRS)), ("Worst", slice(-1, -PAIRS - 1, -1))):
-        errors = done.errors[some]
+        errors = redrawn.errors[some]
         st.markdown(
             f"**{title}** · squared error {errors[0]:.4f} to {errors[-1]:.4f}; images over their reconstructions"
         )
-        st.image(image_strip([done.originals[some], done.decoded[some]]), width="stretch")
+        st.image(image_strip([redrawn.originals[some], redrawn.decoded[some]]), width="stretch")
     st.caption(
-        f"Of the {len(done.positions):,} test rows drawn, with the weights of the end; mean over pixels from 0 to 1."
+        f"Of the {len(redrawn.positions):,} test rows drawn, with the weights of the end; mean over pixels from 0 to 1."
     )
-    if found.latents.shape[1] == 2:
+    if frame.latents.shape[1] == 2:
         st.markdown("**What the decoder makes of each place of the map**")
-        st.image(lattice_image(decode.decode_lattice(its_model, found.latents)), width=LATTICE)
+        st.image(lattice_image(decode.decode_lattice(its_model, frame.latents)), width=LATTICE)
         st.caption("A lattice from the 2nd to the 98th percentile of each axis, upwards as in the map.")
 
 
-def table(run: Run, found: Points, names: list[str]) -> None:
+def table(run: Run, frame: Frame, names: list[str]) -> None:
     """The points drawn as a table; a row that is chosen answers beside the map."""
-    rows, label = found.rows, np.array(names, dtype=object)
+    rows, label = frame.rows, np.array(names, dtype=object)
     columns = {
         "Split": np.array(SPLITS)[rows["split"]],
         "Row": rows["row"],
         "Class": label[rows["labels"]],
-        "Prediction": label[found.predictions],
-        "Right": ~found.wrong,
+        "Prediction": label[frame.predictions],
+        "Right": ~frame.wrong,
         "Seen": rows["seen"],
-        **{f"z{i + 1}": found.latents[:, i] for i in range(found.latents.shape[1])},
+        **{f"z{i + 1}": frame.latents[:, i] for i in range(frame.latents.shape[1])},
     }
     st.dataframe(
         columns,
@@ -215,7 +214,7 @@ def table(run: Run, found: Points, names: list[str]) -> None:
         on_select=chose_in_table,
         selection_mode="single-row",
     )
-    st.caption(f"{len(found.latents):,} points after epoch {found.epoch}. A row that is chosen answers beside the map.")
+    st.caption(f"{len(frame.latents):,} points after epoch {frame.epoch}. A row that is chosen answers beside the map.")
 
 
 def chose_in_table() -> None:

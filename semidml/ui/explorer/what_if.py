@@ -7,37 +7,39 @@
 The places stay in the session until they are put back, or another run or epoch is looked at."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
 
 from semidml.explore.points import in_charts, stamp
-from semidml.frames import Points
+from semidml.frames import Frame
 from semidml.plots.counts import class_counts
 from semidml.priors import given
 from semidml.priors.words import MOST_COUNTED
 from semidml.runs.run import Run
 from semidml.scores import components
-from semidml.ui import frame, knobs, pictures
+from semidml.ui import knobs, pictures
+from semidml.ui.frame import show_error
 from semidml.ui.words import values_of
 
 Decode = Callable[[np.ndarray], np.ndarray]
 
 
-def placed(run: Run, found: Points, movable: bool) -> Points:
-    """The points of a frame with the components where the visitor has put them; found itself where they were not moved.
+def placed(run: Run, frame: Frame, movable: bool) -> Frame:
+    """The frame with the components where the visitor has put them; itself where they were not moved.
     What was moved in another frame is put back."""
     of, middles = st.session_state.get("moved components", (None, None))
     if of is None:
-        return found
-    if not movable or of != _frame(run, found) or len(middles) != len(found.components[0]):
+        return frame
+    if not movable or of != _key_of(run, frame) or len(middles) != len(frame.components[0]):
         put_back()
-        return found
-    return found._replace(components=(middles, *found.components[1:]))
+        return frame
+    return replace(frame, component_means=middles)
 
 
-def _frame(run: Run, found: Points) -> tuple:
-    return run.id, found.epoch, *stamp(run, f"frames/{found.epoch:04d}.npz")
+def _key_of(run: Run, frame: Frame) -> tuple:
+    return run.id, frame.epoch, *stamp(run, f"frames/{frame.epoch:04d}.npz")
 
 
 def moves() -> int:
@@ -45,14 +47,14 @@ def moves() -> int:
     return st.session_state.get("component moves", 0)
 
 
-def move(run: Run, after: Points, number: int, middles: list[tuple[float, float]]) -> None:
+def move(run: Run, after: Frame, number: int, middles: list[tuple[float, float]]) -> None:
     """All components lie there now; it was the visitor's move of that number. Raises ValueError in words."""
     st.session_state["component moves"] = number
     if not (np.abs(middles) <= given.MOST_FAR).all():
         raise ValueError(f"a component can be moved to places within {given.MOST_FAR:g} of the origin")
-    there = np.array(middles, dtype=np.float32)
-    changed = np.flatnonzero((there != after.components[0]).any(1))
-    st.session_state["moved components"] = _frame(run, after), there
+    places = np.array(middles, dtype=np.float32)
+    changed = np.flatnonzero((places != after.components[0]).any(1))
+    st.session_state["moved components"] = _key_of(run, after), places
     if len(changed):
         st.session_state["moved last"] = int(changed[0])
 
@@ -75,54 +77,52 @@ def reminder() -> None:
         st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
 
 
-def answer(
-    run: Run, before: Points, after: Points, names: list[str], visible: np.ndarray, decode: Decode | None
-) -> None:
+def answer(run: Run, before: Frame, after: Frame, names: list[str], visible: np.ndarray, decode: Decode | None) -> None:
     """What the moved components would change at once, for the points that are drawn, `visible`; `decode` takes places
     (n, 2) and gives images."""
     latents, labels = before.latents[visible], before.rows["labels"][visible]
-    its = components.what_if(latents, labels, before.components, after.components)
-    if not its.moved:
+    change = components.what_if(latents, labels, before.components, after.components)
+    if not change.moved:
         st.caption("Every component is where the run has it: drag one by its ring.")
         return
     means = after.components[0]
-    if len(its.moved) == 1:
-        (x, y), number = means[its.moved[0]], its.moved[0] + 1
+    if len(change.moved) == 1:
+        (x, y), number = means[change.moved[0]], change.moved[0] + 1
         st.markdown(f"**What if component {number} were at {x:.3g}, {y:.3g}**")
     else:
-        st.markdown(f"**What if {len(its.moved)} components were elsewhere**")
+        st.markdown(f"**What if {len(change.moved)} components were elsewhere**")
     buttons(run, after)
-    what = "it" if len(its.moved) == 1 else "them"
-    taken = [sum(counts) for counts in its.counts]
+    what = "it" if len(change.moved) == 1 else "them"
+    taken = [sum(counts) for counts in change.counts]
     st.markdown(
         f"Nothing is trained: the points stay. Of the {len(visible):,} drawn, {taken[0]:,} belong to {what} now and "
         f"{taken[1]:,} would then."
     )
-    state = ("what if", run.id, before.epoch, str(its.counts), tuple(names), pictures.is_dark())
-    counts = {"now": its.counts[0], "then": its.counts[1]}
+    state = ("what if", run.id, before.epoch, str(change.counts), tuple(names), pictures.is_dark())
+    counts = {"now": change.counts[0], "then": change.counts[1]}
     padded = {word: [*of, *[0] * (len(names) - len(of))] for word, of in counts.items()}
     pictures.draw_chart("what if", state, lambda: class_counts(in_charts(names), padded, pictures.is_dark()))
     lines = [
-        ("AMI", [f"{value:.3f}" for value in its.component_ami], "how well components name the points' classes"),
-        ("Surprise", [f"{value:.2f}" for value in its.surprise], "the mean of -log p(z) at the points, in nats"),
+        ("AMI", [f"{value:.3f}" for value in change.component_ami], "how well components name the points' classes"),
+        ("Surprise", [f"{value:.2f}" for value in change.surprise], "the mean of -log p(z) at the points, in nats"),
     ]
     if len(means) <= MOST_COUNTED:
         modes = [str(mode_count(*mixture)) for mixture in (before.components, after.components)]
         lines.append(("Modes", modes, "hills of the density"))
     st.markdown("\n".join(f"- {name} **{now} → {then}**, {words}" for name, (now, then), words in lines))
     last = st.session_state.get("moved last")
-    if decode is None or last not in its.moved:
+    if decode is None or last not in change.moved:
         return
     try:
         images = decode(np.stack([points.components[0][last] for points in (before, after)]))
     except ValueError as error:
-        frame.show_error(error)
+        show_error(error)
     else:
         pictures.draw_pictures(images, [f"component {last + 1} now", f"component {last + 1} there"], pictures.PICTURE)
         st.caption("Decoded by the newest weights kept.")
 
 
-def buttons(run: Run, after: Points) -> None:
+def buttons(run: Run, after: Frame) -> None:
     """Ways on: back, or on to Train."""
     with st.container(horizontal=True):
         st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
@@ -146,7 +146,7 @@ def mode_count(means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray) -> 
     return len(mixture.modes(*(torch.from_numpy(values) for values in (means, log_vars, weights))))
 
 
-def train_with(run: Run, after: Points) -> None:
+def train_with(run: Run, after: Frame) -> None:
     """The run's knobs with these components."""
     values = values_of(run.config())
     positions = given.rounded(after.components[0].tolist(), float(after.components[1].max()))

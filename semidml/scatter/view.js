@@ -1,0 +1,121 @@
+// Which part of the plane is seen: it follows the frame until the visitor moves it, and is told to the page at rest.
+
+import { EDGE, LEFT } from "./paint.js";
+
+const REST = 180; // milliseconds without a move after which all points are drawn
+const SETTLED = 300; // and after which the page is told what the map shows
+
+export class View {
+  constructor(map) {
+    this.map = map;
+    this.chosen = null; // {x, y, scale} once the visitor has moved it; null follows the frame
+    this.held = false; // it is only held still for components that are moved
+    this.pushed = false; // one was moved against the edge
+    this.busy = false; // it moves
+    this.shown = ""; // what the page knows of the places that are shown
+  }
+
+  /** Pixels within the axes. */
+  size() {
+    const { clientWidth, clientHeight } = this.map.room;
+    return { width: Math.max(1, clientWidth - LEFT), height: Math.max(1, clientHeight - EDGE) };
+  }
+
+  /** What the frame asks for: the middle, and pixels a unit. */
+  fitted() {
+    const { width, height } = this.size();
+    const [x0, y0, x1, y1] = this.map.frame.view;
+    return { x: (x0 + x1) / 2, y: (y0 + y1) / 2, scale: Math.min(width / (x1 - x0), height / (y1 - y0)) };
+  }
+
+  /** Latent coordinates of the upper left corner, and pixels a unit. */
+  window() {
+    const { width, height } = this.size();
+    const { x, y, scale } = this.chosen ?? this.fitted();
+    return { left: x - width / 2 / scale, top: y + height / 2 / scale, width, height, scale, x, y };
+  }
+
+  pan(right, down) {
+    const { x, y, scale } = this.window();
+    this.look({ x: x - right / scale, y: y + down / scale, scale });
+  }
+
+  /** Zooms by a factor; the place under these pixels stays. */
+  zoom(factor, right, down) {
+    const { left, top, width, height, scale } = this.window();
+    const [x, y] = [left + (right - LEFT) / scale, top - down / scale];
+    const fitted = this.fitted().scale;
+    const next = Math.min(Math.max(scale * factor, fitted / 20), fitted * 100);
+    const share = scale / next;
+    this.look({
+      x: x + (left + width / 2 / scale - x) * share,
+      y: y + (top - height / 2 / scale - y) * share,
+      scale: next,
+    });
+  }
+
+  zoomMiddle(factor) {
+    const { width, height } = this.window();
+    this.zoom(factor, LEFT + width / 2, height / 2);
+  }
+
+  /** Shows this part of the plane, {x, y, scale}, or everything again; linked maps the same part of theirs. */
+  look(part, told = false) {
+    this.chosen = part;
+    this.held = this.pushed = false;
+    this.busy = true;
+    clearTimeout(this.restTimer);
+    this.restTimer = setTimeout(() => this.rested(), Math.max(REST, 3 * this.map.cloud.slowest)); // a slow frame is no rest
+    this.map.draw();
+    if (told) return;
+    const whole = this.fitted();
+    this.map.others(({ view }) => {
+      const fitted = view.fitted();
+      const { x, y, scale } = part ?? whole;
+      const [right, up] = [(x - whole.x) * whole.scale, (y - whole.y) * whole.scale];
+      const nearer = scale / whole.scale;
+      const [x1, y1] = [fitted.x + right / fitted.scale, fitted.y + up / fitted.scale];
+      view.look(part && { x: x1, y: y1, scale: fitted.scale * nearer }, true);
+    });
+  }
+
+  rested() {
+    this.busy = false;
+    this.map.draw();
+    clearTimeout(this.seenTimer);
+    if (!this.map.frame.lattice) return (this.shown = "");
+    this.seenTimer = setTimeout(() => {
+      const { left, top, width, height, scale } = this.window();
+      const box = [left, top - height / scale, left + width / scale, top];
+      if (this.shown === String(box) || this.map.closed) return;
+      this.shown = String(box);
+      this.map.tell("seen", { box, width, height });
+    }, SETTLED);
+  }
+
+  /** What is shown stays where it is while components are moved, or the next one would slip from under the mouse. */
+  hold() {
+    if (this.chosen) return;
+    const { x, y, scale } = this.window();
+    this.chosen = { x, y, scale };
+    this.held = true;
+  }
+
+  /** Whether it was held only until now: the page has answered a move against the edge, or shows another part for
+   * another reason than a move. */
+  mayRelease(frame, before) {
+    if (!this.held || this.map.handles.isAhead) return false;
+    return this.pushed || (before.moves === frame.moves && String(frame.view) !== String(before.view));
+  }
+
+  release() {
+    this.chosen = null;
+    this.held = this.pushed = false;
+  }
+
+  /** Latent coordinates of the mouse. */
+  at({ offsetX, offsetY }) {
+    const { left, top, scale } = this.window();
+    return [left + (offsetX - LEFT) / scale, top - offsetY / scale];
+  }
+}
