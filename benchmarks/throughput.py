@@ -278,7 +278,7 @@ def memory(data: str) -> float:
     """Peak memory of a process that trains an epoch of that data set as the worker does, in megabytes."""
     code = (
         "import resource, semidml.execute as e, semidml.runs.listing as r; from semidml.config import RunConfig;"
-        f"run = r.create(RunConfig.of(dict(data='{data}', epochs=1, pl=100)));"
+        f"run = r.create_run(RunConfig.of(dict(data='{data}', epochs=1, pl=100)));"
         "list(e.execute(run, threads=1)); assert run.status().state == 'done', run.status();"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
