@@ -17,9 +17,9 @@ from semidml.config import RunConfig, declared_knobs
 from semidml.execute import execute, score_run
 from semidml.explore.clusters import list_clusters
 from semidml.explore.decode import decode_latents
-from semidml.explore.points import class_names, most_responsible, read_points
+from semidml.explore.points import class_names, most_responsible, read_frame
 from semidml.explore.prior import fit_prior
-from semidml.runs import listing, transfer
+from semidml.runs import changes, listing, transfer
 from semidml.scores import components, protocol
 from semidml.train.alarms import latent_scale
 from semidml.ui import links
@@ -58,7 +58,7 @@ def test_it_is_read_and_explored(name):
     run, expected = listing.open_run(name), DONE[name]
     config, epoch = run.config(), run.frames()[-1]
     assert epoch == config.epochs == run.history()[-1].epoch and not run.damage()
-    points = read_points(run, epoch)
+    points = read_frame(run, epoch)
     assert points.latents[::100] == pytest.approx(np.array(expected["latents"]), abs=1e-5)
     assert points.predictions[::37].tolist() == expected["predictions"]
     assert len(class_names(run, points)) == (3 if name == "old-upload" else 10)
@@ -69,14 +69,14 @@ def test_it_is_read_and_explored(name):
         decoded = decode_latents(run.model(), points.latents[:3]).reshape(3, -1).astype(int)
         assert abs(decoded - np.array(expected["decoded"])).max() <= 1
     if name == "old-cbswr":
-        clusters = list_clusters(run.frame(epoch), run.rows())
+        clusters = list_clusters(points)
         assert sum(cluster.size for cluster in clusters) == len(points.latents) and clusters[0].drawn is not None
 
 
 @pytest.mark.parametrize("name", DONE)
 def test_its_stored_points_have_the_scores_that_they_had(name):
     run, expected = listing.open_run(name), DONE[name]["scores"]
-    points, config = read_points(run, run.frames()[-1]), run.config()
+    points, config = read_frame(run, run.frames()[-1]), run.config()
     labels, train = points.rows["labels"].astype(np.int64), points.rows["split"] == 0
     latents, seen = points.latents, np.flatnonzero(points.rows["seen"][train])
     scores = protocol.score_latents(
@@ -103,7 +103,7 @@ def test_its_weights_have_the_scores_that_they_had(name):
 
 def test_the_stopped_one_goes_on_to_the_end_that_it_would_have_had():
     run = listing.open_run("old-stopped")
-    run.make_ready()
+    changes.make_ready(run)
     assert [record.epoch for record in execute(run) if record.ends_epoch] == [2, 3]
     assert run.status().state == "done" and run.frames() == [0, 1, 2, 3]
     expected, scores = EXPECTED["stopped, had it gone on"], run.metrics()
@@ -113,7 +113,7 @@ def test_the_stopped_one_goes_on_to_the_end_that_it_would_have_had():
 
 def test_the_failed_one_trains_once_its_data_are_here():
     run = listing.open_run("old-failed")
-    run.make_ready()
+    changes.make_ready(run)
     assert [record.epoch for record in execute(run)][-1] == 4
     assert run.status().state == "done"
     assert run.metrics()["knn_accuracy"] == listing.open_run("old-upload").metrics()["knn_accuracy"]
@@ -146,7 +146,7 @@ def test_pages_follow_old_links():
     assert "not followed" not in words(train)
     chosen = train.session_state["chosen knobs"]
     assert (chosen["model"], chosen["alpha"], chosen["pl"]) == ("dml-ae", 0.5, 10)
-    assert opened("pages/2_Explore.py", run="old-gmm").session_state["explore link"] == "old-gmm"
+    assert opened("pages/2_Explore.py", run="old-gmm").session_state["explored"] == "old-gmm"
     assert opened("pages/1_Train.py", run="old-stopped").session_state["run shown"] == "old-stopped"
     compared = words(opened("pages/8_Compare.py", runs="old-dml-ae,old-gmm"))
     assert "old-dml-ae" in compared and "old-gmm" in compared
