@@ -69,7 +69,6 @@ def draw_mixture(mixed: dict[str, Any], whole: bool) -> None:
         (x, y, sigma, sigma, 0.0, weight / largest) for (x, y), weight in zip(means, mixed["weights"], strict=True)
     ]
     told = {"words": f"A mixture of {len(means)} components with {len(mixed['modes'])} modes", "run": view}
-    told |= {"dark": pictures.is_dark()}
     if frame is None:
         none = np.zeros(len(placed), bool)
         drawn = Drawing(placed, none.astype(int), none, none, ["sample"], [SAMPLE_LOOK], *ranges, **told, images=False)

@@ -156,7 +156,6 @@ def flight(some: list[Run]) -> None:
         ranges,
         words=f"Map of the points as run {to} puts them",
         run="flight " + " ".join(run.id for run in some),
-        dark=pictures.is_dark(),
     )
     maps.draw_map(replace(drawn, images_of=some[0].id, epoch=letters.index(to)), "flight")
     st.caption(

@@ -160,14 +160,14 @@ def aligned(points: np.ndarray, onto: np.ndarray) -> tuple[np.ndarray, float]:
     share of its variance that they still miss, 0 to 1). Procrustes (Gower 1975, doi 10.1007/BF02291478)."""
     from scipy.linalg import orthogonal_procrustes
 
-    middle, there = onto.mean(axis=0), onto.astype(np.float64) - onto.mean(axis=0)
-    here = points.astype(np.float64) - points.mean(axis=0)
-    size, whole = np.linalg.norm(here), np.linalg.norm(there)
+    middle, target = onto.mean(axis=0), onto.astype(np.float64) - onto.mean(axis=0)
+    centred = points.astype(np.float64) - points.mean(axis=0)
+    size, whole = np.linalg.norm(centred), np.linalg.norm(target)
     if not size or not whole:
-        return (here + middle).astype(np.float32), 1.0
-    turn, overlap = orthogonal_procrustes(here / size, there / whole)
-    moved = here / size @ turn * overlap * whole
-    return (moved + middle).astype(np.float32), float(np.linalg.norm(moved - there) ** 2 / whole**2)
+        return (centred + middle).astype(np.float32), 1.0
+    turn, overlap = orthogonal_procrustes(centred / size, target / whole)
+    moved = centred / size @ turn * overlap * whole
+    return (moved + middle).astype(np.float32), float(np.linalg.norm(moved - target) ** 2 / whole**2)
 
 
 def variance_kept(latents: np.ndarray, points: np.ndarray) -> float:

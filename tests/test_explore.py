@@ -16,7 +16,7 @@ from semidml.data.batches import Batches
 from semidml.execute import execute, score_run
 from semidml.explore import clusters, dataset, decode, prior, take_away
 from semidml.explore import pictures as pictures_module
-from semidml.explore.near import nearest_rows, rows_nearest_to, usual_distance, vote
+from semidml.explore.near import nearest_rows, training_rows_near, usual_distance, vote
 from semidml.explore.pictures import centre_image, is_inverted, mean_picture, read_pictures, small_pictures, splits_of
 from semidml.explore.planes import compute_plane, read_plane
 from semidml.explore.points import read_frame
@@ -199,12 +199,12 @@ def test_neighbours_in_a_collapsed_space_are_not_the_first_rows_of_the_file():
     rows = {"split": np.zeros(600, np.uint8), "seen": np.ones(600, bool)}
     for near in (
         nearest_rows(latents, rows["seen"], 7, 300),
-        rows_nearest_to(latents, rows, np.zeros(2), of_training=True, k=300),
+        training_rows_near(latents, rows, np.zeros(2), k=300),
     ):
         counts = np.bincount(labels[near.positions], minlength=3)
         assert counts.sum() == 300 == len(set(near.positions.tolist())) and counts.min() > 80
     latents[100:105, 0] = -1
-    near = rows_nearest_to(latents, rows, np.array([-1.0, 0]), of_training=True, k=6)
+    near = training_rows_near(latents, rows, np.array([-1.0, 0]), k=6)
     assert set(near.positions[:5].tolist()) == {100, 101, 102, 103, 104} and near.distances.tolist() == [0] * 5 + [1]
 
 
@@ -444,10 +444,10 @@ FOUR = np.array([[0, 0], [1, 0], [2, 0], [3, 0]], dtype=np.float32)
 
 
 def test_what_lies_nearest_to_a_place():
-    near = rows_nearest_to(FOUR, ROWS, np.array([2.2, 0]), of_training=True)
+    near = training_rows_near(FOUR, ROWS, np.array([2.2, 0]))
     assert near.positions.tolist() == [2, 1, 0] and near.distances == pytest.approx([0.2, 1.2, 2.2])
-    assert rows_nearest_to(FOUR, ROWS, np.array([2.2, 0]), of_training=True, seen=True).positions.tolist() == [1, 0]
-    assert rows_nearest_to(FOUR, ROWS, np.array([2.9, 0]), of_training=False, k=1).positions.tolist() == [3]
+    assert training_rows_near(FOUR, ROWS, np.array([2.2, 0]), seen=True).positions.tolist() == [1, 0]
+    assert training_rows_near(FOUR, ROWS, np.array([2.9, 0]), k=1).positions.tolist() == [2]
     assert vote(np.array([1, 1, 0]), 2) == 1 and vote(np.array([], int), 2) == -1
 
 

@@ -2,11 +2,16 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from semidml.explore.drawing import draw_frame, ellipses
+from semidml.explore.points import class_names, read_frame
+from semidml.frames import TEST
 from semidml.priors.density import MASSES, regions
+from semidml.runs import listing
 from semidml.scatter import bundle, pack
 from semidml.scatter.sent import asked_of, box_of, drawn_of, line_of, middles_of, picked_of, region_of
 
@@ -56,6 +61,55 @@ def test_points_arrive_where_they_are():
     assert (there["category"] == labels).all()
     assert ((there["flags"] & pack.SEEN > 0) == seen).all() and ((there["flags"] & pack.TEST > 0) == test).all()
     assert there["view"] == [-1, -2, 1, 2]
+
+
+HEADER = [
+    "version",
+    "n",
+    "left_out",
+    "bounds",
+    "columns",
+    "view",
+    "names",
+    "looks",
+    "names_of_labels",
+    "words",
+    "images",
+    "images_of",
+    "error_unit",
+    "ellipses",
+    "movable",
+    "moves",
+    "origins",
+    "pictures",
+    "modes",
+    "density",
+    "marked",
+    "places",
+    "tools",
+    "shade",
+    "lattice",
+    "link",
+    "run",
+    "epoch",
+    "dark",
+]
+
+
+def test_a_stored_frame_arrives_as_the_browser_reads_it():
+    """From the folder of a run to the bytes: each point, its class, its prediction, its flags, and the rings."""
+    run = listing.open_run("digits-paper-prior")
+    frame = read_frame(run, run.frames()[-1])
+    drawn = draw_frame(frame, frame.latents, class_names(run), ((-1, 1), (-2, 2)), words="a map", run=run.id)
+    data = pack.pack(replace(drawn, predictions=frame.predictions, ellipses=ellipses(frame)))
+    header = json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
+    assert sorted(header) == sorted(HEADER) and (header["run"], header["epoch"]) == (run.id, frame.epoch)
+    there = unpacked(data)
+    assert np.abs(there["points"] - frame.latents).max() < 1e-5 * np.ptp(frame.latents)
+    assert (there["category"] == frame.rows["labels"]).all() and (there["prediction"] == frame.predictions).all()
+    assert ((there["flags"] & pack.SEEN > 0) == frame.rows["seen"]).all()
+    assert ((there["flags"] & pack.TEST > 0) == (frame.rows["split"] == TEST)).all()
+    assert np.allclose([ring[:2] for ring in there["ellipses"]], frame.component_means)
 
 
 def test_points_that_are_not_finite_are_counted_and_not_drawn():
@@ -201,10 +255,7 @@ def test_what_a_map_would_not_send_is_refused(sent):
             read(sent)
 
 
-@pytest.mark.parametrize(
-    "program",
-    [bundle.javascript(), bundle.store_javascript(), bundle.pad_javascript(), bundle.gallery_javascript()],
-)
+@pytest.mark.parametrize("program", [bundle.javascript(name) for name in ("map", "store", "pad", "gallery")])
 def test_the_program_is_one_and_our_own_and_writes_names_as_text(program):
     assert "innerHTML" not in program and "eval(" not in program and "http" not in program + bundle.css()
     assert not re.search(r"^import ", program, re.MULTILINE) and program.count("export default") == 1

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 LABEL_COUNTS = (20, 50, 100, 200, 500, 1_000, 2_000, 5_000)  # with which plain deep metric learning is compared
 
 
-# ---- clusters of a run without labels
-
-
 class Cluster(NamedTuple):
     """A cluster of a frame."""
 
@@ -63,7 +60,7 @@ def make_twins(config: RunConfig, data: "Dataset", images: np.ndarray, count: in
         raise ValueError(f"{config.model} has no twins")
     amounts = how.amounts(count, len(images), torch.Generator().manual_seed(seed))
     plain = to_unit(torch.from_numpy(np.ascontiguousarray(images)))
-    return np.stack([to_pixels(view(plain, its)) for its in amounts])
+    return np.stack([to_pixels(view(plain, amount)) for amount in amounts])
 
 
 def comparator_configs(

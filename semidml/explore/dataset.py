@@ -24,9 +24,6 @@ def balanced_positions(values: np.ndarray, order: Sequence[int] | np.ndarray, mo
     return ranked[np.argsort(rank, kind="stable")][:most]
 
 
-# ---- a data set
-
-
 def class_counts(data: "Dataset") -> tuple[list[str], list[int], list[int]]:
     """(class names, training rows of each class, test rows of each)."""
     names = list(data.class_names)

@@ -20,9 +20,6 @@ AT_ONCE = 1024  # images encoded or decoded together
 MOST_LATTICE = 700  # images of decoded places on a map
 
 
-# ---- what the decoder makes of it
-
-
 def decoder_trained(run: "Run") -> bool:
     """Whether the run has a decoder that learned something."""
     return run.config().trains_decoder

@@ -23,7 +23,6 @@ def draw_frame(
     *,
     words: str,
     run: str,
-    dark: bool | None,
     colour: Kind = "class",
 ) -> Drawing:
     """A frame's points where they are placed in the plane (n, 2), in their colours, where ranges of x and y show them.
@@ -49,7 +48,6 @@ def draw_frame(
         words=words,
         run=run,
         epoch=frame.epoch,
-        dark=dark,
         strength=colours.strength,
     )
 

@@ -1,15 +1,11 @@
 """The rows nearest to a row or to a place."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from semidml import frames
-from semidml.frames import Rows
-
-if TYPE_CHECKING:
-    pass
-
+from semidml.frames import Frame, Rows
 
 NEIGHBOURS = 5  # as many as vote on a prediction
 
@@ -28,13 +24,28 @@ def nearest_rows(latents: np.ndarray, among: np.ndarray, position: int, k: int =
     return _nearest_of(latents, others[others != position], latents[position], k)
 
 
-def rows_nearest_to(
-    latents: np.ndarray, rows: Rows, latent: np.ndarray, *, of_training: bool, seen: bool = False, k: int = NEIGHBOURS
+def training_rows_near(
+    latents: np.ndarray, rows: Rows, latent: np.ndarray, *, seen: bool = False, k: int = NEIGHBOURS
 ) -> Near:
-    """The k drawn points nearest to a latent (D,) in all D dimensions: among the training images, of them those whose
-    label is seen, or among all."""
-    others = np.flatnonzero((rows["split"] == frames.TRAIN) | (not of_training))
-    return _nearest_of(latents, others[rows["seen"][others]] if seen else others, latent, k)
+    """The k drawn training points nearest to a latent (D,) in all D dimensions, or those whose label is seen."""
+    train = rows["split"] == frames.TRAIN
+    return _nearest_of(latents, np.flatnonzero(train & rows["seen"] if seen else train), latent, k)
+
+
+class Surroundings(NamedTuple):
+    """What lies around a latent among a frame's training points."""
+
+    voters: Near  # with a seen label, as the frame's run compares
+    alike: Near  # among all, as the run compares
+    away: float  # Euclidean distance to the nearest, in units of the latent space; 0 where there is none
+
+
+def surroundings_of(frame: Frame, latent: np.ndarray) -> Surroundings:
+    """What lies around a latent (D,)."""
+    compared, asked = frame.compared, frame.as_compared(latent)
+    away = training_rows_near(frame.latents, frame.rows, latent, k=1).distances
+    voters = training_rows_near(compared, frame.rows, asked, seen=True)
+    return Surroundings(voters, training_rows_near(compared, frame.rows, asked), float(away[0]) if len(away) else 0.0)
 
 
 def _nearest_of(latents: np.ndarray, positions: np.ndarray, place: np.ndarray, k: int) -> Near:

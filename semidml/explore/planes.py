@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from semidml.runs.run import Run
 
 
-# ---- maps in two dimensions
-
-
 def read_plane(run: "Run", epoch: int, method: str) -> np.ndarray | None:
     """A projection that is cached with the run, (n, 2), or None. A damaged one counts as none."""
     try:

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 MOST_FITTED = 10_000  # training images to which a prior is fitted: more change nothing that can be seen
 
 
-# ---- a prior from a run
-
-
 class Fitted(NamedTuple):
     """A mixture fitted to a run's latents."""
 

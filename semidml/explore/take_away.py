@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from semidml.runs.run import Run
 
 
-# ---- all rows, to take away
-
-
 def all_rows(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
     """Every training and test row through the final weights: split uint8 (n,) (0 train, 1 test), row int32, labels
     int16, seen bool, predictions int16 (`classifiers.predictions`) and latents float32 (n, D).

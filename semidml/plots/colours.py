@@ -1,13 +1,9 @@
 """Colours and symbols of classes, and what else points are coloured by."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-
-if TYPE_CHECKING:
-    pass
-
 
 # The first ten were searched for (sRGB in steps of 17, farthest points with swaps): the smallest distance of two in
 # OKLab is 0.108 over normal, protan, deutan and tritan vision (Machado et al. 2009), against 0.061 for Petroff's ten
@@ -45,9 +41,6 @@ def class_looks(count: int) -> list[tuple[str, str]]:
     return [(class_colour(number), class_symbol(number)) for number in range(count)]
 
 
-# --- maps
-
-
 class Colouring(NamedTuple):
     """What the points of a map have their colours by: n points of K categories."""
 
@@ -74,9 +67,9 @@ def colouring(
     if kind == "component":
         if components is None:
             raise ValueError("a map by component needs components")
-        its, responsible = components
-        count = int(its.max(initial=0)) + 1
-        return Colouring(its, component_names(count), class_looks(count), responsible)
+        component, responsible = components
+        count = int(component.max(initial=0)) + 1
+        return Colouring(component, component_names(count), class_looks(count), responsible)
     if kind == "cluster":
         if clusters is None:
             raise ValueError("a map by cluster needs clusters")

@@ -14,20 +14,19 @@ if TYPE_CHECKING:
 # --- priors
 
 
-def profile_figure(its: Mapping[str, Any], dark: bool | None = None, height: int = 460) -> "Figure":
+def profile_figure(profile: Mapping[str, Any], dark: bool | None = None, height: int = 460) -> "Figure":
     """The density along the line through two neighbouring components, and each one's share of it."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for i, part in enumerate(its["parts"]):
+    for i, part in enumerate(profile["parts"]):
         line = {"color": style.LINE_COLOURS[i], "width": 1.5, "dash": "dash"}
         names = ("a component", "its neighbour")
-        figure.add_trace(go.Scatter(x=its["along"], y=part, mode="lines", line=line, name=names[i]))
+        figure.add_trace(go.Scatter(x=profile["along"], y=part, mode="lines", line=line, name=names[i]))
     whole = {"color": style.INK[dark][0], "width": 2.5}
-    figure.add_trace(go.Scatter(x=its["along"], y=its["whole"], mode="lines", line=whole, name="the density"))
-    figure.update_layout(**style.layout(dark, height, "profile"), legend=style.legend_above(), hovermode="x unified")
-    figure.update_xaxes(**style.axis(dark), title_text="latent units along the way")
-    figure.update_yaxes(**style.axis(dark), rangemode="tozero")
+    figure.add_trace(go.Scatter(x=profile["along"], y=profile["whole"], mode="lines", line=whole, name="the density"))
+    way = {"title_text": "latent units along the way"}
+    style.dress(figure, dark, height, "profile", way, {"rangemode": "tozero"})
     return figure
 
 
@@ -43,17 +42,14 @@ def confusion_figure(
 
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     words = [
-        [
-            f"{class_names[i]} read as {class_names[j]}: {matrix[i, j]:,} ({share[i, j]:.1%})"
-            for j in range(len(class_names))
-        ]
-        for i in range(len(class_names))
+        [f"{true} read as {read}: {matrix[i, j]:,} ({share[i, j]:.1%})" for j, read in enumerate(class_names)]
+        for i, true in enumerate(class_names)
     ]
     names = style.distinct(class_names)
     written = [[f"{n}" if n else "" for n in row] for row in matrix]
     counts = {"text": written, "texttemplate": "%{text}"} if len(class_names) <= 12 else {}
-    look = {"colorscale": "Cividis", "zmin": 0, "zmax": 1, "showscale": False, "xgap": 1, "ygap": 1}
-    heat = go.Heatmap(z=np.sqrt(share), x=names, y=names, hovertext=words, hoverinfo="text", **look, **counts)
+    colouring = {"colorscale": "Cividis", "zmin": 0, "zmax": 1, "showscale": False, "xgap": 1, "ygap": 1}
+    heat = go.Heatmap(z=np.sqrt(share), x=names, y=names, hovertext=words, hoverinfo="text", **colouring, **counts)
     figure = go.Figure(heat)
     figure.update_layout(**style.layout(dark, height, "confusion"))
     figure.update_xaxes(**style.axis(dark), title_text="predicted", type="category", showgrid=False)
@@ -72,20 +68,12 @@ def class_counts(
     for i, (split, numbers) in enumerate(counts.items()):
         marker = {"color": [colours.class_colour(c) for c in range(len(names))], "opacity": max(0.3, 1 - 0.5 * i)}
         words = f"%{{y}}: %{{x:,}} {split}<extra></extra>"
-        figure.add_trace(
-            go.Bar(
-                x=list(numbers),
-                y=style.distinct(names),
-                orientation="h",
-                name=f"{split} (paler)" if i else split,
-                marker=marker,
-                hovertemplate=words,
-            )
-        )
+        bar = {"x": list(numbers), "y": style.distinct(names), "name": f"{split} (paler)" if i else split}
+        figure.add_trace(go.Bar(**bar, orientation="h", marker=marker, hovertemplate=words))
     tall = height or max(160, 60 + len(names) * (16 + 8 * len(counts)))
-    figure.update_layout(**style.layout(dark, min(tall, 1200), "counts"), barmode="group", legend=style.legend_above())
-    figure.update_xaxes(**style.axis(dark), rangemode="tozero")
-    figure.update_yaxes(**style.axis(dark), type="category", autorange="reversed", showgrid=False)
+    down = {"type": "category", "autorange": "reversed", "showgrid": False}
+    style.dress(figure, dark, min(tall, 1200), "counts", {"rangemode": "tozero"}, down)
+    figure.update_layout(barmode="group", hovermode=None)
     return figure
 
 

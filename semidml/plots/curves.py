@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 
 MOST_BARS = 200
-
-
-# --- curves
+EPOCHS = {"title_text": "epoch", "rangemode": "tozero"}  # an axis
 
 
 def loss_curves(records: Sequence[Any], dark: bool | None = None, height: int = 280) -> "Figure":
@@ -40,17 +38,16 @@ def loss_curves(records: Sequence[Any], dark: bool | None = None, height: int = 
             "" if s is None else f"{record.weights.get(name, 1.0):.3g} × {record.terms[name]:.4g}"
             for record, s in zip(drawn, share, strict=True)
         ]
-        look = {"color": style.LINE_COLOURS[i % len(style.LINE_COLOURS)], "line": {"width": 0}}
+        marker = {"color": style.LINE_COLOURS[i % len(style.LINE_COLOURS)], "line": {"width": 0}}
         bar = {"x": x, "y": share, "name": name, "width": step * (0.86 if len(x) < 60 else 1.0)}
-        figure.add_trace(go.Bar(**bar, marker=look, hovertext=words, hovertemplate="%{y:.4g} = %{hovertext}"))
+        figure.add_trace(go.Bar(**bar, marker=marker, hovertext=words, hovertemplate="%{y:.4g} = %{hovertext}"))
     if any((_share(record, name) or 0) < 0 for record in drawn for name in record.terms):
         total = [sum(_share(record, name) or 0 for name in record.terms) for record in drawn]
         line = {"color": style.INK[dark][0], "width": 2}
         figure.add_scatter(x=x, y=total, mode="lines", line=line, name="sum", hovertemplate="%{y:.4g}")
-    figure.update_layout(**style.layout(dark, height, "loss"), hovermode="x unified", legend=style.legend_above())
+    across = {"title_text": "epoch", "range": (0.4, max(x) + 0.6) if x else None}
+    style.dress(figure, dark, height, "loss", across, {"title_text": "weight × term", "rangemode": "tozero"})
     figure.update_layout(barmode="relative", legend_traceorder="normal")
-    figure.update_xaxes(**style.axis(dark), title_text="epoch", range=(0.4, max(x) + 0.6) if x else None)
-    figure.update_yaxes(**style.axis(dark), title_text="weight × term", rangemode="tozero")
     return figure
 
 
@@ -102,9 +99,7 @@ def score_curves(
             _level(figure, floor, words, style.LINE_COLOURS[i], "dash")
     if floors and floors.get("chance") is not None:
         _level(figure, floors["chance"], "chance", style.INK[dark][0], "dot")
-    figure.update_layout(**style.layout(dark, height, "scores"), hovermode="x unified", legend=style.legend_above())
-    figure.update_xaxes(**style.axis(dark), title_text="epoch", rangemode="tozero")
-    figure.update_yaxes(**style.axis(dark), range=(0, 1.02))
+    style.dress(figure, dark, height, "scores", EPOCHS, {"range": (0, 1.02)})
     return figure
 
 
@@ -121,9 +116,8 @@ def entropy_curves(records: Sequence[Any], best: float, dark: bool | None = None
         y = [record.scores.get(key) for record in scored]
         figure.add_trace(_line(x, y, SCORES[key].title, i, hovertemplate="%{y:.3f}"))
         _level(figure, level, words, style.LINE_COLOURS[i], "dash")
-    figure.update_layout(**style.layout(dark, height, "entropies"), hovermode="x unified", legend=style.legend_above())
-    figure.update_xaxes(**style.axis(dark), title_text="epoch", rangemode="tozero")
-    figure.update_yaxes(**style.axis(dark), title_text="nats", range=(-0.06 * best, 1.12 * best))
+    nats = {"title_text": "nats", "range": (-0.06 * best, 1.12 * best)}
+    style.dress(figure, dark, height, "entropies", EPOCHS, nats)
     return figure
 
 
@@ -155,13 +149,11 @@ def compared_curves(
 
     figure = go.Figure()
     for position, (name, records) in enumerate(runs.items()):
-        its = [record for record in records if record.scores.get(score) is not None]
-        if its:
-            x, y = [_epochs(record) for record in its], [record.scores[score] for record in its]
+        scored = [record for record in records if record.scores.get(score) is not None]
+        if scored:
+            x, y = [_epochs(record) for record in scored], [record.scores[score] for record in scored]
             figure.add_trace(_line(x, y, name, position, hovertemplate="%{y:.3f}"))
-    figure.update_layout(**style.layout(dark, height, score), hovermode="x unified", legend=style.legend_above())
-    figure.update_xaxes(**style.axis(dark), title_text="epoch", rangemode="tozero")
-    figure.update_yaxes(**style.axis(dark), title_text=title)
+    style.dress(figure, dark, height, score, EPOCHS, {"title_text": title})
     return figure
 
 
@@ -169,10 +161,7 @@ def _line(x: list[float], y: list[float | None], name: str, position: int, **mor
     import plotly.graph_objects as go
 
     colour = style.LINE_COLOURS[position % len(style.LINE_COLOURS)]
-    look = {
-        "line": {"color": colour, "width": 2},
-        "marker": {"color": colour, "size": 5},
-    }  # a marker shows a lone point
+    look = {"line": {"color": colour, "width": 2}, "marker": {"color": colour, "size": 5}}  # it shows a lone point
     return go.Scatter(x=x, y=y, name=name, mode="lines+markers", connectgaps=False, **look, **more)
 
 

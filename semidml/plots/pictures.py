@@ -3,14 +3,10 @@
 import io
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from semidml.plots.colours import CLASS_COLOURS, rgb
-
-if TYPE_CHECKING:
-    pass
 
 
 def map_image(points: np.ndarray, labels: np.ndarray, size: int = 160, radius: float = 1.4, most: int = 3_000) -> bytes:
@@ -20,12 +16,11 @@ def map_image(points: np.ndarray, labels: np.ndarray, size: int = 160, radius: f
     drawn as a strip a class. About 40 ms for 3,000 points at 160 pixels (two busy cores, November 2026)."""
     from PIL import Image
 
-    if points.shape[1] == 1:
+    equal = points.shape[1] == 2
+    if not equal:
         points = np.stack([points[:, 0], np.random.default_rng(0).uniform(-1, 1, len(points))], axis=1)
-        equal = False
-    else:
-        equal = True
-    rows = _drawn(points, np.zeros(len(points), bool), most)
+    rows = np.flatnonzero(np.isfinite(points).all(axis=1))
+    rows = rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
     fine, margin = 4, 2 * radius
     side = size * fine
     canvas = np.full(side * side, len(CLASS_COLOURS), np.intp)  # the class on top, or none
@@ -48,23 +43,6 @@ def map_image(points: np.ndarray, labels: np.ndarray, size: int = 160, radius: f
     out = io.BytesIO()
     Image.fromarray(small.round().astype(np.uint8)).save(out, "PNG")
     return out.getvalue()
-
-
-def _drawn(points: np.ndarray, first: np.ndarray, most: int) -> np.ndarray:
-    """Rows to draw, in order: the finite ones; of more than `most` all of `first` that fit and an even part of the
-    others."""
-    rows = np.flatnonzero(np.isfinite(points).all(axis=1))
-    if len(rows) <= most:
-        return rows
-    kept = _evenly(rows[first[rows]], most)
-    return np.sort(np.concatenate([kept, _evenly(rows[~first[rows]], most - len(kept))]))
-
-
-def _evenly(rows: np.ndarray, most: int) -> np.ndarray:
-    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
-
-
-# --- pictures
 
 
 def image_strip(rows: Sequence[np.ndarray], scale: int | None = None, gap: int = 1) -> np.ndarray:

@@ -4,16 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    pass
-
+    from plotly.graph_objects import Figure
 
 LINE_COLOURS = ("#3377cc", "#d55e00", "#009473", "#b0559a", "#8c7500")  # thin lines: at least 3 to either background
 INK = {True: ("#e4e9f0", "#2d3744"), False: ("#1c2430", "#dfe4ea"), None: ("#7b8494", "rgba(123,132,148,0.28)")}
-RING = {True: "#ffffff", False: "#10151c", None: "#10151c"}  # around points that stand out
 FONT = "'Source Sans', 'Source Sans Pro', system-ui, sans-serif"  # Streamlit's own
-
-
-# --- the common frame
 
 
 def layout(dark: bool | None, height: int, revision: str) -> dict[str, Any]:
@@ -42,8 +37,14 @@ def axis(dark: bool | None) -> dict[str, Any]:
     }
 
 
-def legend_above() -> dict[str, Any]:
-    return {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"}
+def dress(
+    figure: "Figure", dark: bool | None, height: int, revision: str, x: dict[str, Any], y: dict[str, Any]
+) -> None:
+    """The common frame of a chart with a legend above it and axes of which x and y say more."""
+    legend = {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"}
+    figure.update_layout(**layout(dark, height, revision), hovermode="x unified", legend=legend)
+    figure.update_xaxes(**axis(dark), **x)
+    figure.update_yaxes(**axis(dark), **y)
 
 
 def distinct(names: Sequence[str]) -> list[str]:

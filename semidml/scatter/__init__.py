@@ -12,8 +12,8 @@
     uint8    where the header's `density` is not null: its rows x columns, from the lowest row up, in 255ths
     uint8    where the header's `pictures` is not null: its count x height x width x channels
 
-What belongs to a run and not to one frame of it goes to a component that draws nothing (STORE, `store_javascript`) and
-is found there by every map of that run: `pack_images`, `pack_film`, `pack_lattice`.
+What belongs to a run and not to one frame of it goes to a component that draws nothing (STORE, `javascript("store")`)
+and is found there by every map of that run: `pack_images`, `pack_film`, `pack_lattice`.
 
 A map sends trigger values: `moved` {"move": its number, "middles": [[x, y], ...]} when a component was dropped
 (`middles_of` reads it), `asked` {"x", "y", "point"} for a click (`asked_of`), `region` {"points"} for a box or lasso

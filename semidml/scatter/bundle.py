@@ -10,33 +10,13 @@ HTML, PAD_HTML = '<div class="map"></div>', '<div class="map pad"></div>'
 
 
 @cache
-def javascript() -> str:
-    """The map's program, whole."""
-    return _bundle("map")
+def javascript(entry: str = "map") -> str:
+    """A program, whole: of the map; of the "store" that draws nothing and keeps what belongs to a run; of the "pad" on
+    which a visitor draws, which takes {"height", "width"} and sends `drawn` {"pixels"}; of the "gallery", which takes
+    {"images": addresses, "words", "chosen": which or -1} and sends `picked`, the number of an image.
 
-
-@cache
-def store_javascript() -> str:
-    """The program of the component that draws nothing and keeps what belongs to a run."""
-    return _bundle("store")
-
-
-@cache
-def pad_javascript() -> str:
-    """The program of the pad on which a visitor draws: it takes {"height", "width"} and sends `drawn` {"pixels"}."""
-    return _bundle("pad")
-
-
-@cache
-def gallery_javascript() -> str:
-    """The program of a gallery: it takes {"images": addresses, "words", "chosen": which or -1} and sends `picked`, the
-    number of an image."""
-    return _bundle("gallery")
-
-
-def _bundle(entry: str) -> str:
-    """A module and all that it imports as one: an inline module of a Streamlit component cannot import from beside
-    itself. Each imported module becomes a function that is called once and gives its exports."""
+    An inline module of a Streamlit component cannot import from beside itself: each imported module becomes a function
+    that is called once and gives its exports."""
     done: dict[str, str] = {}
 
     def named(name: str) -> str:

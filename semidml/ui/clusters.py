@@ -154,7 +154,6 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
         maps.map_extent(view, placed),
         words=f"Map of the embeddings. {words}",
         run=view,
-        dark=pictures.is_dark(),
         colour=colour,
     )
     drawn = replace(

@@ -13,8 +13,6 @@ from semidml.scores.table import SCORES
 from semidml.ui import cache, controls, frame, manage, pictures
 from semidml.ui.words import entry_title, escape_markdown, official_rows
 
-# ---- what labels are worth
-
 
 def labels_worth(run: Run) -> None:
     """Plain deep metric learning with more and more labels, beside a finished run without any."""
@@ -25,8 +23,8 @@ def labels_worth(run: Run) -> None:
     if level is None:
         st.caption(no_level(run.status().state))
         return
-    if gone := cache.missing_images(run):
-        st.info(gone, icon=":material/hide_image:")
+    if missing := cache.missing_images(run):
+        st.info(missing, icon=":material/hide_image:")
         return
     try:
         wanted = clusters.comparator_configs(run.config(), *trained_on(run))
@@ -36,8 +34,8 @@ def labels_worth(run: Run) -> None:
     if not wanted:
         st.caption(f"There are too few training images to be compared with {clusters.LABEL_COUNTS[0]} labels.")
         return
-    found, ended = trainings(wanted)
-    missing = {count: config for count, config in wanted.items() if count not in found}
+    trained, ended = trainings(wanted)
+    missing = {count: config for count, config in wanted.items() if count not in trained}
     st.markdown(
         f"This run found, without a label, the right neighbour of **{words.percent(level)}** of the test images. Plain "
         "deep metric learning with the same images, the same split and as many epochs can learn from labels. How many "
@@ -57,14 +55,14 @@ def labels_worth(run: Run) -> None:
             status = ended[count].status()
             reason = f": {escape_markdown(status.reason)}" if status.reason else ""
             st.caption(f":material/error: The training with {count:,} labels is {status.state}{reason}.")
-    done = {count: (other.metrics() or {}).get("recall_at_1") for count, other in found.items()}
-    done = {count: score for count, score in done.items() if score is not None}
-    waiting = sum(other.status().active for other in found.values())
+    scored = {count: (other.metrics() or {}).get("recall_at_1") for count, other in trained.items()}
+    scored = {count: score for count, score in scored.items() if score is not None}
+    waiting = sum(other.status().active for other in trained.values())
     if waiting:
         st.caption(f"{waiting} of them still run or wait. This part looks anew every {frame.SECONDS_IDLE:.0f} seconds.")
-    if not done:
+    if not scored:
         return
-    counts, reached = list(done), list(done.values())
+    counts, reached = list(scored), list(scored.values())
     pictures.draw_chart(
         "worth",
         (run.id, tuple(counts), pictures.is_dark()),
@@ -109,8 +107,8 @@ def trainings(wanted: dict[int, RunConfig]) -> tuple[dict[int, Run], dict[int, R
             status = run.status()
             kind = "done" if status.state == "done" else "active" if status.active else "ended"
             states[kind][count] = run
-    found = states["active"] | states["done"]
-    return {count: found[count] for count in wanted if count in found}, states["ended"]
+    trained = states["active"] | states["done"]
+    return {count: trained[count] for count in wanted if count in trained}, states["ended"]
 
 
 def trained_on(run: Run) -> tuple[int, int]:
@@ -119,6 +117,6 @@ def trained_on(run: Run) -> tuple[int, int]:
     config = run.config()
     if config.split == "official":
         return official_rows(config.data), len(cache.class_names(run))
-    its = cache.images_of(run)
-    held = len(its.test.labels) if config.evaluate_on == "validation" else 0
-    return len(its.train.labels) + held, len(its.train.labels.unique())
+    splits = cache.images_of(run)
+    held = len(splits.test.labels) if config.evaluate_on == "validation" else 0
+    return len(splits.train.labels) + held, len(splits.train.labels.unique())

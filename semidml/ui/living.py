@@ -92,6 +92,6 @@ def _living_map(run_id: str) -> str:
     pictures = [Image.open(io.BytesIO(png)) for png in drawn]
     moving = io.BytesIO()
     times = [900] + [MILLISECONDS] * (len(pictures) - 2) + [2500]
-    more = {"append_images": pictures[1:], "duration": times[: len(pictures)], "loop": 0, "quality": 70}
-    pictures[0].save(moving, "WEBP", save_all=True, **more)
+    options = {"append_images": pictures[1:], "duration": times[: len(pictures)], "loop": 0, "quality": 70}
+    pictures[0].save(moving, "WEBP", save_all=True, **options)
     return base64.b64encode(moving.getvalue()).decode()

@@ -27,19 +27,20 @@ def prior_regions(frame: Frame) -> Regions | None:
 
 
 def draw_map(drawn: pack.Drawing, key: str, **listeners: Callable[[Any], None]) -> None:
-    """The map that the browser draws. A listener by the name of what the map sends, `moved` or `asked`, takes what it
-    has sent; see `scatter`."""
+    """The map that the browser draws, anew in another theme. A listener by the name of what the map sends, `moved` or
+    `asked`, takes what it has sent; see `scatter`."""
 
     def heard(name: str) -> Callable[[], None]:
         return lambda: listeners[name](st.session_state[key][name])
 
     draw = st.components.v2.component(bundle.NAME, html=bundle.HTML, css=bundle.css(), js=bundle.javascript())
-    draw(data=pack.pack(drawn), key=key, **{f"on_{name}_change": heard(name) for name in listeners})
+    packed = pack.pack(replace(drawn, dark=pictures.is_dark()))
+    draw(data=packed, key=key, **{f"on_{name}_change": heard(name) for name in listeners})
 
 
 def send_to_maps(packed: bytes, key: str) -> None:
     """Sends what belongs to a run and not to one frame of it to the maps of this page: images, a film, a lattice."""
-    st.components.v2.component(bundle.STORE, html="", js=bundle.store_javascript())(
+    st.components.v2.component(bundle.STORE, html="", js=bundle.javascript("store"))(
         data=packed, key=key, height="content"
     )
 
@@ -71,7 +72,6 @@ def draw_run_map(run: Run, frame: Frame, newest: Frame, key: str, link: str = ""
         map_extent(run.id, placed, rings),
         words=f"Map of the latent space. {words}",
         run=run.id,
-        dark=pictures.is_dark(),
     )
     drawn = replace(drawn, ellipses=rings, density=prior_regions(frame), masses=MASSES, link=link)
     draw_map(replace(drawn, images_of=run.id, predictions=frame.predictions) if told else drawn, key)

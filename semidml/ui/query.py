@@ -17,9 +17,6 @@ QUERIES, ANSWERS = 16, 8
 SHARP = 128  # pixels a side, at most, of an answer, which is shown at 84; of what is shown smaller, `reduced`'s own
 
 
-# ---- a query and its answers
-
-
 def ask(run_id: str, position: int) -> None:
     st.session_state["query"] = {run_id: position}
 
@@ -41,7 +38,7 @@ def query(run: Run, frame: Frame) -> None:
         ask(run.id, offered[sent.picked_of(st.session_state[key]["picked"], len(offered))])
 
     draw = st.components.v2.component(
-        bundle.GALLERY, html=bundle.GALLERY_HTML, css=bundle.css(), js=bundle.gallery_javascript()
+        bundle.GALLERY, html=bundle.GALLERY_HTML, css=bundle.css(), js=bundle.javascript("gallery")
     )
     gallery = {
         "images": offered_images(run.id, seen_last(run)),

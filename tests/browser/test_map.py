@@ -48,7 +48,7 @@ def bare(browser) -> Page:
     tab = context.new_page()
     thrown: list[str] = []
     tab.on("pageerror", lambda error: thrown.append(str(error)))
-    tab.evaluate(SETUP, [bundle.javascript(), bundle.store_javascript(), bundle.css()])
+    tab.evaluate(SETUP, [bundle.javascript(), bundle.javascript("store"), bundle.css()])
     yield tab
     context.close()
     assert not thrown

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from semidml.explore import decode, points, take_away
-from semidml.explore.near import Near, nearest_rows, rows_nearest_to, vote
+from semidml.explore.near import Near, nearest_rows, surroundings_of, training_rows_near, vote
 from semidml.explore.pictures import mean_picture, read_pictures
 from semidml.frames import SPLITS, TEST, TRAIN, Frame
 from semidml.plots.counts import class_counts
@@ -20,9 +20,6 @@ WORDS = {"train": "Training", "test": "Test"}
 SMALL = 52  # pixels across, of a neighbour
 BETWEEN = 9  # decoded along a line, and along each dimension
 MOST_WALKS = 16  # dimensions that are walked along
-
-
-# ---- the answer
 
 
 def draw_answer(run: Run, frame: Frame, names: list[str], visible: np.ndarray) -> None:
@@ -153,26 +150,20 @@ def a_place(run: Run, frame: Frame, names: list[str], place: tuple[float, float]
     """What the decoder makes of a place of the plane, how far the data are, what lies nearest."""
     st.markdown(f"**The place {place[0]:.3g}, {place[1]:.3g}**")
     latent = np.array([place], dtype=np.float32)
-    near = rows_nearest_to(frame.latents, frame.rows, latent[0], of_training=True)
+    around = surroundings_of(frame, latent[0])
     if decode.decoder_trained(run):
         decoded = decode.decode_latents(cache.load_model(run), latent)
         pictures.draw_pictures(decoded, ["decoded"], pictures.PICTURE)
     else:
         st.caption("Nothing to decode: this run has no decoder that was trained.")
-    asked = frame.as_compared(latent[0])
-    votes = rows_nearest_to(frame.compared, frame.rows, asked, of_training=True, seen=True)
-    alike = rows_nearest_to(frame.compared, frame.rows, asked, of_training=True)
-    said = vote(frame.rows["labels"][votes.positions], len(names))
-    usual = cache.usual_distance(run, frame)
-    far = float(near.distances[0]) / usual if len(near.distances) and usual else 0.0
-    words = (
-        f"The {len(votes.positions)} nearest seen labels would call it {as_code(names[said])}. " if said >= 0 else ""
-    )
+    voters, usual = around.voters.positions, cache.usual_distance(run, frame)
+    label, far = vote(frame.rows["labels"][voters], len(names)), around.away / usual if usual else 0.0
+    words = f"The {len(voters)} nearest seen labels would call it {as_code(names[label])}. " if label >= 0 else ""
     trust = "Here are data." if far <= 3 else "**Far from all data: what is decoded here rests on nothing.**"
     st.markdown(f"{words}The nearest training image is {far:.1f} times as far away as neighbours usually are. {trust}")
     with st.container(gap="small"):
         st.markdown("**Nearest training images**", help="Class and distance, among the points drawn.")
-        neighbours(run, frame, names, alike, bool(cache.missing_images(run)))
+        neighbours(run, frame, names, around.alike, bool(cache.missing_images(run)))
     st.button("Let go", icon=":material/close:", on_click=questions.forget_question, key="let go of place")
 
 
@@ -184,7 +175,7 @@ def a_line(run: Run, frame: Frame, ends: tuple[tuple[float, float], tuple[float,
         image_strip([decode.decode_latents(cache.load_model(run), path)], scale=1), "places along the line, decoded"
     )
     usual = cache.usual_distance(run, frame)
-    far = [rows_nearest_to(frame.latents, frame.rows, place, of_training=True, k=1).distances[0] for place in path]
+    far = [training_rows_near(frame.latents, frame.rows, place, k=1).distances[0] for place in path]
     empty = sum(distance > 3 * usual for distance in far)
     st.caption(
         f"{BETWEEN} places, evenly spaced, decoded by the newest weights kept. "
@@ -228,7 +219,7 @@ def a_region(run: Run, frame: Frame, names: list[str], region: list[int]) -> Non
     middle = frame.compared[region].mean(axis=0)
     with st.container(gap="small"):
         st.markdown("**Nearest to its middle**", help="Class and distance, among all training rows drawn.")
-        near = rows_nearest_to(frame.compared, frame.rows, middle, of_training=True)
+        near = training_rows_near(frame.compared, frame.rows, middle)
         neighbours(run, frame, names, near, bool(missing))
     st.download_button(
         "These points (.csv)",

@@ -1,5 +1,6 @@
 """What the map is drawn by: epoch, colours, projection, parts."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,34 +57,26 @@ def choose_controls(run: Run, frame: Frame) -> Controls:
                 **common,
             )
         if dimensions == 2 and prior.facts:
-            density = st.toggle(
-                "Prior's density",
-                key="density",
-                persist_state="session",
-                help=f"The smallest regions that hold {' and '.join(f'{mass:.0%}' for mass in MASSES)} of the prior.",
-            )
+            masses = " and ".join(f"{mass:.0%}" for mass in MASSES)
+            density = toggle("Prior's density", "density", f"The smallest regions that hold {masses} of the prior.")
         if dimensions == 2 and decode.decoder_trained(run):
-            lattice = st.toggle(
-                "Decoded places",
-                key="lattice",
-                persist_state="session",
-                help="What the decoder makes of each place of the map, under the points; finer when you zoom in.",
-            )
+            about = "What the decoder makes of each place of the map, under the points; finer when you zoom in."
+            lattice = toggle("Decoded places", "lattice", about)
         if dimensions > 1 and few and frame.pictures is not None and method == "pca":
-            pictures = st.toggle(
-                "Pseudo-inputs" if frame.pseudo_inputs is not None else "Components' pictures",
-                key="pictures",
-                persist_state="session",
-                help="The learned images whose latents are the prior's components, drawn where these lie."
-                if frame.pseudo_inputs is not None
-                else "What the decoder makes of the middle of each component, drawn there.",
+            title, about = (
+                "Components' pictures",
+                "What the decoder makes of the middle of each component, drawn there.",
             )
+            if frame.pseudo_inputs is not None:
+                title = "Pseudo-inputs"
+                about = "The learned images whose latents are the prior's components, drawn where these lie."
+            pictures = toggle(title, "pictures", about)
         if dimensions == 2 and few and np.isfinite(frame.components[0]).all():
-            movable = st.toggle(
-                "What if",
-                key="movable",
-                persist_state="session",
-                on_change=what_if.put_back,
-                help="Drag a component of the prior, or move it with the arrow keys: what would change?",
-            )
+            about = "Drag a component of the prior, or move it with the arrow keys: what would change?"
+            movable = toggle("What if", "movable", about, what_if.put_back)
     return Controls(colour, part, method, density, lattice, pictures, movable)
+
+
+def toggle(label: str, key: str, about: str, on_change: Callable[[], None] | None = None) -> bool:
+    """A toggle that stays as it is on the way to other pages and back."""
+    return st.toggle(label, key=key, persist_state="session", help=about, on_change=on_change)

@@ -1,5 +1,7 @@
 """Everything of a run to take away."""
 
+from collections.abc import Callable
+
 import numpy as np
 import streamlit as st
 
@@ -11,6 +13,8 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.ui.cache import missing_images
 from semidml.ui.frame import show_error
+
+MIME = {".json": "application/json", ".zip": "application/zip"}
 
 
 def downloads(run: Run, frame: Frame, names: list[str]) -> None:
@@ -33,55 +37,29 @@ def downloads(run: Run, frame: Frame, names: list[str]) -> None:
         show_error(task.error)  # a button for a download can only say that there is none
     st.markdown("**Latents, labels and predictions of all rows**, training and test, by the weights of the end")
     with st.container(horizontal=True):
-        st.download_button(
-            "NumPy (.npz)",
-            lambda: take_away.as_npz(everything()),
-            f"{run_id}-latents.npz",
-            on_click="ignore",
-            icon=":material/download:",
-            disabled=bool(why),
-            key="npz",
-        )
-        st.download_button(
-            "Table (.csv)",
-            lambda: take_away.as_csv(everything(), names),
-            f"{run_id}-latents.csv",
-            on_click="ignore",
-            icon=":material/download:",
-            disabled=bool(why),
-            key="csv",
-        )
+        offer("NumPy (.npz)", lambda: take_away.as_npz(everything()), f"{run_id}-latents.npz", "npz", bool(why))
+        offer("Table (.csv)", lambda: take_away.as_csv(everything(), names), f"{run_id}-latents.csv", "csv", bool(why))
     if why:
         st.caption(why)
     st.markdown("**The run**")
     metrics = run.metrics()
+    scores, config = take_away.as_json(metrics or {}), take_away.as_json(run.details())
     with st.container(horizontal=True):
-        st.download_button(
-            "Scores (.json)",
-            take_away.as_json(metrics or {}),
-            f"{run_id}-scores.json",
-            "application/json",
-            on_click="ignore",
-            icon=":material/download:",
-            disabled=metrics is None,
-            key="scores json",
-        )
-        st.download_button(
-            "Config (.json)",
-            take_away.as_json(run.details()),
-            f"{run_id}-config.json",
-            "application/json",
-            on_click="ignore",
-            icon=":material/download:",
-            key="config json",
-        )
-        st.download_button(
-            "Whole run (.zip)",
-            lambda: take_away.as_zip(listing.open_run(run_id)),
-            f"{run_id}.zip",
-            "application/zip",
-            on_click="ignore",
-            icon=":material/folder_zip:",
-            key="run zip",
-            help=f"{words.size_words(run.size())}; it can be imported again, here or elsewhere.",
-        )
+        offer("Scores (.json)", scores, f"{run_id}-scores.json", "scores json", metrics is None)
+        offer("Config (.json)", config, f"{run_id}-config.json", "config json")
+        about = f"{words.size_words(run.size())}; it can be imported again, here or elsewhere."
+        offer("Whole run (.zip)", lambda: take_away.as_zip(run), f"{run_id}.zip", "run zip", help=about)
+
+
+def offer(
+    label: str,
+    content: bytes | Callable[[], bytes],
+    file: str,
+    key: str,
+    disabled: bool = False,
+    help: str | None = None,
+) -> None:
+    """A button for a download, whose content may be made when it is pressed."""
+    icon = ":material/folder_zip:" if file.endswith(".zip") else ":material/download:"
+    kind = next((mime for end, mime in MIME.items() if file.endswith(end)), None)
+    st.download_button(label, content, file, kind, on_click="ignore", icon=icon, disabled=disabled, key=key, help=help)

@@ -27,7 +27,6 @@ from semidml.ui.explorer import answers, controls, planes, questions, what_if
 from semidml.ui.explorer.controls import Controls
 from semidml.ui.frame import show_error
 from semidml.ui.manage import draw_outcome, perform
-from semidml.ui.pictures import is_dark
 from semidml.ui.words import direction_words
 
 
@@ -53,11 +52,11 @@ def draw_explorer(run_id: str, epochs: list[int]) -> None:
     after = what_if.placed(run, frame, chosen.movable)
     map_column, answer_column = st.columns([2, 1], gap="medium")
 
-    def its_map() -> None:
+    def place_map() -> None:
         with map_column:
             draw_map(run, frame, after, names, chosen, epochs)
 
-    def its_answer() -> None:
+    def place_answer() -> None:
         with answer_column:
             visible = questions.positions_of(frame, chosen.part)
             if chosen.movable and st.session_state.get("what if"):
@@ -70,7 +69,7 @@ def draw_explorer(run_id: str, epochs: list[int]) -> None:
                 answers.draw_answer(run, frame, names, visible)
 
     # After a click the map is there already, and the answer is what is waited for.
-    for draw in (its_map, its_answer) if st.session_state.pop("map first", False) else (its_answer, its_map):
+    for draw in (place_map, place_answer) if st.session_state.pop("map first", False) else (place_answer, place_map):
         draw()
 
 
@@ -110,7 +109,6 @@ def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Co
         maps.map_extent(view, placed, first_rings),
         words=f"Map of the latent space. {words}",
         run=view,
-        dark=is_dark(),
         colour=chosen.colour,
     )
     drawn = replace(

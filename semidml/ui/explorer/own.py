@@ -38,7 +38,7 @@ def draw_own(run: Run, frame: Frame, names: list[str]) -> None:
                 "has understood of it, and its neighbours which class it would have."
             )
         else:
-            draw_answer(run, frame, names, image)
+            draw_answer(run, names, image)
 
 
 def ask_image(run: Run, shape: tuple[int, int, int], others: np.ndarray) -> np.ndarray | None:
@@ -47,7 +47,8 @@ def ask_image(run: Run, shape: tuple[int, int, int], others: np.ndarray) -> np.n
     name = run.config().data
     if shape[0] == 1:
         st.markdown("**Draw**")
-        pad = st.components.v2.component(bundle.PAD, html=bundle.PAD_HTML, css=bundle.css(), js=bundle.pad_javascript())
+        parts = {"html": bundle.PAD_HTML, "css": bundle.css(), "js": bundle.javascript("pad")}
+        pad = st.components.v2.component(bundle.PAD, **parts)
 
         def drew() -> None:
             drawn = sent.drawn_of(st.session_state[f"pad {run.id}"]["drawn"], *shape[1:])
@@ -84,7 +85,7 @@ def place_on_map(run: Run, latent: np.ndarray, last: Frame) -> tuple[float, floa
     return float(drawn[0, 0]), float(drawn[0, 1])
 
 
-def draw_answer(run: Run, frame: Frame, names: list[str], image: np.ndarray) -> None:
+def draw_answer(run: Run, names: list[str], image: np.ndarray) -> None:
     """Image, reconstruction, class by neighbours, neighbours; the map marks its place."""
     its_model = cache.load_model(run)
     latent = decode.encode_images(its_model, image[None])[0]
@@ -95,24 +96,20 @@ def draw_answer(run: Run, frame: Frame, names: list[str], image: np.ndarray) -> 
         captions.append("reconstruction")
     draw_pictures(shown, captions, PICTURE)
     last = cache.read_frame(run, run.frames()[-1])
-    asked = last.as_compared(latent)
-    seen = near.rows_nearest_to(last.compared, last.rows, asked, of_training=True, seen=True)
-    every = near.rows_nearest_to(last.compared, last.rows, asked, of_training=True)
-    by_seen = near.vote(last.rows["labels"][seen.positions], len(names))
-    by_all = near.vote(last.rows["labels"][every.positions], len(names))
-    said = [f"by the {len(seen.positions)} nearest seen labels {words.as_code(names[by_seen])}"] if by_seen >= 0 else []
-    said += [f"by the {len(every.positions)} nearest of all training images drawn {words.as_code(names[by_all])}"]
-    usual = cache.usual_distance(run, last)
-    away = near.rows_nearest_to(last.latents, last.rows, latent, of_training=True, k=1).distances[0]
-    far = float(away) / usual if usual else 0.0
-    st.markdown(f"Its class: {', '.join(said)}.")
+    around, told, usual = near.surroundings_of(last, latent), [], cache.usual_distance(run, last)
+    for which, neighbours in (("seen labels", around.voters), ("of all training images drawn", around.alike)):
+        label = near.vote(last.rows["labels"][neighbours.positions], len(names))
+        if label >= 0:
+            told.append(f"by the {len(neighbours.positions)} nearest {which} {words.as_code(names[label])}")
+    far = around.away / usual if usual else 0.0
+    st.markdown(f"Its class: {', '.join(told)}.")
     trust = " Far from all data: the run has seen nothing like it, and its answer means little." if far > 10 else ""
     st.caption(
         f"It lies at {', '.join(f'{z:.3g}' for z in latent[:8])}{', …' if len(latent) > 8 else ''}; the nearest "
         f"training image is {far:.1f} times as far away as neighbours usually are.{trust} By the newest weights kept."
     )
     st.markdown("**Nearest training images**")
-    answers.neighbours(run, last, names, every, False)
+    answers.neighbours(run, last, names, around.alike, False)
     place = place_on_map(run, latent, last)
     if place is not None and st.session_state.get("own place") != (run.id, place):
         st.session_state["own place"] = (run.id, place)

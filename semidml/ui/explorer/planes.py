@@ -11,18 +11,16 @@ from semidml.jobs import queue
 from semidml.planes import PROJECTIONS
 from semidml.runs.run import Run
 from semidml.ui import cache
-from semidml.ui.frame import show_error
-
-SECONDS_LIVE = 1.0
+from semidml.ui.frame import SECONDS_LIVE, show_error
 
 
 def in_plane(run: Run, frame: Frame, method: str, last: int) -> tuple[np.ndarray, str]:
     """(points as they are drawn, (n, 2); what the axes are, in words)."""
     dimensions = frame.latents.shape[1]
     if dimensions > 2 and method != "pca":
-        made = draw_projection(run, frame, method)
-        if made is not None:
-            return made, f"{PROJECTIONS[method].title} of {dimensions} dimensions"
+        projected = draw_projection(run, frame, method)
+        if projected is not None:
+            return projected, f"{PROJECTIONS[method].title} of {dimensions} dimensions"
     axes_of = cache.read_frame(run, last).latents if dimensions > 2 else None
     drawn, how = planes.in_plane(frame.latents, frame.rows["labels"], axes_of)
     if dimensions <= 2:
@@ -36,12 +34,12 @@ def draw_projection(run: Run, frame: Frame, method: str) -> np.ndarray | None:
     frame in the middle of an epoch it is not kept with the run."""
     file = "live" if frame.step else f"{frame.epoch:04d}"
     key = ("projection", str(run.path), method, frame.epoch, frame.step, *points.stamp(run, f"frames/{file}.npz"))
-    made = None if frame.step else read_plane(run, frame.epoch, method)
+    projected = None if frame.step else read_plane(run, frame.epoch, method)
     task = tasks.find_task(key)
-    if made is None and task is not None and task.done and not task.error:
-        made = task.result
-    if made is not None and len(made) == len(frame.latents):
-        return made
+    if projected is None and task is not None and task.done and not task.error:
+        projected = task.result
+    if projected is not None and len(projected) == len(frame.latents):
+        return projected
     title = PROJECTIONS[method].title
     if task is not None and not task.done:
         st.fragment(computing, run_every=SECONDS_LIVE)(key, title)

@@ -37,9 +37,6 @@ def reconstructed(run_id: str, epoch: int, stamp: tuple) -> Reconstructed:
     return decode.reconstruct_points(cache.load_model(run), images_of(run), cache.read_frame(run, epoch).rows)
 
 
-# ---- below the map
-
-
 def scores(run: Run, frame: Frame, names: list[str]) -> None:
     """All scores with their scatter and remarks, what failed with its reason, and the slow ones on demand."""
     key = ("scores", str(run.path), *points.stamp(run, "weights.safetensors"))
@@ -56,23 +53,23 @@ def scores(run: Run, frame: Frame, names: list[str]) -> None:
         return
     rows_words, failed, notes = score_rows(run), metrics.get("failed", {}), metrics.get("notes", {})
     for group in GROUPS.values():
-        there = [name for name, score in SCORES.items() if name in metrics and score.group == group.name]
-        there = [name for name in there if not SCORES[name].is_scatter]  # it stands beside its score
-        if not there:
+        known = [name for name, score in SCORES.items() if name in metrics and score.group == group.name]
+        known = [name for name in known if not SCORES[name].is_scatter]  # it stands beside its score
+        if not known:
             continue
         st.markdown(f"**{group.title}** :gray[{group.summary}]")
         with st.container(horizontal=True, gap="small"):
-            for name in there:
+            for name in known:
                 score = SCORES[name]
                 about_it = " ".join(filter(None, [score.summary, escape_markdown(notes.get(name, "")), rows_words]))
                 width = TILE if metrics.get(f"{name}{SCATTER}") is None else WIDE_TILE
                 value = score_with_scatter(name, metrics)
                 st.metric(score.short_title, value, help=about_it, width=width, border=True)
-        for name in there:
+        for name in known:
             if name in failed:
                 title = SCORES[name].title
                 st.caption(f":material/error: {title} could not be computed: {escape_markdown(failed[name])}")
-        for remark in remark_words(there, notes):
+        for remark in remark_words(known, notes):
             st.caption(f":material/info: {remark}")
     st.caption(f"{rows_words} {direction_words(run)}".strip())
     slow_scores(run, task, key, metrics)
@@ -179,15 +176,16 @@ def reconstructions(run: Run, frame: Frame, names: list[str]) -> None:
         st.info(missing, icon=":material/hide_image:")
         return
     its_model = cache.load_model(run)
-    done = reconstructed(run.id, frame.epoch, points.stamp(run, "weights.safetensors", "state.safetensors", "rows.npz"))
+    stamp = (*points.weights_stamp(run), *points.stamp(run, "rows.npz"))
+    redrawn = reconstructed(run.id, frame.epoch, stamp)
     for title, some in (("Best", slice(0, PAIRS)), ("Worst", slice(-1, -PAIRS - 1, -1))):
-        errors = done.errors[some]
+        errors = redrawn.errors[some]
         st.markdown(
             f"**{title}** · squared error {errors[0]:.4f} to {errors[-1]:.4f}; images over their reconstructions"
         )
-        st.image(image_strip([done.originals[some], done.decoded[some]]), width="stretch")
+        st.image(image_strip([redrawn.originals[some], redrawn.decoded[some]]), width="stretch")
     st.caption(
-        f"Of the {len(done.positions):,} test rows drawn, with the weights of the end; mean over pixels from 0 to 1."
+        f"Of the {len(redrawn.positions):,} test rows drawn, with the weights of the end; mean over pixels from 0 to 1."
     )
     if frame.latents.shape[1] == 2:
         st.markdown("**What the decoder makes of each place of the map**")

@@ -52,9 +52,9 @@ def move(run: Run, after: Frame, number: int, middles: list[tuple[float, float]]
     st.session_state["component moves"] = number
     if not (np.abs(middles) <= given.MOST_FAR).all():
         raise ValueError(f"a component can be moved to places within {given.MOST_FAR:g} of the origin")
-    there = np.array(middles, dtype=np.float32)
-    changed = np.flatnonzero((there != after.components[0]).any(1))
-    st.session_state["moved components"] = _key_of(run, after), there
+    places = np.array(middles, dtype=np.float32)
+    changed = np.flatnonzero((places != after.components[0]).any(1))
+    st.session_state["moved components"] = _key_of(run, after), places
     if len(changed):
         st.session_state["moved last"] = int(changed[0])
 
@@ -81,37 +81,37 @@ def answer(run: Run, before: Frame, after: Frame, names: list[str], visible: np.
     """What the moved components would change at once, for the points that are drawn, `visible`; `decode` takes places
     (n, 2) and gives images."""
     latents, labels = before.latents[visible], before.rows["labels"][visible]
-    its = components.what_if(latents, labels, before.components, after.components)
-    if not its.moved:
+    change = components.what_if(latents, labels, before.components, after.components)
+    if not change.moved:
         st.caption("Every component is where the run has it: drag one by its ring.")
         return
     means = after.components[0]
-    if len(its.moved) == 1:
-        (x, y), number = means[its.moved[0]], its.moved[0] + 1
+    if len(change.moved) == 1:
+        (x, y), number = means[change.moved[0]], change.moved[0] + 1
         st.markdown(f"**What if component {number} were at {x:.3g}, {y:.3g}**")
     else:
-        st.markdown(f"**What if {len(its.moved)} components were elsewhere**")
+        st.markdown(f"**What if {len(change.moved)} components were elsewhere**")
     buttons(run, after)
-    what = "it" if len(its.moved) == 1 else "them"
-    taken = [sum(counts) for counts in its.counts]
+    what = "it" if len(change.moved) == 1 else "them"
+    taken = [sum(counts) for counts in change.counts]
     st.markdown(
         f"Nothing is trained: the points stay. Of the {len(visible):,} drawn, {taken[0]:,} belong to {what} now and "
         f"{taken[1]:,} would then."
     )
-    state = ("what if", run.id, before.epoch, str(its.counts), tuple(names), pictures.is_dark())
-    counts = {"now": its.counts[0], "then": its.counts[1]}
+    state = ("what if", run.id, before.epoch, str(change.counts), tuple(names), pictures.is_dark())
+    counts = {"now": change.counts[0], "then": change.counts[1]}
     padded = {word: [*of, *[0] * (len(names) - len(of))] for word, of in counts.items()}
     pictures.draw_chart("what if", state, lambda: class_counts(in_charts(names), padded, pictures.is_dark()))
     lines = [
-        ("AMI", [f"{value:.3f}" for value in its.component_ami], "how well components name the points' classes"),
-        ("Surprise", [f"{value:.2f}" for value in its.surprise], "the mean of -log p(z) at the points, in nats"),
+        ("AMI", [f"{value:.3f}" for value in change.component_ami], "how well components name the points' classes"),
+        ("Surprise", [f"{value:.2f}" for value in change.surprise], "the mean of -log p(z) at the points, in nats"),
     ]
     if len(means) <= MOST_COUNTED:
         modes = [str(mode_count(*mixture)) for mixture in (before.components, after.components)]
         lines.append(("Modes", modes, "hills of the density"))
     st.markdown("\n".join(f"- {name} **{now} → {then}**, {words}" for name, (now, then), words in lines))
     last = st.session_state.get("moved last")
-    if decode is None or last not in its.moved:
+    if decode is None or last not in change.moved:
         return
     try:
         images = decode(np.stack([points.components[0][last] for points in (before, after)]))
