@@ -18,33 +18,9 @@ differ:
     paper     L_rim = H(Y|X) - mu H(Y) in nats, of the logits as they are, and R
     authors   L_rim = H(Y|X) / ln n + 1 - mu H(Y) / ln K of logits scaled to length 1, and no R
 
-With `authors` the knobs that have a value in their program start from it, and each can be set back alone, to see what
-it does: `head_dropout` .6 behind the batch normalisation that both have before the head's linear map, `clusters` 100
-(the paper and their test script have 32), `temperature` .1, `own_centroid` spared, `targets` centred, `positives`
-neighbours (theirs for CUB-200-2011 alone: at each epoch's start a toss gives an image its nearest other training image,
-by the cosine of representations, or its twin), `twin_views` both, `twin_colours` 0, `batch_size` 64 with `last_batch`
-dropped, and `optimizer` sgd with `momentum` 0, `lr` .001 and no `lr_decay`.
-
-What remains different with `formulas` authors, and nothing else that we know of:
-
-    network         theirs is the GoogLeNet of Caffe, with local response normalisation instead of batch normalisation,
-                    started from ImageNet's weights; ours is the knob `encoder`, a small one by default and from
-                    scratch, and torchvision's GoogLeNet has batch normalisation
-    pixels          theirs blue green red, 0 to 255 less ImageNet's mean; ours in [0, 1], standardised for backbones
-    views           theirs crops of 224 of 256 pixels, mirrored with probability .75; ours by `twin_transform` and
-                    `twin_strength` crops of any area down to a share, filling the image again, mirrored half the time,
-                    or for digits and letters turns, scales and shifts. Scores of theirs are of images' centres
-    what is drawn   theirs from the 7 x 7 map of means of 1,024 channels, before it is averaged; ours from the mean of
-                    representations, so from a vector, by transposed convolutions instead of doubled pixels
-    grey images     ours are drawn less the mean of ImageNet's three colours, .447; theirs are all in colour
-    neighbours      theirs are of images' centres, ours of whole images; among equals another one may be nearest
-    empty clusters  theirs have no centroid; ours have one that is masked, and the mean of all is drawn beside it, which
-                    the decoder's batch normalisation sees
-    one cluster     theirs gives NaN when a whole step falls into one; ours a metric loss of 0, and an alarm
-    length          theirs 30 epochs (the paper: 20); ours what is usual for a data set
-    which epoch     theirs keeps the weights of the epoch whose Recall@1 on the test images is best; ours the last ones
-    scores          theirs one k-means of 10 starts; ours the best of 20
-    logarithms      theirs adds 1e-18 to probabilities; ours is exact
+With `authors` the knobs that have a value in their program start from it (`FORMULAS` of `semidml.methods`), and each
+can be set back alone, to see what it does. What remains different, and nothing else that we know of, stands line by
+line in benchmarks/RESULTS.md, "Where we differ from the papers".
 
 From scratch on small images it learns slowly, though no step falls into one cluster. Digits, 46 epochs, n=3 seeds: of
 500 test images Recall@1 .926 (untrained .892, `formulas` paper .950), NMI of k-means .576 (.483, .716), 84 of 100
@@ -52,7 +28,7 @@ clusters in use, none surely, since the loss scales their logits to length 1. MN
 (.791, .975), NMI .729 (.309, .852), 99 in use (November 2026). The decoder hardly moves with a weight of .001 at such
 steps: what it draws of clusters stays pale.
 
-What is not the paper's by default, with `formulas` paper, beside this list: Adam with a falling learning rate, T = .2,
+What is not the paper's by default, with `formulas` paper, beside that list: Adam with a falling learning rate, T = .2,
 with which k-means finds classes better at the same Recall@1, a last step that is filled up, and mu, which the paper's
 equations do not have: they give their lambda to both entropies; here mu weighs H(Y) alone, and lambda is w_c. Only the
 twin is transformed: batch normalisation then knows images as they are, too (MNIST, one epoch, 6,000 held-out images,
