@@ -90,9 +90,10 @@ def draw_run(run: Run) -> None:
 
 def python_of(run: Run) -> str:
     return (
-        f"from semidml import explore, runs\nfrom semidml.data import store\n\nrun = runs.get({run.id!r})\n"
+        "from semidml.data import store\nfrom semidml.explore.take_away import all_rows\n"
+        f"from semidml.runs import listing\n\nrun = listing.open_run({run.id!r})\n"
         "print(run.config(), run.metrics())\n"
-        "everything = explore.everything(run, store.load(run.config().data))  # latents, predictions"
+        "rows = all_rows(run, store.load(run.config().data))  # latents, predictions"
     )
 
 

@@ -191,8 +191,8 @@ def draw_runs(some: list[Run]) -> None:
         scores(some, NUMBERS, in_brackets=True)
     draw_recipe(
         "\n".join(f"python -m semidml evaluate {run.id}" for run in some),
-        "from semidml import runs\n\n"
-        f"some = [runs.get(name) for name in {[run.id for run in some]!r}]\n"
+        "from semidml.runs import listing\n\n"
+        f"some = [listing.open_run(name) for name in {[run.id for run in some]!r}]\n"
         "for run in some:\n    print(run.id, run.config().changed(), run.metrics())",
         linked=True,
     )

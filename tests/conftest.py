@@ -16,7 +16,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
-CLUTTER = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__")
+
+
+def not_copied(folder: str, names: list[str]) -> set[str]:
+    """What of a folder of the project a copy does without: the runs' folder is one of them, semidml/runs is none."""
+    useless = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__")(folder, names)
+    return useless | ({"runs", "tests"} if Path(folder) == ROOT else set())
 
 
 SECOND_TRY = "passed at the second try only"  # a property of such a test's report: why the first has failed
@@ -130,8 +135,7 @@ def smoke(tmp_path_factory) -> Iterator[Callable[[str], None]]:
     """Runs a script of benchmarks/ in its small form, where there is no data set, in a copy of the project that it must
     leave as it was. The last line that it prints must be its name, its machine and numbers; JSON knows no NaN."""
     project, said = tmp_path_factory.mktemp("smoke") / "project", tmp_path_factory.mktemp("said")
-    own = {"runs", "tests"}  # of the checkout; the package has a room called runs
-    shutil.copytree(ROOT, project, ignore=lambda at, names: {*CLUTTER(at, names), *(own if at == str(ROOT) else ())})
+    shutil.copytree(ROOT, project, ignore=not_copied)
     places = {"SEMIDML_DATA": tmp_path_factory.mktemp("data"), "SEMIDML_RUNS": tmp_path_factory.mktemp("runs")}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SEMIDML_")}
     environment |= {name: str(place) for name, place in places.items()}

@@ -113,6 +113,17 @@ def test_without_runs_the_page_leads_to_train(folder: Path) -> None:
     assert "There is no run yet" in words(opened(EXPLORE))
 
 
+@pytest.mark.parametrize(("page", "link"), [(EXPLORE, {"run": "plane"}), (COMPARE, {"runs": "plane,deep"})])
+def test_the_python_that_a_page_shows_runs(folder: Path, page: str, link: dict[str, str]) -> None:
+    program = next(block.value for block in opened(page, **link).code if block.language == "python")
+    values: dict[str, object] = {}
+    exec(program, values)
+    if page == EXPLORE:
+        assert values["rows"]["latents"].shape == (1797, 2)
+    else:
+        assert [run.id for run in values["some"]] == ["plane", "deep"]
+
+
 @pytest.mark.parametrize("name", ["../../etc", "gone", "<script>alert(1)</script>", "a\0b", ""])
 def test_a_link_to_no_run_is_said(folder: Path, name: str) -> None:
     app = opened(EXPLORE, run=name)

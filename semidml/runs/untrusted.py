@@ -14,7 +14,8 @@ from pydantic import BaseModel, Field, ValidationError
 from semidml import frames
 from semidml.config import RunConfig
 from semidml.disk import files, zips
-from semidml.runs.run import RECORD, Run
+from semidml.frames import Record
+from semidml.runs.run import Run
 from semidml.runs.status import Status
 from semidml.words import damage_words
 
@@ -169,7 +170,7 @@ def _check_history(path: Path) -> None:
     previous = -1
     for line in path.read_bytes().splitlines():
         try:
-            record = RECORD.validate_json(line, strict=True)
+            record = Record.from_json(line)
         except ValidationError:
             raise ValueError("history.jsonl is not a run's: a line is not a record") from None
         tables = (record.terms, record.weights, record.scores, {"seconds": record.seconds})
