@@ -68,12 +68,12 @@ def draw_mixture(mixed: dict[str, Any], whole: bool) -> None:
     ellipses = [
         (x, y, sigma, sigma, 0.0, weight / largest) for (x, y), weight in zip(means, mixed["weights"], strict=True)
     ]
-    told = {"words": f"A mixture of {len(means)} components with {len(mixed['modes'])} modes", "run": view}
+    about = {"words": f"A mixture of {len(means)} components with {len(mixed['modes'])} modes", "run": view}
     if frame is None:
         none = np.zeros(len(placed), bool)
-        drawn = Drawing(placed, none.astype(int), none, none, ["sample"], [SAMPLE_LOOK], *ranges, **told, images=False)
+        drawn = Drawing(placed, none.astype(int), none, none, ["sample"], [SAMPLE_LOOK], *ranges, **about, images=False)
     else:
-        drawn = replace(drawing.draw_frame(frame, placed, cache.class_names(run), ranges, **told), epoch=0)
+        drawn = replace(drawing.draw_frame(frame, placed, cache.class_names(run), ranges, **about), epoch=0)
     drawn = replace(
         drawn,
         ellipses=ellipses,
