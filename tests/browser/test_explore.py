@@ -223,7 +223,7 @@ def test_a_drawn_digit_gets_a_place_a_class_and_its_reconstruction(page: Page, t
     expect(page.get_by_text(re.compile("^Its class: by the 5 nearest seen labels")).first).to_be_visible()
     expect(page.get_by_text("as the encoder sees it", exact=True).first).to_be_visible()
     marked = """async root => {
-        for (let i = 0; i < 100 && !root.map.frame.places.length; i++) await new Promise((rest) => setTimeout(rest, 50));
+        for (let i = 0; i < 100 && !root.map.frame.places.length; i++) await new Promise(end => setTimeout(end, 50));
         return root.map.frame.places.length;
     }"""  # the answer is there before the map above has marked its place
     assert the_map(page).evaluate(marked) == 1
