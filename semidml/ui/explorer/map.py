@@ -1,8 +1,5 @@
 """The map of a run that answers: its points, what was asked of it last, and the answer beside it.
 
-    ui.explorer.show(run, epochs)      controls, map and answer; they rerun by themselves
-    ui.explorer.chosen_epoch(run, epochs)
-
 What the visitor asks for - a click on a point or an empty place, a box, a lasso, a line - stays in the session until
 the next question or another run."""
 
