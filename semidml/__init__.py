@@ -21,4 +21,4 @@ Words that are ours:
     untrusted   from elsewhere, as an imported run: nothing of it is believed before it is checked
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -29,7 +29,6 @@ from semidml.runs import listing, places
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
 from semidml.ui import cache, clusters, labels_worth, links, pictures, query, scores
-from semidml.ui import frame as page_frame
 from semidml.ui.frame import MENU
 from semidml.ui.knobs import config_of
 from semidml.ui.words import values_of
@@ -487,6 +486,7 @@ def test_large_images_are_drawn_small(there: Path, digits, monkeypatch: pytest.M
     path = there / "baseline" / "config.json"
     details = json.loads(path.read_text())
     details["data"]["shape"] = [1, 256, 256]
+    details["data"].pop("digest")
     path.write_text(json.dumps(details))
     compared, floors = [], protocol.floors
 
@@ -496,7 +496,7 @@ def test_large_images_are_drawn_small(there: Path, digits, monkeypatch: pytest.M
 
     monkeypatch.setattr(protocol, "floors", noted)
     monkeypatch.setattr(store, "load", lambda name: large)
-    monkeypatch.setattr(page_frame, "is_warm", lambda: True)
+    monkeypatch.setattr(clusters, "is_warm", lambda: True)
     cache.forget_runs()
     app = opened(run="baseline")
     assert compared == [(1297, 1, 32, 32), (500, 1, 32, 32)] and "pixels reduced to 32 x 32" in words(app)
