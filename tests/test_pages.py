@@ -357,7 +357,8 @@ def test_a_damaged_run_and_a_missing_one_do_not_break_the_page() -> None:
 def test_the_pages_load_nothing_heavy() -> None:
     """torch, scikit-learn and the like load where they are used, so that a cold app shows its first page at once."""
     code = (
-        "import sys\nfrom semidml.ui import lesson, manage, mixture, runs, uploads\n"
+        "import sys\nfrom semidml.ui import clusters, lesson, manage, mixture, runs, uploads\n"
+        "from semidml.ui.explorer import answers, downloads, map, own, questions, sections\n"
         "print([m for m in ('torch', 'sklearn', 'umap', 'torchvision', 'medmnist', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

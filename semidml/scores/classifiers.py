@@ -52,9 +52,8 @@ def forest_classify(
     from sklearn.ensemble import RandomForestClassifier
 
     forest = RandomForestClassifier(n_estimators=100, n_jobs=2, random_state=seed)
-    return (
-        forest.fit(checks.require_rows(checks.finite(gallery)), labels).predict(checks.finite(queries)).astype(np.int64)
-    )
+    forest.fit(checks.require_rows(checks.finite(gallery)), labels)
+    return forest.predict(checks.finite(queries)).astype(np.int64)
 
 
 def mlp_classify(

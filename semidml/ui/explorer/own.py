@@ -6,7 +6,6 @@ import numpy as np
 import streamlit as st
 
 from semidml import planes
-from semidml.data import images
 from semidml.explore import decode, near, pictures
 from semidml.frames import Frame
 from semidml.runs.run import Run
@@ -63,6 +62,8 @@ def ask_image(run: Run, shape: tuple[int, int, int], others: np.ndarray) -> np.n
         mark = hashlib.sha256(content).hexdigest()
         if st.session_state.get(f"own file taken {run.id}") != mark:
             st.session_state[f"own file taken {run.id}"] = mark
+            from semidml.data import images
+
             try:
                 taken = images.read_one(content, file.name, shape)
                 st.session_state[key] = 255 - taken if pictures.is_inverted(taken, others) else taken
