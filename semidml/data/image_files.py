@@ -6,9 +6,8 @@ import io
 import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -47,20 +46,16 @@ def list_images(path: Path) -> Iterator[list[Item]]:
     """The image files of an image folder or of a .zip of one, open as long as the context is.
 
     Raises: ValueError in words."""
-    if path.is_dir():
+    with ExitStack() as opened:
         try:
-            items = _items(_walk(path, ()))
+            items = _items(_walk(path, ()) if path.is_dir() else _listed(opened.enter_context(zipfile.ZipFile(path))))
         except OSError as error:
             raise ValueError(
                 f"{error.filename or path} could not be looked at ({error.strerror}); try again"
             ) from error
-        yield items
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield _items(_listed(archive))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"it cannot be read as a .zip file ({error}); make it anew") from error
+        except (zipfile.BadZipFile, NotImplementedError) as error:
+            raise ValueError(f"it cannot be read as a .zip file ({error}); make it anew") from error
+        yield items  # what goes wrong then is not the archive's: each image is checked where it is opened
 
 
 def _items(members: Iterable[Member]) -> list[Item]:

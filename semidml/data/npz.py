@@ -106,7 +106,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             zips.check_packing(archive)
             yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         raise ValueError(f"it cannot be read as an .npz file ({error}); save one with numpy.savez") from error
 
 
@@ -161,6 +161,8 @@ def _checked(archive: zipfile.ZipFile, several: bool) -> dict[str, Header]:
 def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:
     """What an array says of itself, if the zip directory agrees; only the first bytes are unpacked."""
     name = member.filename
+    if member.flag_bits & 1:
+        raise ValueError(f"{name} in the file is encrypted; save one with numpy.savez")
     with archive.open(member) as stream:
         start = io.BytesIO(stream.read(MAX_HEADER))
     try:

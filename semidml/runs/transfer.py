@@ -66,7 +66,7 @@ def import_zip(file: IO[bytes], name: str | None = None) -> Run:
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, OverflowError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OverflowError, NotImplementedError) as error:
         raise ValueError(f"the zip cannot be read: {error}") from None
 
 

@@ -11,6 +11,7 @@ import zlib
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from semidml.data import image_files, images, npz, store, uploads
@@ -218,6 +219,13 @@ def object_array() -> np.ndarray:
     return np.array([{"a": 1}, None], dtype=object)
 
 
+def encrypted_npz() -> bytes:
+    """An archive whose directory says of its first member that it is encrypted."""
+    content = bytearray(zipped({"train_images.npy": b"hello"}))
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(content)
+
+
 BAD_NPZ = {
     "floats": (lambda: packed(**arrays() | {"train_images": np.zeros((40, 8, 8))}), "it must be uint8"),
     "objects": (lambda: packed(train_images=object_array(), train_labels=np.arange(2)), "Python objects"),
@@ -257,6 +265,7 @@ BAD_NPZ = {
     ),
     "no header": (lambda: zipped({"train_images.npy": b"hello"}), "not a numpy array"),
     "bzip2": (lambda: zipped({"train_images.npy": b"hello"}, zipfile.ZIP_BZIP2), "packed by bzip2; only"),
+    "encrypted": (encrypted_npz, "train_images.npy in the file is encrypted"),
 }
 
 
@@ -268,6 +277,18 @@ def test_a_bad_npz_is_refused_in_words_and_leaves_nothing(folder, case):
     assert str(refused.value).startswith("mine.npz: ")
     assert os.listdir(folder / "uploads") == []
     assert all(there.kind == "table" for there in store.available(folder))
+
+
+@pytest.mark.parametrize("content", [packed(**arrays()), zipped({"a/1.png": png(), "b/1.png": png(value=3)})])
+def test_trouble_of_the_machine_is_not_said_to_be_the_file_s(folder, content, monkeypatch):
+    """torch has no room for the images, in the block of whoever reads an archive."""
+
+    def no_room(*_: object, **__: object) -> None:
+        raise RuntimeError("not enough memory")
+
+    monkeypatch.setattr(torch, "empty", no_room)
+    with pytest.raises(RuntimeError, match="^not enough memory$"):
+        uploads.save_upload("mine", content, "mine", folder)
 
 
 def test_an_honest_bomb_is_refused_before_it_is_unpacked(folder, monkeypatch):
