@@ -219,7 +219,7 @@ def test_an_imported_run_of_equal_latents_is_not_projected_and_says_why(folder: 
         assert "all 1,797 rows are equal" in computed(app, method).error[0].value
         assert app.button(key="compute projection").label.startswith("Compute"), "it can be tried again"
         assert "PCA of 4 dimensions: the plane holds 0" in words(app)
-    assert not run.projection("tsne-0002") and queue.jobs().answering_pid() is None
+    assert not run.projection("tsne-0002") and queue.jobs().questions.pid is None
     assert not checked(opened(EXPLORE, run="plane")).error and not checked(opened(COMPARE, runs="equal,deep")).error
 
 
@@ -598,7 +598,7 @@ def test_forest_and_mlp_are_computed_beside_the_page_and_kept(folder: Path) -> N
     labels_shown = [metric.label for metric in checked(app.run()).metric]
     assert "random forest" in labels_shown and "MLP" in labels_shown
     assert json.loads((folder / "plane" / "metrics.json").read_text())["seconds"] > 0
-    assert queue.jobs().answering_pid() not in (None, queue.jobs().worker_pid()), "not in the app's process"
+    assert queue.jobs().questions.pid not in (None, queue.jobs().training.pid), "not in the app's process"
     queue.jobs().close()
 
 

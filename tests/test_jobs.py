@@ -177,24 +177,24 @@ def test_a_worker_that_dies_costs_one_run_and_the_queue_goes_on(supervisor, does
 
 def test_an_idle_worker_that_was_killed_is_replaced(supervisor):
     supervisor.warm()
-    until(lambda: supervisor.ready)
-    old = supervisor.worker_pid()
+    until(lambda: supervisor.training.ready)
+    old = supervisor.training.pid
     os.kill(old, signal.SIGKILL)
     run = supervisor.submit(config(latent_dim=DONE))
-    assert ended(supervisor, run).state == "done" and supervisor.worker_pid() != old
+    assert ended(supervisor, run).state == "done" and supervisor.training.pid != old
 
 
 def test_a_run_sent_to_a_worker_that_dies_before_it_reads_is_given_to_a_new_one(supervisor):
     supervisor.warm()
-    until(lambda: supervisor.ready)
-    old = supervisor.worker_pid()
+    until(lambda: supervisor.training.ready)
+    old = supervisor.training.pid
     os.kill(old, signal.SIGSTOP)  # it is there and its pipe takes the message, but it reads nothing any more
     run = supervisor.submit(config(latent_dim=DONE))
     until(lambda: supervisor.running() == run)
     time.sleep(0.2)  # the message is in the pipe
-    assert run.status().state == "queued" and supervisor.worker_pid() == old
+    assert run.status().state == "queued" and supervisor.training.pid == old
     os.kill(old, signal.SIGKILL)
-    assert ended(supervisor, run).state == "done" and supervisor.worker_pid() != old
+    assert ended(supervisor, run).state == "done" and supervisor.training.pid != old
 
 
 def test_a_worker_that_cannot_begin_fails_the_run_and_is_not_tried_for_ever(tmp_path):
@@ -289,7 +289,7 @@ def go(supervisor):
 
 
 def test_questions_and_runs_do_not_wait_for_one_another(supervisor, asked):
-    assert supervisor.answering_pid() is None, "nothing is started before it is needed"
+    assert supervisor.questions.pid is None, "nothing is started before it is needed"
     busy = supervisor.submit(config(latent_dim=WAITS))
     until(lambda: busy.status().state == "running")
     assert asked().wait(LONG).result.shape == (5, 2)
@@ -298,7 +298,7 @@ def test_questions_and_runs_do_not_wait_for_one_another(supervisor, asked):
     until(lambda: waits.text == "half, by ['--cold']")
     run = supervisor.submit(config(latent_dim=DONE))
     assert waits.fraction == 0.5 and ended(supervisor, run).state == "done"
-    assert not waits.done and supervisor.answering_pid() != supervisor.worker_pid()
+    assert not waits.done and supervisor.questions.pid != supervisor.training.pid
     go(supervisor)
     assert waits.wait(LONG).result is not None
 
@@ -309,7 +309,7 @@ def test_questions_are_answered_in_their_turn(supervisor, asked):
     rest = []
     for _ in range(3):
         rest.append(asked())
-        until(lambda: len(supervisor._questions.waiting) == len(rest))
+        until(lambda: len(supervisor.questions.waiting) == len(rest))
     assert {task.text for task in rest} == {"waiting for its turn"}
     go(supervisor)
     times = [float(task.wait(LONG).result[0, 1]) for task in (first, *rest)]
@@ -338,8 +338,8 @@ def test_an_app_that_ends_lets_go_of_who_waits_for_an_answer(supervisor, asked, 
     first = asked(WAITS)
     until(lambda: first.fraction)
     tasks = first, asked()
-    until(lambda: supervisor._questions.waiting)
-    pid = supervisor.answering_pid()
+    until(lambda: supervisor.questions.waiting)
+    pid = supervisor.questions.pid
     supervisor.close()
     assert not lives(pid)
     tasks += (asked(),)  # after it has ended
@@ -352,7 +352,7 @@ def test_latents_that_cannot_be_projected_start_no_process(supervisor):
     run = listing.create_run(config(latent_dim=3), path=supervisor.root / "equal")
     with pytest.raises(ValueError, match="all 5 rows are equal"):
         supervisor.plane(run, 1, "tsne", np.ones((5, 3), np.float32), lambda fraction, text: None)
-    assert supervisor.answering_pid() is None
+    assert supervisor.questions.pid is None
 
 
 def test_there_is_one_supervisor_of_a_folder_even_after_a_reload(tmp_path):
@@ -419,7 +419,7 @@ ODD = {
 def test_odd_latents_get_finite_places_or_words_and_no_process_ends(real, done, method, name):
     odd, words = ODD[name]
     odd, ask = odd.astype(np.float32), lambda latents: real.plane(done, 1, method, latents, print, keep=False)
-    before = real.answering_pid()
+    before = real.questions.pid
     if words and not (method == "pca" and "equal" in words):  # all at one place is what PCA has to say
         with pytest.raises(ValueError, match=words):
             ask(odd)
@@ -429,7 +429,7 @@ def test_odd_latents_get_finite_places_or_words_and_no_process_ends(real, done, 
         if name == "two values":
             within = np.concatenate([places[:30] - places[:30].mean(0), places[30:] - places[30:].mean(0)])
             assert np.abs(within).max() < np.linalg.norm(places[:30].mean(0) - places[30:].mean(0))
-    assert before in (None, real.answering_pid()), "it is the same process still"
+    assert before in (None, real.questions.pid), "it is the same process still"
 
 
 def test_umap_keeps_clusters_together(real, done):
@@ -469,7 +469,7 @@ def test_a_projection_whose_process_is_killed_gets_words_and_the_next_works(real
     ask = lambda progress: real.plane(done, 1, "tsne", large, progress, keep=False)  # noqa: E731
     task = start_task(("killed",), ask)
     until(lambda: task.fraction >= 0.2)
-    os.kill(real.answering_pid(), signal.SIGSEGV)
+    os.kill(real.questions.pid, signal.SIGSEGV)
     assert "the worker process ended (signal 11: " in task.wait(LONG).error
     assert "all runs are unharmed" in task.error and find_task(("killed",)).error, "until it is asked again"
     assert real.plane(done, 1, "tsne", large[:20], print, keep=False).shape == (20, 2)
@@ -493,7 +493,7 @@ def test_a_run_stopped_and_then_killed_ends_with_the_same_records(real, monkeypa
     at = parts.resume_epoch()
     real.resume(parts.id)
     until(lambda: parts.status().state == "running" and parts.status().epoch > at)
-    os.kill(real.worker_pid(), signal.SIGKILL)
+    os.kill(real.training.pid, signal.SIGKILL)
     status = ended(real, parts)
     assert status.state == "interrupted" and "signal 9: killed, perhaps for lack of memory" in status.reason
     real.resume(parts.id)
@@ -515,7 +515,7 @@ supervisor = Jobs(sys.argv[1])
 run = supervisor.submit(RunConfig.of({"data": "digits", "epochs": 9000}))
 while run.status().epoch < 2:
     time.sleep(0.02)
-print(run.id, supervisor.worker_pid(), flush=True)
+print(run.id, supervisor.training.pid, flush=True)
 time.sleep(600)
 """
 
@@ -543,7 +543,7 @@ from semidml.runs import listing
 supervisor = Jobs(sys.argv[1])
 run = listing.create_run(RunConfig(), path=supervisor.root / "asked")
 latents = np.random.default_rng(0).normal(size=(20_000, 3)).astype(np.float32)
-told = lambda fraction, text: print(fraction, supervisor.answering_pid(), flush=True)
+told = lambda fraction, text: print(fraction, supervisor.questions.pid, flush=True)
 threading.Thread(target=supervisor.plane, args=(run, 1, "tsne", latents, told), daemon=True).start()
 time.sleep(600)
 """

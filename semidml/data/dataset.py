@@ -114,23 +114,15 @@ class Dataset:
         Raises: ValueError when too few rows or classes would be left, or too many would have to be copied."""
         if self.validation:
             return replace(self, test=self.validation, validation=None, halves=None)
-        if self.disjoint:
-            return self._without_last_classes()
         labels = self.train.labels
-        held = held_evenly(labels, splits.held_rows(len(labels), len(labels.unique()), self.title), seed)
-        return self._holding_out((~held).nonzero().flatten(), held.nonzero().flatten())
-
-    def _without_last_classes(self) -> "Dataset":
-        classes = self.train.labels.unique()
-        splits.check_last(len(classes), self.title)
-        test = torch.isin(self.train.labels, classes[-splits.last_classes(len(classes)) :])
-        return self._holding_out((~test).nonzero().flatten(), test.nonzero().flatten())
-
-    def _holding_out(self, train: Tensor, test: Tensor) -> "Dataset":
-        """The data set whose training rows are `train` and whose test rows are the training rows `test`."""
-        return replace(
-            self, train=take(self.train, train), test=take(self.train, test), held_back=len(test), halves=None
-        )
+        classes = labels.unique()
+        if self.disjoint:
+            splits.check_last(len(classes), self.title)
+            held = torch.isin(labels, classes[-splits.last_classes(len(classes)) :])
+        else:
+            held = held_evenly(labels, splits.held_rows(len(labels), len(classes), self.title), seed)
+        train, test = take(self.train, ~held), take(self.train, held)
+        return replace(self, train=train, test=test, held_back=len(test.labels), halves=None)
 
 
 def take(split: Split, rows: Tensor) -> Split:
@@ -153,24 +145,17 @@ def first_half(labels: Tensor) -> Tensor:
     return classes[: splits.half(len(classes))]
 
 
-def hold_out(split: Split) -> tuple[Split, Split]:
-    """(kept, held out) rows of a split, by `held_rows`.
-
-    Raises: ValueError when no class has two rows."""
-    held = held_rows(split.labels)
-    if not held.any():
-        raise ValueError("no class has two images, so none can be held out for testing; add images or a test split")
-    return take(split, (~held).nonzero().flatten()), take(split, held.nonzero().flatten())
-
-
 def held_rows(labels: Tensor) -> Tensor:
     """Which rows are held out for testing: bool (N,). HELD_OUT of each class, rounded, drawn with a fixed seed; at
-    least one of a class with two rows or more, and never all of a class."""
+    least one of a class with two rows or more, and never all of a class.
+    Raises: ValueError when no class has two rows."""
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(HELD_OUT_SEED))
     held = torch.zeros(len(order), dtype=torch.bool)
     for c in labels.unique():
         rows = order[labels[order] == c]
         held[rows[: min(max(1, round(HELD_OUT * len(rows))), len(rows) - 1)]] = True
+    if not held.any():
+        raise ValueError("no class has two images, so none can be held out for testing; add images or a test split")
     return held
 
 

@@ -148,37 +148,33 @@ def read(place: Place, name: str, title: str) -> Dataset:
 def _held_out(plan: Plan) -> list[Item]:
     """The readable items, of which some training ones become test ones."""
     train = [item for item in plan.readable if item.split == "train"]
-    labels = torch.tensor([plan.class_names.index(item.class_name) for item in train])
+    labels = plan.labels(train)
     npz.check_classes(labels)
-    held = held_rows(labels)
-    if not held.any():
-        raise ValueError("no class has two images, so none can be held out for testing; add images or a test split")
-    parted = [item._replace(split="test") if out else item for item, out in zip(train, held.tolist(), strict=True)]
+    held = held_rows(labels).tolist()
+    parted = [item._replace(split="test") if out else item for item, out in zip(train, held, strict=True)]
     return parted + [item for item in plan.readable if item.split != "train"]
 
 
 def _sections(plan: Plan, items: list[Item]) -> Sections:
     """The items of each section, class after class."""
-    number = _numbers(plan)
-    first = first_half(torch.tensor([number[item.class_name] for item in items])).tolist()
+    first = [plan.class_names[c] for c in first_half(plan.labels(items)).tolist()]
     held = splits.last_classes(len(first))
     part_of = dict.fromkeys(first, "first") | dict.fromkeys(first[-held:] if held < len(first) else (), "last")
     sections: Sections = {key: [] for key in SECTIONS}
     for item in sorted(items, key=lambda item: item.class_name):
-        sections[part_of.get(number[item.class_name], "second"), item.split].append(item)
+        sections[part_of.get(item.class_name, "second"), item.split].append(item)
     return sections
 
 
 def _rest(plan: Plan, kept: Sections, damaged: Sequence[Damaged], held_out: bool) -> dict[str, np.ndarray]:
     """What lies beside the pixels: see `Place.rest`."""
-    number = _numbers(plan)
     ends = dict(zip(SECTIONS, np.cumsum([len(kept[key]) for key in SECTIONS]).tolist(), strict=True))
     total = ends["second", "test"]
     test_end = total + len(kept["first", "test"]) + len(kept["last", "test"])
-    labels = [number[item.class_name] for key in (*SECTIONS, *AGAIN) for item in kept[key]]
+    labels = plan.labels([item for key in (*SECTIONS, *AGAIN) for item in kept[key]]).numpy()
     notes = (*images.left_out(len(plan.items), damaged), *((HELD_OUT_NOTE,) if held_out else ()))
     return {
-        "labels": np.array(labels, dtype=np.int64),
+        "labels": labels,
         "class_names": np.array(plan.class_names),
         "notes": np.array(notes, dtype=str),
         "train": np.array((ends["first", "test"], ends["second", "train"])),
@@ -187,10 +183,6 @@ def _rest(plan: Plan, kept: Sections, damaged: Sequence[Damaged], held_out: bool
         "first": np.array((0, ends["last", "train"])),
         "second": np.array((ends["last", "train"], total)),
     }
-
-
-def _numbers(plan: Plan) -> dict[str, int]:
-    return {name: c for c, name in enumerate(plan.class_names)}
 
 
 # ---- the file

@@ -1,8 +1,12 @@
 """Downloads: a file arrives whole and checked, or not at all; without a network that is said within seconds."""
 
+import os
 import socket
+import tarfile
+import tempfile
 import time
 import urllib.request
+import zlib
 from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from pathlib import Path
@@ -19,19 +23,25 @@ STALL_SECONDS = 30.0  # without a byte
 CHUNK = 1 << 16
 
 
-def fetch_all(entry: Entry, files: Sequence[tuple[Path, Sequence[str], str]], progress: Progress) -> None:
-    """Download files (path, mirrors, MD5) of a data set, one after the other.
+def fetch_all(
+    entry: Entry, folder: Path, files: Sequence[tuple[Path, Sequence[str], str]], download: bool, progress: Progress
+) -> None:
+    """Download files (path, mirrors, MD5) of a data set, which lie side by side, one after the other.
+    Raises: ValueError, saying what to do, when they should not or cannot be downloaded."""
+    names, place = [path.name for path, *_ in files], files[0][0].parent
+    if not download:
+        raise absent(entry, folder, names, place)
+    whole, done = entry.facts["megabytes"] * 1e6, 0
+    try:
+        for path, mirrors, md5 in files:
 
-    Raises: OSError that says why it could not."""
-    whole = entry.facts["megabytes"] * 1e6
-    done = 0
-    for path, mirrors, md5 in files:
+            def report(received: int, path: Path = path, done: int = done) -> None:
+                text = f"{entry.title}: {path.name}, {(done + received) / 1e6:.1f} of about {whole / 1e6:g} MB"
+                progress(min((done + received) / whole, 0.99), text)
 
-        def report(received: int, path: Path = path, done: int = done) -> None:
-            text = f"{entry.title}: {path.name}, {(done + received) / 1e6:.1f} of about {whole / 1e6:g} MB"
-            progress(min((done + received) / whole, 0.99), text)
-
-        done += fetch(mirrors, path, md5, report, limit=int(2 * whole + 1e6))
+            done += fetch(mirrors, path, md5, report, limit=int(2 * whole + 1e6))
+    except OSError as error:
+        raise absent(entry, folder, names, place, str(error)) from error
     progress(1.0, f"{entry.title} is here")
 
 
@@ -112,8 +122,9 @@ def _receive(url: str, file: BinaryIO, report: Callable[[int], None], limit: int
     return received
 
 
-def absent(entry: Entry, folder: Path, files: Sequence[str], where: str, reason: str = "") -> ValueError:
-    """The error for a data set that is not here: why, and what to do. `files` belong into `folder`/`where`."""
+def absent(entry: Entry, folder: Path, names: Sequence[str], place: Path, reason: str = "") -> ValueError:
+    """The error for a data set that is not in the data folder: why, and what to do. Files of those names belong into
+    `place`."""
     if entry.facts.get("by_hand"):
         start = f"{entry.title} is not in {folder}, and the address that it came from is gone: find a copy, and"
     elif reason:
@@ -121,4 +132,30 @@ def absent(entry: Entry, folder: Path, files: Sequence[str], where: str, reason:
     else:
         fetched = f"fetch it on the Data page or with `python -m semidml data fetch {entry.name}`"
         start = f"{entry.title} is not in {folder}: {fetched}, or"
-    return ValueError(f"{start} put {', '.join(files)} into {folder / where} (from {entry.facts['source']})")
+    return ValueError(f"{start} put {', '.join(names)} into {place} (from {entry.facts['source']})")
+
+
+def unpack(packed: Path, md5: str, name: str) -> None:
+    """Put the file of a checked .gz, or the folder `name` of a checked .tgz, beside it, whole or not at all; one that
+    has come meanwhile will do.
+    Raises: ValueError for another checksum, and for an archive that would write elsewhere."""
+    from torchvision.datasets.utils import check_integrity, extract_archive
+
+    if not check_integrity(packed, md5):
+        raise ValueError(f"{packed} is damaged (its checksum is not {md5}): delete it and fetch it again")
+    try:
+        with tempfile.TemporaryDirectory(dir=packed.parent, prefix=".unpack-") as spare:
+            if packed.suffix == ".tgz":
+                with tarfile.open(packed, "r:gz") as archive:
+                    archive.extractall(spare, filter="data")
+            else:
+                extract_archive(str(packed), spare)
+            try:
+                os.replace(Path(spare) / name, packed.with_name(name))
+            except OSError:
+                if not packed.with_name(name).is_dir():
+                    raise
+    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
+        raise ValueError(
+            f"{packed} could not be unpacked ({error}); its folder must be writable, and the disk have room"
+        ) from error

@@ -4,10 +4,6 @@ field of metric learning measures itself. Their images are decoded once, at the 
 CUB lies as its archive unpacks; Cars in torchvision's layout, since its first address is gone.
 """
 
-import os
-import tarfile
-import tempfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -15,7 +11,7 @@ from pathlib import Path
 
 from semidml.data import decoded, images
 from semidml.data.dataset import Dataset
-from semidml.data.fetch import absent, fetch_all
+from semidml.data.fetch import absent, fetch_all, unpack
 from semidml.data.image_files import Item, Member
 from semidml.disk.locks import alone
 from semidml.registry import Entry
@@ -51,7 +47,7 @@ def _bring_birds(entry: Entry, folder: Path, top: Path, download: bool, progress
     """Fetch and unpack the archive into `top`; if another is at it, wait for that."""
     packed = folder / f"{CUB}.tgz"
     if not download and not packed.is_file():
-        raise absent(entry, folder, [packed.name], ".")
+        raise absent(entry, folder, [packed.name], folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with alone(
@@ -60,10 +56,10 @@ def _bring_birds(entry: Entry, folder: Path, top: Path, download: bool, progress
             if top.is_dir():
                 return
             if not packed.is_file():
-                fetch_all(entry, [(packed, [CUB_URL], CUB_MD5)], progress)
-            unpack(packed, CUB)
+                fetch_all(entry, folder, [(packed, [CUB_URL], CUB_MD5)], download, progress)
+            unpack(packed, CUB_MD5, CUB)
     except OSError as error:
-        raise absent(entry, folder, [packed.name], ".", str(error)) from error
+        raise absent(entry, folder, [packed.name], folder, str(error)) from error
 
 
 def load_cars(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
@@ -78,9 +74,8 @@ def load_cars(entry: Entry, folder: Path, download: bool, progress: Progress) ->
     folders = [folder / place for place in entry.facts["folders"]]
     if not all(file.is_file() for file in needed) or not all(place.is_dir() for place in folders):
         names = [str(file.relative_to(top)) for file in needed]
-        raise absent(
-            entry, folder, [*names, f"and the folders {' and '.join(place.name for place in folders)}"], top.name
-        )
+        names.append(f"and the folders {' and '.join(place.name for place in folders)}")
+        raise absent(entry, folder, names, top)
     try:
         items = []
         for split in ("train", "test"):
@@ -91,29 +86,6 @@ def load_cars(entry: Entry, folder: Path, download: bool, progress: Progress) ->
     except (MatReadError, RuntimeError, ValueError, TypeError, KeyError, IndexError, OSError) as error:
         raise ValueError(f"{entry.title} in {top} is damaged ({error}): put those files there anew") from error
     return _read(entry, folder, items, decoded.state_of(top), progress)
-
-
-def unpack(packed: Path, name: str) -> None:
-    """Put the folder `name` of a checked .tgz beside it, whole or not at all; one that has come meanwhile will do.
-
-    Raises: ValueError for another checksum, and for an archive that would write elsewhere."""
-    from torchvision.datasets.utils import check_integrity
-
-    if not check_integrity(packed, CUB_MD5):
-        raise ValueError(f"{packed} is damaged (its checksum is not {CUB_MD5}): delete it and fetch it again")
-    try:
-        with tempfile.TemporaryDirectory(dir=packed.parent, prefix=".unpack-") as spare:
-            with tarfile.open(packed, "r:gz") as archive:
-                archive.extractall(spare, filter="data")
-            try:
-                os.replace(Path(spare) / name, packed.parent / name)
-            except OSError:
-                if not (packed.parent / name).is_dir():
-                    raise
-    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
-        raise ValueError(
-            f"{packed} could not be unpacked ({error}); its folder must be writable, and the disk have room"
-        ) from error
 
 
 def _numbered(file: Path) -> dict[str, str]:

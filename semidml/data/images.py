@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
 
 from semidml.data import image_files, npz
 from semidml.data.dataset import Split
@@ -56,6 +57,11 @@ class Plan(NamedTuple):
     @property
     def bytes(self) -> int:
         return len(self.readable) * math.prod(self.shape)
+
+    def labels(self, items: list[Item]) -> Tensor:
+        """The classes of some of its items, 0 to K - 1: int64 (n,)."""
+        number = {name: c for c, name in enumerate(self.class_names)}
+        return torch.tensor([number[item.class_name] for item in items], dtype=torch.int64)
 
 
 class Read(NamedTuple):
@@ -150,8 +156,7 @@ def in_memory(plan: Plan) -> Read:
             else:
                 images[len(kept)] = torch.from_numpy(pixels)
                 kept.append(item)
-        labels = [plan.class_names.index(item.class_name) for item in kept]
-        splits[split] = Split(images[: len(kept)], torch.tensor(labels, dtype=torch.int64))
+        splits[split] = Split(images[: len(kept)], plan.labels(kept))
         readable += kept
     check_left(plan.items, readable, damaged)
     return Read(splits, plan.class_names, left_out(len(plan.items), damaged))

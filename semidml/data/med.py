@@ -9,7 +9,7 @@ import numpy as np
 
 from semidml.data import npz
 from semidml.data.dataset import Dataset
-from semidml.data.fetch import absent, fetch_all
+from semidml.data.fetch import fetch_all
 from semidml.registry import Entry
 from semidml.tasks import Progress
 
@@ -23,12 +23,7 @@ def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Data
 
     info, path = INFO[entry.name], _file(entry, folder)
     if not path.is_file():
-        if not download:
-            raise absent(entry, folder, [path.name], "medmnist")
-        try:
-            fetch_all(entry, [(path, [info["url"]], info["MD5"])], progress)
-        except OSError as error:
-            raise absent(entry, folder, [path.name], "medmnist", str(error)) from error
+        fetch_all(entry, folder, [(path, [info["url"]], info["MD5"])], download, progress)
     single = _single(info)
     try:
         data = npz.read(path, entry.name, entry.title, single)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, held_rows, hold_out
+from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, held_rows, take
 from semidml.data.splits import training_classes
 from semidml.disk import zips
 from semidml.disk.zips import Header
@@ -79,8 +79,8 @@ def assemble(
     out."""
     check_classes(splits["train"].labels)
     if "test" not in splits:
-        kept, held = hold_out(splits["train"])
-        splits, notes = splits | {"train": kept, "test": held}, (*notes, HELD_OUT_NOTE)
+        whole, held = splits["train"], held_rows(splits["train"].labels)
+        splits, notes = splits | {"train": take(whole, ~held), "test": take(whole, held)}, (*notes, HELD_OUT_NOTE)
     return Dataset(name, title, splits["train"], splits["test"], splits.get("val"), class_names, notes)
 
 

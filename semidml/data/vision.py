@@ -1,12 +1,9 @@
 """MNIST and its kin, through torchvision: its addresses, checksums and readers."""
 
-import os
-import tempfile
 from pathlib import Path
-from typing import Any
 
 from semidml.data.dataset import Dataset, Split
-from semidml.data.fetch import absent, fetch_all
+from semidml.data.fetch import fetch_all, unpack
 from semidml.registry import Entry
 from semidml.tasks import Progress
 
@@ -23,9 +20,14 @@ def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Data
 
     source = getattr(datasets, CLASSES[entry.name])
     raw = folder / source.__name__ / "raw"
-    fetch_missing(entry, source, folder, raw, download, progress)
-    for packed, md5 in source.resources:
-        unpack(raw / packed, md5)
+    packed = {raw / name: md5 for name, md5 in source.resources if not (raw / name).with_suffix("").is_file()}
+    missing = [
+        (path, [m + path.name for m in source.mirrors], md5) for path, md5 in packed.items() if not path.is_file()
+    ]
+    if missing:
+        fetch_all(entry, folder, missing, download, progress)
+    for path, md5 in packed.items():
+        unpack(path, md5, path.stem)
     try:
         made = [source(str(folder), train=train) for train in (True, False)]
     except (ValueError, TypeError, RuntimeError, AssertionError, OSError) as error:
@@ -35,39 +37,3 @@ def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Data
     train, test = (Split(m.data[:, None].contiguous(), m.targets.long()) for m in made)
     names = tuple(name.split(" - ")[0] for name in source.classes)  # "0 - zero" is 0
     return Dataset(entry.name, entry.title, train, test, None, names)
-
-
-def fetch_missing(entry: Entry, source: Any, folder: Path, raw: Path, download: bool, progress: Progress) -> None:
-    """Download the files of torchvision's data set `source` that are neither packed nor unpacked in `raw`."""
-    names = [packed for packed, _ in source.resources]
-    missing = [
-        (raw / packed, [mirror + packed for mirror in source.mirrors], md5)
-        for packed, md5 in source.resources
-        if not (raw / packed).is_file() and not (raw / packed).with_suffix("").is_file()
-    ]
-    if missing and not download:
-        raise absent(entry, folder, names, f"{source.__name__}/raw")
-    try:
-        if missing:
-            fetch_all(entry, missing, progress)
-    except OSError as error:
-        raise absent(entry, folder, names, f"{source.__name__}/raw", str(error)) from error
-
-
-def unpack(packed: Path, md5: str) -> None:
-    """Put the content of a checked .gz file beside it, whole or not at all.
-
-    Raises: ValueError for another checksum."""
-    from torchvision.datasets.utils import check_integrity, extract_archive
-
-    plain = packed.with_suffix("")
-    if plain.is_file():
-        return
-    if not check_integrity(packed, md5):
-        raise ValueError(f"{packed} is damaged (its checksum is not {md5}): delete it and fetch it again")
-    try:
-        with tempfile.TemporaryDirectory(dir=packed.parent, prefix=".unpack-") as spare:
-            extract_archive(str(packed), spare)
-            os.replace(Path(spare) / plain.name, plain)
-    except OSError as error:
-        raise ValueError(f"{packed} could not be unpacked ({error}); its folder must be writable") from error

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -81,16 +81,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def folder_size(path: Path) -> int:
     """Bytes of all files below a folder; links are not followed."""
     total = 0
-    try:
-        with os.scandir(path) as entries:
-            for entry in entries:
-                try:
-                    if entry.is_dir(follow_symlinks=False):
-                        total += folder_size(Path(entry.path))
-                    else:
-                        total += entry.stat(follow_symlinks=False).st_size
-                except FileNotFoundError:  # replaced or deleted since it was listed
-                    continue
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(FileNotFoundError):  # replaced or deleted since it was listed
+                total += os.lstat(os.path.join(folder, name)).st_size
     return total

@@ -66,6 +66,7 @@ class Lane:
 
     @property
     def pid(self) -> int | None:
+        """Of the worker, None when there is none."""
         process = self._process
         return None if process is None else process.pid
 

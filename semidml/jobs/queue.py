@@ -46,27 +46,14 @@ class Jobs:
     def __init__(self, root: Path | str, command: Sequence[str] = WORKER):
         self.root = Path(root).absolute()
         self._changed = threading.Condition(threading.RLock())
-        self._runs = Lane("runs", command, self._changed)
-        self._questions = Lane("questions", [*command, COLD], self._changed)  # beside the runs: neither waits
+        self.training = Lane("runs", command, self._changed)
+        self.questions = Lane("questions", [*command, COLD], self._changed)  # beside the runs: neither waits
         atexit.register(self.close)
 
     def warm(self) -> None:
         """Start a worker ahead of need; returns at once."""
         with self._changed:
-            self._runs.start(warm=True)
-
-    @property
-    def ready(self) -> bool:
-        """Whether a worker with torch loaded is there."""
-        return self._runs.ready
-
-    def worker_pid(self) -> int | None:
-        """Of the process that trains, None when there is none."""
-        return self._runs.pid
-
-    def answering_pid(self) -> int | None:
-        """Of the process that answers questions, None when there is none."""
-        return self._questions.pid
+            self.training.start(warm=True)
 
     # ---- runs
 
@@ -97,22 +84,22 @@ class Jobs:
         with self._changed:
             run = self._run(run_id)
             changes.stop(run)
-            job = next((job for job in self._runs.waiting if job.key == str(run.path)), None)
+            job = next((job for job in self.training.waiting if job.key == str(run.path)), None)
             if job is not None:
-                self._runs.waiting.remove(job)
+                self.training.waiting.remove(job)
                 write_status(run, replace(run.status(), state="stopped", updated=time.time()))
                 (run.path / "stop").unlink(missing_ok=True)
             self._changed.notify_all()
 
     def running(self) -> Run | None:
         """The run that the worker has now."""
-        job = self._runs.current
+        job = self.training.current
         return None if job is None else Run(job.key)
 
     def queue(self) -> list[Run]:
         """The runs that wait, in their order."""
         with self._changed:
-            waiting = [Run(job.key) for job in self._runs.waiting]
+            waiting = [Run(job.key) for job in self.training.waiting]
         return [run for run in waiting if run.status().state == "queued"]
 
     def orphans(self) -> list[Run]:
@@ -129,7 +116,7 @@ class Jobs:
         return Run(path)
 
     def _check_room(self) -> None:
-        if len(self._runs.waiting) >= MOST_WAITING:
+        if len(self.training.waiting) >= MOST_WAITING:
             raise ValueError(f"{MOST_WAITING} runs are waiting already, which is the most; stop one of them first")
 
     def _put(self, run: Run) -> None:
@@ -138,13 +125,13 @@ class Jobs:
 
         def heard(message: dict[str, Any]) -> None:
             if message.get("ended") == key and message["state"] == "failed":
-                _settle(run, "failed", message["reason"], self.worker_pid())
+                _settle(run, "failed", message["reason"], self.training.pid)
 
         def died(why: str, pid: int | None) -> None:
             _settle(run, "interrupted", why, pid)
 
         key = str(run.path)
-        self._runs.put(Job(key, {"run": key}, heard, died, wanted))
+        self.training.put(Job(key, {"run": key}, heard, died, wanted))
 
     # ---- questions: each waits for its answer, so ask in a thread (`tasks.start_task`)
 
@@ -211,7 +198,7 @@ class Jobs:
                 message = {"ask": what, "job": key, **about, **files}
                 job = Job(key, message, heard.put, died, left=lambda: none("the app ends"))
                 with self._changed:
-                    self._questions.put(job, first=what in SHORT)
+                    self.questions.put(job, first=what in SHORT)
                 while (said := heard.get()).get("ended") != key:
                     if "began" in said:
                         progress(0.0, "begins")
@@ -229,8 +216,8 @@ class Jobs:
 
     def close(self) -> None:
         """End the workers; a run that is on reads as interrupted."""
-        self._runs.close()
-        self._questions.close()
+        self.training.close()
+        self.questions.close()
         atexit.unregister(self.close)
 
 

@@ -171,29 +171,28 @@ def _projection(asked: dict[str, Any], progress: Progress) -> tuple[Any, dict[st
 
 
 def _scores(asked: dict[str, Any], progress: Progress) -> tuple[Any, dict[str, np.ndarray]]:
-    _limit_torch()
-    return score_run(Run(asked["run"]), full=True, progress=progress, keep=True), {}
+    return score_run(_run_asked_about(asked), full=True, progress=progress, keep=True), {}
 
 
 def _prior(asked: dict[str, Any], progress: Progress) -> tuple[Any, dict[str, np.ndarray]]:
-    _limit_torch()
-    fitted = prior.fit_prior(Run(asked["run"]), asked["components"], asked["seed"])
+    fitted = prior.fit_prior(_run_asked_about(asked), asked["components"], asked["seed"])
     return {"config": fitted.config.model_dump(mode="json"), "rows": fitted.rows}, {}
 
 
 def _rows(asked: dict[str, Any], progress: Progress) -> tuple[Any, dict[str, np.ndarray]]:
-    _limit_torch()
-    run = Run(asked["run"])
+    run = _run_asked_about(asked)
     return None, take_away.all_rows(run, store.load(run.config().data))
 
 
 ANSWERS = {"projection": _projection, "scores": _scores, "prior": _prior, "rows": _rows}
 
 
-def _limit_torch() -> None:
+def _run_asked_about(asked: dict[str, Any]) -> Run:
+    """The run of a question that takes torch, which then leaves a core to the app."""
     import torch
 
     torch.set_num_threads(worker_threads())
+    return Run(asked["run"])
 
 
 if __name__ == "__main__":

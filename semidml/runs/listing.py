@@ -3,10 +3,8 @@
 import platform
 import shutil
 import time
-from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from semidml import __version__
 from semidml.config import RunConfig
@@ -44,11 +42,7 @@ def _is_run(path: Path) -> bool:
 
 
 def create_run(
-    config: RunConfig,
-    run_id: str | None = None,
-    path: Path | str | None = None,
-    owner: Mapping[str, Any] | None = None,
-    paths: bool = False,
+    config: RunConfig, run_id: str | None = None, path: Path | str | None = None, paths: bool = False
 ) -> Run:
     """A new run, queued: in the runs' folder under `run_id` or a new name, or at `path`, wherever that is.
 
@@ -75,7 +69,7 @@ def create_run(
     try:
         details = {"config": config.model_dump(), "created": time.time(), "paths": paths, "versions": versions()}
         files.replace_file(target / "config.json", files.as_json(details))
-        owner = dict(owner or process.this_process())
+        owner = process.this_process()
         write_status(run, Status("queued", epochs=config.epochs, updated=time.time(), owner=owner))
     except BaseException:
         shutil.rmtree(target)
@@ -85,8 +79,4 @@ def create_run(
 
 def versions() -> dict[str, str]:
     """Versions of python, torch and semidml, without importing torch."""
-    try:
-        torch = version("torch")
-    except PackageNotFoundError:
-        torch = "none"
-    return {"python": platform.python_version(), "torch": torch, "semidml": __version__}
+    return {"python": platform.python_version(), "torch": version("torch"), "semidml": __version__}

@@ -8,11 +8,7 @@ from semidml import words
 from semidml.disk import files
 from semidml.runs import places
 
-SWEEP_AFTER = 3600.0  # seconds after which what a killed process left half done is removed
 QUOTA = "2GB"
-
-
-UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def allowed_bytes() -> int:
@@ -20,11 +16,10 @@ def allowed_bytes() -> int:
 
     Raises: ValueError when that cannot be read."""
     text = os.environ.get("SEMIDML_QUOTA") or QUOTA
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", text.strip().upper())
-    unit = match and (match[2] if match[2] in UNITS else match[2] + "B")
-    if not match or unit not in UNITS:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip().upper())
+    if not match:
         raise ValueError(f"SEMIDML_QUOTA must be a size such as 500MB or 2GB, got {text!r}")
-    return int(float(match[1]) * UNITS[unit])
+    return int(float(match[1]) * 1000 ** " KMGT".index(match[2] or " "))
 
 
 def used_bytes() -> int:
@@ -34,7 +29,7 @@ def used_bytes() -> int:
 
 def sweep_runs() -> None:
     """Remove what a process left that was killed while it deleted or imported a run."""
-    files.sweep([*places.runs_folder().glob(".deleted-*"), *places.runs_folder().glob(".import-*")], SWEEP_AFTER)
+    files.sweep([*places.runs_folder().glob(".deleted-*"), *places.runs_folder().glob(".import-*")])
 
 
 def check_quota(more: int = 0, folder: Path | None = None) -> None:
@@ -43,11 +38,8 @@ def check_quota(more: int = 0, folder: Path | None = None) -> None:
     used, allowed = files.folder_size(folder), allowed_bytes()
     if used + more < allowed:
         return
-    sizes = (
-        [(files.folder_size(path), path.name) for path in folder.iterdir() if places.valid_id(path.name)]
-        if used
-        else []
-    )
+    paths = [path for path in folder.iterdir() if places.valid_id(path.name)] if used else []
+    sizes = [(files.folder_size(path), path.name) for path in paths]
     largest = ", ".join(f"{name} ({words.size_words(size)})" for size, name in sorted(sizes, reverse=True)[:3])
     raise ValueError(
         f"the runs take {words.size_words(used)} of the {words.size_words(allowed)} they may"

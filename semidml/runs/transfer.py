@@ -31,7 +31,7 @@ def export_zip(run: Run, file: IO[bytes]) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(run.path.rglob("*")):
             name = path.relative_to(run.path).as_posix()
-            if not _sent(name) or path.is_symlink():
+            if not FILES.fullmatch(name) or path.is_symlink():
                 continue
             try:
                 content = path.read_bytes()
@@ -101,7 +101,7 @@ def _members(archive: zipfile.ZipFile) -> tuple[str, dict[str, zipfile.ZipInfo]]
         if path in ("", "frames/", "projections/"):
             continue
         if (
-            not _sent(path)
+            not FILES.fullmatch(path)
             or stat.S_ISLNK(info.external_attr >> 16)
             or info.flag_bits & 1
             or info.compress_type not in zips.PACKED
@@ -117,7 +117,3 @@ def _members(archive: zipfile.ZipFile) -> tuple[str, dict[str, zipfile.ZipInfo]]
     if "config.json" not in members:
         raise ValueError("the zip is not of a run: it has no config.json")
     return own, members
-
-
-def _sent(name: str) -> bool:
-    return bool(FILES.fullmatch(name))

@@ -187,8 +187,6 @@ def _imported_status(run: Run, config: RunConfig) -> Status:
     except ValueError:
         was = Status("done" if (run.path / "weights.safetensors").exists() else "interrupted")
     state = "interrupted" if was.active else was.state
-    records = run.path / "history.jsonl"
-    lines = records.read_bytes().splitlines() if records.exists() else []
-    latest = json.loads(lines[-1]) if lines else None
-    epoch, steps = (latest["epoch"], latest["steps"]) if latest else (0, 0)
+    records = run.history()
+    epoch, steps, latest = (records[-1].epoch, records[-1].steps, asdict(records[-1])) if records else (0, 0, None)
     return Status(state, was.reason[:2000], epoch, config.epochs, 0, steps, None, time.time(), {}, latest)

@@ -64,7 +64,8 @@ class Writer:
         try:
             if run.recorded().state != "queued":  # a stop before this; while it waited it was meant for this
                 (self.path / "stop").unlink(missing_ok=True)
-            self._clear_temporaries()
+            folders = (self.path, self.path / "frames", self.path / "projections")
+            files.sweep((part for folder in folders for part in folder.glob(".*") if files.is_part(part)), 0)
             (self.path / "frames").mkdir(exist_ok=True)
             (self.path / "error.txt").unlink(missing_ok=True)
             self._write_status(durable=True)
@@ -182,11 +183,6 @@ class Writer:
             if of.isdecimal() and int(of) > epoch:
                 file.unlink()
 
-    def _clear_temporaries(self) -> None:
-        """What a writer left that was killed."""
-        folders = (self.path, self.path / "frames", self.path / "projections")
-        files.sweep((path for folder in folders for path in folder.glob(".*") if files.is_part(path)), 0)
-
     def describe(self, **parts: dict[str, Any]) -> None:
         """Add machine, data and facts to config.json."""
         details = self.run.details() | {"versions": listing.versions()} | parts
@@ -289,7 +285,10 @@ class Writer:
             saved = self.run.resume_epoch()
             reason = "; ".join(part for part in (reason, self.run.resume_words() if saved else "") if part)
         epoch = self._last if self._last >= 0 else self.run.resume_epoch()
-        latest = self._status.latest if self._status.step == 0 else self._last_line()
+        latest = self._status.latest
+        if self._status.step:
+            records = self.run.history()
+            latest = asdict(records[-1]) if records else None
         ended = {"state": state, "reason": reason, "epoch": epoch, "step": 0, "latest": latest, "updated": time.time()}
         status = replace(self._status, **ended, owner={})  # nobody writes it any more; a run may be sent to others
         write_status(self.run, status)
@@ -297,11 +296,6 @@ class Writer:
             (self.path / "state.safetensors").unlink(missing_ok=True)
         (self.path / "stop").unlink(missing_ok=True)
         return status
-
-    def _last_line(self) -> dict[str, Any] | None:
-        path = self.path / "history.jsonl"
-        lines = path.read_bytes().splitlines() if path.exists() else []
-        return json.loads(lines[-1]) if lines else None
 
     def interrupted(self, reason: str, seconds: float = 0.5) -> None:
         """From another thread, when this process must end now: say so in status.json if that is possible in time."""

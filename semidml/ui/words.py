@@ -143,7 +143,8 @@ def run_words(run: Run) -> str:
 def state_words(run: Run, status: Status) -> str:
     """Where a run stands, for the reader."""
     if status.state == "queued":
-        return "Waiting for its turn" if queue.jobs().ready else "Starting the process that trains: some seconds, once"
+        ready = queue.jobs().training.ready
+        return "Waiting for its turn" if ready else "Starting the process that trains: some seconds, once"
     seconds = (status.latest or {}).get("seconds", 0)
     at = f"epoch {status.epoch} of {status.epochs}"
     if status.state == "running":

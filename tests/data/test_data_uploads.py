@@ -287,7 +287,7 @@ def test_trouble_of_the_machine_is_not_said_to_be_the_file_s(folder, content, mo
         raise RuntimeError("not enough memory")
 
     monkeypatch.setattr(torch, "empty", no_room)
-    with pytest.raises(RuntimeError, match="^not enough memory$"):
+    with pytest.raises(RuntimeError, match="not enough memory"):
         uploads.save_upload("mine", content, "mine", folder)
 
 

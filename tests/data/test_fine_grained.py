@@ -135,7 +135,7 @@ def test_two_at_once_unpack_once_and_a_folder_that_has_come_meanwhile_will_do(tm
         ".*unpacked by another.*",
     )
     assert len(unpacked) == 1 and [len(data.train.labels) for data in found] == [16, 16]
-    unpack(tmp_path / "CUB_200_2011.tgz", "CUB_200_2011")  # as where a shared disk knows no locks
+    unpack(tmp_path / "CUB_200_2011.tgz", fine_grained.CUB_MD5, "CUB_200_2011")  # as where a shared disk knows no locks
     assert sorted(p.name for p in tmp_path.iterdir()) == ["CUB_200_2011", "CUB_200_2011.tgz", "decoded"]
 
 
