@@ -50,7 +50,6 @@ def _facts(
 
 
 def _idx(
-    name: str,
     title: str,
     summary: str,
     paper: str,
@@ -64,11 +63,11 @@ def _idx(
     parts = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
     files = tuple(f"{folder}/raw/{part}-ubyte" for part in parts)
     facts = _facts((60000, 10000), 10, (1, 28, 28), megabytes, licence, source, files, twins, by_class=by_class)
-    return Entry(name, title, summary, paper, "semidml.data.vision:load", defaults={"epochs": 5}, facts=facts)
+    target = "semidml.data.vision:load"
+    return Entry(folder.lower(), title, summary, paper, target, defaults={"epochs": 5}, facts=facts)
 
 
 def _med(
-    flag: str,
     title: str,
     summary: str,
     rows: tuple[int, int, int],
@@ -79,12 +78,11 @@ def _med(
     licence: str = "CC BY 4.0",
     organ: bool = False,
 ) -> Entry:
-    shape = (channels, 28, 28)
+    name, shape = title.lower(), (channels, 28, 28)
     suits = "signs" if organ else twins(shape)  # an organ has a left and a right
-    source, files = "https://medmnist.com", (f"medmnist/{flag}.npz",)
-    facts = _facts(rows, classes, shape, megabytes, licence, source, files, suits)
-    how = {"target": "semidml.data.med:load", "defaults": {"epochs": epochs}}
-    return Entry(flag, title, summary, MEDMNIST_PAPER, **how, facts=facts)
+    files = (f"medmnist/{name}.npz",)
+    facts = _facts(rows, classes, shape, megabytes, licence, "https://medmnist.com", files, suits)
+    return Entry(name, title, summary, MEDMNIST_PAPER, "semidml.data.med:load", (), {"epochs": epochs}, facts)
 
 
 def _birds(name: str, side: int) -> Entry:
@@ -130,43 +128,41 @@ DATASETS = table(
             ),
         ),
         _idx(
-            *("mnist", "MNIST", "handwritten digits", "LeCun et al. 1998, doi 10.1109/5.726791"),
+            *("MNIST", "handwritten digits", "LeCun et al. 1998, doi 10.1109/5.726791"),
             *("MNIST", 12, "CC BY-SA 3.0", "http://yann.lecun.com/exdb/mnist/"),
             by_class=(6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958),
         ),
         _idx(
-            *("fashionmnist", "Fashion-MNIST", "clothes and shoes, as a shop shows them"),
+            *("Fashion-MNIST", "clothes and shoes, as a shop shows them"),
             *("Xiao et al. 2017, arXiv 1708.07747", "FashionMNIST", 31, "MIT"),
             "https://github.com/zalandoresearch/fashion-mnist",
             twins="photographs",
         ),
         _idx(
-            *("kmnist", "Kuzushiji-MNIST", "cursive Japanese characters, each in several old forms"),
+            *("Kuzushiji-MNIST", "cursive Japanese characters, each in several old forms"),
             *("Clanuwat et al. 2018, arXiv 1812.01718", "KMNIST", 21, "CC BY-SA 4.0"),
             "https://codh.rois.ac.jp/kmnist/",
         ),
-        _med("pathmnist", "PathMNIST", "tissue of the colon under the microscope", (89996, 10004, 7180), 9, 3, 206, 4),
+        _med("PathMNIST", "tissue of the colon under the microscope", (89996, 10004, 7180), 9, 3, 206, 4),
         _med(
-            *("chestmnist", "ChestMNIST"),
+            "ChestMNIST",
             "chest X-rays with any of 14 findings (several labels), read here as two classes: no finding, a finding",
             *((78468, 11219, 22433), 2, 1, 83, 4),
         ),
+        _med("DermaMNIST", "pigmented spots of the skin", (7007, 1003, 2005), 7, 3, 20, 30, "CC BY-NC 4.0"),
+        _med("OCTMNIST", "retinas in optical coherence tomography", (97477, 10832, 1000), 4, 1, 55, 4),
+        _med("PneumoniaMNIST", "X-rays of children's chests", (4708, 524, 624), 2, 1, 4.2, 40),
         _med(
-            "dermamnist", "DermaMNIST", "pigmented spots of the skin", (7007, 1003, 2005), 7, 3, 20, 30, "CC BY-NC 4.0"
-        ),
-        _med("octmnist", "OCTMNIST", "retinas in optical coherence tomography", (97477, 10832, 1000), 4, 1, 55, 4),
-        _med("pneumoniamnist", "PneumoniaMNIST", "X-rays of children's chests", (4708, 524, 624), 2, 1, 4.2, 40),
-        _med(
-            *("retinamnist", "RetinaMNIST", "retinas, five grades of diabetic disease"),
+            *("RetinaMNIST", "retinas, five grades of diabetic disease"),
             *((1080, 120, 400), 5, 3, 3.3, 100),
             organ=True,
         ),
-        _med("breastmnist", "BreastMNIST", "breasts in ultrasound", (546, 78, 156), 2, 1, 0.6, 150),
-        _med("bloodmnist", "BloodMNIST", "blood cells under the microscope", (11959, 1712, 3421), 8, 3, 36, 20),
-        _med("tissuemnist", "TissueMNIST", "cells of the kidney's cortex", (165466, 23640, 47280), 8, 1, 125, 3),
-        _med("organamnist", "OrganAMNIST", "organs in axial CT slices", (34561, 6491, 17778), 11, 1, 38, 8),
-        _med("organcmnist", "OrganCMNIST", "organs in coronal CT slices", (12975, 2392, 8216), 11, 1, 16, 20),
-        _med("organsmnist", "OrganSMNIST", "organs in sagittal CT slices", (13932, 2452, 8827), 11, 1, 17, 20),
+        _med("BreastMNIST", "breasts in ultrasound", (546, 78, 156), 2, 1, 0.6, 150),
+        _med("BloodMNIST", "blood cells under the microscope", (11959, 1712, 3421), 8, 3, 36, 20),
+        _med("TissueMNIST", "cells of the kidney's cortex", (165466, 23640, 47280), 8, 1, 125, 3),
+        _med("OrganAMNIST", "organs in axial CT slices", (34561, 6491, 17778), 11, 1, 38, 8),
+        _med("OrganCMNIST", "organs in coronal CT slices", (12975, 2392, 8216), 11, 1, 16, 20),
+        _med("OrganSMNIST", "organs in sagittal CT slices", (13932, 2452, 8827), 11, 1, 17, 20),
         _birds("cub200", 64),
         _birds("cub200-256", 256),
         _cars("cars196", 64),

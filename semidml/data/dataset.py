@@ -87,7 +87,6 @@ class Dataset:
         """The data set split as the field of metric learning does (Song et al. 2016, arXiv 1511.06452): all rows of the
         first half of the classes are trained on, all rows of the others are tested on. An odd class is tested on, and
         classes without rows do not count.
-
         Raises: ValueError for fewer than 3 classes."""
         parts = [part for part in (self.train, self.validation, self.test) if part]
         labels = torch.cat([part.labels for part in parts])
@@ -110,7 +109,6 @@ class Dataset:
         of 10 % of the training rows, as evenly of the classes as can be (`held_evenly`), drawn by the seed; the test
         rows are left alone. Where the test classes are new ones, so are those that settings are chosen on: the last
         fifth of the training classes, at least 2.
-
         Raises: ValueError when too few rows or classes would be left, or too many would have to be copied."""
         if self.validation:
             return replace(self, test=self.validation, validation=None, halves=None)
@@ -128,7 +126,6 @@ class Dataset:
 def take(split: Split, rows: Tensor) -> Split:
     """The given rows of a split, their numbers or a bool for each: views where they follow one another, as parts of a
     memory-mapped file, copies where not.
-
     Raises: ValueError when too much would be copied."""
     if rows.dtype == torch.bool:
         rows = rows.nonzero().flatten()

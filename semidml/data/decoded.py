@@ -76,7 +76,6 @@ class Place(NamedTuple):
 def state_of(path: Path) -> str:
     """Changes when a file, or a file below a folder, does; of a link, the link itself. What systems leave behind does
     not count.
-
     Raises: ValueError in words where the system cannot say."""
     try:
         if not path.is_dir():
@@ -90,7 +89,6 @@ def state_of(path: Path) -> str:
 
 def keep(plan: Plan, place: Place, title: str, most: int, progress: Progress) -> None:
     """Decode the images of a plan into their file, whole or not at all; if another is at it, wait for its file.
-
     Raises: ValueError when there are too many, the disk has no room for them, or too few can be read."""
     images.check_bytes(plan, most)
     folder = place.pixels.parent

@@ -48,7 +48,6 @@ def fetch_all(
 def fetch(mirrors: Sequence[str], path: Path, md5: str, report: Callable[[int], None], limit: int) -> int:
     """Bring one file from the first mirror that gives it with the right MD5; its size in bytes. `report` hears the
     bytes received so far, which never fall.
-
     Raises: OSError with each mirror's reason; then `path` is as it was."""
     from torchvision.datasets.utils import check_integrity
 

@@ -24,7 +24,6 @@ CUB_MD5 = "97eceeb196236b17998738112f37df78"
 
 def load_birds(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
     """CUB-200-2011 with its official training and test rows.
-
     Raises: ValueError, saying what to do, when it is missing and cannot or should not be downloaded, or is damaged."""
     top = folder / CUB
     if not top.is_dir():
@@ -64,7 +63,6 @@ def _bring_birds(entry: Entry, folder: Path, top: Path, download: bool, progress
 
 def load_cars(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
     """Cars-196 with its official training and test rows, as torchvision's `StanfordCars` finds them.
-
     Raises: ValueError, saying what to put where, when it is missing, or is damaged."""
     from scipy.io.matlab import MatReadError
     from torchvision.datasets import StanfordCars

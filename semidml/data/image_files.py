@@ -44,11 +44,10 @@ class Item(NamedTuple):
 @contextmanager
 def list_images(path: Path) -> Iterator[list[Item]]:
     """The image files of an image folder or of a .zip of one, open as long as the context is.
-
     Raises: ValueError in words."""
     with ExitStack() as opened:
         try:
-            items = _items(_walk(path, ()) if path.is_dir() else _listed(opened.enter_context(zipfile.ZipFile(path))))
+            items = _placed(_walk(path, ()) if path.is_dir() else _listed(opened.enter_context(zipfile.ZipFile(path))))
         except OSError as error:
             raise ValueError(
                 f"{error.filename or path} could not be looked at ({error.strerror}); try again"
@@ -56,13 +55,6 @@ def list_images(path: Path) -> Iterator[list[Item]]:
         except (zipfile.BadZipFile, NotImplementedError) as error:
             raise ValueError(f"it cannot be read as a .zip file ({error}); make it anew") from error
         yield items  # what goes wrong then is not the archive's: each image is checked where it is opened
-
-
-def _items(members: Iterable[Member]) -> list[Item]:
-    files = list(islice(members, MAX_FILES + 1))
-    if len(files) > MAX_FILES:
-        raise ValueError(f"there are more than {MAX_FILES:,} files; at most that many are read")
-    return _placed(files)
 
 
 def _walk(path: Path, above: tuple[str, ...]) -> Iterator[Member]:
@@ -124,9 +116,12 @@ def _check_size(parts: tuple[str, ...], size: int) -> None:
         )
 
 
-def _placed(members: list[Member]) -> list[Item]:
+def _placed(files: Iterable[Member]) -> list[Item]:
     """What each file is an image of. Folders around all the others are passed through, and files beside the
     class folders (a README) passed over."""
+    members = list(islice(files, MAX_FILES + 1))
+    if len(members) > MAX_FILES:
+        raise ValueError(f"there are more than {MAX_FILES:,} files; at most that many are read")
     skip = 0
     while True:
         inside = [m for m in members if len(m.parts) > skip + 1]

@@ -4,9 +4,8 @@ memory.
 Every image is brought to one size: as they are when all are alike and at most 64 pixels a side, else the shorter side
 is scaled to 64, or to the side asked for, and the middle square kept. Colour where any is in colour. A file that is no
 image or a damaged one is left out, and that is noted; one that breaks a limit, or that this machine cannot bring,
-refuses them all. What a file is, its
-content decides, not its name; its size is read from its header before it is unpacked. From a .zip nothing is unpacked
-to the disk.
+refuses them all. What a file is, its content decides, not its name; its size is read from its header before
+it is unpacked. From a .zip nothing is unpacked to the disk.
 """
 
 from __future__ import annotations
@@ -93,7 +92,6 @@ class Unreadable(ValueError):
 
 def read_zip(path: Path) -> Read:
     """What a .zip of class folders holds, perhaps below train/, test/ and val/, in memory.
-
     Raises: ValueError that says what is wrong with it."""
     with image_files.list_images(path) as items:
         return in_memory(survey(items, most_pixels=MAX_ARCHIVE_PIXELS))
@@ -101,7 +99,6 @@ def read_zip(path: Path) -> Read:
 
 def read_one(content: bytes, name: str, shape: tuple[int, int, int]) -> np.ndarray:
     """An image file as uint8 of that shape (C, H, W): its middle, scaled.
-
     Raises: ValueError in words for what is no image, is damaged, or is too large."""
     if len(content) > image_files.MAX_FILE_BYTES:
         raise ValueError(f"{name} has more than {image_files.MAX_FILE_BYTES >> 20} MB")
@@ -114,7 +111,6 @@ def read_one(content: bytes, name: str, shape: tuple[int, int, int]) -> np.ndarr
 def survey(items: list[Item], side: int | None = None, most_pixels: int | None = None) -> Plan:
     """What the headers of image files say: which can be read, and the shape of them all. With `side`, the shorter side
     is scaled to it and the middle square kept.
-
     Raises: ValueError in words."""
     class_names = tuple(sorted({item.class_name for item in items}))
     if len(class_names) > npz.MAX_CLASSES:
@@ -143,7 +139,6 @@ def survey(items: list[Item], side: int | None = None, most_pixels: int | None =
 
 def in_memory(plan: Plan) -> Read:
     """The images of a plan, decoded.
-
     Raises: ValueError when they are too many, or too few can be read."""
     check_bytes(plan, npz.MAX_BYTES)
     damaged, readable, splits = list(plan.damaged), [], {}
@@ -247,7 +242,8 @@ def _read_header(member: Member, count: Callable[[int], None] = lambda pixels: N
     the palette of some needs, and may raise `Refused`."""
     with _opened(member) as image:
         count(image.width * image.height)
-        width, height = reversed(image.size) if _lies_on_its_side(image) else image.size
+        on_its_side = image.format in ("JPEG", "MPO") and image.getexif().get(0x0112, 1) >= 5  # as a camera noted
+        width, height = reversed(image.size) if on_its_side else image.size
         if width * height > MAX_PIXELS:
             raise Refused(
                 f"{member.path} is {width:,} x {height:,} pixels; at most {MAX_PIXELS // 10**6} million are read"
@@ -257,11 +253,6 @@ def _read_header(member: Member, count: Callable[[int], None] = lambda pixels: N
         if image.mode in ("I", "F"):
             raise Refused(f"{member.path} has 32-bit pixels, whose white is not known; save it with 8 or 16 bits")
         return Header(width, height, _in_colour(image))
-
-
-def _lies_on_its_side(image: Image.Image) -> bool:
-    """Whether a camera noted that width and height are to be swapped."""
-    return image.format in ("JPEG", "MPO") and image.getexif().get(0x0112, 1) >= 5
 
 
 def _in_colour(image: Image.Image) -> bool:

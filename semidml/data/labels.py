@@ -32,7 +32,6 @@ def draw(labels: Tensor, pl: float, sampling: str, seed: int, official: int, nee
     With `needs_pairs` (a metric loss over pairs or triplets) a draw must hold two classes, and so many of its classes a
     positive pair, that is two rows; with `views` two augmented views of a row are a positive pair, so that two classes
     suffice. A draw that does not is drawn again with the next sub-seed (seed, 1), (seed, 2), ... and counted.
-
     Raises: ValueError where no draw can do, or none of 1,001 did."""
     import torch
 

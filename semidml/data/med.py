@@ -17,7 +17,6 @@ from semidml.tasks import Progress
 def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
     """Training, validation and test images (C, 28, 28). A file put there by hand is read as well as a downloaded one,
     whose checksum has been compared.
-
     Raises: ValueError, saying what to do, when it is missing and cannot or should not be downloaded, or is damaged."""
     from medmnist.info import INFO
 
@@ -37,7 +36,6 @@ def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Data
 
 def by_class(entry: Entry, folder: Path) -> tuple[int, ...] | None:
     """Rows of each class, in all splits; None where the file is not here.
-
     Raises: ValueError for a damaged file."""
     from medmnist.info import INFO
 

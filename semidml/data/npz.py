@@ -38,7 +38,6 @@ CHUNK = 1 << 24  # bytes of pixels that are unpacked at a time
 
 def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.ndarray] | None = None) -> Dataset:
     """The data set in an .npz file. `single` makes one label of a row of several: (N, L) -> (N,).
-
     Raises: ValueError that says what is wrong with the file and what is allowed."""
     with _opened(path) as archive:
         headers = _checked(archive, several=single is not None)
@@ -52,24 +51,20 @@ def facts(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) 
     """train, test and, where there is one, validation (rows), classes, where some of them have no training row
     training_classes (those that have), by_class (rows of each, in all splits) and shape (C, H, W) of what `read` would
     give, without unpacking an image.
-
     Raises: ValueError as `read` does."""
     with _opened(path) as archive:
         headers = _checked(archive, several=single is not None)
         labels, class_names = _classes(archive, headers, single)
     shape = headers["train_images"].shape
+    shape = (*shape[3:], *shape[1:3]) if len(shape) == 4 else (1, *shape[1:])
     rows = {s: len(y) for s, y in labels.items()}
     if "test" not in rows:
         rows["test"] = int(held_rows(labels["train"]).sum())
         rows["train"] -= rows["test"]
     by_class = torch.cat(list(labels.values())).bincount(minlength=len(class_names)).tolist()
-    known = {"train": rows["train"], "test": rows["test"], "classes": len(class_names), "by_class": tuple(by_class)}
-    return (
-        known
-        | training_classes(len(class_names), len(labels["train"].unique()))
-        | {"shape": (*shape[3:], *shape[1:3]) if len(shape) == 4 else (1, *shape[1:])}
-        | ({"validation": rows["val"]} if "val" in rows else {})
-    )
+    splits = {"validation" if s == "val" else s: count for s, count in rows.items()}
+    known = splits | {"classes": len(class_names), "by_class": tuple(by_class), "shape": shape}
+    return known | training_classes(len(class_names), len(labels["train"].unique()))
 
 
 def assemble(
@@ -226,19 +221,13 @@ def _classes(
     names = tuple(str(value) for value in values)
     if "class_names" in headers:
         names = tuple(str(name) for name in _array(archive, "class_names"))
-        values = _numbered(values, len(names))
+        least, most, last = values.min(), values.max(), len(names) - 1
+        if least < 0 or most > last:
+            raise ValueError(f"with {len(names)} class_names labels must be 0 to {last}; got {least} to {most}")
+        values = np.arange(len(names))
     if len(names) > MAX_CLASSES:
         raise ValueError(f"the labels take {len(names):,} different values; at most {MAX_CLASSES:,} classes are read")
     return {s: torch.from_numpy(np.searchsorted(values, y)) for s, y in written.items()}, names
-
-
-def _numbered(values: np.ndarray, classes: int) -> np.ndarray:
-    """0 to classes - 1, where the labels that occur are among them."""
-    if values.min() < 0 or values.max() >= classes:
-        raise ValueError(
-            f"with {classes} class_names labels must be 0 to {classes - 1}; got {values.min()} to {values.max()}"
-        )
-    return np.arange(classes)
 
 
 def _images(archive: zipfile.ZipFile, name: str, header: Header) -> Tensor:

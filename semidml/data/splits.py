@@ -55,7 +55,6 @@ def training_classes(classes: int, trained_on: int) -> dict[str, int]:
 def held_rows(rows: int, classes: int, title: str) -> int:
     """How many training rows settings are chosen on, of so many classes that have some: one of ROWS_A_HELD_OUT_ONE, at
     least one, and never a class's last.
-
     Raises: ValueError where every class has a single row."""
     if rows <= classes:
         raise ValueError(
@@ -78,7 +77,6 @@ def check_copied(rows: int, size: int) -> None:
 def training(facts: Mapping[str, Any], title: str, split: str, evaluate_on: str) -> Training:
     """What RunConfig's `split` and `evaluate_on` train on, of a data set with the facts of `store.facts`. Without
     `by_class` among them, each class counts as having as many rows.
-
     Raises: ValueError as `Dataset` would."""
     choosing = evaluate_on == "validation"
     if split == "classes":

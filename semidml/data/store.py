@@ -35,10 +35,6 @@ _looks: dict[Path, tuple[float, str]] = {}  # of folders: when, and what was see
 lock = Lock()
 
 
-def silent(fraction: float, text: str) -> None:
-    """The progress of whoever does not look."""
-
-
 def data_folder() -> Path:
     """Where data sets lie: SEMIDML_DATA, or ~/.cache/semidml."""
     return Path(os.environ.get("SEMIDML_DATA") or Path.home() / ".cache" / "semidml").expanduser().resolve()
@@ -48,7 +44,7 @@ def load(
     name: str,
     *,
     download: bool = False,
-    progress: Progress = silent,
+    progress: Progress = lambda fraction, text: None,
     allow_paths: bool = False,
     folder: Path | None = None,
 ) -> Dataset:
@@ -56,7 +52,6 @@ def load(
     an image folder or of a .zip of one. `@SIDE` after the path of a folder or .zip, as in `birds@256`, has the images
     SIDE pixels a side. The last two loaded are kept in memory, until their files change; that a file of a folder was
     written anew is noticed after LOOK seconds.
-
     Raises: ValueError that says what was given, what there is and what to do; a data set of the table that is not here
     is such an error too, unless `download` fetches it."""
     folder = Path(folder) if folder else data_folder()
@@ -101,7 +96,6 @@ def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> d
 def training(name: str, split: str, evaluate_on: str, folder: Path | None = None) -> Training:
     """What RunConfig's `split` and `evaluate_on` train on: see `splits.training`. Of the table's data sets, a half's
     rows are those of equally large classes where neither the table nor labels that are here say more.
-
     Raises: ValueError where too little would be left, and as `facts` does."""
     folder = Path(folder) if folder else data_folder()
     known, title = facts(name, folder=folder), DATASETS[name].title if name in DATASETS else name
@@ -118,6 +112,11 @@ class Place(NamedTuple):
     path: Path
     is_upload: bool
     side: int | None = None
+
+    @property
+    def decoded_of(self) -> str:
+        """What its decoded images are of: see `decoded.Place`."""
+        return f"{self.path} {self.side}"
 
 
 @dataclass(frozen=True)
@@ -151,13 +150,6 @@ def is_here(name: str, folder: Path | None = None) -> bool:
     return all((folder / f).is_file() or (folder / f"{f}.gz").is_file() for f in facts["files"]) and all(
         (folder / f).is_dir() for f in facts.get("folders", ())
     )
-
-
-def forget() -> None:
-    """Drop the data sets kept in memory."""
-    with lock:
-        kept.clear()
-        _looks.clear()
 
 
 def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
@@ -257,7 +249,7 @@ def _read_images(place: Place, name: str, title: str, folder: Path, progress: Pr
     from semidml.data import decoded, image_files, images, npz
 
     path, side = place.path, place.side
-    kept = decoded.Place(folder, decoded_of(place), decoded.state_of(path))
+    kept = decoded.Place(folder, place.decoded_of, decoded.state_of(path))
     if not kept.is_there():
         with image_files.list_images(path) as items:
             plan = images.survey(items, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS)
@@ -268,14 +260,8 @@ def _read_images(place: Place, name: str, title: str, folder: Path, progress: Pr
     return decoded.read(kept, name, title)
 
 
-def decoded_of(place: Place) -> str:
-    """What decoded images are of: see `decoded.Place`."""
-    return f"{place.path} {place.side}"
-
-
 def is_npz(place: Path) -> bool:
     """Whether a file holds numpy's arrays, by its content.
-
     Raises: ValueError when it is no .zip either."""
     if not place.is_file():
         return False

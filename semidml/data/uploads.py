@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from semidml.data import DATASETS, store
 from semidml.data.store import Available, Place
 from semidml.disk import files
-
-if TYPE_CHECKING:
-    from semidml.data.images import Read
-
 
 MAX_UPLOAD = 50 << 20
 
@@ -23,7 +18,6 @@ def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path |
     """Keep a visitor's data set, an .npz file in MedMNIST's layout or a .zip of class folders, under `name`. What it
     is, its content decides; `filename` serves the messages. It is read completely before it gets its name; of a .zip
     the images, all of one size by then, are kept as one .npz.
-
     Raises: ValueError that says what is wrong, and then leaves nothing behind."""
     from semidml.data import images, npz
 
@@ -34,14 +28,19 @@ def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path |
     files.sweep(uploads.glob(".*ing-*"))
     with tempfile.TemporaryDirectory(dir=uploads, prefix=".incoming-") as spare:
         came = Path(spare) / "came"
-        _receive(io.BytesIO(file) if isinstance(file, bytes) else file, came)
+        brought = file if isinstance(file, bytes) else file.read(MAX_UPLOAD + 1)
+        if len(brought) > MAX_UPLOAD:
+            raise ValueError(f"the file is larger than {MAX_UPLOAD >> 20} MB; use fewer or smaller images")
+        came.write_bytes(brought)
         try:
             if store.is_npz(came):
                 npz.read(came, name, name)
             else:
                 content = images.read_zip(came)
                 npz.assemble(name, name, *content)
-                came = _rewritten(came, content)
+                came = came.with_name("kept")
+                with came.open("wb") as kept:
+                    npz.write(kept, *content)
         except ValueError as error:
             raise ValueError(f"{filename}: {error}") from error
         _check_free(name, uploads)
@@ -53,7 +52,6 @@ def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path |
 
 def delete_upload(name: str, folder: Path | None = None) -> None:
     """Remove an upload, and its decoded images.
-
     Raises: ValueError when there is none of that name."""
     folder = Path(folder) if folder else store.data_folder()
     uploads = folder / "uploads"
@@ -65,7 +63,7 @@ def delete_upload(name: str, folder: Path | None = None) -> None:
     if (folder / "decoded").is_dir():
         from semidml.data import decoded
 
-        decoded.remove(folder, store.decoded_of(Place(place, True)))
+        decoded.remove(folder, Place(place, True).decoded_of)
     with store.lock:
         for key in [key for key in store.kept if key[0] == name]:
             del store.kept[key]
@@ -78,24 +76,3 @@ def _check_free(name: str, uploads: Path) -> None:
     taken = {n.lower() for n in (*DATASETS, *(n for n, _ in store.uploads(uploads.parent)))}
     if name.lower() in taken or (uploads / f"{name}.npz").is_symlink() or (uploads / name).is_symlink():
         raise ValueError(f"there is a data set called {name} already; choose another name, or delete that upload first")
-
-
-def _receive(file: BinaryIO, place: Path) -> None:
-    """Copy a file that may have at most MAX_UPLOAD bytes."""
-    left = MAX_UPLOAD
-    with open(place, "wb") as kept:
-        while chunk := file.read(1 << 20):
-            left -= len(chunk)
-            if left < 0:
-                raise ValueError(f"the file is larger than {MAX_UPLOAD >> 20} MB; use fewer or smaller images")
-            kept.write(chunk)
-
-
-def _rewritten(came: Path, content: Read) -> Path:
-    """The images of an archive as one .npz file beside it."""
-    from semidml.data import npz
-
-    place = came.with_name("kept")
-    with open(place, "wb") as file:
-        npz.write(file, *content)
-    return place

@@ -13,7 +13,6 @@ CLASSES = {"mnist": "MNIST", "fashionmnist": "FashionMNIST", "kmnist": "KMNIST"}
 def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
     """60,000 training and 10,000 test images (1, 28, 28). Files that are here only packed (.gz) are checked and
     unpacked.
-
     Raises: ValueError, saying what to do, when files are missing and cannot or should not be downloaded, or are
     damaged."""
     from torchvision import datasets

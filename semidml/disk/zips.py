@@ -20,7 +20,6 @@ MOST_ARRAY_BYTES = 200 * 10**6  # of an unpacked npz
 
 def headers(path: Path, expected: Mapping[str, tuple[str, int]] | None) -> dict[str, tuple[int, ...]]:
     """Shapes of an npz's arrays, read without unpickling or allocating them.
-
     Raises: ValueError when one is not as expected (dtype, axes), or, with no expectation, not of numbers."""
     shapes = {}
     with zipfile.ZipFile(path) as archive:

@@ -25,7 +25,6 @@ def stop(run: Run) -> None:
 
 def make_ready(run: Run) -> None:
     """Queue a run again that was stopped, interrupted, failed, or queued by a process that has ended.
-
     Raises: ValueError for any other."""
     status = run.status()
     run.config()

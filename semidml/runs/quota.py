@@ -13,7 +13,6 @@ QUOTA = "2GB"
 
 def allowed_bytes() -> int:
     """Bytes that the user's runs may take: SEMIDML_QUOTA ('500MB', '2 GB', or bytes), by default 2 GB.
-
     Raises: ValueError when that cannot be read."""
     text = os.environ.get("SEMIDML_QUOTA") or QUOTA
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip().upper())

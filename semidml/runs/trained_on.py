@@ -20,7 +20,6 @@ def describe_data(data: "Dataset") -> dict[str, Any]:
 
 def read_splits(run: Run, data: "Dataset") -> "tuple[Dataset, Seen]":
     """The splits that a run was trained and scored on, and the labels it saw (`task.prepare`).
-
     Raises: ValueError when `data` is not what it was trained on, or when its rows would be others."""
     from semidml.train.task import prepare
 

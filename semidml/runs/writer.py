@@ -42,7 +42,6 @@ def kept_frames(epochs: int, latent_dim: int = 2) -> set[int]:
 
 class Writer:
     """The one writer of a run. As a context it holds the lock and sends the heartbeat.
-
     Raises: ValueError when somebody else is writing: 'first is being written by pid 7 on box'."""
 
     def __init__(self, run: Run):
@@ -147,7 +146,6 @@ class Writer:
 
     def saved_state(self) -> "dict[str, Tensor] | None":
         """What to resume from, None to begin anew; history and frames are cut to it.
-
         Raises: ValueError when it is damaged."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file

@@ -79,7 +79,7 @@ def idx_set(request, monkeypatch):
     """(name, torchvision's class, its files) with the checksums of small files."""
     source, files = getattr(datasets, KINDS[request.param]), official()
     monkeypatch.setattr(source, "resources", [(name, md5(content)) for name, content in files.items()])
-    store.forget()
+    store.kept.clear()
     return request.param, source, files
 
 
@@ -95,7 +95,7 @@ def mnist_folder(tmp_path, monkeypatch):
         for name, content in official().items():
             (raw / name).write_bytes(content)
         monkeypatch.setattr(datasets.MNIST, "resources", [(name, md5(content)) for name, content in official().items()])
-    store.forget()
+    store.kept.clear()
     return tmp_path
 
 
@@ -108,7 +108,7 @@ def test_packed_files_are_unpacked_without_a_network(mnist_folder):
     assert data.class_names == tuple("0123456789") and data.shape == (1, 28, 28)
     assert store.is_here("mnist", mnist_folder)
     start = time.process_time()  # of the processor: a busy machine is no fault of ours
-    store.forget()
+    store.kept.clear()
     again = store.load("mnist", folder=mnist_folder)
     assert again.train.images.equal(data.train.images) and time.process_time() - start < 3
     if SHARED.exists():
@@ -132,7 +132,7 @@ def test_a_download_is_complete_and_its_progress_rises(idx_set, server, tmp_path
     assert "train-images-idx3-ubyte.gz" in told[0][1] and "MB" in told[0][1]
     assert store.is_here(name, tmp_path) and parts_left(tmp_path) == []
     monkeypatch.setattr(fetch, "fetch", lambda *_: pytest.fail("it was fetched again"))
-    store.forget()
+    store.kept.clear()
     store.load(name, download=True, folder=tmp_path)
 
 

@@ -24,7 +24,7 @@ from semidml.disk import locks
 
 @pytest.fixture(autouse=True)
 def nothing_kept():
-    store.forget()
+    store.kept.clear()
 
 
 @pytest.fixture
@@ -267,7 +267,7 @@ def test_decoded_images_are_those_in_memory_and_every_split_is_a_view_of_the_fil
     small = load(name, folder)
     assert not (folder / "decoded").exists()
     monkeypatch.setattr(decoded, "LARGE", 0)
-    store.forget()
+    store.kept.clear()
     large = load(name, folder)
     assert files_in(folder) == [".npy", ".npz"]
     for mine, other in ((large, small), (large.by_classes(), small.by_classes())):
@@ -288,7 +288,7 @@ def test_what_was_decoded_is_not_decoded_again_until_a_file_changes(tmp_path, fo
     name = put(tmp_path / "set", classes(3))
     first = load(f"{name}@16", folder)
     monkeypatch.setattr(images, "_pixels", lambda *_: pytest.fail("it was decoded again"))
-    store.forget()
+    store.kept.clear()
     again = load(f"{name}@16", folder)
     assert again is not first and again.train.images.equal(first.train.images)
     monkeypatch.undo()
@@ -297,7 +297,7 @@ def test_what_was_decoded_is_not_decoded_again_until_a_file_changes(tmp_path, fo
     load(f"{name}@20", folder)
     assert before < set((folder / "decoded").iterdir()), "another side is another file"
     put(tmp_path / "set", {"c0/new.png": picture(200)})
-    store.forget()
+    store.kept.clear()
     new = load(f"{name}@16", folder)
     assert 200 in values(new.train) | values(new.test)
     assert not before & set((folder / "decoded").iterdir()) and files_in(folder) == [".npy", ".npy", ".npz", ".npz"]
@@ -309,7 +309,7 @@ def test_a_file_changed_in_place_is_decoded_anew(tmp_path, folder, on_disk):
     load(name, folder)
     put(tmp_path / "set", {"c0/00.png": picture(222)})
     os.utime(tmp_path / "set" / "c0" / "00.png", (1, 1))
-    store.forget()
+    store.kept.clear()
     data = load(name, folder)
     assert 222 in values(data.train) | values(data.test)
 
@@ -362,7 +362,7 @@ def test_what_systems_leave_behind_changes_no_state_and_a_link_that_leads_nowher
     put(top, {"c1/Thumbs.db": b"x", ".git/head": b"x", "__MACOSX/c0/00.png": b"x"})
     assert decoded.state_of(top) == before and load(name, folder).shape == (1, 12, 12)
     (top / "c0" / "new.png").symlink_to(tmp_path / "nowhere")
-    store.forget()
+    store.kept.clear()
     with pytest.raises(ValueError, match=r"c0/new\.png is a link; put what it leads to there instead"):
         load(name, folder)
 
@@ -383,7 +383,7 @@ def test_writing_to_the_images_leaves_the_file_as_it_is(tmp_path, folder, on_dis
     data = load(name, folder)
     kept = data.train.images.clone()
     data.train.images.zero_()
-    store.forget()
+    store.kept.clear()
     assert load(name, folder).train.images.equal(kept)
 
 
@@ -397,7 +397,7 @@ def test_a_file_larger_than_the_memory_is_mapped_for_reading(tmp_path, folder, o
         return load_array(path, mmap_mode=mmap_mode, **more)
 
     monkeypatch.setattr(decoded.np, "load", refuse)
-    store.forget()
+    store.kept.clear()
     again = load(name, folder)
     assert again is not data and again.train.images.equal(data.train.images)
 
@@ -478,7 +478,7 @@ def test_what_trains_while_settings_are_chosen_on_new_classes_is_never_copied(tm
     name = put(tmp_path / "set", files)
     small = load(name, folder).by_classes()
     expected = small.for_selection(0)
-    store.forget()
+    store.kept.clear()
     monkeypatch.setattr(decoded, "LARGE", 0)
     whole = load(name, folder)
     half, size = whole.by_classes(), 12 * 12

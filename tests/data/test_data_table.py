@@ -55,7 +55,7 @@ def test_digits_are_1297_and_500_disjoint_rows_of_all_ten_classes(digits):
 
 
 def test_digits_are_the_same_each_time(digits):
-    store.forget()
+    store.kept.clear()
     again = store.load("digits")
     assert again is not digits and again.train.images.equal(digits.train.images)
     assert store.load("digits") is again

@@ -24,7 +24,7 @@ def folder(tmp_path):
 
 @pytest.fixture(autouse=True)
 def nothing_kept():
-    store.forget()
+    store.kept.clear()
 
 
 def rng():
@@ -117,7 +117,7 @@ def test_arrays_in_fortran_order_and_in_pieces_are_the_same(folder, monkeypatch)
     whole = store.load("c", folder=folder).train.images
     assert store.load("f", folder=folder).train.images.equal(whole)
     monkeypatch.setattr(npz, "CHUNK", 7 * 216)
-    store.forget()
+    store.kept.clear()
     assert store.load("c", folder=folder).train.images.equal(whole)
 
 

@@ -22,7 +22,7 @@ ROWS = 6  # of a class; two of three are trained on
 
 @pytest.fixture(autouse=True)
 def nothing_kept():
-    store.forget()
+    store.kept.clear()
 
 
 def jpeg(value: int) -> bytes:
@@ -178,7 +178,7 @@ def test_a_damaged_bird_is_left_out_and_named_a_missing_one_refuses_all_and_a_mi
         "001.Black_footed_Albatross/Black_footed_Albatross_0001.jpg (not an image)",
     )
     bird.unlink()
-    store.forget()
+    store.kept.clear()
     with pytest.raises(ValueError, match=r"Albatross_0001\.jpg could not be read \(No such file.*see that it is there"):
         store.load("cub200", folder=tmp_path)
     (tmp_path / "CUB_200_2011" / "images.txt").unlink()
