@@ -72,7 +72,9 @@ class Batches:
         views = None
         if self.augment:
             views = affine_parameters(self.steps, labelled.shape[1], generator, self.augment)
-        images, twins = self._pass(generator), None
+        # Every row once, in random order; a last step that is not full is filled up from the start, or left out.
+        order, size = torch.randperm(self.n, generator=generator), self.steps * self.batch_size
+        images, twins = order.repeat(-(-size // self.n))[:size].view(self.steps, -1), None
         if self.twins:
             views_a_step = self.batch_size * (2 if self.twins.both else 1)
             twins = self.twins.amounts(self.steps, views_a_step, generator)
@@ -87,11 +89,3 @@ class Batches:
             for _ in range(-(-self.steps // steps_a_pass))
         ]
         return torch.cat(passes).view(-1, m)[: self.steps]
-
-    def _pass(self, generator: torch.Generator) -> Tensor:
-        """(steps, B): every row once, in random order; a last step that rows are missing for is filled up from the
-        start of the order, or left out."""
-        order = torch.randperm(self.n, generator=generator)
-        return order.repeat(-(-self.steps * self.batch_size // self.n))[: self.steps * self.batch_size].view(
-            self.steps, -1
-        )

@@ -2,9 +2,10 @@
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,13 +39,19 @@ class Dataset:
     halves: tuple[Split, Split] | None = None  # the splits of `by_classes`, where they lie ready on the disk
 
     def __post_init__(self) -> None:
-        for split in (self.train, self.test, *([self.validation] if self.validation else [])):
+        for split in self.parts.values():
             check(split, len(self.class_names))
             if split.images.shape[1:] != self.train.images.shape[1:]:
                 raise ValueError(
                     f"images of all splits must have one shape; got {tuple(self.train.images.shape[1:])} for training "
                     f"and {tuple(split.images.shape[1:])} for another split"
                 )
+
+    @property
+    def parts(self) -> dict[str, Split]:
+        """Its splits, by name: train, test and, where there is one, validation."""
+        known = {"train": self.train, "test": self.test}
+        return known | {"validation": self.validation} if self.validation else known
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -56,7 +63,7 @@ class Dataset:
         """Of all labels and of up to DIGESTED bytes of each split's images, of rows as far apart as can be: another
         data set of this name and shape has another one, as far as these tell. 64 hexadecimal digits."""
         seen = hashlib.sha256()
-        for split in (self.train, self.test, *([self.validation] if self.validation else [])):
+        for split in self.parts.values():
             rows = min(len(split.labels), max(1, DIGESTED // split.images[0].numel()))
             seen.update(split.labels.numpy().tobytes())
             seen.update(split.images[torch.arange(rows) * len(split.labels) // rows].numpy().tobytes())
@@ -121,6 +128,15 @@ class Dataset:
             held = held_evenly(labels, splits.held_rows(len(labels), len(classes), self.title), seed)
         train, test = take(self.train, ~held), take(self.train, held)
         return replace(self, train=train, test=test, held_back=len(test.labels), halves=None)
+
+
+def label_facts(labels: Mapping[str, Tensor], classes: int, shape: tuple[int, ...]) -> dict[str, Any]:
+    """The facts of `store.facts` that the labels (N,) of each split tell, and the shape (C, H, W)."""
+    by_class = sum(y.bincount(minlength=classes) for y in labels.values()).tolist()
+    known = {"classes": classes, "by_class": tuple(by_class), "shape": shape}
+    trained_on = len(labels["train"].unique())
+    known |= {} if trained_on == classes else {"training_classes": trained_on}
+    return {split: len(y) for split, y in labels.items()} | known
 
 
 def take(split: Split, rows: Tensor) -> Split:

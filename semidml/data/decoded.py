@@ -34,18 +34,12 @@ SPARE_BYTES = 256 << 20  # that stay free on the disk
 CHUNK = 1 << 24
 TOLD = 100  # images between two words on the progress
 LAYOUT = "1"  # another number when files of older versions are to be made anew
-SECTIONS = (  # of the file: part of the classes, split
-    *(("last", "val"), ("last", "test")),
-    *(("first", "val"), ("first", "test"), ("first", "train")),
-    ("last", "train"),
-    *(("second", "train"), ("second", "val"), ("second", "test")),
-)
-AGAIN = (  # which follow once more
-    *(("first", "test"), ("last", "test")),
-    *(("first", "val"), ("last", "val"), ("second", "val")),
-)
+# Of the file, each a part of the classes and a split; some follow once more.
+SECTIONS = ["last val", "last test", "first val", "first test", "first train", "last train"]
+SECTIONS += ["second train", "second val", "second test"]
+AGAIN = ["first test", "last test", "first val", "last val", "second val"]
 
-Sections = dict[tuple[str, str], list[Item]]
+Sections = dict[str, list[Item]]
 
 
 class Place(NamedTuple):
@@ -63,11 +57,6 @@ class Place(NamedTuple):
     def rest(self) -> Path:
         """Labels, names, notes and where the splits begin and end."""
         return self.pixels.with_suffix(".npz")
-
-    @property
-    def lock(self) -> Path:
-        """Held by whoever writes them."""
-        return self.pixels.with_name(f".{self.pixels.stem}.lock")
 
     def is_there(self) -> bool:
         return self.pixels.is_file() and self.rest.is_file()
@@ -91,10 +80,10 @@ def keep(plan: Plan, place: Place, title: str, most: int, progress: Progress) ->
     """Decode the images of a plan into their file, whole or not at all; if another is at it, wait for its file.
     Raises: ValueError when there are too many, the disk has no room for them, or too few can be read."""
     images.check_bytes(plan, most)
-    folder = place.pixels.parent
+    folder, lock = place.pixels.parent, place.pixels.with_name(f".{place.pixels.stem}.lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with alone(place.lock, lambda: progress(0.0, f"{title}: its images are being decoded by another already")):
+        with alone(lock, lambda: progress(0.0, f"{title}: its images are being decoded by another already")):
             if not place.is_there():
                 files.sweep(folder.glob(".*.part"))
                 _keep(plan, place, title, progress)
@@ -160,26 +149,26 @@ def _sections(plan: Plan, items: list[Item]) -> Sections:
     part_of = dict.fromkeys(first, "first") | dict.fromkeys(first[-held:] if held < len(first) else (), "last")
     sections: Sections = {key: [] for key in SECTIONS}
     for item in sorted(items, key=lambda item: item.class_name):
-        sections[part_of.get(item.class_name, "second"), item.split].append(item)
+        sections[f"{part_of.get(item.class_name, 'second')} {item.split}"].append(item)
     return sections
 
 
 def _rest(plan: Plan, kept: Sections, damaged: Sequence[Damaged], held_out: bool) -> dict[str, np.ndarray]:
     """What lies beside the pixels: see `Place.rest`."""
     ends = dict(zip(SECTIONS, np.cumsum([len(kept[key]) for key in SECTIONS]).tolist(), strict=True))
-    total = ends["second", "test"]
-    test_end = total + len(kept["first", "test"]) + len(kept["last", "test"])
+    total = ends["second test"]
+    test_end = total + len(kept["first test"]) + len(kept["last test"])
     labels = plan.labels([item for key in (*SECTIONS, *AGAIN) for item in kept[key]]).numpy()
     notes = (*images.left_out(len(plan.items), damaged), *((HELD_OUT_NOTE,) if held_out else ()))
     return {
         "labels": labels,
         "class_names": np.array(plan.class_names),
         "notes": np.array(notes, dtype=str),
-        "train": np.array((ends["first", "test"], ends["second", "train"])),
-        "test": np.array((ends["second", "val"], test_end)),
+        "train": np.array((ends["first test"], ends["second train"])),
+        "test": np.array((ends["second val"], test_end)),
         "val": np.array((test_end, len(labels))),
-        "first": np.array((0, ends["last", "train"])),
-        "second": np.array((ends["last", "train"], total)),
+        "first": np.array((0, ends["last train"])),
+        "second": np.array((ends["last train"], total)),
     }
 
 

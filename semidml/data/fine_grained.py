@@ -35,10 +35,8 @@ def load_birds(entry: Entry, folder: Path, download: bool, progress: Progress) -
             for number, path in paths.items()
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise ValueError(
-            f"{entry.title} in {top} is damaged ({reason}): delete that folder and fetch it again"
-        ) from error
+        reason = f"is damaged ({type(error).__name__}: {error}): delete that folder and fetch it again"
+        raise ValueError(f"{entry.title} in {top} {reason}") from error
     return _read(entry, folder, items, decoded.state_of(top), progress)
 
 
@@ -49,9 +47,8 @@ def _bring_birds(entry: Entry, folder: Path, top: Path, download: bool, progress
         raise absent(entry, folder, [packed.name], folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with alone(
-            folder / f".{CUB}.lock", lambda: progress(0.0, f"{entry.title} is being unpacked by another already")
-        ):
+        waiting = f"{entry.title} is being unpacked by another already"
+        with alone(folder / f".{CUB}.lock", lambda: progress(0.0, waiting)):
             if top.is_dir():
                 return
             if not packed.is_file():

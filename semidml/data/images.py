@@ -16,7 +16,6 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -88,13 +87,6 @@ class Unreadable(ValueError):
     def __init__(self, damaged: Damaged):
         super().__init__(f"{damaged.path} is not an image that can be read ({', '.join(FORMATS)}), or is damaged")
         self.damaged = damaged
-
-
-def read_zip(path: Path) -> Read:
-    """What a .zip of class folders holds, perhaps below train/, test/ and val/, in memory.
-    Raises: ValueError that says what is wrong with it."""
-    with image_files.list_images(path) as items:
-        return in_memory(survey(items, most_pixels=MAX_ARCHIVE_PIXELS))
 
 
 def read_one(content: bytes, name: str, shape: tuple[int, int, int]) -> np.ndarray:

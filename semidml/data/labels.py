@@ -104,11 +104,8 @@ def problem(
     if views:
         return ""
     if sampling == "balanced" and n < classes + needs_pairs and largest != 1:
-        pairs = (
-            "fewer than two have two, so there are not two pairs"
-            if needs_pairs > 1
-            else ("no class has two, so there is no positive pair")
-        )
+        two = "fewer than two have two, so there are not two pairs"
+        pairs = two if needs_pairs > 1 else "no class has two, so there is no positive pair"
         return (
             f"{given}: balanced over {classes} classes, {pairs}; choose uniform label sampling, augmentation, or a pl "
             f"of at least {_percentage(classes + needs_pairs, official)}"

@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, held_rows, take
-from semidml.data.splits import training_classes
+from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, held_rows, label_facts, take
 from semidml.disk import zips
 from semidml.disk.zips import Header
 
@@ -48,23 +47,18 @@ def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.nd
 
 
 def facts(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) -> dict[str, Any]:
-    """train, test and, where there is one, validation (rows), classes, where some of them have no training row
-    training_classes (those that have), by_class (rows of each, in all splits) and shape (C, H, W) of what `read` would
-    give, without unpacking an image.
+    """The facts of `store.facts` of what `read` would give, without unpacking an image.
     Raises: ValueError as `read` does."""
     with _opened(path) as archive:
         headers = _checked(archive, several=single is not None)
         labels, class_names = _classes(archive, headers, single)
     shape = headers["train_images"].shape
     shape = (*shape[3:], *shape[1:3]) if len(shape) == 4 else (1, *shape[1:])
-    rows = {s: len(y) for s, y in labels.items()}
-    if "test" not in rows:
-        rows["test"] = int(held_rows(labels["train"]).sum())
-        rows["train"] -= rows["test"]
-    by_class = torch.cat(list(labels.values())).bincount(minlength=len(class_names)).tolist()
-    splits = {"validation" if s == "val" else s: count for s, count in rows.items()}
-    known = splits | {"classes": len(class_names), "by_class": tuple(by_class), "shape": shape}
-    return known | training_classes(len(class_names), len(labels["train"].unique()))
+    labels = {"validation" if s == "val" else s: y for s, y in labels.items()}
+    if "test" not in labels:
+        whole, held = labels["train"], held_rows(labels["train"])
+        labels |= {"train": whole[~held], "test": whole[held]}
+    return label_facts(labels, len(class_names), shape)
 
 
 def assemble(

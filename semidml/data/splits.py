@@ -47,11 +47,6 @@ def check_last(classes: int, title: str) -> None:
         )
 
 
-def training_classes(classes: int, trained_on: int) -> dict[str, int]:
-    """The fact of `store.facts` that only so many of the classes have training rows; none where all have."""
-    return {} if trained_on == classes else {"training_classes": trained_on}
-
-
 def held_rows(rows: int, classes: int, title: str) -> int:
     """How many training rows settings are chosen on, of so many classes that have some: one of ROWS_A_HELD_OUT_ONE, at
     least one, and never a class's last.

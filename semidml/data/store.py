@@ -8,7 +8,7 @@ import re
 import time
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -85,12 +85,11 @@ def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> d
         from semidml.data import npz
 
         return npz.facts(place.path)
+    from semidml.data.dataset import label_facts
+
     data = load(name, allow_paths=allow_paths, folder=folder)
-    known = {"train": data.train, "test": data.test} | ({"validation": data.validation} if data.validation else {})
-    rows = {split: len(part.labels) for split, part in known.items()}
-    by_class = sum(part.labels.bincount(minlength=len(data.class_names)) for part in known.values()).tolist()
-    trained_on = splits.training_classes(len(data.class_names), len(data.train.labels.unique()))
-    return rows | {"classes": len(data.class_names), "by_class": tuple(by_class), "shape": data.shape} | trained_on
+    labels = {split: part.labels for split, part in data.parts.items()}
+    return label_facts(labels, len(data.class_names), data.shape)
 
 
 def training(name: str, split: str, evaluate_on: str, folder: Path | None = None) -> Training:
@@ -139,7 +138,7 @@ def available(folder: Path | None = None) -> list[Available]:
         Available(e.name, e.title, "table", is_here(e.name, folder), e.facts["megabytes"], e.facts)
         for e in DATASETS.values()
     ]
-    return entries + [uploaded(name, place) for name, place in uploads(folder)]
+    return entries + [uploaded(name, place) for name, place in uploads(folder).items()]
 
 
 def is_here(name: str, folder: Path | None = None) -> bool:
@@ -156,12 +155,13 @@ def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
     """The table's entry, or the place on the disk that a name stands for."""
     if name in DATASETS:
         return DATASETS[name]
-    uploads = folder / "uploads"
-    if path := upload(name, uploads):
+    if path := upload(name, folder / "uploads"):
         return Place(path, True)
     if allow_paths and (place := _path(name)):
         return place
-    there_are = f"there are {', '.join(DATASETS)}" + (f", and the uploads {own}" if (own := listed(folder)) else "")
+    there_are = f"there are {', '.join(DATASETS)}" + (
+        f", and the uploads {own}" if (own := ", ".join(uploads(folder))) else ""
+    )
     if allow_paths:
         raise ValueError(f"there is no data set, file or folder called {name[:200]!r}; {there_are}")
     if not NAME.fullmatch(name) or name.endswith(".npz"):
@@ -200,19 +200,11 @@ def upload(name: str, uploads: Path) -> Path | None:
     return None
 
 
-def uploads(folder: Path) -> Iterator[tuple[str, Path]]:
-    """(name, place) of every upload, by name."""
-    uploads = folder / "uploads"
-    if not uploads.is_dir():
-        return
-    for name in sorted({p.stem if p.suffix == ".npz" and p.is_file() else p.name for p in uploads.iterdir()}):
-        if place := upload(name, uploads):
-            yield name, place
-
-
-def listed(folder: Path) -> str:
-    """The uploads' names, in words."""
-    return ", ".join(name for name, _ in uploads(folder))
+def uploads(folder: Path) -> dict[str, Path]:
+    """{name: place} of every upload, by name."""
+    top = folder / "uploads"
+    names = {path.stem if path.suffix == ".npz" and path.is_file() else path.name for path in top.glob("*")}
+    return {name: place for name in sorted(names) if (place := upload(name, top))}
 
 
 def uploaded(name: str, place: Path) -> Available:
@@ -220,12 +212,11 @@ def uploaded(name: str, place: Path) -> Available:
 
     files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
     size = sum(p.stat().st_size for p in files) / 1e6
-    if place.is_dir():
-        return Available(name, name, "upload", True, size)
     try:
-        return Available(name, name, "upload", True, size, npz.facts(place))
+        known = npz.facts(place) if place.is_file() else {}
     except ValueError as error:
         return Available(name, name, "upload", False, size, problem=str(error))
+    return Available(name, name, "upload", True, size, known)
 
 
 def _read(place: Place, name: str, folder: Path, progress: Progress) -> Dataset:

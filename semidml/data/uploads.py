@@ -19,7 +19,7 @@ def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path |
     is, its content decides; `filename` serves the messages. It is read completely before it gets its name; of a .zip
     the images, all of one size by then, are kept as one .npz.
     Raises: ValueError that says what is wrong, and then leaves nothing behind."""
-    from semidml.data import images, npz
+    from semidml.data import image_files, images, npz
 
     name = name.strip()
     uploads = (Path(folder) if folder else store.data_folder()) / "uploads"
@@ -36,7 +36,8 @@ def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path |
             if store.is_npz(came):
                 npz.read(came, name, name)
             else:
-                content = images.read_zip(came)
+                with image_files.list_images(came) as items:
+                    content = images.in_memory(images.survey(items, most_pixels=images.MAX_ARCHIVE_PIXELS))
                 npz.assemble(name, name, *content)
                 came = came.with_name("kept")
                 with came.open("wb") as kept:
@@ -57,7 +58,9 @@ def delete_upload(name: str, folder: Path | None = None) -> None:
     uploads = folder / "uploads"
     place = store.upload(name, uploads)
     if place is None:
-        raise ValueError(f"there is no upload called {name[:80]!r}; there are {store.listed(folder) or 'none'}")
+        raise ValueError(
+            f"there is no upload called {name[:80]!r}; there are {', '.join(store.uploads(folder)) or 'none'}"
+        )
     with tempfile.TemporaryDirectory(dir=uploads, prefix=".outgoing-") as spare:
         os.replace(place, Path(spare) / "gone")  # gone for readers at once, though a folder takes a while
     if (folder / "decoded").is_dir():
@@ -73,6 +76,6 @@ def _check_free(name: str, uploads: Path) -> None:
     """Raises ValueError unless a new upload may be called `name`."""
     if not store.NAME.fullmatch(name):
         raise ValueError(f"{name[:80]!r} cannot be the name of a data set: {store.NAME_RULE}")
-    taken = {n.lower() for n in (*DATASETS, *(n for n, _ in store.uploads(uploads.parent)))}
+    taken = {n.lower() for n in (*DATASETS, *store.uploads(uploads.parent))}
     if name.lower() in taken or (uploads / f"{name}.npz").is_symlink() or (uploads / name).is_symlink():
         raise ValueError(f"there is a data set called {name} already; choose another name, or delete that upload first")

@@ -70,7 +70,7 @@ class Jobs:
         """Queue a run again that was stopped, interrupted or failed, or that an ended process had queued.
         Raises: ValueError for any other."""
         with self._changed:
-            run = self._run(run_id)
+            run = listing.open_run(run_id, self.root)
             if run in self.queue() or run == self.running():
                 raise ValueError(f"{run_id} is {run.status().state} already")
             self._check_room()
@@ -82,7 +82,7 @@ class Jobs:
         """Stop a run: a waiting one at once, a running one within a tick, wherever it runs.
         Raises: ValueError when it does neither."""
         with self._changed:
-            run = self._run(run_id)
+            run = listing.open_run(run_id, self.root)
             changes.stop(run)
             job = next((job for job in self.training.waiting if job.key == str(run.path)), None)
             if job is not None:
@@ -108,12 +108,6 @@ class Jobs:
             return []
         runs = [Run(path) for path in self.root.iterdir() if places.valid_id(path.name)]
         return sorted((run for run in runs if run.is_orphan()), key=Run.created)
-
-    def _run(self, run_id: str) -> Run:
-        path = self.root / places.checked_id(run_id)
-        if path.is_symlink() or not path.is_dir():
-            raise ValueError(f"there is no run called {run_id!r}")
-        return Run(path)
 
     def _check_room(self) -> None:
         if len(self.training.waiting) >= MOST_WAITING:

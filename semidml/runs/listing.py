@@ -15,11 +15,11 @@ from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
 
 
-def open_run(run_id: str) -> Run:
-    """The run of that name, the user's before a shipped one.
+def open_run(run_id: str, *folders: Path) -> Run:
+    """The run of that name in the first of some folders that has one; without any, the user's before a shipped one.
     Raises: ValueError when there is none."""
     places.checked_id(run_id)
-    for folder in (places.runs_folder(), places.shipped()):
+    for folder in folders or (places.runs_folder(), places.shipped()):
         path = folder / run_id
         if path.is_dir() and not path.is_symlink():
             return Run(path)
@@ -30,15 +30,12 @@ def list_runs(include_shipped: bool = True) -> list[Run]:
     """All runs: the user's, newest first, then those that ship, as `SHIPPED` has them. A damaged folder is among them,
     with a status that says so."""
     folders = (places.runs_folder(), places.shipped()) if include_shipped else (places.runs_folder(),)
-    paths = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if _is_run(path)]
+    paths = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
+    paths = [path for path in paths if places.valid_id(path.name) and path.is_dir() and not path.is_symlink()]
+    paths = [path for path in paths if (path / "config.json").exists() or (path / "status.json").exists()]
     runs = sorted(map(Run, paths), key=lambda run: (run.created(), run.id), reverse=True)
     order = {name: place for place, name in enumerate(SHIPPED)}
     return sorted(runs, key=lambda run: order.get(run.id, len(order)) if run.is_shipped else -1)
-
-
-def _is_run(path: Path) -> bool:
-    is_folder = places.valid_id(path.name) and path.is_dir() and not path.is_symlink()
-    return is_folder and any((path / name).exists() for name in ("config.json", "status.json"))
 
 
 def create_run(

@@ -2,7 +2,6 @@
 
 import os
 import re
-from pathlib import Path
 
 from semidml import words
 from semidml.disk import files
@@ -31,13 +30,12 @@ def sweep_runs() -> None:
     files.sweep([*places.runs_folder().glob(".deleted-*"), *places.runs_folder().glob(".import-*")])
 
 
-def check_quota(more: int = 0, folder: Path | None = None) -> None:
-    """Raises ValueError, naming what could be deleted, when the runs (of `folder`) and `more` bytes pass the quota."""
-    folder = folder or places.runs_folder()
-    used, allowed = files.folder_size(folder), allowed_bytes()
+def check_quota(more: int = 0) -> None:
+    """Raises ValueError, naming what could be deleted, when the runs and `more` bytes pass the quota."""
+    used, allowed = used_bytes(), allowed_bytes()
     if used + more < allowed:
         return
-    paths = [path for path in folder.iterdir() if places.valid_id(path.name)] if used else []
+    paths = [path for path in places.runs_folder().iterdir() if places.valid_id(path.name)] if used else []
     sizes = [(files.folder_size(path), path.name) for path in paths]
     largest = ", ".join(f"{name} ({words.size_words(size)})" for size, name in sorted(sizes, reverse=True)[:3])
     raise ValueError(

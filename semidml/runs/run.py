@@ -25,6 +25,10 @@ if TYPE_CHECKING:  # at run time these would import torch
 
 DAY = 86400.0  # seconds by which the clock of another machine may be ahead
 STALE = 15.0  # seconds without a heartbeat after which a run counts as interrupted
+MOST_HISTORIES = 64  # kept in memory
+
+_read: OrderedDict[Path, tuple[int, bytes, list[Record]]] = OrderedDict()  # bytes read, the last of them, their records
+_read_lock = threading.Lock()
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -159,8 +163,31 @@ class Run:
         return f"resume continues from epoch {epoch}" if epoch else "resume starts anew"
 
     def history(self) -> list[Record]:
-        """The records of the finished epochs, in order. A last line without its end is not one yet."""
-        return _history(self.path / "history.jsonl")
+        """The records of the finished epochs, in order; a last line without its end is not one yet. What was read
+        before is not parsed again unless the file was cut or replaced.
+        Raises: ValueError that names the file when it is damaged."""
+        path = self.path / "history.jsonl"
+        with _read_lock:
+            at, tail, records = _read.pop(path, (0, b"", []))
+        try:
+            with open(path, "rb") as file:
+                file.seek(at - len(tail))
+                if file.read(len(tail)) != tail:
+                    file.seek(0)
+                    at, tail, records = 0, b"", []
+                text = file.read()
+        except FileNotFoundError:
+            return []
+        whole = text[: text.rfind(b"\n") + 1]
+        try:
+            records = records + [Record.from_json(line) for line in whole.splitlines()]
+        except ValidationError as error:
+            raise ValueError(f"{path.name} is damaged: {damage_words(error)}") from None
+        with _read_lock:
+            _read[path] = (at + len(whole), (tail + whole)[-200:], records)
+            while len(_read) > MOST_HISTORIES:
+                _read.popitem(last=False)
+        return list(records)
 
     def frames(self) -> list[int]:
         """The epochs of which there is a frame, in order."""
@@ -252,34 +279,3 @@ class Run:
     def is_complete(self) -> bool:
         """Whether it was trained to its end, whatever else is damaged: it has weights, and no state to go on from."""
         return (self.path / "weights.safetensors").exists() and not (self.path / "state.safetensors").exists()
-
-
-_read: OrderedDict[Path, tuple[int, bytes, list[Record]]] = OrderedDict()  # bytes read, the last of them, their records
-_read_lock = threading.Lock()
-MOST_HISTORIES = 64  # kept in memory
-
-
-def _history(path: Path) -> list[Record]:
-    """Records of a history file; what was read before is not parsed again unless the file was cut or replaced. Raises
-    ValueError that names it when it is damaged."""
-    with _read_lock:
-        at, tail, records = _read.pop(path, (0, b"", []))
-    try:
-        with open(path, "rb") as file:
-            file.seek(at - len(tail))
-            if file.read(len(tail)) != tail:
-                file.seek(0)
-                at, tail, records = 0, b"", []
-            text = file.read()
-    except FileNotFoundError:
-        return []
-    whole = text[: text.rfind(b"\n") + 1]
-    try:
-        records = records + [Record.from_json(line) for line in whole.splitlines()]
-    except ValidationError as error:
-        raise ValueError(f"{path.name} is damaged: {damage_words(error)}") from None
-    with _read_lock:
-        _read[path] = (at + len(whole), (tail + whole)[-200:], records)
-        while len(_read) > MOST_HISTORIES:
-            _read.popitem(last=False)
-    return list(records)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def describe_data(data: "Dataset") -> dict[str, Any]:
     """What config.json holds of a data set that is trained on; up to version 0.2 there was no digest."""
-    facts = {"title": data.title, "shape": list(data.shape), "class_names": list(data.class_names)}
-    return facts | {"digest": data.digest}
+    names = list(data.class_names)
+    return {"title": data.title, "shape": list(data.shape), "class_names": names, "digest": data.digest}
 
 
 def read_splits(run: Run, data: "Dataset") -> "tuple[Dataset, Seen]":

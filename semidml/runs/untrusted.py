@@ -52,7 +52,10 @@ def check_folder(folder: Path) -> None:
         _require(isinstance(values, dict) and len(values) <= 50 and _plain(values), f"{part} of config.json")
         clean[part] = values
     if "data" in details:
-        clean["data"] = _checked_data(details["data"])
+        try:
+            clean["data"] = Images.model_validate(details["data"]).model_dump(exclude_unset=True)
+        except ValidationError as error:
+            raise ValueError(f"data of config.json is not what a run holds there: {damage_words(error)}") from None
     rows = None
     if (folder / "rows.npz").exists():
         rows = zips.headers(folder / "rows.npz", frames.ROWS)
@@ -143,13 +146,6 @@ def _plain(values: Mapping[str, Any]) -> bool:
         return value is None or (isinstance(value, int | float) and math.isfinite(value))
 
     return all(len(name) <= 100 and plain(value) for name, value in values.items())
-
-
-def _checked_data(data: Any) -> dict[str, Any]:
-    try:
-        return Images.model_validate(data).model_dump(exclude_unset=True)
-    except ValidationError as error:
-        raise ValueError(f"data of config.json is not what a run holds there: {damage_words(error)}") from None
 
 
 def _check_tensors(path: Path) -> None:
