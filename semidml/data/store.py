@@ -159,9 +159,8 @@ def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
         return Place(path, True)
     if allow_paths and (place := _path(name)):
         return place
-    there_are = f"there are {', '.join(DATASETS)}" + (
-        f", and the uploads {own}" if (own := ", ".join(uploads(folder))) else ""
-    )
+    own = ", ".join(uploads(folder))
+    there_are = f"there are {', '.join(DATASETS)}" + (f", and the uploads {own}" if own else "")
     if allow_paths:
         raise ValueError(f"there is no data set, file or folder called {name[:200]!r}; {there_are}")
     if not NAME.fullmatch(name) or name.endswith(".npz"):

@@ -58,9 +58,8 @@ def delete_upload(name: str, folder: Path | None = None) -> None:
     uploads = folder / "uploads"
     place = store.upload(name, uploads)
     if place is None:
-        raise ValueError(
-            f"there is no upload called {name[:80]!r}; there are {', '.join(store.uploads(folder)) or 'none'}"
-        )
+        known = ", ".join(store.uploads(folder)) or "none"
+        raise ValueError(f"there is no upload called {name[:80]!r}; there are {known}")
     with tempfile.TemporaryDirectory(dir=uploads, prefix=".outgoing-") as spare:
         os.replace(place, Path(spare) / "gone")  # gone for readers at once, though a folder takes a while
     if (folder / "decoded").is_dir():
