@@ -25,8 +25,7 @@ LUMA = (0.299, 0.587, 0.114)  # what red, green and blue add to grey (ITU-R BT.6
 
 def affine_parameters(steps: int, rows: int, generator: torch.Generator, strength: float = 1.0) -> Tensor:
     """Amounts for `rows` images in each of `steps` steps: (steps, rows, 4) float32 on the CPU, each uniform around the
-    identity (0, 1, 0, 0): angle in radians, scale, shift to the right and down in sides of the image. `strength`
-    multiplies them."""
+    identity (0, 1, 0, 0): angle in radians, scale, shift to the right and down in sides of the image, by `strength`."""
     reach = torch.tensor([math.radians(DEGREES), SCALE, SHIFT, SHIFT]) * strength
     amounts = (2 * torch.rand(steps, rows, 4, generator=generator) - 1) * reach
     amounts[..., 1] += 1
@@ -64,8 +63,7 @@ def crop_parameters(steps: int, rows: int, generator: torch.Generator, strength:
 def colour_parameters(steps: int, rows: int, generator: torch.Generator, strength: float = 1.0) -> Tensor:
     """Amounts for `recoloured`: (steps, rows, 4) float32 on the CPU. Brightness, contrast and saturation uniform up to
     40 % around 1 (at most 95 %), hue up to 18 degrees either way, each times `strength`; a share of .2 `strength`
-    of the rows has saturation 0. These changes are those of Ye et al. 2019, arXiv 1904.03436, whose hues turn
-    farther."""
+    of the rows has saturation 0. These changes are those of Ye et al. 2019, whose hues turn farther."""
     u = 2 * torch.rand(steps, rows, 3, generator=generator) - 1
     hue, grey = torch.rand(2, steps, rows, generator=generator)
     factors = 1 + u * min(COLOUR * strength, MOST_COLOUR)

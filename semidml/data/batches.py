@@ -1,5 +1,4 @@
-"""Which rows each step of an epoch takes: labelled ones as constant blocks of classes, and all rows, labelled or not,
-in passes.
+"""Which rows each step of an epoch takes: labelled ones as constant blocks of classes, and all rows in passes.
 
 Everything random of an epoch is drawn at its start, on the CPU, from one generator: the same seed gives the same rows
 on every device, and a step has static shapes.

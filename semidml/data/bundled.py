@@ -21,8 +21,7 @@ def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Data
     pixels = torch.from_numpy(digits.images)[:, None]  # (N, 1, 8, 8), 0 to 16
     whole = Split((pixels * 255 / 16).round().to(torch.uint8), torch.from_numpy(digits.target).long())
     rows = range(len(whole.labels))
-    train, test = train_test_split(rows, test_size=TEST_ROWS, random_state=SPLIT_SEED, stratify=digits.target)
+    parted = train_test_split(rows, test_size=TEST_ROWS, random_state=SPLIT_SEED, stratify=digits.target)
+    train, test = (take(whole, torch.tensor(part)) for part in parted)
     names = tuple(str(name) for name in digits.target_names)
-    return Dataset(
-        entry.name, entry.title, take(whole, torch.tensor(train)), take(whole, torch.tensor(test)), None, names
-    )
+    return Dataset(entry.name, entry.title, train, test, None, names)

@@ -25,8 +25,7 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images and labels of a data set. `test` is what scores are of; `official_train` counts the rows that pl is a
-    percentage of."""
+    """Images and labels of a data set. `test` is what scores are of; pl is a percentage of `official_train` rows."""
 
     name: str
     title: str
@@ -76,8 +75,7 @@ class Dataset:
 
     @property
     def augment_strength(self) -> float:
-        """How strongly these images may be turned, scaled and shifted: the `strength` of
-        `augment.affine_parameters`."""
+        """How strongly these images may be turned, scaled and shifted (`augment.affine_parameters`)."""
         return augment_strength(self.shape)
 
     @property
@@ -140,8 +138,7 @@ def label_facts(labels: Mapping[str, Tensor], classes: int, shape: tuple[int, ..
 
 
 def take(split: Split, rows: Tensor) -> Split:
-    """The given rows of a split, their numbers or a bool for each: views where they follow one another, as parts of a
-    memory-mapped file, copies where not.
+    """The given rows of a split, their numbers or a bool for each: views where they follow one another, else copies.
     Raises: ValueError when too much would be copied."""
     if rows.dtype == torch.bool:
         rows = rows.nonzero().flatten()

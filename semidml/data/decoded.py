@@ -63,8 +63,7 @@ class Place(NamedTuple):
 
 
 def state_of(path: Path) -> str:
-    """Changes when a file, or a file below a folder, does; of a link, the link itself. What systems leave behind does
-    not count.
+    """Changes when a file, or one below a folder, does; of a link, the link itself. Clutter does not count.
     Raises: ValueError in words where the system cannot say."""
     try:
         if not path.is_dir():
@@ -124,9 +123,8 @@ def read(place: Place, name: str, title: str) -> Dataset:
     cut = {key: Split(pixels[rows], labels[rows]) for key, rows in spans.items()}
     npz.check_classes(cut["train"].labels)
     validation = cut["val"] if len(cut["val"].labels) else None
-    return Dataset(
-        name, title, cut["train"], cut["test"], validation, class_names, notes, halves=(cut["first"], cut["second"])
-    )
+    halves = cut["first"], cut["second"]
+    return Dataset(name, title, cut["train"], cut["test"], validation, class_names, notes, halves=halves)
 
 
 # ---- the layout

@@ -122,8 +122,7 @@ def _receive(url: str, file: BinaryIO, report: Callable[[int], None], limit: int
 
 
 def absent(entry: Entry, folder: Path, names: Sequence[str], place: Path, reason: str = "") -> ValueError:
-    """The error for a data set that is not in the data folder: why, and what to do. Files of those names belong into
-    `place`."""
+    """The error for a data set that is not here: why, and what to do. Files of those names belong into `place`."""
     if entry.facts.get("by_hand"):
         start = f"{entry.title} is not in {folder}, and the address that it came from is gone: find a copy, and"
     elif reason:

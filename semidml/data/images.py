@@ -69,8 +69,7 @@ class Read(NamedTuple):
 
 
 class Refused(ValueError):
-    """Said of an image that Pillow can read and we do not want, and of a file that may be whole and could not be
-    brought."""
+    """Said of an image that Pillow can read and we do not want, and of a file that may be whole but did not come."""
 
 
 class Damaged(NamedTuple):
@@ -101,8 +100,7 @@ def read_one(content: bytes, name: str, shape: tuple[int, int, int]) -> np.ndarr
 
 
 def survey(items: list[Item], side: int | None = None, most_pixels: int | None = None) -> Plan:
-    """What the headers of image files say: which can be read, and the shape of them all. With `side`, the shorter side
-    is scaled to it and the middle square kept.
+    """What the headers of image files say: which can be read, and the shape of them all.
     Raises: ValueError in words."""
     class_names = tuple(sorted({item.class_name for item in items}))
     if len(class_names) > npz.MAX_CLASSES:
@@ -197,8 +195,7 @@ def left_out(files: int, damaged: list[Damaged]) -> tuple[str, ...]:
 
 @contextmanager
 def _pillow_warnings() -> Iterator[None]:
-    """Pillow's warning of an image with very many pixels is an error here; its others, of odd metadata, are of no
-    interest."""
+    """Pillow's warning of an image with very many pixels is an error here; its others, of odd metadata, are not."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -43,7 +43,9 @@ def draw(labels: Tensor, pl: float, sampling: str, seed: int, official: int, nee
         raise ValueError(reason)
     for attempt in range(MAX_REDRAWS + 1):
         rows = _order(y, sampling, np.random.default_rng((seed, attempt)))[:n]
-        if not needs_pairs or _teaches(y[rows], needs_pairs, views):
+        of_class = np.unique(y[rows], return_counts=True)[1]
+        pairs = int((of_class >= 2).sum())
+        if not needs_pairs or (len(of_class) >= 2 and (views or pairs >= needs_pairs)):
             return Seen(torch.from_numpy(np.sort(rows)), attempt)
     of_each = "two rows of each of two classes" if needs_pairs > 1 else "two classes and two rows of one class"
     wanted = "two classes" if views else of_each
@@ -65,12 +67,6 @@ def _order(y: np.ndarray, sampling: str, rng: np.random.Generator) -> np.ndarray
         round_of[own] = np.arange(len(own))
     turn = rng.permutation(len(classes))  # which class is dealt first
     return rows[np.lexsort((turn[which], round_of))]
-
-
-def _teaches(seen: np.ndarray, needs_pairs: int, views: bool) -> bool:
-    """Whether these labels hold two classes and, unless views of a row make pairs, so many classes twice."""
-    counts = np.unique(seen, return_counts=True)[1]
-    return len(counts) >= 2 and (views or int((counts >= 2).sum()) >= needs_pairs)
 
 
 def problem(
@@ -130,8 +126,7 @@ def _fits(rows: int, pairs: int) -> bool:
 
 
 def too_large(blocks: Sequence[int], per_class: int) -> str:
-    """Why a step cannot hold blocks of so many labelled rows of each seen class, of at most `per_class`, in words; ""
-    where it can."""
+    """Why a step cannot hold blocks of so many labelled rows (`per_class` at most) of each class; "" where it can."""
     rows, pairs = sum(blocks), sum(m * (m - 1) for m in blocks)
     if _fits(rows, pairs):
         return ""

@@ -15,8 +15,7 @@ from semidml.tasks import Progress
 
 
 def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
-    """Training, validation and test images (C, 28, 28). A file put there by hand is read as well as a downloaded one,
-    whose checksum has been compared.
+    """Training, validation and test images (C, 28, 28), of a checked download or of a file put there by hand.
     Raises: ValueError, saying what to do, when it is missing and cannot or should not be downloaded, or is damaged."""
     from medmnist.info import INFO
 

@@ -64,8 +64,7 @@ def facts(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) 
 def assemble(
     name: str, title: str, splits: dict[str, Split], class_names: tuple[str, ...], notes: tuple[str, ...] = ()
 ) -> Dataset:
-    """A Dataset of the splits there are (train, perhaps val and test); where there is no test split, one is held
-    out."""
+    """A Dataset of the splits there are: train, perhaps val, and test, which is held out where there is none."""
     check_classes(splits["train"].labels)
     if "test" not in splits:
         whole, held = splits["train"], held_rows(splits["train"].labels)
@@ -207,8 +206,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
 def _classes(
     archive: zipfile.ZipFile, headers: dict[str, Header], single: Callable[[np.ndarray], np.ndarray] | None
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Each split's labels, 0 to K - 1, and the names of the K classes: the file's own, or the labels as they are
-    written."""
+    """Each split's labels, 0 to K - 1, and the names of the K classes: the file's own, or the labels as written."""
     single = single or (lambda labels: labels.reshape(-1))
     written = {s: single(_array(archive, f"{s}_labels")).astype(np.int64) for s in SPLITS if f"{s}_labels" in headers}
     values = np.unique(np.concatenate(list(written.values())))

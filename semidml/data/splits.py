@@ -32,8 +32,7 @@ def check_half(classes: int, title: str) -> None:
 
 
 def last_classes(classes: int) -> int:
-    """How many of the training classes settings are chosen on where test classes are new ones; perhaps more than there
-    are (`check_last`)."""
+    """How many training classes settings are chosen on where test classes are new, perhaps too many (`check_last`)."""
     return max(2, classes // CLASSES_A_HELD_OUT_ONE)
 
 

@@ -22,7 +22,6 @@ from semidml.tasks import Progress
 if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
 
-
 MEDICAL = "semidml.data.med:load"
 KEPT = 2  # data sets kept in memory
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
@@ -172,8 +171,8 @@ def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
 
 
 def _path(name: str) -> Place | None:
-    """The file or folder that a path names, perhaps with a side after it. Raises ValueError for a side that images
-    cannot have."""
+    """The file or folder that a path names, perhaps with a side after it.
+    Raises: ValueError for a side that images cannot have."""
     if "\0" in name:
         return None
     if (path := Path(name).expanduser()).exists():
@@ -234,8 +233,7 @@ def _read(place: Place, name: str, folder: Path, progress: Progress) -> Dataset:
 
 
 def _read_images(place: Place, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
-    """The data set of an image folder or of a .zip of one: in memory or, where it is large, in a file of decoded
-    images."""
+    """The data set of an image folder or of a .zip of one: in memory or, if large, in a file of decoded images."""
     from semidml.data import decoded, image_files, images, npz
 
     path, side = place.path, place.side
@@ -274,8 +272,7 @@ def _state(place: Entry | Place, folder: Path) -> tuple:
 
 
 def _looked_into(folder: Path) -> str:
-    """Changes when a file of a folder is written anew, which its folder does not tell; as of the last look, since many
-    files take a while."""
+    """Changes when a file of a folder is written anew, which its folder does not tell; as of the last look."""
     from semidml.data import decoded
 
     when, state = _looks.get(folder, (-math.inf, ""))

@@ -11,10 +11,8 @@ CLASSES = {"mnist": "MNIST", "fashionmnist": "FashionMNIST", "kmnist": "KMNIST"}
 
 
 def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
-    """60,000 training and 10,000 test images (1, 28, 28). Files that are here only packed (.gz) are checked and
-    unpacked.
-    Raises: ValueError, saying what to do, when files are missing and cannot or should not be downloaded, or are
-    damaged."""
+    """60,000 training and 10,000 test images (1, 28, 28). Files that are here packed only (.gz) are unpacked.
+    Raises: ValueError, saying what to do, when files are damaged, or missing and not to be downloaded."""
     from torchvision import datasets
 
     source = getattr(datasets, CLASSES[entry.name])

@@ -51,8 +51,7 @@ def take(path: Path, wait: Callable[[], None]) -> int:
 
 
 def try_lock(handle: int) -> bool:
-    """Lock an open file unless another process or thread holds it; whether that went well, or nobody could tell: this
-    system or disk has no such locks.
+    """Lock an open file unless another process or thread holds it; whether that went well, or nobody could tell.
     Raises: OSError for any other trouble."""
     if fcntl is None:
         return True

@@ -52,11 +52,9 @@ def check_packing(archive: zipfile.ZipFile) -> None:
     for info in archive.infolist():
         if info.compress_type not in PACKED:
             names = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA"}
-            way = names.get(info.compress_type, f"method {info.compress_type}")
-            raise ValueError(
-                f"{info.filename[:80]!r} is packed by {way}; only files packed by deflate, as is "
-                "usual, or not packed at all are read"
-            )
+            packed = f"is packed by {names.get(info.compress_type, f'method {info.compress_type}')}"
+            only = "only files packed by deflate, as is usual, or not packed at all are read"
+            raise ValueError(f"{info.filename[:80]!r} {packed}; {only}")
 
 
 def content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

@@ -58,10 +58,7 @@ class Lane:
         if self._closed:
             job.left()
             return
-        if first:
-            self.waiting.appendleft(job)
-        else:
-            self.waiting.append(job)
+        (self.waiting.appendleft if first else self.waiting.append)(job)
         self.start()
 
     @property
@@ -166,14 +163,9 @@ class Lane:
 
     def _start_worker(self) -> None:
         package = str(Path(__file__).resolve().parents[2])
-        paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-        process = subprocess.Popen(
-            self.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-        )
+        paths, pipe = [package, *filter(None, [os.environ.get("PYTHONPATH")])], subprocess.PIPE
+        env = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+        process = subprocess.Popen(self.command, stdin=pipe, stdout=pipe, encoding="utf-8", env=env)
         with self.changed:
             self._process = process
             if self._closed:

@@ -40,8 +40,7 @@ SHORT = ("prior", "rows")  # questions of some seconds, whose page waits for the
 
 
 class Jobs:
-    """What is to be run, is running, or was, and what is asked of runs: for one folder of runs. Safe to call from any
-    thread."""
+    """What is to be run, is running, or was, and what is asked of runs, in one folder. Any thread may call it."""
 
     def __init__(self, root: Path | str, command: Sequence[str] = WORKER):
         self.root = Path(root).absolute()
@@ -145,8 +144,8 @@ class Jobs:
         return compute_plane(run, epoch, method, latents, progress, keep, flat)
 
     def all_scores(self, run: Run, progress: Progress) -> dict[str, Any]:
-        """`execute.score_run` of all scores, kept with the run, by the worker, which also reads the images. Raises
-        ValueError in words."""
+        """`execute.score_run` of all scores, kept with the run, by the worker.
+        Raises: ValueError in words."""
         about, then = {"run": str(run.path)}, "ask for them once more; the scores that were there are as they were"
         return self._ask("scores", about, f"Forest and MLP of {run.id}", then, progress)[0]
 
@@ -174,8 +173,7 @@ class Jobs:
     ) -> tuple[Any, dict[str, np.ndarray]]:
         """What the worker answers (`worker.ANSWERS`), once its turn has come: (plain values, arrays). Arrays go and
         come as files, without pickles. Questions of a few seconds, which a page waits for, go before long ones.
-        Raises: ValueError in words; when the process died of it these say what was asked (`title`) and what to do
-        (`then`)."""
+        Raises: ValueError in words; if the process died, with what was asked (`title`) and what to do (`then`)."""
         heard: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         key = f"{what} {next(_asked)}"
 

@@ -96,8 +96,7 @@ def _listen(asked: "queue.Queue[dict[str, Any]]") -> None:
 
 
 def leave() -> None:
-    """End this process now; a run in it is marked as interrupted if that can be done in time. The asker is gone: what
-    it left for an answer is removed."""
+    """End this process now; a run in it is marked as interrupted if time allows, what an asker left is removed."""
     for writer in _writing:
         marking = threading.Thread(target=writer.interrupted, args=(PARENT_GONE,), daemon=True)
         marking.start()

@@ -27,8 +27,7 @@ def open_run(run_id: str, *folders: Path) -> Run:
 
 
 def list_runs(include_shipped: bool = True) -> list[Run]:
-    """All runs: the user's, newest first, then those that ship, as `SHIPPED` has them. A damaged folder is among them,
-    with a status that says so."""
+    """All runs: the user's, newest first, then those that ship, as `SHIPPED` has them; damaged ones too."""
     folders = (places.runs_folder(), places.shipped()) if include_shipped else (places.runs_folder(),)
     paths = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
     paths = [path for path in paths if places.valid_id(path.name) and path.is_dir() and not path.is_symlink()]

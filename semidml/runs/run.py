@@ -22,7 +22,6 @@ from semidml.words import damage_words
 if TYPE_CHECKING:  # at run time these would import torch
     from torch import nn
 
-
 DAY = 86400.0  # seconds by which the clock of another machine may be ahead
 STALE = 15.0  # seconds without a heartbeat after which a run counts as interrupted
 MOST_HISTORIES = 64  # kept in memory
@@ -74,8 +73,7 @@ class Run:
         return self.path.parent == places.shipped()
 
     def details(self) -> dict[str, Any]:
-        """config.json as it is: config, versions, created, paths; once started also machine, facts and data
-        (`trained_on.describe_data`).
+        """config.json: config, versions, created, paths; once started machine, facts, data (`describe_data`) too.
         Raises: ValueError when it cannot be read."""
         return files.read_json(self.path / "config.json")
 
@@ -87,8 +85,7 @@ class Run:
         return RunConfig.kept(values)
 
     def created(self) -> float:
-        """When the run was made, in seconds since 1970; the folder's own time where config.json does not say, or what
-        cannot be."""
+        """When the run was made, in seconds since 1970; by its folder where config.json says nothing that can be."""
         try:
             made = float(self.details()["created"])
         except (ValueError, KeyError, TypeError, OverflowError):
@@ -203,8 +200,7 @@ class Run:
         return self._as_shown(_read_arrays(self.path / "frames" / f"{epoch:04d}.npz"))
 
     def _as_shown(self, frame: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """A frame whose latents are directions where nothing but directions was trained: up to version 0.1 such frames
-        held lengths as well."""
+        """A frame whose latents are directions where only those were trained: up to version 0.1 they had lengths."""
         latents = frame.get("latents")
         try:
             on_sphere = self.config().on_sphere

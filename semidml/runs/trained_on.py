@@ -61,8 +61,7 @@ def check_rows(run: Run, splits: "Dataset") -> None:
 
 
 def check_drawn(run: Run, rows: Mapping[str, np.ndarray], name: str) -> None:
-    """Raises ValueError when a training on the data set of that name would draw other rows than the frames that are
-    there already: see `Training.rows`."""
+    """Raises ValueError when a training would draw other rows (`Training.rows`) than the frames that are there."""
     drawn = _drawn_rows(run)
     if drawn and not all(np.array_equal(drawn[key], rows[key]) for key in ("split", "row", "labels")):
         raise ValueError(_other_rows(run, name))

@@ -100,18 +100,13 @@ def _members(archive: zipfile.ZipFile) -> tuple[str, dict[str, zipfile.ZipInfo]]
         path = info.filename.removeprefix(f"{own}/") if own else info.filename
         if path in ("", "frames/", "projections/"):
             continue
-        if (
-            not FILES.fullmatch(path)
-            or stat.S_ISLNK(info.external_attr >> 16)
-            or info.flag_bits & 1
-            or info.compress_type not in zips.PACKED
-        ):
+        is_link, is_encrypted = stat.S_ISLNK(info.external_attr >> 16), info.flag_bits & 1
+        if not FILES.fullmatch(path) or is_link or is_encrypted or info.compress_type not in zips.PACKED:
             raise ValueError(f"the zip holds {info.filename[:80]!r}, which is no file of a run")
         if path in members:
             raise ValueError(f"the zip holds {path} twice")
-        if not path.endswith(".safetensors") and info.file_size > (
-            zips.MOST_ARRAY_BYTES if path.endswith(".npz") else SMALL
-        ):
+        most = zips.MOST_ARRAY_BYTES if path.endswith(".npz") else SMALL
+        if not path.endswith(".safetensors") and info.file_size > most:
             raise ValueError(f"{path} unpacks to {size_words(info.file_size)}, which is too much")
         members[path] = info
     if "config.json" not in members:

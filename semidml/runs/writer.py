@@ -23,7 +23,6 @@ if TYPE_CHECKING:  # at run time these would import torch
 
     from semidml.train.loop import Training
 
-
 HEARTBEAT = 2.0  # seconds between two writes of status.json while running
 STATE_EVERY = 5.0  # seconds between two writes of state.safetensors
 LIVE_EVERY = 1.0  # seconds between two frames in the middle of an epoch
