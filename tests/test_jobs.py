@@ -27,6 +27,7 @@ from semidml.runs import changes, listing
 from semidml.runs import run as run_folder
 from semidml.runs.process import this_process
 from semidml.runs.run import Run
+from semidml.runs.status import write_status
 from semidml.scores import classifiers
 from semidml.tasks import find_task, start_task
 
@@ -253,11 +254,15 @@ def test_a_deleted_waiting_run_is_passed_over(supervisor):
 
 
 def test_runs_that_an_ended_app_left_waiting_are_offered_again(supervisor):
-    gone = this_process() | {"pid": 2**22 + 1}
-    left = listing.create_run(config(latent_dim=DONE), path=supervisor.root / "left", owner=gone)
-    rebooted = listing.create_run(config(), path=supervisor.root / "rebooted", owner=this_process() | {"place": "old"})
-    listing.create_run(config(), path=supervisor.root / "alive")
-    listing.create_run(config(), path=supervisor.root / "elsewhere", owner={"host": "elsewhere", "pid": 1})
+    def queued_by(owner, name, **knobs):
+        run = listing.create_run(config(**knobs), path=supervisor.root / name)
+        write_status(run, replace(run.recorded(), owner=owner))
+        return run
+
+    left = queued_by(this_process() | {"pid": 2**22 + 1}, "left", latent_dim=DONE)
+    rebooted = queued_by(this_process() | {"place": "old"}, "rebooted")
+    queued_by(this_process(), "alive")
+    queued_by({"host": "elsewhere", "pid": 1}, "elsewhere")
     assert supervisor.orphans() == [left, rebooted]
     supervisor.resume("left")
     assert ended(supervisor, left).state == "done" and supervisor.orphans() == [rebooted]
