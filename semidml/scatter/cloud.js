@@ -29,7 +29,7 @@ export class Cloud {
   }
 
   /** To another place each, from where they are now. */
-  to(target, from, milliseconds) {
+  moveTo(target, from, milliseconds) {
     this.target = target;
     this.grid = null;
     const glides = from && milliseconds > 0 && !this.map.calm.matches && differ(from, target);
@@ -41,7 +41,7 @@ export class Cloud {
 
   glideTo(target, epoch, milliseconds) {
     this.map.epoch = epoch;
-    this.to(target, this.now(), milliseconds);
+    this.moveTo(target, this.places(), milliseconds);
   }
 
   /** The part of the glide that is done, 0 to 1. */
@@ -52,7 +52,7 @@ export class Cloud {
   }
 
   /** Where the points are at this moment. */
-  now() {
+  places() {
     const part = this.part();
     if (part >= 1) return this.target;
     const { from } = this.glide;
@@ -140,11 +140,11 @@ export class Cloud {
    * without a GPU. */
   keepPace(now) {
     const moves = this.glide !== null || this.map.view.busy;
-    const took = now - this.beat;
+    const elapsed = now - this.beat;
     this.beat = moves ? now : NaN;
-    this.slowest = Math.max(took || 0, 0.9 * this.slowest);
-    if (took > SLOW) this.pace = Math.max(this.pace * Math.max(0.3, QUICK / took), LEAST / Math.max(LEAST, this.count));
-    else if (took < QUICK) this.pace = Math.min(1, this.pace * 1.03);
+    this.slowest = Math.max(elapsed || 0, 0.9 * this.slowest);
+    if (elapsed > SLOW) this.pace = Math.max(this.pace * Math.max(0.3, QUICK / elapsed), LEAST / Math.max(LEAST, this.count));
+    else if (elapsed < QUICK) this.pace = Math.min(1, this.pace * 1.03);
   }
 }
 

@@ -10,18 +10,18 @@ export class Film {
     this.map = map;
     this.root = root;
     this.root.hidden = true;
-    const button = (words, sign, act) => {
-      const it = add(root, "button");
-      it.type = "button";
-      it.title = words;
-      it.setAttribute("aria-label", words);
-      it.textContent = sign;
-      it.onclick = act;
-      return it;
+    const addButton = (words, sign, act) => {
+      const button = add(root, "button");
+      button.type = "button";
+      button.title = words;
+      button.setAttribute("aria-label", words);
+      button.textContent = sign;
+      button.onclick = act;
+      return button;
     };
-    this.button = button("Play", "\u25b6", () => this.toggle());
-    button("One epoch back", "\u2039", () => this.step(-1));
-    button("One epoch on", "\u203a", () => this.step(1));
+    this.button = addButton("Play", "\u25b6", () => this.toggle());
+    addButton("One epoch back", "\u2039", () => this.step(-1));
+    addButton("One epoch on", "\u203a", () => this.step(1));
     this.slider = add(root, "input");
     this.slider.type = "range";
     this.slider.min = 0;
@@ -68,9 +68,9 @@ export class Film {
     if (this.map.frame.tools.includes("epoch")) this.map.tell("epoch", this.film.epochs[this.at]);
   }
 
-  step(by) {
+  step(count) {
     this.pause();
-    this.go(this.at + by, 250);
+    this.go(this.at + count, 250);
   }
 
   toggle() {

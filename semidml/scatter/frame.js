@@ -14,11 +14,11 @@ export function unpack(data) {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   const frame = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
   if (frame.version !== VERSION) throw new Error(`the map draws version ${VERSION}, got ${frame.version}`);
-  let at = 4 + length;
+  let offset = 4 + length;
   const take = (type, count) => {
     const size = count * TYPES[type].BYTES_PER_ELEMENT;
-    const part = new TYPES[type](bytes.slice(at, at + size).buffer);
-    at += size;
+    const part = new TYPES[type](bytes.slice(offset, offset + size).buffer);
+    offset += size;
     return part;
   };
   for (const [name, type] of frame.columns) frame[name] = take(type, frame.n);
@@ -46,12 +46,12 @@ export function picture(bytes, width, height, channels) {
 }
 
 export function pixels(bytes, width, height, channels) {
-  const its = new ImageData(width, height);
+  const image = new ImageData(width, height);
   for (let i = 0; i < width * height; i++) {
-    for (let c = 0; c < 3; c++) its.data[4 * i + c] = bytes[i * channels + (channels === 3 ? c : 0)];
-    its.data[4 * i + 3] = 255;
+    for (let c = 0; c < 3; c++) image.data[4 * i + c] = bytes[i * channels + (channels === 3 ? c : 0)];
+    image.data[4 * i + 3] = 255;
   }
-  return its;
+  return image;
 }
 
 /** 65,535ths of a range as numbers in it. */
@@ -73,13 +73,13 @@ function regions(grid, shares) {
     const level = 255 * mass;
     const inside = (i, j) => shares[j * columns + i] <= level;
     for (let j = 0; j + 1 < rows; j++) {
-      let since = -1; // the first of the cells side by side that lie inside whole: one rectangle
+      let first = -1; // the first of the cells side by side that lie inside whole: one rectangle
       for (let i = 0; i < columns; i++) {
         const corners = i + 1 < columns ? inside(i, j) + inside(i + 1, j) + inside(i, j + 1) + inside(i + 1, j + 1) : 0;
-        if (corners === 4 && since < 0) since = i;
+        if (corners === 4 && first < 0) first = i;
         if (corners === 4) continue;
-        if (since >= 0) path.rect(x0 + since * across, y0 + j * up, (i - since) * across, up);
-        since = -1;
+        if (first >= 0) path.rect(x0 + first * across, y0 + j * up, (i - first) * across, up);
+        first = -1;
         if (corners) border(i, j);
       }
     }
@@ -87,14 +87,14 @@ function regions(grid, shares) {
 
     function border(i, j) {
       const corners = [[i, j], [i + 1, j], [i + 1, j + 1], [i, j + 1]];
-      let to = "moveTo";
+      let command = "moveTo";
       corners.forEach(([a, b], k) => {
         const [c, d] = corners[(k + 1) % 4];
-        const [here, next] = [shares[b * columns + a], shares[d * columns + c]];
-        const part = (level - here) / (next - here);
-        const ends = here <= level ? [[a, b]] : [];
-        if (here <= level !== next <= level) ends.push([a + part * (c - a), b + part * (d - b)]);
-        for (const [x, y] of ends) path[to](x0 + x * across, y0 + y * up), (to = "lineTo");
+        const [share, next] = [shares[b * columns + a], shares[d * columns + c]];
+        const part = (level - share) / (next - share);
+        const ends = share <= level ? [[a, b]] : [];
+        if (share <= level !== next <= level) ends.push([a + part * (c - a), b + part * (d - b)]);
+        for (const [x, y] of ends) path[command](x0 + x * across, y0 + y * up), (command = "lineTo");
       });
       path.closePath();
     }

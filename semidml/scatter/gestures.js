@@ -23,7 +23,7 @@ export class Gestures {
     canvas.onpointerup = (event) => this.up(event, true);
     canvas.onpointercancel = (event) => this.up(event, false);
     canvas.onpointerleave = () => map.point(-1);
-    canvas.ondblclick = () => map.view.look(null);
+    canvas.ondblclick = () => map.view.showPart(null);
     canvas.onkeydown = (event) => this.key(event);
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
   }
@@ -36,21 +36,21 @@ export class Gestures {
     this.map.tool = "move";
     this.bar.replaceChildren();
     const offered = [...(frame.tools.includes("region") ? ["box", "lasso"] : []), ...(frame.tools.includes("line") ? ["line"] : [])];
-    const button = (sign, words, act) => {
-      const it = add(this.bar, "button");
-      it.type = "button";
-      it.textContent = sign;
-      it.title = words;
-      it.setAttribute("aria-label", words);
-      it.onclick = act;
-      return it;
+    const addButton = (sign, words, act) => {
+      const button = add(this.bar, "button");
+      button.type = "button";
+      button.textContent = sign;
+      button.title = words;
+      button.setAttribute("aria-label", words);
+      button.onclick = act;
+      return button;
     };
     for (const name of offered.length ? ["move", ...offered] : []) {
-      button(...TOOLS[name], () => this.take(name)).tool = name;
+      addButton(...TOOLS[name], () => this.take(name)).tool = name;
     }
-    button("+", "Zoom in", () => this.map.view.zoomMiddle(1.5));
-    button("\u2212", "Zoom out", () => this.map.view.zoomMiddle(1 / 1.5));
-    button("\u2922", "Show everything", () => this.map.view.look(null));
+    addButton("+", "Zoom in", () => this.map.view.zoomMiddle(1.5));
+    addButton("\u2212", "Zoom out", () => this.map.view.zoomMiddle(1 / 1.5));
+    addButton("\u2922", "Show everything", () => this.map.view.showPart(null));
     this.take("move");
   }
 
@@ -77,17 +77,17 @@ export class Gestures {
       return this.map.view.pan(event.clientX - before.clientX, event.clientY - before.clientY);
     }
     const other = [...this.pointers.values()].find((pointer) => pointer.pointerId !== event.pointerId);
-    const apart = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY) || 1;
-    return this.map.view.zoom(apart(event) / apart(before), event.offsetX, event.offsetY);
+    const distance = (pointer) => Math.hypot(pointer.clientX - other.clientX, pointer.clientY - other.clientY) || 1;
+    return this.map.view.zoom(distance(event) / distance(before), event.offsetX, event.offsetY);
   }
 
   sketched(event) {
     const { sketch, tool } = this.map;
     if (!sketch) return;
-    const here = this.map.view.at(event);
+    const place = this.map.view.at(event);
     const [x0, y0] = sketch[0];
-    if (tool === "lasso") sketch.push(here);
-    else this.map.sketch = tool === "line" ? [sketch[0], here] : [[x0, y0], [here[0], y0], here, [x0, here[1]]];
+    if (tool === "lasso") sketch.push(place);
+    else this.map.sketch = tool === "line" ? [sketch[0], place] : [[x0, y0], [place[0], y0], place, [x0, place[1]]];
     this.map.draw();
   }
 
@@ -110,7 +110,7 @@ export class Gestures {
           "+": () => this.map.view.zoomMiddle(1.25),
           "=": () => this.map.view.zoomMiddle(1.25),
           "-": () => this.map.view.zoomMiddle(0.8),
-          0: () => this.map.view.look(null),
+          0: () => this.map.view.showPart(null),
           Escape: () => this.map.letGo(),
         }[event.key];
     if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -128,8 +128,8 @@ export class Gestures {
 
 /** The points among `candidates` that lie within a polygon: even-odd rule. */
 export function within(polygon, cloud, candidates) {
-  const found = [];
-  const [low, high] = [0, 1].map((axis) => polygon.map((corner) => corner[axis])).map((its) => [Math.min(...its), Math.max(...its)]);
+  const chosen = [];
+  const [low, high] = [0, 1].map((axis) => polygon.map((corner) => corner[axis])).map((values) => [Math.min(...values), Math.max(...values)]);
   for (const i of candidates) {
     const [x, y] = [cloud.x[i], cloud.y[i]];
     if (x < low[0] || x > low[1] || y < high[0] || y > high[1]) continue;
@@ -138,7 +138,7 @@ export function within(polygon, cloud, candidates) {
       const [[xa, ya], [xb, yb]] = [polygon[a], polygon[b]];
       if (ya > y !== yb > y && x < ((xb - xa) * (y - ya)) / (yb - ya) + xa) inside = !inside;
     }
-    if (inside) found.push(i);
+    if (inside) chosen.push(i);
   }
-  return found;
+  return chosen;
 }

@@ -69,8 +69,8 @@ export class Legend {
     };
     line("th", ["on the map", "points", "mean x", "mean y"]);
     frame.names.forEach((name, i) => {
-      const of = this.count[i];
-      if (of) line("td", [name, of, (right[i] / of).toFixed(2), (up[i] / of).toFixed(2)]);
+      const count = this.count[i];
+      if (count) line("td", [name, count, (right[i] / count).toFixed(2), (up[i] / count).toFixed(2)]);
     });
   }
 }

@@ -64,7 +64,7 @@ class LiveMap {
       this.points.move(this.cloud.target, null);
       this.cloud.order();
     });
-    this.over.dataset.drawnBy = this.points.by;
+    this.over.dataset.drawnBy = this.points.renderer;
   }
 
   close() {
@@ -82,12 +82,12 @@ class LiveMap {
     if (!same || this.view.mayRelease(frame, before)) this.view.release();
     this.frame = frame;
     const late = same && (this.film.teller !== null || this.film.timer !== null); // the visitor is at another epoch
-    const kept = late && before.n === frame.n;
-    const target = kept ? this.cloud.target : { x: frame.x, y: frame.y };
-    const from = same && before.n === frame.n ? this.cloud.now() : null;
-    if (!kept) this.epoch = frame.epoch;
+    const keepsPlaces = late && before.n === frame.n;
+    const target = keepsPlaces ? this.cloud.target : { x: frame.x, y: frame.y };
+    const from = same && before.n === frame.n ? this.cloud.places() : null;
+    if (!keepsPlaces) this.epoch = frame.epoch;
     this.points.show(frame);
-    this.cloud.to(target, from, kept ? 0 : GLIDE);
+    this.cloud.moveTo(target, from, keepsPlaces ? 0 : GLIDE);
     let seen = 0;
     for (let i = 0; i < frame.n; i++) seen += frame.flags[i] & SEEN;
     this.few = seen > 0 && seen <= frame.n / 4;
@@ -118,9 +118,9 @@ class LiveMap {
   }
 
   marked() {
-    const its = this.frame.marked.length === 1 ? [...this.frame.marked] : [];
-    if (this.pointed >= 0) its.push(this.pointed);
-    return its.filter((i) => i < this.frame.n && !this.cloud.isHidden(i));
+    const rows = this.frame.marked.length === 1 ? [...this.frame.marked] : [];
+    if (this.pointed >= 0) rows.push(this.pointed);
+    return rows.filter((i) => i < this.frame.n && !this.cloud.isHidden(i));
   }
 
   get lattice() {
@@ -148,22 +148,22 @@ class LiveMap {
       if (canvas.width !== Math.round(across * ratio)) canvas.width = Math.round(across * ratio);
       if (canvas.height !== Math.round(down * ratio)) canvas.height = Math.round(down * ratio);
     };
-    const style = getComputedStyle(this.root);
-    this.ink = style.color;
+    const { color, fontFamily } = getComputedStyle(this.root);
+    this.ink = color;
     const part = this.cloud.part();
     const state = JSON.stringify([this.view.window(), width, height, ratio, this.ink]);
     if (!this.cloud.glide || part >= 1 || state !== this.painted) {
       sized(this.under, width, height);
-      this.layer(this.under, ratio, (draw) => under(draw, this, width, height, style.fontFamily));
+      this.layer(this.under, ratio, (draw) => under(draw, this, width, height, fontFamily));
     }
     this.painted = state;
     sized(this.over, width, height);
     this.layer(this.over, ratio, (draw) => over(draw, this, width, height));
     sized(this.canvas, width - LEFT, height - EDGE);
-    const look = this.looks(part, ratio);
-    const seen = JSON.stringify([this.view.window(), look, this.cloud.version]);
-    if (seen !== this.seen) this.points.draw(this.view.window(), look);
-    this.seen = seen;
+    const style = this.pointStyle(part, ratio);
+    const drawing = JSON.stringify([this.view.window(), style, this.cloud.version]);
+    if (drawing !== this.drawing) this.points.draw(this.view.window(), style);
+    this.drawing = drawing;
     this.handles.place();
     if (part >= 1) this.cloud.glide = null;
     else this.draw();
@@ -194,7 +194,7 @@ class LiveMap {
   }
 
   /** Size and opacity that suit how many points there are; the nearer one looks, the larger. */
-  looks(part, ratio) {
+  pointStyle(part, ratio) {
     const { width, height, scale } = this.view.window();
     const nearer = Math.max(1, scale / this.view.fitted().scale) ** 0.4;
     const size = Math.min(Math.max(Math.sqrt((0.25 * width * height) / Math.max(1, this.cloud.count)), 1.6), 5.5);
@@ -221,12 +221,12 @@ class LiveMap {
   nearest(event) {
     const [atX, atY] = this.view.at(event);
     const { x, y } = this.cloud;
-    let [found, least] = [-1, (NEAR / this.view.window().scale) ** 2];
+    let [nearest, least] = [-1, (NEAR / this.view.window().scale) ** 2];
     for (let i = 0; i < x.length; i++) {
       const distance = (x[i] - atX) ** 2 + (y[i] - atY) ** 2;
-      if (distance < least && !this.cloud.isHidden(i)) [found, least] = [i, distance];
+      if (distance < least && !this.cloud.isHidden(i)) [nearest, least] = [i, distance];
     }
-    return found;
+    return nearest;
   }
 
   pick(event) {

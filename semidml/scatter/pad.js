@@ -61,8 +61,8 @@ class Pad {
         if (u < 0 || v < 0 || u >= this.width || v >= this.height) continue;
         const along = squared ? ((u + 0.5 - x0) * (x - x0) + (v + 0.5 - y0) * (y - y0)) / squared : 0;
         const t = Math.min(1, Math.max(0, along));
-        const far = Math.hypot(u + 0.5 - x0 - t * (x - x0), v + 0.5 - y0 - t * (y - y0));
-        const light = 255 * Math.min(1, Math.max(0, (radius + EDGE - far) / EDGE));
+        const distance = Math.hypot(u + 0.5 - x0 - t * (x - x0), v + 0.5 - y0 - t * (y - y0));
+        const light = 255 * Math.min(1, Math.max(0, (radius + EDGE - distance) / EDGE));
         const i = v * this.width + u;
         this.pixels[i] = Math.max(this.pixels[i], light);
       }
@@ -72,8 +72,8 @@ class Pad {
   }
 
   draw() {
-    const its = new ImageData(this.width, this.height);
-    this.pixels.forEach((light, i) => its.data.set([light, light, light, 255], 4 * i));
-    this.canvas.getContext("2d").putImageData(its, 0, 0);
+    const image = new ImageData(this.width, this.height);
+    this.pixels.forEach((light, i) => image.data.set([light, light, light, 255], 4 * i));
+    this.canvas.getContext("2d").putImageData(image, 0, 0);
   }
 }

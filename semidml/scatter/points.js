@@ -2,8 +2,8 @@
 //
 // Both draw with the same calls: show(frame) for categories and colours, move(cloud, from) for where the points are,
 // {x, y}, and where they glide from, or null; order(indices, large) for which are drawn, of which the last `large` are
-// ringed; draw(window, look) for a drawing: window {left, top, scale, width, height} as LiveMap.window() gives it, look
-// {part, size, ring, ringed, opacity, share, ink, ratio} with the part 0 to 1 of the glide and the share of points to draw.
+// ringed; draw(window, style) for a drawing: window {left, top, scale, width, height} as LiveMap.window() gives it, style
+// {part, size, ring, ringed, opacity, share, ink, ratio}: the part 0 to 1 of the glide, the share of points to draw.
 
 export const SHAPES = ["circle", "diamond", "square", "triangle-up", "cross", "x"];
 const MOST_ON_CANVAS = 5000;
@@ -21,9 +21,9 @@ void main() {
   vec2 pixel = vec2(at.x - corner.x, corner.y - at.y) * scale;
   gl_Position = vec4(pixel.x / room.x * 2.0 - 1.0, 1.0 - pixel.y / room.y * 2.0, 0.0, 1.0);
   int number = int(category + 0.5);
-  vec4 its = texelFetch(looks, ivec2(number % ${ROW}, number / ${ROW}), 0);
-  colour = mix(vec3(0.55), its.rgb, strength);
-  shape = its.a * 255.0;
+  vec4 look = texelFetch(looks, ivec2(number % ${ROW}, number / ${ROW}), 0);
+  colour = mix(vec3(0.55), look.rgb, strength);
+  shape = look.a * 255.0;
   radius = size * ratio / 2.0;
   gl_PointSize = tiny > 0.5 ? size * ratio : size * ratio * 1.25 + 1.5;
 }`;
@@ -49,33 +49,33 @@ float outside(vec2 p) { // signed distance from the outline, in radii
 }
 void main() {
   float full = opacity;
-  vec3 its = colour;
+  vec3 shade = colour;
   if (tiny < 0.5) {
     float far = outside((gl_PointCoord - 0.5) * (radius * 2.5 + 1.5) / radius) * radius;
     full *= clamp(0.5 - far, 0.0, 1.0);
     if (full <= 0.0) discard;
-    if (ring > 0.5) its = mix(its, ink.rgb, clamp(far + 2.0 * ratio, 0.0, 1.0));
+    if (ring > 0.5) shade = mix(shade, ink.rgb, clamp(far + 2.0 * ratio, 0.0, 1.0));
   }
-  drawn = vec4(its * full, full);
+  drawn = vec4(shade * full, full);
 }`;
 
 /** One WebGL2 for all maps of a page, or null where there is none or it was lost: without a GPU its start and its
  * shaders take most of a second, and browsers allow only some sixteen. */
 class Shared {
-  static its;
+  static instance;
 
   static get() {
-    if (Shared.its === undefined) {
+    if (Shared.instance === undefined) {
       const gl = new OffscreenCanvas(1, 1).getContext("webgl2", { antialias: false, premultipliedAlpha: true });
-      Shared.its = gl && new Shared(gl);
+      Shared.instance = gl && new Shared(gl);
     }
-    return Shared.its;
+    return Shared.instance;
   }
 
   constructor(gl) {
     this.gl = gl;
     this.users = new Set();
-    this.program = program(gl, VERTEX, FRAGMENT);
+    this.program = linkProgram(gl, VERTEX, FRAGMENT);
     gl.useProgram(this.program);
     const names = ["corner", "room", "scale", "part", "size", "ratio", "ink", "opacity", "ring", "tiny"];
     this.uniforms = Object.fromEntries(names.map((name) => [name, gl.getUniformLocation(this.program, name)]));
@@ -85,7 +85,7 @@ class Shared {
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     gl.clearColor(0, 0, 0, 0);
     gl.canvas.addEventListener("webglcontextlost", () => {
-      Shared.its = null;
+      Shared.instance = null;
       for (const user of [...this.users]) user.lost();
     });
   }
@@ -116,7 +116,7 @@ class GlPoints {
     this.table = gl.createTexture();
   }
 
-  get by() {
+  get renderer() {
     return "webgl";
   }
 
@@ -160,7 +160,7 @@ class GlPoints {
     return "";
   }
 
-  draw(window, look) {
+  draw(window, style) {
     const { gl, uniforms, target } = this;
     const { width, height } = this.canvas;
     if (!width || !height) return;
@@ -173,7 +173,7 @@ class GlPoints {
       gl.enableVertexAttribArray(at);
       gl.vertexAttribPointer(at, 1, type, normalized, 0, 0);
     };
-    const from = this.gliding && look.part < 1;
+    const from = this.gliding && style.part < 1;
     bind("fromX", this.buffers[from ? "fromX" : "toX"], gl.FLOAT);
     bind("fromY", this.buffers[from ? "fromY" : "toY"], gl.FLOAT);
     bind("toX", this.buffers.toX, gl.FLOAT);
@@ -188,17 +188,17 @@ class GlPoints {
     gl.uniform2f(uniforms.corner, window.left, window.top);
     gl.uniform2f(uniforms.room, window.width, window.height);
     gl.uniform1f(uniforms.scale, window.scale);
-    gl.uniform1f(uniforms.part, from ? look.part : 1);
-    gl.uniform1f(uniforms.ratio, look.ratio);
-    gl.uniform4f(uniforms.ink, ...look.ink.map((part) => part / 255), 1);
-    const draws = [[look.size, 0, 0, this.count - this.large], [look.ring, 1, this.count - this.large, this.large]];
+    gl.uniform1f(uniforms.part, from ? style.part : 1);
+    gl.uniform1f(uniforms.ratio, style.ratio);
+    gl.uniform4f(uniforms.ink, ...style.ink.map((part) => part / 255), 1);
+    const draws = [[style.size, 0, 0, this.count - this.large], [style.ring, 1, this.count - this.large, this.large]];
     for (const [size, ringed, first, count] of draws) {
       if (!count) continue;
       gl.uniform1f(uniforms.size, size);
-      gl.uniform1f(uniforms.ring, ringed && look.ringed ? 1 : 0);
-      gl.uniform1f(uniforms.opacity, ringed ? 1 : look.opacity);
-      gl.uniform1f(uniforms.tiny, size * look.ratio <= 2 ? 1 : 0);
-      gl.drawElements(gl.POINTS, ringed ? count : Math.ceil(count * look.share), gl.UNSIGNED_INT, 4 * first);
+      gl.uniform1f(uniforms.ring, ringed && style.ringed ? 1 : 0);
+      gl.uniform1f(uniforms.opacity, ringed ? 1 : style.opacity);
+      gl.uniform1f(uniforms.tiny, size * style.ratio <= 2 ? 1 : 0);
+      gl.drawElements(gl.POINTS, ringed ? count : Math.ceil(count * style.share), gl.UNSIGNED_INT, 4 * first);
     }
     target.transferFromImageBitmap(gl.canvas.transferToImageBitmap());
   }
@@ -216,7 +216,7 @@ class CanvasPoints {
     this.sprites = new Map();
   }
 
-  get by() {
+  get renderer() {
     return "canvas";
   }
 
@@ -250,28 +250,28 @@ class CanvasPoints {
     return `${this.indices.length.toLocaleString("en")} of ${indices.length.toLocaleString("en")} points are drawn: there is no WebGL here`;
   }
 
-  draw(window, look) {
+  draw(window, style) {
     const { frame, cloud, from, indices } = this;
     const draw = this.canvas.getContext("2d", { willReadFrequently: true });
-    draw.setTransform(look.ratio, 0, 0, look.ratio, 0, 0);
+    draw.setTransform(style.ratio, 0, 0, style.ratio, 0, 0);
     draw.clearRect(0, 0, window.width, window.height);
     if (!frame) return;
     indices?.forEach((i, k) => {
       const strong = k >= indices.length - this.large;
-      const sprite = this.sprite(frame.category[i], strong, look);
-      const x = from && look.part < 1 ? from.x[i] + look.part * (cloud.x[i] - from.x[i]) : cloud.x[i];
-      const y = from && look.part < 1 ? from.y[i] + look.part * (cloud.y[i] - from.y[i]) : cloud.y[i];
-      draw.globalAlpha = (strong ? 1 : look.opacity) * (frame.strength ? 0.25 + (0.75 * frame.strength[i]) / 255 : 1);
+      const sprite = this.sprite(frame.category[i], strong, style);
+      const x = from && style.part < 1 ? from.x[i] + style.part * (cloud.x[i] - from.x[i]) : cloud.x[i];
+      const y = from && style.part < 1 ? from.y[i] + style.part * (cloud.y[i] - from.y[i]) : cloud.y[i];
+      draw.globalAlpha = (strong ? 1 : style.opacity) * (frame.strength ? 0.25 + (0.75 * frame.strength[i]) / 255 : 1);
       draw.drawImage(sprite, (x - window.left) * window.scale - sprite.half, (window.top - y) * window.scale - sprite.half, 2 * sprite.half, 2 * sprite.half);
     });
   }
 
-  sprite(number, strong, look) {
-    const key = `${number} ${strong} ${look.ringed} ${look.size} ${look.ratio} ${look.ink}`;
+  sprite(number, strong, style) {
+    const key = `${number} ${strong} ${style.ringed} ${style.size} ${style.ratio} ${style.ink}`;
     if (!this.sprites.has(key)) {
       if (this.sprites.size > 4096) this.sprites.clear();
-      const ink = strong && look.ringed ? `rgb(${look.ink.join(" ")})` : "";
-      this.sprites.set(key, picture(this.frame.looks[number], strong ? look.ring : look.size, look.ratio, ink));
+      const ink = strong && style.ringed ? `rgb(${style.ink.join(" ")})` : "";
+      this.sprites.set(key, picture(this.frame.looks[number], strong ? style.ring : style.size, style.ratio, ink));
     }
     return this.sprites.get(key);
   }
@@ -314,18 +314,18 @@ function outline(draw, shape, radius) {
   return draw.closePath();
 }
 
-function program(gl, vertex, fragment) {
-  const made = gl.createProgram();
+function linkProgram(gl, vertex, fragment) {
+  const program = gl.createProgram();
   for (const [type, source] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
     const shader = gl.createShader(type);
     gl.shaderSource(shader, source);
     gl.compileShader(shader);
-    gl.attachShader(made, shader);
+    gl.attachShader(program, shader);
   }
-  gl.linkProgram(made);
-  if (!gl.getProgramParameter(made, gl.LINK_STATUS) && !gl.isContextLost()) {
-    const words = gl.getAttachedShaders(made).map((shader) => gl.getShaderInfoLog(shader));
-    throw new Error(`the map's shaders do not link: ${gl.getProgramInfoLog(made)} ${words.join(" ")}`);
+  gl.linkProgram(program);
+  if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
+    const words = gl.getAttachedShaders(program).map((shader) => gl.getShaderInfoLog(shader));
+    throw new Error(`the map's shaders do not link: ${gl.getProgramInfoLog(program)} ${words.join(" ")}`);
   }
-  return made;
+  return program;
 }

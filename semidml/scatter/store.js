@@ -30,12 +30,12 @@ function film(header, bytes) {
   const shorts = new Uint16Array(bytes.slice(0, 4 * n * header.epochs.length).buffer);
   const [x0, y0, x1, y1] = bounds;
   const cloud = (k) => {
-    const at = 2 * n * k;
-    return { x: along(shorts.subarray(at, at + n), x0, x1), y: along(shorts.subarray(at + n, at + 2 * n), y0, y1) };
+    const start = 2 * n * k;
+    return { x: along(shorts.subarray(start, start + n), x0, x1), y: along(shorts.subarray(start + n, start + 2 * n), y0, y1) };
   };
   const place = (k, i) => {
-    const at = 2 * n * k + i;
-    return [x0 + (shorts[at] / 65535) * (x1 - x0), y0 + (shorts[at + n] / 65535) * (y1 - y0)];
+    const index = 2 * n * k + i;
+    return [x0 + (shorts[index] / 65535) * (x1 - x0), y0 + (shorts[index + n] / 65535) * (y1 - y0)];
   };
   return { ...header, cloud, place };
 }

@@ -37,7 +37,7 @@ export class View {
 
   pan(right, down) {
     const { x, y, scale } = this.window();
-    this.look({ x: x - right / scale, y: y + down / scale, scale });
+    this.showPart({ x: x - right / scale, y: y + down / scale, scale });
   }
 
   /** Zooms by a factor; the place under these pixels stays. */
@@ -47,7 +47,7 @@ export class View {
     const fitted = this.fitted().scale;
     const next = Math.min(Math.max(scale * factor, fitted / 20), fitted * 100);
     const share = scale / next;
-    this.look({
+    this.showPart({
       x: x + (left + width / 2 / scale - x) * share,
       y: y + (top - height / 2 / scale - y) * share,
       scale: next,
@@ -60,7 +60,7 @@ export class View {
   }
 
   /** Shows this part of the plane, {x, y, scale}, or everything again; linked maps the same part of theirs. */
-  look(part, told = false) {
+  showPart(part, told = false) {
     this.chosen = part;
     this.held = this.pushed = false;
     this.busy = true;
@@ -75,7 +75,7 @@ export class View {
       const [right, up] = [(x - whole.x) * whole.scale, (y - whole.y) * whole.scale];
       const nearer = scale / whole.scale;
       const [x1, y1] = [fitted.x + right / fitted.scale, fitted.y + up / fitted.scale];
-      view.look(part && { x: x1, y: y1, scale: fitted.scale * nearer }, true);
+      view.showPart(part && { x: x1, y: y1, scale: fitted.scale * nearer }, true);
     });
   }
 

@@ -93,7 +93,7 @@ def colour_at(page: Page, point: int) -> tuple[int, ...]:
     """The colour of the layer of points where a point is, whatever draws it; read in the frame in which it is drawn."""
     script = """([id, i, pixels]) => {
         const map = document.querySelector(`#${id} .map`).map, its = map.view.window(), [x, y] = map.cloud.placeOf(i);
-        map.seen = null; // what is drawn can only be read in the same frame
+        map.drawing = null; // what is drawn can only be read in the same frame
         map.paint();
         const at = [(x - its.left) * its.scale, (its.top - y) * its.scale].map(Math.round);
         return eval(pixels)(map.canvas, [...at, 1, 1]);
