@@ -5,8 +5,12 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
 
 from semidml import __version__
 from semidml.config import FAMILIES, RunConfig, allowed, declared_knobs
@@ -15,7 +19,6 @@ from semidml.data.store import Available
 from semidml.disk import files
 from semidml.execute import cores, execute, score_run
 from semidml.explore import prior
-from semidml.registry import Entry
 from semidml.rules import list_remarks
 from semidml.runs import changes, listing, transfer
 from semidml.runs.run import Run
@@ -44,7 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs a command; what was asked for wrongly is said in one line on stderr, with exit status 2."""
     asked = parser().parse_args(words)
     try:
-        return asked.do(asked)
+        return asked.do(asked) or 0
     except (ValueError, OSError) as error:
         print(f"semidml: {error}", file=sys.stderr)
         return 2
@@ -59,77 +62,65 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
-    train = commands.add_parser("train", help="train a run and print its scores")
+    training = add_command(commands, "train", do_train, "train a run and print its scores")
     for knob in declared_knobs().values():
         about = f"{knob.help} ({allowed(knob)}; default {value_words(knob.default)})".replace("%", "%%")
-        train.add_argument(f"--{knob.name.replace('_', '-')}", help=about, metavar=knob.name.upper())
-    train.add_argument("--out", type=Path, help="folder of the run (default: a new one among the runs)")
-    train.add_argument("--full", action="store_true", help="also score a random forest and an MLP classifier")
-    train.set_defaults(do=do_train)
+        training.add_argument(f"--{knob.name.replace('_', '-')}", help=about, metavar=knob.name.upper())
+    training.add_argument("--out", type=Path, help="folder of the run (default: a new one among the runs)")
+    training.add_argument("--full", action="store_true", help="also score a random forest and an MLP classifier")
 
-    score = commands.add_parser("evaluate", help="score a finished run anew from its weights, and print metrics.json")
-    score.add_argument("run", help="id or folder of a run")
-    score.add_argument("--full", action="store_true", help="also a random forest and an MLP classifier")
-    score.set_defaults(do=do_evaluate)
+    about = "score a finished run anew from its weights, and print metrics.json"
+    scoring = add_command(commands, "evaluate", do_evaluate, about, "run")
+    scoring.add_argument("--full", action="store_true", help="also a random forest and an MLP classifier")
 
-    fitted = commands.add_parser(
-        "fit-prior",
-        help="fit a mixture to a finished run's latents, and print the command that trains with it as prior",
+    about = "fit a mixture to a finished run's latents, and print the command that trains with it as prior"
+    fitting = add_command(commands, "fit-prior", do_fit_prior, about, "run")
+    fitting.add_argument("--components", type=int, help="of the mixture (default: as many as classes)")
+    fitting.add_argument("--seed", type=int, default=0, help="of the fit's starts (default 0)")
+
+    about = "a table of runs; also stop, resume, rename, delete, export, import"
+    acts = add_command(commands, "runs", do_list, about).add_subparsers(metavar="ACT")
+    add_command(
+        acts, "stop", lambda asked: changes.stop(find_run(asked.run)), "stop a running run within a tick", "run"
     )
-    fitted.add_argument("run", help="id or folder of a run")
-    fitted.add_argument("--components", type=int, help="of the mixture (default: as many as classes)")
-    fitted.add_argument("--seed", type=int, default=0, help="of the fit's starts (default 0)")
-    fitted.set_defaults(do=do_fit_prior)
+    about = "go on with a stopped, interrupted or failed run"
+    add_command(acts, "resume", lambda asked: train(find_run(asked.run)), about, "run")
+    add_command(acts, "rename", do_rename, "give a run another id", "run", "new")
+    add_command(acts, "delete", lambda asked: changes.delete(find_run(asked.run)), "delete a run's folder", "run")
+    add_command(acts, "export", do_export, "write a run as a zip", "run", "zip")
+    importing = add_command(acts, "import", do_import, "take in a run from a zip", "zip")
+    importing.add_argument("--name", help="id to give it")
 
-    listed = commands.add_parser("runs", help="a table of runs; also stop, resume, rename, delete, export, import")
-    listed.set_defaults(do=do_list)
-    acts = listed.add_subparsers(metavar="ACT")
-    for name, do, about, further in (
-        ("stop", do_stop, "stop a running run within a tick", ()),
-        ("resume", do_resume, "go on with a stopped, interrupted or failed run", ()),
-        ("rename", do_rename, "give a run another id", ("new",)),
-        ("delete", do_delete, "delete a run's folder", ()),
-        ("export", do_export, "write a run as a zip", ("zip",)),
-    ):
-        act = acts.add_parser(name, help=about)
-        act.add_argument("run", help="id or folder of a run")
-        for word in further:
-            act.add_argument(word)
-        act.set_defaults(do=do)
-    bring = acts.add_parser("import", help="take in a run from a zip")
-    bring.add_argument("zip", type=Path)
-    bring.add_argument("--name", help="id to give it")
-    bring.set_defaults(do=do_import)
-
-    data = commands.add_parser("data", help="a table of data sets; also fetch")
-    data.set_defaults(do=do_data)
-    fetch = data.add_subparsers(metavar="ACT").add_parser("fetch", help="download a data set into the data folder")
-    fetch.add_argument("name")
-    fetch.set_defaults(do=do_fetch)
-    told = commands.add_parser("knobs", help="tables of models, losses, data sets, knobs and scores, in Markdown")
-    told.set_defaults(do=do_knobs)
+    acts = add_command(commands, "data", do_data, "a table of data sets; also fetch").add_subparsers(metavar="ACT")
+    add_command(acts, "fetch", do_fetch, "download a data set into the data folder", "name")
+    about = "tables of models, losses, data sets, knobs and scores, in Markdown"
+    add_command(commands, "knobs", lambda asked: print(tables()), about)
     return top
+
+
+def add_command(commands: Any, name: str, do: Callable[..., int | None], about: str, *words: str) -> Any:
+    """A command, what it does (None is exit status 0) and the words that it takes: a run by `run`, others as named."""
+    command = commands.add_parser(name, help=about)
+    command.set_defaults(do=do)
+    for word in words:
+        command.add_argument(word, help="id or folder of a run" if word == "run" else None)
+    return command
 
 
 def do_train(asked: argparse.Namespace) -> int:
     from semidml.train.device import machine_remarks
 
-    config = RunConfig.of({name: value for name in declared_knobs() if (value := getattr(asked, name)) is not None})
-    without_effect = [
-        name for name in declared_knobs() if getattr(asked, name) is not None and name not in config.used()
-    ]
-    if without_effect:
-        print(f"note: without effect here: {', '.join(without_effect)}", file=sys.stderr)
+    given = {name: value for name in declared_knobs() if (value := getattr(asked, name)) is not None}
+    config = RunConfig.of(given)
+    if idle := [name for name in given if name not in config.used()]:
+        print(f"note: without effect here: {', '.join(idle)}", file=sys.stderr)
     for remark in [*list_remarks(config), *machine_remarks(config)]:
         print(f"note: {remark}", file=sys.stderr)
-    run = listing.create_run(config, path=asked.out, paths=True)
-    return train(run, asked.full)
+    return train(listing.create_run(config, path=asked.out, paths=True), asked.full)
 
 
 def train(run: Run, full: bool = False) -> int:
     """Trains or resumes a run in this process, with a progress bar; its status is the exit status."""
-    from tqdm import tqdm
-
     began, bar = time.perf_counter(), None
     print(f"{run.config().command()}\nrun folder: {run.path}", file=sys.stderr)
     for record in execute(run, threads=max(1, cores() - 1), full=full):
@@ -150,162 +141,114 @@ def train(run: Run, full: bool = False) -> int:
     return 0
 
 
-def do_evaluate(asked: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    with tqdm(total=100, unit="%", file=sys.stderr, disable=not asked.full) as bar:
+@contextmanager
+def percent_bar(hidden: bool = False) -> Iterator[Callable[[float, str], None]]:
+    """A progress bar on stderr. What it gives is called with the share that is done, 0 to 1, and what is done now."""
+    with tqdm(total=100, unit="%", file=sys.stderr, disable=hidden) as bar:
 
         def progress(share: float, what: str) -> None:
             bar.set_description_str(what)
             bar.update(round(100 * share) - bar.n)
 
-        metrics = score_run(find(asked.run), asked.full, progress)
+        yield progress
+
+
+def do_evaluate(asked: argparse.Namespace) -> None:
+    with percent_bar(hidden=not asked.full) as progress:
+        metrics = score_run(find_run(asked.run), asked.full, progress)
     print(json.dumps(metrics, indent=2, allow_nan=False))
-    return 0
 
 
-def do_fit_prior(asked: argparse.Namespace) -> int:
-    found = prior.fit_prior(find(asked.run), asked.components, asked.seed)
-    print(f"fitted to {found.rows}, without their labels", file=sys.stderr)
-    print(found.config.command())
-    return 0
+def do_fit_prior(asked: argparse.Namespace) -> None:
+    fitted = prior.fit_prior(find_run(asked.run), asked.components, asked.seed)
+    print(f"fitted to {fitted.rows}, without their labels", file=sys.stderr)
+    print(fitted.config.command())
 
 
-def do_list(asked: argparse.Namespace) -> int:
+def do_list(asked: argparse.Namespace) -> None:
     row, names = "{:32} {:12} {:10} {:14} {:>8} {:>11}  {}", shown_at("runs")
     titles = "  ".join(f"{name:{WIDTH}}" for name in names).rstrip()
     print(row.format("id", "state", "model", "data", "pl", "weight", titles))
     marks: dict[str, str] = {}  # of what is to be said of a score
     for run in listing.list_runs():
-        status = run.status()
+        state = run.status().state
         try:
             config, metrics = run.config(), run.metrics() or {}
         except ValueError as error:
-            print(row.format(run.id, status.state, "", "", "", "", str(error)))
+            print(row.format(run.id, state, "", "", "", "", str(error)))
             continue
-        said = metrics.get("notes", {}) | metrics.get("failed", {})
-        cells = [
-            shown_score(metrics.get(name))
-            + (marks.setdefault(said[name], f" [{len(marks) + 1}]") if name in said else "")
-            for name in names
-        ]
-        scores = "  ".join(f"{cell:{max(len(name), WIDTH)}}" for name, cell in zip(names, cells, strict=True)).rstrip()
-        print(
-            row.format(
-                run.id,
-                status.state,
-                config.model,
-                config.data[-14:],
-                value_words(config.pl),
-                shown_weight(config),
-                scores,
-            )
-        )
+        remarks, cells = metrics.get("notes", {}) | metrics.get("failed", {}), []
+        for name in names:
+            mark = marks.setdefault(remarks[name], f" [{len(marks) + 1}]") if name in remarks else ""
+            cells.append(f"{shown_score(metrics.get(name)) + mark:{max(len(name), WIDTH)}}")
+        setting = (config.model, config.data[-14:], value_words(config.pl), shown_weight(config))
+        print(row.format(run.id, state, *setting, "  ".join(cells).rstrip()))
     for words, mark in marks.items():
         print(mark.strip(), "".join(filter(str.isprintable, str(words))))  # an imported run may say anything
-    return 0
 
 
-def do_stop(asked: argparse.Namespace) -> int:
-    changes.stop(find(asked.run))
-    return 0
+def do_rename(asked: argparse.Namespace) -> None:
+    print(changes.rename(find_run(asked.run), asked.new).path)
 
 
-def do_resume(asked: argparse.Namespace) -> int:
-    return train(find(asked.run))
-
-
-def do_rename(asked: argparse.Namespace) -> int:
-    print(changes.rename(find(asked.run), asked.new).path)
-    return 0
-
-
-def do_delete(asked: argparse.Namespace) -> int:
-    changes.delete(find(asked.run))
-    return 0
-
-
-def do_export(asked: argparse.Namespace) -> int:
-    run = find(asked.run)
+def do_export(asked: argparse.Namespace) -> None:
+    run = find_run(asked.run)
     files.replace_file(Path(asked.zip), lambda file: transfer.export_zip(run, file))
     print(asked.zip)
-    return 0
 
 
-def do_import(asked: argparse.Namespace) -> int:
+def do_import(asked: argparse.Namespace) -> None:
     with open(asked.zip, "rb") as file:
         print(transfer.import_zip(file, asked.name).path)
-    return 0
 
 
-def do_data(asked: argparse.Namespace) -> int:
+def do_data(asked: argparse.Namespace) -> None:
     print(f"data folder: {store.data_folder()}")
     row = "{:16} {:24} {:>10}  {}"
     print(row.format("name", "title", "MB", "here"))
-    for there in store.available():
-        print(row.format(there.name, there.title[:24], f"{there.megabytes:g}", here(there)))
-    return 0
+    for dataset in store.available():
+        print(row.format(dataset.name, dataset.title[:24], f"{dataset.megabytes:g}", tell_presence(dataset)))
 
 
-def here(there: Available) -> str:
+def tell_presence(dataset: Available) -> str:
     """Whether a data set can be loaded, and what to do if not."""
-    if there.here:
+    if dataset.here:
         return "yes"
-    if there.problem:
-        return f"no: {there.problem}"
-    if there.facts.get("by_hand"):
-        return f"no: put {', '.join((*there.facts['files'], *there.facts['folders']))} there, from a copy that you find"
-    return f"no: python -m semidml data fetch {there.name}"
+    if dataset.problem:
+        return f"no: {dataset.problem}"
+    if (facts := dataset.facts).get("by_hand"):
+        return f"no: put {', '.join((*facts['files'], *facts['folders']))} there, from a copy that you find"
+    return f"no: python -m semidml data fetch {dataset.name}"
 
 
-def do_fetch(asked: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    with tqdm(total=100, unit="%", file=sys.stderr) as bar:
-
-        def progress(share: float, what: str) -> None:
-            bar.set_description_str(what)
-            bar.update(round(100 * share) - bar.n)
-
+def do_fetch(asked: argparse.Namespace) -> None:
+    with percent_bar() as progress:
         data = store.load(asked.name, download=True, progress=progress)
     print(f"{data.title}: {len(data.train.labels):,} training and {len(data.test.labels):,} test images")
-    return 0
-
-
-def do_knobs(asked: argparse.Namespace) -> int:
-    print(tables())
-    return 0
 
 
 def tables() -> str:
     """What can be chosen, turned and scored, as Markdown: semidml/REFERENCE.md, whole."""
     parts = [REFERENCE]
     for family, plural in PLURALS.items():
-        rows = [(f"`{e.name}`", e.title, e.summary, e.paper, file_of(e)) for e in FAMILIES[family].values()]
+        rows = []
+        for entry in FAMILIES[family].values():
+            file = f"`{entry.target.partition(':')[0].replace('.', '/')}.py`" if entry.target else ""
+            rows.append((f"`{entry.name}`", entry.title, entry.summary, entry.paper, file))
         table = markdown(("name", "what", "in words", "source", "file"), rows)
         parts.append(f"## {plural}\n\n`--{family}`\n\n{table}")
-    rows = [
-        (
-            f"`--{k.name.replace('_', '-')}`",
-            k.help,
-            value_words(k.default),
-            "see above" if k.name in FAMILIES else allowed(k),
-        )
-        for k in declared_knobs().values()
-    ]
+    rows = []
+    for name, knob in declared_knobs().items():
+        bounds = "see above" if name in FAMILIES else allowed(knob)
+        rows.append((f"`--{name.replace('_', '-')}`", knob.help, value_words(knob.default), bounds))
     parts.append("## Knobs\n\n" + markdown(("option", "what", "default", "allowed"), rows))
-    its = [score for score in SCORES.values() if not score.name.endswith(RAW)]
-    rows = [(f"`{s.name}`", s.title, s.summary, s.unit, s.better, GROUPS[s.group].title.lower()) for s in its]
+    scores = [score for score in SCORES.values() if not score.name.endswith(RAW)]
+    rows = [(f"`{s.name}`", s.title, s.summary, s.unit, s.better, GROUPS[s.group].title.lower()) for s in scores]
     head = ("in metrics.json", "what", "of which rows, and its range", "unit", "better", "group")
     parts.append("## Scores\n\n" + markdown(head, rows))
     raw = f"A name with `{RAW}` after it is the same score of the latents as they are, however long"
     parts.append(f"{raw}, where the loss trains directions and the score without it is of those.")
     return "\n\n".join(parts)
-
-
-def file_of(entry: Entry) -> str:
-    """The file of an entry's code, as Markdown; nothing where it has none."""
-    return f"`{entry.target.partition(':')[0].replace('.', '/')}.py`" if entry.target else ""
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -314,7 +257,7 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def find(name: str) -> Run:
+def find_run(name: str) -> Run:
     """A run by its id or, if the folder is one of a run, by its folder. Raises ValueError when there is none: a folder
     without the files of a run is never taken for one, because runs can be deleted and renamed."""
     folder = Path(name)
