@@ -7,16 +7,6 @@ from torch.nn.functional import cross_entropy
 RATE = 0.5  # alpha of eq. 4, the paper's value
 
 
-def build(latent_dim: int, classes: int, center_weight: float) -> "SoftmaxCenterLoss":
-    """The joint loss of eq. 5 with this weight."""
-    return SoftmaxCenterLoss(latent_dim, classes, center_weight)
-
-
-def build_only(latent_dim: int, classes: int) -> "CenterLoss":
-    """The center loss of eq. 2 and nothing else."""
-    return CenterLoss(latent_dim, classes)
-
-
 class CenterLoss(nn.Module):
     """Mean over rows of 1/2 ||z_i - c_{y_i}||^2: (B, D), (B,) -> (), in squared Euclidean distance.
 
@@ -25,8 +15,8 @@ class CenterLoss(nn.Module):
 
         c_j <- c_j - RATE * sum_{i: y_i = j} (c_j - z_i) / (1 + #{i: y_i = j}),
 
-    and start at 0. They are a buffer, so a resume has them; a move makes
-    a new tensor (`semidml.train.step`). Alone the loss is least where all rows coincide: it collapses."""
+    and start at 0. They are a buffer, so a resume has them; a move makes a new tensor (`semidml.train.step`). Alone the
+    loss is least where all rows coincide: it collapses."""
 
     centers: Tensor
 

@@ -6,7 +6,6 @@ from semidml.losses.pairs import PairLoss, Pairs, distances, mean_where, pairs_o
 
 
 def build(latent_dim: int, classes: int, margin: float) -> PairLoss:
-    """loss(z, y, pairs=None) with this margin; see `contrastive_loss`."""
     return PairLoss(contrastive_loss, {"margin": margin})
 
 

@@ -7,7 +7,6 @@ from semidml.losses.pairs import PairLoss, Pairs, distances, log_sum_exp_where, 
 
 
 def build(latent_dim: int, classes: int, margin: float) -> PairLoss:
-    """loss(z, y, pairs=None) with this margin; see `lifted_loss`."""
     return PairLoss(lifted_loss, {"margin": margin})
 
 

@@ -15,22 +15,22 @@ from torch.nn.functional import normalize
 def multi_similarity(latent_dim: int, classes: int) -> nn.Module:
     """Wang et al. 2019, arXiv 1904.06627, eq. 16: soft maxima of a row's similarities to positives and negatives.
 
-    alpha 2, beta 50, base .5; all pairs, without the paper's mining."""
+    Of cosines; alpha 2, beta 50, base .5; all pairs, without the paper's mining."""
     return losses.MultiSimilarityLoss()
 
 
 def circle(latent_dim: int, classes: int) -> nn.Module:
     """Sun et al. 2020, arXiv 2002.10857, eq. 6: each similarity pulled the harder the farther it is from its optimum.
 
-    m .4, gamma 80."""
+    Of cosines times gamma = 80; m .4."""
     return losses.CircleLoss()
 
 
 def n_pairs(latent_dim: int, classes: int) -> nn.Module:
     """Sohn 2016 (NIPS), eq. 7: one pair of each class, cross-entropy over the other classes' positives by dot product.
 
-    Of z as it is, as in the paper; the library's default is cosines. It takes the first two rows of each class in the
-    batch and leaves the others aside."""
+    In nats, of z as it is, as in the paper; the library's default is cosines. It takes the first two rows of each class
+    in the batch and leaves the others aside."""
     return losses.NPairsLoss(distance=DotProductSimilarity(normalize_embeddings=False))
 
 
@@ -41,15 +41,15 @@ def angular(latent_dim: int, classes: int) -> nn.Module:
 
 
 def proxy_anchor(latent_dim: int, classes: int) -> nn.Module:
-    """Kim et al. 2020, arXiv 2003.13911, eq. 4: a learned proxy of each class as the anchor of all rows. margin .1,
-    alpha 32."""
+    """Kim et al. 2020, arXiv 2003.13911, eq. 4: a learned proxy of each class as the anchor of all rows. Of
+    cosines times alpha = 32; margin .1."""
     return losses.ProxyAnchorLoss(num_classes=classes, embedding_size=latent_dim)
 
 
 def arcface(latent_dim: int, classes: int, temperature: float) -> nn.Module:
     """Deng et al. 2019, arXiv 1801.07698, eq. 3: softmax of cosines to class weights, the own angle 28.6 degrees wider.
 
-    The temperature is 1 / `scale`."""
+    In nats; the temperature is 1 / `scale`."""
     return ArcFace(num_classes=classes, embedding_size=latent_dim, scale=1 / temperature)
 
 

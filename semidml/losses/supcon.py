@@ -8,7 +8,6 @@ from semidml.losses.pairs import PairLoss, Pairs, log_sum_exp_where, mean_where,
 
 
 def build(latent_dim: int, classes: int, temperature: float) -> PairLoss:
-    """loss(z, y, pairs=None) with this temperature; see `supcon_loss`."""
     return PairLoss(supcon_loss, {"temperature": temperature})
 
 

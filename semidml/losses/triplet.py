@@ -17,7 +17,6 @@ OWN.define("active_triplets(Tensor reach, Tensor d_an) -> (Tensor, Tensor)")
 
 
 def build(latent_dim: int, classes: int, margin: float, mining: str) -> PairLoss:
-    """loss(z, y, pairs=None) with these knobs; see `triplet_loss`."""
     return PairLoss(triplet_loss, {"margin": margin}, mining=mining, reduction=REDUCTION)
 
 

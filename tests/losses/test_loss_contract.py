@@ -148,5 +148,4 @@ def test_the_table_resolves_and_says_what_it_is(entry):
     assert entry.title
     assert entry.summary
     assert entry.paper
-    assert entry.facts["scale"]
     assert entry.facts["needs"] in {"row", "pair", "positive pair", "triplet", "two positive pairs"}
