@@ -6,6 +6,8 @@ latent space, or started from torchvision's ImageNet weights but for that layer.
 """
 
 import urllib.request
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlparse
@@ -23,45 +25,41 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's 
 MAP, WIDEST, NARROWEST = 7, 256, 16  # the decoder's first map has at most MAP px a side; its channels
 PATIENCE = 10.0  # seconds for the server of the weights to answer
 
-Shape = tuple[int, int, int]
-Pair = tuple[nn.Module, nn.Module | None]
 
+def build(
+    make: Callable[..., nn.Module],
+    weights: models.WeightsEnum,
+    shape: tuple[int, int, int],
+    latent_dim: int,
+    decoder: bool,
+    outputs: int | None = None,
+    pretrained: str = "no",
+) -> tuple[nn.Module, nn.Module | None]:
+    """(encoder, decoder or None) for images (C, H, W), C 1 or 3: what torchvision's `make` makes, with its weights from
+    ImageNet where `pretrained` is imagenet.
 
-def googlenet(shape: Shape, latent_dim: int, decoder: bool, outputs: int | None = None, pretrained: str = "no") -> Pair:
-    """(encoder, decoder or None) for images (C, H, W), C 1 or 3: GoogLeNet without its auxiliary heads.
-
-    Two differences from torchvision's: no dropout before the last layer, which would shake the distances that a metric
-    loss compares, and torch's own initial weights, because of the batch normalisation after each convolution. The
-    ImageNet weights expect pixels scaled to [-1, 1], which `transform_input` makes of standardised ones."""
-    how = {"aux_logits": False, "init_weights": False, "dropout": 0.0, "transform_input": pretrained == "imagenet"}
-    network = models.GoogLeNet(num_classes=outputs or latent_dim, **how)
-    return _build(network, models.GoogLeNet_Weights.IMAGENET1K_V1.url, shape, latent_dim, decoder, pretrained)
-
-
-def resnet18(shape: Shape, latent_dim: int, decoder: bool, outputs: int | None = None, pretrained: str = "no") -> Pair:
-    """(encoder, decoder or None) for images (C, H, W), C 1 or 3: ResNet of 18 layers."""
-    network = models.resnet18(num_classes=outputs or latent_dim)
-    return _build(network, models.ResNet18_Weights.IMAGENET1K_V1.url, shape, latent_dim, decoder, pretrained)
-
-
-def resnet50(shape: Shape, latent_dim: int, decoder: bool, outputs: int | None = None, pretrained: str = "no") -> Pair:
-    """(encoder, decoder or None) for images (C, H, W), C 1 or 3: ResNet of 50 layers, torchvision's second weights."""
-    network = models.resnet50(num_classes=outputs or latent_dim)
-    return _build(network, models.ResNet50_Weights.IMAGENET1K_V2.url, shape, latent_dim, decoder, pretrained)
-
-
-def _build(network: nn.Module, url: str, shape: Shape, latent_dim: int, decoder: bool, pretrained: str) -> Pair:
+    Of GoogLeNet without its auxiliary heads, with two differences: no dropout before the last layer, which would shake
+    the distances that a metric loss compares, and torch's own initial weights, because of the batch normalisation after
+    each convolution. Its ImageNet weights expect pixels scaled to [-1, 1], which `transform_input` makes of
+    standardised ones."""
     if shape[0] not in (1, 3):
         raise ValueError(f"this encoder takes images of 1 or 3 channels, got {shape[0]}")
     if pretrained not in ("no", "imagenet"):
         raise ValueError(f"pretrained must be no or imagenet, got {pretrained!r}")
+    own = {"aux_logits": False, "init_weights": False, "dropout": 0.0, "transform_input": pretrained == "imagenet"}
+    network = make(num_classes=outputs or latent_dim, **(own if make is models.GoogLeNet else {}))
     if pretrained == "imagenet":
-        load(network, url)
+        load(network, weights.url)
     with torch.random.fork_rng(devices=[]):  # it takes the weights of the one that it stands in for
         last = LastLinear(network.fc.in_features, network.fc.out_features)
     last.load_state_dict(network.fc.state_dict())
     network.fc = last
     return Backbone(network), decoder_of(shape, latent_dim) if decoder else None
+
+
+googlenet = partial(build, models.GoogLeNet, models.GoogLeNet_Weights.IMAGENET1K_V1)
+resnet18 = partial(build, models.resnet18, models.ResNet18_Weights.IMAGENET1K_V1)
+resnet50 = partial(build, models.resnet50, models.ResNet50_Weights.IMAGENET1K_V2)
 
 
 class Backbone(nn.Module):
@@ -80,7 +78,7 @@ class Backbone(nn.Module):
         return self.network((x - self.mean) / self.deviation)  # one channel becomes three here: (B, 3, H', W')
 
 
-def decoder_of(shape: Shape, latent_dim: int) -> nn.Sequential:
+def decoder_of(shape: tuple[int, int, int], latent_dim: int) -> nn.Sequential:
     """(B, D) -> pixel logits (B, C, H, W): a map of at most 7 px a side, doubled until it covers H x W, then cropped.
 
     Channels halve with each doubling, from 256 to no less than 16, as in Radford et al. 2016, arXiv 1511.06434

@@ -2,40 +2,42 @@
 the small one."""
 
 import math
+from functools import partial
 from itertools import pairwise
 
 from torch import Tensor, nn
 
 from semidml.networks.precision import LastLinear
 
-CHANNELS, KERNELS = (16, 32), (5, 5)
-DEEP_CHANNELS, DEEP_KERNELS = (32, 64, 128, 256), (5, 3, 3, 3)
+SMALL = ((16, 32), (5, 5))  # channels and kernels of the convolutions
+DEEP = ((32, 64, 128, 256), (5, 3, 3, 3))  # twice as many, each with twice the channels of the one before
 HIDDEN = 128
 
 
-def build(shape: tuple[int, int, int], latent_dim: int, decoder: bool, outputs: int | None = None):
-    """(encoder, decoder or None) for images (C, H, W); the decoder crops to H x W what is not a multiple of 4. The
-    encoder has `outputs` numbers a row, D unless said."""
-    encode = _encoder(shape, CHANNELS, KERNELS, outputs or latent_dim)
-    return encode, _decoder(shape, latent_dim) if decoder else None
+def build(
+    shape: tuple[int, int, int],
+    latent_dim: int,
+    decoder: bool,
+    outputs: int | None = None,
+    layers: tuple[tuple[int, ...], tuple[int, ...]] = SMALL,
+) -> tuple[nn.Module, nn.Module | None]:
+    """(encoder, decoder or None) for images (C, H, W); the decoder, always the small one's, crops to H x W what is not
+    a multiple of 4. The encoder has `outputs` numbers a row, D unless said."""
+    encoder = _encoder(shape, *layers, outputs or latent_dim)
+    return encoder, _decoder(shape, latent_dim) if decoder else None
 
 
-def deep(shape: tuple[int, int, int], latent_dim: int, decoder: bool, outputs: int | None = None):
-    """`build` with twice as many convolutions in the encoder, each with twice the channels of the one before: for
-    photographs. Its decoder is the small one's, which takes little time beside it."""
-    encode = _encoder(shape, DEEP_CHANNELS, DEEP_KERNELS, outputs or latent_dim)
-    return encode, _decoder(shape, latent_dim) if decoder else None
+deep = partial(build, layers=DEEP)
 
 
 def _encoder(shape: tuple[int, int, int], widths: tuple[int, ...], kernels: tuple[int, ...], outputs: int) -> nn.Module:
     channels, height, width = shape
     halved = 2 ** len(widths)
     flat = widths[-1] * math.ceil(height / halved) * math.ceil(width / halved)
-    convolutions = [
-        layer
-        for (n_in, n_out), kernel in zip(pairwise((channels, *widths)), kernels, strict=True)
-        for layer in _down(n_in, n_out, kernel)
-    ]
+    convolutions: list[nn.Module] = []
+    for (n_in, n_out), kernel in zip(pairwise((channels, *widths)), kernels, strict=True):  # half the side, rounded up
+        convolution = nn.Conv2d(n_in, n_out, kernel, stride=2, padding=kernel // 2, bias=False)
+        convolutions += [convolution, nn.BatchNorm2d(n_out), nn.ReLU()]
     return nn.Sequential(
         *convolutions,
         nn.Flatten(),
@@ -48,7 +50,8 @@ def _encoder(shape: tuple[int, int, int], widths: tuple[int, ...], kernels: tupl
 
 def _decoder(shape: tuple[int, int, int], latent_dim: int) -> nn.Module:
     channels, height, width = shape
-    small = (CHANNELS[1], -(-height // 4), -(-width // 4))
+    (hidden, wide), _ = SMALL
+    small = (wide, -(-height // 4), -(-width // 4))
     flat = small[0] * small[1] * small[2]
     return nn.Sequential(
         nn.Linear(latent_dim, HIDDEN),
@@ -57,10 +60,10 @@ def _decoder(shape: tuple[int, int, int], latent_dim: int) -> nn.Module:
         nn.BatchNorm1d(flat),
         nn.ReLU(),
         nn.Unflatten(1, small),
-        nn.ConvTranspose2d(CHANNELS[1], CHANNELS[0], 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(CHANNELS[0]),
+        nn.ConvTranspose2d(wide, hidden, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(hidden),
         nn.ReLU(),
-        nn.ConvTranspose2d(CHANNELS[0], channels, 4, stride=2, padding=1),
+        nn.ConvTranspose2d(hidden, channels, 4, stride=2, padding=1),
         Crop(height, width),
     )
 
@@ -74,9 +77,3 @@ class Crop(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x[..., : self.height, : self.width]
-
-
-def _down(n_in: int, n_out: int, kernel: int) -> list[nn.Module]:
-    """Half the side, rounded up."""
-    convolution = nn.Conv2d(n_in, n_out, kernel, stride=2, padding=kernel // 2, bias=False)
-    return [convolution, nn.BatchNorm2d(n_out), nn.ReLU()]

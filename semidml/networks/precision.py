@@ -63,14 +63,9 @@ def bfloat16_rate(device: str) -> float:
 
 
 def _seconds(act: Callable[[], object], device: str) -> float:
-    _wait(device)
+    wait = getattr(torch, device).synchronize  # until a device has done what it was given; a CPU always has
+    wait()
     began = time.perf_counter()
     act()
-    _wait(device)
+    wait()
     return time.perf_counter() - began
-
-
-def _wait(device: str) -> None:
-    """Until a device has done what it was given; a CPU has."""
-    if device != "cpu":
-        getattr(torch, device).synchronize()
