@@ -29,7 +29,7 @@ PRIORS = table(
         Entry("none", "no prior", "latents lie where the losses put them"),
         Entry(
             *("unit", "unit Gaussian", "one round hill around the origin"),
-            *("Kingma and Welling 2014, arXiv 1312.6114", "semidml.priors.gmm:build_unit"),
+            *("Kingma and Welling 2014, arXiv 1312.6114", "semidml.priors.gmm:Unit"),
             facts={"components": False, "side_by_side": ()},
         ),
         Entry(
@@ -44,7 +44,7 @@ PRIORS = table(
         ),
         Entry(
             *("vamp", "VampPrior", "a mixture of the posteriors of learned pseudo-inputs"),
-            *("Tomczak and Welling 2018, arXiv 1705.07120", "semidml.priors.vamp:build"),
+            *("Tomczak and Welling 2018, arXiv 1705.07120", "semidml.priors.vamp:Vamp"),
             knobs=("pseudo_inputs", "pseudo_init", "kl_samples"),
             facts={"components": True, "side_by_side": ("pseudo_init",)},
         ),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 from semidml.priors import MOST_COMPONENTS
+from semidml.words import value_words
 
 MOST_FAR = 1000.0  # of a coordinate, in latent units
 MOST_TEXT = 20_000  # characters: an address with more is refused by servers
@@ -27,7 +28,15 @@ def positions_of(text: str) -> Positions:
     for number, part in enumerate(parts, 1):
         if not part.strip():
             raise ValueError(f"positions must be like 0,0; 2.5,0, and component {number} is empty")
-        positions.append(tuple(_coordinate(word, number) for word in part.split(",")))
+        values = tuple(_number(word) for word in part.split(","))
+        for word, value in zip(part.split(","), values, strict=True):
+            if not math.isfinite(value):
+                shown = f"component {number} has {_quoted(word)}"
+                raise ValueError(f"positions must be finite numbers like 0,0; 2.5,0, and {shown}")
+            if abs(value) > MOST_FAR:
+                bounds = f"between -{MOST_FAR:,.0f} and {MOST_FAR:,.0f}"
+                raise ValueError(f"positions must be {bounds}, and component {number} has {value:g}")
+        positions.append(values)
     lengths = sorted({len(position) for position in positions})
     if len(lengths) > 1:
         raise ValueError(f"positions must all have as many coordinates, got {lengths[0]} and {lengths[-1]}")
@@ -35,8 +44,8 @@ def positions_of(text: str) -> Positions:
 
 
 def positions_text(positions: Iterable[Sequence[float]]) -> str:
-    """The text of positions: what `positions_of` reads."""
-    return "; ".join(",".join(_shown(value) for value in position) for position in positions)
+    """The text of positions: what `positions_of` reads. A minus before a zero says nothing."""
+    return "; ".join(",".join(value_words(float(value) + 0.0) for value in position) for position in positions)
 
 
 def weights_of(text: str) -> tuple[float, ...]:
@@ -65,7 +74,7 @@ def weights_of(text: str) -> tuple[float, ...]:
 
 def weights_text(weights: Iterable[float]) -> str:
     """The text of weights: what `weights_of` reads."""
-    return ",".join(_shown(weight) for weight in weights)
+    return ",".join(value_words(float(weight)) for weight in weights)
 
 
 def rounded(positions: Iterable[Sequence[float]], log_var: float) -> Positions:
@@ -110,19 +119,6 @@ def _parts(name: str, text: str, mark: str) -> list[str]:
     return text.split(mark) if text.strip() else []
 
 
-def _coordinate(word: str, number: int) -> float:
-    value = _number(word)
-    if not math.isfinite(value):
-        raise ValueError(
-            f"positions must be finite numbers like 0,0; 2.5,0, and component {number} has {_quoted(word)}"
-        )
-    if abs(value) > MOST_FAR:
-        raise ValueError(
-            f"positions must be between -{MOST_FAR:,.0f} and {MOST_FAR:,.0f}, and component {number} has {value:g}"
-        )
-    return value
-
-
 def _number(word: str) -> float:
     """NaN where it is none."""
     try:
@@ -133,8 +129,3 @@ def _number(word: str) -> float:
 
 def _quoted(word: str) -> str:
     return repr(word.strip()[:20])
-
-
-def _shown(value: float) -> str:
-    """Ten digits are enough; a minus before a zero says nothing."""
-    return f"{float(value) + 0.0:.10g}"

@@ -1,16 +1,15 @@
 """Gaussian priors with components that stay where they were put: one at the origin, or a mixture."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from semidml.priors import given, mixture
+from semidml.priors import given
+from semidml.priors.mixture import Mixture
 from semidml.priors.places import place
 
 
-class Gmm(nn.Module):
+class Gmm(Mixture):
     """sum_k w_k N(z; m_k, diag exp(v_k)) with equal weights unless others are given."""
-
-    pseudo_inputs = None
 
     def __init__(
         self, means: Tensor, log_vars: Tensor, weights: Tensor | None = None, balanced: bool = False, samples: int = 1
@@ -26,27 +25,11 @@ class Gmm(nn.Module):
         """means (K, D), log_vars (K, D), weights (K,)."""
         return self.means, self.log_vars, self.weights
 
-    def log_prob(self, z: Tensor) -> Tensor:
-        """log p(z) in nats: (B, D) -> (B,)."""
-        return mixture.log_density(z, self.means, self.log_vars, self.weights.log())
-
-    def kl(self, z: Tensor, mean: Tensor, log_var: Tensor, posteriors: None = None) -> Tensor:
-        """KL(N(mean, diag exp(log_var)) || p) in nats by samples z of it, or its balanced form: (S, B, D), (B, D), (B,
-        D) -> (B,)."""
-        joint = mixture.log_joint(z, self.means, self.log_vars, self.weights.log())  # (S, B, K)
-        if self.balanced:
-            return mixture.kl_balanced(z, log_var, joint, self.weights)
-        return mixture.kl_monte_carlo(z, mean, log_var, joint.logsumexp(-1))
-
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """(n, D)."""
-        return mixture.draw(n, *self.components(), generator)
-
 
 class Unit(Gmm):
     """N(0, I), which has its KL divergence in closed form."""
 
-    def __init__(self, latent_dim: int):
+    def __init__(self, latent_dim: int, shape: tuple[int, int, int] | None = None):
         super().__init__(torch.zeros(1, latent_dim), torch.zeros(1, latent_dim))
 
     def kl(self, z: Tensor, mean: Tensor, log_var: Tensor, posteriors: None = None) -> Tensor:
@@ -54,10 +37,6 @@ class Unit(Gmm):
 
         1/2 sum_d (mean^2 + exp(log_var) - log_var - 1) (Kingma and Welling 2014, arXiv 1312.6114, appendix B)."""
         return (mean.square() + log_var.exp() - log_var - 1).sum(1) / 2
-
-
-def build_unit(latent_dim: int, shape: tuple[int, int, int]) -> Unit:
-    return Unit(latent_dim)
 
 
 def build(

@@ -1,11 +1,37 @@
-"""A mixture of diagonal Gaussians as plain tensors: means (K, D), log_vars (K, D), log_weights (K,)."""
+"""A mixture of diagonal Gaussians as plain tensors: means (K, D), log_vars (K, D), log_weights (K,); and as a prior."""
 
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 MODE_STEPS = 2000  # of the ascent to a mode; it slows down where two modes are about to merge
+Posteriors = tuple[Tensor, Tensor]  # means (K, D), log_vars (K, D)
+
+
+class Mixture(nn.Module):
+    """A prior with `components`, `samples` of each posterior a step, perhaps `balanced` (see `kl_balanced`)."""
+
+    pseudo_inputs = None
+    balanced = False
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log p(z) in nats: (B, D) -> (B,)."""
+        means, log_vars, weights = self.components()
+        return log_density(z, means, log_vars, weights.log())
+
+    def kl(self, z: Tensor, mean: Tensor, log_var: Tensor, posteriors: Posteriors | None = None) -> Tensor:
+        """KL(N(mean, diag exp(log_var)) || p) in nats by samples z of it, or its balanced form: (S, B, D), (B, D), (B,
+        D) -> (B,)."""
+        means, log_vars, weights = self.components(posteriors)
+        joint = log_joint(z, means, log_vars, weights.log())  # (S, B, K)
+        if self.balanced:
+            return kl_balanced(z, log_var, joint, weights)
+        return kl_monte_carlo(z, mean, log_var, joint.logsumexp(-1))
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """(n, D), from the components: what N(0, I) would give are no samples of another prior."""
+        return draw(n, *self.components(), generator)
 
 
 def log_joint(z: Tensor, means: Tensor, log_vars: Tensor, log_weights: Tensor) -> Tensor:

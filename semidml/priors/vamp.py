@@ -13,19 +13,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from semidml.priors import mixture
-
-Posteriors = tuple[Tensor, Tensor]  # means (K, D), log_vars (K, D)
+from semidml.priors.mixture import Mixture, Posteriors
 
 
-class Vamp(nn.Module):
+class Vamp(Mixture):
     """See the module. `encode` gives the posteriors of images; it is set by the model that owns the encoder."""
 
     encode: Callable[[Tensor], Posteriors]
 
-    def __init__(self, shape: tuple[int, int, int], pseudo_inputs: int, pseudo_init: str, samples: int = 1):
+    def __init__(
+        self, latent_dim: int, shape: tuple[int, int, int], pseudo_inputs: int, pseudo_init: str, kl_samples: int = 1
+    ):
         super().__init__()
-        self.samples = samples
+        self.samples = kl_samples
         self.from_images = pseudo_init == "images"
         self.free = nn.Parameter((0.5 + 0.1 * torch.randn(pseudo_inputs, *shape)).clamp(0, 1))  # (K, C, H, W)
 
@@ -53,20 +53,6 @@ class Vamp(nn.Module):
         means, log_vars = self.encode(self.pseudo_inputs) if posteriors is None else posteriors
         return means, log_vars, means.new_full((len(means),), 1 / len(means))
 
-    def log_prob(self, z: Tensor) -> Tensor:
-        """log p(z) in nats: (B, D) -> (B,)."""
-        means, log_vars, weights = self.components()
-        return mixture.log_density(z, means, log_vars, weights.log())
-
-    def kl(self, z: Tensor, mean: Tensor, log_var: Tensor, posteriors: Posteriors | None = None) -> Tensor:
-        """KL(N(mean, diag exp(log_var)) || p) in nats by samples z of it: (S, B, D), (B, D), (B, D) -> (B,)."""
-        means, log_vars, weights = self.components(posteriors)
-        return mixture.kl_monte_carlo(z, mean, log_var, mixture.log_density(z, means, log_vars, weights.log()))
-
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """(n, D), from the components: what N(0, I) would give are no samples of this prior."""
-        return mixture.draw(n, *self.components(), generator)
-
 
 def reflected(free: Tensor) -> Tensor:
     """Any number as one in [0, 1], the same where it is there already: 1.2 -> 0.8, -0.1 -> 0.1, elementwise.
@@ -74,7 +60,3 @@ def reflected(free: Tensor) -> Tensor:
     A triangle wave of period 2. Its slope is 1 or -1, never 0: 1 at both bounds."""
     wave = free.remainder(2)
     return torch.where(wave > 1, 2 - wave, wave)
-
-
-def build(latent_dim: int, shape: tuple[int, int, int], pseudo_inputs: int, pseudo_init: str, kl_samples: int) -> Vamp:
-    return Vamp(shape, pseudo_inputs, pseudo_init, kl_samples)

@@ -101,17 +101,22 @@ def pack(drawing: Drawing) -> bytes:
         "looks": [list(look) for look in drawing.looks],
         "names_of_labels": list(drawing.label_names or drawing.names),
         "error_unit": unit,
-        "pictures": None if pictures is None else _sizes(pictures),
-        "density": None if density is None else _grid(density[0], density[1], drawing.masses),
+        "pictures": None,
+        "density": None,
         "marked": [int(i) for i in drawing.marked],
         "tools": list(drawing.tools),
     }
-    header |= {name: _floats(getattr(drawing, name)) for name in ("ellipses", "origins", "modes", "places")}
+    for name in ("ellipses", "origins", "modes", "places"):
+        header[name] = [[float(value) for value in row] for row in getattr(drawing, name)]
     parts = [np.asarray(values).astype(f"<{kind}").tobytes() for _, kind, values in columns]
     if density is not None:
-        parts += [np.round(255 * density[2]).astype(np.uint8).tobytes()]
+        x, y, share = density
+        box = [float(edge) for edge in (x[0], y[0], x[-1], y[-1])]
+        header["density"] = {"box": box, "columns": len(x), "rows": len(y), "masses": list(drawing.masses)}
+        parts += [np.round(255 * share).astype(np.uint8).tobytes()]
     if pictures is not None:
-        parts += [np.ascontiguousarray(pictures.transpose(0, 2, 3, 1)).tobytes()]
+        header["pictures"] = dict(zip(("count", "channels", "height", "width"), pictures.shape, strict=True))
+        parts += [pictures.transpose(0, 2, 3, 1).tobytes()]
     return _headed(header, *parts)
 
 
@@ -122,7 +127,7 @@ def pack_images(run: str, images: np.ndarray) -> bytes:
         images = images[:, :, ::2, ::2]
     n, channels, height, width = images.shape
     header = {"kind": "images", "run": run, "n": n, "height": height, "width": width, "channels": channels}
-    return _headed(header, np.ascontiguousarray(images.transpose(0, 2, 3, 1)).tobytes())
+    return _headed(header, images.transpose(0, 2, 3, 1).tobytes())
 
 
 def pack_film(run: str, epochs: Sequence[int], clouds: Sequence[np.ndarray], scores: Sequence[str]) -> bytes:
@@ -146,7 +151,7 @@ def pack_lattice(run: str, box: Sequence[float], picture: np.ndarray) -> bytes:
     height, width, channels = picture.shape
     header = {"kind": "lattice", "run": run, "box": [float(edge) for edge in box]}
     header |= {"height": height, "width": width, "channels": channels}
-    return _headed(header, np.ascontiguousarray(picture).tobytes())
+    return _headed(header, picture.tobytes())
 
 
 def _headed(header: dict[str, Any], *parts: bytes) -> bytes:
@@ -163,16 +168,3 @@ def _fine(points: np.ndarray) -> tuple[np.ndarray, list[float]]:
     extent = np.maximum(high - low, 1e-12)
     place = np.nan_to_num(np.round((points - low) / extent * FINE))
     return place, [*low.tolist(), *(low + extent).tolist()]
-
-
-def _sizes(images: np.ndarray) -> dict[str, int]:
-    return dict(zip(("count", "channels", "height", "width"), images.shape, strict=True))
-
-
-def _floats(rows: Sequence[Sequence[float]]) -> list[list[float]]:
-    return [[float(value) for value in row] for row in rows]
-
-
-def _grid(x: np.ndarray, y: np.ndarray, masses: Sequence[float]) -> dict[str, object]:
-    box = [float(edge) for edge in (x[0], y[0], x[-1], y[-1])]
-    return {"box": box, "columns": len(x), "rows": len(y), "masses": list(masses)}
