@@ -7,9 +7,9 @@ torch here.
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from semidml import rules
 from semidml.data import DATASETS
@@ -34,6 +34,8 @@ FAMILIES: dict[str, Mapping[str, Entry]] = {
 SUITING = ("data", "model", "variant", "formulas")  # families whose entries, together, say what suits other knobs
 DECIDING = ("placement", "optimizer", "twin_transform")  # of no family, and yet others have an effect only with some
 FEW, MORE = "few", "more"  # which knobs a page shows at once, and which it folds
+Positions = Annotated[str, AfterValidator(lambda text: given.positions_text(given.positions_of(text)))]
+Weights = Annotated[str, AfterValidator(lambda text: given.weights_text(given.weights_of(text)))]
 
 
 def knob(default: Any, help: str, group: str = MORE, form: str = "", **bounds: Any) -> Any:
@@ -115,10 +117,10 @@ class RunConfig(BaseModel):
     )
     components: int = knob(10, "components of the mixture; vertices always have 2^latent_dim", ge=1, le=500)
     placement: Literal["vertices", "lattice", "sphere", "given"] = knob("vertices", "where the components lie")
-    positions: str = knob(
+    positions: Positions = knob(
         "", "where the components of placement given lie, in latent units", form="a component a semicolon: 0,0; 2.5,0"
     )
-    component_weights: str = knob(
+    component_weights: Weights = knob(
         "", "weights of the components, relative to one another; none: all equal", form="a number a component: 1,1,2"
     )
     component_spacing: float = knob(2.0, "distance of neighbouring components, in latent units", gt=0, le=1000)
@@ -179,16 +181,6 @@ class RunConfig(BaseModel):
             )
         return name
 
-    @field_validator("positions")
-    @classmethod
-    def _placed(cls, text: str) -> str:
-        return given.positions_text(given.positions_of(text))
-
-    @field_validator("component_weights")
-    @classmethod
-    def _weighted(cls, text: str) -> str:
-        return given.weights_text(given.weights_of(text))
-
     @model_validator(mode="after")
     def _makes_sense(self) -> "RunConfig":
         rules.check_choices(self)
@@ -214,16 +206,26 @@ class RunConfig(BaseModel):
         try:
             return cls(**{str(k): v for k, v in values.items()})
         except ValidationError as error:
-            raise ValueError(explain(error)) from None
+            problems = error.errors()
+        known, sentences = declared_knobs(), []  # one sentence a field: `alpha must be between 0 and 1, got nan`
+        for problem in problems:
+            name = str(problem["loc"][0]) if problem["loc"] else ""
+            if problem["type"] == "value_error":
+                sentences.append(str(problem["ctx"]["error"]))
+            elif name not in known:
+                sentences.append(f"there is no knob called {name[:60]!r}; there are {', '.join(known)}")
+            else:
+                sentences.append(f"{name} must be {allowed(known[name])}, got {value_words(problem['input'])[:60]}")
+        raise ValueError("; ".join(sentences))
 
     def entries(self) -> dict[str, Entry]:
         """The chosen entry of each family (the data set's only when it is one of the table)."""
         return {f: table[getattr(self, f)] for f, table in FAMILIES.items() if getattr(self, f) in table}
 
-    def make(self, family: str, *given: Any) -> Any:
-        """What the chosen entry of a family makes of what is given and of its own knobs."""
+    def make(self, family: str, *arguments: Any) -> Any:
+        """What the chosen entry of a family makes of the arguments and of its own knobs."""
         entry = self.entries()[family]
-        return entry.resolve()(*given, **{name: getattr(self, name) for name in entry.knobs})
+        return entry.resolve()(*arguments, **{name: getattr(self, name) for name in entry.knobs})
 
     def term_weights(self) -> dict[str, float]:
         """The weight of each term of the chosen variant of CBSwR."""
@@ -231,19 +233,14 @@ class RunConfig(BaseModel):
 
     def weights(self, epoch: int = 1, step: int = 0) -> tuple[float, float]:
         """(w_S, w_U) of the schedule in a step, warm-up aside. In the first step each is positive that ever is."""
-        entry = SCHEDULES[self.schedule]
-        return entry.resolve()(epoch, step, **{name: getattr(self, name) for name in entry.knobs})
+        return self.make("schedule", epoch, step)
 
     @property
     def uses_labels(self) -> bool:
         """Whether the metric loss is ever computed."""
-        weighs = not self._is_scheduled or self.weights()[0] > 0 or self.warmup_epochs > 0
-        return MODELS[self.model].facts["labels"] and weighs
-
-    @property
-    def _is_scheduled(self) -> bool:
-        """Whether a schedule weighs the metric loss and that of all rows; other models have weights of their own."""
-        return "schedule" in MODELS[self.model].knobs
+        model = MODELS[self.model]
+        weighs = "schedule" not in model.knobs or self.weights()[0] > 0 or self.warmup_epochs > 0
+        return model.facts["labels"] and weighs
 
     @property
     def needs_pairs(self) -> int:
@@ -291,8 +288,9 @@ class RunConfig(BaseModel):
     def trains_decoder(self) -> bool:
         """Whether there is a decoder that learns: without one, or with its weight at 0, reconstructions mean
         nothing."""
-        weighs = not self._is_scheduled or (self.weights()[1] > 0 and self.warmup_epochs < self.epochs)
-        return MODELS[self.model].facts["decoder"] and weighs
+        model = MODELS[self.model]
+        weighs = "schedule" not in model.knobs or (self.weights()[1] > 0 and self.warmup_epochs < self.epochs)
+        return model.facts["decoder"] and weighs
 
     def used(self) -> set[str]:
         """Names of the knobs that have an effect with these choices: those that no entry of a table asks for, and those
@@ -349,38 +347,22 @@ class Knob:
 
 def declared_knobs() -> dict[str, Knob]:
     """Every knob, in the order of their declaration."""
-    return {name: _knob(name, field) for name, field in RunConfig.model_fields.items()}
-
-
-def _knob(name: str, field: Any) -> Knob:
-    literal = get_origin(field.annotation) is Literal
-    bounds = {key: getattr(m, key) for m in field.metadata for key in ("ge", "gt", "le") if hasattr(m, key)}
-    return Knob(
-        name=name,
-        kind=str if literal else field.annotation,
-        default=field.default,
-        help=field.description,
-        group=field.json_schema_extra["group"],
-        choices=get_args(field.annotation) if literal else tuple(FAMILIES.get(name, ())),
-        form=field.json_schema_extra["form"],
-        low=bounds.get("ge", bounds.get("gt")),
-        high=bounds.get("le"),
-        low_is_open="gt" in bounds,
-    )
-
-
-def explain(error: ValidationError) -> str:
-    """A validation error as one sentence a field: `alpha must be between 0 and 1, got nan`."""
-    known, sentences = declared_knobs(), []
-    for problem in error.errors():
-        name = str(problem["loc"][0]) if problem["loc"] else ""
-        if problem["type"] == "value_error":
-            sentences.append(str(problem["ctx"]["error"]))
-        elif name not in known:
-            sentences.append(f"there is no knob called {name[:60]!r}; there are {', '.join(known)}")
-        else:
-            sentences.append(f"{name} must be {allowed(known[name])}, got {value_words(problem['input'])[:60]}")
-    return "; ".join(sentences)
+    knobs = {}
+    for name, field in RunConfig.model_fields.items():
+        literal = get_origin(field.annotation) is Literal
+        bounds = {key: getattr(m, key) for m in field.metadata for key in ("ge", "gt", "le") if hasattr(m, key)}
+        knobs[name] = Knob(
+            name=name,
+            kind=str if literal else field.annotation,
+            default=field.default,
+            help=field.description,
+            **field.json_schema_extra,
+            choices=get_args(field.annotation) if literal else tuple(FAMILIES.get(name, ())),
+            low=bounds.get("ge", bounds.get("gt")),
+            high=bounds.get("le"),
+            low_is_open="gt" in bounds,
+        )
+    return knobs
 
 
 def allowed(knob: Knob) -> str:

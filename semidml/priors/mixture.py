@@ -16,9 +16,9 @@ class Mixture(nn.Module):
     balanced = False
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """log p(z) in nats: (B, D) -> (B,)."""
+        """log p(z) = log sum_k w_k N(z; m_k, exp(v_k)), in nats: (B, D) -> (B,)."""
         means, log_vars, weights = self.components()
-        return log_density(z, means, log_vars, weights.log())
+        return log_joint(z, means, log_vars, weights.log()).logsumexp(-1)
 
     def kl(self, z: Tensor, mean: Tensor, log_var: Tensor, posteriors: Posteriors | None = None) -> Tensor:
         """KL(N(mean, diag exp(log_var)) || p) in nats by samples z of it, or its balanced form: (S, B, D), (B, D), (B,
@@ -42,11 +42,6 @@ def log_joint(z: Tensor, means: Tensor, log_vars: Tensor, log_weights: Tensor) -
     squares = z.square() @ precisions.T - 2 * z @ (means * precisions).T + (means.square() * precisions).sum(1)
     constant = log_weights - (log_vars.sum(1) + means.shape[1] * math.log(2 * math.pi)) / 2  # (K,)
     return constant - squares / 2
-
-
-def log_density(z: Tensor, means: Tensor, log_vars: Tensor, log_weights: Tensor) -> Tensor:
-    """log sum_k w_k N(z; m_k, exp(v_k)), in nats: (..., D) -> (...)."""
-    return log_joint(z, means, log_vars, log_weights).logsumexp(-1)
 
 
 def gaussian_log_density(z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:

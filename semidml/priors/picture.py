@@ -13,23 +13,15 @@ from semidml.priors.words import MOST_COUNTED
 PROFILE, SAMPLES = 161, 400
 
 
-def mixture_picture(
-    components: int,
-    placement: str,
-    component_spacing: float,
-    component_log_var: float,
-    positions: str = "",
-    component_weights: str = "",
-) -> dict[str, Any]:
-    """Arrays of a mixture in two dimensions: regions, see `density.regions`; means (K, 2), weights (K,), sigma (),
-    modes (M, 2), samples (400, 2). Along the line through two nearest neighbours, from 3 sigma before the first to
-    3 sigma behind the second: along (161,) in latent units from the middle, whole (161,) the density, parts (2, 161)
-    the two components' shares of it. With one component the line runs along x; with more than `MOST_COUNTED` no modes
-    are looked for."""
-    knobs = (components, placement, component_spacing, component_log_var, positions, component_weights)
-    prior = build(2, (1, 1, 1), *knobs)
+def mixture_picture(**knobs: Any) -> dict[str, Any]:
+    """Arrays of the mixture that `gmm.build` makes of these knobs in two dimensions: regions, see `density.regions`;
+    means (K, 2), weights (K,), sigma (), modes (M, 2), samples (400, 2). Along the line through two nearest neighbours,
+    from 3 sigma before the first to 3 sigma behind the second: along (161,) in latent units from the middle, whole
+    (161,) the density, parts (2, 161) the two components' shares of it. With one component the line runs along x; with
+    more than `MOST_COUNTED` no modes are looked for."""
+    prior = build(2, (1, 1, 1), **knobs)
     means, log_vars, weights = prior.components()
-    sigma = float(np.exp(component_log_var / 2))
+    sigma = float(np.exp(knobs["component_log_var"] / 2))
     first, second = _neighbours(means)
     towards = second - first
     apart = float(towards.norm())

@@ -2,42 +2,32 @@
 
 import math
 
+from semidml.config import RunConfig
 from semidml.priors import given
 
 MOST_COUNTED = 64  # components whose modes are counted
 
 
-def describe(
-    placement: str,
-    components: int,
-    latent_dim: int,
-    spacing: float,
-    log_var: float,
-    positions: str = "",
-    component_weights: str = "",
-) -> str:
-    """What a mixture of these knobs offers, in words: its components, the smallest distance between two of them, their
-    sigma, and how many modes it really has.
+def describe(config: RunConfig) -> str:
+    """What the Gaussian mixture of a config offers, in words: its components, the smallest distance between two of
+    them, their sigma, and how many modes it really has.
 
     Counted by ascent from every mean (`mixture.modes`); at the vertices of a cube the density is a product over
     dimensions, each of two equal Gaussians, which have two modes when they are more than 2 sigma apart. On a sphere the
     smallest distance is also told as a share of the radius, which is what the arrangement reached."""
-    sigma = math.exp(log_var / 2)
-    k = given.count(placement, components, latent_dim, positions)
+    sigma, k, spacing = math.exp(config.component_log_var / 2), config.component_count(), config.component_spacing
     distance = spacing if k > 1 else math.inf  # of the components of a placement, which is scaled so
     radius, modes = None, None
-    if placement == "given":
-        distance = given.nearest(given.positions_of(positions))
-    if placement == "vertices" and not component_weights:
+    if config.placement == "given":
+        distance = given.nearest(given.positions_of(config.positions))
+    if config.placement == "vertices" and not config.component_weights:
         modes = k if spacing > 2 * sigma else 1
     elif k <= MOST_COUNTED:
-        from semidml.priors.gmm import build
-        from semidml.priors.mixture import modes as modes_of
+        from semidml.priors import mixture
 
-        knobs = (components, placement, spacing, log_var, positions, component_weights)
-        prior = build(latent_dim, (1, 1, 1), *knobs)
-        modes = len(modes_of(*prior.components()))
-        radius = float(prior.means.norm(dim=1).mean()) if placement == "sphere" else None
+        prior = config.make("prior", config.latent_dim, (1, 1, 1))
+        modes = len(mixture.modes(*prior.components()))
+        radius = float(prior.means.norm(dim=1).mean()) if config.placement == "sphere" else None
 
     told = [f"{k} component{'s' if k > 1 else ''}"]
     if math.isfinite(distance):

@@ -125,20 +125,12 @@ def regions(means: Any, log_vars: Any, weights: Any) -> density.Regions:
 @st.cache_data(max_entries=64, show_spinner=False)
 def prior_words(config: RunConfig) -> str:
     """What a mixture has to offer, in a sentence: how many components and, if it can be counted, modes."""
-    return describe(
-        config.placement,
-        config.components,
-        config.latent_dim,
-        config.component_spacing,
-        config.component_log_var,
-        config.positions,
-        config.component_weights,
-    )
+    return describe(config)
 
 
 @st.cache_data(max_entries=32, show_spinner="Placing the components …")
 def prior_picture(**knobs: Any) -> Any:
-    """A mixture in the plane as numbers to draw, from the knobs of it: see `priors.picture.look`."""
+    """A mixture in the plane as numbers to draw, from the knobs of it: see `priors.picture.mixture_picture`."""
     from semidml.priors.picture import mixture_picture
 
     return mixture_picture(**knobs)

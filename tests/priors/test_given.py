@@ -13,6 +13,7 @@ from semidml.priors.density import REACH
 from semidml.priors.picture import mixture_picture
 
 MINE = {"model": "dml-prior", "placement": "given"}
+GIVEN = {"components": 10, "placement": "given", "component_spacing": 2.0, "component_log_var": -2.0}
 THREE = {"positions": "-2,0.5; 2.5,0; 1,-1.5", "component_weights": "1,1,2", "component_log_var": -0.5}
 
 
@@ -128,7 +129,7 @@ def test_balanced_responsibilities_follow_the_weights():
 
 
 def test_the_picture_holds_all_components():
-    its = mixture_picture(10, "given", 2.0, -2.0, "5,5; 9,5; 5,7", "1,1,2")
+    its = mixture_picture(positions="5,5; 9,5; 5,7", component_weights="1,1,2", **GIVEN)
     assert its["means"].tolist() == [[5, 5], [9, 5], [5, 7]] and its["weights"].tolist() == [0.25, 0.25, 0.5]
     sigma = math.exp(-1)
     x, y, share = its["regions"]
@@ -138,5 +139,5 @@ def test_the_picture_holds_all_components():
 
 
 def test_components_in_one_place_are_one_mode():
-    its = mixture_picture(10, "given", 2.0, -2.0, "1,1; 1,1")
+    its = mixture_picture(positions="1,1; 1,1", **GIVEN)
     assert len(its["modes"]) == 1 and len(mixture.modes(*prior_of(positions="1,1; 1,1").components())) == 1

@@ -197,34 +197,41 @@ def test_two_equal_gaussians_merge_below_two_sigma(distance, modes, dimensions):
     assert len(found) == modes
 
 
+def described(placement, components, latent_dim, spacing, log_var, positions="", weights=""):
+    """What is said of a mixture of these knobs."""
+    places_and_weights = {"placement": placement, "positions": positions, "component_weights": weights}
+    shape = {"components": components, "component_spacing": spacing, "component_log_var": log_var}
+    return describe(RunConfig(model="dml-prior", prior="gmm", latent_dim=latent_dim, **places_and_weights, **shape))
+
+
 def test_the_papers_mixture_has_one_mode():
     """Vertices 2 apart with log-variance 1: counted by the rule for cubes and by ascent."""
     for dimensions in (1, 2, 3, 4):
         its = Gmm(2 * places.place("vertices", 0, dimensions), torch.ones(2**dimensions, dimensions))
         assert len(mixture.modes(*its.components())) == 1
-        assert "merge into 1 mode" in describe("vertices", 0, dimensions, 2.0, 1.0)
+        assert "merge into 1 mode" in described("vertices", 10, dimensions, 2.0, 1.0)
         tight = Gmm(2 * places.place("vertices", 0, dimensions), torch.full((2**dimensions, dimensions), -2.0))
         assert len(mixture.modes(*tight.components())) == 2**dimensions
-        assert f"**{2**dimensions} modes**" in describe("vertices", 0, dimensions, 2.0, -2.0)
-    assert "**10 modes**" in describe("lattice", 10, 2, 2.67, -1.0)
-    assert "not counted" in describe("sphere", 400, 5, 1.0, -3.0)
+        assert f"**{2**dimensions} modes**" in described("vertices", 10, dimensions, 2.0, -2.0)
+    assert "**10 modes**" in described("lattice", 10, 2, 2.67, -1.0)
+    assert "not counted" in described("sphere", 400, 5, 1.0, -3.0)
 
 
 def test_words_say_the_smallest_distance_reached():
     """Ten points of a circle are 2 sin(pi / 10) of its radius apart; eight on a ball, a twisted cube, 1.215 of it
     (Schuette and van der Waerden 1951)."""
-    assert "the nearest two 2.5 apart, 0.62 of the sphere's radius 4.05" in describe("sphere", 10, 2, 2.5, -2.0)
-    assert "the nearest two 1 apart, 1.21 of the sphere's radius 0.824" in describe("sphere", 8, 3, 1.0, -2.0)
-    assert "the nearest two 0.5 apart" in describe("given", 10, 2, 2.0, -6.0, "0,0; 0.3,0.4; 9,9")
-    assert describe("given", 10, 2, 2.0, 0.0, "0,0").startswith("1 component, sigma 1.00: **1 mode**")
+    assert "the nearest two 2.5 apart, 0.62 of the sphere's radius 4.05" in described("sphere", 10, 2, 2.5, -2.0)
+    assert "the nearest two 1 apart, 1.21 of the sphere's radius 0.824" in described("sphere", 8, 3, 1.0, -2.0)
+    assert "the nearest two 0.5 apart" in described("given", 10, 2, 2.0, -6.0, "0,0; 0.3,0.4; 9,9")
+    assert described("given", 10, 2, 2.0, 0.0, "0,0").startswith("1 component, sigma 1.00: **1 mode**")
 
 
 def test_weights_count_when_modes_are():
     """Two Gaussians 2.2 sigma apart: equal ones keep both modes, beside one of a hundred times its weight it drowns."""
-    assert "**2 modes**" in describe("given", 10, 2, 2.0, 0.0, "0,0; 2.2,0", "")
-    assert "merge into 1 mode" in describe("given", 10, 2, 2.0, 0.0, "0,0; 2.2,0", "100,1")
-    assert "**4 modes**" in describe("vertices", 10, 2, 2.2, 0.0)
-    assert "merge into 1 mode" in describe("vertices", 10, 2, 2.2, 0.0, "", "100,1,1,1")
+    assert "**2 modes**" in described("given", 10, 2, 2.0, 0.0, "0,0; 2.2,0", "")
+    assert "merge into 1 mode" in described("given", 10, 2, 2.0, 0.0, "0,0; 2.2,0", "100,1")
+    assert "**4 modes**" in described("vertices", 10, 2, 2.2, 0.0)
+    assert "merge into 1 mode" in described("vertices", 10, 2, 2.2, 0.0, "", "100,1,1,1")
 
 
 # ---- places
