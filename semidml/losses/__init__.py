@@ -119,7 +119,7 @@ LOSSES = table(
         ),
         Entry(
             *("angular", "angular", "the angle under which a negative sees anchor and positive is kept small"),
-            *("Wang et al. 2017, arXiv 1708.01682", "semidml.losses.pml:angular"),
+            *("Wang et al. 2017, arXiv 1708.01682", "semidml.losses.pml:Angular"),
             facts=_facts("triplet", (), normalised=True),
         ),
         Entry(
@@ -130,7 +130,7 @@ LOSSES = table(
         Entry(
             *("arcface", "ArcFace"),
             "a classifier by angle, with 28.6 degrees between each row's own class and the others",
-            *("Deng et al. 2019, arXiv 1801.07698", "semidml.losses.pml:arcface"),
+            *("Deng et al. 2019, arXiv 1801.07698", "semidml.losses.pml:ArcFace"),
             knobs=("temperature",),
             facts=_facts("row", normalised=True),
         ),

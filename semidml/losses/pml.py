@@ -34,35 +34,34 @@ def n_pairs(latent_dim: int, classes: int) -> nn.Module:
     return losses.NPairsLoss(distance=DotProductSimilarity(normalize_embeddings=False))
 
 
-def angular(latent_dim: int, classes: int) -> nn.Module:
-    """Wang et al. 2017, arXiv 1708.01682, eq. 8: the angle at the negative, seen from anchor and positive, below 40
-    degrees."""
-    return Angular()
-
-
 def proxy_anchor(latent_dim: int, classes: int) -> nn.Module:
     """Kim et al. 2020, arXiv 2003.13911, eq. 4: a learned proxy of each class as the anchor of all rows. Of
     cosines times alpha = 32; margin .1."""
     return losses.ProxyAnchorLoss(num_classes=classes, embedding_size=latent_dim)
 
 
-def arcface(latent_dim: int, classes: int, temperature: float) -> nn.Module:
-    """Deng et al. 2019, arXiv 1801.07698, eq. 3: softmax of cosines to class weights, the own angle 28.6 degrees wider.
-
-    In nats; the temperature is 1 / `scale`."""
-    return ArcFace(num_classes=classes, embedding_size=latent_dim, scale=1 / temperature)
-
-
 class Angular(losses.AngularLoss):
-    """The library's, with all rows on the unit sphere: it puts only anchors and positives there, not the negatives."""
+    """Wang et al. 2017, arXiv 1708.01682, eq. 8: the angle at the negative, seen from anchor and positive, below 40
+    degrees.
+
+    The library's, with all rows on the unit sphere: it puts only anchors and positives there, not the negatives."""
+
+    def __init__(self, latent_dim: int, classes: int):
+        super().__init__()
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         return super().forward(normalize(embeddings, dim=1), labels)
 
 
 class ArcFace(losses.ArcFaceLoss):
-    """The library's, with cosines kept off 1 and -1, where the arc cosine has no gradient and gives NaN: in few
-    dimensions a row meets its class weight exactly sooner or later (always where latent_dim is 1)."""
+    """Deng et al. 2019, arXiv 1801.07698, eq. 3: softmax of cosines to class weights, the own angle 28.6 degrees wider.
+
+    In nats; the temperature is 1 / `scale`. The library's, with cosines kept off 1 and -1, where the arc cosine has no
+    gradient and gives NaN: in few dimensions a row meets its class weight exactly sooner or later (always where
+    latent_dim is 1)."""
+
+    def __init__(self, latent_dim: int, classes: int, temperature: float):
+        super().__init__(num_classes=classes, embedding_size=latent_dim, scale=1 / temperature)
 
     def get_angles(self, cosine_of_target_classes: Tensor) -> Tensor:
         return torch.acos(cosine_of_target_classes.clamp(-1 + 1e-6, 1 - 1e-6))

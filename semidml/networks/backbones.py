@@ -5,6 +5,7 @@ them (GoogLeNet with batch normalisation, Ioffe and Szegedy 2015, and 3x3 in pla
 latent space, or started from torchvision's ImageNet weights but for that layer.
 """
 
+import math
 import urllib.request
 from collections.abc import Callable
 from functools import partial
@@ -84,10 +85,8 @@ def decoder_of(shape: tuple[int, int, int], latent_dim: int) -> nn.Sequential:
     Channels halve with each doubling, from 256 to no less than 16, as in Radford et al. 2016, arXiv 1511.06434
     (DCGAN), but for its width. At most 8 million parameters with D = 512, nearly all in the first layer."""
     channels, height, width = shape
-    doublings = 1
-    while -(-max(height, width) // 2**doublings) > MAP:
-        doublings += 1
-    small = (-(-height // 2**doublings), -(-width // 2**doublings))
+    doublings = max(1, math.ceil(math.log2(max(height, width) / MAP)))
+    small = (math.ceil(height / 2**doublings), math.ceil(width / 2**doublings))
     wide = [max(NARROWEST, WIDEST // 2**i) for i in range(doublings)]
     layers: list[nn.Module] = [
         nn.Linear(latent_dim, WIDEST * small[0] * small[1], bias=False),
@@ -104,34 +103,19 @@ def _double(n_in: int, n_out: int, bias: bool = True) -> nn.Module:
     return nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1, bias=bias)
 
 
-# --- ImageNet
-
-
 def load(network: nn.Module, url: str) -> None:
     """Gives the network torchvision's weights of that address, all but its last layer `fc`, which keeps its own, and
-    GoogLeNet's auxiliary heads.
+    GoogLeNet's auxiliary heads: from torch's cache folder, or downloaded there and held against the hash in its name. A
+    file that is there is taken as it is, as torch.hub does; no code in it is run.
 
-    Raises: ValueError when they cannot be had or are not this network's."""
-    weights = imagenet(url)
-    kept = {name: value for name, value in weights.items() if not name.startswith(("fc.", "aux1.", "aux2."))}
-    own = {name: value for name, value in network.state_dict().items() if name.startswith("fc.")}
-    try:
-        network.load_state_dict(kept | own)
-    except RuntimeError as error:
-        raise ValueError(f"{_file(url)} does not hold the weights of this network: {error}") from error
-
-
-def imagenet(url: str) -> dict[str, Tensor]:
-    """The state dict of that address: from torch's cache folder, or downloaded there and held against the hash in its
-    name. A file that is there is taken as it is, as torch.hub does; no code in it is run.
-
-    Raises: ValueError, which names the folder and the file to put there, when it can be neither read nor had."""
-    file = _file(url)
+    Raises: ValueError when they can be neither read nor had, which names the folder and the file to put there, or are
+    not this network's."""
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
     try:
         if not file.exists():  # torch.hub itself waits for ever for a server that does not answer
             urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PATIENCE).close()
         how = {"map_location": "cpu", "progress": False, "check_hash": True, "weights_only": True}
-        return torch.hub.load_state_dict_from_url(url, **how)
+        weights = torch.hub.load_state_dict_from_url(url, **how)
     except Exception as error:  # a damaged file raises whatever its bytes happen to ask for
         if file.exists():
             raise ValueError(f"{file} cannot be read as weights; put it there anew, from {url}") from error
@@ -139,7 +123,9 @@ def imagenet(url: str) -> dict[str, Tensor]:
             f"the ImageNet weights are not here and could not be downloaded ({error}): put {file.name} from {url} into "
             f"the folder {file.parent}, or choose pretrained = no"
         ) from error
-
-
-def _file(url: str) -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
+    kept = {name: value for name, value in weights.items() if not name.startswith(("fc.", "aux1.", "aux2."))}
+    own = {name: value for name, value in network.state_dict().items() if name.startswith("fc.")}
+    try:
+        network.load_state_dict(kept | own)
+    except RuntimeError as error:
+        raise ValueError(f"{file} does not hold the weights of this network: {error}") from error

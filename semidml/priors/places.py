@@ -27,13 +27,10 @@ def _lattice(k: int, latent_dim: int = 2) -> Tensor:
     of inertia, and of those the fewest rows."""
     reach = math.ceil(math.sqrt(k)) + 2
     cells = torch.cartesian_prod(torch.arange(-reach, reach + 1), torch.arange(-reach, reach + 1)).double()
-    points = torch.stack([cells[:, 0] + cells[:, 1] / 2, cells[:, 1] * LATTICE_ROW], dim=1)
-    steps = torch.arange(24).double() / 24
-    shares = torch.cartesian_prod(steps, steps)
-    centres = torch.stack([shares[:, 0] + shares[:, 1] / 2, shares[:, 1] * LATTICE_ROW], dim=1)
-    chosen = [
-        points[(points - centre).square().sum(1).topk(k, largest=False, sorted=False).indices] for centre in centres
-    ]
+    basis = torch.tensor([[1, 0], [0.5, LATTICE_ROW]], dtype=torch.float64)
+    points, steps, chosen = cells @ basis, torch.arange(24).double() / 24, []
+    for centre in torch.cartesian_prod(steps, steps) @ basis:
+        chosen.append(points[(points - centre).square().sum(1).topk(k, largest=False, sorted=False).indices])
     best = min(chosen, key=lambda nearest_cells: (_inertia(nearest_cells), len(nearest_cells[:, 1].unique())))
     best = best[(best[:, 0] * 1e-3 + best[:, 1]).argsort()]
     return (best - best.mean(0)).float()

@@ -17,27 +17,22 @@ def javascript(entry: str = "map") -> str:
 
     An inline module of a Streamlit component cannot import from beside itself: each imported module becomes a function
     that is called once and gives its exports."""
-    done: dict[str, str] = {}
+    modules: dict[str, str] = {}  # each after those that it imports
 
-    def named(name: str) -> str:
+    def link_module(name: str) -> str:
         text = (Path(__file__).parent / f"{name}.js").read_text()
+        return re.sub(r'^import (\{.*?\}) from "\./(\w+)\.js";', take_import, text, flags=re.MULTILINE | re.DOTALL)
 
-        def imported(match: re.Match[str]) -> str:
-            if match[2] not in done:
-                done[match[2]] = _closed(named(match[2]))
-            return f"const {match[1]} = {match[2]}Module;"
+    def take_import(match: re.Match[str]) -> str:
+        if match[2] not in modules:
+            text = link_module(match[2])
+            exports = ", ".join(re.findall(r"^export (?:const|function|class) (\w+)", text, flags=re.MULTILINE))
+            text = re.sub(r"^export (default )?", "", text, flags=re.MULTILINE)
+            modules[match[2]] = f"(() => {{\n{text}\nreturn {{ {exports} }};\n}})();"
+        return f"const {match[1]} = {match[2]}Module;"
 
-        return re.sub(r'^import (\{.*?\}) from "\./(\w+)\.js";', imported, text, flags=re.MULTILINE | re.DOTALL)
-
-    last = named(entry)
-    return "\n".join([*(f"const {name}Module = {text}" for name, text in done.items()), last])
-
-
-def _closed(module: str) -> str:
-    module = re.sub(r"^export default ", "", module, flags=re.MULTILINE)
-    names = re.findall(r"^export (?:const|function|class) (\w+)", module, flags=re.MULTILINE)
-    module = re.sub(r"^export ", "", module, flags=re.MULTILINE)
-    return f"(() => {{\n{module}\nreturn {{ {', '.join(names)} }};\n}})();"
+    program = link_module(entry)
+    return "\n".join([*(f"const {name}Module = {text}" for name, text in modules.items()), program])
 
 
 @cache

@@ -13,7 +13,7 @@ from semidml.losses.contrastive import contrastive_loss
 from semidml.losses.lifted import lifted_loss
 from semidml.losses.ntxent import ntxent_loss
 from semidml.losses.pairs import pairs_of
-from semidml.losses.pml import angular, arcface, n_pairs
+from semidml.losses.pml import Angular, ArcFace, n_pairs
 from semidml.losses.supcon import supcon_loss
 
 
@@ -166,7 +166,7 @@ def test_center_alone_collapses_and_the_classifier_prevents_it():
 
 def test_arcface_is_finite_where_a_row_meets_its_class_weight():
     torch.manual_seed(0)
-    loss = arcface(2, 3, temperature=0.1)
+    loss = ArcFace(2, 3, temperature=0.1)
     z = loss.W.detach().T.clone().requires_grad_()
     loss(z, torch.arange(3)).backward()
     assert z.grad.isfinite().all()
@@ -183,7 +183,7 @@ def test_angular_is_the_triple_loop_on_the_unit_sphere():
                 apart = [4 * tan2 * ((unit[a] + unit[p]) @ unit[n]).item() for n in range(8) if y[n] != y[a]]
                 together = 2 * (1 + tan2) * (unit[a] @ unit[p]).item()
                 losses.append(math.log1p(math.fsum(math.exp(f - together) for f in apart)))
-    assert angular(3, 4)(z, y).item() == pytest.approx(math.fsum(losses) / len(losses), abs=1e-9)
+    assert Angular(3, 4)(z, y).item() == pytest.approx(math.fsum(losses) / len(losses), abs=1e-9)
 
 
 def test_n_pairs_is_the_cross_entropy_of_dot_products():
@@ -195,6 +195,6 @@ def test_n_pairs_is_the_cross_entropy_of_dot_products():
 def test_arcface_equals_the_library_elsewhere():
     z, y = rows(d=8)
     torch.manual_seed(0)
-    ours = arcface(8, 4, temperature=1 / 64).double()
+    ours = ArcFace(8, 4, temperature=1 / 64).double()
     torch.manual_seed(0)
     same_value_and_gradient(ours, theirs.ArcFaceLoss(4, 8).double(), z, y)
