@@ -8,8 +8,7 @@ from torch import Tensor
 from semidml.losses.pairs import PairLoss, Pairs, distances, mean_where, pairs_of
 
 REDUCTION = "nonzero"  # what `build` trains with: on MNIST 0.4 to 1 points more accurate than "all" in 5 epochs (n = 1)
-CHUNK = {"cpu": 1 << 18}  # triplets looked at together: on a CPU, what stays in its cache (1 MB)
-CHUNK_ELSEWHERE = 1 << 26
+CHUNK = {"cpu": 1 << 18}  # triplets looked at together: on a CPU, what stays in its cache (1 MB); elsewhere 1 << 26
 # An operation of its own, since `vmap` needs a rule for blocks that are written in place. It costs 4 us a call, where a
 # function of autograd with such a rule costs 28 (torch 2.14, one thread of an AMD EPYC, n = 9, November 2026).
 OWN = torch.library.Library("semidml", "FRAGMENT")
@@ -99,7 +98,7 @@ def active_triplets(reach: Tensor, d_an: Tensor) -> tuple[Tensor, Tensor]:
     negative: (B, M), (B, B) -> (B, M), (B, B), by blocks of anchors, (b, M, B) at a time. It has no gradient."""
     of_positives, of_negatives = torch.empty_like(reach), torch.empty_like(d_an)
     anchors, m, b = *reach.shape, d_an.shape[1]
-    rows = max(1, CHUNK.get(reach.device.type, CHUNK_ELSEWHERE) // (m * b))
+    rows = max(1, CHUNK.get(reach.device.type, 1 << 26) // (m * b))
     room = reach.new_empty(min(rows, anchors), m, b)
     for a in range(0, anchors, rows):
         block = slice(a, a + rows)

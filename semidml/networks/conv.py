@@ -23,29 +23,20 @@ def build(
 ) -> tuple[nn.Module, nn.Module | None]:
     """(encoder, decoder or None) for images (C, H, W); the decoder, always the small one's, crops to H x W what is not
     a multiple of 4. The encoder has `outputs` numbers a row, D unless said."""
-    encoder = _encoder(shape, *layers, outputs or latent_dim)
-    return encoder, _decoder(shape, latent_dim) if decoder else None
-
-
-deep = partial(build, layers=DEEP)
-
-
-def _encoder(shape: tuple[int, int, int], widths: tuple[int, ...], kernels: tuple[int, ...], outputs: int) -> nn.Module:
     channels, height, width = shape
+    widths, kernels = layers
     halved = 2 ** len(widths)
     flat = widths[-1] * math.ceil(height / halved) * math.ceil(width / halved)
     convolutions: list[nn.Module] = []
     for (n_in, n_out), kernel in zip(pairwise((channels, *widths)), kernels, strict=True):  # half the side, rounded up
         convolution = nn.Conv2d(n_in, n_out, kernel, stride=2, padding=kernel // 2, bias=False)
         convolutions += [convolution, nn.BatchNorm2d(n_out), nn.ReLU()]
-    return nn.Sequential(
-        *convolutions,
-        nn.Flatten(),
-        nn.Linear(flat, HIDDEN, bias=False),
-        nn.BatchNorm1d(HIDDEN),
-        nn.ReLU(),
-        LastLinear(HIDDEN, outputs),
-    )
+    hidden = [nn.Flatten(), nn.Linear(flat, HIDDEN, bias=False), nn.BatchNorm1d(HIDDEN), nn.ReLU()]
+    encoder = nn.Sequential(*convolutions, *hidden, LastLinear(HIDDEN, outputs or latent_dim))
+    return encoder, _decoder(shape, latent_dim) if decoder else None
+
+
+deep = partial(build, layers=DEEP)
 
 
 def _decoder(shape: tuple[int, int, int], latent_dim: int) -> nn.Module:

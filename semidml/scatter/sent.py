@@ -20,8 +20,7 @@ def readable(what: str) -> Iterator[None]:
 
 
 def middles_of(moved: Any, count: int) -> tuple[int, list[tuple[float, float]]]:
-    """(number of the move, the middles of all `count` components after it) as a browser has sent them. Raises
-    ValueError for anything else."""
+    """(number of the move, the middles of all `count` components after it). Raises ValueError for anything else."""
     with readable("the map has sent a move"):
         move, middles = int(moved["move"]), [(float(x), float(y)) for x, y in moved["middles"]]
     if len(middles) != count:
