@@ -9,6 +9,7 @@ import pytest
 from semidml.execute import score_run
 from semidml.runs import listing, places
 from semidml.scores import classifiers, collapse, components, protocol
+from semidml.scores.table import Scored
 from semidml.train.alarms import latent_scale
 
 SHIPPED = sorted(places.shipped().iterdir())
@@ -62,10 +63,10 @@ def test_scores_and_alarms_of_raw_latents_are_those_of_version_0_1(name):
     frame, rows, config = run.frame(run.frames()[-1]), run.rows(), run.config()
     latents, labels, train = frame["latents"].astype(np.float32), rows["labels"].astype(np.int64), rows["split"] == 0
     seen = np.flatnonzero(rows["seen"][train])
-    parts = (latents[train], labels[train], seen, latents[~train], labels[~train], 10)
+    given = Scored(latents[train], labels[train], seen, latents[~train], labels[~train], 10, config.seed)
     found = {
-        "scores": protocol.score_latents(*parts, seed=config.seed, scale=latent_scale(config)),
-        "live": protocol.live_scores(*parts, seed=config.seed),
+        "scores": protocol.score_latents(given, scale=latent_scale(config)),
+        "live": protocol.live_scores(given),
     }
     if len(frame.get("component_means", ())) > 1:
         its = [frame[f"component_{part}"] for part in ("means", "log_vars", "weights")]

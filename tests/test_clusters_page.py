@@ -490,16 +490,16 @@ def test_large_images_are_drawn_small(there: Path, digits, monkeypatch: pytest.M
     path.write_text(json.dumps(details))
     compared, floors = [], protocol.floors
 
-    def noted(*given):
-        compared.extend([given[0].shape, given[3].shape])
-        return floors(*given)
+    def noted(given):
+        compared.extend([given.train.shape, given.test.shape])
+        return floors(given)
 
     monkeypatch.setattr(protocol, "floors", noted)
     monkeypatch.setattr(store, "load", lambda name: large)
     monkeypatch.setattr(clusters, "is_warm", lambda: True)
     cache.forget_runs()
     app = opened(run="baseline")
-    assert compared == [(1297, 1, 32, 32), (500, 1, 32, 32)] and "pixels reduced to 32 x 32" in words(app)
+    assert compared == [(1297, 32 * 32), (500, 32 * 32)] and "pixels reduced to 32 x 32" in words(app)
     sources = re.findall(
         r"base64,([^\"]+)", "".join(its.proto.body for its in app.get("html") if "query: " in its.proto.body)
     )

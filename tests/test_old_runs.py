@@ -21,6 +21,7 @@ from semidml.explore.points import class_names, most_responsible, read_frame
 from semidml.explore.prior import fit_prior
 from semidml.runs import changes, listing, transfer
 from semidml.scores import components, protocol
+from semidml.scores.table import Scored
 from semidml.train.alarms import latent_scale
 from semidml.ui import links
 from tests.apptest import opened, words
@@ -79,11 +80,9 @@ def test_its_stored_points_have_the_scores_that_they_had(name):
     frame, config = read_frame(run, run.frames()[-1]), run.config()
     labels, train = frame.rows["labels"].astype(np.int64), frame.rows["split"] == 0
     latents, seen = frame.latents, np.flatnonzero(frame.rows["seen"][train])
-    scores = protocol.score_latents(
-        *(latents[train], labels[train], seen, latents[~train], labels[~train], len(class_names(run))),
-        seed=config.seed,
-        scale=latent_scale(config),
-    )
+    of_rows = (latents[train], labels[train], seen, latents[~train], labels[~train])
+    given = Scored(*of_rows, len(class_names(run)), config.seed)
+    scores = protocol.score_latents(given, scale=latent_scale(config))
     if frame.components is not None:
         scores |= components.component_scores(latents[~train], labels[~train], *frame.components)
     assert {score: scores[score] for score in expected} == pytest.approx(expected, abs=1e-9, rel=0)

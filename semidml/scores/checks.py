@@ -45,34 +45,5 @@ def require_rows(rows: np.ndarray) -> np.ndarray:
     return rows
 
 
-def fit_together(
-    train: np.ndarray,
-    train_labels: np.ndarray,
-    seen: np.ndarray,
-    test: np.ndarray,
-    test_labels: np.ndarray,
-    classes: int,
-) -> None:
-    if train.ndim != 2 or test.ndim != 2 or train.shape[1] != test.shape[1]:
-        raise ValueError(f"latents must be (N, D) and (M, D), got {train.shape} and {test.shape}")
-    for latents, labels in ((train, train_labels), (test, test_labels)):
-        if labels.shape != latents.shape[:1] or not len(labels):
-            raise ValueError(f"{latents.shape[0]} latents need as many labels, and at least one; got {labels.shape}")
-        if labels.min() < 0 or labels.max() >= classes:
-            raise ValueError(f"labels must lie between 0 and {classes - 1}; got {labels.min()} to {labels.max()}")
-    if len(seen) and (seen.min() < 0 or seen.max() >= len(train)):
-        raise ValueError(f"seen rows must lie between 0 and {len(train) - 1}; got {seen.min()} to {seen.max()}")
-
-
-def shared(train_labels: np.ndarray, test_labels: np.ndarray) -> bool:
-    """Whether a test row is of a training class."""
-    return bool(np.isin(test_labels, train_labels).any())
-
-
 def _unit(images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images
-
-
-def flat(rows: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    images, labels = rows
-    return images.reshape(len(images), -1).astype(np.float32), labels

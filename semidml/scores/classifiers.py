@@ -18,13 +18,7 @@ def knn_classify(
 
 
 def predictions(
-    latents: np.ndarray,
-    labels: np.ndarray,
-    seen: np.ndarray,
-    split: np.ndarray,
-    classes: int,
-    *,
-    disjoint: bool,
+    latents: np.ndarray, labels: np.ndarray, seen: np.ndarray, split: np.ndarray, classes: int, *, disjoint: bool
 ) -> np.ndarray:
     """What is said of each row's class: (N, D), labels (N,), seen bool (N,), split (N,) -> (N,) int64.
 
@@ -39,15 +33,7 @@ def predictions(
     return predicted
 
 
-def forest_classify(
-    gallery: np.ndarray,
-    labels: np.ndarray,
-    queries: np.ndarray,
-    classes: int,
-    *,
-    seed: int = 0,
-    remark: Callable[[str], None] = lambda text: None,
-) -> np.ndarray:
+def forest_classify(gallery: np.ndarray, labels: np.ndarray, queries: np.ndarray, seed: int = 0) -> np.ndarray:
     """Random forest, 100 trees, scikit-learn's defaults (Breiman 2001), on at most two threads."""
     from sklearn.ensemble import RandomForestClassifier
 
@@ -57,13 +43,7 @@ def forest_classify(
 
 
 def mlp_classify(
-    gallery: np.ndarray,
-    labels: np.ndarray,
-    queries: np.ndarray,
-    classes: int,
-    *,
-    seed: int = 0,
-    remark: Callable[[str], None] = lambda text: None,
+    gallery: np.ndarray, labels: np.ndarray, queries: np.ndarray, seed: int, remark: Callable[[str], None]
 ) -> np.ndarray:
     """Perceptron with one hidden layer of 100 units on standardised latents, scikit-learn's defaults but for when it
     stops: from 1,000 rows on Adam until a held-out tenth stops improving, below that L-BFGS (nothing can be held out of

@@ -72,11 +72,6 @@ def _refines(clusters: np.ndarray, others: np.ndarray, count: int) -> bool:
     return bool(((pairs > 0).sum(1) <= 1).all())
 
 
-def kmeans_quick(latents: np.ndarray, clusters: int, starts: int = 3, seed: int = 0) -> np.ndarray:
-    """As `kmeans` with few starts and at most 15 rounds: for numbers that are replaced within a second."""
-    return kmeans(latents, clusters, starts, seed, rounds=15)
-
-
 def kmeans_scores(
     latents: np.ndarray,
     labels: np.ndarray,

@@ -6,7 +6,7 @@ name; every page then shows it in its group and unit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -44,9 +44,12 @@ PLACES = {
 }
 
 
-class Scored(NamedTuple):
-    """What final scoring has, and gives the function of an entry with a `target`. Raise ValueError in words where the
-    score cannot be computed."""
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What scores are of, and what the function of an entry with a `target` gets. That raises ValueError in words where
+    the score cannot be computed.
+
+    Raises: ValueError when shapes or numbers do not fit together."""
 
     train: np.ndarray  # (N, D) latents
     train_labels: np.ndarray  # (N,)
@@ -54,7 +57,25 @@ class Scored(NamedTuple):
     test: np.ndarray  # (M, D) latents
     test_labels: np.ndarray  # (M,)
     classes: int
-    seed: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        train, test, seen = self.train, self.test, self.seen
+        if train.ndim != 2 or test.ndim != 2 or train.shape[1] != test.shape[1]:
+            raise ValueError(f"latents must be (N, D) and (M, D), got {train.shape} and {test.shape}")
+        for latents, labels in ((train, self.train_labels), (test, self.test_labels)):
+            if labels.shape != latents.shape[:1] or not len(labels):
+                raise ValueError(f"{len(latents)} latents need as many labels, and at least one; got {labels.shape}")
+            if labels.min() < 0 or labels.max() >= self.classes:
+                bounds = f"{labels.min()} to {labels.max()}"
+                raise ValueError(f"labels must lie between 0 and {self.classes - 1}; got {bounds}")
+        if len(seen) and (seen.min() < 0 or seen.max() >= len(train)):
+            raise ValueError(f"seen rows must lie between 0 and {len(train) - 1}; got {seen.min()} to {seen.max()}")
+
+    @property
+    def shares_classes(self) -> bool:
+        """Whether a test row is of a training class."""
+        return bool(np.isin(self.test_labels, self.train_labels).any())
 
 
 @dataclass(frozen=True)
@@ -150,6 +171,12 @@ _FEWER = f"{_FIVE}, or as many as there are labels"
 _NEAREST = "The nearest label decides, so no ties"
 _SLOW = {"random_forest": ("random forest", "100 trees"), "mlp": ("MLP", "One hidden layer of 100 units")}
 
+_COMPONENT_FLOORS = (
+    ("rotated", "latents turned", "of the same test latents turned at random around their mean, mean of 20."),
+    ("random", "components anywhere", "with as many components at random places among the test latents, mean of 20."),
+    ("permuted", "labels permuted", "with permuted labels, mean of 20; about 0."),
+)
+
 _HEADLINES = ("train", "compare", "runs", "curves", "compared")
 _FIVE_NEAR, _ONE_NEAR = {"neighbours": NEIGHBOURS, "lengths": True}, {"neighbours": 1, "lengths": True}
 _AGREES = {"kind": "agreement", "better": "higher"}
@@ -218,14 +245,9 @@ _ENTRIES = (
         "Separate clusters score high wherever they lie: hold it against its floors."
     ),
     _score("component_nmi", "component NMI", **_AGREES)(f"As component AMI, {_NOT_ADJUSTED}"),
-    _score("component_ami_rotated", "floor: latents turned", kind="agreement")(
-        "component AMI of the same test latents turned at random around their mean, mean of 20."
-    ),
-    _score("component_ami_random", "floor: components anywhere", kind="agreement")(
-        "component AMI with as many components at random places among the test latents, mean of 20."
-    ),
-    _score("component_ami_permuted", "floor: labels permuted", kind="agreement")(
-        "component AMI with permuted labels, mean of 20; about 0."
+    *(
+        Score(f"component_ami_{name}", f"floor: {title}", f"component AMI {words}", kind="agreement")
+        for name, title, words in _COMPONENT_FLOORS
     ),
     _score("components_used", "components used", unit="count", live="prior")(
         "Components that are the most responsible one of at least 1 % of an even share of the test images."

@@ -13,7 +13,8 @@ from semidml.data.labels import Seen
 from semidml.methods import MODELS
 from semidml.methods.latent import sampled
 from semidml.priors.mixture import kl_monte_carlo
-from semidml.scores import clusters, components, meaning, protocol
+from semidml.scores import checks, clusters, components, meaning, protocol
+from semidml.scores.table import Scored
 from semidml.train import alarms
 from semidml.train.outputs import ROWS_AT_ONCE, as_compared, embed, in_parts, outputs_of, prior_components, to_unit
 
@@ -32,6 +33,8 @@ def score_model(
 
     data, seen: what `prepare` gave."""
 
+    facts, truth = MODELS[config.model].facts, data.test.labels.numpy()
+
     def reconstruct(latents: np.ndarray) -> np.ndarray:
         return method.decode(torch.from_numpy(latents).to(device)).cpu().numpy()
 
@@ -40,17 +43,17 @@ def score_model(
             if progress:
                 progress((round + fraction) / rounds, text)
 
-        labels, truth = data.train.labels.numpy(), data.test.labels.numpy()
-        how = {"seed": config.seed, "device": str(device), "progress": within, "class_names": data.class_names} | more
-        return protocol.score_latents(train, labels, seen.rows.numpy(), test, truth, len(data.class_names), **how)
+        labels, classes = data.train.labels.numpy(), len(data.class_names)
+        given = Scored(train, labels, seen.rows.numpy(), test, truth, classes, config.seed)
+        how = {"device": str(device), "progress": within, "class_names": data.class_names} | more
+        return protocol.score_latents(given, **how)
 
-    facts = MODELS[config.model].facts
     train = embed(method, data.train.images, device)
     outputs = outputs_of(method, data.test.images, facts["clusters"], device)
     test = outputs.latents
     how: dict[str, Any] = {"full": full, "scale": alarms.latent_scale(config)}
     if config.trains_decoder:
-        how |= {"test_images": data.test.images.numpy(), "reconstruct": reconstruct, "coded": test}
+        how["reconstruction_mse"] = lambda: checks.reconstruction_mse_of(data.test.images.numpy(), test, reconstruct)
     method.eval()
     both = full and config.loss_by_direction
     rounds = 2 if both else 1
@@ -64,8 +67,8 @@ def score_model(
         scores |= {k: scores.get(k, {}) | v if k in ("failed", "notes") else v for k, v in further.items()}
     more = prior_scores(method, config, data, test, device) if facts["prior"] else {}
     if outputs.logits is not None:
-        more |= clusters.cluster_scores(outputs.logits, data.test.labels.numpy())
-    return meaning.told(scores | more, meaning.judge(more, data.test.labels.numpy(), class_names=data.class_names))
+        more |= clusters.cluster_scores(outputs.logits, truth)
+    return meaning.told(scores | more, meaning.judge(more, truth, class_names=data.class_names))
 
 
 def prior_scores(

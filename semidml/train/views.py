@@ -12,6 +12,7 @@ from semidml.frames import COMPONENTS, TEST
 from semidml.methods import MODELS
 from semidml.scores import classifiers, components, protocol
 from semidml.scores.clusters import cluster_scores, clustered
+from semidml.scores.table import Scored
 from semidml.train.outputs import Outputs, as_compared, outputs_of, prior_components, to_pixels, to_unit
 from semidml.train.task import watched_rows
 
@@ -49,7 +50,8 @@ class View:
         latents, test = self.outputs().latents, self.is_test
         labels, compared = self.rows["labels"], as_compared(self.config, latents)
         seen, classes, seed = np.flatnonzero(self.rows["seen"][~test]), len(self.data.class_names), self.config.seed
-        scores = protocol.live_scores(compared[~test], labels[~test], seen, compared[test], labels[test], classes, seed)
+        given = Scored(compared[~test], labels[~test], seen, compared[test], labels[test], classes, seed)
+        scores = protocol.live_scores(given)
         if self.config.trains_decoder:
             scores["reconstruction_mse"] = self._reconstruction_mse()
         if self.prior is not None:

@@ -18,6 +18,7 @@ from semidml.priors.words import describe
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter import pack
+from semidml.scores.table import Scored
 from semidml.ui.words import escape_markdown
 from semidml.words import percent
 
@@ -98,9 +99,9 @@ def read_floors(run_id: str) -> dict[str, float]:
     run = listing.open_run(run_id)
     its_rows, data = read_rows(run_id), pictures.splits_of(run, store.load(run.config().data))
     train, test = np.flatnonzero(its_rows["split"] == 0), np.flatnonzero(its_rows["split"] == 1)
-    images, labels = pictures.small_pictures(data, its_rows), its_rows["labels"]
-    seen = np.flatnonzero(its_rows["seen"][train])
-    return protocol.floors(images[train], labels[train], seen, images[test], labels[test], len(data.class_names))
+    images, labels = pictures.small_pictures(data, its_rows).reshape(len(its_rows["row"]), -1), its_rows["labels"]
+    seen, classes = np.flatnonzero(its_rows["seen"][train]), len(data.class_names)
+    return protocol.floors(Scored(images[train], labels[train], seen, images[test], labels[test], classes))
 
 
 def floors_or_reason(run: Run) -> tuple[dict[str, float], str]:

@@ -9,7 +9,6 @@ from semidml.scores.clusters import (
     _expected_information,
     _for_clusters,
     kmeans,
-    kmeans_quick,
     kmeans_scores,
     kmeans_starts,
 )
@@ -19,7 +18,7 @@ from tests.scores.clouds import blobs
 def test_kmeans_finds_clusters_that_are_apart():
     points, labels = blobs(apart=50)
     assert kmeans_scores(points, labels, 5)[:3] == pytest.approx((1, 1, 1))
-    assert agreement.ami(labels, kmeans_quick(points, 5, starts=10)) == pytest.approx(1)
+    assert agreement.ami(labels, kmeans(points, 5, starts=10, rounds=15)) == pytest.approx(1)
 
 
 def test_kmeans_is_scikit_learns_of_the_same_seed_and_the_same_again():
@@ -82,7 +81,6 @@ def test_agreement_by_a_table_is_scikit_learns():
     assert accuracy == agreement.clustering_accuracy(true, found)
 
 
-@pytest.mark.parametrize("cluster", [kmeans, kmeans_quick])
-def test_clusters_of_points_that_coincide_are_refused_in_words(cluster):
+def test_clusters_of_points_that_coincide_are_refused_in_words():
     with pytest.raises(ValueError, match="as many distinct points, got 1"):
-        cluster(np.ones((100, 2)), 5)
+        kmeans(np.ones((100, 2)), 5)

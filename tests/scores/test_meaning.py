@@ -21,7 +21,7 @@ def scored(labels, *, train=TRAINED_ON, seen=None, dims=2, seed=0, **more):
     rng, labels, train = np.random.default_rng(seed), np.array(labels), np.array(train)
     seen = np.arange(len(train)) if seen is None else np.array(seen)
     latents = (rng.normal(size=(len(its), dims)) for its in (train, labels))
-    found = protocol.score_latents(next(latents), train, seen, next(latents), labels, 10, **more)
+    found = protocol.score_latents(table.Scored(next(latents), train, seen, next(latents), labels, 10), **more)
     json.dumps(found, allow_nan=False)
     assert all(found[name] is None for name in found.get("failed", {}))
     assert all(found[name] is not None for name in found.get("notes", {}))
@@ -31,7 +31,8 @@ def scored(labels, *, train=TRAINED_ON, seen=None, dims=2, seed=0, **more):
 def live(labels, train=TRAINED_ON, seed=0):
     rng, labels, train = np.random.default_rng(seed), np.array(labels), np.array(train)
     latents = [rng.normal(size=(len(its), 2)) for its in (train, labels)]
-    found = protocol.live_scores(latents[0], train, np.arange(len(train)), latents[1], labels, 10)
+    given = table.Scored(latents[0], train, np.arange(len(train)), latents[1], labels, 10)
+    found = protocol.live_scores(given)
     return found | protocol.live_retrieval(latents[1], labels)
 
 
@@ -129,7 +130,7 @@ def test_of_the_rows_drawn_for_kmeans_the_remark_is_of_these():
     """A class may have one row among them, and several in all."""
     labels = np.repeat([0, 1, 2], [500, 490, 10])
     rows = next(n for n in range(40, 200) if (checks.subset(n, 0, labels)[0] == 2).sum() == 1)
-    part = protocol._judged(
+    part = protocol._judge(
         ["kmeans_ami", "recall_at_1"], TRAINED_ON, TRAINED_ON, labels, *checks.subset(rows, 0, labels), 3, 2
     )
     assert part.notes == {"kmeans_ami": "class 2 has one drawn test image: k-means is to find a cluster for it alone"}
@@ -221,9 +222,9 @@ def test_a_validation_split_of_few_rows_says_so(digits):
 
 
 def test_floors_leave_out_what_means_nothing():
-    images = np.arange(30, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    images = np.arange(30, dtype=np.uint8).reshape(-1, 1)
     labels = np.arange(30) % 2
-    alone = protocol.floors(images, labels, np.arange(30), images[:2], np.array([0, 1]), 2)
+    alone = protocol.floors(table.Scored(images, labels, np.arange(30), images[:2], np.array([0, 1]), 2))
     assert set(alone) == {"chance", "pixel_knn_accuracy", "pixel_knn_accuracy_labelled"}
-    one = protocol.floors(images, labels * 0, np.arange(30), images, labels * 0, 2)
+    one = protocol.floors(table.Scored(images, labels * 0, np.arange(30), images, labels * 0, 2))
     assert one == {"chance": 1.0}

@@ -7,17 +7,14 @@ import numpy as np
 import pytest
 
 from semidml.scores import agreement, checks, classifiers, protocol, retrieval
-from semidml.scores.clusters import (
-    kmeans_quick,
-    kmeans_scores,
-)
-from semidml.scores.table import RAW, RECALL_AT, SCORES
+from semidml.scores.clusters import kmeans, kmeans_scores
+from semidml.scores.table import RAW, RECALL_AT, SCORES, Scored
 from tests.scores.clouds import apart, blobs, halves
 
 
 @pytest.mark.parametrize("dims", [1, 2, 12])
 def test_scores_are_whole_and_fit_into_json(dims):
-    result = protocol.score_latents(*halves(dims=dims), seed=1)
+    result = protocol.score_latents(Scored(*halves(dims=dims), seed=1))
     assert "failed" not in result and "notes" not in result
     assert set(result) == set(SCORES) - {
         *(k for k in SCORES if k.startswith(("random_forest", "mlp", "pixel", "component", "cluster"))),
@@ -27,12 +24,12 @@ def test_scores_are_whole_and_fit_into_json(dims):
     }
     assert all(type(value) in (float, bool) for value in result.values())
     json.dumps(result, allow_nan=False)
-    assert result == protocol.score_latents(*halves(dims=dims), seed=1)
+    assert result == protocol.score_latents(Scored(*halves(dims=dims), seed=1))
 
 
 def test_scores_are_those_of_the_parts():
     train, labels, seen, test, test_labels, classes = halves(apart=1.5)
-    result = protocol.score_latents(train, labels, seen, test, test_labels, classes)
+    result = protocol.score_latents(Scored(train, labels, seen, test, test_labels, classes))
     few = classifiers.knn_classify(train[seen], labels[seen], test, classes, 1)
     assert result["knn1_accuracy_labelled"] == (few == test_labels).mean()
     assert result["knn1_ami_labelled"] == agreement.ami(test_labels, few)
@@ -47,7 +44,7 @@ def test_labels_that_are_not_seen_change_no_score_on_seen_labels(full):
     other = labels.copy()
     other[hidden] = np.random.default_rng(5).permutation(labels[hidden])
     ours, theirs = (
-        protocol.score_latents(train, y, seen, test, test_labels, classes, full=full) for y in (labels, other)
+        protocol.score_latents(Scored(train, y, seen, test, test_labels, classes), full=full) for y in (labels, other)
     )
     blind = [
         k
@@ -59,7 +56,7 @@ def test_labels_that_are_not_seen_change_no_score_on_seen_labels(full):
 
 
 def test_full_scores_learn_what_is_easy():
-    result = protocol.score_latents(*halves(n=2_400, apart=10), full=True)
+    result = protocol.score_latents(Scored(*halves(n=2_400, apart=10)), full=True)
     for name in ("random_forest", "mlp"):
         assert result[f"{name}_accuracy"] > 0.98 and result[f"{name}_ami"] > 0.95
         assert result[f"{name}_accuracy_labelled"] > 0.9
@@ -71,14 +68,14 @@ def test_a_fit_that_does_not_settle_is_used_and_noted(monkeypatch):
     start = MLPClassifier.__init__
     monkeypatch.setattr(MLPClassifier, "__init__", lambda self, **how: start(self, **how | {"max_iter": 3}))
     said = []
-    train, labels, _, test, _, classes = halves(n=300, apart=0.5)
-    predicted = classifiers.mlp_classify(train, labels, test, classes, remark=said.append)
+    train, labels, _, test, _, _ = halves(n=300, apart=0.5)
+    predicted = classifiers.mlp_classify(train, labels, test, 0, said.append)
     assert len(predicted) == len(test) and said == ["the MLP had not settled after 3 passes"]
 
 
 def test_one_seen_label_is_enough_for_every_classifier():
     train, labels, _, test, test_labels, classes = halves(n=300)
-    result = protocol.score_latents(train, labels, np.array([7]), test, test_labels, classes, full=True)
+    result = protocol.score_latents(Scored(train, labels, np.array([7]), test, test_labels, classes), full=True)
     share = (test_labels == labels[7]).mean()
     for name in ("knn", "knn1", "random_forest", "mlp"):
         assert result[f"{name}_accuracy_labelled"] == share == result["seen_class_ceiling"]
@@ -87,7 +84,7 @@ def test_one_seen_label_is_enough_for_every_classifier():
 
 def test_no_seen_label_fails_in_words_and_leaves_the_rest():
     train, labels, _, test, test_labels, classes = halves()
-    result = protocol.score_latents(train, labels, np.array([], np.int64), test, test_labels, classes)
+    result = protocol.score_latents(Scored(train, labels, np.array([], np.int64), test, test_labels, classes))
     assert result["knn_accuracy_labelled"] is None and result["knn1_ami_labelled"] is None
     assert "at least one seen label" in result["failed"]["knn_accuracy_labelled"]
     assert result["knn_accuracy"] > 0.5 and result["seen_class_ceiling"] == 0
@@ -96,17 +93,17 @@ def test_no_seen_label_fails_in_words_and_leaves_the_rest():
 def test_latents_that_are_not_finite_fail_in_words():
     train, labels, seen, test, test_labels, classes = halves()
     test[3] = np.nan
-    result = protocol.score_latents(train, labels, seen, test, test_labels, classes, full=True)
+    result = protocol.score_latents(Scored(train, labels, seen, test, test_labels, classes), full=True)
     assert all(result[k] is None for k in result if k not in ("failed", "seen_class_ceiling"))
     assert set(result["failed"].values()) == {"1 of 200 rows hold numbers that are not finite"}
     json.dumps(result, allow_nan=False)
-    live = protocol.live_scores(train, labels, seen, test, test_labels, classes)
+    live = protocol.live_scores(Scored(train, labels, seen, test, test_labels, classes))
     assert set(live.values()) == {None}
 
 
 def test_a_collapsed_space_is_said_so():
     train, labels, seen, test, test_labels, classes = halves()
-    result = protocol.score_latents(train * 0, labels, seen, test * 0, test_labels, classes)
+    result = protocol.score_latents(Scored(train * 0, labels, seen, test * 0, test_labels, classes))
     assert result["collapsed"] is True and result["spread"] == 0 == result["mean_pairwise_distance"]
     assert set(result["failed"]) == {"kmeans_ami", "kmeans_nmi", "kmeans_accuracy", "effective_rank"}
 
@@ -123,19 +120,19 @@ def test_a_collapsed_space_is_said_so():
 def test_arrays_that_do_not_fit_are_refused(change, words):
     names = ("train", "train_labels", "seen", "test", "test_labels", "classes")
     with pytest.raises(ValueError, match=words):
-        protocol.score_latents(**dict(zip(names, halves(), strict=True)) | change)
+        Scored(**dict(zip(names, halves(), strict=True)) | change)
 
 
 def test_progress_goes_from_nothing_to_all():
     told = []
-    protocol.score_latents(*halves(), progress=lambda fraction, text: told.append((fraction, text)))
+    protocol.score_latents(Scored(*halves()), progress=lambda fraction, text: told.append((fraction, text)))
     fractions = [fraction for fraction, _ in told]
     assert fractions[0] == 0 and fractions[-1] == 1 and fractions == sorted(fractions) and all(text for _, text in told)
 
 
 def test_live_scores_are_the_scores_of_small_sets():
-    arrays = halves()
-    live, final = protocol.live_scores(*arrays), protocol.score_latents(*arrays)
+    given = Scored(*halves())
+    live, final = protocol.live_scores(given), protocol.score_latents(given)
     assert set(live) == {"knn_accuracy", "knn_ami", "knn_accuracy_labelled", "kmeans_ami", "mean_pairwise_distance",
                          "spread", "effective_rank"}  # fmt: skip
     for name in set(live) - {"kmeans_ami"}:  # of fewer starts
@@ -144,7 +141,7 @@ def test_live_scores_are_the_scores_of_small_sets():
 
 def test_scores_of_classes_that_were_not_trained_on_are_those_that_need_no_training_class():
     train, labels, seen, test, test_labels, classes = apart()
-    result = protocol.score_latents(*apart(), full=True)
+    result = protocol.score_latents(Scored(*apart()), full=True)
     assert set(result) == {
         *("kmeans_ami", "kmeans_nmi", "kmeans_accuracy", "kmeans_ami_sd", "kmeans_nmi_sd", "kmeans_accuracy_sd"),
         *("map_at_r", *(f"recall_at_{k}" for k in RECALL_AT)),
@@ -152,11 +149,10 @@ def test_scores_of_classes_that_were_not_trained_on_are_those_that_need_no_train
     }
     expected = kmeans_scores(test, test_labels, 3)[:3]  # as many clusters as classes are tested, not 8
     assert (result["kmeans_ami"], result["kmeans_nmi"], result["kmeans_accuracy"]) == expected
-    live = protocol.live_scores(*apart())
+    live = protocol.live_scores(Scored(*apart()))
     assert set(live) == {"kmeans_ami", "mean_pairwise_distance", "spread", "effective_rank"}
-    assert live["kmeans_ami"] == agreement.ami(test_labels, kmeans_quick(test, 3))
-    images = [rows.reshape(-1, 1, 1, 3) for rows in (train, test)]
-    floors = protocol.floors(images[0], labels, seen, images[1], test_labels, classes)
+    assert live["kmeans_ami"] == agreement.ami(test_labels, kmeans(test, 3, 3, rounds=15))
+    floors = protocol.floors(Scored(train, labels, seen, test, test_labels, classes))
     assert floors == {"pixel_recall_at_1": pytest.approx(result["recall_at_1"], abs=0.01)}
 
 
@@ -166,7 +162,7 @@ def test_live_retrieval_is_that_of_a_small_set():
     recall = retrieval.recall_at(test, test_labels)
     assert live == {
         **{f"recall_at_{k}": value for k, value in zip(RECALL_AT, recall, strict=True)},
-        "kmeans_nmi": agreement.nmi(test_labels, kmeans_quick(test, 3, 1)),
+        "kmeans_nmi": agreement.nmi(test_labels, kmeans(test, 3, 1, rounds=15)),
     }
     points, labels = blobs(30_000)
     assert protocol.live_retrieval(points, labels, 1) == protocol.live_retrieval(points, labels, 1)
@@ -177,12 +173,12 @@ def test_live_retrieval_is_that_of_a_small_set():
 
 
 def test_live_scores_are_quick():
-    arrays = halves(n=30_000, classes=10)
-    protocol.live_scores(*arrays)  # imports
+    given = Scored(*halves(n=30_000, classes=10))
+    protocol.live_scores(given)  # imports
     spans = []
     for _ in range(5):
         start = time.perf_counter()
-        protocol.live_scores(*arrays)
+        protocol.live_scores(given)
         spans.append(time.perf_counter() - start)
     assert min(spans) < 0.25  # 0.02 to 0.035 on two busy cores
 
@@ -206,7 +202,8 @@ def test_scores_reconstruct_in_parts_what_was_embedded():
 
     test = images.reshape(-1, 2) + np.float32(0.1)
     result = protocol.score_latents(
-        train, labels, seen, test, labels, classes, test_images=images, reconstruct=reconstruct
+        Scored(train, labels, seen, test, labels, classes),
+        reconstruction_mse=lambda: checks.reconstruction_mse_of(images, test, reconstruct),
     )
     assert result["reconstruction_mse"] == pytest.approx(0.01, rel=1e-4)
     assert sum(sizes) == len(images) and max(sizes) <= 1_000
@@ -215,8 +212,8 @@ def test_scores_reconstruct_in_parts_what_was_embedded():
 def test_floors_are_chance_and_pixels():
     rng = np.random.default_rng(0)
     labels = np.array([0] * 60 + [1] * 40)
-    images = (labels[:, None] * 200 + rng.integers(0, 50, (100, 16))).astype(np.uint8).reshape(-1, 1, 4, 4)
-    found = protocol.floors(images, labels, np.array([0, 1, 2, 70, 71, 72]), images, labels, 2)
+    images = (labels[:, None] * 200 + rng.integers(0, 50, (100, 16))).astype(np.uint8)
+    found = protocol.floors(Scored(images, labels, np.array([0, 1, 2, 70, 71, 72]), images, labels, 2))
     assert found == {
         "chance": 0.6,
         "pixel_knn_accuracy": 1.0,
@@ -227,7 +224,9 @@ def test_floors_are_chance_and_pixels():
 
 
 def test_floors_of_one_test_row_have_no_recall():
-    images = np.array([0, 190, 200, 210, 205], np.uint8).reshape(-1, 1, 1, 1)
-    found = protocol.floors(images[:4], np.array([0, 1, 1, 1]), np.array([0, 2, 3]), images[4:], np.array([1]), 2)
+    images = np.array([0, 190, 200, 210, 205], np.uint8).reshape(-1, 1)
+    given = Scored(images[:4], np.array([0, 1, 1, 1]), np.array([0, 2, 3]), images[4:], np.array([1]), 2)
+    found = protocol.floors(given)
     assert found == {"chance": 1.0, "pixel_knn_accuracy": 1.0, "pixel_knn_accuracy_labelled": 1.0}
-    assert protocol.floors(images[:2], np.array([0, 0]), np.array([0]), images[4:], np.array([1]), 2) == {}
+    single = Scored(images[:2], np.array([0, 0]), np.array([0]), images[4:], np.array([1]), 2)
+    assert protocol.floors(single) == {}

@@ -106,11 +106,11 @@ def halves(test_labels):
 def test_a_new_score_is_judged_like_the_others(added):
     """Few rows are told, a single class too; what cannot be computed is null with its reason, and where no test class
     was trained on there is none."""
-    found = protocol.score_latents(*halves([0, 1, 2, 3] * 3))
+    found = protocol.score_latents(Scored(*halves([0, 1, 2, 3] * 3)))
     assert found["notes"][added.name] == "of 12 test images only; each is 8.3 % of it"
-    found = protocol.score_latents(*halves([0, 1]))
+    found = protocol.score_latents(Scored(*halves([0, 1])))
     assert found[added.name] is None and found["failed"][added.name] == "three test rows are needed"
-    assert added.name not in protocol.score_latents(*halves([4] * 10))
+    assert added.name not in protocol.score_latents(Scored(*halves([4] * 10)))
 
 
 def test_what_an_entry_says_wrongly_is_said():
