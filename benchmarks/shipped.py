@@ -43,9 +43,9 @@ def make(name: str, values: Mapping[str, Any], into: Path) -> int:
         if epoch not in kept:
             file.unlink()
             continue
-        frame = run.frame(epoch)
-        frame["latents"] = frame["latents"].astype(np.float16).astype(np.float32)
-        np.savez_compressed(file, **frame)
+        arrays = run.frame(epoch).arrays()
+        arrays["latents"] = arrays["latents"].astype(np.float16).astype(np.float32)
+        np.savez_compressed(file, **arrays)
     status = folder / "status.json"
     status.write_text(json.dumps(json.loads(status.read_text()) | {"owner": {}}))
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

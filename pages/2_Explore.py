@@ -63,7 +63,7 @@ def draw_run(run: Run) -> None:
         if len(epochs) > 1:
             questions.epoch_slider(run, epochs)
         return
-    names = points.class_names(run, frame_now)
+    names = points.class_names(run)
     if st.session_state.pop("first look", False):  # so that it is seen at once what a point answers
         questions.choose_point(points.telling_point(frame_now))
     st.session_state["map first"] = True

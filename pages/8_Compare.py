@@ -152,7 +152,7 @@ def flight(some: list[Run]) -> None:
     drawn = drawing.draw_frame(
         frames[0],
         clouds[letters.index(to)],
-        cache.class_names(some[0]),
+        points.class_names(some[0]),
         ranges,
         words=f"Map of the points as run {to} puts them",
         run="flight " + " ".join(run.id for run in some),

@@ -5,6 +5,7 @@ No torch here: pages read many of them.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Annotated, get_origin, get_type_hints
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -16,23 +17,6 @@ TRAIN, TEST = 0, 1  # values of rows["split"]
 SPLITS = ("train", "test")
 ROW_KEYS = ("split", "row", "labels", "seen")
 ROWS = {"split": ("uint8", 1), "row": ("int32", 1), "labels": ("int16", 1), "seen": ("bool", 1), "shown": ("int32", 1)}
-FRAME = {  # array: dtype or dtypes, number of axes
-    "latents": ("float32 float16", 2),  # see `writer.WIDE`
-    "predictions": ("int16", 1),
-    "reconstructions": ("uint8", 4),
-    "component_means": ("float32", 2),
-    "component_log_vars": ("float32", 2),
-    "component_weights": ("float32", 1),
-    "component_images": ("uint8", 4),
-    "pseudo_inputs": ("uint8", 4),
-    "clusters": ("int16", 1),
-    "cluster_sizes": ("int32", 1),
-    "cluster_entropies": ("float32", 1),
-    "cluster_shown": ("int16", 1),
-    "cluster_images": ("uint8", 4),
-    "epoch": ("int64", 0),
-    "step": ("int64", 0),
-}
 COMPONENTS = ("component_means", "component_log_vars", "component_weights")  # the prior's, of a frame
 MOST_PICTURED = 64  # components that have a picture on a map
 
@@ -40,35 +24,41 @@ MOST_PICTURED = 64  # components that have a picture on a map
 @dataclass(frozen=True, eq=False)
 class Frame:
     """What a run's map draws after an epoch, or in the middle of one: n points of D dimensions and the rows behind
-    them. Each array is called as in the file (FRAME, `Training.frame`); what a run has none of is None."""
+    them. What a file may hold is annotated with its dtypes there and its number of axes; what a run has none of is
+    None."""
 
     rows: Rows  # see `Training.rows`
-    latents: np.ndarray  # float32 (n, D)
-    predictions: np.ndarray  # int16 (n,), see `classifiers.predictions`
-    epoch: int = 0  # finished epochs
-    step: int = 0  # steps into the unfinished epoch, 0 at an epoch's end
+    latents: Annotated[np.ndarray, "float32 float16", 2]  # float32 (n, D); in a file perhaps half, see `writer.WIDE`
+    predictions: Annotated[np.ndarray, "int16", 1]  # (n,), see `classifiers.predictions`
+    clusters: Annotated[np.ndarray | None, "int16", 1] = None  # (n,), the likeliest of each
+    cluster_sizes: Annotated[np.ndarray | None, "int32", 1] = None  # (K,)
+    cluster_entropies: Annotated[np.ndarray | None, "float32", 1] = None  # (K,) in nats, NaN where empty
+    cluster_shown: Annotated[np.ndarray | None, "int16", 1] = None  # (k,): those that have an image
+    cluster_images: Annotated[np.ndarray | None, "uint8", 4] = None  # (k, C, H, W), of their mean representations
+    component_means: Annotated[np.ndarray | None, "float32", 2] = None  # of the prior: (K, D)
+    component_log_vars: Annotated[np.ndarray | None, "float32", 2] = None  # (K, D)
+    component_weights: Annotated[np.ndarray | None, "float32", 1] = None  # (K,)
+    reconstructions: Annotated[np.ndarray | None, "uint8", 4] = None  # (m, C, H, W), of rows["shown"]
+    component_images: Annotated[np.ndarray | None, "uint8", 4] = None  # (k, C, H, W), of the first k means
+    pseudo_inputs: Annotated[np.ndarray | None, "uint8", 4] = None  # (k, C, H, W)
+    epoch: Annotated[int, "int64", 0] = 0  # finished epochs
+    step: Annotated[int, "int64", 0] = 0  # steps into the unfinished epoch, 0 at an epoch's end
     by_direction: bool = False  # nothing but directions was learned
-    reconstructions: np.ndarray | None = None  # uint8 (m, C, H, W), of rows["shown"]
-    component_means: np.ndarray | None = None  # of the prior: (K, D)
-    component_log_vars: np.ndarray | None = None  # (K, D)
-    component_weights: np.ndarray | None = None  # (K,)
-    component_images: np.ndarray | None = None  # uint8 (k, C, H, W): what the decoder makes of the first k means
-    pseudo_inputs: np.ndarray | None = None  # uint8 (k, C, H, W)
-    clusters: np.ndarray | None = None  # int16 (n,)
-    cluster_sizes: np.ndarray | None = None  # int32 (K,)
-    cluster_entropies: np.ndarray | None = None  # float32 (K,)
-    cluster_shown: np.ndarray | None = None  # int16 (k,): those that have an image
-    cluster_images: np.ndarray | None = None  # uint8 (k, C, H, W)
 
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray], rows: Rows, by_direction: bool = False) -> "Frame":
-        """A frame from what a training shows, or a file holds.
+        """A frame from what a file holds.
 
-        Raises TypeError where latents or predictions are missing, KeyError where a part of the components is."""
-        known = {name: arrays[name] for name in FRAME if name in arrays}
-        known |= {name: arrays[name] for name in COMPONENTS if COMPONENTS[0] in arrays}
+        Raises: KeyError where latents, predictions or a part of the components are missing."""
+        needed = ("latents", "predictions", *(COMPONENTS if COMPONENTS[0] in arrays else ()))
+        known = {name: arrays[name] for name in FRAME if name in arrays or name in needed}
         counts = {name: int(known[name]) for name in ("epoch", "step") if name in known}
         return cls(rows=rows, by_direction=by_direction, **known | counts)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a file holds of it."""
+        values = {name: getattr(self, name) for name in FRAME}
+        return {name: np.asarray(value) for name, value in values.items() if value is not None}
 
     @property
     def components(self) -> tuple[np.ndarray, ...] | None:
@@ -103,6 +93,10 @@ class Frame:
         """Whether no class has both training and test rows, so that rows of the same split vote on a prediction."""
         train, test = (self.rows["labels"][self.rows["split"] == split] for split in (TRAIN, TEST))
         return not np.isin(test, train).any()
+
+
+_HINTS = get_type_hints(Frame, include_extras=True)
+FRAME = {name: hint.__metadata__ for name, hint in _HINTS.items() if get_origin(hint) is Annotated}
 
 
 @dataclass(frozen=True)

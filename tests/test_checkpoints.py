@@ -29,7 +29,7 @@ def test_a_shipped_run_is_whole(folder):
     assert run.is_shipped and run.status().state == "done" and not run.status().owner
     epochs = run.frames()
     assert epochs[0] == 0 and epochs[-1] == run.config().epochs == run.history()[-1].epoch
-    first, last = run.frame(0)["latents"], run.frame(epochs[-1])["latents"]
+    first, last = run.frame(0).latents, run.frame(epochs[-1]).latents
     assert len(first) == len(run.rows()["labels"]) and not np.allclose(first, last)
 
 
@@ -61,16 +61,15 @@ ACCIDENTAL = 1e-6  # of MAP@R: some pairs of rows lie at one distance, and of th
 def test_scores_and_alarms_of_raw_latents_are_those_of_version_0_1(name):
     run = listing.open_run(name)
     frame, rows, config = run.frame(run.frames()[-1]), run.rows(), run.config()
-    latents, labels, train = frame["latents"].astype(np.float32), rows["labels"].astype(np.int64), rows["split"] == 0
+    latents, labels, train = frame.latents.astype(np.float32), rows["labels"].astype(np.int64), rows["split"] == 0
     seen = np.flatnonzero(rows["seen"][train])
     given = Scored(latents[train], labels[train], seen, latents[~train], labels[~train], 10, config.seed)
     found = {
         "scores": protocol.score_latents(given, scale=latent_scale(config)),
         "live": protocol.live_scores(given),
     }
-    if len(frame.get("component_means", ())) > 1:
-        its = [frame[f"component_{part}"] for part in ("means", "log_vars", "weights")]
-        found["scores"] |= components.component_scores(latents[~train], labels[~train], *its)
+    if frame.components is not None and len(frame.component_means) > 1:
+        found["scores"] |= components.component_scores(latents[~train], labels[~train], *frame.components)
     # Of a collapsed run rows coincide: which of them are neighbours was the order of the file, and is drawn now.
     drawn = OF_NEIGHBOURS if len(latents) - len(np.unique(latents, axis=0)) > 10 else ()
     assert bool(drawn) == (name == "digits-metric-vae-averaged")

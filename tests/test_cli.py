@@ -87,7 +87,7 @@ def test_a_prior_fitted_to_a_run_is_printed_as_a_command_that_trains_with_it(fin
     words = shlex.split(said.out)
     assert words[:4] == ["python", "-m", "semidml", "train"]
     assert main([*words[3:], "--epochs", "1", "--out", str(tmp_path / "runs" / "second")]) == 0
-    means = listing.open_run("second").live()["component_means"]
+    means = listing.open_run("second").live().component_means
     assert means.shape == (5, 2) and "metric-vae" in words
 
 

@@ -279,10 +279,10 @@ def test_a_finished_run_shows_its_scores_clusters_and_curves(there: Path) -> Non
     final, frame = run.metrics(), run.live()
     assert shown["recall at 1"] == scores.score_words("recall_at_1", final["recall_at_1"]) and shown["MAP@R"] != "–"
     assert shown["clusters used"] == str(final["clusters_used"])
-    sizes = frame["cluster_sizes"]
+    sizes = frame.cluster_sizes
     assert f"{(sizes > 0).sum()} of 10 clusters have images among the points drawn" in said and "ln K = 2.30" in said
     largest = int(sizes.argmax())
-    entropy = frame["cluster_entropies"][largest]
+    entropy = frame.cluster_entropies[largest]
     (drawn,) = (its.proto.body for its in app.get("html") if "images of cluster" in its.proto.body)  # one element
     assert f"<b>{largest + 1}</b>: {sizes[largest]:,} images, entropy {entropy:.2f}" in drawn
     assert pictured(app) == [f"images of cluster {k + 1}" for k in np.argsort(-sizes, kind="stable") if sizes[k]]
@@ -297,7 +297,7 @@ def test_a_finished_run_shows_its_scores_clusters_and_curves(there: Path) -> Non
 def test_a_projection_of_an_unfinished_epoch_is_not_taken_for_that_of_a_finished_one(there: Path) -> None:
     run = listing.open_run("whole")
     last = run.frames()[-1]
-    np.savez(run.path / "frames" / "live.npz", **run.frame(last) | {"step": np.int64(1)})
+    np.savez(run.path / "frames" / "live.npz", **replace(run.frame(last), step=1).arrays())
     write_status(run, replace(run.recorded(), state="interrupted", reason="its process ended"))
     run.keep_projection(f"tsne-{last:04d}", points=np.ones((1797, 2), np.float32))
     app = opened(run="whole")
@@ -326,7 +326,7 @@ def test_damaged_files_are_said(there: Path) -> None:
 def test_more_clusters_than_fit_are_shown_when_asked_for(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "SHOWN_CLUSTERS", 3)
     app = opened(run="whole")
-    shown = sum(listing.open_run("whole").live()["cluster_sizes"] > 0)
+    shown = sum(listing.open_run("whole").live().cluster_sizes > 0)
     assert len(pictured(app)) == 3 and f"And {shown - 3} smaller ones." in words(app)
     app.toggle(key="all clusters").set_value(True).run()
     assert len(pictured(checked(app))) == shown and "smaller ones" not in words(app)
@@ -336,7 +336,7 @@ def test_the_map_takes_the_colours_of_clusters(there: Path) -> None:
     app = opened(run="whole")
     app.segmented_control(key="cluster colours").set_value("cluster").run()
     its = map_of(checked(app))
-    used = set(np.unique(listing.open_run("whole").live()["clusters"]) + 1)
+    used = set(np.unique(listing.open_run("whole").live().clusters) + 1)
     assert {f"cluster {number}" for number in used} <= set(its["names"])
     assert its["names_of_labels"] == [str(digit) for digit in range(10)], "a point still says its class"
 
@@ -347,7 +347,7 @@ def test_a_query_is_answered_by_the_nearest_of_its_split(there: Path, position: 
     app.session_state["query"] = {"whole": position}
     app.run()
     frame, rows = listing.open_run("whole").live(), listing.open_run("whole").rows()
-    latents, labels, split = frame["latents"].astype(float), rows["labels"], rows["split"]
+    latents, labels, split = frame.latents.astype(float), rows["labels"], rows["split"]
     like = np.where(split == split[position], latents @ latents[position], -2)  # by cosine: all have length 1
     like[position] = -2
     known = np.argsort(-like)[:8]
@@ -372,7 +372,7 @@ def test_a_query_that_is_none_gives_way_to_the_first(there: Path) -> None:
 def test_an_earlier_epoch_is_shown_when_it_is_chosen(there: Path) -> None:
     app = opened(run="whole")
     next(slider for slider in app.select_slider if slider.key == "epoch whole").set_value(0).run()
-    sizes = listing.open_run("whole").frame(0)["cluster_sizes"]
+    sizes = listing.open_run("whole").frame(0).cluster_sizes
     assert "Before training" in words(checked(app)) and f"{(sizes > 0).sum()} of 10 clusters" in words(app)
 
 

@@ -17,10 +17,11 @@ from semidml.execute import execute, score_run
 from semidml.explore import clusters, dataset, decode, prior, take_away
 from semidml.explore import pictures as pictures_module
 from semidml.explore.near import nearest_rows, training_rows_near, usual_distance, vote
-from semidml.explore.pictures import centre_image, is_inverted, mean_picture, read_pictures, small_pictures, splits_of
+from semidml.explore.pictures import centre_image, is_inverted, mean_picture, read_pictures, small_pictures
 from semidml.explore.planes import compute_plane, read_plane
 from semidml.explore.points import read_frame
 from semidml.runs import listing
+from semidml.runs.trained_on import read_splits
 from semidml.scores import checks
 
 
@@ -75,10 +76,10 @@ def deep_run(folder):
 def test_an_older_frame_with_lengths_is_read_as_the_directions_that_its_loss_learned(folder):
     run = trained(folder / "sphere", model="dml", loss="supcon", epochs=1)
     frame = run.frame(1)
-    stretched = frame["latents"] * np.random.default_rng(0).uniform(0.5, 3, (len(frame["latents"]), 1))
-    np.savez(run.path / "frames" / "0001.npz", **frame | {"latents": stretched.astype(np.float32)})
+    stretched = frame.latents * np.random.default_rng(0).uniform(0.5, 3, (len(frame.latents), 1))
+    np.savez(run.path / "frames" / "0001.npz", **replace(frame, latents=stretched.astype(np.float32)).arrays())
     found = read_frame(run, 1)
-    assert np.allclose(found.latents, frame["latents"], atol=1e-6)
+    assert np.allclose(found.latents, frame.latents, atol=1e-6)
     assert np.allclose(np.linalg.norm(found.latents, axis=1), 1, atol=1e-6)
 
 
@@ -104,16 +105,16 @@ def test_neighbours_of_a_loss_by_direction_are_those_that_vote(folder, digits):
 def test_a_points_picture_encodes_to_its_latent(plane_run, digits):
     rows, frame = plane_run.rows(), plane_run.frame(8)
     positions = [0, 700, len(rows["row"]) - 1]
-    images = read_pictures(splits_of(plane_run, digits), rows, positions)
+    images = read_pictures(read_splits(plane_run, digits)[0], rows, positions)
     assert images.shape == (3, 1, 8, 8) and images.dtype == np.uint8
     latents = decode.encode_images(plane_run.model(), images)
-    assert latents == pytest.approx(frame["latents"][positions], abs=1e-4)
+    assert latents == pytest.approx(frame.latents[positions], abs=1e-4)
 
 
 def test_pictures_of_a_run_that_chose_on_validation_come_from_its_own_split(folder, digits):
     run = trained(folder / "validation", model="dml", epochs=1, evaluate_on="validation")
     rows = run.rows()
-    data = splits_of(run, digits)
+    data = read_splits(run, digits)[0]
     position = len(rows["row"]) - 1
     assert rows["split"][position] == frames.TEST
     assert data.test.labels[int(rows["row"][position])] == rows["labels"][position]
@@ -174,9 +175,9 @@ def test_another_data_set_of_the_same_name_is_refused(plane_run, digits):
 
     larger = [Split(part.images.repeat(1, 1, 2, 2), part.labels) for part in (digits.train, digits.test)]
     with pytest.raises(ValueError, match=r"16 x 16 pixels .* 8 x 8 pixels"):
-        splits_of(plane_run, replace(digits, train=larger[0], test=larger[1]))
+        read_splits(plane_run, replace(digits, train=larger[0], test=larger[1]))
     with pytest.raises(ValueError, match="classes"):
-        splits_of(plane_run, replace(digits, class_names=tuple("abcdefghij")))
+        read_splits(plane_run, replace(digits, class_names=tuple("abcdefghij")))
 
 
 def test_nearest_is_the_nearest_of_a_line():
@@ -213,7 +214,7 @@ def test_a_run_that_chose_on_other_rows_shows_none_of_these(of_an_older_release,
 
     other = "the rows that older draws are not those of digits here: .* held out other rows for choosing settings"
     for ask in (
-        lambda: splits_of(of_an_older_release, digits),
+        lambda: read_splits(of_an_older_release, digits),
         lambda: take_away.all_rows(of_an_older_release, digits),
         lambda: score_run(of_an_older_release, full=True, keep=True),
         lambda: score_run(of_an_older_release),
@@ -241,7 +242,7 @@ def test_a_run_that_chose_on_other_rows_is_not_resumed_on_these(of_an_older_rele
 
 def test_reconstructions_are_sorted_and_their_error_is_theirs(plane_run, digits):
     rows = plane_run.rows()
-    found = decode.reconstruct_points(plane_run.model(), splits_of(plane_run, digits), rows)
+    found = decode.reconstruct_points(plane_run.model(), read_splits(plane_run, digits)[0], rows)
     assert len(found.positions) == (rows["split"] == frames.TEST).sum() == 500
     assert (np.diff(found.errors) >= 0).all() and found.errors[0] < found.errors[-1]
     assert found.errors[3] == pytest.approx(
@@ -251,7 +252,7 @@ def test_reconstructions_are_sorted_and_their_error_is_theirs(plane_run, digits)
 
 
 def test_lattice_runs_from_the_upper_left(plane_run):
-    model, latents = plane_run.model(), plane_run.frame(8)["latents"]
+    model, latents = plane_run.model(), plane_run.frame(8).latents
     images = decode.decode_lattice(model, latents, side=3)
     corner = np.array([[np.percentile(latents[:, 0], 2), np.percentile(latents[:, 1], 98)]])
     assert images.shape == (3, 3, 1, 8, 8)
@@ -280,14 +281,14 @@ def test_pca_keeps_the_distances_of_points_in_a_plane():
 
 
 def test_epochs_share_their_axes(deep_run):
-    last, before = deep_run.frame(3)["latents"], deep_run.frame(2)["latents"]
+    last, before = deep_run.frame(3).latents, deep_run.frame(2).latents
     alone = planes.project(last, "pca", axes_of=last)
     beside = planes.project(np.concatenate([before, last]), "pca", axes_of=last)
     assert beside[len(before) :] == pytest.approx(alone, abs=1e-4)
 
 
 def test_a_projection_is_computed_once_and_kept_with_the_run(deep_run):
-    latents = deep_run.frame(3)["latents"][:60]
+    latents = deep_run.frame(3).latents[:60]
     assert read_plane(deep_run, 3, "tsne") is None
     said = []
     points = compute_plane(deep_run, 3, "tsne", latents, lambda fraction, text: said.append(text))
@@ -487,7 +488,7 @@ def test_maps_are_turned_and_scaled_onto_one_another():
 
 
 def test_every_point_has_an_error(plane_run, digits):
-    data = splits_of(plane_run, digits)
+    data = read_splits(plane_run, digits)[0]
     errors, best = (
         decode.errors_of_points(plane_run, data),
         decode.reconstruct_points(plane_run.model(), data, plane_run.rows()),

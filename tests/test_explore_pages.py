@@ -408,7 +408,7 @@ def test_frames_that_lie_are_refused(folder: Path, content: str) -> None:
 def moved(app: AppTest, run: str, epoch: int, component: int, to: tuple[float, float]) -> AppTest:
     """As after a drag on the map, whose component AppTest cannot hear."""
     its = listing.open_run(run)
-    means = its.frame(epoch)["component_means"].copy()
+    means = its.frame(epoch).component_means.copy()
     means[component] = to
     frame = (run, epoch, *stamp(its, f"frames/{epoch:04d}.npz"))
     app.session_state["moved components"], app.session_state["moved last"] = (frame, means), component
@@ -426,8 +426,7 @@ def test_what_if_counts_the_points_that_are_drawn(folder: Path) -> None:
     said = words(app)
     assert "What if component 2 were at 900, 900" in said and "Nothing is trained" in said
     frame = listing.open_run("places").frame(2)
-    mixture = [frame[f"component_{name}"] for name in ("means", "log_vars", "weights")]
-    own, _ = components.component_of(frame["latents"], *mixture)
+    own, _ = components.component_of(frame.latents, *frame.components)
     assert f"Of the 1,797 drawn, {(own == 1).sum():,} belong to it now and 0 would then" in said
     app.segmented_control(key="part").set_value("test").run()
     test = listing.open_run("places").rows()["split"] == frames.TEST

@@ -81,7 +81,7 @@ def test_places_says_what_its_runs_show() -> None:
 def test_metric_vae_says_what_its_runs_show() -> None:
     averaged, works = (metrics(side.run) for side in METRIC_VAE.sides)
     assert averaged["collapsed"] and averaged["kl_nats"] < 0.1
-    frame = listing.open_run(METRIC_VAE.sides[0].run).frame(30)["reconstructions"]
+    frame = listing.open_run(METRIC_VAE.sides[0].run).frame(30).reconstructions
     assert frame.std(axis=0).max() < 3  # every reconstruction is the same picture, of 255 greys
     assert not works["collapsed"] and works["knn_accuracy"] > 0.95
 

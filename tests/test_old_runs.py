@@ -62,7 +62,7 @@ def test_it_is_read_and_explored(name):
     frame = read_frame(run, epoch)
     assert frame.latents[::100] == pytest.approx(np.array(expected["latents"]), abs=1e-5)
     assert frame.predictions[::37].tolist() == expected["predictions"]
-    assert len(class_names(run, frame)) == (3 if name == "old-upload" else 10)
+    assert len(class_names(run)) == (3 if name == "old-upload" else 10)
     assert (frame.components is not None) == ("component_ami" in expected["scores"])
     if frame.components is not None:
         assert (most_responsible(frame)[1] >= 0.1).all()

@@ -26,7 +26,7 @@ from semidml.data import store
 from semidml.disk import files as files_module
 from semidml.execute import execute, score_run
 from semidml.explore import take_away
-from semidml.frames import Record
+from semidml.frames import Frame, Record
 from semidml.methods import MODELS
 from semidml.presets import SHIPPED
 from semidml.runs import changes, listing, places, process, quota, trained_on, transfer
@@ -73,11 +73,8 @@ class FakeTraining:
         }
 
     def frame(self):
-        return {
-            "latents": np.full((ROWS, 2), self.epoch, np.float32),
-            "predictions": np.full(ROWS, self.epoch % 10, np.int16),
-            "reconstructions": np.zeros((2, 1, 4, 4), np.uint8),
-        }
+        latents, predictions = np.full((ROWS, 2), self.epoch, np.float32), np.full(ROWS, self.epoch % 10, np.int16)
+        return Frame(self.rows(), latents, predictions, reconstructions=np.zeros((2, 1, 4, 4), np.uint8))
 
     def state(self):
         return {"epoch": torch.tensor(self.epoch), "model.w": torch.full((3,), float(self.epoch))}
@@ -198,8 +195,8 @@ def test_a_finished_run_has_everything_and_nothing_else(faked):
     status = run.status()
     assert (status.state, status.reason, status.epoch, status.epochs) == ("done", "", 5, 5)
     assert [r.epoch for r in run.history()] == [0, 1, 2, 3, 4, 5]
-    assert run.frames() == [0, 1, 2, 3, 4, 5] and (run.frame(3)["latents"] == 3).all()
-    assert (run.live()["latents"] == 5).all() and run.rows()["labels"].shape == (ROWS,)
+    assert run.frames() == [0, 1, 2, 3, 4, 5] and (run.frame(3).latents == 3).all()
+    assert (run.live().latents == 5).all() and run.rows()["labels"].shape == (ROWS,)
     assert run.metrics()["knn_accuracy"] == 0.5
     assert run.metrics()["knn_ami"] is None and run.metrics()["failed"] == {"knn_ami": "not finite"}
     frames = {f"frames/{e:04d}.npz" for e in range(6)}
@@ -254,7 +251,7 @@ def test_what_follows_the_saved_state_is_cut_at_a_resume(faked):
     for _ in execute(run):
         continue
     assert [r.terms["metric"] for r in run.history()] == [1 / (1 + e) for e in range(6)]
-    assert (run.frame(4)["latents"] == 4).all() and not any(".tmp" in name for name in content(run))
+    assert (run.frame(4).latents == 4).all() and not any(".tmp" in name for name in content(run))
 
 
 def test_a_last_line_without_its_end_is_not_a_record_yet(faked):
@@ -290,7 +287,7 @@ def test_between_kept_frames_there_is_the_newest(faked, monkeypatch):
     monkeypatch.setattr(Writer, "_pace", lambda self, began: None)  # as if frames took no time
     run = listing.create_run(config(epochs=1000), "first")
     for record in execute(run):
-        assert (int(run.live()["epoch"]), int(run.live()["step"])) == (record.epoch, record.step)
+        assert (run.live().epoch, run.live().step) == (record.epoch, record.step)
         if record.epoch == 12:
             break
     assert run.frames() == [0, 5, 10, 12]
@@ -893,7 +890,7 @@ def test_a_frame_with_clusters_is_taken_in(faked, folder):
         for info in whole.infolist():
             good = {"frames/0001.npz": clustered(2, **drawn(2))}
             new.writestr(info, good.get(info.filename.removeprefix("first/")) or whole.read(info))
-    assert set(transfer.import_zip(file, "good").frame(1)["clusters"]) == {2}
+    assert set(transfer.import_zip(file, "good").frame(1).clusters) == {2}
 
 
 # ---- with real digits
@@ -908,7 +905,7 @@ def test_a_run_of_each_model_comes_back_from_its_zip(digits, model, latent_dim):
     back = transfer.import_zip(zipped(run), "back")
     assert content(back) == content(run) and back.metrics() == run.metrics()
     for epoch in run.frames():
-        was, its = run.frame(epoch), back.frame(epoch)
+        was, its = run.frame(epoch).arrays(), back.frame(epoch).arrays()
         assert was.keys() == its.keys()
         for name in was:
             np.testing.assert_array_equal(was[name], its[name])

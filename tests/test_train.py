@@ -96,8 +96,9 @@ def test_with_a_prior_too_a_resumed_run_gives_the_records_it_would_have_given(di
     scores, frame = whole.finish(), whole.frame()
     assert scores["kl_nats"] > 0 and ("elbo_nats" in scores) == (model == "metric-vae")
     assert ("component_ami" in scores) == (prior != "unit")
-    assert frame["component_means"].shape == (len(frame["component_weights"]), 2)
-    assert ("pseudo_inputs" in frame) == (prior == "vamp") and ("component_images" in frame) == (model == "metric-vae")
+    assert frame.component_means.shape == (len(frame.component_weights), 2)
+    assert (frame.pseudo_inputs is not None) == (prior == "vamp")
+    assert (frame.component_images is not None) == (model == "metric-vae")
 
 
 def test_a_state_that_kept_torchs_own_generator_goes_on_with_the_same_noise(digits):
@@ -261,7 +262,7 @@ def test_with_alpha_0_a_decoder_stays_untrained_and_is_not_scored(digits):
     list(training)
     before = seeded_model(training.config, digits.shape, 10).state_dict()
     assert all(torch.equal(before[k], v) for k, v in training.weights().items() if k.startswith("decoder"))
-    assert "reconstructions" not in training.frame() and "reconstruction_mse" not in training.finish()
+    assert training.frame().reconstructions is None and "reconstruction_mse" not in training.finish()
 
 
 def test_warm_up_is_the_metric_loss_alone(digits):
@@ -310,13 +311,13 @@ def test_frames_keep_their_rows(digits):
     next(ticks)
     then = training.frame()
     n = len(rows["labels"])
-    assert first["latents"].shape == then["latents"].shape == (n, 2) and first["latents"].dtype == np.float32
-    assert not np.array_equal(first["latents"], then["latents"])
+    assert first.latents.shape == then.latents.shape == (n, 2) and first.latents.dtype == np.float32
+    assert not np.array_equal(first.latents, then.latents)
     shown = rows["shown"]
-    assert first["reconstructions"].shape == (len(shown), 1, 8, 8) and set(rows["labels"][shown]) == set(range(10))
+    assert first.reconstructions.shape == (len(shown), 1, 8, 8) and set(rows["labels"][shown]) == set(range(10))
     images = (digits.train.images, digits.test.images)
     picked = torch.stack([images[s][r] for s, r in zip(rows["split"], rows["row"], strict=True)])
-    assert np.array_equal(training.embed(picked), then["latents"])
+    assert np.array_equal(training.embed(picked), then.latents)
 
 
 def test_watched_rows_hold_every_seen_label_when_they_are_few(digits):
@@ -361,7 +362,7 @@ def test_colour_and_odd_sizes_train(digits):
         for augment in ("off", "on"):
             training = fit(config(encoder=encoder, augment=augment, epochs=1, batch_size=32), data)
             list(training)
-            assert training.frame()["reconstructions"].shape[1:] == (3, 13, 18)
+            assert training.frame().reconstructions.shape[1:] == (3, 13, 18)
 
 
 def test_too_many_rows_a_step_are_refused_in_words():
@@ -519,7 +520,7 @@ BY_DIRECTION = [name for name, entry in LOSSES.items() if entry.facts["normalise
 def test_latents_of_a_loss_by_direction_have_length_one_and_no_false_alarm(digits, loss):
     training = fit(config(model="dml", loss=loss, latent_dim=2, epochs=3, batch_size=32, pl=100), digits)
     *_, last = training
-    found, lengths = training.finish(), np.linalg.norm(training.frame()["latents"], axis=1)
+    found, lengths = training.finish(), np.linalg.norm(training.frame().latents, axis=1)
     assert np.allclose(lengths, 1, atol=1e-5)
     assert not last.alarms and found["collapsed"] is False
 

@@ -278,7 +278,7 @@ def test_the_authors_program_trains_on_digits_and_no_cluster_holds_all(digits):
     assert all(math.isfinite(value) for record in records for value in record["terms"].values())
     assert found["recall_at_1"] > records[0]["scores"]["recall_at_1"] and found["clusters_used"] > 50
     assert records[-1]["terms"]["metric"] < records[1]["terms"]["metric"] and not records[-1]["alarms"]
-    assert training.frame()["cluster_images"].dtype == np.uint8
+    assert training.frame().cluster_images.dtype == np.uint8
 
 
 def test_the_authors_program_trains_on_a_visitors_colour_images_and_says_when_these_are_too_few():
@@ -292,7 +292,7 @@ def test_the_authors_program_trains_on_a_visitors_colour_images_and_says_when_th
     records = epochs_of(training)
     assert training.facts["steps_an_epoch"] == 3 and twins_of(settings, mine).kind == "photographs"
     assert all(math.isfinite(value) for value in records[-1]["terms"].values()) and "failed" not in training.finish()
-    assert training.frame()["cluster_images"].shape[1:] == (3, 24, 20)
+    assert training.frame().cluster_images.shape[1:] == (3, 24, 20)
     with pytest.raises(ValueError, match=r"at most the number of training images, 40, got 64: lower it, or choose"):
         fit(settings, replace(mine, train=Split(images[:40], labels[:40])))
 
@@ -304,18 +304,18 @@ def test_the_authors_program_trains_on_a_visitors_colour_images_and_says_when_th
 def test_a_frame_counts_every_row_once(trained, variant):
     training, _ = trained[variant]
     frame, rows = training.frame(), training.rows()
-    sizes, entropies, own = frame["cluster_sizes"], frame["cluster_entropies"], frame["clusters"]
+    sizes, entropies, own = frame.cluster_sizes, frame.cluster_entropies, frame.clusters
     assert sizes.shape == entropies.shape == (CLUSTERS,) and sizes.sum() == len(own) == len(rows["labels"]) == 1797
     assert np.array_equal(np.bincount(own, minlength=CLUSTERS), sizes)
     assert np.array_equal(np.isnan(entropies), sizes == 0)
     assert (entropies[sizes > 0] >= 0).all() and (entropies[sizes > 0] <= math.log(CLUSTERS) + 1e-5).all()
-    assert np.allclose(np.linalg.norm(frame["latents"], axis=1), 1, atol=1e-5)
-    assert ("cluster_images" in frame) == (variant == "cbswr")
+    assert np.allclose(np.linalg.norm(frame.latents, axis=1), 1, atol=1e-5)
+    assert (frame.cluster_images is not None) == (variant == "cbswr")
     if variant == "cbswr":
-        shown = frame["cluster_shown"]
+        shown = frame.cluster_shown
         of_train = np.bincount(own[rows["split"] == TRAIN], minlength=CLUSTERS)[shown]
         assert (np.diff(of_train) <= 0).all() and of_train.min() > 0
-        assert frame["cluster_images"].shape == (len(shown), 1, 8, 8) and frame["cluster_images"].dtype == np.uint8
+        assert frame.cluster_images.shape == (len(shown), 1, 8, 8) and frame.cluster_images.dtype == np.uint8
 
 
 def test_a_frames_centroids_are_drawn_from_the_mean_representation_of_their_rows(digits, trained):
@@ -326,8 +326,8 @@ def test_a_frames_centroids_are_drawn_from_the_mean_representation_of_their_rows
     images = digits.train.images[rows["row"][train]].float() / 255
     with torch.no_grad():
         representations = model.heads(images)[0]
-        for number, drawn in zip(frame["cluster_shown"], frame["cluster_images"], strict=True):
-            its = representations[torch.from_numpy(frame["clusters"][train] == number)]
+        for number, drawn in zip(frame.cluster_shown, frame.cluster_images, strict=True):
+            its = representations[torch.from_numpy(frame.clusters[train] == number)]
             known = model.draw(its.mean(0, keepdim=True))[0] * 255
             assert np.abs(known.numpy() - drawn).max() < 1
 
@@ -341,8 +341,8 @@ def test_a_cluster_of_test_rows_only_has_no_centroid_to_draw(digits):
     logits[np.flatnonzero(~is_test)[0], 0] = 99
     training.view._outputs = training.view.outputs()._replace(logits=logits)
     frame = training.frame()
-    assert frame["cluster_shown"].tolist() == [5, 0] and len(frame["cluster_images"]) == 2
-    assert frame["cluster_sizes"].tolist() == [1, 0, 500, 0, 0, 1296, 0]
+    assert frame.cluster_shown.tolist() == [5, 0] and len(frame.cluster_images) == 2
+    assert frame.cluster_sizes.tolist() == [1, 0, 500, 0, 0, 1296, 0]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -401,15 +401,15 @@ def test_classes_that_training_has_not_seen_are_scored_by_retrieval(digits):
         assert not [name for name in scores if "knn" in name] and "recall_at_1" in scores
     assert {"map_at_r", "kmeans_nmi", "kmeans_accuracy", "recall_at_8"} <= found.keys()
     assert found["recall_at_1"] > 0.7 > 0.4 > 0.2  # chance is a fifth
-    classes = [set(frame["predictions"][rows["split"] == split]) for split in (TRAIN, TEST)]
+    classes = [set(frame.predictions[rows["split"] == split]) for split in (TRAIN, TEST)]
     assert classes[0] <= {0, 1, 2, 3, 4} and classes[1] <= {5, 6, 7, 8, 9}
     test = rows["split"] == TEST
-    latents, labels = frame["latents"][test].astype(np.float64), rows["labels"][test]
+    latents, labels = frame.latents[test].astype(np.float64), rows["labels"][test]
     far = ((latents[:, None] - latents) ** 2).sum(-1)
     np.fill_diagonal(far, np.inf)  # a row does not vote for itself
     votes = labels[np.argsort(far, axis=1)[:, :5]]
     known = [np.bincount(its, minlength=10).argmax() for its in votes]
-    assert (frame["predictions"][test] == known).mean() > 0.99
+    assert (frame.predictions[test] == known).mean() > 0.99
 
 
 def test_with_the_validation_split_new_classes_are_held_out(digits):

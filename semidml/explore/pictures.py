@@ -8,27 +8,17 @@ import numpy as np
 
 from semidml import frames
 from semidml.frames import Rows
-from semidml.runs import trained_on
 
 if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
-    from semidml.runs.run import Run
 
 
 PIXELS_AT_ONCE = 1 << 24  # numbers of the images that are taken from a data set together
 SMALL_SIDE = 32  # pixels a side, of images that are drawn small or only compared
 
 
-# ---- a point and its pictures
-
-
-def splits_of(run: "Run", data: "Dataset") -> "Dataset":
-    """The splits that a run was trained and scored on: see `trained_on.read_splits`."""
-    return trained_on.read_splits(run, data)[0]
-
-
 def read_pictures(data: "Dataset", rows: Rows, positions: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Images of the points at `positions`: uint8 (m, C, H, W). `data` has the run's splits (`splits_of`).
+    """Images of the points at `positions`: uint8 (m, C, H, W). `data` has the run's splits (`trained_on.read_splits`).
 
     Raises ValueError when a row is not in the data set."""
     at = np.asarray(positions, dtype=np.int64)
@@ -76,9 +66,6 @@ def reduce_images(images: np.ndarray, most: int = 64) -> np.ndarray:
 def times_smaller(height: int, width: int, most: int = 64) -> int:
     """How many times smaller a side is after `reduce_images`; 1 of images that are small already."""
     return -(-max(height, width) // most)
-
-
-# ---- an image of the visitor's
 
 
 def centre_image(image: np.ndarray) -> np.ndarray:

@@ -20,11 +20,11 @@ def read_frame(run: "Run", epoch: int) -> Frame:
 
     Raises ValueError in words when it is not there or cannot be read, and when the run's config cannot."""
     try:
-        by_direction = run.config().by_direction
+        run.config()
     except ValueError as error:
         raise ValueError(f"the config.json of {run.id} is damaged: {error}") from None
     try:
-        frame = Frame.of(run.frame(epoch) | {"epoch": np.int64(epoch)}, run.rows(), by_direction)
+        frame = run.frame(epoch)
         lengths = {len(frame.latents), len(frame.predictions), *(len(frame.rows[key]) for key in frames.ROW_KEYS)}
     except FileNotFoundError:
         raise ValueError(f"epoch {epoch} is not among the frames that {run.id} has kept") from None
@@ -81,12 +81,10 @@ def weights_stamp(run: "Run") -> tuple[int, ...]:
     return stamp(run, "weights.safetensors", "state.safetensors")
 
 
-def class_names(run: "Run", frame: Frame | None = None) -> list[str]:
-    """The names of a run's classes: its own, else numbers for as many as occur among the points."""
-    known = (run.details().get("data") or {}).get("class_names")
-    occur = 0 if frame is None else 1 + int(max(frame.rows["labels"].max(), frame.predictions.max()))
-    names = [str(name) for name in known] if known else []
-    return names + [str(c) for c in range(len(names), occur)]
+def class_names(run: "Run") -> list[str]:
+    """The names of a run's classes: its own, else numbers for as many as its rows are of."""
+    names = (run.details().get("data") or {}).get("class_names") or range(1 + int(run.rows()["labels"].max()))
+    return [str(name) for name in names]
 
 
 def in_charts(names: Sequence[str], most: int = 24) -> list[str]:

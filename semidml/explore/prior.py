@@ -6,7 +6,8 @@ import numpy as np
 
 from semidml import frames
 from semidml.config import RunConfig
-from semidml.explore import pictures, points
+from semidml.explore import points
+from semidml.runs import trained_on
 
 if TYPE_CHECKING:
     from semidml.runs.run import Run
@@ -28,7 +29,7 @@ def training_latents(run: "Run", seed: int = 0) -> tuple[np.ndarray, str]:
     from semidml.data import store
 
     try:
-        images = pictures.splits_of(run, store.load(run.config().data)).train.images
+        images = trained_on.read_splits(run, store.load(run.config().data))[0].train.images
     except ValueError as error:
         epochs = run.frames()
         if not epochs:

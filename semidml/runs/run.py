@@ -1,5 +1,6 @@
 """A run, read: its config, status, history, frames and weights."""
 
+import contextlib
 import os
 import re
 import threading
@@ -14,9 +15,10 @@ from pydantic import ValidationError
 
 from semidml.config import RunConfig
 from semidml.disk import files
-from semidml.frames import Record
+from semidml.frames import Frame, Record
 from semidml.runs import places, process
 from semidml.runs.status import Status
+from semidml.scores import collapse
 from semidml.words import damage_words
 
 if TYPE_CHECKING:  # at run time these would import torch
@@ -194,35 +196,37 @@ class Run:
             return []
         return sorted(int(name[:-4]) for name in names if re.fullmatch(r"\d{4,6}\.npz", name))
 
-    def frame(self, epoch: int) -> dict[str, np.ndarray]:
-        """What the map draws after an epoch: see `Training.frame`; also epoch and step, ().
-        Raises: FileNotFoundError when there is none (any more: frames are thinned)."""
-        return self._as_shown(_read_arrays(self.path / "frames" / f"{epoch:04d}.npz"))
+    def frame(self, epoch: int) -> Frame:
+        """What the map draws after an epoch.
+        Raises: FileNotFoundError when there is none (any more: frames are thinned), ValueError when it is damaged."""
+        name = f"{epoch:04d}.npz"
+        return replace(self._frame_of(_read_arrays(self.path / "frames" / name), name), epoch=epoch)
 
-    def _as_shown(self, frame: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """A frame whose latents are directions where only those were trained: up to version 0.1 they had lengths."""
-        latents = frame.get("latents")
+    def _frame_of(self, arrays: dict[str, np.ndarray], name: str) -> Frame:
+        """The frame in a file, its latents directions where only those were trained: up to version 0.1 they had
+        lengths."""
+        config = self.config()
         try:
-            on_sphere = self.config().on_sphere
-        except ValueError:  # whoever shows the run says so; its points are drawn as they are
+            frame = Frame.of(arrays, self.rows(), config.by_direction)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{name} is damaged: it does not hold a whole frame ({error})") from None
+        if not config.on_sphere or frame.latents.ndim != 2 or not len(frame.latents):
             return frame
-        if latents is None or not on_sphere or latents.ndim != 2:
-            return frame
-        lengths = np.linalg.norm(latents.astype(np.float64), axis=1, keepdims=True)
-        if not len(latents) or np.abs(lengths - 1).max() < 0.01:  # or by half precision
-            return frame
-        return frame | {"latents": (latents / np.where(lengths > 0, lengths, 1)).astype(latents.dtype)}
+        lengths = np.linalg.norm(frame.latents.astype(np.float64), axis=1)
+        is_whole = np.abs(lengths - 1).max() < 0.01  # or by half precision
+        return frame if is_whole else replace(frame, latents=collapse.directions(frame.latents))
 
-    def live(self) -> dict[str, np.ndarray] | None:
-        """The newest frame, one in the middle of an epoch included; None before the first."""
+    def live(self) -> Frame | None:
+        """The newest frame, one in the middle of an epoch included; None before the first. Raises as `frame`."""
         for _ in range(3):  # what was listed may be thinned away before it is opened
             epochs = self.frames()
             live = _arrays_if_there(self.path / "frames" / "live.npz")
             if live and (not epochs or live["epoch"] >= epochs[-1]):
-                return self._as_shown(live)
-            newest = _arrays_if_there(self.path / "frames" / f"{epochs[-1]:04d}.npz") if epochs else None
-            if newest or not epochs:
-                return newest and self._as_shown(newest)
+                return self._frame_of(live, "live.npz")
+            if not epochs:
+                return None
+            with contextlib.suppress(FileNotFoundError):
+                return self.frame(epochs[-1])
         return None
 
     def rows(self) -> dict[str, np.ndarray]:

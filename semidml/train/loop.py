@@ -26,7 +26,7 @@ from semidml.data.augment import affine, view
 from semidml.data.batches import Batches
 from semidml.data.dataset import Dataset
 from semidml.data.labels import hidden
-from semidml.frames import Record
+from semidml.frames import Frame, Record
 from semidml.losses.pairs import pairs_of
 from semidml.methods import MODELS, Batch
 from semidml.networks.precision import bfloat16_crawls
@@ -255,8 +255,8 @@ class Training:
         seen, and the positions `shown` (m,) of those whose reconstructions a frame holds."""
         return self.view.rows
 
-    def frame(self) -> dict[str, np.ndarray]:
-        """What the map draws now: see `View.frame`."""
+    def frame(self) -> Frame:
+        """What the map draws now; which epoch and step that is, is the record's matter."""
         return self.view.frame()
 
     def embed(self, images: Tensor) -> np.ndarray:

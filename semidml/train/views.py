@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from semidml.config import RunConfig
 from semidml.data.dataset import Dataset
-from semidml.frames import COMPONENTS, TEST
+from semidml.frames import COMPONENTS, TEST, Frame
 from semidml.methods import MODELS
 from semidml.scores import classifiers, components, protocol
 from semidml.scores.clusters import cluster_scores, clustered
@@ -69,38 +69,28 @@ class View:
         decoded = self._decode(self.outputs().latents[self.is_test][:RECONSTRUCTED]).cpu()
         return float((decoded - to_unit(self.data.test.images[rows])).square().mean())
 
-    def frame(self) -> dict[str, np.ndarray]:
-        """What the map draws now: latents float32 (n, D), predictions int16 (n,) by the 5 nearest rows with a seen
-        label; if there is a trained decoder, reconstructions uint8 (m, C, H, W); with a prior, its components float32:
-        component_means (K, D), component_log_vars (K, D), component_weights (K,); of the first 32 the decoded means
-        component_images and, with a VampPrior, pseudo_inputs, both uint8 (k, C, H, W); with clusters of its own, what
-        `clusters` gives. Where no test class was trained on, a prediction is that of the 5 nearest other rows of the
-        same split."""
+    def frame(self) -> Frame:
+        """What the map draws now; pictures are of the first 32 components. Where no test class was trained on, a
+        prediction is that of the 5 nearest other rows of the same split."""
         latents = self.outputs().latents
-        frame = {"latents": latents, "predictions": self._predictions(latents).astype(np.int16)}
-        if self.has_clusters:
-            frame |= self.clusters()
+        parts = self._clusters() if self.has_clusters else {}
         if self.prior is not None:
-            frame |= dict(zip(COMPONENTS, prior_components(self.method), strict=True))
+            parts |= dict(zip(COMPONENTS, prior_components(self.method), strict=True))
+            if self.prior.pseudo_inputs is not None:
+                parts["pseudo_inputs"] = to_pixels(self.prior.pseudo_inputs[:PICTURED].detach())
         if self.config.trains_decoder:
-            frame["reconstructions"] = to_pixels(self._decode(latents[self.rows["shown"]]))
+            parts["reconstructions"] = to_pixels(self._decode(latents[self.rows["shown"]]))
             if self.prior is not None:
-                frame["component_images"] = to_pixels(self._decode(frame["component_means"][:PICTURED]))
-        if self.prior is not None and self.prior.pseudo_inputs is not None:
-            frame["pseudo_inputs"] = to_pixels(self.prior.pseudo_inputs[:PICTURED].detach())
-        return frame
-
-    def _predictions(self, latents: np.ndarray) -> np.ndarray:
+                parts["component_images"] = to_pixels(self._decode(parts["component_means"][:PICTURED]))
         labels, seen, split = (self.rows[name] for name in ("labels", "seen", "split"))
         classes, compared = len(self.data.class_names), as_compared(self.config, latents)
-        return classifiers.predictions(compared, labels, seen, split, classes, disjoint=self.data.disjoint)
+        predicted = classifiers.predictions(compared, labels, seen, split, classes, disjoint=self.data.disjoint)
+        return Frame(self.rows, latents, predicted.astype(np.int16), by_direction=self.config.by_direction, **parts)
 
     @torch.no_grad()
-    def clusters(self) -> dict[str, np.ndarray]:
-        """The clustering head's view of the watched rows: clusters int16 (n,), the likeliest of each; cluster_sizes
-        int32 (K,); cluster_entropies float32 (K,), the mean entropy of the rows of each, in nats, NaN where there is
-        none. If centroids are drawn: cluster_shown int16 (k,), the largest, and cluster_images uint8 (k, C, H, W),
-        what the decoder makes of the mean representation of their watched training rows."""
+    def _clusters(self) -> dict[str, np.ndarray]:
+        """The clustering head's view of the watched rows. Centroids, if they are drawn, are those of the clusters with
+        the most watched training rows, whose mean representations the decoder is given."""
         outputs, train = self.outputs(), ~self.is_test
         clusters, sizes, entropies = clustered(outputs.logits)
         frame = {

@@ -15,7 +15,7 @@ from semidml.frames import TEST, TRAIN, Frame, Rows
 from semidml.plots.pictures import image_strip
 from semidml.priors import density
 from semidml.priors.words import describe
-from semidml.runs import listing
+from semidml.runs import listing, trained_on
 from semidml.runs.run import Run
 from semidml.scatter import pack
 from semidml.scores.table import Scored
@@ -29,8 +29,7 @@ if TYPE_CHECKING:  # at run time these would import torch
 def read_newest(run: Run) -> Frame | None:
     """The newest frame of a run; None before its first. Raises ValueError when it is damaged."""
     try:
-        arrays = run.live()
-        return None if arrays is None else Frame.of(arrays, read_rows(run.id), run.config().by_direction)
+        return run.live()
     except FileNotFoundError:  # not begun, or deleted between two looks
         return None
 
@@ -87,7 +86,8 @@ def shown_images(run_id: str) -> Any:
     """The images whose reconstructions a run's frames hold: uint8 (m, C, H, W). Raises ValueError if not here."""
     run = listing.open_run(run_id)
     its_rows = read_rows(run_id)
-    return pictures.read_pictures(pictures.splits_of(run, store.load(run.config().data)), its_rows, its_rows["shown"])
+    data = trained_on.read_splits(run, store.load(run.config().data))[0]
+    return pictures.read_pictures(data, its_rows, its_rows["shown"])
 
 
 @until_remade(st.cache_data(max_entries=16, show_spinner=False))
@@ -97,7 +97,7 @@ def read_floors(run_id: str) -> dict[str, float]:
     from semidml.scores import protocol
 
     run = listing.open_run(run_id)
-    its_rows, data = read_rows(run_id), pictures.splits_of(run, store.load(run.config().data))
+    its_rows, data = read_rows(run_id), trained_on.read_splits(run, store.load(run.config().data))[0]
     train, test = np.flatnonzero(its_rows["split"] == 0), np.flatnonzero(its_rows["split"] == 1)
     images, labels = pictures.small_pictures(data, its_rows).reshape(len(its_rows["row"]), -1), its_rows["labels"]
     seen, classes = np.flatnonzero(its_rows["seen"][train]), len(data.class_names)
@@ -110,12 +110,6 @@ def floors_or_reason(run: Run) -> tuple[dict[str, float], str]:
         return read_floors(run.id), ""
     except ValueError as error:
         return {}, f"Chance and raw pixels are not known: {escape_markdown(str(error))}"
-
-
-def class_names(run: Run) -> list[str]:
-    """Names of a run's classes, in order; numbers where the run does not say."""
-    names = (run.details().get("data") or {}).get("class_names")
-    return list(names) if names else [str(label) for label in range(int(read_rows(run.id)["labels"].max()) + 1)]
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)  # anew only when the components have moved
@@ -191,7 +185,7 @@ def images_of(run: Run) -> Any:
 @st.cache_resource(max_entries=2, show_spinner=False, hash_funcs=BY_ID)
 def kept_splits(run_id: str, stamp: tuple, data: "Dataset") -> "tuple[Dataset, Dataset]":
     run = listing.open_run(run_id)
-    splits = pictures.splits_of(run, data)
+    splits = trained_on.read_splits(run, data)[0]
     if (run.path / "rows.npz").exists():
         rows = run.rows()
         pictures.read_pictures(splits, rows, furthest(rows))  # raises ValueError where such rows are not there

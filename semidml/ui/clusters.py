@@ -9,7 +9,7 @@ import streamlit as st
 
 from semidml import planes, presets
 from semidml.config import FEW, RunConfig, declared_knobs
-from semidml.explore import clusters, drawing
+from semidml.explore import clusters, drawing, points
 from semidml.explore.clusters import Cluster
 from semidml.explore.pictures import read_pictures, reduce_images
 from semidml.frames import TRAIN, Frame, Rows
@@ -150,7 +150,7 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
     drawn = drawing.draw_frame(
         frame,
         placed,
-        cache.class_names(run),
+        points.class_names(run),
         maps.map_extent(view, placed),
         words=f"Map of the embeddings. {words}",
         run=view,
@@ -160,7 +160,7 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
         drawn,
         seen=np.zeros(len(placed), bool),
         labels=frame.rows["labels"],
-        label_names=cache.class_names(run),
+        label_names=points.class_names(run),
         predictions=frame.predictions,
         marked=[chosen] if chosen is not None and chosen < len(placed) else [],
         tools=["pick"],
@@ -196,7 +196,7 @@ def draw_clusters(run: Run, frame: Frame) -> None:
         return
     many = len(drawn) > SHOWN_CLUSTERS
     show_all = many and st.toggle(f"Show all {len(drawn)}", key="all clusters", value=False)
-    most, names = len(drawn) if show_all else SHOWN_CLUSTERS, cache.class_names(run)
+    most, names = len(drawn) if show_all else SHOWN_CLUSTERS, points.class_names(run)
     st.html(clusters_html(run.id, most, key, drawn[:most], frame.rows, names))
     if len(drawn) > most:
         st.caption(f"And {len(drawn) - most} smaller ones.")

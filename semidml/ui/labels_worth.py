@@ -4,7 +4,7 @@ import streamlit as st
 
 from semidml import words
 from semidml.config import RunConfig
-from semidml.explore import clusters
+from semidml.explore import clusters, points
 from semidml.jobs import queue
 from semidml.plots import curves
 from semidml.runs import listing
@@ -116,7 +116,7 @@ def trained_on(run: Run) -> tuple[int, int]:
     with what is held out of them; how many classes they have). Raises ValueError when they are not on this machine."""
     config = run.config()
     if config.split == "official":
-        return official_rows(config.data), len(cache.class_names(run))
+        return official_rows(config.data), len(points.class_names(run))
     splits = cache.images_of(run)
     held = len(splits.test.labels) if config.evaluate_on == "validation" else 0
     return len(splits.train.labels) + held, len(splits.train.labels.unique())

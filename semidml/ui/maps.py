@@ -68,7 +68,7 @@ def draw_run_map(run: Run, frame: Frame, newest: Frame, key: str, link: str = ""
     drawn = drawing.draw_frame(
         frame,
         placed,
-        cache.class_names(run),
+        points.class_names(run),
         map_extent(run.id, placed, rings),
         words=f"Map of the latent space. {words}",
         run=run.id,

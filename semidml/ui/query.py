@@ -27,7 +27,7 @@ def query(run: Run, frame: Frame) -> None:
     if missing := cache.missing_images(run):
         st.info(missing, icon=":material/hide_image:")
         return
-    rows, names = frame.rows, cache.class_names(run)
+    rows, names = frame.rows, points.class_names(run)
     offered = [int(position) for position in rows["shown"][:QUERIES]]
     chosen = st.session_state.get("query", {}).get(run.id, offered[0])
     chosen = chosen if 0 <= chosen < len(rows["labels"]) else offered[0]

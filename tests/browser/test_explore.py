@@ -110,7 +110,7 @@ def lonely(folder, run: str, seed: int = 0) -> int:
     from semidml.runs.run import Run
 
     at = Run(folder / run)
-    latents = at.frame(at.frames()[-1])["latents"]
+    latents = at.frame(at.frames()[-1]).latents
     inside = np.flatnonzero((np.abs(latents - np.median(latents, 0)) < 1.5 * latents.std(0)).all(1))
     distances = np.linalg.norm(latents[inside, None] - latents[None], axis=2)
     distances[np.arange(len(inside)), inside] = np.inf
@@ -272,7 +272,7 @@ def test_pseudo_inputs_lie_on_the_map(page: Page, trained) -> None:
     expect(page.get_by_text(re.compile("Small pictures: the first 32 of 40 pseudo-inputs")).first).to_be_visible()
     data = "root.map.frame.drawings[31].getContext('2d').getImageData(0, 0, 8, 8).data"
     drawn = the_map(page).evaluate(f"root => [...{data}].filter((_, i) => i % 4 === 0)")
-    assert drawn == Run(trained / "explore-vamp").frame(1)["pseudo_inputs"][31].ravel().tolist()
+    assert drawn == Run(trained / "explore-vamp").frame(1).pseudo_inputs[31].ravel().tolist()
 
 
 def test_colours_rows_and_epochs_redraw_the_map(page: Page, trained) -> None:
