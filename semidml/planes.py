@@ -47,11 +47,9 @@ def project(
     """Latents drawn in the plane by a method of PROJECTIONS: (n, D) -> (n, 2) float32, all finite, the same for the
     same seed. With `axes_of` (m, D), PCA takes the directions of those points, of which there may be few.
 
-    PCA keeps distances as well as a plane can and says so little about neighbours; UMAP (McInnes et al. 2018, arXiv
-    1802.03426) and t-SNE (van der Maaten and Hinton 2008, JMLR 9) keep neighbours and not distances. Raises ValueError
-    in words for what `to_project` refuses, and where a method finds places that are not finite.
+    UMAP and t-SNE are native code that can end the process; the app asks a worker for them (`queue.Jobs.plane`).
 
-    UMAP and t-SNE are native code that can end the process; the app asks a worker for them (`queue.Jobs.plane`)."""
+    Raises: ValueError in words for what `to_project` refuses, and where a method finds places that are not finite."""
     report = progress or (lambda fraction, text: None)
     if method == "pca" and axes_of is not None:
         middle, axes = principal_axes(wide(finite(axes_of)))

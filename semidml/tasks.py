@@ -9,38 +9,31 @@ from typing import Any
 Progress = Callable[[float, str], None]
 
 
-# ---- work in the background
-
-
-class Task:
+class Task(threading.Thread):
     """Work in a background thread: how far it is, and then its result or what went wrong. Read from any thread."""
 
     def __init__(self, work: Callable[[Progress], Any]):
+        super().__init__(name="explore", daemon=True)
         self.fraction, self.text = 0.0, "waiting for its turn"
         self.result: Any = None
         self.error: str = ""  # in words; empty while there is none
-        self.started = time.monotonic()
+        self.asked = time.monotonic()
         self._work = work
-        self._thread = threading.Thread(target=self._run, name="explore", daemon=True)
 
     @property
     def done(self) -> bool:
-        return not self._thread.is_alive()
+        return not self.is_alive()
 
     @property
     def seconds(self) -> float:
         """Since it was asked for."""
-        return time.monotonic() - self.started
-
-    def begin(self) -> "Task":
-        self._thread.start()
-        return self
+        return time.monotonic() - self.asked
 
     def wait(self, seconds: float | None = None) -> "Task":
-        self._thread.join(seconds)
+        self.join(seconds)
         return self
 
-    def _run(self) -> None:
+    def run(self) -> None:
         try:
             self.result = self._work(self._progress)
         except Exception as error:  # whatever it was, the page says it
@@ -61,7 +54,8 @@ def start_task(key: tuple, work: Callable[[Progress], Any]) -> Task:
         running = _tasks.get(key)
         if running is not None and not running.done:
             return running
-        made = _tasks[key] = Task(work).begin()
+        made = _tasks[key] = Task(work)
+        made.start()
         _tasks.move_to_end(key)
         for old in [k for k, t in _tasks.items() if t.done][: max(0, len(_tasks) - KEPT_TASKS)]:
             del _tasks[old]

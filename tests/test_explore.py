@@ -18,8 +18,7 @@ from semidml.explore import clusters, dataset, decode, prior, take_away
 from semidml.explore import pictures as pictures_module
 from semidml.explore.near import nearest_rows, training_rows_near, usual_distance, vote
 from semidml.explore.pictures import centre_image, is_inverted, mean_picture, read_pictures, small_pictures
-from semidml.explore.planes import compute_plane, read_plane
-from semidml.explore.points import read_frame
+from semidml.explore.points import compute_plane, read_frame, read_plane
 from semidml.runs import listing
 from semidml.runs.trained_on import read_splits
 from semidml.scores import checks
@@ -260,7 +259,7 @@ def test_lattice_runs_from_the_upper_left(plane_run):
 
 
 def test_without_a_decoder_that_is_said(deep_run):
-    assert not decode.decoder_trained(deep_run)
+    assert not deep_run.config().trains_decoder
     with pytest.raises(ValueError, match="no decoder"):
         decode.decode_latents(deep_run.model(), np.zeros((1, 4)))
     with pytest.raises(ValueError, match="2 latent dimensions"):

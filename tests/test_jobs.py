@@ -20,7 +20,7 @@ from semidml import planes
 from semidml.config import RunConfig
 from semidml.execute import cores, execute
 from semidml.explore import points, prior, take_away
-from semidml.explore.planes import read_plane
+from semidml.explore.points import read_plane
 from semidml.jobs import lane, queue
 from semidml.jobs.queue import Jobs
 from semidml.runs import changes, listing

@@ -20,18 +20,20 @@ AT_ONCE = 1024  # images encoded or decoded together
 MOST_LATTICE = 700  # images of decoded places on a map
 
 
-def decoder_trained(run: "Run") -> bool:
-    """Whether the run has a decoder that learned something."""
-    return run.config().trains_decoder
-
-
 def decode_latents(model: "Module", latents: np.ndarray) -> np.ndarray:
     """What the decoder draws for latents (m, D): uint8 (m, C, H, W). Raises ValueError where there is no decoder."""
     import torch
 
     with torch.inference_mode():
-        parts = [model.decode(torch.from_numpy(np.asarray(part, dtype=np.float32))) for part in _parts(latents)]
+        parts = [model.decode(part) for part in torch.from_numpy(np.asarray(latents, np.float32)).split(AT_ONCE)]
     return (torch.cat(parts) * 255).round().to(torch.uint8).numpy()
+
+
+def decode_grid(model: "Module", x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """What the decoder of a 2-D run draws at each x (columns,) and y (rows,): uint8 (rows, columns, C, H, W)."""
+    across, down = np.meshgrid(x, y)
+    images = decode_latents(model, np.stack([across.ravel(), down.ravel()], axis=1))
+    return images.reshape(len(y), len(x), *images.shape[1:])
 
 
 def squared_errors(images: np.ndarray, decoded: np.ndarray) -> np.ndarray:
@@ -88,9 +90,7 @@ def decode_lattice(model: "Module", latents: np.ndarray, side: int = 16) -> np.n
     if latents.shape[1] != 2:
         raise ValueError(f"a lattice needs 2 latent dimensions; this run has {latents.shape[1]}")
     (left, low), (right, high) = np.percentile(latents, [2, 98], axis=0)
-    x, y = np.meshgrid(np.linspace(left, right, side), np.linspace(high, low, side))
-    images = decode_latents(model, np.stack([x.ravel(), y.ravel()], axis=1))
-    return images.reshape(side, side, *images.shape[1:])
+    return decode_grid(model, np.linspace(left, right, side), np.linspace(high, low, side))
 
 
 def decode_box(
@@ -104,10 +104,8 @@ def decode_box(
     columns, rows = max(1, round(width / side)), max(1, round(height / side))
     x = x0 + (np.arange(columns) + 0.5) / columns * (x1 - x0)
     y = y1 - (np.arange(rows) + 0.5) / rows * (y1 - y0)
-    across, down = np.meshgrid(x, y)
-    images = pictures.reduce_images(
-        decode_latents(model, np.stack([across.ravel(), down.ravel()], axis=1)), 32
-    )  # (rows * columns, C, H, W)
+    grid = decode_grid(model, x, y)
+    images = pictures.reduce_images(grid.reshape(-1, *grid.shape[2:]), 32)  # (rows * columns, C, h, w)
     tiles = images.reshape(rows, columns, *images.shape[1:]).transpose(0, 3, 1, 4, 2)
     return (x0, y0, x1, y1), tiles.reshape(rows * images.shape[2], columns * images.shape[3], images.shape[1])
 
@@ -116,12 +114,7 @@ def walks(latents: np.ndarray, position: int, steps: int) -> np.ndarray:
     """A point moved along each dimension alone, from two standard deviations below the mean of all points (n, D) to
     two above: float32 (D, steps, D)."""
     mean, spread = latents.mean(axis=0), latents.std(axis=0)
-    dimensions = latents.shape[1]
-    path = np.tile(latents[position], (dimensions, steps, 1)).astype(np.float32)
-    for d in range(dimensions):
-        path[d, :, d] = mean[d] + np.linspace(-2, 2, steps) * spread[d]
+    path = np.tile(latents[position], (len(mean), steps, 1)).astype(np.float32)
+    each = np.arange(len(mean))
+    path[each, :, each] = mean[:, None] + spread[:, None] * np.linspace(-2, 2, steps)
     return path
-
-
-def _parts(values: np.ndarray) -> list[np.ndarray]:
-    return [values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE)]

@@ -8,6 +8,7 @@ from semidml import frames
 from semidml.config import RunConfig
 from semidml.explore import points
 from semidml.runs import trained_on
+from semidml.scores import checks
 
 if TYPE_CHECKING:
     from semidml.runs.run import Run
@@ -39,10 +40,9 @@ def training_latents(run: "Run", seed: int = 0) -> tuple[np.ndarray, str]:
         return latents, f"the {len(latents):,} training images of its map, since its images cannot be read: {error}"
     from semidml.train.outputs import embed
 
-    if len(images) <= MOST_FITTED:
-        return embed(run.model(), images), f"all {len(images):,} training images"
-    rows = np.sort(np.random.default_rng(seed).choice(len(images), MOST_FITTED, replace=False))
-    return embed(run.model(), images[rows]), f"{MOST_FITTED:,} of {len(images):,} training images"
+    (rows,) = checks.subset(MOST_FITTED, seed, np.arange(len(images)))
+    words = "all" if len(rows) == len(images) else f"{MOST_FITTED:,} of"
+    return embed(run.model(), images[rows]), f"{words} {len(images):,} training images"
 
 
 def fit_prior(run: "Run", components: int | None = None, seed: int = 0) -> Fitted:

@@ -1,12 +1,11 @@
 """A run's numbers to take away: arrays, tables, archives."""
 
-import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from semidml import frames
 from semidml.frames import Frame
@@ -62,18 +61,14 @@ def as_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
 def as_csv(arrays: Mapping[str, np.ndarray], class_names: Sequence[str]) -> bytes:
     """`all_rows` as a table: split, row, label, seen, prediction, then z1 to zD; UTF-8, one header line. A class name
     that a spreadsheet would take for a formula is led by an apostrophe."""
-    names = [f"'{name}" if name[:1] in ("=", "+", "-", "@", "\t", "\r") else name for name in class_names]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["split", "row", "label", "seen", "prediction", *(f"z{i + 1}" for i in range(arrays["latents"].shape[1]))]
-    )
-    columns = (arrays[key].tolist() for key in ("split", "row", "labels", "seen", "predictions", "latents"))
-    for split, row, label, seen, prediction, latent in zip(*columns, strict=True):
-        writer.writerow(
-            [frames.SPLITS[split], row, names[label], int(seen), names[prediction], *(f"{z:.6g}" for z in latent)]
-        )
-    return text.getvalue().encode()
+    names = np.array([f"'{name}" if name[:1] in ("=", "+", "-", "@", "\t", "\r") else name for name in class_names])
+    table = pd.DataFrame(arrays["latents"], columns=[f"z{i + 1}" for i in range(arrays["latents"].shape[1])])
+    table.insert(0, "split", np.array(frames.SPLITS)[arrays["split"]])
+    table.insert(1, "row", arrays["row"])
+    table.insert(2, "label", names[arrays["labels"]])
+    table.insert(3, "seen", arrays["seen"].astype(int))
+    table.insert(4, "prediction", names[arrays["predictions"]])
+    return table.to_csv(index=False, float_format="%.6g", na_rep="nan", lineterminator="\n").encode()
 
 
 def as_zip(run: "Run") -> bytes:
@@ -81,7 +76,3 @@ def as_zip(run: "Run") -> bytes:
     file = io.BytesIO()
     transfer.export_zip(run, file)
     return file.getvalue()
-
-
-def as_json(values: Any) -> bytes:
-    return (json.dumps(values, indent=1, allow_nan=False) + "\n").encode()

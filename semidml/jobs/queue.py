@@ -26,7 +26,7 @@ import numpy as np
 
 from semidml import planes
 from semidml.config import RunConfig
-from semidml.explore.planes import compute_plane
+from semidml.explore.points import compute_plane
 from semidml.explore.prior import Fitted
 from semidml.jobs.lane import COLD, WORKER, Job, Lane
 from semidml.runs import changes, listing, places

@@ -13,14 +13,7 @@ CLASS_COLOURS = (
     *("#3377cc", "#ffcc00", "#aa2200", "#22ddff", "#883388", "#ff8888", "#aa9900", "#9999ff", "#ee3388", "#5511ee"),
     *("#00bb66", "#bb6622", "#bb44ff", "#99dd88", "#cc0055", "#00ccbb", "#cc77bb", "#006622", "#bbbb00", "#7722bb"),
 )
-SYMBOLS = (
-    "circle",
-    "diamond",
-    "square",
-    "triangle-up",
-    "cross",
-    "x",
-)  # class 20 has the colour of class 0 and another symbol
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")  # one for each twenty classes
 FAINT = "#b4bac4"  # points that are not the matter
 
 Kind = Literal["class", "prediction", "seen", "error", "component", "cluster"]
@@ -64,34 +57,19 @@ def colouring(
     predicted wrongly ("error"), grey otherwise; or by the "component" of the prior that is most responsible, of
     `components`: each point's (n,) and how responsible it is (n,), the less, the greyer; or by its "cluster". Raises
     ValueError when what the kind needs is not given."""
-    if kind == "component":
-        if components is None:
-            raise ValueError("a map by component needs components")
-        component, responsible = components
-        count = int(component.max(initial=0)) + 1
-        return Colouring(component, component_names(count), class_looks(count), responsible)
-    if kind == "cluster":
-        if clusters is None:
-            raise ValueError("a map by cluster needs clusters")
-        count = int(clusters.max(initial=0)) + 1
-        return Colouring(clusters, [f"cluster {number}" for number in range(1, count + 1)], class_looks(count))
-    if kind == "prediction":
-        if predictions is None:
-            raise ValueError("a map by prediction needs predictions")
-        return Colouring(predictions, list(names), class_looks(len(names)))
-    if kind == "class":
-        return Colouring(labels, list(names), class_looks(len(names)))
-    strong = seen if kind == "seen" else None if predictions is None else labels != predictions
-    if strong is None:
-        raise ValueError(f"a map by {kind} needs {'seen' if kind == 'seen' else 'predictions'}")
-    grey = {"seen": "label not seen", "error": "right"}[kind]
+    shown = {"component": components, "cluster": clusters, "seen": seen, "class": labels}.get(kind, predictions)
+    if shown is None:
+        needed = {"component": "components", "cluster": "clusters", "seen": "seen"}.get(kind, "predictions")
+        raise ValueError(f"a map by {kind} needs {needed}")
+    if kind in ("component", "cluster"):
+        number, strength = shown if kind == "component" else (shown, None)
+        count = int(number.max(initial=0)) + 1
+        return Colouring(number, [f"{kind} {n}" for n in range(1, count + 1)], class_looks(count), strength)
+    if kind in ("class", "prediction"):
+        return Colouring(shown, list(names), class_looks(len(names)))
+    strong, grey = (shown, "label not seen") if kind == "seen" else (labels != shown, "right")
     looks = [*class_looks(len(names)), (FAINT, "circle")]
     return Colouring(np.where(strong, labels, len(names)), [*names, grey], looks)
-
-
-def component_names(count: int) -> list[str]:
-    """Names of a prior's components, counted from 1."""
-    return [f"component {number}" for number in range(1, count + 1)]
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -88,12 +88,9 @@ def score_curves(
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    scored = [record for record in records if record.scores]
-    x = [_epochs(record) for record in scored]
     for i, key in enumerate(shown_at(place)):
-        if any(key in record.scores for record in scored):
-            y = [record.scores.get(key) for record in scored]
-            figure.add_trace(_line(x, y, SCORES[key].title, i, hovertemplate="%{y:.3f}"))
+        if any(key in record.scores for record in records):
+            _add_score(figure, records, key, SCORES[key].title, i)
         if floors and (floor := floors.get(f"{PIXELS}{key}")) is not None:
             words = "pixels, seen" if SCORES[key].fitted_on == "seen" else "pixels"
             _level(figure, floor, words, style.LINE_COLOURS[i], "dash")
@@ -109,12 +106,9 @@ def entropy_curves(records: Sequence[Any], best: float, dark: bool | None = None
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    scored = [record for record in records if record.scores]
-    x = [_epochs(record) for record in scored]
     levels = {"marginal_entropy": (best, f"ln K = {best:.2f}"), "conditional_entropy": (0.0, "sure: 0")}
     for i, (key, (level, words)) in enumerate(levels.items()):
-        y = [record.scores.get(key) for record in scored]
-        figure.add_trace(_line(x, y, SCORES[key].title, i, hovertemplate="%{y:.3f}"))
+        _add_score(figure, records, key, SCORES[key].title, i)
         _level(figure, level, words, style.LINE_COLOURS[i], "dash")
     nats = {"title_text": "nats", "range": (-0.06 * best, 1.12 * best)}
     style.dress(figure, dark, height, "entropies", EPOCHS, nats)
@@ -149,10 +143,8 @@ def compared_curves(
 
     figure = go.Figure()
     for position, (name, records) in enumerate(runs.items()):
-        scored = [record for record in records if record.scores.get(score) is not None]
-        if scored:
-            x, y = [_epochs(record) for record in scored], [record.scores[score] for record in scored]
-            figure.add_trace(_line(x, y, name, position, hovertemplate="%{y:.3f}"))
+        if scored := [record for record in records if record.scores.get(score) is not None]:
+            _add_score(figure, scored, score, name, position)
     style.dress(figure, dark, height, score, EPOCHS, {"title_text": title})
     return figure
 
@@ -165,12 +157,16 @@ def _line(x: list[float], y: list[float | None], name: str, position: int, **mor
     return go.Scatter(x=x, y=y, name=name, mode="lines+markers", connectgaps=False, **look, **more)
 
 
+def _add_score(figure: "Figure", records: Sequence[Any], score: str, name: str, position: int) -> None:
+    """A score by epoch, of the records that have scores."""
+    scored = [record for record in records if record.scores]
+    x = [record.epoch + record.step / record.steps if record.steps else float(record.epoch) for record in scored]
+    y = [record.scores.get(score) for record in scored]
+    figure.add_trace(_line(x, y, name, position, hovertemplate="%{y:.3f}"))
+
+
 def _level(figure: "Figure", value: float, name: str, colour: str, dash: str) -> None:
     figure.add_hline(
         y=value, line={"color": colour, "width": 1.2, "dash": dash},
         annotation={"text": name, "font": {"color": colour, "size": 11}}, annotation_position="bottom right",
     )  # fmt: skip
-
-
-def _epochs(record: Any) -> float:
-    return record.epoch + record.step / record.steps if record.steps else float(record.epoch)

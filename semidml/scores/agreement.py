@@ -32,27 +32,26 @@ def clustering_accuracy(true: np.ndarray, clusters: np.ndarray) -> float:
 
     Xie, Girshick and Farhadi 2016, arXiv 1511.06335, equation 10; m by the Hungarian method (scipy's). With more
     clusters than classes, or fewer, those left over pair with nothing and their rows are wrong. Any labels will do."""
-    from scipy.optimize import linear_sum_assignment
-
-    (_, row), (names, column) = (
+    (classes, row), (names, column) = (
         np.unique(labels, return_inverse=True) for labels in (checks.require_rows(true), clusters)
     )
-    counts = table(row, column, len(names))
-    return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / len(true))
+    return matched_share(count_pairs(row, column, len(classes), len(names)))
 
 
-def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """How many rows of each true class (first axis) got each prediction (second axis): (M,), (M,) -> (K, K) int64."""
-    return np.bincount(np.asarray(true, np.int64) * classes + predicted, minlength=classes**2).reshape(classes, classes)
+def matched_share(pairs: np.ndarray) -> float:
+    """`clustering_accuracy` of how many rows each class has in each cluster."""
+    from scipy.optimize import linear_sum_assignment
+
+    return float(pairs[linear_sum_assignment(pairs, maximize=True)].sum() / pairs.sum())
+
+
+def count_pairs(true: np.ndarray, other: np.ndarray, classes: int, others: int) -> np.ndarray:
+    """How many rows of each class (first axis) got each prediction, or lie in each cluster (second axis), all numbered
+    from 0: (M,), (M,) -> (classes, others) int64."""
+    return np.bincount(true.astype(np.int64) * others + other, minlength=classes * others).reshape(classes, others)
 
 
 def seen_class_ceiling(seen_labels: np.ndarray, test_labels: np.ndarray) -> float:
     """Share of the test rows whose class has a seen label: the most that a classifier fitted on the seen labels can
     reach."""
     return float(np.isin(test_labels, seen_labels).mean())
-
-
-def table(true: np.ndarray, cluster: np.ndarray, clusters: int) -> np.ndarray:
-    """How many rows each class has in each cluster, both numbered from 0: (M,), (M,) -> int64 (classes, clusters)."""
-    cells = true * clusters + cluster
-    return np.bincount(cells, minlength=(int(true.max()) + 1) * clusters).reshape(-1, clusters)

@@ -46,30 +46,24 @@ def kmeans_starts(
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
-    points, random, assignments, inertias, best = (
-        _for_clusters(latents, clusters),
-        np.random.RandomState(seed),
-        [],
-        [],
-        0,
-    )
+    points, random = _for_clusters(latents, clusters), np.random.RandomState(seed)
+    assignments, inertias, best = [], [], 0
     with threadpool_limits(1), warnings.catch_warnings(), sklearn.config_context(assume_finite=True):
         warnings.simplefilter("ignore", ConvergenceWarning)  # of the best it is said below
         for start in range(starts):
             model = KMeans(clusters, n_init=1, max_iter=rounds, random_state=random).fit(points)
             assignments.append(model.labels_)
             inertias.append(float(model.inertia_))
-            if inertias[start] < inertias[best] and not _refines(assignments[start], assignments[best], clusters):
+            if inertias[start] < inertias[best] and not _are_same(assignments[start], assignments[best], clusters):
                 best = start
     if (distinct := len(np.unique(assignments[best]))) < clusters:
         raise ValueError(f"k-means did not find {clusters} clusters, only {distinct}: the points nearly coincide")
     return Starts(np.stack(assignments), np.array(inertias), best)
 
 
-def _refines(clusters: np.ndarray, others: np.ndarray, count: int) -> bool:
-    """Whether each of the clusters lies in one of the others, (M,), (M,): of as many, that they are the same."""
-    pairs = np.bincount(clusters.astype(np.int64) * count + others, minlength=count**2).reshape(count, count)
-    return bool(((pairs > 0).sum(1) <= 1).all())
+def _are_same(ones: np.ndarray, others: np.ndarray, count: int) -> bool:
+    """Whether two clusterings (M,) of as many clusters are the same but for their numbers."""
+    return bool(((agreement.count_pairs(ones, others, count, count) > 0).sum(1) <= 1).all())
 
 
 def kmeans_scores(
@@ -92,6 +86,9 @@ def kmeans_scores(
     Those below RARE are left out, and the variance is that of weighted samples, divided by 1 - sum p^2. AMI's expected
     information is that of the best start for all of them: it depends on the clusters' sizes alone, which hardly differ,
     and takes longer than the rest."""
+    from scipy.sparse import csr_matrix
+    from sklearn.metrics.cluster import expected_mutual_information
+
     points, true = checks.subset(rows, seed, latents, labels)
     every = kmeans_starts(points, clusters, starts, seed)
     best, row = every.clusters[every.best].astype(np.int64), np.unique(true, return_inverse=True)[1]
@@ -99,38 +96,21 @@ def kmeans_scores(
     p = ((n - j + 1) / n) ** n - ((n - j) / n) ** n
     p = p[p >= RARE] / p[p >= RARE].sum()
     asked = np.argsort(every.inertias, kind="stable")[: len(p)]
-    expected = _expected_information(agreement.table(row, best, clusters))
-    each = np.array(
-        [_agreement(agreement.table(row, every.clusters[start], clusters), expected) for start in asked]
-    )  # (j, 3)
+    pairs = [agreement.count_pairs(row, made, int(row.max()) + 1, clusters) for made in (best, *every.clusters[asked])]
+    expected = float(expected_mutual_information(csr_matrix(pairs[0]), len(row)))  # in nats (Vinh et al. 2010)
+    each = np.array([_agreement(of_start, expected) for of_start in pairs[1:]])  # (j, 3)
     scatter = np.sqrt(p @ np.square(each - p @ each) / max(1 - p @ p, TINY))
-    return (
-        agreement.ami(true, best),
-        agreement.nmi(true, best),
-        agreement.clustering_accuracy(true, best),
-        *map(float, scatter),
-    )
+    measures = (agreement.ami, agreement.nmi, agreement.clustering_accuracy)
+    return *(measure(true, best) for measure in measures), *map(float, scatter)
 
 
-def _expected_information(table: np.ndarray) -> float:
-    """Mean mutual information of two labellings with these class and cluster sizes, in nats (Vinh et al. 2010)."""
-    from scipy.sparse import csr_matrix
-    from sklearn.metrics.cluster import expected_mutual_information
+def _agreement(pairs: np.ndarray, expected: float) -> tuple[float, float, float]:
+    """AMI with that expected information, NMI and `clustering_accuracy`, of rows by class and cluster."""
+    from scipy.stats import entropy
 
-    return float(expected_mutual_information(csr_matrix(table), int(table.sum())))
-
-
-def _agreement(table: np.ndarray, expected: float) -> tuple[float, float, float]:
-    """AMI with that expected information, NMI and `clustering_accuracy` of a `_table`."""
-    from scipy.optimize import linear_sum_assignment
-
-    p = table / table.sum()
-    together, classes, clusters = (
-        -float((q[q > 0] * np.log(q[q > 0])).sum()) for q in (p.ravel(), p.sum(1), p.sum(0))
-    )  # entropies in nats
+    together, classes, clusters = (float(entropy(rows)) for rows in (pairs.ravel(), pairs.sum(1), pairs.sum(0)))  # nats
     mutual, mean = classes + clusters - together, (classes + clusters) / 2
-    right = table[linear_sum_assignment(table, maximize=True)].sum() / table.sum()
-    return (mutual - expected) / max(mean - expected, TINY), mutual / max(mean, TINY), float(right)
+    return (mutual - expected) / max(mean - expected, TINY), mutual / max(mean, TINY), agreement.matched_share(pairs)
 
 
 def _for_clusters(latents: np.ndarray, clusters: int) -> np.ndarray:

@@ -186,6 +186,7 @@ _OF_KMEANS = {**_WITHOUT_LABELS, "kind": "agreement", "rows": "drawn"}
 _RECALL = {**_WITHOUT_LABELS, "kind": "recall", "unit": "share", "live": "retrieval"}
 _ON_PIXELS = {"unit": "share", "neighbours": NEIGHBOURS}
 _CLUSTERS = {"group": "no labels", "live": "clusters"}
+_DECODED = {"digits": 3, "better": "lower", "live": "decoder", "places": ("train", "compare"), "rank": 15}
 _SHAPE = {"live": "always", "lengths": True}
 
 _KMEANS = (
@@ -231,15 +232,9 @@ _ENTRIES = (
         for fitted_on, ending in (("all", ""), ("seen", "_labelled"))
         for score in ("accuracy", "ami")
     ),
-    _score(
-        "reconstruction_mse",
-        "reconstruction error",
-        digits=3,
-        better="lower",
-        live="decoder",
-        places=("train", "compare"),
-        rank=15,
-    )("Mean over pixels of the squared difference of test image and reconstruction, pixels from 0 to 1."),
+    _score("reconstruction_mse", "reconstruction error", **_DECODED)(
+        "Mean over pixels of the squared difference of test image and reconstruction, pixels from 0 to 1."
+    ),
     _score("component_ami", "component AMI", live="prior", places=("train", "compare"), rank=10, **_AGREES)(
         f"Do the prior's components know the classes? Each test latent's most responsible component.{_AMI} "
         "Separate clusters score high wherever they lie: hold it against its floors."

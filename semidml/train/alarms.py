@@ -10,8 +10,7 @@ from semidml.config import RunConfig
 from semidml.data.batches import Batches
 from semidml.losses import LOSSES
 from semidml.methods import MODELS
-from semidml.scores import collapse as collapse_module
-from semidml.scores.collapse import coincide
+from semidml.scores import collapse as collapses
 from semidml.train.outputs import ROWS_AT_ONCE, as_compared
 
 DIRECTIONS = 0.2  # see `collapse`
@@ -28,12 +27,16 @@ def list_alarms(
 ) -> list[str]:
     """The alarms of an epoch, in sentences: of the watched latents (n, D), their live scores, and the terms that have
     given the encoder no gradient so far."""
-    alarms = [collapse(config, latents, classes), one_for_all(scores)]
-    alarms += [lonely(method)] if MODELS[config.model].facts["clusters"] else []
-    alarms += [
+    alarms = [collapsed] if (collapsed := collapse(config, latents, classes)) else []
+    if scores.get("components_used") == 1:
+        alarms.append("One component holds nearly all points: the prior's other components are empty.")
+    if MODELS[config.model].facts["clusters"] and (steps := int(method.lonely_steps)):  # since the last epoch
+        method.lonely_steps.zero_()
+        held = f"One cluster held all images of a step, {steps:,} times in this epoch"
+        alarms.append(f"{held}: its metric loss rested there.")
+    return alarms + [
         f"The {term} loss has given the encoder no gradient so far: nothing is learned from it." for term in silent
     ]
-    return [alarm for alarm in alarms if alarm]
 
 
 def latent_scale(config: RunConfig) -> float:
@@ -50,26 +53,11 @@ def collapse(config: RunConfig, latents: np.ndarray, classes: int, seed: int = 0
     trainings that went on well are .030 apart and more (proxy anchor in the plane; digits, n=3 seeds, ten epochs),
     those of broken ones (lr = 1) at most .017. The bound is a tenth of DIRECTIONS, about one degree."""
     if not config.by_direction:
-        return collapse_module.collapse(latents, latent_scale(config), seed)
-    alarm = collapse_module.collapse(as_compared(config, latents), DIRECTIONS, seed, classes)
+        return collapses.collapse(latents, latent_scale(config), seed)
+    alarm = collapses.collapse(as_compared(config, latents), DIRECTIONS, seed, classes)
     if alarm is None and MODELS[config.model].facts["prior"]:
-        return coincide(latents, 1.0, seed)
+        return collapses.coincide(latents, 1.0, seed)
     return alarm
-
-
-def one_for_all(scores: Mapping[str, float | None]) -> str | None:
-    """The alarm that one component of several holds everything, or None."""
-    if scores.get("components_used") == 1:
-        return "One component holds nearly all points: the prior's other components are empty."
-    return None
-
-
-def lonely(method: nn.Module) -> str | None:
-    """The alarm that steps since the last one had all their images in one cluster, or None."""
-    if not (steps := int(method.lonely_steps)):
-        return None
-    method.lonely_steps.zero_()
-    return f"One cluster held all images of a step, {steps:,} times in this epoch: its metric loss rested there."
 
 
 def gives_gradient(term: Tensor, encoder: nn.Module) -> bool:

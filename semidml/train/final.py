@@ -86,24 +86,23 @@ def prior_scores(
 
 @torch.no_grad()
 def elbo(method: nn.Module, images: Tensor, device: torch.device | str, seed: int, decoded: bool) -> dict[str, float]:
-    """kl_nats and, if `decoded`, elbo_nats: means over images, with one sample of each posterior, drawn with the
-    seed. The reconstruction is summed over pixels whatever the training did, and the balance is off."""
+    """kl_nats and, if `decoded`, elbo_nats: means over images, with one sample of each posterior, drawn with the seed,
+    the KL divergence in closed form where there is one. The reconstruction is summed over pixels whatever the training
+    did, and the balance is off."""
     method.eval()
     kl, negative_log_likelihood = 0.0, 0.0
+    is_single = len(method.prior.components()[0]) == 1  # then the divergence has a closed form
     generator = torch.Generator().manual_seed(seed)
     for part in images.split(ROWS_AT_ONCE // 4):
         x = to_unit(part.to(device))
         mean, log_var = method.posterior(x)
         z = sampled(mean, log_var, torch.randn(mean.shape, generator=generator).to(mean))
-        kl += float(divergence(method.prior, z, mean, log_var).sum())
+        if is_single:
+            divergence = method.prior.kl(z[None], mean, log_var)
+        else:
+            divergence = kl_monte_carlo(z[None], mean, log_var, method.prior.log_prob(z)[None])
+        kl += float(divergence.sum())
         if decoded:
             negative_log_likelihood += float(method.nll(z, x)) * len(x)
     means = {"kl_nats": kl / len(images)}
     return means | ({"elbo_nats": (kl + negative_log_likelihood) / len(images)} if decoded else {})
-
-
-def divergence(prior: nn.Module, z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
-    """KL(q(z|x) || p(z)) in nats, in closed form where there is one, else by the sample z: (B, D) x 3 -> (B,)."""
-    if len(prior.components()[0]) == 1:
-        return prior.kl(z[None], mean, log_var)
-    return kl_monte_carlo(z[None], mean, log_var, prior.log_prob(z)[None])

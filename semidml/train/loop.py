@@ -202,17 +202,13 @@ class Training:
         return to_unit(self.images.index_select(0, rows.to(self.images.device)).to(self.device))
 
     def _shares(self, epoch: int, step: int) -> tuple[float, float, float]:
-        """Weights of the two losses and beta's share in a step; the metric loss alone while it warms up."""
-        warming = (epoch - 1) * self.batches.steps + step < round(self.config.warmup_epochs * self.batches.steps)
-        if warming:
+        """Weights of the two losses and beta's share in a step; the metric loss alone while it warms up. The share goes
+        from 0 to 1 over its own warm-up, in a straight line (Bowman et al. 2016, arXiv 1511.06349, anneal it so)."""
+        done = (epoch - 1) * self.batches.steps + step
+        if done < round(self.config.warmup_epochs * self.batches.steps):
             return 1.0, 0.0, 1.0
-        return *self.config.weights(epoch, step), self._ramp(epoch, step)
-
-    def _ramp(self, epoch: int, step: int) -> float:
-        """beta's share: from 0 to 1 over its warm-up epochs, in a straight line (Bowman et al. 2016, arXiv 1511.06349,
-        anneal it so)."""
         rising = self.config.beta_warmup_epochs * self.batches.steps
-        return 1.0 if rising == 0 else min(1.0, ((epoch - 1) * self.batches.steps + step) / rising)
+        return *self.config.weights(epoch, step), 1.0 if rising == 0 else min(1.0, done / rising)
 
     def _set_lr(self, step: int) -> None:
         """Constant, or half a cosine from lr to 0 over the whole training (Loshchilov and Hutter 2017, arXiv

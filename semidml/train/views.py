@@ -53,7 +53,9 @@ class View:
         given = Scored(compared[~test], labels[~test], seen, compared[test], labels[test], classes, seed)
         scores = protocol.live_scores(given)
         if self.config.trains_decoder:
-            scores["reconstruction_mse"] = self._reconstruction_mse()
+            images = self.data.test.images[torch.from_numpy(self.rows["row"][test][:RECONSTRUCTED]).long()]
+            decoded = self._decode(latents[test][:RECONSTRUCTED]).cpu()
+            scores["reconstruction_mse"] = float((decoded - to_unit(images)).square().mean())
         if self.prior is not None:
             prior = prior_components(self.method)
             if len(prior[0]) > 1 and np.isfinite(latents[test]).all():
@@ -63,11 +65,6 @@ class View:
             scores |= protocol.live_retrieval(latents[test], labels[test], seed)
             scores |= cluster_scores(self.outputs().logits[test], labels[test])
         return scores
-
-    def _reconstruction_mse(self) -> float:
-        rows = torch.from_numpy(self.rows["row"][self.is_test][:RECONSTRUCTED]).long()
-        decoded = self._decode(self.outputs().latents[self.is_test][:RECONSTRUCTED]).cpu()
-        return float((decoded - to_unit(self.data.test.images[rows])).square().mean())
 
     def frame(self) -> Frame:
         """What the map draws now; pictures are of the first 32 components. Where no test class was trained on, a

@@ -234,7 +234,7 @@ def packed_film(run_id: str, name: str, epochs: tuple[int, ...], stamp: tuple) -
 def point_errors(run: Run) -> np.ndarray | None:
     """Errors of reconstruction, (n,), once they are known: many images take a while, in which the map is there. None
     before, and where the run has no decoder or no weights that fit, which `image_and_reconstruction` says."""
-    if not decode.decoder_trained(run):
+    if not run.config().trains_decoder:
         return None
     key = ("errors", str(run.path), *points.weights_stamp(run), *points.stamp(run, "rows.npz"))
     data = images_of(run)

@@ -28,12 +28,12 @@ def test_the_best_pairing_of_clusters_and_classes_is_found():
 
 
 def test_confusion_counts_true_by_predicted():
-    matrix = agreement.confusion(np.array([0, 0, 1, 2], np.int16), np.array([0, 1, 1, 0], np.int16), 3)
+    matrix = agreement.count_pairs(np.array([0, 0, 1, 2], np.int16), np.array([0, 1, 1, 0], np.int16), 3, 3)
     assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
 
 
 def test_confusion_of_many_classes_does_not_overflow():
-    assert agreement.confusion(np.array([299], np.int16), np.array([299], np.int16), 300)[299, 299] == 1
+    assert agreement.count_pairs(np.array([299], np.int16), np.array([299], np.int16), 300, 300)[299, 299] == 1
 
 
 def test_the_ceiling_is_the_share_of_classes_with_a_seen_label():

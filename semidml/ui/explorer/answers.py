@@ -108,7 +108,7 @@ def a_point(run: Run, frame: Frame, names: list[str], position: int) -> None:
             about = "class and distance in the latent space, in all its dimensions, among the points drawn"
             st.markdown(f"**{title}**", help=f"{which}: {about}.")
             neighbours(run, frame, names, near, bool(missing))
-    if frame.latents.shape[1] > 2 and decode.decoder_trained(run) and not missing:
+    if frame.latents.shape[1] > 2 and run.config().trains_decoder and not missing:
         walks(run, frame, position)
 
 
@@ -127,7 +127,7 @@ def image_and_reconstruction(run: Run, rows: dict, position: int) -> None:
     original = read_pictures(cache.images_of(run), rows, [position])
     shown, captions = [original[0]], ["image"]
     words = ""
-    if not decode.decoder_trained(run):
+    if not run.config().trains_decoder:
         words = "No reconstruction: this run has no decoder that was trained."
     else:
         try:
@@ -151,7 +151,7 @@ def a_place(run: Run, frame: Frame, names: list[str], place: tuple[float, float]
     st.markdown(f"**The place {place[0]:.3g}, {place[1]:.3g}**")
     latent = np.array([place], dtype=np.float32)
     around = surroundings_of(frame, latent[0])
-    if decode.decoder_trained(run):
+    if run.config().trains_decoder:
         decoded = decode.decode_latents(cache.load_model(run), latent)
         pictures.draw_pictures(decoded, ["decoded"], pictures.PICTURE)
     else:

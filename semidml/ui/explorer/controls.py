@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 
-from semidml.explore import decode, drawing
+from semidml.explore import drawing
 from semidml.frames import Frame
 from semidml.planes import PROJECTIONS
 from semidml.priors import PRIORS
@@ -59,7 +59,7 @@ def choose_controls(run: Run, frame: Frame) -> Controls:
         if dimensions == 2 and prior.facts:
             masses = " and ".join(f"{mass:.0%}" for mass in MASSES)
             density = toggle("Prior's density", "density", f"The smallest regions that hold {masses} of the prior.")
-        if dimensions == 2 and decode.decoder_trained(run):
+        if dimensions == 2 and run.config().trains_decoder:
             about = "What the decoder makes of each place of the map, under the points; finer when you zoom in."
             lattice = toggle("Decoded places", "lattice", about)
         if dimensions > 1 and few and frame.pictures is not None and method == "pca":

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from semidml import tasks, words
+from semidml.disk import files
 from semidml.explore import points, take_away
 from semidml.frames import Frame
 from semidml.jobs import queue
@@ -43,7 +44,7 @@ def downloads(run: Run, frame: Frame, names: list[str]) -> None:
         st.caption(why)
     st.markdown("**The run**")
     metrics = run.metrics()
-    scores, config = take_away.as_json(metrics or {}), take_away.as_json(run.details())
+    scores, config = files.as_json(metrics or {}), files.as_json(run.details())
     with st.container(horizontal=True):
         offer("Scores (.json)", scores, f"{run_id}-scores.json", "scores json", metrics is None)
         offer("Config (.json)", config, f"{run_id}-config.json", "config json")

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from semidml.explore import drawing, points
-from semidml.explore.decode import decode_box, decode_latents, decoder_trained
+from semidml.explore.decode import decode_box, decode_latents
 from semidml.frames import TEST, TRAIN, Frame
 from semidml.planes import PROJECTIONS
 from semidml.priors.density import MASSES
@@ -57,7 +57,7 @@ def draw_explorer(run_id: str, epochs: list[int]) -> None:
         with answer_column:
             visible = questions.positions_of(frame, chosen.part)
             if chosen.movable and st.session_state.get("what if"):
-                able = decoder_trained(run)
+                able = run.config().trains_decoder
                 decode = (lambda places: decode_latents(cache.load_model(run), places)) if able else None
                 what_if.answer(run, frame, after, names, visible, decode)
             else:
@@ -85,7 +85,7 @@ def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Co
         axes_of = cache.read_frame(run, epochs[-1]).latents if axes else None
         rings, first_rings = (drawing.ellipses(moved, axes_of) for moved in (frame, before))
     view = f"{run.id} {chosen.method if axes.startswith(tuple(entry.title for entry in PROJECTIONS.values())) else ''}"
-    decodes, missing = plane and decoder_trained(run), cache.missing_images(run)
+    decodes, missing = plane and run.config().trains_decoder, cache.missing_images(run)
     region, point = questions.asked_region(frame), st.session_state.get("chosen point")
     places = [st.session_state["chosen place"]] if st.session_state.get("chosen place") else []
     own = st.session_state.get("own place")
@@ -204,7 +204,7 @@ def map_words(run: Run, frame: Frame, part: str, n: int, axes: str) -> str:
         f"{counts[p]:,} {'training' if p == 'train' else p}" for p in ("train", "test") if part in ("both", p)
     )
     seen = int(frame.rows["seen"].sum())
-    hatched = frame.latents.shape[1] == 2 and decoder_trained(run)
+    hatched = frame.latents.shape[1] == 2 and run.config().trains_decoder
     words = [
         f"{n:,} points: {which} rows, drawn with the seed {run.config().seed}, classes in their proportions; "
         f"{seen:,} with a seen label (ringed where they are few)."

@@ -91,7 +91,7 @@ def draw_answer(run: Run, names: list[str], image: np.ndarray) -> None:
     its_model = cache.load_model(run)
     latent = decode.encode_images(its_model, image[None])[0]
     shown, captions = [image], ["as the encoder sees it"]
-    if decode.decoder_trained(run):
+    if run.config().trains_decoder:
         decoded = decode.decode_latents(its_model, latent[None])
         shown.append(decoded[0])
         captions.append("reconstruction")

@@ -5,7 +5,7 @@ import streamlit as st
 
 from semidml import planes, tasks, words
 from semidml.explore import points
-from semidml.explore.planes import read_plane
+from semidml.explore.points import read_plane
 from semidml.frames import Frame
 from semidml.jobs import queue
 from semidml.planes import PROJECTIONS

@@ -151,7 +151,7 @@ def confusion(run: Run, frame: Frame, names: list[str]) -> None:
     if not len(labels):
         st.info("No test row is drawn.")
         return
-    counts = agreement.confusion(labels, predictions, len(names))
+    counts = agreement.count_pairs(labels, predictions, len(names), len(names))
     state, shown = (tuple(names), counts.tobytes(), pictures.is_dark()), points.in_charts(names)
     pictures.draw_chart("confusion", state, lambda: confusion_figure(counts, shown, pictures.is_dark()))
     right = percent(agreement.accuracy(labels, predictions))
@@ -164,7 +164,7 @@ def confusion(run: Run, frame: Frame, names: list[str]) -> None:
 
 def reconstructions(run: Run, frame: Frame, names: list[str]) -> None:
     """Best and worst reconstructions of the test rows drawn; of a plane, what the decoder makes of its places."""
-    if not decode.decoder_trained(run):
+    if not run.config().trains_decoder:
         an_able = next(entry.title for entry in MODELS.values() if entry.facts["decoder"])
         st.info(
             f"This run has no decoder that was trained: there is nothing to reconstruct. The {an_able} has one.",
