@@ -20,20 +20,16 @@ ROUNDING = 2.0**-21  # four steps of float32: equal images can come out of a net
 PROJECTIONS = table(
     [
         Entry(
-            "pca",
-            "PCA",
-            "the two directions of largest variance after the last epoch shown; at once",
+            *("pca", "PCA", "the two directions of largest variance after the last epoch shown; at once"),
             "Pearson 1901, doi 10.1080/14786440109462720",
         ),
         Entry(
-            "umap",
-            "UMAP",
+            *("umap", "UMAP"),
             "keeps neighbours together; distances between groups mean little; loads for about 13 s on its first use",
             "McInnes et al. 2018, arXiv 1802.03426",
         ),
         Entry(
-            "tsne",
-            "t-SNE",
+            *("tsne", "t-SNE"),
             "keeps neighbours together; sizes and distances of groups mean nothing; about half a minute",
             "van der Maaten and Hinton 2008, JMLR 9",
         ),

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semidml.frames import Record
+from semidml.explore.drawing import colour_points
+from semidml.frames import Frame, Record
 from semidml.plots import colours, counts, curves, pictures, style
 
 NAMES = [f"class {i}" for i in range(10)]
@@ -85,31 +86,35 @@ def test_colours_show_on_light_and_dark():
 
 
 def test_the_twenty_first_class_has_another_symbol():
-    looks = {(colours.class_colour(c), colours.class_symbol(c)) for c in range(120)}
-    assert len(looks) == 120
+    assert len(set(colours.class_looks(120))) == 120
 
 
 def test_points_are_coloured_by_what_is_asked():
     _, labels = cloud()
     wrong, seen = np.arange(len(labels)) < 30, np.arange(len(labels)) % 7 == 0
     predicted = np.where(wrong, (labels + 1) % 10, labels)
-    its = colours.colouring("class", labels, NAMES)
+    frame = Frame({"labels": labels, "seen": seen}, np.zeros((len(labels), 2), np.float32), predicted)
+    its = colour_points(frame, NAMES, "class")
     assert (its.categories == labels).all() and its.names == NAMES and its.looks == colours.class_looks(10)
-    assert (colours.colouring("prediction", labels, NAMES, predictions=predicted).categories == predicted).all()
+    assert (colour_points(frame, NAMES, "prediction").categories == predicted).all()
     for kind, strong, grey in (("error", wrong, "right"), ("seen", seen, "label not seen")):
-        its = colours.colouring(kind, labels, NAMES, predictions=predicted, seen=seen)
+        its = colour_points(frame, NAMES, kind)
         assert (its.categories == np.where(strong, labels, 10)).all() and its.names == [*NAMES, grey]
         assert len(its.looks) == 11 and its.looks[10][0] not in colours.CLASS_COLOURS
-    for kind in ("prediction", "error", "seen", "component"):
-        with pytest.raises(ValueError, match=f"by {kind} needs"):
-            colours.colouring(kind, labels, NAMES)
+    for kind, words in (("component", "no prior"), ("cluster", "by cluster needs")):
+        with pytest.raises(ValueError, match=words):
+            colour_points(frame, NAMES, kind)
 
 
 def test_components_are_coloured_greyer_where_they_share():
-    own, share = np.arange(60) % 3 + 4, np.linspace(0, 1, 60)
-    its = colours.colouring("component", np.zeros(60, int), NAMES, components=(own, share))
-    assert (its.categories == own).all() and its.names[4:] == ["component 5", "component 6", "component 7"]
-    assert (its.strength == share).all() and len(its.looks) == len(its.names) == 7
+    latents = np.stack([np.linspace(2, 4, 60), np.zeros(60)], axis=1).astype(np.float32)
+    prior = {"component_means": np.arange(7)[:, None] * np.array([1.0, 0]), "component_log_vars": np.full((7, 2), -3.0)}
+    rows = {"labels": np.zeros(60, int)}
+    frame = Frame(rows, latents, rows["labels"], **prior, component_weights=np.full(7, 1 / 7))
+    its = colour_points(frame, NAMES, "component")
+    assert (its.categories == latents[:, 0].round()).all() and its.names[2:] == [f"component {k}" for k in (3, 4, 5)]
+    assert its.strength.max() > 0.99 and its.strength[[15, 44]] == pytest.approx(0.5, abs=0.05)
+    assert its.strength[30] > its.strength[20] > its.strength[16] and len(its.looks) == len(its.names) == 5
 
 
 def test_a_small_map_shows_classes_in_their_places_and_colours():
@@ -268,12 +273,11 @@ def test_curves_of_several_runs_lie_over_each_other():
 
 def test_points_are_coloured_by_their_clusters():
     own = np.array([0, 31, 5, 5])
-    its = colours.colouring("cluster", np.zeros(4, int), NAMES, clusters=own)
+    frame = Frame({"labels": np.zeros(4, int)}, np.zeros((4, 2)), np.zeros(4, int), clusters=own)
+    its = colour_points(frame, NAMES, "cluster")
     assert (its.categories == own).all() and len(its.names) == len(its.looks) == 32
     assert [its.names[k] for k in own] == ["cluster 1", "cluster 32", "cluster 6", "cluster 6"]
     assert len(set(its.looks)) == 32, "each can be told from the others"
-    with pytest.raises(ValueError, match="by cluster needs"):
-        colours.colouring("cluster", np.zeros(4, int), NAMES)
 
 
 def test_entropies_are_drawn_with_the_best_that_each_can_reach():

@@ -1,13 +1,14 @@
 """What a map is to draw, gathered from a frame."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from semidml import planes
 from semidml.explore import points
 from semidml.frames import TEST, Frame
-from semidml.plots.colours import Kind, colouring
+from semidml.plots.colours import FAINT, Kind, class_looks
 from semidml.scatter.pack import Drawing
 
 MOST_ELLIPSES = 128
@@ -27,16 +28,7 @@ def draw_frame(
 ) -> Drawing:
     """A frame's points where they are placed in the plane (n, 2), in their colours, where ranges of x and y show them.
     What else a map has is added with `dataclasses.replace`. names: of the classes."""
-    rows = frame.rows
-    colours = colouring(
-        colour,
-        rows["labels"],
-        names,
-        seen=rows["seen"],
-        predictions=frame.predictions,
-        components=points.most_responsible(frame) if colour == "component" else None,
-        clusters=frame.clusters,
-    )
+    rows, colours = frame.rows, colour_points(frame, names, colour)
     return Drawing(
         placed,
         colours.categories,
@@ -50,6 +42,33 @@ def draw_frame(
         epoch=frame.epoch,
         strength=colours.strength,
     )
+
+
+class Colouring(NamedTuple):
+    """What the points of a map have their colours by: n points of K categories."""
+
+    categories: np.ndarray  # int (n,)
+    names: list[str]  # (K,)
+    looks: list[tuple[str, str]]  # (K,): colour, symbol
+    strength: np.ndarray | None = None  # (n,) 0 (grey) to 1
+
+
+def colour_points(frame: Frame, names: Sequence[str], kind: Kind) -> Colouring:
+    """Points by their label ("class") or their prediction; by their label where that was seen ("seen") or where it was
+    predicted wrongly ("error"), grey otherwise; by the "component" of the prior that is most responsible, the less, the
+    greyer; or by their "cluster". Raises ValueError where the frame has none of these."""
+    labels = frame.rows["labels"]
+    if kind in ("class", "prediction"):
+        return Colouring(labels if kind == "class" else frame.predictions, list(names), class_looks(len(names)))
+    if kind in ("seen", "error"):
+        strong, grey = (frame.rows["seen"], "label not seen") if kind == "seen" else (frame.wrong, "right")
+        looks = [*class_looks(len(names)), (FAINT, "circle")]
+        return Colouring(np.where(strong, labels, len(names)), [*names, grey], looks)
+    if kind == "cluster" and frame.clusters is None:
+        raise ValueError("a map by cluster needs clusters")
+    number, strength = points.most_responsible(frame) if kind == "component" else (frame.clusters, None)
+    count = int(number.max(initial=0)) + 1
+    return Colouring(number, [f"{kind} {n}" for n in range(1, count + 1)], class_looks(count), strength)
 
 
 def ellipses(frame: Frame, axes_of: np.ndarray | None = None) -> list[list[float]]:

@@ -66,35 +66,18 @@ class CBSwR(nn.Module):
     reads: ClassVar = dict.fromkeys((CLUSTERING, METRIC, RECONSTRUCTION, TWINS), ("images", "twins"))
     prior, half = None, False
 
-    def __init__(
-        self,
-        encoder: nn.Module,
-        decoder: nn.Module | None,
-        dimensions: int,
-        clusters: int,
-        term_weights: dict[str, float],
-        by_centroids: bool,
-        temperature: float,
-        marginal_weight: float,
-        l2: float,
-        as_authors: bool,
-        spares_own: bool,
-        width: int = REPRESENTATION,
-        head_dropout: float = 0.0,
-        centred: int = 0,
-    ):
-        """width: numbers that the encoder gives an image; by_centroids: whether L_m is the center-based softmax, not
-        that of SME; spares_own: see `center_softmax`; centred: channels of images that are drawn less their mean
-        colour, 0 where they are drawn as they are."""
+    def __init__(self, config: RunConfig, encoder: nn.Module, decoder: nn.Module | None, width: int, channels: int):
+        """width: numbers that the encoder gives an image; channels: of the images."""
         super().__init__()
-        self.encoder, self.decoder = encoder, decoder
-        self.embedding = nn.Linear(width, dimensions)
-        self.clustering, self.drops = Head(dimensions, clusters, head_dropout), head_dropout > 0
-        self.term_weights, self.by_centroids = term_weights, by_centroids
-        self.as_authors, self.spares_own = as_authors, spares_own
-        for name, number in (("temperature", temperature), ("marginal_weight", marginal_weight), ("l2", l2)):
-            self.register_buffer(name, torch.tensor(float(number)), persistent=False)
-        self.register_buffer("mean_colour", mean_colour(centred) if centred else None, persistent=False)
+        self.encoder, self.decoder, self.drops = encoder, decoder, config.head_dropout > 0
+        self.embedding = nn.Linear(width, config.latent_dim)
+        self.clustering = Head(config.latent_dim, config.clusters, config.head_dropout)
+        self.term_weights, self.by_centroids = config.term_weights(), VARIANTS[config.variant].facts["centroids"]
+        self.as_authors, self.spares_own = config.formulas == "authors", config.own_centroid == "spared"
+        for name in ("temperature", "marginal_weight", "l2"):
+            self.register_buffer(name, torch.tensor(float(getattr(config, name))), persistent=False)
+        centred = config.targets == "centred" and config.draws_clusters
+        self.register_buffer("mean_colour", mean_colour(channels) if centred else None, persistent=False)
         self.register_buffer("lonely_steps", torch.zeros(()), persistent=False)  # all of a step in one cluster
 
     def weights(self, w_s: float, w_u: float | Tensor, ramp: float = 1.0) -> dict[str, float | Tensor]:
@@ -219,9 +202,4 @@ def build(config: RunConfig, shape: tuple[int, int, int], classes: int) -> CBSwR
     encoder, decoder = config.make("encoder", shape, width, config.draws_clusters)
     if features:
         encoder.network.fc = nn.Identity()
-    return CBSwR(
-        *(encoder, decoder, config.latent_dim, config.clusters, config.term_weights()),
-        *(VARIANTS[config.variant].facts["centroids"], config.temperature, config.marginal_weight, config.l2),
-        *(config.formulas == "authors", config.own_centroid == "spared", width, config.head_dropout),
-        shape[0] if config.targets == "centred" and config.draws_clusters else 0,
-    )
+    return CBSwR(config, encoder, decoder, width, shape[0])

@@ -1,9 +1,6 @@
-"""Colours and symbols of classes, and what else points are coloured by."""
+"""Colours and symbols of classes."""
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
-
-import numpy as np
+from typing import Literal
 
 # The first ten were searched for (sRGB in steps of 17, farthest points with swaps): the smallest distance of two in
 # OKLab is 0.108 over normal, protan, deutan and tritan vision (Machado et al. 2009), against 0.061 for Petroff's ten
@@ -24,52 +21,10 @@ def class_colour(number: int) -> str:
     return CLASS_COLOURS[number % len(CLASS_COLOURS)]
 
 
-def class_symbol(number: int) -> str:
-    """The marker symbol of a class: the next one for each twenty classes."""
-    return SYMBOLS[number // len(CLASS_COLOURS) % len(SYMBOLS)]
-
-
 def class_looks(count: int) -> list[tuple[str, str]]:
-    """(colour, symbol) of the first classes."""
-    return [(class_colour(number), class_symbol(number)) for number in range(count)]
-
-
-class Colouring(NamedTuple):
-    """What the points of a map have their colours by: n points of K categories."""
-
-    categories: np.ndarray  # int (n,)
-    names: list[str]  # (K,)
-    looks: list[tuple[str, str]]  # (K,): colour, symbol
-    strength: np.ndarray | None = None  # (n,) 0 (grey) to 1
-
-
-def colouring(
-    kind: Kind,
-    labels: np.ndarray,
-    names: Sequence[str],
-    *,
-    seen: np.ndarray | None = None,
-    predictions: np.ndarray | None = None,
-    components: tuple[np.ndarray, np.ndarray] | None = None,
-    clusters: np.ndarray | None = None,
-) -> Colouring:
-    """Points by their label ("class") or their prediction; by their label where that was seen ("seen") or where it was
-    predicted wrongly ("error"), grey otherwise; or by the "component" of the prior that is most responsible, of
-    `components`: each point's (n,) and how responsible it is (n,), the less, the greyer; or by its "cluster". Raises
-    ValueError when what the kind needs is not given."""
-    shown = {"component": components, "cluster": clusters, "seen": seen, "class": labels}.get(kind, predictions)
-    if shown is None:
-        needed = {"component": "components", "cluster": "clusters", "seen": "seen"}.get(kind, "predictions")
-        raise ValueError(f"a map by {kind} needs {needed}")
-    if kind in ("component", "cluster"):
-        number, strength = shown if kind == "component" else (shown, None)
-        count = int(number.max(initial=0)) + 1
-        return Colouring(number, [f"{kind} {n}" for n in range(1, count + 1)], class_looks(count), strength)
-    if kind in ("class", "prediction"):
-        return Colouring(shown, list(names), class_looks(len(names)))
-    strong, grey = (shown, "label not seen") if kind == "seen" else (labels != shown, "right")
-    looks = [*class_looks(len(names)), (FAINT, "circle")]
-    return Colouring(np.where(strong, labels, len(names)), [*names, grey], looks)
+    """(colour, marker symbol) of the first classes: the next symbol for each twenty."""
+    symbols = [SYMBOLS[number // len(CLASS_COLOURS) % len(SYMBOLS)] for number in range(count)]
+    return [(class_colour(number), symbol) for number, symbol in enumerate(symbols)]
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

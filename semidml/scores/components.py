@@ -40,15 +40,14 @@ def component_scores(
 
     Raises: ValueError when latents are not finite."""
     own, distance = component_of(checks.finite(latents), means, log_vars, weights)
-    counts = np.bincount(own, minlength=len(means))
-    classes = [label for label in range(int(labels.max()) + 1) if (labels == label).any()]
-    commonest = [np.bincount(own[labels == label], minlength=len(means)).argmax() for label in classes]
+    pairs = agreement.count_pairs(labels, own, int(labels.max()) + 1, len(means))
+    commonest = pairs[pairs.any(1)].argmax(1)  # of each class that has rows
     scores = {
         "component_ami": agreement.ami(labels, own),
         "component_nmi": agreement.nmi(labels, own),
-        "components_used": int((counts > 0.01 * len(latents) / len(means)).sum()),
+        "components_used": int((pairs.sum(0) > 0.01 * len(latents) / len(means)).sum()),
         "component_distance": float(distance.mean()),
-        "classes_alone": int(sum(commonest.count(component) == 1 for component in commonest)),
+        "classes_alone": int((np.bincount(commonest) == 1).sum()),
     }
     return scores | dict.fromkeys(meaning.judge(scores, labels).failed)
 
@@ -66,23 +65,21 @@ def floors(
     - component_ami_permuted: labels permuted; about 0 by construction."""
     generator = np.random.default_rng(seed)
     centre, spread = latents.mean(0), latents.std()
-
-    def score(points: np.ndarray, places: np.ndarray, of: np.ndarray) -> float:
-        return agreement.ami(of, component_of(points, places, log_vars, weights)[0])
-
-    rotated = [
-        score((latents - centre) @ rotation(latents.shape[1], generator) + centre, means, labels)
-        for _ in range(ROTATIONS)
-    ]
+    rotated = turn_at_random(latents - centre, centre, generator)
     places = [centre + spread * generator.normal(size=means.shape) for _ in range(ROTATIONS)]
     own = component_of(latents, means, log_vars, weights)[0]
-    permuted = [agreement.ami(generator.permutation(labels), own) for _ in range(ROTATIONS)]
-    means_of_draws = {
-        "component_ami_rotated": float(np.mean(rotated)),
-        "component_ami_random": float(np.mean([score(latents, place, labels) for place in places])),
-        "component_ami_permuted": float(np.mean(permuted)),
+    draws = {
+        "rotated": [component_ami(turned, labels, means, log_vars, weights) for turned in rotated],
+        "random": [component_ami(latents, labels, place, log_vars, weights) for place in places],
+        "permuted": [agreement.ami(generator.permutation(labels), own) for _ in range(ROTATIONS)],
     }
+    means_of_draws = {f"component_ami_{name}": float(np.mean(values)) for name, values in draws.items()}
     return means_of_draws | dict.fromkeys(meaning.judge(means_of_draws, labels).failed)
+
+
+def component_ami(latents: np.ndarray, labels: np.ndarray, *mixture: np.ndarray) -> float:
+    """See `component_scores`."""
+    return agreement.ami(labels, component_of(latents, *mixture)[0])
 
 
 def fitted_floor(
@@ -93,8 +90,8 @@ def fitted_floor(
     generator = np.random.default_rng(seed)
     size = math.sqrt(float((means.var(axis=0) + np.exp(log_vars).mean(axis=0)).mean()))
     points = (latents - latents.mean(axis=0)) * size / latents.std() if latents.std() else latents
-    turned = [points @ rotation(points.shape[1], generator) + means.mean(axis=0) for _ in range(ROTATIONS)]
-    return [agreement.ami(labels, component_of(rotated, means, log_vars, weights)[0]) for rotated in turned]
+    rotated = turn_at_random(points, means.mean(axis=0), generator)
+    return [component_ami(turned, labels, means, log_vars, weights) for turned in rotated]
 
 
 class WhatIf(NamedTuple):
@@ -117,14 +114,18 @@ def what_if(
     same with other means."""
     moved = np.flatnonzero((before[0] != after[0]).any(1))
     classes = 1 + int(labels.max())
-    counts, ami, surprise = [], [], []
+    told = []
     for mixture in (before, after):
         joint = log_joint(latents, *mixture)
         own = joint.argmax(1)
-        counts.append(np.bincount(labels[np.isin(own, moved)], minlength=classes).tolist())
-        ami.append(agreement.ami(labels, own))
-        surprise.append(float(-np.logaddexp.reduce(joint, axis=1).mean()))
-    return WhatIf(moved.tolist(), (counts[0], counts[1]), (ami[0], ami[1]), (surprise[0], surprise[1]))
+        counts = np.bincount(labels[np.isin(own, moved)], minlength=classes).tolist()
+        told.append((counts, agreement.ami(labels, own), float(-np.logaddexp.reduce(joint, axis=1).mean())))
+    return WhatIf(moved.tolist(), *zip(*told, strict=True))
+
+
+def turn_at_random(latents: np.ndarray, centre: np.ndarray, generator: np.random.Generator) -> list[np.ndarray]:
+    """Latents (N, D) turned at random around 0 and moved to a centre (D,), ROTATIONS times."""
+    return [latents @ rotation(latents.shape[1], generator) + centre for _ in range(ROTATIONS)]
 
 
 def rotation(dimensions: int, generator: np.random.Generator) -> np.ndarray:
