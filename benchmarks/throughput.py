@@ -76,9 +76,8 @@ def ours_autoencoder(steps: int, data: Split, half_precision: bool = False) -> C
     half = BATCH // 2
     batches = Batches(data.labels, torch.arange(len(data.labels)), half // 10, half, 0.0)
     loss, prior = partial(triplet_loss, reduction="nonzero"), None
-    model = Latent(
-        *network(True), prior, loss, takes_pairs=True, likelihood="bernoulli", reduction="sum", beta=1.0, dimensions=10
-    )
+    setting = RunConfig.of({"model": "dml-ae", "latent_dim": 10, "likelihood": "bernoulli", "reconstruction": "sum"})
+    model = Latent(setting, *network(True), prior, loss)
     model.half = half_precision
     pairs, y = pairs_of(batches.y), batches.y
     optimizer = torch.optim.Adam(model.parameters(), fused=True)

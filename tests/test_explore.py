@@ -14,7 +14,7 @@ from semidml import frames, planes, tasks
 from semidml.config import RunConfig
 from semidml.data.batches import Batches
 from semidml.execute import execute, score_run
-from semidml.explore import clusters, dataset, decode, prior, take_away
+from semidml.explore import clusters, decode, prior, take_away
 from semidml.explore import pictures as pictures_module
 from semidml.explore.near import nearest_rows, training_rows_near, usual_distance, vote
 from semidml.explore.pictures import centre_image, is_inverted, mean_picture, read_pictures, small_pictures
@@ -22,6 +22,7 @@ from semidml.explore.points import compute_plane, read_frame, read_plane
 from semidml.runs import listing
 from semidml.runs.trained_on import read_splits
 from semidml.scores import checks
+from semidml.train.task import balanced_positions
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +192,7 @@ def test_nearest_is_the_nearest_of_a_line():
 
 def test_grouped_takes_turns_between_classes():
     values = np.array([0, 0, 0, 1, 1, 2])
-    assert dataset.balanced_positions(values, [2, 1, 0, 4, 3, 5], most=4).tolist() == [2, 4, 5, 1]
+    assert balanced_positions(values, [2, 1, 0, 4, 3, 5], most=4).tolist() == [2, 4, 5, 1]
 
 
 def test_neighbours_in_a_collapsed_space_are_not_the_first_rows_of_the_file():

@@ -25,6 +25,7 @@ from semidml.scores.table import SCORES
 from semidml.train.alarms import collapse
 from semidml.train.device import fastest_precision
 from semidml.train.loop import ASKED, SECONDS_A_TICK, fit
+from semidml.train.outputs import embed
 from semidml.train.task import load_model, prepare, seeded_model, stratified, watched_rows
 
 SMALL = [name for name, entry in ENCODERS.items() if "pretrained" not in entry.knobs]  # a backbone takes minutes here
@@ -317,7 +318,7 @@ def test_frames_keep_their_rows(digits):
     assert first.reconstructions.shape == (len(shown), 1, 8, 8) and set(rows["labels"][shown]) == set(range(10))
     images = (digits.train.images, digits.test.images)
     picked = torch.stack([images[s][r] for s, r in zip(rows["split"], rows["row"], strict=True)])
-    assert np.array_equal(training.embed(picked), then.latents)
+    assert np.array_equal(embed(training.method, picked), then.latents)
 
 
 def test_watched_rows_hold_every_seen_label_when_they_are_few(digits):
@@ -345,7 +346,7 @@ def test_a_loaded_model_answers_as_before(digits):
     list(training)
     model = load_model(training.config, digits.shape, 10, training.weights())
     x = digits.test.images[:20].float() / 255
-    assert np.allclose(model.embed(x).detach().numpy(), training.embed(digits.test.images[:20]), atol=1e-5)
+    assert np.allclose(model.embed(x).detach().numpy(), embed(training.method, digits.test.images[:20]), atol=1e-5)
     with pytest.raises(ValueError, match="do not belong"):
         load_model(config(latent_dim=3), digits.shape, 10, training.weights())
 
@@ -565,7 +566,7 @@ def test_where_lengths_are_read_latents_keep_them_and_scores_do_not(digits, mode
     values = {"model": model, "prior": prior, "loss": "supcon", "latent_dim": 4, "epochs": 1, "pl": 100}
     training = fit(config(**values, pseudo_inputs=20), digits)
     list(training)
-    latents, found = training.embed(digits.test.images), training.finish()
+    latents, found = embed(training.method, digits.test.images), training.finish()
     labels = digits.test.labels.numpy()
     assert np.linalg.norm(latents, axis=1).std() > 0.01
     assert found["recall_at_1"] == retrieval.recall_at(directions(latents), labels, (1,))[0]
@@ -578,7 +579,7 @@ def test_where_lengths_are_read_latents_keep_them_and_scores_do_not(digits, mode
 def test_a_loss_of_raw_latents_is_scored_as_it_is(digits):
     training = fit(config(model="dml", epochs=1, pl=100), digits)
     list(training)
-    latents = training.embed(digits.test.images)
+    latents = embed(training.method, digits.test.images)
     labels = digits.test.labels.numpy()
     assert np.linalg.norm(latents, axis=1).std() > 0.01
     assert training.finish(full=True)["recall_at_1"] == retrieval.recall_at(latents, labels, (1,))[0]

@@ -12,18 +12,6 @@ if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
 
 
-def balanced_positions(values: np.ndarray, order: Sequence[int] | np.ndarray, most: int) -> np.ndarray:
-    """At most `most` positions, as many of each value as there are of the one with fewest, in the order given.
-
-    values: (N,), one of each position; order: positions."""
-    ranked = np.asarray(order, dtype=np.int64)
-    rank = np.empty(len(ranked), dtype=np.int64)
-    for value in np.unique(values[ranked]):
-        own = np.flatnonzero(values[ranked] == value)
-        rank[own] = np.arange(len(own))
-    return ranked[np.argsort(rank, kind="stable")][:most]
-
-
 def class_counts(data: "Dataset") -> tuple[list[str], list[int], list[int]]:
     """(class names, training rows of each class, test rows of each)."""
     names = list(data.class_names)
@@ -51,7 +39,7 @@ class SeenImages(NamedTuple):
 def seen_images(config: RunConfig, data: "Dataset", most: int) -> SeenImages:
     """What `config` sees of the labels, with at most `most` of its images, as many of each class as there are of the
     rarest. Raises ValueError when no draw can teach a metric loss."""
-    from semidml.train.task import prepare
+    from semidml.train.task import balanced_positions, prepare
 
     splits, drawn = prepare(config, data)
     rows, labels = drawn.rows.numpy(), splits.train.labels.numpy()

@@ -20,6 +20,7 @@ from semidml.losses.bernoulli import bernoulli_nll
 from semidml.methods import MODELS, Batch
 from semidml.networks.precision import through
 
+Loss = Callable[..., Tensor]  # see `semidml.losses`
 METRIC, RECONSTRUCTION, KL = "metric", "reconstruction", "kl"
 MOST_RATIO = 1e4  # of two gradients, as in Esser et al.
 SMALL = 1e-8  # beside a gradient's norm: far below that of a reconstruction averaged over pixels
@@ -33,24 +34,13 @@ class Latent(nn.Module):
     reads: ClassVar = {METRIC: ("labelled",), RECONSTRUCTION: ("images",), KL: ("images",)}
 
     def __init__(
-        self,
-        encoder: nn.Module,
-        decoder: nn.Module | None,
-        prior: nn.Module | None,
-        loss: Callable[..., Tensor],
-        takes_pairs: bool,
-        likelihood: str,
-        reduction: str,
-        beta: float,
-        dimensions: int,
-        on_sphere: bool = False,
+        self, config: RunConfig, encoder: nn.Module, decoder: nn.Module | None, prior: nn.Module | None, loss: Loss
     ):
-        """dimensions: D; on_sphere: whether `embed` gives directions, as where neither the loss nor anything else
-        reads lengths."""
         super().__init__()
-        self.dimensions, self.on_sphere = dimensions, on_sphere
         self.encoder, self.decoder, self.prior, self.loss = encoder, decoder, prior, loss
-        self.takes_pairs, self.likelihood, self.reduction, self.beta = takes_pairs, likelihood, reduction, beta
+        self.dimensions, self.on_sphere = config.latent_dim, config.on_sphere
+        self.takes_pairs = config.entries()["loss"].facts["pairs"]
+        self.likelihood, self.reduction, self.beta = config.likelihood, config.reconstruction, config.beta
         if prior is not None and prior.pseudo_inputs is not None:
             prior.encode = self.posterior
 
@@ -191,11 +181,9 @@ def sampled(mean: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
 
 def build(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Latent:
     """The model of a config, its weights drawn from torch's global generator."""
-    chosen, facts = config.entries(), MODELS[config.model].facts
+    facts = MODELS[config.model].facts
     outputs = config.latent_dim * (2 if facts["prior"] else 1)
     encoder, decoder = config.make("encoder", shape, config.latent_dim, facts["decoder"], outputs)
     loss = config.make("loss", config.latent_dim, classes)
     prior = config.make("prior", config.latent_dim, shape) if facts["prior"] else None
-    takes_pairs = chosen["loss"].facts["pairs"]
-    how = (config.likelihood, config.reconstruction, config.beta, config.latent_dim, config.on_sphere)
-    return Latent(encoder, decoder, prior, loss, takes_pairs, *how)
+    return Latent(config, encoder, decoder, prior, loss)

@@ -117,8 +117,7 @@ def shown_at(place: str) -> list[str]:
     """Names of the scores of a place, in order.
 
     Raises: ValueError where there is no such place."""
-    if place not in PLACES:
-        raise ValueError(f"a place must be one of {', '.join(PLACES)}; got {place!r}")
+    choose(PLACES, place, "a place")
     return sorted((name for name in SCORES if place in SCORES[name].places), key=lambda name: SCORES[name].rank)
 
 

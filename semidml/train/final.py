@@ -29,7 +29,7 @@ def score_model(
     full: bool = False,
     progress: Callable[[float, str], None] | None = None,
 ) -> dict:
-    """metrics.json's content, anew from a model: what `evaluate` makes of the latents of all training and test rows.
+    """metrics.json's content, anew from a model, of all training and test rows.
 
     data, seen: what `prepare` gave."""
 

@@ -33,7 +33,7 @@ from semidml.networks.precision import bfloat16_crawls
 from semidml.rules import explain_too_few
 from semidml.scores import neighbours
 from semidml.train import alarms, device, final, task
-from semidml.train.outputs import embed, in_parts, to_unit
+from semidml.train.outputs import in_parts, to_unit
 from semidml.train.step import Means, descend
 from semidml.train.views import View
 
@@ -221,8 +221,16 @@ class Training:
     # ---- what is seen of it
 
     def _progress(self, means: Means, step: int) -> Record:
+        """Raises: FloatingPointError when a term is not finite."""
         self.view.forget()
-        return Record(self.epoch, step, self.batches.steps, round(self.seconds, 3), *self._checked(means))
+        terms, weights = means.numbers()
+        if broken := [name for name, value in terms.items() if not math.isfinite(value)]:
+            good = self._snapshot["epoch"].item()
+            raise FloatingPointError(
+                f"the {' and '.join(broken)} loss was no longer finite in epoch {good + 1}: lower lr "
+                f"(now {self.config.lr:g}) or the loss's scale; the weights of epoch {good} are kept"
+            )
+        return Record(self.epoch, step, self.batches.steps, round(self.seconds, 3), terms, weights)
 
     def _tick(self, means: Means) -> Record:
         record, scores = self._progress(means, 0), self.view.scores()
@@ -233,19 +241,6 @@ class Training:
         told = alarms.list_alarms(self.config, self.method, latents, classes, scores, silent)
         return replace(record, scores=scores, alarms=told)
 
-    def _checked(self, means: Means) -> tuple[dict[str, float], dict[str, float]]:
-        """Terms and weights as numbers.
-        Raises: FloatingPointError when a term is not finite."""
-        terms, weights = means.numbers()
-        broken = [name for name, value in terms.items() if not math.isfinite(value)]
-        if broken:
-            good = self._snapshot["epoch"].item()
-            raise FloatingPointError(
-                f"the {' and '.join(broken)} loss was no longer finite in epoch {good + 1}: lower lr "
-                f"(now {self.config.lr:g}) or the loss's scale; the weights of epoch {good} are kept"
-            )
-        return terms, weights
-
     def rows(self) -> dict[str, np.ndarray]:
         """Which rows the map draws, the same in every frame: split (0 train, 1 test), row in that split, labels,
         seen, and the positions `shown` (m,) of those whose reconstructions a frame holds."""
@@ -254,10 +249,6 @@ class Training:
     def frame(self) -> Frame:
         """What the map draws now; which epoch and step that is, is the record's matter."""
         return self.view.frame()
-
-    def embed(self, images: Tensor) -> np.ndarray:
-        """Latents of images: uint8 (N, C, H, W) -> float32 (N, D)."""
-        return embed(self.method, images, self.device)
 
     def finish(self, full: bool = False, progress: Callable[[float, str], None] | None = None) -> dict:
         """The final scores, on all rows: metrics.json's content. `full` adds the forest and the MLP classifier. Raises

@@ -1,6 +1,6 @@
 """What a training is of: rows, seen labels, watched rows, the untrained or loaded model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -81,13 +81,14 @@ def watched_rows(data: Dataset, seen: Tensor, seed: int) -> dict[str, np.ndarray
     train = torch.cat([first, more]).sort().values
     test = stratified(torch.arange(len(data.test.labels)), data.test.labels, WATCHED_TEST, generator).sort().values
     split = torch.cat([torch.full_like(train, frames.TRAIN), torch.full_like(test, frames.TEST)])
-    shown = len(train) + first_of_each(data.test.labels[test], SHOWN)
+    labels = data.test.labels[test].numpy()
+    shown = len(train) + balanced_positions(labels, np.argsort(labels, kind="stable"), SHOWN)
     return {
         "split": split.to(torch.uint8).numpy(),
         "row": torch.cat([train, test]).to(torch.int32).numpy(),
         "labels": torch.cat([data.train.labels[train], data.test.labels[test]]).to(torch.int16).numpy(),
         "seen": torch.cat([is_seen[train], torch.zeros(len(test), dtype=torch.bool)]).numpy(),
-        "shown": shown.to(torch.int32).numpy(),
+        "shown": shown.astype(np.int32),
     }
 
 
@@ -100,9 +101,13 @@ def stratified(rows: Tensor, labels: Tensor, most: int, generator: torch.Generat
     return by_class[(torch.arange(most) * len(rows)) // most]
 
 
-def first_of_each(labels: Tensor, most: int) -> Tensor:
-    """Positions of up to `most` rows, class after class: the first of each, then the second, ..."""
-    rank = torch.empty_like(labels)
-    for c in labels.unique():
-        rank[labels == c] = torch.arange(int((labels == c).sum()))
-    return (rank * (labels.max() + 1) + labels).argsort()[:most]
+def balanced_positions(values: np.ndarray, order: Sequence[int] | np.ndarray, most: int) -> np.ndarray:
+    """At most `most` positions, as many of each value as there are of the one with fewest, in the order given.
+
+    values: (N,), one of each position; order: positions."""
+    ranked = np.asarray(order, dtype=np.int64)
+    rank = np.empty(len(ranked), dtype=np.int64)
+    for value in np.unique(values[ranked]):
+        own = np.flatnonzero(values[ranked] == value)
+        rank[own] = np.arange(len(own))
+    return ranked[np.argsort(rank, kind="stable")][:most]

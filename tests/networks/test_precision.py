@@ -11,6 +11,7 @@ from semidml.networks import ENCODERS, precision
 from semidml.train import device, loop, task
 from semidml.train.device import machine_remarks, takes_bfloat16
 from semidml.train.loop import fit
+from semidml.train.outputs import embed
 
 CPU = torch.device("cpu")
 SMALL = [name for name, entry in ENCODERS.items() if "pretrained" not in entry.knobs]
@@ -50,9 +51,9 @@ def test_weights_losses_and_scores_stay_in_single_precision(digits, model, monke
     assert set(seen) == {torch.float32}
     assert all(p.dtype == torch.float32 for p in training.method.parameters())
     x = digits.test.images[:20]
-    latents = training.embed(x)
+    latents = embed(training.method, x)
     training.method.half = False
-    assert np.array_equal(latents, training.embed(x)), "what is scored is never rounded"
+    assert np.array_equal(latents, embed(training.method, x)), "what is scored is never rounded"
     assert training.facts["precision"] == "float32"
 
 
