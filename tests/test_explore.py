@@ -18,7 +18,7 @@ from semidml.explore import clusters, decode, prior, take_away
 from semidml.explore import pictures as pictures_module
 from semidml.explore.near import nearest_rows, training_rows_near, usual_distance, vote
 from semidml.explore.pictures import centre_image, is_inverted, mean_picture, read_pictures, small_pictures
-from semidml.explore.points import compute_plane, read_frame, read_plane
+from semidml.explore.points import class_names, compute_plane, read_frame, read_plane
 from semidml.runs import listing
 from semidml.runs.trained_on import read_splits
 from semidml.scores import checks
@@ -569,3 +569,21 @@ def test_a_run_of_large_steps_is_compared_with_the_largest_there_are():
     assert {config.batch_size for config in settings.values()} == {8192}
     settings = clusters.comparator_configs(RunConfig(model="cbswr", batch_size=64), 1297, 10)
     assert {config.batch_size for config in settings.values()} == {128}
+
+
+def test_a_frame_says_what_a_file_holds_and_is_made_of_it_again():
+    latents, labels = np.zeros((3, 2), np.float32), np.zeros(3, np.int16)
+    rows = {"labels": labels}
+    frame = frames.Frame(rows, latents, labels, pseudo_inputs=np.zeros((1, 1, 2, 2), np.uint8), epoch=4, step=7)
+    held = frame.arrays()
+    assert list(held) == ["latents", "predictions", "pseudo_inputs", "epoch", "step"] and held["step"].dtype == np.int64
+    again = frames.Frame.of(held, rows)
+    assert (again.epoch, again.step, again.clusters) == (4, 7, None) and again.pseudo_inputs is held["pseudo_inputs"]
+    with pytest.raises(KeyError, match="component_weights"):
+        frames.Frame.of(held | {"component_means": latents, "component_log_vars": latents}, rows)
+
+
+def test_classes_without_names_are_numbers(plane_run, monkeypatch):
+    assert class_names(plane_run) == [str(digit) for digit in range(10)]
+    monkeypatch.setattr(type(plane_run), "details", lambda run: {"data": {"class_names": []}})
+    assert class_names(plane_run) == [str(digit) for digit in range(10)]
