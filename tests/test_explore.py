@@ -52,11 +52,12 @@ def plane_run(folder):
 @pytest.fixture
 def of_an_older_release(folder, digits, monkeypatch, tmp_path):
     """A run whose 129 rows to choose on were drawn from all rows, whatever their class."""
-    from semidml.data.dataset import Dataset
+    from semidml.data.dataset import Dataset, take
 
     def drawn(self, seed):
         order = torch.randperm(len(self.train.labels), generator=torch.Generator().manual_seed(seed))
-        return self._holding_out(order[129:].sort().values, order[:129].sort().values)
+        train, test = (take(self.train, rows.sort().values) for rows in (order[129:], order[:129]))
+        return replace(self, train=train, test=test, held_back=129, halves=None)
 
     monkeypatch.setattr(Dataset, "for_selection", drawn)
     run = trained(tmp_path / "older", model="dml-ae", epochs=2, evaluate_on="validation")
