@@ -63,7 +63,7 @@ def gallery(finished: list[Run]) -> None:
 
 def card(run: Run) -> None:
     with st.container(border=True):
-        living.draw_small_map(run.id)
+        living.draw_small_map(run)
         metrics = run.metrics() or {}
         score, of, remark = headline(run, metrics)
         st.markdown(f"**{setting_words(run.config())}: {score}**")
@@ -117,4 +117,4 @@ place = hero(star)
 start_with()
 gallery(own[: GALLERY - min(4, len(shipped))] + shipped)
 if star is not None:
-    living.draw_living_map(star.id, place)
+    living.draw_living_map(star, place)

@@ -12,7 +12,7 @@ from semidml.explore import dataset, points
 from semidml.plots.counts import class_counts, image_grid
 from semidml.plots.pictures import image_sheet
 from semidml.ui import frame, links, pictures, uploads
-from semidml.ui.words import as_code, data_title
+from semidml.ui.words import as_code, entry_title
 from semidml.words import size_words, value_words
 
 CLASSES_AT_ONCE = 12
@@ -32,7 +32,7 @@ def pick() -> Available:
         st.warning(f"There is no data set called {as_code(name)} here.", icon=":material/link_off:")
 
     known = {data.name: data for data in store.available()}
-    titles = {name: data_title(name) for name in known}
+    titles = {name: entry_title("data", name) for name in known}
     return known[links.choose_linked("data", titles, "looked at", say_gone, key="data set", label="Data set")]
 
 

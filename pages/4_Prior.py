@@ -8,7 +8,7 @@ import streamlit as st
 
 from semidml import presets
 from semidml.config import RunConfig
-from semidml.explore import drawing
+from semidml.explore import drawing, points
 from semidml.frames import Frame
 from semidml.plots import counts
 from semidml.priors.words import MOST_COUNTED
@@ -73,7 +73,7 @@ def draw_mixture(mixed: dict[str, Any], whole: bool) -> None:
         none = np.zeros(len(placed), bool)
         drawn = Drawing(placed, none.astype(int), none, none, ["sample"], [SAMPLE_LOOK], *ranges, **about, images=False)
     else:
-        drawn = replace(drawing.draw_frame(frame, placed, cache.class_names(run), ranges, **about), epoch=0)
+        drawn = replace(drawing.draw_frame(frame, placed, points.class_names(run, frame), ranges, **about), epoch=0)
     drawn = replace(
         drawn,
         ellipses=ellipses,
@@ -114,7 +114,7 @@ def draw_samples(mixed: dict[str, Any]) -> None:
         return
     chosen = st.selectbox("By the decoder of", able, format_func=run_words, key="decoder of")
     try:
-        strip = cache.decoded_samples(chosen.id, mixed["samples"][:SAMPLES_DECODED])
+        strip = cache.decoded_samples(chosen, mixed["samples"][:SAMPLES_DECODED])
     except ValueError as error:
         show_error(error)
         return

@@ -60,7 +60,7 @@ def pick() -> list[Run]:
 
 def same_points(some: list[Run]) -> bool:
     """Whether these runs draw the same rows of the same data, so that a point of one is a point of the others."""
-    first, *others = [cache.read_rows(run.id) for run in some]
+    first, *others = [cache.read_rows(run) for run in some]
     data = {run.config().data for run in some}
     return len(data) == 1 and all(
         np.array_equal(first[name], other[name]) for other in others for name in ("split", "row")
@@ -152,7 +152,7 @@ def flight(some: list[Run]) -> None:
     drawn = drawing.draw_frame(
         frames[0],
         clouds[letters.index(to)],
-        cache.class_names(some[0]),
+        points.class_names(some[0], frames[0]),
         ranges,
         words=f"Map of the points as run {to} puts them",
         run="flight " + " ".join(run.id for run in some),

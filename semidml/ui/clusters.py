@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 
 from semidml import planes, presets
-from semidml.config import FEW, RunConfig, declared_knobs
-from semidml.explore import clusters, drawing
+from semidml.config import RunConfig
+from semidml.explore import clusters, drawing, points
 from semidml.explore.clusters import Cluster
 from semidml.explore.pictures import read_pictures, reduce_images
 from semidml.frames import TRAIN, Frame, Rows
@@ -22,14 +22,13 @@ from semidml.scatter.sent import asked_of
 from semidml.scores.table import PIXELS, live_where, shown_at
 from semidml.ui import cache, knobs, manage, maps, pictures, query, runs
 from semidml.ui.explorer.planes import draw_projection
-from semidml.ui.frame import is_warm, show_error
+from semidml.ui.frame import is_warm
 from semidml.ui.scores import score_row, scores_now
-from semidml.ui.words import data_title, frame_words, is_here, pixels_words
+from semidml.ui.words import frame_words, pixels_words
 from semidml.words import percent
 
 MODEL = presets.CLUSTERS[0].values["model"]  # what a link to the page means that names none
 METHOD = method_of(MODEL).name
-SECONDS_LIVE = 1.0
 SHOWN_CLUSTERS, MEMBERS = 12, 8
 PLAIN, VIEWS = 8, 4  # images whose twins are shown, and how many of each
 COLOURS = {"class": "Class", "cluster": "Cluster"}
@@ -39,7 +38,7 @@ IN_HEAD = {"variant", "clusters", "temperature", "twins_weight"}  # beside those
 # ---- left: the knobs
 
 
-def choose() -> RunConfig | None:
+def choose_config() -> RunConfig | None:
     """The knobs; the config that they make, or None after saying why they make none."""
     st.markdown("**Start from**")
     with st.container(horizontal=True):
@@ -51,35 +50,23 @@ def choose() -> RunConfig | None:
     knobs.draw_knob("variant", horizontal=True)
     variant = VARIANTS[knobs.current_value("variant")]
     st.caption(f"**{variant.title}**: {variant.summary}. *{variant.paper}*")
-    knobs.draw_knob("data", options=knobs.data_names(), format_func=data_title)
+    knobs.draw_knob("data", options=knobs.data_names())
     used = knobs.used_knobs()
     formulas = FORMULAS[knobs.current_value("formulas")]
     if "formulas" in used and formulas.defaults:
         st.caption(f"**{formulas.title.capitalize()}**: {formulas.summary}.")
-    left, right = st.columns(2)
-    with left:
-        for name in ("clusters", "epochs"):
-            if name in used:
-                knobs.draw_knob(name)
-    with right:
-        for name in ("temperature", "twins_weight"):
-            if name in used:
-                knobs.draw_knob(name)
-    with st.expander("More knobs", icon=":material/tune:"):
-        for name, knob in declared_knobs().items():
-            if name in used - IN_HEAD and (knob.group != FEW):
-                knobs.draw_knob(name)
-    try:
-        return knobs.chosen_config()
-    except ValueError as error:
-        show_error(error)
-        return None
+    for column, names in zip(st.columns(2), (("clusters", "epochs"), ("temperature", "twins_weight")), strict=True):
+        with column:
+            for name in names:
+                if name in used:
+                    knobs.draw_knob(name)
+    return knobs.draw_more_knobs(IN_HEAD)
 
 
 # ---- right: what becomes of it
 
 
-def picture(run_id: str, was_active: bool) -> None:
+def draw_run(run_id: str, was_active: bool) -> None:
     """All that changes while a run goes on."""
     live = runs.live_run(run_id, was_active)
     if live is None:
@@ -88,21 +75,21 @@ def picture(run_id: str, was_active: bool) -> None:
     if newest.clusters is None:
         st.info("This run has no clusters: its folder was made by another release.", icon=":material/warning:")
         return
-    scores(run)
+    draw_scores(run)
     frame = newest if status.active else runs.choose_epoch(run, newest)
     draw_map(run, frame, newest, status.active)
-    query.query(run, frame)
+    query.draw_query(run, frame)
     draw_clusters(run, frame)
-    twins(run)
-    curves(run)
+    draw_twins(run)
+    draw_curves(run)
     runs.draw_queue(run_id)
 
 
-def scores(run: Run) -> None:
+def draw_scores(run: Run) -> None:
     """The headline scores, now and before training, and what needs no training beside them."""
     before, now, failed = scores_now(run)
     score_row(shown_at("clusters"), before, now, failed, always=live_where("always", "retrieval"))
-    floors, why = its_floors(run)
+    floors, why = cache.floors_or_reason(run) if is_warm() else ({}, "")
     words = [f"Scores of {'all test images' if run.metrics() else 'the drawn test points'}"]
     if (floor := floors.get(f"{PIXELS}recall_at_1")) is not None:
         words.append(f"{pixels_words(run)} {percent(floor)} (recall at 1, of the drawn)")
@@ -111,11 +98,6 @@ def scores(run: Run) -> None:
     if run.config().split == "classes":
         words.append("classes that the training has not seen")
     st.caption(" · ".join([*words, *([why] if why else [])]))
-
-
-def its_floors(run: Run) -> tuple[dict[str, float], str]:
-    """See `cache.floors_or_reason`; nothing before torch is there, and without the data set."""
-    return cache.floors_or_reason(run) if is_warm() and is_here(run.config().data) else ({}, "")
 
 
 def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
@@ -150,7 +132,7 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
     drawn = drawing.draw_frame(
         frame,
         placed,
-        cache.class_names(run),
+        points.class_names(run, frame),
         maps.map_extent(view, placed),
         words=f"Map of the embeddings. {words}",
         run=view,
@@ -160,7 +142,7 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
         drawn,
         seen=np.zeros(len(placed), bool),
         labels=frame.rows["labels"],
-        label_names=cache.class_names(run),
+        label_names=points.class_names(run, frame),
         predictions=frame.predictions,
         marked=[chosen] if chosen is not None and chosen < len(placed) else [],
         tools=["pick"],
@@ -196,7 +178,7 @@ def draw_clusters(run: Run, frame: Frame) -> None:
         return
     many = len(drawn) > SHOWN_CLUSTERS
     show_all = many and st.toggle(f"Show all {len(drawn)}", key="all clusters", value=False)
-    most, names = len(drawn) if show_all else SHOWN_CLUSTERS, cache.class_names(run)
+    most, names = len(drawn) if show_all else SHOWN_CLUSTERS, points.class_names(run, frame)
     st.html(clusters_html(run.id, most, key, drawn[:most], frame.rows, names))
     if len(drawn) > most:
         st.caption(f"And {len(drawn) - most} smaller ones.")
@@ -215,7 +197,7 @@ def clusters_html(run_id: str, most: int, key: tuple, _clusters: list[Cluster], 
     width = MEMBERS + any(cluster.drawn is not None for cluster in _clusters)
     shown = "".join(
         f'<figure style="margin: 0"><figcaption style="margin-bottom: 0.25rem">{cluster_words(cluster, _names)}'
-        f"</figcaption>{strip(cluster, read_pictures(data, _rows, cluster.members), width)}</figure>"
+        f"</figcaption>{cluster_html(cluster, read_pictures(data, _rows, cluster.members), width)}</figure>"
         for cluster in _clusters
     )
     return (
@@ -224,7 +206,7 @@ def clusters_html(run_id: str, most: int, key: tuple, _clusters: list[Cluster], 
     )
 
 
-def strip(cluster: Cluster, images: np.ndarray, width: int) -> str:
+def cluster_html(cluster: Cluster, images: np.ndarray, width: int) -> str:
     """A cluster's centroid decoded and its images side by side, as HTML."""
     shown = images if cluster.drawn is None else np.concatenate([cluster.drawn[None], images])
     shown = np.concatenate([shown, np.repeat(shown[:1] * 0, width - len(shown), axis=0)])  # alike in width
@@ -243,7 +225,7 @@ def cluster_words(cluster: Cluster, names: list[str]) -> str:
 # ---- twins
 
 
-def twins(run: Run) -> None:
+def draw_twins(run: Run) -> None:
     """Originals over some of their twins."""
     if cache.missing_images(run):
         return
@@ -274,15 +256,15 @@ def twins_html(run_id: str, key: tuple) -> str:
 # ---- curves
 
 
-def curves(run: Run) -> None:
+def draw_curves(run: Run) -> None:
     """Entropies with the best reachable values; Recall@K and NMI; the loss terms."""
     history, config = run.history(), run.config()
     if len(history) < 2:
         return
     st.header("How it went")
-    dark, state = pictures.is_dark(), (run.id, len(history), pictures.is_dark())
-    best = math.log(config.clusters)
-    drawn, (floors, _) = pictures.thinned_history(history), its_floors(run)
+    dark, drawn = pictures.is_dark(), pictures.thinned_history(history)
+    state, best = (run.id, len(history), dark), math.log(config.clusters)
+    floors = cache.floors_or_reason(run)[0] if is_warm() else {}
     left, right = st.columns(2)
     with left:
         pictures.draw_chart("entropies", state, lambda: entropy_curves(drawn, best, dark))

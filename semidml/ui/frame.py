@@ -14,7 +14,6 @@ from semidml.lessons import LESSONS
 from semidml.methods import METHODS
 from semidml.runs import listing
 from semidml.runs.quota import allowed_bytes, used_bytes
-from semidml.runs.run import Run
 from semidml.ui import words
 from semidml.words import size_words
 
@@ -73,7 +72,8 @@ def begin_page(title: str, icon: str = ":material/scatter_plot:") -> None:
     st.session_state["page"] = title
     st.html(STYLE)
     warm_up()
-    _whole_pandas()
+    import pandas  # noqa: F401 (whole: Plotly, when another thread has begun to import it, fails on the missing half)
+
     with st.sidebar:
         st.markdown("### semidml")
         for group, links in MENU.items():
@@ -83,13 +83,13 @@ def begin_page(title: str, icon: str = ":material/scatter_plot:") -> None:
             for path, label, page_icon in pages:
                 st.page_link(path, label=label, icon=page_icon)
         st.space("small")
-        _now()
+        draw_running()
 
 
 @st.fragment(run_every=SECONDS_IDLE)
-def _now() -> None:
+def draw_running() -> None:
     """What runs now, as a link to Train; below it, quietly, device, data folder and quota."""
-    running = running_runs()
+    running = [run for run in listing.list_runs(include_shipped=False) if run.status().state == "running"]
     for run in running:
         st.page_link(
             TRAIN,
@@ -139,12 +139,6 @@ def warm_up() -> threading.Thread:
     return thread
 
 
-def _whole_pandas() -> None:
-    """Waits until pandas is imported whole: Plotly looks into it as soon as another thread has begun to import it, and
-    then fails on the missing half."""
-    import pandas  # noqa: F401
-
-
 def is_warm() -> bool:
     """Whether torch is loaded in this process."""
     return not warm_up().is_alive()
@@ -163,11 +157,3 @@ def draw_recipe(command: str, python: str, *, linked: bool = False) -> None:
 def show_error(error: Exception | str) -> None:
     """An error's own words, as they are."""
     st.error(words.escape_markdown(str(error)), icon=":material/error:")
-
-
-# ---- runs, data and models, cached
-
-
-def running_runs() -> list[Run]:
-    """Runs of this folder that are running now, whoever started them."""
-    return [run for run in listing.list_runs(include_shipped=False) if run.status().state == "running"]

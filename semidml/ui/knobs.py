@@ -1,15 +1,16 @@
 """The knobs: what is chosen, and the widgets that choose it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
 import streamlit as st
 
-from semidml.config import DECIDING, FAMILIES, RunConfig, declared_knobs
+from semidml.config import DECIDING, FAMILIES, FEW, RunConfig, declared_knobs
 from semidml.data import store
 from semidml.methods import MODELS, corners_of, method_of, methods, models_of
 from semidml.priors import PRIORS, given
 from semidml.ui import words
+from semidml.ui.frame import show_error
 from semidml.words import value_words
 
 
@@ -185,6 +186,21 @@ def used_of(values: Mapping[str, Any]) -> set[str]:
     """Knobs that have an effect with these choices, whether or not the values of the knobs suit one another."""
     families = RunConfig.of({name: value for name, value in values.items() if name in FAMILIES})
     return families.model_copy(update={name: values[name] for name in DECIDING if name in values}).used()
+
+
+def draw_more_knobs(above: Container[str]) -> RunConfig | None:
+    """The knobs that have an effect and are not drawn above, folded; then the config of all, None after saying why they
+    make none."""
+    used = used_knobs()
+    with st.expander("More knobs", icon=":material/tune:"):
+        for name, knob in declared_knobs().items():
+            if knob.group != FEW and name in used and name not in above:
+                draw_knob(name)
+    try:
+        return chosen_config()
+    except ValueError as error:
+        show_error(error)
+        return None
 
 
 def draw_ends(low: str, high: str) -> None:

@@ -4,17 +4,17 @@ import streamlit as st
 
 from semidml import words
 from semidml.config import RunConfig
-from semidml.explore import clusters
+from semidml.explore import clusters, points
 from semidml.jobs import queue
 from semidml.plots import curves
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES
-from semidml.ui import cache, controls, frame, manage, pictures
-from semidml.ui.words import entry_title, escape_markdown, official_rows
+from semidml.ui import cache, frame, manage, pictures
+from semidml.ui.words import config_of, entry_title, escape_markdown, official_rows
 
 
-def labels_worth(run: Run) -> None:
+def draw_labels_worth(run: Run) -> None:
     """Plain deep metric learning with more and more labels, beside a finished run without any."""
     if manage.has_outcome():
         st.rerun()  # a training was refused: what says so stands outside
@@ -103,7 +103,7 @@ def trainings(wanted: dict[int, RunConfig]) -> tuple[dict[int, Run], dict[int, R
     number of labels. Where there are several, a finished one comes first."""
     count_of, states = {config: count for count, config in wanted.items()}, {"done": {}, "active": {}, "ended": {}}
     for run in reversed(listing.list_runs()):  # the newest last
-        if (count := count_of.get(controls.its_config(run))) is not None:
+        if (count := count_of.get(config_of(run))) is not None:
             status = run.status()
             kind = "done" if status.state == "done" else "active" if status.active else "ended"
             states[kind][count] = run
@@ -116,7 +116,7 @@ def trained_on(run: Run) -> tuple[int, int]:
     with what is held out of them; how many classes they have). Raises ValueError when they are not on this machine."""
     config = run.config()
     if config.split == "official":
-        return official_rows(config.data), len(cache.class_names(run))
+        return official_rows(config.data), len(points.class_names(run, cache.read_newest(run)))
     splits = cache.images_of(run)
     held = len(splits.test.labels) if config.evaluate_on == "validation" else 0
     return len(splits.train.labels) + held, len(splits.train.labels.unique())

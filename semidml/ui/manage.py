@@ -54,9 +54,8 @@ def manage(run: Run | None) -> None:
             new = st.text_input("New name", max_chars=80, key=f"new name {run.id}", placeholder=run.id)
             st.button("Rename", on_click=rename, args=(run.id,), disabled=not new, icon=":material/edit:", key="rename")
             sure = st.checkbox("Delete it with all its files", key=f"sure {run.id}")
-            st.button(
-                "Delete", on_click=delete, args=(run.id,), disabled=not sure, icon=":material/delete:", key="delete run"
-            )
+            act = {"on_click": delete_run, "args": (run.id, f"{as_code(run.id)} is deleted.")}
+            st.button("Delete", disabled=not sure, icon=":material/delete:", key="delete run", **act)
         st.divider()
     file = st.file_uploader(
         "Import a run (.zip)", type=["zip"], key=f"import {st.session_state.setdefault('import round', 0)}"
@@ -75,8 +74,8 @@ def rename(run_id: str) -> None:
     cache.forget_runs()
 
 
-def delete(run_id: str) -> None:
-    perform(lambda: changes.delete(listing.open_run(run_id)), f"{as_code(run_id)} is deleted.")
+def delete_run(run_id: str, done: str = "") -> None:
+    perform(lambda: changes.delete(listing.open_run(run_id)), done)
     cache.forget_runs()
 
 

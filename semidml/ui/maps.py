@@ -48,7 +48,7 @@ def send_to_maps(packed: bytes, key: str) -> None:
 def send_images(run: Run) -> None:
     """A run's images, for the mouse, where they are here."""
     if not cache.missing_images(run):
-        send_to_maps(cache.packed_images(run.id, points.stamp(run, "rows.npz")), f"images {run.id}")
+        send_to_maps(cache.packed_images(run), f"images {run.id}")
 
 
 def send_film(run: Run, view: str, epochs: Sequence[int]) -> None:
@@ -68,7 +68,7 @@ def draw_run_map(run: Run, frame: Frame, newest: Frame, key: str, link: str = ""
     drawn = drawing.draw_frame(
         frame,
         placed,
-        cache.class_names(run),
+        points.class_names(run, frame),
         map_extent(run.id, placed, rings),
         words=f"Map of the latent space. {words}",
         run=run.id,

@@ -9,6 +9,7 @@ import streamlit as st
 
 from semidml import presets
 from semidml.config import declared_knobs
+from semidml.explore import points
 from semidml.jobs import queue
 from semidml.methods import with_prior
 from semidml.priors import given
@@ -173,7 +174,7 @@ def from_a_run() -> None:
         best = max(flat, key=lambda run: (run.metrics() or {}).get("knn_accuracy") or 0)  # its map says most
         run = st.selectbox("Run", flat, flat.index(best), format_func=words.run_words, key="fit to")
         try:
-            classes = min(MOST_COUNTED, len(cache.class_names(run)))
+            classes = min(MOST_COUNTED, len(points.class_names(run, cache.read_newest(run))))
         except (ValueError, FileNotFoundError):  # fitting to it says why
             classes = 1
         count = st.number_input("Components", 1, MOST_COUNTED, classes, step=1, key=f"components of {run.id}")

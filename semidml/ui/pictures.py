@@ -48,7 +48,7 @@ def draw_reconstructions(run: Run, frame: Frame) -> None:
     if frame.reconstructions is None:
         return
     try:
-        shown_images = cache.shown_images(run.id)
+        shown_images = cache.shown_images(run)
     except ValueError as error:
         st.caption(f"The originals cannot be shown: {escape_markdown(str(error))}")
         return

@@ -21,13 +21,13 @@ def ask(run_id: str, position: int) -> None:
     st.session_state["query"] = {run_id: position}
 
 
-def query(run: Run, frame: Frame) -> None:
+def draw_query(run: Run, frame: Frame) -> None:
     """An image that the visitor picks, and its nearest other images of the same split, right and wrong marked."""
     st.header("Ask for what is alike")
     if missing := cache.missing_images(run):
         st.info(missing, icon=":material/hide_image:")
         return
-    rows, names = frame.rows, cache.class_names(run)
+    rows, names = frame.rows, points.class_names(run, frame)
     offered = [int(position) for position in rows["shown"][:QUERIES]]
     chosen = st.session_state.get("query", {}).get(run.id, offered[0])
     chosen = chosen if 0 <= chosen < len(rows["labels"]) else offered[0]

@@ -113,28 +113,27 @@ def official_rows(name: str, split: str = "official") -> int:
     return store.training(name, split, "test").official
 
 
-def data_title(name: str) -> str:
-    """A data set in a list. The same at any time, as in `run_words`, so not whether it has been fetched."""
-    return entry_title("data", name)
-
-
 def is_here(name: str) -> bool:
     """Whether the data set can be loaded without a download."""
     return any(data.name == name and data.here for data in store.available())
 
 
+def config_of(run: Run) -> RunConfig | None:
+    """The config of a run; None where it cannot be read."""
+    try:
+        return run.config()
+    except ValueError:
+        return None
+
+
 def run_words(run: Run) -> str:
     """A run in a list: setting, what else is unusual about it, when it was made, the end of its name. The same at any
     time: a select box knows its choices by their words, and would lose one whose words change."""
-    try:
-        config = run.config()
-        unusual = [
-            f"{knob_title(name).lower()} {short_value(value)}"
-            for name, value in config.changed().items()
-            if name != "pl"
-        ]
+    if config := config_of(run):
+        others = config.changed().items()
+        unusual = [f"{knob_title(name).lower()} {short_value(value)}" for name, value in others if name != "pl"]
         name = " · ".join([setting_words(config), *([", ".join(unusual[:3])] if unusual else [])])
-    except ValueError:
+    else:
         name = "damaged"
     when = "shipped" if run.is_shipped else time.strftime("%-d %b, %H:%M", time.localtime(run.created()))
     return f"{name} · {when} · {run.id if len(run.id) < 20 or run.is_shipped else run.id[-4:]}"

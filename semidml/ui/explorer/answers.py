@@ -156,7 +156,7 @@ def a_place(run: Run, frame: Frame, names: list[str], place: tuple[float, float]
         pictures.draw_pictures(decoded, ["decoded"], pictures.PICTURE)
     else:
         st.caption("Nothing to decode: this run has no decoder that was trained.")
-    voters, usual = around.voters.positions, cache.usual_distance(run, frame)
+    voters, usual = around.voters.positions, cache.usual_distance(run, frame.epoch)
     label, far = vote(frame.rows["labels"][voters], len(names)), around.away / usual if usual else 0.0
     words = f"The {len(voters)} nearest seen labels would call it {as_code(names[label])}. " if label >= 0 else ""
     trust = "Here are data." if far <= 3 else "**Far from all data: what is decoded here rests on nothing.**"
@@ -174,7 +174,7 @@ def a_line(run: Run, frame: Frame, ends: tuple[tuple[float, float], tuple[float,
     pictures.draw_pixels(
         image_strip([decode.decode_latents(cache.load_model(run), path)], scale=1), "places along the line, decoded"
     )
-    usual = cache.usual_distance(run, frame)
+    usual = cache.usual_distance(run, frame.epoch)
     far = [training_rows_near(frame.latents, frame.rows, place, k=1).distances[0] for place in path]
     empty = sum(distance > 3 * usual for distance in far)
     st.caption(

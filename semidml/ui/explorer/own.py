@@ -97,7 +97,7 @@ def draw_answer(run: Run, names: list[str], image: np.ndarray) -> None:
         captions.append("reconstruction")
     draw_pictures(shown, captions, PICTURE)
     last = cache.read_frame(run, run.frames()[-1])
-    around, told, usual = near.surroundings_of(last, latent), [], cache.usual_distance(run, last)
+    around, told, usual = near.surroundings_of(last, latent), [], cache.usual_distance(run, last.epoch)
     for which, neighbours in (("seen labels", around.voters), ("of all training images drawn", around.alike)):
         label = near.vote(last.rows["labels"][neighbours.positions], len(names))
         if label >= 0:

@@ -13,7 +13,6 @@ from semidml.methods import MODELS
 from semidml.plots.counts import confusion_figure
 from semidml.plots.curves import loss_curves, loss_words, score_curves
 from semidml.plots.pictures import image_strip, lattice_image
-from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores import agreement
 from semidml.scores.table import GROUPS, SCATTER, SCORES
@@ -31,9 +30,11 @@ LATTICE, TILE, WIDE_TILE = 560, 146, 190  # pixels across: of decoded places, a 
 PAIRS = 12  # of the best and of the worst reconstructions
 
 
-@st.cache_data(max_entries=8, show_spinner="Encoding and decoding the test points …")
-def reconstructed(run_id: str, epoch: int, stamp: tuple) -> Reconstructed:
-    run = listing.open_run(run_id)
+@cache.until_changed(
+    st.cache_data(max_entries=8, show_spinner="Encoding and decoding the test points …"),
+    *("weights.safetensors", "state.safetensors", "rows.npz"),
+)
+def reconstructed(run: Run, epoch: int) -> Reconstructed:
     return decode.reconstruct_points(cache.load_model(run), images_of(run), cache.read_frame(run, epoch).rows)
 
 
@@ -176,8 +177,7 @@ def reconstructions(run: Run, frame: Frame, names: list[str]) -> None:
         st.info(missing, icon=":material/hide_image:")
         return
     its_model = cache.load_model(run)
-    stamp = (*points.weights_stamp(run), *points.stamp(run, "rows.npz"))
-    redrawn = reconstructed(run.id, frame.epoch, stamp)
+    redrawn = reconstructed(run, frame.epoch)
     for title, some in (("Best", slice(0, PAIRS)), ("Worst", slice(-1, -PAIRS - 1, -1))):
         errors = redrawn.errors[some]
         st.markdown(
