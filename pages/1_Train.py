@@ -7,7 +7,7 @@ from semidml.data import labels, store
 from semidml.data.splits import seen_labels
 from semidml.frames import Frame
 from semidml.methods import MODELS, VARIANTS, method_of
-from semidml.plots.curves import loss_curves, loss_words, score_curves
+from semidml.plots.curves import score_curves
 from semidml.plots.pictures import image_sheet
 from semidml.priors import PRIORS
 from semidml.runs.run import Run
@@ -23,9 +23,6 @@ PERCENTAGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 ALPHAS = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 GAMMAS = (0, 0.1, 0.3, 1, 3, 10, 20, 50, 100, 200, 500, 1000, 10_000)
 DIMENSIONS = (1, 2, 3, 4, 6, 8, 10, 16, 32, 64)
-
-
-# ---- left: the knobs
 
 
 def choose_config() -> RunConfig | None:
@@ -98,9 +95,6 @@ def draw_seen_slider() -> None:
     st.caption(labels.describe(pl, images.official, knobs.current_value("label_sampling"), images.classes))
 
 
-# ---- right: the picture
-
-
 def draw_run(run_id: str, was_active: bool) -> None:
     """All that changes while a run goes on."""
     live = runs.live_run(run_id, was_active)
@@ -168,14 +162,12 @@ def draw_curves(run: Run) -> None:
     if len(history) < 3:
         return
     floors, _ = cache.floors_or_reason(run)
-    drawn, dark = pictures.thinned_history(history), pictures.is_dark()
-    state = (run.id, len(history), dark)
+    drawn, state = pictures.thinned_history(history), (run.id, len(history))
     loss, score = st.columns(2)
     with loss:
-        pictures.draw_chart("loss", state, lambda: loss_curves(history, dark))
-        st.caption(loss_words(history))
+        pictures.draw_losses(history, state)
     with score:
-        pictures.draw_chart("scores", state, lambda: score_curves(drawn, floors, dark))
+        pictures.draw_chart("scores", state, lambda dark: score_curves(drawn, floors, dark))
 
 
 def compare_with_previous(run: Run) -> None:

@@ -29,9 +29,6 @@ def train_with(config: RunConfig) -> None:
     st.session_state["to train"] = True
 
 
-# ---- right: what it offers
-
-
 def offer(config: RunConfig, whole: bool) -> None:
     """What the mixture has to offer, the map of it, and the way between two neighbours."""
     st.markdown(f"### {cache.prior_words(config)}")
@@ -40,11 +37,8 @@ def offer(config: RunConfig, whole: bool) -> None:
     with map_place:
         draw_mixture(mixed, whole)
     with between:
-        pictures.draw_chart(
-            "between",
-            (*mixture.mine().values(), pictures.is_dark()),
-            lambda: counts.profile_figure(mixed, pictures.is_dark()),
-        )
+        state = tuple(mixture.mine().values())
+        pictures.draw_chart("between", state, lambda dark: counts.profile_figure(mixed, dark))
         st.caption(
             "The way from a component to its nearest neighbour: each one's share, and the whole density. Two equal "
             "Gaussians keep a valley between them only when they are more than 2 sigma apart."

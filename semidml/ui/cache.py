@@ -1,6 +1,6 @@
 """What pages keep of runs and data sets, until their files change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -197,10 +197,10 @@ def packed_images(run: Run) -> bytes:
     return pack.pack_images(run.id, pictures.small_pictures(images_of(run), run.rows()))
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def packed_film(run_id: str, name: str, epochs: tuple[int, ...], stamp: tuple) -> bytes | None:
-    """A run's points at its epochs, in the plane of the last one; None where a frame is damaged."""
-    run = listing.open_run(run_id)
+@until_changed(st.cache_data(max_entries=4, show_spinner=False), "config.json", "history.jsonl")
+def packed_film(run: Run, view: str, epochs: Sequence[int]) -> bytes | None:
+    """A run's points at its epochs, in the plane of the last one, for the map that the page has called `view`; None
+    where a frame is damaged."""
     try:
         last = read_frame(run, epochs[-1])
         kept, labels = pack.thinned(epochs, len(last.latents)), last.rows["labels"]
@@ -209,12 +209,12 @@ def packed_film(run_id: str, name: str, epochs: tuple[int, ...], stamp: tuple) -
     except (ValueError, KeyError, TypeError, AttributeError):
         return None  # the frame's own words are shown when it is chosen
     words = [f"kNN {percent(scores[epoch])}" if scores.get(epoch) is not None else "" for epoch in kept]
-    return pack.pack_film(name, kept, clouds, words)
+    return pack.pack_film(view, kept, clouds, words)
 
 
 def point_errors(run: Run) -> np.ndarray | None:
     """Errors of reconstruction, (n,), once they are known: many images take a while, in which the map is there. None
-    before, and where the run has no decoder or no weights that fit, which `image_and_reconstruction` says."""
+    before, and where the run has no decoder or no weights that fit, which `answers.draw_reconstruction` says."""
     if not decode.decoder_trained(run):
         return None
     key = ("errors", str(run.path), *points.weights_stamp(run), *points.stamp(run, "rows.npz"))

@@ -14,7 +14,7 @@ from semidml.explore.clusters import Cluster
 from semidml.explore.pictures import read_pictures, reduce_images
 from semidml.frames import TRAIN, Frame, Rows
 from semidml.methods import FORMULAS, VARIANTS, method_of
-from semidml.plots.curves import entropy_curves, loss_curves, loss_words, score_curves
+from semidml.plots.curves import entropy_curves, score_curves
 from semidml.plots.pictures import image_strip
 from semidml.runs import listing
 from semidml.runs.run import Run
@@ -33,9 +33,6 @@ SHOWN_CLUSTERS, MEMBERS = 12, 8
 PLAIN, VIEWS = 8, 4  # images whose twins are shown, and how many of each
 COLOURS = {"class": "Class", "cluster": "Cluster"}
 IN_HEAD = {"variant", "clusters", "temperature", "twins_weight"}  # beside those of the group FEW
-
-
-# ---- left: the knobs
 
 
 def choose_config() -> RunConfig | None:
@@ -61,9 +58,6 @@ def choose_config() -> RunConfig | None:
                 if name in used:
                     knobs.draw_knob(name)
     return knobs.draw_more_knobs(IN_HEAD)
-
-
-# ---- right: what becomes of it
 
 
 def draw_run(run_id: str, was_active: bool) -> None:
@@ -159,9 +153,6 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
     st.caption(f"{words}. Click a point: it becomes the query.")
 
 
-# ---- clusters
-
-
 def draw_clusters(run: Run, frame: Frame) -> None:
     """For each cluster its centroid decoded, its images, its size, its entropy."""
     key = query.seen_last(run, frame)
@@ -222,9 +213,6 @@ def cluster_words(cluster: Cluster, names: list[str]) -> str:
     )
 
 
-# ---- twins
-
-
 def draw_twins(run: Run) -> None:
     """Originals over some of their twins."""
     if cache.missing_images(run):
@@ -253,25 +241,20 @@ def twins_html(run_id: str, key: tuple) -> str:
     return pictures.pixels_html(image_strip(sheet, scale=1), "images over their twins")
 
 
-# ---- curves
-
-
 def draw_curves(run: Run) -> None:
     """Entropies with the best reachable values; Recall@K and NMI; the loss terms."""
     history, config = run.history(), run.config()
     if len(history) < 2:
         return
     st.header("How it went")
-    dark, drawn = pictures.is_dark(), pictures.thinned_history(history)
-    state, best = (run.id, len(history), dark), math.log(config.clusters)
-    floors = cache.floors_or_reason(run)[0] if is_warm() else {}
+    drawn, state = pictures.thinned_history(history), (run.id, len(history))
+    floors, best = cache.floors_or_reason(run)[0] if is_warm() else {}, math.log(config.clusters)
     left, right = st.columns(2)
     with left:
-        pictures.draw_chart("entropies", state, lambda: entropy_curves(drawn, best, dark))
+        pictures.draw_chart("entropies", state, lambda dark: entropy_curves(drawn, best, dark))
         unused = " This variant does not train its clusters." if "clusters" not in config.used() else ""
         st.caption(f"At best all clusters are alike, ln K, and each image is sure, 0.{unused}")
     with right:
-        pictures.draw_chart("retrieval", state, lambda: score_curves(drawn, floors, dark, place="retrieval"))
+        pictures.draw_chart("retrieval", state, lambda dark: score_curves(drawn, floors, dark, place="retrieval"))
         st.caption("Of the drawn test points: Recall@K, and NMI of k-means with as many clusters as classes.")
-    pictures.draw_chart("loss", state, lambda: loss_curves(history, dark))
-    st.caption(loss_words(history))
+    pictures.draw_losses(history, state)

@@ -57,9 +57,6 @@ h3 {font-size: 1.05rem !important;}
 </style>"""
 
 
-# ---- the frame
-
-
 def begin_page(title: str, icon: str = ":material/scatter_plot:") -> None:
     """The first call of every page: title of the tab, menu, what runs now, footer. Writes no heading."""
     st.set_page_config(

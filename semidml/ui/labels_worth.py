@@ -1,5 +1,7 @@
 """What labels are worth beside clusters found without any."""
 
+from functools import partial
+
 import streamlit as st
 
 from semidml import words
@@ -63,11 +65,9 @@ def draw_labels_worth(run: Run) -> None:
     if not scored:
         return
     counts, reached = list(scored), list(scored.values())
-    pictures.draw_chart(
-        "worth",
-        (run.id, tuple(counts), pictures.is_dark()),
-        lambda: curves.worth_curve(counts, reached, level, SCORES["recall_at_1"].title, pictures.is_dark()),
-    )
+    title = SCORES["recall_at_1"].title
+    draw = partial(curves.worth_curve, counts, reached, level, title)
+    pictures.draw_chart("worth", (run.id, *counts), draw)
     worth = clusters.labels_worth(counts, reached, level)
     if worth is None:
         st.markdown(f"Not yet with {counts[-1]:,}: this run without labels is ahead of each of them.")

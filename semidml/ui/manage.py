@@ -12,8 +12,6 @@ from semidml.ui import cache, frame
 from semidml.ui.words import as_code
 from semidml.words import size_words
 
-# ---- an act, and what came of it
-
 
 def perform(act: Callable[[], object], done: str = "") -> bool:
     """Does it, and keeps for the page what came of it: the error's words, or these. Whether it was done."""
@@ -41,10 +39,7 @@ def draw_outcome() -> None:
         frame.show_error(words)
 
 
-# ---- management
-
-
-def manage(run: Run | None) -> None:
+def draw_management(run: Run | None) -> None:
     """Rename, delete, export, import, and the quota."""
     if run is not None:
         st.markdown(f"{as_code(run.id)} · {size_words(run.size())}")

@@ -53,10 +53,8 @@ def send_images(run: Run) -> None:
 
 def send_film(run: Run, view: str, epochs: Sequence[int]) -> None:
     """A run's epochs, for the scrubber of its map, which the page has called `view`; nothing where there is one."""
-    if len(epochs) > 1:
-        stamp = points.stamp(run, *(f"frames/{epoch:04d}.npz" for epoch in (epochs[0], epochs[-1])))
-        if film := cache.packed_film(run.id, view, tuple(epochs), stamp):
-            send_to_maps(film, f"film {run.id}")
+    if len(epochs) > 1 and (film := cache.packed_film(run, view, epochs)):
+        send_to_maps(film, f"film {run.id}")
 
 
 def draw_run_map(run: Run, frame: Frame, newest: Frame, key: str, link: str = "", told: bool = False) -> None:

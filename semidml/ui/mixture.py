@@ -23,9 +23,6 @@ TWO_D = {"model": "dml-prior", "prior": "gmm", "latent_dim": 2}
 OWN = ("placement", "positions", "components", "component_spacing", "component_log_var", "component_weights")
 
 
-# ---- this page's mixture
-
-
 def mine() -> dict[str, Any]:
     """This page's mixture; at first the paper's."""
     return st.session_state.setdefault("my mixture", mixture_of(presets.MIXTURES[0]))
@@ -94,9 +91,6 @@ def give(middles: Callable[[], Any], *, seen_anew: bool) -> None:
         change(values, seen_anew=seen_anew)
 
     manage.perform(place)
-
-
-# ---- left: presets, a run's mixture, knobs
 
 
 def choose() -> bool:

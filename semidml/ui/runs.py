@@ -27,8 +27,6 @@ from semidml.ui.words import (
 )
 from semidml.words import value_words
 
-# ---- a page that trains
-
 
 def draw_trainer(
     choose: Callable[[], RunConfig | None],
@@ -61,9 +59,6 @@ def draw_trainer(
     if config is not None:
         links.write_link(config)
         frame.draw_recipe(config.command(), python_of(config), linked=True)
-
-
-# ---- which run
 
 
 def pick_run(method: str = "") -> Run | None:
@@ -112,7 +107,7 @@ def _choose_run(
     return name and offered[name]
 
 
-def going_on(run_id: str, frames: int) -> None:
+def draw_progress(run_id: str, frames: int) -> None:
     """Progress of a run that goes on, and a way to its newest points; what is drawn stays until it is asked for."""
     try:
         run = listing.open_run(run_id)
@@ -127,9 +122,6 @@ def going_on(run_id: str, frames: int) -> None:
     if new and button.button(f"Show {new} new epoch{'s' * (new > 1)}", key="show new", width="stretch"):
         st.session_state.pop(f"epoch {run_id}", None)
         st.rerun()
-
-
-# ---- the run that is shown
 
 
 def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
@@ -185,7 +177,7 @@ def draw_heading(run: Run, status: Status) -> None:
             st.button("Resume", key="resume", type="primary", **common)
         if not status.active:
             with st.popover("Rerun", icon=":material/replay:", help="The same setting with one knob changed"):
-                rerun_one(run)
+                draw_rerun(run)
             if not run.is_shipped:
                 with st.popover("", icon=":material/delete:", help="Delete this run"):
                     st.write("Delete this run and its folder?")
@@ -210,7 +202,7 @@ def draw_alarms(status: Status, unsaid: str = "") -> None:
         st.warning(alarm, icon=":material/notification_important:")
 
 
-def rerun_one(run: Run) -> None:
+def draw_rerun(run: Run) -> None:
     """The setting of a run with one knob changed."""
     try:
         config = run.config()

@@ -22,9 +22,6 @@ LAYOUT = """An **.npz** file in [MedMNIST's layout](https://medmnist.com), as `n
 or a **.zip** of class folders: `cats/1.png`, `dogs/1.jpg`. Without a test split, 20 % of each class are held out."""
 
 
-# ---- fetching
-
-
 def draw_fetch(data: Available) -> None:
     """The button, the progress, and what went wrong."""
     task = tasks.find_task(("fetch", data.name))
@@ -71,9 +68,6 @@ def draw_fetching(name: str) -> None:
         st.rerun()
     words = task.text if task.fraction else "Looking for the network …"
     st.progress(task.fraction, text=f"{words} ({task.seconds:.0f} s)")
-
-
-# ---- your own
 
 
 def draw_own() -> None:

@@ -46,9 +46,6 @@ def as_code(text: str) -> str:
     return "`" + text[:60].replace("`", "'").replace("\n", " ") + "`"
 
 
-# ---- knobs
-
-
 def knob_title(name: str) -> str:
     """A knob's name in words."""
     return NAMES.get(name, name.replace("_", " ").capitalize())
@@ -58,9 +55,6 @@ def entry_title(family: str, name: str) -> str:
     """The title of an entry of a family's table, or the name itself (an upload's, a literal's)."""
     entry = FAMILIES.get(family, {}).get(name)
     return entry.title if entry else name
-
-
-# ---- words
 
 
 def values_of(config: RunConfig) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def draw_answer(run: Run, names: list[str], image: np.ndarray) -> None:
         f"training image is {far:.1f} times as far away as neighbours usually are.{trust} By the newest weights kept."
     )
     st.markdown("**Nearest training images**")
-    answers.neighbours(run, last, names, around.alike, False)
+    answers.draw_neighbours(run, last, names, around.alike, False)
     place = place_on_map(run, latent, last)
     if place is not None and st.session_state.get("own place") != (run.id, place):
         st.session_state["own place"] = (run.id, place)

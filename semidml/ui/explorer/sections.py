@@ -11,7 +11,7 @@ from semidml.frames import SPLITS, TEST, Frame
 from semidml.jobs import queue
 from semidml.methods import MODELS
 from semidml.plots.counts import confusion_figure
-from semidml.plots.curves import loss_curves, loss_words, score_curves
+from semidml.plots.curves import score_curves
 from semidml.plots.pictures import image_strip, lattice_image
 from semidml.runs.run import Run
 from semidml.scores import agreement
@@ -38,7 +38,7 @@ def reconstructed(run: Run, epoch: int) -> Reconstructed:
     return decode.reconstruct_points(cache.load_model(run), images_of(run), cache.read_frame(run, epoch).rows)
 
 
-def scores(run: Run, frame: Frame, names: list[str]) -> None:
+def draw_scores(run: Run, frame: Frame, names: list[str]) -> None:
     """All scores with their scatter and remarks, what failed with its reason, and the slow ones on demand."""
     key = ("scores", str(run.path), *points.stamp(run, "weights.safetensors"))
     task = tasks.find_task(key)
@@ -52,7 +52,7 @@ def scores(run: Run, frame: Frame, names: list[str]) -> None:
             icon=":material/hourglass_empty:",
         )
         return
-    rows_words, failed, notes = score_rows(run), metrics.get("failed", {}), metrics.get("notes", {})
+    rows_words, failed, notes = fitted_words(run), metrics.get("failed", {}), metrics.get("notes", {})
     for group in GROUPS.values():
         known = [name for name, score in SCORES.items() if name in metrics and score.group == group.name]
         known = [name for name in known if not SCORES[name].is_scatter]  # it stands beside its score
@@ -66,17 +66,16 @@ def scores(run: Run, frame: Frame, names: list[str]) -> None:
                 width = TILE if metrics.get(f"{name}{SCATTER}") is None else WIDE_TILE
                 value = score_with_scatter(name, metrics)
                 st.metric(score.short_title, value, help=about_it, width=width, border=True)
-        for name in known:
-            if name in failed:
-                title = SCORES[name].title
-                st.caption(f":material/error: {title} could not be computed: {escape_markdown(failed[name])}")
+        for name in filter(failed.__contains__, known):
+            reason = escape_markdown(failed[name])
+            st.caption(f":material/error: {SCORES[name].title} could not be computed: {reason}")
         for remark in remark_words(known, notes):
             st.caption(f":material/info: {remark}")
     st.caption(f"{rows_words} {direction_words(run)}".strip())
-    slow_scores(run, task, key, metrics)
+    draw_slow_scores(run, task, key, metrics)
 
 
-def score_rows(run: Run) -> str:
+def fitted_words(run: Run) -> str:
     """How many rows the scores are of."""
     facts = run.details().get("facts") or {}
     try:
@@ -94,7 +93,7 @@ def score_rows(run: Run) -> str:
     return f"Fitted on {train:,} training rows or on the {seen:,} seen labels; scored on {n} {on} rows.{rounded}"
 
 
-def slow_scores(run: Run, task: Task | None, key: tuple, metrics: dict) -> None:
+def draw_slow_scores(run: Run, task: Task | None, key: tuple, metrics: dict) -> None:
     """Random forest and MLP classifier, in the background."""
     if task is not None and not task.done:
         st.fragment(computing, run_every=SECONDS_LIVE)(key, "Forest and MLP")
@@ -109,19 +108,15 @@ def slow_scores(run: Run, task: Task | None, key: tuple, metrics: dict) -> None:
             "Add random forest and MLP",
             icon=":material/forest:",
             disabled=bool(missing),
-            on_click=start_scores,
-            args=(run, key),
+            on_click=tasks.start_task,
+            args=(key, lambda progress: queue.jobs().all_scores(run, progress)),
             key="slow scores",
         )
         kept = "shown until the app ends" if run.is_shipped else "kept with the run"
         st.caption(missing or f"About 20 s each for 60,000 rows, in the background; {kept}.")
 
 
-def start_scores(run: Run, key: tuple) -> None:
-    tasks.start_task(key, lambda progress: queue.jobs().all_scores(run, progress))
-
-
-def curves(run: Run, frame: Frame, names: list[str]) -> None:
+def draw_curves(run: Run, frame: Frame, names: list[str]) -> None:
     """Loss terms and scores by epoch."""
     try:
         history = run.history()
@@ -133,19 +128,17 @@ def curves(run: Run, frame: Frame, names: list[str]) -> None:
         return
     loss, score = st.columns(2)
     low, why = ({}, "") if missing_images(run) else cache.floors_or_reason(run)
-    state = ("explore", run.id, points.stamp(run, "history.jsonl"), pictures.is_dark())
+    state, drawn = ("explore", run.id, points.stamp(run, "history.jsonl")), pictures.thinned_history(history)
     with loss:
-        pictures.draw_chart("loss", state, lambda: loss_curves(history, pictures.is_dark()))
-        st.caption(loss_words(history))
+        pictures.draw_losses(history, state)
     with score:
-        drawn = pictures.thinned_history(history)
-        pictures.draw_chart("scores", state, lambda: score_curves(drawn, low, pictures.is_dark()))
+        pictures.draw_chart("scores", state, lambda dark: score_curves(drawn, low, dark))
     words = ["Scores of every epoch are of the points drawn; the final ones are of all rows."]
     words += [f"Dashed: {pixels_words(run)}."] if low else []
     st.caption(" ".join([*words, why]).strip())
 
 
-def confusion(run: Run, frame: Frame, names: list[str]) -> None:
+def draw_confusion(run: Run, frame: Frame, names: list[str]) -> None:
     """Which class is taken for which, among the test rows drawn."""
     test = frame.rows["split"] == TEST
     labels, predictions = frame.rows["labels"][test], frame.predictions[test]
@@ -153,8 +146,8 @@ def confusion(run: Run, frame: Frame, names: list[str]) -> None:
         st.info("No test row is drawn.")
         return
     counts = agreement.confusion(labels, predictions, len(names))
-    state, shown = (tuple(names), counts.tobytes(), pictures.is_dark()), points.in_charts(names)
-    pictures.draw_chart("confusion", state, lambda: confusion_figure(counts, shown, pictures.is_dark()))
+    state, titles = (*names, counts.tobytes()), points.in_charts(names)
+    pictures.draw_chart("confusion", state, lambda dark: confusion_figure(counts, titles, dark))
     right = percent(agreement.accuracy(labels, predictions))
     voters = "other test rows drawn: no test class was trained on" if frame.disjoint else "seen labels drawn"
     st.caption(
@@ -163,7 +156,7 @@ def confusion(run: Run, frame: Frame, names: list[str]) -> None:
     )
 
 
-def reconstructions(run: Run, frame: Frame, names: list[str]) -> None:
+def draw_reconstructions(run: Run, frame: Frame, names: list[str]) -> None:
     """Best and worst reconstructions of the test rows drawn; of a plane, what the decoder makes of its places."""
     if not decode.decoder_trained(run):
         an_able = next(entry.title for entry in MODELS.values() if entry.facts["decoder"])
@@ -193,7 +186,7 @@ def reconstructions(run: Run, frame: Frame, names: list[str]) -> None:
         st.caption("A lattice from the 2nd to the 98th percentile of each axis, upwards as in the map.")
 
 
-def table(run: Run, frame: Frame, names: list[str]) -> None:
+def draw_table(run: Run, frame: Frame, names: list[str]) -> None:
     """The points drawn as a table; a row that is chosen answers beside the map."""
     rows, label = frame.rows, np.array(names, dtype=object)
     columns = {
@@ -205,18 +198,18 @@ def table(run: Run, frame: Frame, names: list[str]) -> None:
         "Seen": rows["seen"],
         **{f"z{i + 1}": frame.latents[:, i] for i in range(frame.latents.shape[1])},
     }
+
+    def answer_chosen() -> None:
+        if rows := st.session_state["table"]["selection"]["rows"]:
+            questions.ask_point(int(rows[0]))
+
     st.dataframe(
         columns,
         hide_index=True,
         width="stretch",
         height=380,
         key="table",
-        on_select=chose_in_table,
+        on_select=answer_chosen,
         selection_mode="single-row",
     )
     st.caption(f"{len(frame.latents):,} points after epoch {frame.epoch}. A row that is chosen answers beside the map.")
-
-
-def chose_in_table() -> None:
-    if chosen := st.session_state["table"]["selection"]["rows"]:
-        questions.choose_point(int(chosen[0]))
