@@ -31,9 +31,7 @@ def draw_heading(run: Run) -> None:
     if status.reason and status.state not in ("failed", "interrupted"):
         st.caption(f"{words.reason_words(status)}.")
     if status.state in ("stopped", "interrupted", "failed") and not run.is_shipped and not run.is_complete():
-        st.page_link(
-            frame.TRAIN, label="Resume it on the page Train", icon=":material/resume:", query_params={"run": run.id}
-        )
+        frame.link_run(frame.TRAIN, "Resume it on the page Train", "resume", run)
 
 
 def draw_run(run: Run) -> None:

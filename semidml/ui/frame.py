@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -14,32 +15,26 @@ from semidml.lessons import LESSONS
 from semidml.methods import METHODS
 from semidml.runs import listing
 from semidml.runs.quota import allowed_bytes, used_bytes
+from semidml.runs.run import Run
 from semidml.ui import words
 from semidml.words import size_words
 
 ROOT = Path(__file__).resolve().parents[2]
+TRAIN, EXPLORE, DATA, PRIOR = "pages/1_Train.py", "pages/2_Explore.py", "pages/3_Data.py", "pages/4_Prior.py"
 MENU = {
     "Play": [
         ("app.py", "Home", ":material/home:"),
-        ("pages/1_Train.py", "Train", ":material/play_circle:"),
-        ("pages/2_Explore.py", "Explore", ":material/travel_explore:"),
+        (TRAIN, "Train", ":material/play_circle:"),
+        (EXPLORE, "Explore", ":material/travel_explore:"),
         ("pages/8_Compare.py", "Compare", ":material/compare:"),
     ],
     "Learn": [
         *((lesson.page, lesson.menu, ":material/school:") for lesson in LESSONS.values()),
-        *(
-            (method.facts["page"], method.title, ":material/workspaces:")
-            for method in METHODS.values()
-            if "page" in method.facts
-        ),
-        ("pages/4_Prior.py", "The prior", ":material/bubble_chart:"),
+        *((m.facts["page"], m.title, ":material/workspaces:") for m in METHODS.values() if "page" in m.facts),
+        (PRIOR, "The prior", ":material/bubble_chart:"),
     ],
-    "Data": [("pages/3_Data.py", "Data", ":material/image:")],
+    "Data": [(DATA, "Data", ":material/image:")],
 }
-TRAIN = "pages/1_Train.py"
-EXPLORE = "pages/2_Explore.py"
-DATA = "pages/3_Data.py"
-PRIOR = "pages/4_Prior.py"
 SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
 SECONDS_LIVE = 1.0  # between two looks at a run that trains
@@ -74,10 +69,8 @@ def begin_page(title: str, icon: str = ":material/scatter_plot:") -> None:
     with st.sidebar:
         st.markdown("### semidml")
         for group, links in MENU.items():
-            pages = [link for link in links if (ROOT / link[0]).exists()]
-            if pages:
-                st.caption(group)
-            for path, label, page_icon in pages:
+            st.caption(group)
+            for path, label, page_icon in links:
                 st.page_link(path, label=label, icon=page_icon)
         st.space("small")
         draw_running()
@@ -88,13 +81,8 @@ def draw_running() -> None:
     """What runs now, as a link to Train; below it, quietly, device, data folder and quota."""
     running = [run for run in listing.list_runs(include_shipped=False) if run.status().state == "running"]
     for run in running:
-        st.page_link(
-            TRAIN,
-            label=f"Epoch {run.status().epoch} of {run.status().epochs}",
-            help=words.setting_words(run.config()),
-            icon=":material/progress_activity:",
-            query_params={"run": run.id},
-        )
+        label = f"Epoch {run.status().epoch} of {run.status().epochs}"
+        link_run(TRAIN, label, "progress_activity", run, help=words.setting_words(run.config()))
     if not running:
         st.caption("Nothing runs now.")
     try:
@@ -139,6 +127,11 @@ def warm_up() -> threading.Thread:
 def is_warm() -> bool:
     """Whether torch is loaded in this process."""
     return not warm_up().is_alive()
+
+
+def link_run(page: str, label: str, icon: str, run: Run, **more: Any) -> None:
+    """A link to a page that shows a run."""
+    st.page_link(page, label=label, icon=f":material/{icon}:", query_params={"run": run.id}, **more)
 
 
 def draw_recipe(command: str, python: str, *, linked: bool = False) -> None:

@@ -58,6 +58,4 @@ def draw_download(
     """A button for a download, whose content may be made when it is pressed."""
     icon = ":material/folder_zip:" if file.endswith(".zip") else ":material/download:"
     kind = MIME.get(Path(file).suffix)
-    st.download_button(
-        label, content, file, kind, on_click="ignore", icon=icon, disabled=disabled, key=key, help=help or None
-    )
+    st.download_button(label, content, file, kind, on_click="ignore", icon=icon, disabled=disabled, key=key, help=help)
