@@ -32,7 +32,7 @@ def choose_config() -> RunConfig | None:
     model = MODELS[knobs.current_value("model")]
     st.caption(f"**{model.title[0].upper()}{model.title[1:]}**: {model.summary}.  \n*{model.facts['claim']}*")
     knobs.draw_knob("data", options=knobs.data_names())
-    used = knobs.used_knobs()
+    used = knobs.used_of(knobs.chosen_knobs())
     if "variant" in used:
         knobs.draw_knob("variant", horizontal=True)
         summary = VARIANTS[knobs.current_value("variant")].summary
@@ -157,7 +157,6 @@ def draw_prior_pictures(frame: Frame) -> None:
 
 
 def draw_curves(run: Run) -> None:
-    """Loss terms times their weights, and scores, by epoch."""
     history = run.history()
     if len(history) < 3:
         return

@@ -51,7 +51,6 @@ def draw_facts(data: Available) -> None:
 
 
 def draw_images(name: str) -> None:
-    """Counts and a grid of images."""
     with st.spinner("Loading the images …"):
         data = store.load(name)
     for note in data.notes:
@@ -133,7 +132,6 @@ def draw_seen(name: str) -> None:
 
 
 def draw_table() -> None:
-    """All data sets as a table."""
     table = [
         {
             "Here": data.here,

@@ -99,21 +99,19 @@ def draw_scores(some: list[Run], names: Iterable[str], **how: Any) -> None:
 
 def draw_maps(some: list[Run], linked: bool) -> None:
     """A map a run; zoom, hidden classes, chosen points and the point under the mouse are shared where points are."""
+    link = "compared" if linked else ""
     for start in range(0, len(some), 2):
-        for column, number in zip(st.columns(2, gap="medium"), range(start, min(start + 2, len(some))), strict=False):
-            run = some[number]
+        for column, letter, run in zip(st.columns(2, gap="medium"), LETTERS[start:], some[start:], strict=False):
             epochs = run.frames()
             frame = cache.read_frame(run, epochs[-1])
             with column:
-                st.markdown(f"**{LETTERS[number]}** · {run_words(run)}")
-                link = "compared" if linked else ""
+                st.markdown(f"**{letter}** · {run_words(run)}")
                 maps.draw_run_map(run, frame, frame, f"compared {run.id}", link, told=True)
                 maps.send_images(run)
                 maps.send_film(run, run.id, epochs)
 
 
 def draw_curves(some: list[Run]) -> None:
-    """Scores by epoch, laid over each other."""
     histories = {letter: run.history() for letter, run in zip(LETTERS, some, strict=False)}
     state, names = tuple((run.id, *points.stamp(run, "history.jsonl")) for run in some), shown_at("compared")
     for column, name in zip(st.columns(len(names)), names, strict=True):

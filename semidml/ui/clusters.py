@@ -48,7 +48,7 @@ def choose_config() -> RunConfig | None:
     variant = VARIANTS[knobs.current_value("variant")]
     st.caption(f"**{variant.title}**: {variant.summary}. *{variant.paper}*")
     knobs.draw_knob("data", options=knobs.data_names())
-    used = knobs.used_knobs()
+    used = knobs.used_of(knobs.chosen_knobs())
     formulas = FORMULAS[knobs.current_value("formulas")]
     if "formulas" in used and formulas.defaults:
         st.caption(f"**{formulas.title.capitalize()}**: {formulas.summary}.")
@@ -110,8 +110,7 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
             key="cluster plane",
             required=True,
             disabled=is_active,
-            help="PCA while it trains. "
-            + " ".join(f"{entry.title}: {entry.summary}." for entry in planes.PROJECTIONS.values()),
+            help=" ".join(["PCA while it trains.", *(f"{p.title}: {p.summary}." for p in planes.PROJECTIONS.values())]),
         )
     dimensions = frame.latents.shape[1]
     placed, how = planes.in_plane(frame.latents, frame.rows["labels"], newest.latents)
@@ -122,21 +121,14 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
             placed, view = projected, f"{view}{method}"
             how = f"{dimensions} dimensions, laid out by {planes.PROJECTIONS[method].title}"
     words = frame_words(run, frame, how)
-    chosen = st.session_state.get("query", {}).get(run.id)
-    drawn = drawing.draw_frame(
-        frame,
-        placed,
-        points.class_names(run, frame),
-        maps.map_extent(view, placed),
-        words=f"Map of the embeddings. {words}",
-        run=view,
-        colour=colour,
-    )
+    chosen, names = st.session_state.get("query", {}).get(run.id), points.class_names(run, frame)
+    about = {"words": f"Map of the embeddings. {words}", "run": view}
+    drawn = drawing.draw_frame(frame, placed, names, maps.map_extent(view, placed), **about, colour=colour)
     drawn = replace(
         drawn,
         seen=np.zeros(len(placed), bool),
         labels=frame.rows["labels"],
-        label_names=points.class_names(run, frame),
+        label_names=names,
         predictions=frame.predictions,
         marked=[chosen] if chosen is not None and chosen < len(placed) else [],
         tools=["pick"],
@@ -164,8 +156,7 @@ def draw_clusters(run: Run, frame: Frame) -> None:
         f"these images, in nats, at most ln K = {math.log(count):.2f}. Classes are named for the eye only: no label "
         "was used."
     )
-    if missing := cache.missing_images(run):
-        st.info(missing, icon=":material/hide_image:")
+    if pictures.say_missing(run):
         return
     many = len(drawn) > SHOWN_CLUSTERS
     show_all = many and st.toggle(f"Show all {len(drawn)}", key="all clusters", value=False)
@@ -219,15 +210,8 @@ def draw_twins(run: Run) -> None:
         return
     st.header("Images and their twins")
     st.html(twins_html(run.id, query.seen_last(run)))
-    both = run.config().twin_views == "both"
-    st.caption(
-        f"First row: training images. Below: {VIEWS} draws of their twins. "
-        + (
-            "In a step the image is transformed as well, another way."
-            if both
-            else "In a step the image stays as it is."
-        )
-    )
+    step = "is transformed as well, another way" if run.config().twin_views == "both" else "stays as it is"
+    st.caption(f"First row: training images. Below: {VIEWS} draws of their twins. In a step the image {step}.")
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -4,6 +4,7 @@ import gc
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from semidml.methods import METHODS
 from semidml.runs import listing
 from semidml.runs.quota import allowed_bytes, used_bytes
 from semidml.runs.run import Run
+from semidml.tasks import Task, find_task
 from semidml.ui import words
 from semidml.words import size_words
 
@@ -142,6 +144,14 @@ def draw_recipe(command: str, python: str, *, linked: bool = False) -> None:
             st.caption("The address of this page is a link to this setting.")
         st.code(command, language="bash", wrap_lines=True)
         st.code(python, language="python", wrap_lines=True)
+
+
+def draw_task(key: tuple, words_of: Callable[[Task], str]) -> None:
+    """How far work in the background is, in words; draws the page anew when it has ended."""
+    task = find_task(key)
+    if task is None or task.done:
+        st.rerun()
+    st.progress(task.fraction, text=words_of(task))
 
 
 def show_error(error: Exception | str) -> None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from semidml import words
 from semidml.config import RunConfig
+from semidml.data import store
 from semidml.explore import clusters, points
 from semidml.jobs import queue
 from semidml.plots import curves
@@ -13,7 +14,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES
 from semidml.ui import cache, frame, manage, pictures
-from semidml.ui.words import config_of, entry_title, escape_markdown, official_rows
+from semidml.ui.words import config_of, entry_title, escape_markdown
 
 
 def draw_labels_worth(run: Run) -> None:
@@ -25,8 +26,7 @@ def draw_labels_worth(run: Run) -> None:
     if level is None:
         st.caption(no_level(run.status().state))
         return
-    if missing := cache.missing_images(run):
-        st.info(missing, icon=":material/hide_image:")
+    if pictures.say_missing(run):
         return
     try:
         wanted = clusters.comparator_configs(run.config(), *trained_on(run))
@@ -116,7 +116,9 @@ def trained_on(run: Run) -> tuple[int, int]:
     with what is held out of them; how many classes they have). Raises ValueError when they are not on this machine."""
     config = run.config()
     if config.split == "official":
-        return official_rows(config.data), len(points.class_names(run, cache.read_newest(run)))
+        return store.training(config.data, "official", "test").official, len(
+            points.class_names(run, cache.read_newest(run))
+        )
     splits = cache.images_of(run)
     held = len(splits.test.labels) if config.evaluate_on == "validation" else 0
     return len(splits.train.labels) + held, len(splits.train.labels.unique())

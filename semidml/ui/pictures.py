@@ -56,6 +56,13 @@ def draw_losses(history: Sequence[Record], state: Hashable) -> None:
     st.caption(loss_words(history))
 
 
+def say_missing(run: Run) -> str:
+    """Why the pictures of a run cannot be shown, which the page then says; "" when they can."""
+    if missing := cache.missing_images(run):
+        st.info(missing, icon=":material/hide_image:")
+    return missing
+
+
 def draw_reconstructions(run: Run, frame: Frame) -> None:
     """Test images over what a run's decoder makes of them after an epoch; nothing for a run without a decoder."""
     if frame.reconstructions is None:

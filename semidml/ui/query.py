@@ -11,7 +11,7 @@ from semidml.scatter import bundle, sent
 from semidml.ui import cache
 from semidml.ui.explorer.answers import WORDS
 from semidml.ui.manage import perform
-from semidml.ui.pictures import image_source, pictures_html
+from semidml.ui.pictures import image_source, pictures_html, say_missing
 
 QUERIES, ANSWERS = 16, 8
 SHARP = 128  # pixels a side, at most, of an answer, which is shown at 84; of what is shown smaller, `reduced`'s own
@@ -24,8 +24,7 @@ def ask(run_id: str, position: int) -> None:
 def draw_query(run: Run, frame: Frame) -> None:
     """An image that the visitor picks, and its nearest other images of the same split, right and wrong marked."""
     st.header("Ask for what is alike")
-    if missing := cache.missing_images(run):
-        st.info(missing, icon=":material/hide_image:")
+    if say_missing(run):
         return
     rows, names = frame.rows, points.class_names(run, frame)
     offered = [int(position) for position in rows["shown"][:QUERIES]]

@@ -13,11 +13,11 @@ from semidml.runs.run import Run
 from semidml.runs.status import Status
 from semidml.ui import cache, controls, frame, knobs, links, manage
 from semidml.ui.words import (
-    alarm_words,
     as_code,
     change_words,
     config_of,
     entry_title,
+    escape_markdown,
     knob_title,
     python_of,
     reason_words,
@@ -187,7 +187,6 @@ def draw_heading(run: Run, status: Status) -> None:
 
 
 def draw_state(run: Run, status: Status) -> None:
-    """How far a run is."""
     if status.active:
         st.progress(status.fraction, text=state_words(run, status))
     else:
@@ -198,8 +197,8 @@ def draw_alarms(status: Status, unsaid: str = "") -> None:
     """Why a run ended before its end, `unsaid` where it does not say, and what is wrong with its newest points."""
     if status.state in ("failed", "interrupted") and (words := reason_words(status) or unsaid):
         st.warning(words, icon=":material/warning:")
-    for alarm in alarm_words(status):
-        st.warning(alarm, icon=":material/notification_important:")
+    for alarm in (status.latest or {}).get("alarms", []):
+        st.warning(escape_markdown(alarm), icon=":material/notification_important:")
 
 
 def draw_rerun(run: Run) -> None:

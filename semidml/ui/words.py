@@ -36,7 +36,7 @@ NAMES = {
 
 
 def escape_markdown(text: str) -> str:
-    """Words that may hold a stranger's, for Markdown: no image in it comes alive, and no link but one that shows where
+    """Untrusted words for Markdown: no image in it comes alive, and no link but one that shows where
     it leads."""
     return text.replace("[", "\\[")
 
@@ -47,7 +47,6 @@ def as_code(text: str) -> str:
 
 
 def knob_title(name: str) -> str:
-    """A knob's name in words."""
     return NAMES.get(name, name.replace("_", " ").capitalize())
 
 
@@ -86,25 +85,17 @@ def short_value(value: Any) -> str:
 
 def setting_words(config: RunConfig) -> str:
     """A config in words: `MNIST, 60 labels, DML autoencoder`."""
-    data, family = (
-        escape_markdown(entry_title("data", config.data)),
-        "variant" if "variant" in config.used() else "model",
-    )
-    what = entry_title(family, getattr(config, family))
+    data, family = entry_title("data", config.data), "variant" if "variant" in config.used() else "model"
+    data, what = escape_markdown(data), entry_title(family, getattr(config, family))
     if not MODELS[config.model].facts["labels"]:
         return f"{data}, no labels, {what}"
     try:
-        seen = seen_labels(config.pl, official_rows(config.data, config.split))
+        seen = seen_labels(config.pl, store.training(config.data, config.split, "test").official)
         labels = "all labels" if config.pl == 100 else "1 label" if seen == 1 else f"{seen:,} labels"
     except ValueError:
         labels = f"{value_words(config.pl)} % of the labels"
     prior = "" if config.prior == "none" else f", {entry_title('prior', config.prior)}"
     return f"{data}, {labels}, {what}{prior}"
-
-
-def official_rows(name: str, split: str = "official") -> int:
-    """Rows of the training set that pl is a percentage of. Raises ValueError when the data set is not there."""
-    return store.training(name, split, "test").official
 
 
 def is_here(name: str) -> bool:
@@ -148,11 +139,6 @@ def state_words(run: Run, status: Status) -> str:
         seconds = (run.metrics() or {}).get("seconds", seconds)
     ends = {"done": "Done", "stopped": "Stopped", "interrupted": "Interrupted", "failed": "Failed"}
     return f"**{ends[status.state]}** · {at}" + (f" · {words.seconds_words(seconds)} of training" if seconds else "")
-
-
-def alarm_words(status: Status) -> list[str]:
-    """What is wrong with the newest points, in sentences, for Markdown."""
-    return [escape_markdown(alarm) for alarm in (status.latest or {}).get("alarms", [])]
 
 
 def reason_words(status: Status) -> str:

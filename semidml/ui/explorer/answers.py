@@ -64,9 +64,10 @@ def draw_answer(run: Run, frame: Frame, names: list[str], visible: np.ndarray) -
         show_error(cut(error))
 
 
-def cut(words: object, most: int = 300) -> str:
+def cut(error: ValueError, most: int = 300) -> str:
     """An error's words, of which libraries may use many."""
-    return str(words) if len(str(words)) <= most else f"{str(words)[:most]} …"
+    words = str(error)
+    return words if len(words) <= most else f"{words[:most]} …"
 
 
 def draw_point(run: Run, frame: Frame, names: list[str], position: int) -> None:
@@ -76,13 +77,11 @@ def draw_point(run: Run, frame: Frame, names: list[str], position: int) -> None:
     seen = "its label was seen" if rows["seen"][position] else "its label was hidden"
     if rows["split"][position] == TEST:
         seen = "its label is for scoring only"
-    missing = cache.missing_images(run)
-    if missing:
-        st.info(missing, icon=":material/hide_image:")
-        if not is_here(run.config().data):
-            st.page_link(DATA, label="Fetch it on the page Data", icon=":material/download:")
-    else:
+    missing = pictures.say_missing(run)
+    if not missing:
         draw_reconstruction(run, rows, position)
+    elif not is_here(run.config().data):
+        st.page_link(DATA, label="Fetch it on the page Data", icon=":material/download:")
     mark = ":material/check:" if label == prediction else ":material/close:"
     st.markdown(
         f"{WORDS[SPLITS[rows['split'][position]]]} row {rows['row'][position]:,}, {seen}.  \n"
@@ -122,9 +121,9 @@ def draw_walks(run: Run, frame: Frame, position: int) -> None:
 
 
 def draw_reconstruction(run: Run, rows: dict, position: int) -> None:
+    """A point's image, and what the decoder makes of it."""
     original = read_pictures(cache.images_of(run), rows, [position])
-    shown, captions = [original[0]], ["image"]
-    words = ""
+    shown = {"image": original[0]}
     if not decode.decoder_trained(run):
         words = "No reconstruction: this run has no decoder that was trained."
     else:
@@ -133,15 +132,11 @@ def draw_reconstruction(run: Run, rows: dict, position: int) -> None:
         except ValueError as error:
             words = f"No reconstruction: {cut(error)}"
         else:
-            shown.append(decoded[0])
-            captions.append("reconstruction")
-            words = (
-                f"Squared error of the reconstruction: {decode.squared_errors(original, decoded)[0]:.4f}, "
-                "by the newest weights kept"
-            )
-    pictures.draw_pictures(shown, captions, pictures.PICTURE)
-    if words:
-        st.caption(words)
+            shown["reconstruction"] = decoded[0]
+            squared = decode.squared_errors(original, decoded)[0]
+            words = f"Squared error of the reconstruction: {squared:.4f}, by the newest weights kept"
+    pictures.draw_pictures(shown.values(), shown, pictures.PICTURE)
+    st.caption(words)
 
 
 def draw_place(run: Run, frame: Frame, names: list[str], place: tuple[float, float]) -> None:
@@ -169,9 +164,8 @@ def draw_line(run: Run, frame: Frame, ends: tuple[tuple[float, float], tuple[flo
     """What the decoder makes of places along a line."""
     st.markdown(f"**From {ends[0][0]:.3g}, {ends[0][1]:.3g} to {ends[1][0]:.3g}, {ends[1][1]:.3g}**")
     path = np.linspace(*np.array(ends, dtype=np.float32), BETWEEN)
-    pictures.draw_pixels(
-        image_strip([decode.decode_latents(cache.load_model(run), path)], scale=1), "places along the line, decoded"
-    )
+    decoded = decode.decode_latents(cache.load_model(run), path)
+    pictures.draw_pixels(image_strip([decoded], scale=1), "places along the line, decoded")
     usual = cache.usual_distance(run, frame.epoch)
     far = [training_rows_near(frame.latents, frame.rows, place, k=1).distances[0] for place in path]
     empty = sum(distance > 3 * usual for distance in far)
@@ -206,13 +200,9 @@ def draw_region(run: Run, frame: Frame, names: list[str], region: list[int]) -> 
     wrong = percent(float(frame.wrong[region].mean()))
     st.caption(f"{int(frame.rows['seen'][region].sum()):,} with a seen label; {wrong} are predicted wrongly.")
     pictures.draw_counts("region", names, {"points": counts.tolist()})
-    missing = cache.missing_images(run)
-    if missing:
-        st.info(missing, icon=":material/hide_image:")
-    else:
-        pictures.draw_pictures(
-            [mean_picture(cache.images_of(run), frame.rows, region)], ["mean image"], pictures.PICTURE
-        )
+    if not (missing := pictures.say_missing(run)):
+        mean = mean_picture(cache.images_of(run), frame.rows, region)
+        pictures.draw_pictures([mean], ["mean image"], pictures.PICTURE)
     middle = frame.compared[region].mean(axis=0)
     with st.container(gap="small"):
         st.markdown("**Nearest to its middle**", help="Class and distance, among all training rows drawn.")

@@ -85,22 +85,10 @@ def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Co
     if own and own[0] == run.id and (plane or axes.startswith("PCA")):
         places.append(own[1])
     pictures = frame.pictures if chosen.pictures and rings else None
-    words = " ".join(
-        [
-            map_words(run, frame, chosen.part, len(visible), axes),
-            *prior_words(frame, chosen.colour, chosen.density, axes),
-            *picture_words(frame, pictures),
-        ]
-    )
-    drawn = drawing.draw_frame(
-        frame,
-        placed,
-        names,
-        maps.map_extent(view, placed, first_rings),
-        words=f"Map of the latent space. {words}",
-        run=view,
-        colour=chosen.colour,
-    )
+    of_prior = [*prior_words(frame, chosen.colour, chosen.density, axes), *picture_words(frame, pictures)]
+    words = " ".join([map_words(run, frame, chosen.part, len(visible), axes), *of_prior])
+    ranges, about = maps.map_extent(view, placed, first_rings), f"Map of the latent space. {words}"
+    drawn = drawing.draw_frame(frame, placed, names, ranges, words=about, run=view, colour=chosen.colour)
     drawn = replace(
         drawn,
         away=~np.isin(np.arange(len(placed)), visible),

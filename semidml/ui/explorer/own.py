@@ -14,7 +14,7 @@ from semidml.ui import cache, words
 from semidml.ui.explorer import answers
 from semidml.ui.frame import show_error
 from semidml.ui.manage import perform
-from semidml.ui.pictures import PICTURE, draw_pictures
+from semidml.ui.pictures import PICTURE, draw_pictures, say_missing
 
 LIGHT_ON_DARK = ("digits", "mnist", "kmnist", "fashionmnist")
 CENTRED = ("digits", "mnist", "kmnist")  # whose images have their light in the middle
@@ -22,8 +22,7 @@ CENTRED = ("digits", "mnist", "kmnist")  # whose images have their light in the 
 
 def draw_own(run: Run, frame: Frame, names: list[str]) -> None:
     """A pad and a place for a file; beside them where the encoder puts the image and what lies there."""
-    if missing := cache.missing_images(run):
-        st.info(missing, icon=":material/hide_image:")
+    if say_missing(run):
         return
     data = cache.images_of(run)
     shape = tuple(data.shape)

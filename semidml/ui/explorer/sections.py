@@ -20,8 +20,7 @@ from semidml.tasks import Task
 from semidml.ui import cache, pictures
 from semidml.ui.cache import images_of, missing_images
 from semidml.ui.explorer import questions
-from semidml.ui.explorer.planes import computing
-from semidml.ui.frame import SECONDS_LIVE, show_error
+from semidml.ui.frame import SECONDS_LIVE, draw_task, show_error
 from semidml.ui.scores import remark_words, score_with_scatter
 from semidml.ui.words import direction_words, escape_markdown, pixels_words
 from semidml.words import percent
@@ -62,10 +61,10 @@ def draw_scores(run: Run, frame: Frame, names: list[str]) -> None:
         with st.container(horizontal=True, gap="small"):
             for name in known:
                 score = SCORES[name]
-                about_it = " ".join(filter(None, [score.summary, escape_markdown(notes.get(name, "")), rows_words]))
+                about = " ".join(filter(None, [score.summary, escape_markdown(notes.get(name, "")), rows_words]))
                 width = TILE if metrics.get(f"{name}{SCATTER}") is None else WIDE_TILE
                 value = score_with_scatter(name, metrics)
-                st.metric(score.short_title, value, help=about_it, width=width, border=True)
+                st.metric(score.short_title, value, help=about, width=width, border=True)
         for name in filter(failed.__contains__, known):
             reason = escape_markdown(failed[name])
             st.caption(f":material/error: {SCORES[name].title} could not be computed: {reason}")
@@ -96,7 +95,8 @@ def fitted_words(run: Run) -> str:
 def draw_slow_scores(run: Run, task: Task | None, key: tuple, metrics: dict) -> None:
     """Random forest and MLP classifier, in the background."""
     if task is not None and not task.done:
-        st.fragment(computing, run_every=SECONDS_LIVE)(key, "Forest and MLP")
+        words_of = "Forest and MLP: {0.text}, {0.seconds:.0f} s".format
+        st.fragment(draw_task, run_every=SECONDS_LIVE)(key, words_of)
         return
     if task is not None and task.error:
         show_error(task.error)
@@ -117,7 +117,6 @@ def draw_slow_scores(run: Run, task: Task | None, key: tuple, metrics: dict) -> 
 
 
 def draw_curves(run: Run, frame: Frame, names: list[str]) -> None:
-    """Loss terms and scores by epoch."""
     try:
         history = run.history()
     except (ValueError, KeyError, TypeError) as error:
@@ -159,17 +158,15 @@ def draw_confusion(run: Run, frame: Frame, names: list[str]) -> None:
 def draw_reconstructions(run: Run, frame: Frame, names: list[str]) -> None:
     """Best and worst reconstructions of the test rows drawn; of a plane, what the decoder makes of its places."""
     if not decode.decoder_trained(run):
-        an_able = next(entry.title for entry in MODELS.values() if entry.facts["decoder"])
+        able = next(entry.title for entry in MODELS.values() if entry.facts["decoder"])
         st.info(
-            f"This run has no decoder that was trained: there is nothing to reconstruct. The {an_able} has one.",
+            f"This run has no decoder that was trained: there is nothing to reconstruct. The {able} has one.",
             icon=":material/hide_image:",
         )
         return
-    missing = missing_images(run)
-    if missing:
-        st.info(missing, icon=":material/hide_image:")
+    if pictures.say_missing(run):
         return
-    its_model = cache.load_model(run)
+    model = cache.load_model(run)
     redrawn = reconstructed(run, frame.epoch)
     for title, some in (("Best", slice(0, PAIRS)), ("Worst", slice(-1, -PAIRS - 1, -1))):
         errors = redrawn.errors[some]
@@ -182,7 +179,7 @@ def draw_reconstructions(run: Run, frame: Frame, names: list[str]) -> None:
     )
     if frame.latents.shape[1] == 2:
         st.markdown("**What the decoder makes of each place of the map**")
-        st.image(lattice_image(decode.decode_lattice(its_model, frame.latents)), width=LATTICE)
+        st.image(lattice_image(decode.decode_lattice(model, frame.latents)), width=LATTICE)
         st.caption("A lattice from the 2nd to the 98th percentile of each axis, upwards as in the map.")
 
 

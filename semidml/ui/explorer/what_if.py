@@ -7,6 +7,7 @@
 The places stay in the session until they are put back, or another run or epoch is looked at."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -82,7 +83,7 @@ def draw_answer(run: Run, before: Frame, after: Frame, names: list[str], visible
         st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
         if run.config().prior == "gmm" and len(means) <= MOST_COUNTED:
             about = "Sets the knobs of Train to this run's with the components placed so; there you press Train."
-            act = {"on_click": train_with, "args": (run, after)}
+            act = {"on_click": lambda: knobs.train_with(values_with(run, after))}
             st.button("Train with it", icon=":material/play_arrow:", key="train what if", help=about, **act)
     what = "it" if len(change.moved) == 1 else "them"
     taken = [sum(counts) for counts in change.counts]
@@ -123,9 +124,7 @@ def mode_count(means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray) -> 
     return len(mixture.modes(*(torch.from_numpy(values) for values in (means, log_vars, weights))))
 
 
-def train_with(run: Run, after: Frame) -> None:
+def values_with(run: Run, after: Frame) -> dict[str, Any]:
     """The run's knobs with these components."""
     positions = given.rounded(after.components[0].tolist(), float(after.components[1].max()))
-    placed = {"placement": "given", "positions": given.positions_text(positions)}
-    knobs.set_knobs(values_of(run.config()) | placed)
-    st.session_state["to train"] = True
+    return values_of(run.config()) | {"placement": "given", "positions": given.positions_text(positions)}
