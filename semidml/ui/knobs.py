@@ -147,12 +147,8 @@ def draw_knob(
     if name not in st.session_state or st.session_state[name] != value:
         st.session_state[name] = value
     # The value is also given as the default: a browser that was left behind by a quick second move starts from it.
-    common: dict[str, Any] = {
-        "key": name,
-        "help": known.help.capitalize() + ".",
-        "on_change": take_moved,
-        "args": (name,),
-    }
+    common: dict[str, Any] = {"key": name, "help": f"{known.help.capitalize()}."}
+    common |= {"on_change": take_moved, "args": (name,)}
     label = label or words.knob_title(name)
     if slider:
         steps = sorted({*options, value})

@@ -116,9 +116,8 @@ def trained_on(run: Run) -> tuple[int, int]:
     with what is held out of them; how many classes they have). Raises ValueError when they are not on this machine."""
     config = run.config()
     if config.split == "official":
-        return store.training(config.data, "official", "test").official, len(
-            points.class_names(run, cache.read_newest(run))
-        )
+        names = points.class_names(run, cache.read_newest(run))
+        return store.training(config.data, "official", "test").official, len(names)
     splits = cache.images_of(run)
     held = len(splits.test.labels) if config.evaluate_on == "validation" else 0
     return len(splits.train.labels) + held, len(splits.train.labels.unique())

@@ -59,17 +59,14 @@ def choose_controls(run: Run, frame: Frame) -> Controls:
             )
         if dimensions == 2 and prior.facts:
             masses = " and ".join(f"{mass:.0%}" for mass in MASSES)
-            density = toggle(
-                "Prior's density", key="density", help=f"The smallest regions that hold {masses} of the prior."
-            )
+            about = f"The smallest regions that hold {masses} of the prior."
+            density = toggle("Prior's density", key="density", help=about)
         if dimensions == 2 and decode.decoder_trained(run):
             about = "What the decoder makes of each place of the map, under the points; finer when you zoom in."
             lattice = toggle("Decoded places", key="lattice", help=about)
         if dimensions > 1 and few and frame.pictures is not None and method == "pca":
-            title, about = (
-                "Components' pictures",
-                "What the decoder makes of the middle of each component, drawn there.",
-            )
+            title = "Components' pictures"
+            about = "What the decoder makes of the middle of each component, drawn there."
             if frame.pseudo_inputs is not None:
                 title = "Pseudo-inputs"
                 about = "The learned images whose latents are the prior's components, drawn where these lie."
