@@ -61,10 +61,10 @@ def draw_card(run: Run) -> None:
     with st.container(border=True):
         living.draw_small_map(run)
         metrics = run.metrics() or {}
-        score, of, remark = headline_words(run, metrics)
+        score, title, remark = headline_words(run, metrics)
         st.markdown(f"**{setting_words(run.config())}: {score}**")
         kind = "; all points coincide" if metrics.get("collapsed") else ""
-        st.caption(f"{of}{remark}; {'shipped' if run.is_shipped else age_words(run.created())}{kind}")
+        st.caption(f"{title}{remark}; {'shipped' if run.is_shipped else age_words(run.created())}{kind}")
         frame.link_run(frame.TRAIN, "Look at it", "arrow_forward", run)
 
 

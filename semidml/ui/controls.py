@@ -1,5 +1,4 @@
-"""What every page that trains has: the button and what stands in its way, the run that is shown, its state, stop,
-resume, rerun, delete, the queue."""
+"""The button Train and what stands in its way; stop and resume."""
 
 import time
 

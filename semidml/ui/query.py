@@ -74,9 +74,9 @@ def answers(run_id: str, chosen: int, key: tuple, _frame: Frame, _names: list[st
     right = labels[near] == labels[chosen]
     captions = [f"query: {_names[labels[chosen]]}"]
     captions += [f"{'✓' if same else '✗'} {_names[labels[i]]}" for same, i in zip(right, near, strict=True)]
-    of = WORDS[SPLITS[split[chosen]]].lower()
+    part = WORDS[SPLITS[split[chosen]]].lower()
     words = (
-        f"The {len(near)} nearest of the {of} images drawn, by cosine, nearest first; {int(right.sum())} of them are "
+        f"The {len(near)} nearest of the {part} images drawn, by cosine, nearest first; {int(right.sum())} of them are "
         "of the query's class. Pick an image above, or click a point of the map."
     )
     return pictures_html(pictures.reduce_images(images, SHARP), captions, 84), words

@@ -65,11 +65,10 @@ def pick_run(method: str = "") -> Run | None:
     """The run that Train shows: the link's, the one just started, the one that runs now, the newest; None without any.
     Of one method's models only, if it is named."""
     every = {run.id: run for run in listing.list_runs()}
-    offered = every if not method else {}
-    for name, run in every.items() if method else ():
-        config = config_of(run)
-        if config is not None and method_of(config.model).name == method:
-            offered[name] = run
+    offered = every
+    if method:
+        configs = {name: config_of(run) for name, run in every.items()}
+        offered = {name: every[name] for name, c in configs.items() if c and method_of(c.model).name == method}
 
     def say_gone(name: str) -> None:
         if name not in every:  # else it is another page's

@@ -171,9 +171,9 @@ def picture_words(frame: Frame, pictures: np.ndarray | None) -> list[str]:
     if pictures is None:
         return []
     components = len(frame.components[0])
-    of = f"the first {len(pictures)} of {components}" if len(pictures) < components else f"the {components}"
+    which = f"the first {len(pictures)} of {components}" if len(pictures) < components else f"the {components}"
     what = "pseudo-inputs" if frame.pseudo_inputs is not None else "components' middles, decoded"
-    return [f"Small pictures: {of} {what}, each where the run has its component."]
+    return [f"Small pictures: {which} {what}, each where the run has its component."]
 
 
 def map_words(run: Run, frame: Frame, part: str, n: int, axes: str) -> str:

@@ -87,11 +87,11 @@ def place_on_map(run: Run, latent: np.ndarray, last: Frame) -> tuple[float, floa
 
 def draw_answer(run: Run, names: list[str], image: np.ndarray) -> None:
     """Image, reconstruction, class by neighbours, neighbours; the map marks its place."""
-    its_model = cache.load_model(run)
-    latent = decode.encode_images(its_model, image[None])[0]
+    model = cache.load_model(run)
+    latent = decode.encode_images(model, image[None])[0]
     shown, captions = [image], ["as the encoder sees it"]
     if decode.decoder_trained(run):
-        decoded = decode.decode_latents(its_model, latent[None])
+        decoded = decode.decode_latents(model, latent[None])
         shown.append(decoded[0])
         captions.append("reconstruction")
     draw_pictures(shown, captions, PICTURE)

@@ -78,15 +78,15 @@ def fitted_words(run: Run) -> str:
     """How many rows the scores are of."""
     facts = run.details().get("facts") or {}
     try:
-        of = store.facts(run.config().data)
+        sizes = store.facts(run.config().data)
     except ValueError:
         return f"{facts.get('seen_labels', 'An unknown number of')} seen labels."
     if run.config().split == "classes":
         rows = f"{facts['training_rows']:,} rows" if "training_rows" in facts else "rows"
         return f"Trained on {rows} of the first half of the classes, scored on classes that it has not seen."
     on = "validation" if run.config().evaluate_on == "validation" else "test"
-    n = f"{of[on]:,}" if on in of else "held-out"
-    train, seen = facts.get("training_rows", of["train"]), facts.get("seen_labels", 0)
+    n = f"{sizes[on]:,}" if on in sizes else "held-out"
+    train, seen = facts.get("training_rows", sizes["train"]), facts.get("seen_labels", 0)
     half = (run.details().get("machine") or {}).get("precision") == "bfloat16"
     rounded = " Its networks trained in bfloat16; scores are of single precision." if half else ""
     return f"Fitted on {train:,} training rows or on the {seen:,} seen labels; scored on {n} {on} rows.{rounded}"
