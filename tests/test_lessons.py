@@ -138,7 +138,8 @@ def test_the_answer_has_its_table(name: str) -> None:
 
 
 def test_the_tables_are_those_of_the_results() -> None:
-    assert "| labels |" in page.read_tables("claim1") and "sigmas a dimension to the own component" in page.read_tables("claim2")
+    assert "| labels |" in page.read_tables("claim1")
+    assert "sigmas a dimension to the own component" in page.read_tables("claim2")
     assert page.read_tables("no such benchmark") == "This benchmark has not been run yet."
 
 
