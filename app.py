@@ -19,7 +19,7 @@ from semidml.words import age_words
 GALLERY = 8
 
 
-def hero(run: Run | None) -> DeltaGenerator:
+def draw_heading(run: Run | None) -> DeltaGenerator:
     """The sentence, and beside it the place of the living map, which is drawn last because it takes longest."""
     words, picture = st.columns([1, 1.25], gap="large", vertical_alignment="center")
     with words:
@@ -30,24 +30,20 @@ def hero(run: Run | None) -> DeltaGenerator:
         )
         st.page_link(frame.TRAIN, label="Train on the digits", icon=":material/play_circle:")
         if run is not None:
-            st.page_link(
-                frame.EXPLORE, label="Explore this map", icon=":material/travel_explore:", query_params={"run": run.id}
-            )
+            frame.link_run(frame.EXPLORE, "Explore this map", "travel_explore", run)
     with picture:
         if run is None:
             with st.container(border=True):
                 st.markdown("Here a map will move, once there is a finished run. **Train** makes one in a few seconds.")
         else:
             place = st.empty()
-            st.caption(
-                f"{setting_words(run.config())}, from before training to its end. A point is an image, a colour a "
-                "class."
-            )
+            meaning = "A point is an image, a colour a class."
+            st.caption(f"{setting_words(run.config())}, from before training to its end. {meaning}")
             return place
     return st.empty()
 
 
-def gallery(finished: list[Run]) -> None:
+def draw_gallery(finished: list[Run]) -> None:
     """Finished runs as small maps, the newest first, then the shipped."""
     st.header("Finished runs")
     if not finished:
@@ -56,23 +52,23 @@ def gallery(finished: list[Run]) -> None:
     for start in range(0, min(len(finished), GALLERY), 4):
         for column, run in zip(st.columns(4), finished[start : start + 4], strict=False):
             with column:
-                card(run)
+                draw_card(run)
     if len(finished) > GALLERY:
         st.caption(f"And {len(finished) - GALLERY} more in the list on the pages Train and Explore.")
 
 
-def card(run: Run) -> None:
+def draw_card(run: Run) -> None:
     with st.container(border=True):
-        living.draw_small_map(run.id)
+        living.draw_small_map(run)
         metrics = run.metrics() or {}
-        score, of, remark = headline(run, metrics)
+        score, title, remark = headline_words(run, metrics)
         st.markdown(f"**{setting_words(run.config())}: {score}**")
         kind = "; all points coincide" if metrics.get("collapsed") else ""
-        st.caption(f"{of}{remark}; {'shipped' if run.is_shipped else age_words(run.created())}{kind}")
-        st.page_link(frame.TRAIN, label="Look at it", icon=":material/arrow_forward:", query_params={"run": run.id})
+        st.caption(f"{title}{remark}; {'shipped' if run.is_shipped else age_words(run.created())}{kind}")
+        frame.link_run(frame.TRAIN, "Look at it", "arrow_forward", run)
 
 
-def headline(run: Run, metrics: dict) -> tuple[str, str, str]:
+def headline_words(run: Run, metrics: dict) -> tuple[str, str, str]:
     """(the score of a run that tells most, what it is, what there is to know of it or ""): one that fits nothing to
     labels where the run saw none, and where no test class was trained on."""
     retrieved = "recall_at_1" in metrics and "knn_accuracy" not in metrics
@@ -85,7 +81,7 @@ def headline(run: Run, metrics: dict) -> tuple[str, str, str]:
     return percent, "kNN on all labels", remark
 
 
-def start_with() -> None:
+def draw_starts() -> None:
     """The three claims, and settings to begin with."""
     st.header("Start with a claim")
     for column, lesson in zip(st.columns(len(LESSONS)), LESSONS.values(), strict=True):
@@ -102,7 +98,7 @@ def start_with() -> None:
             st.page_link(frame.TRAIN, label="Set the knobs so", icon=":material/tune:", query_params=link)
 
 
-def best(finished: list[Run]) -> Run | None:
+def choose_best(finished: list[Run]) -> Run | None:
     """The run whose map says most: of those in two dimensions the one with the highest kNN accuracy."""
     flat = [run for run in finished if run.config().latent_dim == 2]
     return max(flat or finished, key=lambda run: (run.metrics() or {}).get("knn_accuracy") or 0, default=None)
@@ -112,9 +108,9 @@ frame.begin_page("semidml")
 everything = listing.list_runs()
 finished = [run for run in everything if run.status().state == "done"]
 own, shipped = [r for r in finished if not r.is_shipped], [r for r in finished if r.is_shipped]
-star = best(shipped or own)
-place = hero(star)
-start_with()
-gallery(own[: GALLERY - min(4, len(shipped))] + shipped)
+star = choose_best(shipped or own)
+place = draw_heading(star)
+draw_starts()
+draw_gallery(own[: GALLERY - min(4, len(shipped))] + shipped)
 if star is not None:
-    living.draw_living_map(star.id, place)
+    living.draw_living_map(star, place)

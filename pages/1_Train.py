@@ -2,22 +2,21 @@
 
 import streamlit as st
 
-from semidml.config import FEW, RunConfig, declared_knobs
+from semidml.config import RunConfig
 from semidml.data import labels, store
 from semidml.data.splits import seen_labels
 from semidml.frames import Frame
 from semidml.methods import MODELS, VARIANTS, method_of
-from semidml.plots.curves import loss_curves, loss_words, score_curves
+from semidml.plots.curves import score_curves
 from semidml.plots.pictures import image_sheet
 from semidml.priors import PRIORS
-from semidml.registry import Entry
 from semidml.runs.run import Run
 from semidml.schedules import SCHEDULES
 from semidml.scores.table import PIXELS, SCORES, live_where, shown_at
-from semidml.ui import cache, controls, knobs, links, maps, pictures, runs
-from semidml.ui.frame import PRIOR, SECONDS_LIVE, begin_page, draw_recipe, is_warm, show_error
+from semidml.ui import cache, knobs, maps, pictures, runs
+from semidml.ui.frame import PRIOR, begin_page, is_warm
 from semidml.ui.scores import score_row, score_rows, scores_now
-from semidml.ui.words import change_words, data_title, is_here, pixels_words, previous_run, python_of, run_words
+from semidml.ui.words import change_words, pixels_words, previous_run, run_words
 from semidml.words import percent
 
 PERCENTAGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
@@ -26,32 +25,30 @@ GAMMAS = (0, 0.1, 0.3, 1, 3, 10, 20, 50, 100, 200, 500, 1000, 10_000)
 DIMENSIONS = (1, 2, 3, 4, 6, 8, 10, 16, 32, 64)
 
 
-# ---- left: the knobs
-
-
-def choose() -> RunConfig | None:
+def choose_config() -> RunConfig | None:
     """The knobs; the config that they make, or None after saying why they make none."""
     knobs.choose_method()
     knobs.choose_model()
     model = MODELS[knobs.current_value("model")]
     st.caption(f"**{model.title[0].upper()}{model.title[1:]}**: {model.summary}.  \n*{model.facts['claim']}*")
-    knobs.draw_knob("data", options=knobs.data_names(), format_func=data_title)
-    used = knobs.used_knobs()
+    knobs.draw_knob("data", options=knobs.data_names())
+    used = knobs.used_of(knobs.chosen_knobs())
     if "variant" in used:
         knobs.draw_knob("variant", horizontal=True)
         summary = VARIANTS[knobs.current_value("variant")].summary
         st.caption(f"{summary[0].upper()}{summary[1:]}.")
     if page := (facts := method_of(model.name).facts).get("page"):
         st.page_link(page, label=f"Its own page: {facts['shows']}", icon=":material/bubble_chart:")
-    seen_slider()
+    draw_seen_slider()
+    parts = ["reconstruction"] * model.facts["decoder"] + ["prior"] * model.facts["prior"]
+    unsupervised = " and the ".join(parts) or "loss of all images"
     only = "prior" if model.facts["prior"] and not model.facts["decoder"] else "images"
     if "alpha" in used:
-        knobs.draw_knob("alpha", label=f"Alpha: weight of the {unsupervised(model)}", options=ALPHAS, slider=True)
+        knobs.draw_knob("alpha", label=f"Alpha: weight of the {unsupervised}", options=ALPHAS, slider=True)
         knobs.draw_ends("0: labels only", f"1: {only} only")
     if "gamma" in used:
-        knobs.draw_knob(
-            "gamma", label=f"Gamma: weight of the labels beside the {unsupervised(model)}", options=GAMMAS, slider=True
-        )
+        label = f"Gamma: weight of the labels beside the {unsupervised}"
+        knobs.draw_knob("gamma", label=label, options=GAMMAS, slider=True)
         knobs.draw_ends(f"0: {only} only", "labels above all")
     left, right = st.columns(2)
     with left:
@@ -62,26 +59,12 @@ def choose() -> RunConfig | None:
         knobs.draw_knob("schedule")
         st.caption(f"{SCHEDULES[knobs.current_value('schedule')].summary}.")
     if "prior" in used:
-        prior_knobs(used)
+        draw_prior_knobs(used)
     of_prior = {name for entry in PRIORS.values() for name in entry.knobs} | {"beta", "beta_warmup_epochs"}
-    with st.expander("More knobs", icon=":material/tune:"):
-        for name, knob in declared_knobs().items():
-            if knob.group != FEW and name in used - of_prior - {"variant"}:  # which stands above
-                knobs.draw_knob(name)
-    try:
-        return knobs.chosen_config()
-    except ValueError as error:
-        show_error(error)
-        return None
+    return knobs.draw_more_knobs({*of_prior, "variant"})
 
 
-def unsupervised(model: Entry) -> str:
-    """What a model's loss of all rows is made of, in words."""
-    parts = ["reconstruction"] * model.facts["decoder"] + ["prior"] * model.facts["prior"]
-    return " and the ".join(parts) or "loss of all images"
-
-
-def prior_knobs(used: set[str]) -> None:
+def draw_prior_knobs(used: set[str]) -> None:
     """What a prior has of its own, and what a mixture offers."""
     prior, place = PRIORS[knobs.current_value("prior")], st.container()
     with st.expander(f"The prior: {prior.title}", icon=":material/bubble_chart:"):
@@ -98,7 +81,7 @@ def prior_knobs(used: set[str]) -> None:
             st.page_link(PRIOR, label="Play with it alone", icon=":material/bubble_chart:")
 
 
-def seen_slider() -> None:
+def draw_seen_slider() -> None:
     """The labels that are seen: logarithmic, counted in labels."""
     pl = knobs.current_value("pl")
     try:
@@ -112,10 +95,7 @@ def seen_slider() -> None:
     st.caption(labels.describe(pl, images.official, knobs.current_value("label_sampling"), images.classes))
 
 
-# ---- right: the picture
-
-
-def picture(run_id: str, was_active: bool) -> None:
+def draw_run(run_id: str, was_active: bool) -> None:
     """All that changes while a run goes on."""
     live = runs.live_run(run_id, was_active)
     if live is None:
@@ -129,20 +109,22 @@ def picture(run_id: str, was_active: bool) -> None:
     with map_place:
         maps.draw_run_map(run, frame, newest, "map")
     with score_place.container():
-        scores(run)
+        draw_scores(run)
     pictures.draw_reconstructions(run, frame)
-    prior_pictures(frame)
-    curves(run)
+    draw_prior_pictures(frame)
+    draw_curves(run)
     if status.state == "done":
-        comparison(run)
+        compare_with_previous(run)
     runs.draw_queue(run_id)
 
 
-def scores(run: Run) -> None:
+def draw_scores(run: Run) -> None:
     """Scores now and before training, above the floors that need no training."""
     before, now, failed = scores_now(run)
-    floors, why = cache.floors_or_reason(run) if is_here(run.config().data) else ({}, "")
-    names = headlines(before, now)
+    floors, why = cache.floors_or_reason(run)
+    # Recall where it is known while the run goes on, or where it stands for the kNN scores.
+    has_recall = "recall_at_1" in before or "knn_accuracy" not in now
+    names = [name for name in shown_at("train") if name != "recall_at_1" or has_recall]
     score_row(names, before, now, failed, always=live_where("always", *(() if now or before else ("classes",))))
     words = [f"Scores of {'all test images' if run.metrics() else 'the drawn test points'}"]
     words += [
@@ -162,12 +144,7 @@ def scores(run: Run) -> None:
     st.caption(" · ".join([*words, *([why] if why else [])]))
 
 
-def headlines(before: dict, now: dict) -> list[str]:
-    """The scores of the row: recall where it is known while the run goes on, or where it stands for the kNN scores."""
-    return [name for name in shown_at("train") if name != "recall_at_1" or name in before or "knn_accuracy" not in now]
-
-
-def prior_pictures(frame: Frame) -> None:
+def draw_prior_pictures(frame: Frame) -> None:
     """What the decoder makes of the components' means, and a VampPrior's pseudo-inputs."""
     strips = {
         "The prior's components, decoded at their means": frame.component_images,
@@ -179,23 +156,20 @@ def prior_pictures(frame: Frame) -> None:
             pictures.draw_pixels(image_sheet(images, columns=min(16, len(images)), scale=1), words)
 
 
-def curves(run: Run) -> None:
-    """Loss terms times their weights, and scores, by epoch."""
+def draw_curves(run: Run) -> None:
     history = run.history()
     if len(history) < 3:
         return
-    floors, _ = cache.floors_or_reason(run) if is_here(run.config().data) else ({}, "")
-    drawn = pictures.thinned_history(history)
-    state, dark = (run.id, len(history), pictures.is_dark()), pictures.is_dark()
+    floors, _ = cache.floors_or_reason(run)
+    drawn, state = pictures.thinned_history(history), (run.id, len(history))
     loss, score = st.columns(2)
     with loss:
-        pictures.draw_chart("loss", state, lambda: loss_curves(history, dark))
-        st.caption(loss_words(history))
+        pictures.draw_losses(history, state)
     with score:
-        pictures.draw_chart("scores", state, lambda: score_curves(drawn, floors, dark))
+        pictures.draw_chart("scores", state, lambda dark: score_curves(drawn, floors, dark))
 
 
-def comparison(run: Run) -> None:
+def compare_with_previous(run: Run) -> None:
     """A finished run beside the one before it: what changed in the settings, what in the scores."""
     before = previous_run(run)
     if before is None:
@@ -214,22 +188,4 @@ st.title("Train")
 st.markdown(
     "Choose a setting, press **Train**, watch the points move. Each point is an image; its colour is its class."
 )
-links.read_link()
-knob_column, picture_column = st.columns([1, 2.6], gap="large")
-with knob_column:
-    config = choose()
-    controls.start_button(config)
-with picture_column:
-    run = runs.pick_run()
-    if run is None:
-        with st.container(border=True, height=420, vertical_alignment="center", horizontal_alignment="center"):
-            st.markdown("### Nothing has been trained here yet")
-            st.markdown("Press **Train**: the digits need no download and take a few seconds.")
-    else:
-        runs.moved_on(run, config)
-        is_active = run.status().active
-        live = st.fragment(picture, run_every=SECONDS_LIVE if is_active else None)
-        live(run.id, is_active)
-if config is not None:
-    links.write_link(config)
-    draw_recipe(config.command(), python_of(config), linked=True)
+runs.draw_trainer(choose_config, draw_run, "a few")

@@ -10,42 +10,37 @@ from semidml.ui.explorer.answers import cut
 from semidml.ui.explorer.map import draw_explorer
 
 SECTIONS = {
-    "Scores": sections.scores,
-    "Curves": sections.curves,
-    "Confusion": sections.confusion,
-    "Reconstructions": sections.reconstructions,
+    "Scores": sections.draw_scores,
+    "Curves": sections.draw_curves,
+    "Confusion": sections.draw_confusion,
+    "Reconstructions": sections.draw_reconstructions,
     "Your own image": own.draw_own,
-    "Points": sections.table,
-    "Downloads": downloads.downloads,
+    "Points": sections.draw_table,
+    "Downloads": downloads.draw_downloads,
 }
 
 
-def heading(run: Run) -> None:
+def draw_heading(run: Run) -> None:
     """Where the run stands, and what is missing."""
     status = run.status()
     if status.active:
-        st.fragment(runs.going_on, run_every=frame.SECONDS_LIVE)(run.id, len(run.frames()))
+        st.fragment(runs.draw_progress, run_every=frame.SECONDS_LIVE)(run.id, len(run.frames()))
     else:
         st.markdown(words.state_words(run, status))
     runs.draw_alarms(status, "It does not say why.")
     if status.reason and status.state not in ("failed", "interrupted"):
         st.caption(f"{words.reason_words(status)}.")
     if status.state in ("stopped", "interrupted", "failed") and not run.is_shipped and not run.is_complete():
-        st.page_link(
-            frame.TRAIN, label="Resume it on the page Train", icon=":material/resume:", query_params={"run": run.id}
-        )
-
-
-# ---- the page
+        frame.link_run(frame.TRAIN, "Resume it on the page Train", "resume", run)
 
 
 def draw_run(run: Run) -> None:
     """Everything about a run that can be read."""
-    heading(run)
+    draw_heading(run)
     epochs = run.frames()
     if st.session_state.get("explored before") != run.id:
         st.session_state.update({"explored before": run.id, "first look": True})
-        questions.forget_question()
+        questions.ask()
     if not epochs:
         waiting = (
             "Its first points come before the first step of the training."
@@ -61,11 +56,11 @@ def draw_run(run: Run) -> None:
     except ValueError as error:
         frame.show_error(error)
         if len(epochs) > 1:
-            questions.epoch_slider(run, epochs)
+            questions.draw_epoch_slider(run, epochs)
         return
     names = points.class_names(run)
     if st.session_state.pop("first look", False):  # so that it is seen at once what a point answers
-        questions.choose_point(points.telling_point(frame_now))
+        questions.ask_point(points.telling_point(frame_now))
     st.session_state["map first"] = True
     draw_explorer(run.id, epochs)
     section = st.segmented_control(
@@ -109,7 +104,7 @@ choice, more = st.columns([5, 1], vertical_alignment="bottom")
 with choice:
     run = runs.pick_explored()
 with more, st.popover("Manage", icon=":material/settings:", width="stretch"):
-    manage.manage(run)
+    manage.draw_management(run)
 if run is None:
     with st.container(border=True, height=320, vertical_alignment="center", horizontal_alignment="center"):
         st.markdown("### There is no run yet")

@@ -9,10 +9,10 @@ from semidml.data import DATASETS, labels, store
 from semidml.data.splits import seen_labels
 from semidml.data.store import Available
 from semidml.explore import dataset, points
-from semidml.plots.counts import class_counts, image_grid
+from semidml.plots.counts import image_grid
 from semidml.plots.pictures import image_sheet
 from semidml.ui import frame, links, pictures, uploads
-from semidml.ui.words import as_code, data_title
+from semidml.ui.words import as_code, entry_title
 from semidml.words import size_words, value_words
 
 CLASSES_AT_ONCE = 12
@@ -22,21 +22,18 @@ PERCENTAGES = (0.01, 0.1, 1.0, 10.0, 100.0)  # Safir et al. 2022, and those betw
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:])")  # has a meaning there; notes hold visitors' names of files
 
 
-# ---- which data set
-
-
-def pick() -> Available:
+def pick_data() -> Available:
     """The data set that the page is about: the link's, or the one chosen here."""
 
     def say_gone(name: str) -> None:
         st.warning(f"There is no data set called {as_code(name)} here.", icon=":material/link_off:")
 
     known = {data.name: data for data in store.available()}
-    titles = {name: data_title(name) for name in known}
+    titles = {name: entry_title("data", name) for name in known}
     return known[links.choose_linked("data", titles, "looked at", say_gone, key="data set", label="Data set")]
 
 
-def describe(data: Available) -> None:
+def draw_facts(data: Available) -> None:
     """What it is, in one paragraph: rows, classes, size, licence, source."""
     facts, entry = data.facts, DATASETS.get(data.name)
     if entry:
@@ -53,40 +50,31 @@ def describe(data: Available) -> None:
         st.caption(f"Licence: {facts['licence']} · [Source]({facts['source']}) · {entry.paper}")
 
 
-# ---- what it looks like
-
-
 def draw_images(name: str) -> None:
-    """Counts and a grid of images."""
     with st.spinner("Loading the images …"):
         data = store.load(name)
     for note in data.notes:
         st.info(MARKDOWN.sub(r"\\\1", note), icon=":material/info:")
     names, train, test = dataset.class_counts(data)
-    titles = points.in_charts(names)
     left, right = st.columns([1, 1.7], gap="large")
     with left:
         st.markdown("**Images of each class**")
-        state, counts = (*titles, *train, *test, pictures.is_dark()), {"training": train, "test": test}
-        pictures.draw_chart("counts", state, lambda: class_counts(titles, counts, pictures.is_dark()))
+        pictures.draw_counts("counts", names, {"training": train, "test": test})
     with right:
-        first = which_classes(names)
+        first = choose_classes(names)
         head, button = st.columns([3, 1], vertical_alignment="center")
         head.markdown("**Training images, a row for each class**")
         draw = st.session_state.setdefault("image draw", 0)
-        button.button("Others", icon=":material/shuffle:", on_click=draw_others, width="stretch", key="others")
+        act = {"on_click": lambda: st.session_state.update({"image draw": draw + 1})}
+        button.button("Others", icon=":material/shuffle:", width="stretch", key="others", **act)
         shown_classes = range(first, min(first + CLASSES_AT_ONCE, len(names)))
         images = dataset.images_of_each_class(data, shown_classes, IMAGES_A_CLASS, seed=draw)
-        rows = [titles[c] for c in shown_classes]
-        state = (name, draw, sum(int(i.sum()) for i in images), pictures.is_dark())
-        pictures.draw_chart("grid", state, lambda: image_grid(images, rows, pictures.is_dark()))
+        titles = points.in_charts([names[c] for c in shown_classes])
+        state = (name, draw, sum(int(i.sum()) for i in images))
+        pictures.draw_chart("grid", state, lambda dark: image_grid(images, titles, dark))
 
 
-def draw_others() -> None:
-    st.session_state["image draw"] += 1
-
-
-def which_classes(names: list[str]) -> int:
+def choose_classes(names: list[str]) -> int:
     """The first of the classes that the grid shows."""
     if len(names) <= CLASSES_AT_ONCE:
         return 0
@@ -97,9 +85,6 @@ def which_classes(names: list[str]) -> int:
         format_func=lambda s: f"classes {s + 1} to {min(s + CLASSES_AT_ONCE, len(names))} of {len(names)}",
         key="first class",
     )
-
-
-# ---- which labels a setting sees
 
 
 def draw_seen(name: str) -> None:
@@ -136,9 +121,7 @@ def draw_seen(name: str) -> None:
     st.markdown(f"This setting sees **{labels.describe(pl, official, how, len(names))}**{redrawn}.")
     left, right = st.columns([1, 1.7], gap="large")
     with left:
-        titles = points.in_charts(names)
-        state, counts = (*titles, *drawn.counts, pictures.is_dark()), {"seen": drawn.counts}
-        pictures.draw_chart("seen", state, lambda: class_counts(titles, counts, pictures.is_dark()))
+        pictures.draw_counts("seen", names, {"seen": drawn.counts})
     with right:
         st.image(image_sheet(drawn.images), width="stretch")
         part = "All" if len(drawn.images) == drawn.n else f"{len(drawn.images)} of the"
@@ -148,11 +131,7 @@ def draw_seen(name: str) -> None:
     )
 
 
-# ---- everything
-
-
-def overview() -> None:
-    """All data sets as a table."""
+def draw_table() -> None:
     table = [
         {
             "Here": data.here,
@@ -177,8 +156,8 @@ def overview() -> None:
 frame.begin_page("Data", ":material/image:")
 st.title("Data")
 st.markdown("Images to train on: what is on this machine, what can be **fetched**, and **your own**.")
-chosen = pick()
-describe(chosen)
+chosen = pick_data()
+draw_facts(chosen)
 if chosen.here:
     try:
         draw_images(chosen.name)
@@ -191,7 +170,7 @@ else:
 st.subheader("Your own images")
 uploads.draw_own()
 st.subheader("All data sets")
-overview()
+draw_table()
 frame.draw_recipe(
     f"python -m semidml data fetch {chosen.name}" if chosen.kind == "table" else "python -m semidml data",
     f"from semidml.data import store\n\ndata = store.load({chosen.name!r}, download=True)\n"

@@ -24,15 +24,7 @@ SHADES = tuple(tenths / 10 for tenths in range(1, 10))  # of the prior's mass, e
 SAMPLE_LOOK = ("#8a94a3", "circle")
 
 
-def train_with(config: RunConfig) -> None:
-    knobs.set_knobs(values_of(config))
-    st.session_state["to train"] = True
-
-
-# ---- right: what it offers
-
-
-def offer(config: RunConfig, whole: bool) -> None:
+def draw_offer(config: RunConfig, whole: bool) -> None:
     """What the mixture has to offer, the map of it, and the way between two neighbours."""
     st.markdown(f"### {cache.prior_words(config)}")
     mixed = mixture.picture()
@@ -40,11 +32,8 @@ def offer(config: RunConfig, whole: bool) -> None:
     with map_place:
         draw_mixture(mixed, whole)
     with between:
-        pictures.draw_chart(
-            "between",
-            (*mixture.mine().values(), pictures.is_dark()),
-            lambda: counts.profile_figure(mixed, pictures.is_dark()),
-        )
+        state = tuple(mixture.mine().values())
+        pictures.draw_chart("between", state, lambda dark: counts.profile_figure(mixed, dark))
         st.caption(
             "The way from a component to its nearest neighbour: each one's share, and the whole density. Two equal "
             "Gaussians keep a valley between them only when they are more than 2 sigma apart."
@@ -83,7 +72,7 @@ def draw_mixture(mixed: dict[str, Any], whole: bool) -> None:
         density=mixed["regions"],
         masses=SHADES,
     )
-    maps.draw_map(drawn, "map of the prior", moved=mixture.dropped)
+    maps.draw_map(drawn, "map of the prior", moved=mixture.take_dropped)
     held = "Drag a component by its ring, or move it with the arrow keys." if whole else "First complete the table."
     marks = "Each shade inwards holds 10 % less of the density; an orange cross is a mode, a circle one or two sigma."
     st.caption(f"{held} {marks} {words}")
@@ -106,7 +95,6 @@ def choose_points(mixed: dict[str, Any]) -> tuple[Run | None, Frame | None, str]
 
 
 def draw_samples(mixed: dict[str, Any]) -> None:
-    """Samples as a run's decoder sees them."""
     able = [run for run in listing.list_runs() if run.status().state == "done" and cache.decodes_plane(run)]
     st.markdown("**Samples, decoded**")
     if not able:
@@ -114,7 +102,7 @@ def draw_samples(mixed: dict[str, Any]) -> None:
         return
     chosen = st.selectbox("By the decoder of", able, format_func=run_words, key="decoder of")
     try:
-        strip = cache.decoded_samples(chosen.id, mixed["samples"][:SAMPLES_DECODED])
+        strip = cache.decoded_samples(chosen, mixed["samples"][:SAMPLES_DECODED])
     except ValueError as error:
         show_error(error)
         return
@@ -134,7 +122,7 @@ st.markdown(
 )
 knob_column, picture_column = st.columns([1.1, 2.8], gap="large")
 with knob_column:
-    whole = mixture.choose()
+    whole = mixture.choose_mixture()
 data = knobs.current_value("data")
 try:
     others = {"data": data} | st.session_state.get("my others", mixture.others_of(presets.MIXTURES[0].values))
@@ -152,12 +140,12 @@ else:
             icon=":material/play_arrow:",
             width="stretch",
             disabled=not whole,  # what is drawn is not what stands in the table
-            on_click=train_with,
-            args=(config,),
+            on_click=knobs.train_with,
+            args=(values_of(config),),
             help="Sets the knobs of Train to this prior, with a schedule that suits it; there you press Train.",
         )
     with picture_column:
-        offer(config, whole)
+        draw_offer(config, whole)
     with st.expander("The maths", icon=":material/functions:"):
         st.latex(r"p(z) = \sum_k w_k \, \mathcal N(z;\, m_k,\, \sigma^2 I), \qquad \sigma = e^{\text{log-variance}/2}")
         st.latex(r"L = w_S\, L_S + w_U\, \beta\, \mathrm{KL}\big(q(z|x)\,\|\,p(z)\big)")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,7 @@ NUMBERS = [name for name, score in SCORES.items() if not score.is_scatter and sc
 BEGIN_WITH = ("digits-paper-prior", "digits-ten-places")  # the paper's prior and one with places for ten classes
 
 
-# ---- which runs
-
-
-def pick() -> list[Run]:
+def pick_runs() -> list[Run]:
     """The runs that are compared: the link's, or those chosen here; those that have points to draw."""
     known, state = {run.id: run for run in listing.list_runs() if run.frames() and not run.damage()}, st.session_state
     if asked := links.asked_of_link("runs", "runs compared"):
@@ -58,19 +56,16 @@ def pick() -> list[Run]:
     return [known[name] for name in chosen]
 
 
-def same_points(some: list[Run]) -> bool:
+def share_points(some: list[Run]) -> bool:
     """Whether these runs draw the same rows of the same data, so that a point of one is a point of the others."""
-    first, *others = [cache.read_rows(run.id) for run in some]
+    first, *others = [cache.read_rows(run) for run in some]
     data = {run.config().data for run in some}
     return len(data) == 1 and all(
         np.array_equal(first[name], other[name]) for other in others for name in ("split", "row")
     )
 
 
-# ---- what is shown
-
-
-def settings(some: list[Run]) -> None:
+def draw_settings(some: list[Run]) -> None:
     """Which knobs differ, and their values."""
     configs = dict(zip(LETTERS, (run.config() for run in some), strict=False))
     rows = []
@@ -88,7 +83,7 @@ def settings(some: list[Run]) -> None:
         st.caption("Nothing: the same setting was trained more than once.")
 
 
-def scores(some: list[Run], names: Iterable[str], **how: Any) -> None:
+def draw_scores(some: list[Run], names: Iterable[str], **how: Any) -> None:
     """These scores of the runs and how they differ (see `score_rows`), what there is to know of them, and why some are
     missing, run for run."""
     metrics = {letter: run.metrics() or {} for letter, run in zip(LETTERS, some, strict=False)}
@@ -96,42 +91,36 @@ def scores(some: list[Run], names: Iterable[str], **how: Any) -> None:
         pictures.draw_table(rows)
     else:
         st.caption("None of these runs has final scores (yet).")
-    for letter, its_metrics in metrics.items():
+    for letter, scores in metrics.items():
         for icon, key in (("info", "notes"), ("error", "failed")):
-            for remark in remark_words(names, its_metrics.get(key, {})):
+            for remark in remark_words(names, scores.get(key, {})):
                 st.caption(f":material/{icon}: **{letter}**, {remark}")
 
 
 def draw_maps(some: list[Run], linked: bool) -> None:
     """A map a run; zoom, hidden classes, chosen points and the point under the mouse are shared where points are."""
+    link = "compared" if linked else ""
     for start in range(0, len(some), 2):
-        for column, number in zip(st.columns(2, gap="medium"), range(start, min(start + 2, len(some))), strict=False):
-            run = some[number]
+        for column, letter, run in zip(st.columns(2, gap="medium"), LETTERS[start:], some[start:], strict=False):
             epochs = run.frames()
             frame = cache.read_frame(run, epochs[-1])
             with column:
-                st.markdown(f"**{LETTERS[number]}** · {run_words(run)}")
-                link = "compared" if linked else ""
+                st.markdown(f"**{letter}** · {run_words(run)}")
                 maps.draw_run_map(run, frame, frame, f"compared {run.id}", link, told=True)
                 maps.send_images(run)
                 maps.send_film(run, run.id, epochs)
 
 
-def curves(some: list[Run]) -> None:
-    """Scores by epoch, laid over each other."""
+def draw_curves(some: list[Run]) -> None:
     histories = {letter: run.history() for letter, run in zip(LETTERS, some, strict=False)}
-    state = (tuple((run.id, *points.stamp(run, "history.jsonl")) for run in some), pictures.is_dark())
-    names = shown_at("compared")
+    state, names = tuple((run.id, *points.stamp(run, "history.jsonl")) for run in some), shown_at("compared")
     for column, name in zip(st.columns(len(names)), names, strict=True):
-        title = SCORES[name].title
-        draw = compared_curves
+        draw = partial(compared_curves, histories, name, SCORES[name].title)
         with column:
-            pictures.draw_chart(
-                f"compared {name}", state, lambda n=name, t=title, d=draw: d(histories, n, t, pictures.is_dark())
-            )
+            pictures.draw_chart(f"compared {name}", state, draw)
 
 
-def flight(some: list[Run]) -> None:
+def draw_flight(some: list[Run]) -> None:
     """The points of one map, flying from where one run puts them to where another does."""
     st.subheader("Fly from one to the other")
     letters = list(LETTERS[: len(some)])
@@ -167,14 +156,11 @@ def flight(some: list[Run]) -> None:
     )
 
 
-# ---- the page
-
-
 def draw_runs(some: list[Run]) -> None:
-    linked = same_points(some)
+    linked = share_points(some)
     left, right = st.columns(2, gap="large")
     with left:
-        settings(some)
+        draw_settings(some)
     draw_maps(some, linked)
     if not linked:
         st.caption(
@@ -182,13 +168,13 @@ def draw_runs(some: list[Run]) -> None:
         )
     with right:
         st.markdown("**What differs in the scores**")
-        scores(some, shown_at("compare"), difference=("B - A", "A", "B") if len(some) == 2 else None)
-    curves(some)
+        draw_scores(some, shown_at("compare"), difference=("B - A", "A", "B") if len(some) == 2 else None)
+    draw_curves(some)
     if linked:
-        flight(some)
+        draw_flight(some)
     with st.expander("All scores", icon=":material/table:"):
         st.markdown("**Final scores**, and in brackets the difference from A")
-        scores(some, NUMBERS, in_brackets=True)
+        draw_scores(some, NUMBERS, in_brackets=True)
     draw_recipe(
         "\n".join(f"python -m semidml evaluate {run.id}" for run in some),
         "from semidml.runs import listing\n\n"
@@ -201,7 +187,7 @@ def draw_runs(some: list[Run]) -> None:
 begin_page("Compare", ":material/compare:")
 st.title("Compare")
 st.markdown("Choose two to four runs: what differs in their settings, what it does to their maps and scores.")
-chosen = pick()
+chosen = pick_runs()
 if len(chosen) < 2:
     with st.container(border=True, height=220, vertical_alignment="center", horizontal_alignment="center"):
         st.markdown("### Choose a second run" if chosen else "### Choose two runs")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from semidml.config import declared_knobs
-from semidml.ui import clusters, controls, frame, knobs, labels_worth, links, runs, words
+from semidml.ui import clusters, frame, labels_worth, runs
 
 frame.begin_page("Clustering without labels", ":material/workspaces:")
 st.title("Clustering without labels")
@@ -42,24 +42,4 @@ with st.expander("The maths", icon=":material/function:"):
 if "model" not in st.query_params and set(st.query_params) & set(declared_knobs()):
     # What a link to this page means: without it, its other knobs would be put aside.
     st.query_params["model"] = clusters.MODEL
-links.read_link()
-knobs.switch_method(clusters.METHOD)
-knob_column, picture_column = st.columns([1, 2.6], gap="large")
-with knob_column:
-    config = clusters.choose()
-    controls.start_button(config)
-with picture_column:
-    run = runs.pick_run(clusters.METHOD)
-    if run is None:
-        with st.container(border=True, height=420, vertical_alignment="center", horizontal_alignment="center"):
-            st.markdown("### Nothing has been trained here yet")
-            st.markdown("Press **Train**: the digits need no download and take some seconds.")
-    else:
-        runs.moved_on(run, config)
-        is_active = run.status().active
-        st.fragment(clusters.picture, run_every=clusters.SECONDS_LIVE if is_active else None)(run.id, is_active)
-        if not is_active:
-            st.fragment(labels_worth.labels_worth, run_every=frame.SECONDS_IDLE)(run)
-if config is not None:
-    links.write_link(config)
-    frame.draw_recipe(config.command(), words.python_of(config), linked=True)
+runs.draw_trainer(clusters.choose_config, clusters.draw_run, "some", clusters.METHOD, labels_worth.draw_labels_worth)

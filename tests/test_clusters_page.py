@@ -689,7 +689,7 @@ def test_a_refused_training_is_said_by_the_whole_page(there: Path, monkeypatch: 
     monkeypatch.setattr(clusters.st, "rerun", redraw)
     monkeypatch.setattr(clusters.st, "session_state", {"outcome": (False, "there is no room")}, raising=False)
     with pytest.raises(Redrawn):
-        labels_worth.labels_worth(listing.open_run("whole"))
+        labels_worth.draw_labels_worth(listing.open_run("whole"))
 
 
 def test_a_run_of_the_largest_steps_can_be_compared(there: Path) -> None:

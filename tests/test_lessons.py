@@ -53,9 +53,9 @@ def test_what_can_be_turned_and_broken_can_be_trained(name: str) -> None:
         for side in lesson.sides:
             if knob in side.config().used():
                 for option in options:
-                    assert getattr(page.changed(side, {knob: option}), knob) == option
+                    assert getattr(page.change_side(side, {knob: option}), knob) == option
     for broken in lesson.breaks:
-        config = page.changed(lesson.sides[broken.side], dict(broken.values))
+        config = page.change_side(lesson.sides[broken.side], dict(broken.values))
         assert config != lesson.sides[broken.side].config()
     assert set(lesson.knobs) <= set(declared_knobs())
     assert set(lesson.scores) <= set(SCORES)
@@ -74,7 +74,7 @@ def test_places_says_what_its_runs_show() -> None:
     assert papers["collapsed"] and not works["collapsed"] and not plain["collapsed"]
     assert works["classes_alone"] == 10 and works["component_distance"] < 1
     assert works["component_ami"] > works["component_ami_rotated"] + 0.1
-    low = page.floor(PLACES.sides[2].run, PLACES.sides[1].run)
+    low = page.fitted_ami(PLACES.sides[2].run, PLACES.sides[1].run)
     assert 0.5 < low < works["component_ami"] - 0.05  # ten separate clusters score high wherever they lie
 
 
@@ -109,7 +109,7 @@ def test_the_answer_is_shown_after_the_prediction_only(name: str) -> None:
 @pytest.mark.parametrize("name", LESSONS)
 def test_the_check_knows_the_number_that_the_runs_have(name: str) -> None:
     lesson = LESSONS[name]
-    right = page.truth(lesson)
+    right = page.right_answer(lesson)
     assert math.isfinite(right)
     app = opened(PAGES[name])
     app.radio[0].set_value(lesson.prediction.choices[lesson.prediction.right]).run()
@@ -134,12 +134,13 @@ def test_a_knob_is_turned_and_the_run_stands_beside_the_shipped_one() -> None:
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_the_answer_has_its_table(name: str) -> None:
-    assert "| ---" in page.tables(LESSONS[name].table)
+    assert "| ---" in page.read_tables(LESSONS[name].table)
 
 
 def test_the_tables_are_those_of_the_results() -> None:
-    assert "| labels |" in page.tables("claim1") and "sigmas a dimension to the own component" in page.tables("claim2")
-    assert page.tables("no such benchmark") == "This benchmark has not been run yet."
+    assert "| labels |" in page.read_tables("claim1")
+    assert "sigmas a dimension to the own component" in page.read_tables("claim2")
+    assert page.read_tables("no such benchmark") == "This benchmark has not been run yet."
 
 
 BREAKS = [(lesson, broken) for lesson in LESSONS.values() for broken in lesson.breaks]
@@ -148,7 +149,7 @@ BREAKS = [(lesson, broken) for lesson in LESSONS.values() for broken in lesson.b
 @pytest.mark.parametrize(("lesson", "broken"), BREAKS, ids=lambda it: getattr(it, "title", ""))
 def test_what_breaks_it_does_so(lesson: Lesson, broken: Break) -> None:
     side = lesson.sides[broken.side]
-    training = fit(page.changed(side, dict(broken.values)), store.load("digits"))
+    training = fit(page.change_side(side, dict(broken.values)), store.load("digits"))
     last = [tick for tick in training][-1]
     found, whole = training.finish(), metrics(side.run)
     if "alpha 1" in broken.why.lower():  # the plain autoencoder: a better bound, worse classes

@@ -1,8 +1,8 @@
 """The pages' rooms. Beside pages/ and app.py this package is the only place that imports Streamlit.
 
-    frame     menu, head and foot of a page          runs      which run is shown, and how far it is
-    links     a page's address, both ways            controls  train, stop, resume, delete
-    knobs     what is chosen, and its widgets        manage    an act and what came of it; rename, import
+    frame     menu, head and foot of a page          runs      which run is shown, how far it is; a page that trains
+    links     a page's address, both ways            controls  train, stop, resume
+    knobs     what is chosen, and its widgets        manage    an act and what came of it; rename, delete, import
     words     settings, runs and states in words     scores    rows and tables of scores
     cache     runs and data sets, until they change  pictures  charts, tables and images
 

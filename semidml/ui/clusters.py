@@ -8,13 +8,13 @@ import numpy as np
 import streamlit as st
 
 from semidml import planes, presets
-from semidml.config import FEW, RunConfig, declared_knobs
+from semidml.config import RunConfig
 from semidml.explore import clusters, drawing, points
 from semidml.explore.clusters import Cluster
 from semidml.explore.pictures import read_pictures, reduce_images
 from semidml.frames import TRAIN, Frame, Rows
 from semidml.methods import FORMULAS, VARIANTS, method_of
-from semidml.plots.curves import entropy_curves, loss_curves, loss_words, score_curves
+from semidml.plots.curves import entropy_curves, score_curves
 from semidml.plots.pictures import image_strip
 from semidml.runs import listing
 from semidml.runs.run import Run
@@ -22,24 +22,20 @@ from semidml.scatter.sent import asked_of
 from semidml.scores.table import PIXELS, live_where, shown_at
 from semidml.ui import cache, knobs, manage, maps, pictures, query, runs
 from semidml.ui.explorer.planes import draw_projection
-from semidml.ui.frame import is_warm, show_error
+from semidml.ui.frame import is_warm
 from semidml.ui.scores import score_row, scores_now
-from semidml.ui.words import data_title, frame_words, is_here, pixels_words
+from semidml.ui.words import frame_words, pixels_words
 from semidml.words import percent
 
 MODEL = presets.CLUSTERS[0].values["model"]  # what a link to the page means that names none
 METHOD = method_of(MODEL).name
-SECONDS_LIVE = 1.0
 SHOWN_CLUSTERS, MEMBERS = 12, 8
 PLAIN, VIEWS = 8, 4  # images whose twins are shown, and how many of each
 COLOURS = {"class": "Class", "cluster": "Cluster"}
 IN_HEAD = {"variant", "clusters", "temperature", "twins_weight"}  # beside those of the group FEW
 
 
-# ---- left: the knobs
-
-
-def choose() -> RunConfig | None:
+def choose_config() -> RunConfig | None:
     """The knobs; the config that they make, or None after saying why they make none."""
     st.markdown("**Start from**")
     with st.container(horizontal=True):
@@ -51,35 +47,20 @@ def choose() -> RunConfig | None:
     knobs.draw_knob("variant", horizontal=True)
     variant = VARIANTS[knobs.current_value("variant")]
     st.caption(f"**{variant.title}**: {variant.summary}. *{variant.paper}*")
-    knobs.draw_knob("data", options=knobs.data_names(), format_func=data_title)
-    used = knobs.used_knobs()
+    knobs.draw_knob("data", options=knobs.data_names())
+    used = knobs.used_of(knobs.chosen_knobs())
     formulas = FORMULAS[knobs.current_value("formulas")]
     if "formulas" in used and formulas.defaults:
         st.caption(f"**{formulas.title.capitalize()}**: {formulas.summary}.")
-    left, right = st.columns(2)
-    with left:
-        for name in ("clusters", "epochs"):
-            if name in used:
-                knobs.draw_knob(name)
-    with right:
-        for name in ("temperature", "twins_weight"):
-            if name in used:
-                knobs.draw_knob(name)
-    with st.expander("More knobs", icon=":material/tune:"):
-        for name, knob in declared_knobs().items():
-            if name in used - IN_HEAD and (knob.group != FEW):
-                knobs.draw_knob(name)
-    try:
-        return knobs.chosen_config()
-    except ValueError as error:
-        show_error(error)
-        return None
+    for column, names in zip(st.columns(2), (("clusters", "epochs"), ("temperature", "twins_weight")), strict=True):
+        with column:
+            for name in names:
+                if name in used:
+                    knobs.draw_knob(name)
+    return knobs.draw_more_knobs(IN_HEAD)
 
 
-# ---- right: what becomes of it
-
-
-def picture(run_id: str, was_active: bool) -> None:
+def draw_run(run_id: str, was_active: bool) -> None:
     """All that changes while a run goes on."""
     live = runs.live_run(run_id, was_active)
     if live is None:
@@ -88,21 +69,21 @@ def picture(run_id: str, was_active: bool) -> None:
     if newest.clusters is None:
         st.info("This run has no clusters: its folder was made by another release.", icon=":material/warning:")
         return
-    scores(run)
+    draw_scores(run)
     frame = newest if status.active else runs.choose_epoch(run, newest)
     draw_map(run, frame, newest, status.active)
-    query.query(run, frame)
+    query.draw_query(run, frame)
     draw_clusters(run, frame)
-    twins(run)
-    curves(run)
+    draw_twins(run)
+    draw_curves(run)
     runs.draw_queue(run_id)
 
 
-def scores(run: Run) -> None:
+def draw_scores(run: Run) -> None:
     """The headline scores, now and before training, and what needs no training beside them."""
     before, now, failed = scores_now(run)
     score_row(shown_at("clusters"), before, now, failed, always=live_where("always", "retrieval"))
-    floors, why = its_floors(run)
+    floors, why = cache.floors_or_reason(run) if is_warm() else ({}, "")
     words = [f"Scores of {'all test images' if run.metrics() else 'the drawn test points'}"]
     if (floor := floors.get(f"{PIXELS}recall_at_1")) is not None:
         words.append(f"{pixels_words(run)} {percent(floor)} (recall at 1, of the drawn)")
@@ -111,11 +92,6 @@ def scores(run: Run) -> None:
     if run.config().split == "classes":
         words.append("classes that the training has not seen")
     st.caption(" · ".join([*words, *([why] if why else [])]))
-
-
-def its_floors(run: Run) -> tuple[dict[str, float], str]:
-    """See `cache.floors_or_reason`; nothing before torch is there, and without the data set."""
-    return cache.floors_or_reason(run) if is_warm() and is_here(run.config().data) else ({}, "")
 
 
 def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
@@ -134,8 +110,7 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
             key="cluster plane",
             required=True,
             disabled=is_active,
-            help="PCA while it trains. "
-            + " ".join(f"{entry.title}: {entry.summary}." for entry in planes.PROJECTIONS.values()),
+            help=" ".join(["PCA while it trains.", *(f"{p.title}: {p.summary}." for p in planes.PROJECTIONS.values())]),
         )
     dimensions = frame.latents.shape[1]
     placed, how = planes.in_plane(frame.latents, frame.rows["labels"], newest.latents)
@@ -146,21 +121,14 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
             placed, view = projected, f"{view}{method}"
             how = f"{dimensions} dimensions, laid out by {planes.PROJECTIONS[method].title}"
     words = frame_words(run, frame, how)
-    chosen = st.session_state.get("query", {}).get(run.id)
-    drawn = drawing.draw_frame(
-        frame,
-        placed,
-        points.class_names(run),
-        maps.map_extent(view, placed),
-        words=f"Map of the embeddings. {words}",
-        run=view,
-        colour=colour,
-    )
+    chosen, names = st.session_state.get("query", {}).get(run.id), points.class_names(run)
+    about = {"words": f"Map of the embeddings. {words}", "run": view}
+    drawn = drawing.draw_frame(frame, placed, names, maps.map_extent(view, placed), **about, colour=colour)
     drawn = replace(
         drawn,
         seen=np.zeros(len(placed), bool),
         labels=frame.rows["labels"],
-        label_names=points.class_names(run),
+        label_names=names,
         predictions=frame.predictions,
         marked=[chosen] if chosen is not None and chosen < len(placed) else [],
         tools=["pick"],
@@ -177,9 +145,6 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
     st.caption(f"{words}. Click a point: it becomes the query.")
 
 
-# ---- clusters
-
-
 def draw_clusters(run: Run, frame: Frame) -> None:
     """For each cluster its centroid decoded, its images, its size, its entropy."""
     key = query.seen_last(run, frame)
@@ -191,8 +156,7 @@ def draw_clusters(run: Run, frame: Frame) -> None:
         f"these images, in nats, at most ln K = {math.log(count):.2f}. Classes are named for the eye only: no label "
         "was used."
     )
-    if missing := cache.missing_images(run):
-        st.info(missing, icon=":material/hide_image:")
+    if pictures.say_missing(run):
         return
     many = len(drawn) > SHOWN_CLUSTERS
     show_all = many and st.toggle(f"Show all {len(drawn)}", key="all clusters", value=False)
@@ -215,7 +179,7 @@ def clusters_html(run_id: str, most: int, key: tuple, _clusters: list[Cluster], 
     width = MEMBERS + any(cluster.drawn is not None for cluster in _clusters)
     shown = "".join(
         f'<figure style="margin: 0"><figcaption style="margin-bottom: 0.25rem">{cluster_words(cluster, _names)}'
-        f"</figcaption>{strip(cluster, read_pictures(data, _rows, cluster.members), width)}</figure>"
+        f"</figcaption>{cluster_html(cluster, read_pictures(data, _rows, cluster.members), width)}</figure>"
         for cluster in _clusters
     )
     return (
@@ -224,7 +188,7 @@ def clusters_html(run_id: str, most: int, key: tuple, _clusters: list[Cluster], 
     )
 
 
-def strip(cluster: Cluster, images: np.ndarray, width: int) -> str:
+def cluster_html(cluster: Cluster, images: np.ndarray, width: int) -> str:
     """A cluster's centroid decoded and its images side by side, as HTML."""
     shown = images if cluster.drawn is None else np.concatenate([cluster.drawn[None], images])
     shown = np.concatenate([shown, np.repeat(shown[:1] * 0, width - len(shown), axis=0)])  # alike in width
@@ -240,24 +204,14 @@ def cluster_words(cluster: Cluster, names: list[str]) -> str:
     )
 
 
-# ---- twins
-
-
-def twins(run: Run) -> None:
+def draw_twins(run: Run) -> None:
     """Originals over some of their twins."""
     if cache.missing_images(run):
         return
     st.header("Images and their twins")
     st.html(twins_html(run.id, query.seen_last(run)))
-    both = run.config().twin_views == "both"
-    st.caption(
-        f"First row: training images. Below: {VIEWS} draws of their twins. "
-        + (
-            "In a step the image is transformed as well, another way."
-            if both
-            else "In a step the image stays as it is."
-        )
-    )
+    step = "is transformed as well, another way" if run.config().twin_views == "both" else "stays as it is"
+    st.caption(f"First row: training images. Below: {VIEWS} draws of their twins. In a step the image {step}.")
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -271,25 +225,20 @@ def twins_html(run_id: str, key: tuple) -> str:
     return pictures.pixels_html(image_strip(sheet, scale=1), "images over their twins")
 
 
-# ---- curves
-
-
-def curves(run: Run) -> None:
+def draw_curves(run: Run) -> None:
     """Entropies with the best reachable values; Recall@K and NMI; the loss terms."""
     history, config = run.history(), run.config()
     if len(history) < 2:
         return
     st.header("How it went")
-    dark, state = pictures.is_dark(), (run.id, len(history), pictures.is_dark())
-    best = math.log(config.clusters)
-    drawn, (floors, _) = pictures.thinned_history(history), its_floors(run)
+    drawn, state = pictures.thinned_history(history), (run.id, len(history))
+    floors, best = cache.floors_or_reason(run)[0] if is_warm() else {}, math.log(config.clusters)
     left, right = st.columns(2)
     with left:
-        pictures.draw_chart("entropies", state, lambda: entropy_curves(drawn, best, dark))
+        pictures.draw_chart("entropies", state, lambda dark: entropy_curves(drawn, best, dark))
         unused = " This variant does not train its clusters." if "clusters" not in config.used() else ""
         st.caption(f"At best all clusters are alike, ln K, and each image is sure, 0.{unused}")
     with right:
-        pictures.draw_chart("retrieval", state, lambda: score_curves(drawn, floors, dark, place="retrieval"))
+        pictures.draw_chart("retrieval", state, lambda dark: score_curves(drawn, floors, dark, place="retrieval"))
         st.caption("Of the drawn test points: Recall@K, and NMI of k-means with as many clusters as classes.")
-    pictures.draw_chart("loss", state, lambda: loss_curves(history, dark))
-    st.caption(loss_words(history))
+    pictures.draw_losses(history, state)

@@ -1,5 +1,4 @@
-"""What every page that trains has: the button and what stands in its way, the run that is shown, its state, stop,
-resume, rerun, delete, the queue."""
+"""The button Train and what stands in its way; stop and resume."""
 
 import time
 
@@ -9,17 +8,15 @@ from semidml.config import RunConfig
 from semidml.data import labels, store
 from semidml.data.splits import seen_labels
 from semidml.jobs import queue
-from semidml.methods import method_of
 from semidml.rules import explain_too_few, list_remarks
 from semidml.runs import changes, listing
-from semidml.runs.run import Run
-from semidml.ui import cache, frame, words
+from semidml.ui import frame, words
 from semidml.ui.manage import draw_outcome, perform
 
 SECONDS_TO_STOP = 0.8  # a run stops within a tick, which is half a second
 
 
-def start_button(config: RunConfig | None) -> None:
+def draw_start(config: RunConfig | None) -> None:
     """Train, with what it will take; or what stands in its way."""
     problem = config and cannot_work(config)
     if problem:
@@ -32,23 +29,19 @@ def start_button(config: RunConfig | None) -> None:
         icon=":material/play_arrow:",
         width="stretch",
         disabled=config is None or bool(problem),
-        on_click=start_run,
-        args=(config,),
+        on_click=perform,
+        args=(lambda: show_run(queue.jobs().submit(config).id),),
     )
     if config and not problem:
         st.caption(words.estimate_words(config))
-        for remark in [*list_remarks(config), *machine_remarks(config)]:
+        remarks = list_remarks(config)
+        if frame.is_warm():  # before, torch is not there
+            from semidml.train import device
+
+            remarks = [*remarks, *device.machine_remarks(config)]
+        for remark in remarks:
             st.caption(f":material/info: {remark}")
     draw_outcome()
-
-
-def machine_remarks(config: RunConfig) -> list[str]:
-    """See `device.machine_remarks`; nothing before torch is there."""
-    if not frame.is_warm():
-        return []
-    from semidml.train import device
-
-    return device.machine_remarks(config)
 
 
 def cannot_work(config: RunConfig) -> str:
@@ -79,50 +72,26 @@ def cannot_work(config: RunConfig) -> str:
     return problem
 
 
-def start_run(config: RunConfig) -> None:
-    perform(lambda: show_run(queue.jobs().submit(config).id))
-
-
 def resume_run(run_id: str) -> None:
     perform(lambda: queue.jobs().resume(run_id))
 
 
 def stop_run(run_id: str) -> None:
-    perform(lambda: stop_wherever(run_id))
-
-
-def stop_wherever(run_id: str) -> None:
     """Stops a run of this app, or one that was started elsewhere; waits a moment for it, so that the page that follows
     can already say so."""
-    supervisor = queue.jobs()
-    run = listing.open_run(run_id)
-    if run.path.parent == supervisor.root:
-        supervisor.stop(run_id)
-    else:
-        changes.stop(run)
-    patience = time.monotonic() + SECONDS_TO_STOP
-    while run.status().active and time.monotonic() < patience:
-        time.sleep(0.02)
 
+    def stop() -> None:
+        supervisor, run = queue.jobs(), listing.open_run(run_id)
+        if run.path.parent == supervisor.root:
+            supervisor.stop(run_id)
+        else:
+            changes.stop(run)
+        patience = time.monotonic() + SECONDS_TO_STOP
+        while run.status().active and time.monotonic() < patience:
+            time.sleep(0.02)
 
-def delete_run(run_id: str) -> None:
-    perform(lambda: changes.delete(listing.open_run(run_id)))
-    cache.forget_runs()
+    perform(stop)
 
 
 def show_run(run_id: str) -> None:
     st.session_state["shown run"] = run_id
-
-
-def its_config(run: Run) -> RunConfig | None:
-    """The config of a run; None where it cannot be read."""
-    try:
-        return run.config()
-    except ValueError:
-        return None
-
-
-def is_of(run: Run, method: str) -> bool:
-    """Whether a run is of a model of this method."""
-    config = its_config(run)
-    return config is not None and method_of(config.model).name == method

@@ -4,7 +4,9 @@ import gc
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -15,32 +17,26 @@ from semidml.methods import METHODS
 from semidml.runs import listing
 from semidml.runs.quota import allowed_bytes, used_bytes
 from semidml.runs.run import Run
+from semidml.tasks import Task, find_task
 from semidml.ui import words
 from semidml.words import size_words
 
 ROOT = Path(__file__).resolve().parents[2]
+TRAIN, EXPLORE, DATA, PRIOR = "pages/1_Train.py", "pages/2_Explore.py", "pages/3_Data.py", "pages/4_Prior.py"
 MENU = {
     "Play": [
         ("app.py", "Home", ":material/home:"),
-        ("pages/1_Train.py", "Train", ":material/play_circle:"),
-        ("pages/2_Explore.py", "Explore", ":material/travel_explore:"),
+        (TRAIN, "Train", ":material/play_circle:"),
+        (EXPLORE, "Explore", ":material/travel_explore:"),
         ("pages/8_Compare.py", "Compare", ":material/compare:"),
     ],
     "Learn": [
         *((lesson.page, lesson.menu, ":material/school:") for lesson in LESSONS.values()),
-        *(
-            (method.facts["page"], method.title, ":material/workspaces:")
-            for method in METHODS.values()
-            if "page" in method.facts
-        ),
-        ("pages/4_Prior.py", "The prior", ":material/bubble_chart:"),
+        *((m.facts["page"], m.title, ":material/workspaces:") for m in METHODS.values() if "page" in m.facts),
+        (PRIOR, "The prior", ":material/bubble_chart:"),
     ],
-    "Data": [("pages/3_Data.py", "Data", ":material/image:")],
+    "Data": [(DATA, "Data", ":material/image:")],
 }
-TRAIN = "pages/1_Train.py"
-EXPLORE = "pages/2_Explore.py"
-DATA = "pages/3_Data.py"
-PRIOR = "pages/4_Prior.py"
 SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
 SECONDS_LIVE = 1.0  # between two looks at a run that trains
@@ -58,9 +54,6 @@ h3 {font-size: 1.05rem !important;}
 </style>"""
 
 
-# ---- the frame
-
-
 def begin_page(title: str, icon: str = ":material/scatter_plot:") -> None:
     """The first call of every page: title of the tab, menu, what runs now, footer. Writes no heading."""
     st.set_page_config(
@@ -73,31 +66,25 @@ def begin_page(title: str, icon: str = ":material/scatter_plot:") -> None:
     st.session_state["page"] = title
     st.html(STYLE)
     warm_up()
-    _whole_pandas()
+    import pandas  # noqa: F401 (whole: Plotly, when another thread has begun to import it, fails on the missing half)
+
     with st.sidebar:
         st.markdown("### semidml")
         for group, links in MENU.items():
-            pages = [link for link in links if (ROOT / link[0]).exists()]
-            if pages:
-                st.caption(group)
-            for path, label, page_icon in pages:
+            st.caption(group)
+            for path, label, page_icon in links:
                 st.page_link(path, label=label, icon=page_icon)
         st.space("small")
-        _now()
+        draw_running()
 
 
 @st.fragment(run_every=SECONDS_IDLE)
-def _now() -> None:
+def draw_running() -> None:
     """What runs now, as a link to Train; below it, quietly, device, data folder and quota."""
-    running = running_runs()
+    running = [run for run in listing.list_runs(include_shipped=False) if run.status().state == "running"]
     for run in running:
-        st.page_link(
-            TRAIN,
-            label=f"Epoch {run.status().epoch} of {run.status().epochs}",
-            help=words.setting_words(run.config()),
-            icon=":material/progress_activity:",
-            query_params={"run": run.id},
-        )
+        label = f"Epoch {run.status().epoch} of {run.status().epochs}"
+        link_run(TRAIN, label, "progress_activity", run, help=words.setting_words(run.config()))
     if not running:
         st.caption("Nothing runs now.")
     try:
@@ -139,15 +126,14 @@ def warm_up() -> threading.Thread:
     return thread
 
 
-def _whole_pandas() -> None:
-    """Waits until pandas is imported whole: Plotly looks into it as soon as another thread has begun to import it, and
-    then fails on the missing half."""
-    import pandas  # noqa: F401
-
-
 def is_warm() -> bool:
     """Whether torch is loaded in this process."""
     return not warm_up().is_alive()
+
+
+def link_run(page: str, label: str, icon: str, run: Run, **more: Any) -> None:
+    """A link to a page that shows a run."""
+    st.page_link(page, label=label, icon=f":material/{icon}:", query_params={"run": run.id}, **more)
 
 
 def draw_recipe(command: str, python: str, *, linked: bool = False) -> None:
@@ -160,14 +146,14 @@ def draw_recipe(command: str, python: str, *, linked: bool = False) -> None:
         st.code(python, language="python", wrap_lines=True)
 
 
+def draw_task(key: tuple, words_of: Callable[[Task], str]) -> None:
+    """How far work in the background is, in words; draws the page anew when it has ended."""
+    task = find_task(key)
+    if task is None or task.done:
+        st.rerun()
+    st.progress(task.fraction, text=words_of(task))
+
+
 def show_error(error: Exception | str) -> None:
     """An error's own words, as they are."""
     st.error(words.escape_markdown(str(error)), icon=":material/error:")
-
-
-# ---- runs, data and models, cached
-
-
-def running_runs() -> list[Run]:
-    """Runs of this folder that are running now, whoever started them."""
-    return [run for run in listing.list_runs(include_shipped=False) if run.status().state == "running"]

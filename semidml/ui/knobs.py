@@ -1,15 +1,16 @@
 """The knobs: what is chosen, and the widgets that choose it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
 import streamlit as st
 
-from semidml.config import DECIDING, FAMILIES, RunConfig, declared_knobs
+from semidml.config import DECIDING, FAMILIES, FEW, RunConfig, declared_knobs
 from semidml.data import store
 from semidml.methods import MODELS, corners_of, method_of, methods, models_of
 from semidml.priors import PRIORS, given
 from semidml.ui import words
+from semidml.ui.frame import show_error
 from semidml.words import value_words
 
 
@@ -47,20 +48,28 @@ def set_knobs(values: Mapping[str, Any]) -> None:
     st.session_state["link problems"] = []
 
 
+def train_with(values: Mapping[str, Any]) -> None:
+    """Sets the knobs, and goes to the page Train."""
+    set_knobs(values)
+    st.session_state["to train"] = True
+
+
 def choose_method() -> None:
     """Which method's models; each method keeps its own knobs."""
-    here, known = method_of(current_value("model")).name, methods()
+    here, titles = method_of(current_value("model")).name, {}
+    for name, method in methods().items():
+        titles[name] = f"{method.title[:1].upper()}{method.title[1:]}"
     if st.session_state.get("method") != here:
         st.session_state["method"] = here
     st.segmented_control(
         "Method",
-        list(known),
+        list(titles),
         default=here,
-        format_func=lambda name: known[name].title[:1].upper() + known[name].title[1:],
+        format_func=titles.get,
         key="method",
         required=True,
         on_change=lambda: switch_method(st.session_state["method"]),
-        help=" ".join(f"{entry.title[:1].upper()}{entry.title[1:]}: {entry.summary}." for entry in known.values()),
+        help=" ".join(f"{titles[name]}: {method.summary}." for name, method in methods().items()),
     )
 
 
@@ -97,7 +106,7 @@ def choose_corner() -> None:
         format_func=lambda on: "Decoder" if on else "No decoder",
         key="square decoder",
         required=True,
-        on_change=_squared,
+        on_change=take_corner,
         help="With a decoder the model must also be able to draw each image from its latent.",
     )
     st.segmented_control(
@@ -107,14 +116,14 @@ def choose_corner() -> None:
         format_func=lambda name: {"none": "None", "unit": "Unit", "gmm": "GMM", "vamp": "Vamp"}.get(name, name),
         key="square prior",
         required=True,
-        on_change=_squared,
+        on_change=take_corner,
         help="Where the latents should lie, whatever their labels: "
         + "; ".join(f"{entry.title}: {entry.summary}" for entry in PRIORS.values())
         + ".",
     )
 
 
-def _squared() -> None:
+def take_corner() -> None:
     """A switch of the square was moved."""
     decoder, prior = st.session_state["square decoder"], st.session_state["square prior"]
     corners = corners_of(method_of(current_value("model")).name)
@@ -134,17 +143,16 @@ def draw_knob(
     """The widget of a knob, and its value: a select box for names (with their titles), else a field, or a slider over
     `options` (a value outside of them, brought by a link, is put among them). `horizontal` draws names
     as a segmented control."""
-    known = declared_knobs()[name]
-    value = current_value(name)
-    if st.session_state.get(name) != value or name not in st.session_state:
+    known, value = declared_knobs()[name], current_value(name)
+    if name not in st.session_state or st.session_state[name] != value:
         st.session_state[name] = value
     # The value is also given as the default: a browser that was left behind by a quick second move starts from it.
-    common: dict[str, Any] = {"key": name, "help": known.help.capitalize() + ".", "on_change": _moved, "args": (name,)}
+    common: dict[str, Any] = {"key": name, "help": f"{known.help.capitalize()}."}
+    common |= {"on_change": take_moved, "args": (name,)}
     label = label or words.knob_title(name)
     if slider:
-        return st.select_slider(
-            label, sorted({*options, value}), value, format_func=format_func or value_words, **common
-        )
+        steps = sorted({*options, value})
+        return st.select_slider(label, steps, value, format_func=format_func or value_words, **common)
     if known.choices or options is not None:
         names = list(options if options is not None else known.choices)
         names += [value] if value not in names else []
@@ -157,16 +165,12 @@ def draw_knob(
         return st.text_input(label, value, **more, **common)
     if known.kind is int:
         return st.number_input(label, int(known.low), int(known.high), value, step=1, **common)
-    return st.number_input(label, float(known.low), float(known.high), value, step=_step(value), format="%g", **common)
+    # The buttons of the field change the value's last digit.
+    step = 10.0 ** -(len(f"{value:.10f}".rstrip("0").partition(".")[2]) if value else 2)
+    return st.number_input(label, float(known.low), float(known.high), value, step=step, format="%g", **common)
 
 
-def _step(value: float) -> float:
-    """A tenth of the value's power of ten, so that the buttons of a number field do something sensible."""
-    power = len(f"{value:.10f}".rstrip("0").partition(".")[2]) if value else 2
-    return float(10.0**-power)
-
-
-def _moved(name: str) -> None:
+def take_moved(name: str) -> None:
     """A widget was moved: remember it; with another data set, model or formulas, what suits these comes back."""
     chosen_knobs()[name] = st.session_state[name]
     st.session_state["link problems"] = []
@@ -176,15 +180,25 @@ def _moved(name: str) -> None:
         chosen_knobs().pop(suited, None)
 
 
-def used_knobs() -> set[str]:
-    """Knobs that have an effect with the choices made now."""
-    return used_of(chosen_knobs())
-
-
 def used_of(values: Mapping[str, Any]) -> set[str]:
     """Knobs that have an effect with these choices, whether or not the values of the knobs suit one another."""
     families = RunConfig.of({name: value for name, value in values.items() if name in FAMILIES})
     return families.model_copy(update={name: values[name] for name in DECIDING if name in values}).used()
+
+
+def draw_more_knobs(above: Container[str]) -> RunConfig | None:
+    """The knobs that have an effect and are not drawn above, folded; then the config of all, None after saying why they
+    make none."""
+    used = used_of(chosen_knobs())
+    with st.expander("More knobs", icon=":material/tune:"):
+        for name, knob in declared_knobs().items():
+            if knob.group != FEW and name in used and name not in above:
+                draw_knob(name)
+    try:
+        return chosen_config()
+    except ValueError as error:
+        show_error(error)
+        return None
 
 
 def draw_ends(low: str, high: str) -> None:

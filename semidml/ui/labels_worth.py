@@ -1,20 +1,23 @@
 """What labels are worth beside clusters found without any."""
 
+from functools import partial
+
 import streamlit as st
 
 from semidml import words
 from semidml.config import RunConfig
+from semidml.data import store
 from semidml.explore import clusters, points
 from semidml.jobs import queue
 from semidml.plots import curves
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES
-from semidml.ui import cache, controls, frame, manage, pictures
-from semidml.ui.words import entry_title, escape_markdown, official_rows
+from semidml.ui import cache, frame, manage, pictures
+from semidml.ui.words import config_of, entry_title, escape_markdown
 
 
-def labels_worth(run: Run) -> None:
+def draw_labels_worth(run: Run) -> None:
     """Plain deep metric learning with more and more labels, beside a finished run without any."""
     if manage.has_outcome():
         st.rerun()  # a training was refused: what says so stands outside
@@ -23,8 +26,7 @@ def labels_worth(run: Run) -> None:
     if level is None:
         st.caption(no_level(run.status().state))
         return
-    if missing := cache.missing_images(run):
-        st.info(missing, icon=":material/hide_image:")
+    if pictures.say_missing(run):
         return
     try:
         wanted = clusters.comparator_configs(run.config(), *trained_on(run))
@@ -63,11 +65,9 @@ def labels_worth(run: Run) -> None:
     if not scored:
         return
     counts, reached = list(scored), list(scored.values())
-    pictures.draw_chart(
-        "worth",
-        (run.id, tuple(counts), pictures.is_dark()),
-        lambda: curves.worth_curve(counts, reached, level, SCORES["recall_at_1"].title, pictures.is_dark()),
-    )
+    title = SCORES["recall_at_1"].title
+    draw = partial(curves.worth_curve, counts, reached, level, title)
+    pictures.draw_chart("worth", (run.id, *counts), draw)
     worth = clusters.labels_worth(counts, reached, level)
     if worth is None:
         st.markdown(f"Not yet with {counts[-1]:,}: this run without labels is ahead of each of them.")
@@ -103,7 +103,7 @@ def trainings(wanted: dict[int, RunConfig]) -> tuple[dict[int, Run], dict[int, R
     number of labels. Where there are several, a finished one comes first."""
     count_of, states = {config: count for count, config in wanted.items()}, {"done": {}, "active": {}, "ended": {}}
     for run in reversed(listing.list_runs()):  # the newest last
-        if (count := count_of.get(controls.its_config(run))) is not None:
+        if (count := count_of.get(config_of(run))) is not None:
             status = run.status()
             kind = "done" if status.state == "done" else "active" if status.active else "ended"
             states[kind][count] = run
@@ -116,7 +116,8 @@ def trained_on(run: Run) -> tuple[int, int]:
     with what is held out of them; how many classes they have). Raises ValueError when they are not on this machine."""
     config = run.config()
     if config.split == "official":
-        return official_rows(config.data), len(points.class_names(run))
+        names = points.class_names(run)
+        return store.training(config.data, "official", "test").official, len(names)
     splits = cache.images_of(run)
     held = len(splits.test.labels) if config.evaluate_on == "validation" else 0
     return len(splits.train.labels) + held, len(splits.train.labels.unique())

@@ -1,7 +1,4 @@
-"""The pages under Learn: one frame for every lesson of `semidml.lessons`.
-
-A page is `draw_lesson("few labels")`. Nothing of the answer is drawn before the visitor has predicted.
-"""
+"""The pages under Learn: one frame for every lesson of `semidml.lessons`. A page is `draw_lesson("few labels")`."""
 
 import re
 from typing import Any
@@ -17,14 +14,14 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.components import fitted_floor
 from semidml.ui import cache, knobs, manage, maps, pictures, scores
-from semidml.ui.frame import EXPLORE, ROOT, SECONDS_LIVE, TRAIN, begin_page, draw_recipe, show_error
+from semidml.ui.frame import EXPLORE, ROOT, SECONDS_LIVE, TRAIN, begin_page, draw_recipe, link_run, show_error
 from semidml.ui.runs import draw_alarms, draw_state
 from semidml.ui.words import change_words, entry_title, knob_title, python_of, setting_words, values_of
 from semidml.words import value_words
 
 
 def draw_lesson(name: str) -> None:
-    """The whole page of a lesson."""
+    """The whole page of a lesson. Nothing of the answer is drawn before the visitor has predicted."""
     lesson = LESSONS[name]
     begin_page(lesson.title, ":material/school:")
     st.title(lesson.title)
@@ -33,44 +30,43 @@ def draw_lesson(name: str) -> None:
         for line in lesson.maths:
             st.latex(line)
         st.markdown(f"{lesson.maths_words}  \n[{lesson.source}]({PAPER}).")
-    predict(lesson)
-    if not state(lesson).get("revealed"):
-        before(lesson)
+    ask_prediction(lesson)
+    if not progress_of(lesson).get("revealed"):
+        draw_before(lesson)
     else:
-        reveal(lesson)
-        turn(lesson)
-        break_it(lesson)
-        live(lesson)
-        answer(lesson)
-        check(lesson)
+        for draw in (draw_sides, offer_turn, offer_breaks, draw_started, draw_answer, ask_check):
+            draw(lesson)
         commands = "\n".join(f"# {side.title}\n{side.config().command()}" for side in lesson.sides)
         draw_recipe(commands, python_of(lesson.sides[lesson.turn].config()))
 
 
-def state(lesson: Lesson) -> dict[str, Any]:
+def progress_of(lesson: Lesson) -> dict[str, Any]:
     """What this visitor has done in a lesson; it outlives a visit to another page."""
     return st.session_state.setdefault(f"lesson {lesson.name}", {})
 
 
-def predict(lesson: Lesson) -> None:
+def ask_prediction(lesson: Lesson) -> None:
     """The question, and once it is answered what is so."""
-    asked, mine = lesson.prediction, state(lesson)
+    asked, mine = lesson.prediction, progress_of(lesson)
     st.header("Predict")
     revealed, key = bool(mine.get("revealed")), f"predict {lesson.name}"
     chosen = st.radio(asked.question, asked.choices, index=mine.get("chosen"), key=key, disabled=revealed)
     if not revealed:
-        ready = chosen is not None
-        st.button("Show me", type="primary", disabled=not ready, on_click=reveal_now, args=(lesson, chosen))
+
+        def reveal() -> None:
+            mine.update(revealed=True, chosen=asked.choices.index(chosen))
+
+        st.button("Show me", type="primary", disabled=chosen is None, on_click=reveal)
         return
-    answered = asked.choices[mine["chosen"]]
-    if mine["chosen"] == asked.right:
+    answered, right = asked.choices[mine["chosen"]], asked.choices[asked.right]
+    if answered == right:
         st.success(f"You said: {answered}. **So it is.**", icon=":material/check_circle:")
     else:
-        st.info(f"You said: {answered}. It is: **{asked.choices[asked.right]}**.", icon=":material/lightbulb:")
+        st.info(f"You said: {answered}. It is: **{right}**.", icon=":material/lightbulb:")
     st.markdown(asked.why)
 
 
-def before(lesson: Lesson) -> None:
+def draw_before(lesson: Lesson) -> None:
     """The map before training, which gives nothing away."""
     picture, words = st.columns([1, 1], vertical_alignment="center")
     run = listing.open_run(lesson.sides[-1].run)
@@ -83,11 +79,7 @@ def before(lesson: Lesson) -> None:
     )
 
 
-def reveal_now(lesson: Lesson, chosen: str) -> None:
-    state(lesson).update(revealed=True, chosen=lesson.prediction.choices.index(chosen))
-
-
-def reveal(lesson: Lesson) -> None:
+def draw_sides(lesson: Lesson) -> None:
     """The shipped runs side by side, at an epoch of the visitor's, and their scores."""
     st.header("Reveal")
     sides = [(side, listing.open_run(side.run)) for side in lesson.sides]
@@ -99,11 +91,10 @@ def reveal(lesson: Lesson) -> None:
             frame = cache.read_frame(run, epoch)
             maps.draw_run_map(run, frame, cache.read_frame(run, epochs[-1]), f"map {side.run}")
             pictures.draw_reconstructions(run, frame)
-            st.page_link(
-                EXPLORE, label="Explore this run", icon=":material/travel_explore:", query_params={"run": run.id}
-            )
+            link_run(EXPLORE, "Explore this run", "travel_explore", run)
+    config = sides[0][1].config()
     st.caption(
-        f"{setting_words(sides[0][1].config()).partition(',')[0]}, {sides[0][1].config().epochs} epochs, the same "
+        f"{setting_words(config).partition(',')[0]}, {config.epochs} epochs, the same "
         "seed. A point is an image, a colour a class; rings are the prior's components at one and two sigma. Scores "
         "after the last epoch:"
     )
@@ -116,16 +107,14 @@ def score_table(lesson: Lesson) -> list[dict[str, str]]:
     rows = scores.score_rows(lesson.scores, columns, head="of all test images")
     if lesson.floor:
         plain, prior = (lesson.sides[side] for side in lesson.floor)
-        low = floor(plain.run, prior.run)
-        rows.append(
-            dict.fromkeys(rows[0], "")
-            | {"of all test images": "component AMI without any prior", plain.title: f"{low:.2f}"}
-        )
+        low = fitted_ami(plain.run, prior.run)
+        cells = {"of all test images": "component AMI without any prior", plain.title: f"{low:.2f}"}
+        rows.append(dict.fromkeys(rows[0], "") | cells)
     return rows
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def floor(plain: str, prior: str) -> float:
+def fitted_ami(plain: str, prior: str) -> float:
     """The component AMI that a run without a prior has on another run's components; see `components.fitted_floor`. Of
     the test images that its map draws."""
     frame, components = last_frame(listing.open_run(plain)), last_frame(listing.open_run(prior)).components
@@ -137,7 +126,7 @@ def last_frame(run: Run) -> Frame:
     return cache.read_frame(run, run.frames()[-1])
 
 
-def turn(lesson: Lesson) -> None:
+def offer_turn(lesson: Lesson) -> None:
     """One knob changed, everything else and the seed as in a shipped run, trained live."""
     st.header("Turn one knob")
     start, knob, value, go = st.columns([1.3, 1.3, 1.3, 1], vertical_alignment="bottom")
@@ -150,8 +139,8 @@ def turn(lesson: Lesson) -> None:
     with knob:
         name = st.selectbox("Knob", turnable, format_func=knob_title, key=f"turn knob {lesson.name} {side.run}")
     value_now = getattr(base, name)
+    options = [option for option in lesson.knobs[name] if option != value_now]
     with value:
-        options = [option for option in lesson.knobs[name] if option != value_now]
         to = st.selectbox(
             f"From {knob_words(name, value_now)} to",
             options,
@@ -159,11 +148,9 @@ def turn(lesson: Lesson) -> None:
             key=f"turn to {lesson.name} {side.run} {name}",
             help=f"{declared_knobs()[name].help.capitalize()}.",
         )
-    with go:
-        args = (lesson, side, {name: to}, f"{side.title}, with {knob_title(name).lower()} {knob_words(name, to)}")
-        st.button(
-            "Train it", type="primary", icon=":material/play_arrow:", width="stretch", on_click=start_run, args=args
-        )
+    words = f"{side.title}, with {knob_title(name).lower()} {knob_words(name, to)}"
+    act = {"on_click": start_run, "args": (lesson, side, {name: to}, words)}
+    go.button("Train it", type="primary", icon=":material/play_arrow:", width="stretch", **act)
 
 
 def knob_words(name: str, value: Any) -> str:
@@ -171,7 +158,7 @@ def knob_words(name: str, value: Any) -> str:
     return f"{value_words(value)} %" if name == "pl" else entry_title(name, value_words(value))
 
 
-def break_it(lesson: Lesson) -> None:
+def offer_breaks(lesson: Lesson) -> None:
     """Changes that make it fail, each with its reason."""
     st.header("Break it")
     for column, broken in zip(st.columns(max(2, len(lesson.breaks))), lesson.breaks, strict=False):
@@ -183,20 +170,20 @@ def break_it(lesson: Lesson) -> None:
 
 def start_run(lesson: Lesson, side: Side, values: dict[str, Any], title: str) -> None:
     def submit() -> None:
-        run = queue.jobs().submit(changed(side, values))
-        state(lesson).update(run=run.id, beside=side.run, title=title)
+        run = queue.jobs().submit(change_side(side, values))
+        progress_of(lesson).update(run=run.id, beside=side.run, title=title)
 
     manage.perform(submit)
 
 
-def changed(side: Side, values: dict[str, Any]) -> RunConfig:
+def change_side(side: Side, values: dict[str, Any]) -> RunConfig:
     """A side's setting with other values. Raises ValueError in words."""
     return knobs.config_of(values_of(side.config()) | values)
 
 
-def live(lesson: Lesson) -> None:
+def draw_started(lesson: Lesson) -> None:
     """The run that the visitor started, beside the one that it is a change of."""
-    mine = state(lesson)
+    mine = progress_of(lesson)
     manage.draw_outcome()
     if mine.get("run") is None:
         return
@@ -206,11 +193,11 @@ def live(lesson: Lesson) -> None:
         mine.pop("run")
         st.caption("The run that was trained here has been deleted.")
         return
-    st.fragment(side_by_side, run_every=SECONDS_LIVE if is_active else None)(lesson, is_active)
+    st.fragment(draw_side_by_side, run_every=SECONDS_LIVE if is_active else None)(lesson, is_active)
 
 
-def side_by_side(lesson: Lesson, was_active: bool) -> None:
-    mine = state(lesson)
+def draw_side_by_side(lesson: Lesson, was_active: bool) -> None:
+    mine = progress_of(lesson)
     try:
         run, beside = listing.open_run(mine["run"]), listing.open_run(mine["beside"])
         status = run.status()
@@ -233,65 +220,57 @@ def side_by_side(lesson: Lesson, was_active: bool) -> None:
         else:
             maps.draw_run_map(run, newest, newest, "map of mine")
             pictures.draw_reconstructions(run, newest)
-        st.page_link(TRAIN, label="Look at it on Train", icon=":material/arrow_forward:", query_params={"run": run.id})
+        link_run(TRAIN, "Look at it on Train", "arrow_forward", run)
     with beside_place:
         st.markdown(f"**{next(s.title for s in lesson.sides if s.run == beside.id)}**  \nshipped, the same seed")
         last = last_frame(beside)
         maps.draw_run_map(beside, last, last, "map beside mine")
         pictures.draw_reconstructions(beside, last)
-    if rows := differences(lesson, run, beside):
+    kind = "of all test images" if run.metrics() else "so far, of the drawn test images; shipped: of all"
+    columns = {"mine": scores.scores_now(run)[1], "shipped": beside.metrics() or {}}
+    difference = ("difference", "shipped", "mine")
+    if rows := scores.score_rows(lesson.scores, columns, head=kind, difference=difference):
         pictures.draw_table(rows)
 
 
-def differences(lesson: Lesson, run: Run, beside: Run) -> list[dict[str, str]]:
-    """Scores of a run, so far or at its end, and of the shipped one."""
-    kind = "of all test images" if run.metrics() else "so far, of the drawn test images; shipped: of all"
-    columns = {"mine": scores.scores_now(run)[1], "shipped": beside.metrics() or {}}
-    return scores.score_rows(lesson.scores, columns, head=kind, difference=("difference", "shipped", "mine"))
-
-
-def answer(lesson: Lesson) -> None:
+def draw_answer(lesson: Lesson) -> None:
     """What is known so far: the benchmark's tables, as RESULTS.md has them."""
     st.header("The answer so far")
     st.markdown(lesson.answer)
     with st.expander("The tables: n, intervals, floors, both protocols", icon=":material/table_chart:"):
-        st.markdown(tables(lesson.table))
+        st.markdown(read_tables(lesson.table))
         st.caption(f"Written by `python benchmarks/{lesson.table}.py --write`.")
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def tables(name: str) -> str:
+def read_tables(name: str) -> str:
     """What a benchmark wrote into RESULTS.md between its marks."""
     results = (ROOT / "benchmarks" / "RESULTS.md").read_text()
     table = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", results, re.DOTALL)
     return table.group(1) if table else "This benchmark has not been run yet."
 
 
-def check(lesson: Lesson) -> None:
+def ask_check(lesson: Lesson) -> None:
     """A question whose answer is a number among the sides' scores."""
     asked = lesson.check
     st.header("Check yourself")
     number, button = st.columns([3, 1], vertical_alignment="bottom")
-    with number:
-        answered = st.number_input(
-            f"{asked.question} (in {asked.unit})", value=None, step=0.1, format="%.1f", key=f"check {lesson.name}"
-        )
-    with button:
-        pressed = st.button("Check", disabled=answered is None, key=f"check button {lesson.name}", width="stretch")
+    question, key = f"{asked.question} (in {asked.unit})", f"check {lesson.name}"
+    answered = number.number_input(question, value=None, step=0.1, format="%.1f", key=key)
+    key = f"check button {lesson.name}"
+    pressed = button.button("Check", disabled=answered is None, key=key, width="stretch")
     if not pressed or answered is None:
         return
-    right = truth(lesson)
+    right = right_answer(lesson)
     if abs(answered - right) <= asked.tolerance:
         st.success(f"Yes: {right:.1f} {asked.unit}. {asked.why}", icon=":material/check_circle:")
     else:
         st.info(f"Not quite: it is {right:.1f} {asked.unit}. {asked.why}", icon=":material/lightbulb:")
 
 
-def truth(lesson: Lesson) -> float:
-    """The number that `check` asks for, from the shipped runs' scores."""
+def right_answer(lesson: Lesson) -> float:
+    """The number that a lesson's check asks for, from the shipped runs' scores."""
     asked = lesson.check
-
-    def score(side: int) -> float:
-        return (listing.open_run(lesson.sides[side].run).metrics() or {})[asked.score]
-
-    return asked.times * (score(asked.of) - (0.0 if asked.minus is None else score(asked.minus)))
+    metrics = [listing.open_run(side.run).metrics() or {} for side in lesson.sides]
+    base = 0.0 if asked.minus is None else metrics[asked.minus][asked.score]
+    return asked.times * (metrics[asked.of][asked.score] - base)

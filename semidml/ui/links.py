@@ -51,9 +51,6 @@ def write_link(config: RunConfig) -> None:
     note_written("knobs", link)
 
 
-# ---- one of several things to show
-
-
 def choose_linked(
     parameter: str,
     choices: Mapping[str, str],
@@ -104,9 +101,6 @@ def write_choice(parameter: str, part: str, name: str) -> None:
     """Puts what is shown into the link."""
     note_written(part, name)
     st.query_params[parameter] = name
-
-
-# ---- what is news
 
 
 def is_new(part: str, value: object) -> bool:

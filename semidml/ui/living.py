@@ -4,16 +4,21 @@ import base64
 import io
 import itertools
 
+import numpy as np
 import streamlit as st
+from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
+from semidml import planes
+from semidml.plots.pictures import map_image
+from semidml.runs.run import Run
 from semidml.ui import cache, words
 
 
-def draw_small_map(run_id: str) -> None:
+def draw_small_map(run: Run) -> None:
     """A run's last frame as a small picture."""
     try:
-        picture = _small_map(run_id)
+        picture = paint_small_map(run)
     except ValueError as error:
         st.caption(f"The newest map of this run cannot be drawn: {words.as_code(str(error))}.")
         return
@@ -23,13 +28,9 @@ def draw_small_map(run_id: str) -> None:
         st.image(picture, width="stretch")
 
 
-@cache.until_remade(st.cache_data(max_entries=64, show_spinner=False))
-def _small_map(run_id: str) -> bytes | None:
-    from semidml import planes
-    from semidml.plots.pictures import map_image
-    from semidml.runs import listing
-
-    frame = cache.read_newest(listing.open_run(run_id))
+@cache.until_changed(st.cache_data(max_entries=64, show_spinner=False), "config.json")
+def paint_small_map(run: Run) -> bytes | None:
+    frame = cache.read_newest(run)
     if frame is None:
         return None
     labels = frame.rows["labels"]
@@ -40,39 +41,31 @@ MAP_WORDS = "Points that move from one cloud into groups of one colour each whil
 LIVING_FRAMES, LIVING_STEPS, LIVING_SIZE, MILLISECONDS = 9, 4, 300, 90
 
 
-def draw_living_map(run_id: str, place: DeltaGenerator) -> None:
+def draw_living_map(run: Run, place: DeltaGenerator) -> None:
     """A run's frames as a picture that moves by itself from before training to the end, over and over; it stands
     still for those who asked their system for less motion. Its last frame is there at once."""
     try:
-        picture = _small_map(run_id)
+        picture = paint_small_map(run)
     except ValueError:
         return  # the gallery says so
     if picture is None:
         return
     still = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-    place.html(_framed(f'<img src="{still}" alt="{MAP_WORDS}">'))
-    moving = f"data:image/webp;base64,{_living_map(run_id)}"
+    place.html(frame_picture(f'<img src="{still}" alt="{MAP_WORDS}">'))
+    moving = f"data:image/webp;base64,{paint_living_map(run)}"
     source = f'<source media="(prefers-reduced-motion: reduce)" srcset="{still}">'
-    place.html(_framed(f'<picture>{source}<img src="{moving}" alt="{MAP_WORDS}"></picture>'))
+    place.html(frame_picture(f'<picture>{source}<img src="{moving}" alt="{MAP_WORDS}"></picture>'))
 
 
-def _framed(picture: str) -> str:
+def frame_picture(picture: str) -> str:
     """The same room for the still and the moving picture."""
     style = ".living img {width: 100%; max-width: 440px; aspect-ratio: 1; display: block; margin: auto;}"
     return f'<style>{style}</style><div class="living">{picture}</div>'
 
 
-@cache.until_remade(st.cache_data(max_entries=4, show_spinner=False))
-def _living_map(run_id: str) -> str:
+@cache.until_changed(st.cache_data(max_entries=4, show_spinner=False), "config.json")
+def paint_living_map(run: Run) -> str:
     """WebP in base64: a few frames, with straight ways between them, each scaled to one size."""
-    import numpy as np
-    from PIL import Image
-
-    from semidml import planes
-    from semidml.plots.pictures import map_image
-    from semidml.runs import listing
-
-    run = listing.open_run(run_id)
     epochs = run.frames()
     last = cache.read_frame(run, epochs[-1])
     labels = last.rows["labels"]

@@ -12,8 +12,6 @@ from semidml.ui import cache, frame
 from semidml.ui.words import as_code
 from semidml.words import size_words
 
-# ---- an act, and what came of it
-
 
 def perform(act: Callable[[], object], done: str = "") -> bool:
     """Does it, and keeps for the page what came of it: the error's words, or these. Whether it was done."""
@@ -41,10 +39,7 @@ def draw_outcome() -> None:
         frame.show_error(words)
 
 
-# ---- management
-
-
-def manage(run: Run | None) -> None:
+def draw_management(run: Run | None) -> None:
     """Rename, delete, export, import, and the quota."""
     if run is not None:
         st.markdown(f"{as_code(run.id)} · {size_words(run.size())}")
@@ -54,9 +49,8 @@ def manage(run: Run | None) -> None:
             new = st.text_input("New name", max_chars=80, key=f"new name {run.id}", placeholder=run.id)
             st.button("Rename", on_click=rename, args=(run.id,), disabled=not new, icon=":material/edit:", key="rename")
             sure = st.checkbox("Delete it with all its files", key=f"sure {run.id}")
-            st.button(
-                "Delete", on_click=delete, args=(run.id,), disabled=not sure, icon=":material/delete:", key="delete run"
-            )
+            act = {"on_click": delete_run, "args": (run.id, f"{as_code(run.id)} is deleted.")}
+            st.button("Delete", disabled=not sure, icon=":material/delete:", key="delete run", **act)
         st.divider()
     file = st.file_uploader(
         "Import a run (.zip)", type=["zip"], key=f"import {st.session_state.setdefault('import round', 0)}"
@@ -75,8 +69,8 @@ def rename(run_id: str) -> None:
     cache.forget_runs()
 
 
-def delete(run_id: str) -> None:
-    perform(lambda: changes.delete(listing.open_run(run_id)), f"{as_code(run_id)} is deleted.")
+def delete_run(run_id: str, done: str = "") -> None:
+    perform(lambda: changes.delete(listing.open_run(run_id)), done)
     cache.forget_runs()
 
 

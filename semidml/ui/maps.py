@@ -40,23 +40,20 @@ def draw_map(drawn: pack.Drawing, key: str, **listeners: Callable[[Any], None]) 
 
 def send_to_maps(packed: bytes, key: str) -> None:
     """Sends what belongs to a run and not to one frame of it to the maps of this page: images, a film, a lattice."""
-    st.components.v2.component(bundle.STORE, html="", js=bundle.javascript("store"))(
-        data=packed, key=key, height="content"
-    )
+    send = st.components.v2.component(bundle.STORE, html="", js=bundle.javascript("store"))
+    send(data=packed, key=key, height="content")
 
 
 def send_images(run: Run) -> None:
     """A run's images, for the mouse, where they are here."""
     if not cache.missing_images(run):
-        send_to_maps(cache.packed_images(run.id, points.stamp(run, "rows.npz")), f"images {run.id}")
+        send_to_maps(cache.packed_images(run), f"images {run.id}")
 
 
 def send_film(run: Run, view: str, epochs: Sequence[int]) -> None:
     """A run's epochs, for the scrubber of its map, which the page has called `view`; nothing where there is one."""
-    if len(epochs) > 1:
-        stamp = points.stamp(run, *(f"frames/{epoch:04d}.npz" for epoch in (epochs[0], epochs[-1])))
-        if film := cache.packed_film(run.id, view, tuple(epochs), stamp):
-            send_to_maps(film, f"film {run.id}")
+    if len(epochs) > 1 and (film := cache.packed_film(run, view, epochs)):
+        send_to_maps(film, f"film {run.id}")
 
 
 def draw_run_map(run: Run, frame: Frame, newest: Frame, key: str, link: str = "", told: bool = False) -> None:
@@ -65,14 +62,8 @@ def draw_run_map(run: Run, frame: Frame, newest: Frame, key: str, link: str = ""
     the mouse."""
     placed, how = planes.in_plane(frame.latents, frame.rows["labels"], newest.latents)
     rings, words = drawing.ellipses(frame, newest.latents), frame_words(run, frame, how)
-    drawn = drawing.draw_frame(
-        frame,
-        placed,
-        points.class_names(run),
-        map_extent(run.id, placed, rings),
-        words=f"Map of the latent space. {words}",
-        run=run.id,
-    )
+    names, ranges = points.class_names(run), map_extent(run.id, placed, rings)
+    drawn = drawing.draw_frame(frame, placed, names, ranges, words=f"Map of the latent space. {words}", run=run.id)
     drawn = replace(drawn, ellipses=rings, density=prior_regions(frame), masses=MASSES, link=link)
     draw_map(replace(drawn, images_of=run.id, predictions=frame.predictions) if told else drawn, key)
     st.caption(words)
@@ -91,8 +82,7 @@ def map_extent(
         low, high = np.minimum(low, (middles - reach).min(0)), np.maximum(high, (middles + reach).max(0))
     low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
     if run_id in known:
-        (left, right), (bottom, top) = known[run_id]
-        old_low, old_high = np.array([left, bottom]), np.array([right, top])
+        old_low, old_high = np.array(known[run_id]).T
         room = 0.25 * (old_high - old_low)
         low = np.where(low < old_low, np.minimum(low, old_low - room), old_low)
         high = np.where(high > old_high, np.maximum(high, old_high + room), old_high)

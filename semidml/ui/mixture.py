@@ -23,9 +23,6 @@ TWO_D = {"model": "dml-prior", "prior": "gmm", "latent_dim": 2}
 OWN = ("placement", "positions", "components", "component_spacing", "component_log_var", "component_weights")
 
 
-# ---- this page's mixture
-
-
 def mine() -> dict[str, Any]:
     """This page's mixture; at first the paper's."""
     return st.session_state.setdefault("my mixture", mixture_of(presets.MIXTURES[0]))
@@ -58,13 +55,7 @@ def picture() -> dict[str, Any]:
     return cache.prior_picture(**mine())
 
 
-def as_given(middles: Any) -> dict[str, Any]:
-    """The knobs of a mixture whose components lie there."""
-    positions = given.rounded(middles, mine()["component_log_var"])
-    return {"placement": "given", "positions": given.positions_text(positions)}
-
-
-def moved(name: str) -> None:
+def take_moved(name: str) -> None:
     """A knob was moved. Components that are to be given start from where they are now; weights belong to given ones."""
     value = st.session_state[f"my {name}"]
     if name != "placement":
@@ -75,65 +66,59 @@ def moved(name: str) -> None:
         change({"placement": value, "component_weights": ""})
 
 
-def dropped(sent: Any) -> None:
+def take_dropped(sent: Any) -> None:
     """A component was moved on the map: wherever they were placed before, all of them are given now."""
 
-    def middles() -> Any:
-        st.session_state["my moves"], places = middles_of(sent, len(picture()["means"]))
-        return places
+    def read_middles() -> Any:
+        st.session_state["my moves"], middles = middles_of(sent, len(picture()["means"]))
+        return middles
 
-    give(middles, seen_anew=False)
+    give(read_middles, seen_anew=False)
 
 
-def give(middles: Callable[[], Any], *, seen_anew: bool) -> None:
+def give(read_middles: Callable[[], Any], *, seen_anew: bool) -> None:
     """The components are given from now on; where they cannot be, the mixture stays, and the page says why."""
 
     def place() -> None:
-        values = as_given(middles())
-        given.positions_of(values["positions"])
-        change(values, seen_anew=seen_anew)
+        positions = given.positions_text(given.rounded(read_middles(), mine()["component_log_var"]))
+        given.positions_of(positions)
+        change({"placement": "given", "positions": positions}, seen_anew=seen_anew)
 
     manage.perform(place)
 
 
-# ---- left: presets, a run's mixture, knobs
-
-
-def choose() -> bool:
+def choose_mixture() -> bool:
     """Presets, and the knobs of the mixture; whether these are whole: a row of the table may not be filled in yet."""
     st.markdown("**Start from**")
     for preset in presets.MIXTURES:
         kind = "primary" if mixture_of(preset) == mine() else "secondary"
         key = f"preset {preset.title}"
         st.button(preset.title, on_click=take, args=(preset,), width="stretch", type=kind, key=key)
-    from_a_run()
+    offer_runs()
     manage.draw_outcome()
-    known, used = declared_knobs(), knobs.used_of(TWO_D | mine())
-    whole = True
+    known, used, whole = declared_knobs(), knobs.used_of(TWO_D | mine()), True
     for name in OWN:
         knob, key = known[name], f"my {name}"
         if name not in used or name == "component_weights":
             continue
         if name == "positions":
-            whole = table()
+            whole = edit_table()
             continue
         if st.session_state.get(key) != mine()[name]:
             st.session_state[key] = mine()[name]
-        common = {"key": key, "on_change": moved, "args": (name,), "help": knob.help.capitalize() + "."}
+        common = {"key": key, "on_change": take_moved, "args": (name,), "help": knob.help.capitalize() + "."}
+        title, value = words.knob_title(name), mine()[name]
         if knob.choices:
-            st.selectbox(words.knob_title(name), knob.choices, knob.choices.index(mine()[name]), **common)
+            st.selectbox(title, knob.choices, knob.choices.index(value), **common)
         elif knob.kind is int:
-            st.number_input(words.knob_title(name), int(knob.low), MOST_COUNTED, int(mine()[name]), step=1, **common)
+            st.number_input(title, int(knob.low), MOST_COUNTED, int(value), step=1, **common)
         else:
-            step = 0.5 if name == "component_log_var" else 0.1
-            low = float(0.1 if knob.low_is_open else knob.low)
-            st.number_input(
-                words.knob_title(name), low, float(knob.high), float(mine()[name]), step=step, format="%g", **common
-            )
+            low, step = float(0.1 if knob.low_is_open else knob.low), 0.5 if name == "component_log_var" else 0.1
+            st.number_input(title, low, float(knob.high), float(value), step=step, format="%g", **common)
     return whole
 
 
-def table() -> bool:
+def edit_table() -> bool:
     """Positions and weights, a row a component. What is not whole yet is said, and stays in the table; until it is, the
     mixture stays as it was."""
     version = st.session_state.get("my table", 0)
@@ -147,9 +132,8 @@ def table() -> bool:
     columns = {"_index": st.column_config.Column("", width=24), "x": number(), "y": number()}
     columns["weight"] = number("w", default=1.0, help="Weight, relative to the others.")
     rows, error_place = st.session_state["my rows"][1], st.container()
-    filled = st.data_editor(
-        rows, num_rows="dynamic", hide_index=False, column_config=columns, key=f"my table {version}"
-    )
+    key = f"my table {version}"
+    filled = st.data_editor(rows, num_rows="dynamic", hide_index=False, column_config=columns, key=key)
     try:
         if len(filled) > MOST_COUNTED:
             raise ValueError(f"this page shows at most {MOST_COUNTED} components, got {len(filled)}")
@@ -162,7 +146,7 @@ def table() -> bool:
     return True
 
 
-def from_a_run() -> None:
+def offer_runs() -> None:
     """A mixture fitted to a finished run's latents."""
     done = [(run, run.config()) for run in listing.list_runs() if run.status().state == "done"]
     flat = [run for run, config in done if config.latent_dim == 2 and with_prior(config.model)]

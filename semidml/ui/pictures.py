@@ -9,7 +9,10 @@ from typing import Any
 import streamlit as st
 from PIL import Image
 
+from semidml.explore import points
 from semidml.frames import Frame, Record
+from semidml.plots.counts import class_counts
+from semidml.plots.curves import loss_curves, loss_words
 from semidml.plots.pictures import image_strip
 from semidml.runs.run import Run
 from semidml.ui import cache
@@ -27,20 +30,37 @@ def thinned_history(history: Sequence[Record]) -> list[Record]:
     return [*history[:-1:every], *history[-1:]]
 
 
-# ---- maps
-
 PLOTLY = {"displaylogo": False, "displayModeBar": False, "scrollZoom": False}
 
 
-def draw_chart(key: str, state: Hashable, draw: Callable[[], Any]) -> None:
-    """The Plotly figure that `draw` gives, in the page's own font. It is drawn anew only when `state` has changed since
-    this visitor saw it: the browser leaves a figure alone that is the same."""
-    drawn = st.session_state.setdefault("charts drawn", {})
-    if key not in drawn or drawn[key][0] != state:
-        figure = draw()
+def draw_chart(key: str, state: Hashable, draw: Callable[[bool | None], Any]) -> None:
+    """The Plotly figure that `draw` gives for a dark theme or not, in the page's own font. It is drawn anew only when
+    the theme or `state` has changed since this visitor saw it: the browser leaves a figure alone that is the same."""
+    drawn, now = st.session_state.setdefault("charts drawn", {}), (state, is_dark())
+    if key not in drawn or drawn[key][0] != now:
+        figure = draw(is_dark())
         figure.update_layout(font_family='"Source Sans", "Source Sans Pro", sans-serif')
-        drawn[key] = (state, figure)
+        drawn[key] = (now, figure)
     st.plotly_chart(drawn[key][1], key=f"chart {key}", config=PLOTLY, theme=None)
+
+
+def draw_counts(key: str, names: Sequence[str], counts: Mapping[str, Sequence[int]]) -> None:
+    """How many images of each class there are; see `plots.counts.class_counts`."""
+    titles, state = points.in_charts(names), (*names, *((split, *numbers) for split, numbers in counts.items()))
+    draw_chart(key, state, lambda dark: class_counts(titles, counts, dark))
+
+
+def draw_losses(history: Sequence[Record], state: Hashable) -> None:
+    """The terms of a loss by epoch, and the newest in words."""
+    draw_chart("loss", state, lambda dark: loss_curves(history, dark))
+    st.caption(loss_words(history))
+
+
+def say_missing(run: Run) -> str:
+    """Why the pictures of a run cannot be shown, which the page then says; "" when they can."""
+    if missing := cache.missing_images(run):
+        st.info(missing, icon=":material/hide_image:")
+    return missing
 
 
 def draw_reconstructions(run: Run, frame: Frame) -> None:
@@ -48,7 +68,7 @@ def draw_reconstructions(run: Run, frame: Frame) -> None:
     if frame.reconstructions is None:
         return
     try:
-        shown_images = cache.shown_images(run.id)
+        shown_images = cache.shown_images(run)
     except ValueError as error:
         st.caption(f"The originals cannot be shown: {escape_markdown(str(error))}")
         return

@@ -11,7 +11,7 @@ from semidml.scatter import bundle, sent
 from semidml.ui import cache
 from semidml.ui.explorer.answers import WORDS
 from semidml.ui.manage import perform
-from semidml.ui.pictures import image_source, pictures_html
+from semidml.ui.pictures import image_source, pictures_html, say_missing
 
 QUERIES, ANSWERS = 16, 8
 SHARP = 128  # pixels a side, at most, of an answer, which is shown at 84; of what is shown smaller, `reduced`'s own
@@ -21,11 +21,10 @@ def ask(run_id: str, position: int) -> None:
     st.session_state["query"] = {run_id: position}
 
 
-def query(run: Run, frame: Frame) -> None:
+def draw_query(run: Run, frame: Frame) -> None:
     """An image that the visitor picks, and its nearest other images of the same split, right and wrong marked."""
     st.header("Ask for what is alike")
-    if missing := cache.missing_images(run):
-        st.info(missing, icon=":material/hide_image:")
+    if say_missing(run):
         return
     rows, names = frame.rows, points.class_names(run)
     offered = [int(position) for position in rows["shown"][:QUERIES]]
@@ -75,9 +74,9 @@ def answers(run_id: str, chosen: int, key: tuple, _frame: Frame, _names: list[st
     right = labels[near] == labels[chosen]
     captions = [f"query: {_names[labels[chosen]]}"]
     captions += [f"{'✓' if same else '✗'} {_names[labels[i]]}" for same, i in zip(right, near, strict=True)]
-    of = WORDS[SPLITS[split[chosen]]].lower()
+    part = WORDS[SPLITS[split[chosen]]].lower()
     words = (
-        f"The {len(near)} nearest of the {of} images drawn, by cosine, nearest first; {int(right.sum())} of them are "
+        f"The {len(near)} nearest of the {part} images drawn, by cosine, nearest first; {int(right.sum())} of them are "
         "of the query's class. Pick an image above, or click a point of the map."
     )
     return pictures_html(pictures.reduce_images(images, SHARP), captions, 84), words

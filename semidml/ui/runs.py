@@ -1,4 +1,4 @@
-"""The run that a page shows: which, how far, what one can do with it."""
+"""The run that a page shows: which, how far, what one can do with it; and the page that trains one."""
 
 from collections.abc import Callable
 
@@ -7,16 +7,19 @@ import streamlit as st
 from semidml.config import RunConfig, declared_knobs
 from semidml.frames import Frame
 from semidml.jobs import queue
+from semidml.methods import method_of
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.runs.status import Status
 from semidml.ui import cache, controls, frame, knobs, links, manage
 from semidml.ui.words import (
-    alarm_words,
     as_code,
     change_words,
+    config_of,
     entry_title,
+    escape_markdown,
     knob_title,
+    python_of,
     reason_words,
     run_words,
     state_words,
@@ -24,14 +27,48 @@ from semidml.ui.words import (
 )
 from semidml.words import value_words
 
-# ---- which run
+
+def draw_trainer(
+    choose: Callable[[], RunConfig | None],
+    draw_run: Callable[[str, bool], None],
+    seconds: str,
+    method: str = "",
+    draw_below: Callable[[Run], None] | None = None,
+) -> None:
+    """Knobs and the button Train; beside them the run that is shown, of one method's models if it is named, drawn by
+    `draw_run` while it goes on, and by `draw_below` too once it has ended; below them the same without the page."""
+    links.read_link()
+    if method:
+        knobs.switch_method(method)
+    knob_column, picture_column = st.columns([1, 2.6], gap="large")
+    with knob_column:
+        config = choose()
+        controls.draw_start(config)
+    with picture_column:
+        run = pick_run(method)
+        if run is None:
+            with st.container(border=True, height=420, vertical_alignment="center", horizontal_alignment="center"):
+                st.markdown("### Nothing has been trained here yet")
+                st.markdown(f"Press **Train**: the digits need no download and take {seconds} seconds.")
+        else:
+            say_moved_on(run, config)
+            is_active = run.status().active
+            st.fragment(draw_run, run_every=frame.SECONDS_LIVE if is_active else None)(run.id, is_active)
+            if draw_below and not is_active:
+                st.fragment(draw_below, run_every=frame.SECONDS_IDLE)(run)
+    if config is not None:
+        links.write_link(config)
+        frame.draw_recipe(config.command(), python_of(config), linked=True)
 
 
 def pick_run(method: str = "") -> Run | None:
     """The run that Train shows: the link's, the one just started, the one that runs now, the newest; None without any.
     Of one method's models only, if it is named."""
     every = {run.id: run for run in listing.list_runs()}
-    offered = {name: run for name, run in every.items() if not method or controls.is_of(run, method)}
+    offered = every
+    if method:
+        configs = {name: config_of(run) for name, run in every.items()}
+        offered = {name: every[name] for name, c in configs.items() if c and method_of(c.model).name == method}
 
     def say_gone(name: str) -> None:
         if name not in every:  # else it is another page's
@@ -69,7 +106,7 @@ def _choose_run(
     return name and offered[name]
 
 
-def going_on(run_id: str, frames: int) -> None:
+def draw_progress(run_id: str, frames: int) -> None:
     """Progress of a run that goes on, and a way to its newest points; what is drawn stays until it is asked for."""
     try:
         run = listing.open_run(run_id)
@@ -84,9 +121,6 @@ def going_on(run_id: str, frames: int) -> None:
     if new and button.button(f"Show {new} new epoch{'s' * (new > 1)}", key="show new", width="stretch"):
         st.session_state.pop(f"epoch {run_id}", None)
         st.rerun()
-
-
-# ---- the run that is shown
 
 
 def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
@@ -117,26 +151,16 @@ def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
     return run, status, newest
 
 
-def moved_on(run: Run, config: RunConfig | None) -> None:
+def say_moved_on(run: Run, config: RunConfig | None) -> None:
     """Says so when the knobs differ from the shown run's."""
-    if config is None:
-        return
-    try:
-        trained = run.config()
-    except ValueError:
-        return
-    changes = change_words(trained, config)
+    trained = config_of(run)
+    changes = change_words(trained, config) if config and trained else ""
     if not changes:
         return
     words, button = st.columns([3, 1.3], vertical_alignment="center")
     words.caption(f":material/tune: The knobs have moved on since this run: {changes}.")
-    button.button(
-        "Back to its knobs",
-        on_click=knobs.set_knobs,
-        args=(values_of(trained),),
-        width="stretch",
-        key="back to its knobs",
-    )
+    back = {"on_click": knobs.set_knobs, "args": (values_of(trained),), "key": "back to its knobs"}
+    button.button("Back to its knobs", width="stretch", **back)
 
 
 def draw_heading(run: Run, status: Status) -> None:
@@ -148,28 +172,20 @@ def draw_heading(run: Run, status: Status) -> None:
         if status.active:
             st.button("Stop", icon=":material/stop:", on_click=controls.stop_run, args=(run.id,), key="stop")
         elif not run.is_shipped and status.state in ("stopped", "interrupted", "failed") and not run.is_complete():
-            st.button(
-                "Resume",
-                icon=":material/resume:",
-                on_click=controls.resume_run,
-                args=(run.id,),
-                key="resume",
-                type="primary",
-            )
+            common = {"icon": ":material/resume:", "on_click": controls.resume_run, "args": (run.id,)}
+            st.button("Resume", key="resume", type="primary", **common)
         if not status.active:
             with st.popover("Rerun", icon=":material/replay:", help="The same setting with one knob changed"):
-                rerun_one(run)
+                draw_rerun(run)
             if not run.is_shipped:
                 with st.popover("", icon=":material/delete:", help="Delete this run"):
                     st.write("Delete this run and its folder?")
-                    st.button(
-                        "Delete", icon=":material/delete:", on_click=controls.delete_run, args=(run.id,), key="delete"
-                    )
+                    act = {"on_click": manage.delete_run, "args": (run.id,)}
+                    st.button("Delete", icon=":material/delete:", key="delete", **act)
     draw_alarms(status)
 
 
 def draw_state(run: Run, status: Status) -> None:
-    """How far a run is."""
     if status.active:
         st.progress(status.fraction, text=state_words(run, status))
     else:
@@ -180,11 +196,11 @@ def draw_alarms(status: Status, unsaid: str = "") -> None:
     """Why a run ended before its end, `unsaid` where it does not say, and what is wrong with its newest points."""
     if status.state in ("failed", "interrupted") and (words := reason_words(status) or unsaid):
         st.warning(words, icon=":material/warning:")
-    for alarm in alarm_words(status):
-        st.warning(alarm, icon=":material/notification_important:")
+    for alarm in (status.latest or {}).get("alarms", []):
+        st.warning(escape_markdown(alarm), icon=":material/notification_important:")
 
 
-def rerun_one(run: Run) -> None:
+def draw_rerun(run: Run) -> None:
     """The setting of a run with one knob changed."""
     try:
         config = run.config()
@@ -198,27 +214,17 @@ def rerun_one(run: Run) -> None:
     known, value = declared_knobs()[name], getattr(config, name)
     key = f"rerun value {run.id} {name}"
     if known.choices:
-        new = st.selectbox(
-            "New value",
-            known.choices,
-            known.choices.index(value),
-            key=key,
-            format_func=lambda c: entry_title(name, c),
-        )
+        titles = {choice: entry_title(name, choice) for choice in known.choices}
+        new = st.selectbox("New value", titles, known.choices.index(value), key=key, format_func=titles.get)
     else:
         new = st.text_input("New value", value_words(value), key=key)
-    st.button(
-        "Train with it", icon=":material/play_arrow:", on_click=start_changed, args=(config, name, new), key="rerun"
-    )
 
-
-def start_changed(config: RunConfig, name: str, value: object) -> None:
     def submit() -> None:
-        changed = knobs.config_of(values_of(config) | {name: value})
+        changed = knobs.config_of(values_of(config) | {name: new})
         knobs.set_knobs(values_of(changed))
         controls.show_run(queue.jobs().submit(changed).id)
 
-    manage.perform(submit)
+    st.button("Train with it", icon=":material/play_arrow:", on_click=manage.perform, args=(submit,), key="rerun")
 
 
 def choose_epoch(run: Run, newest: Frame) -> Frame:
@@ -239,19 +245,14 @@ def choose_epoch(run: Run, newest: Frame) -> Frame:
 def draw_queue(shown: str) -> None:
     """Other runs that wait, and those that an app which is gone left waiting."""
     supervisor = queue.jobs()
-    waiting = [run for run in supervisor.queue() if run.id != shown]
-    orphans = [run for run in supervisor.orphans() if run.id != shown]
-    if waiting:
-        st.markdown("**Waiting for their turn**")
-    for run in waiting:
-        waiting_row(run, "Stop", controls.stop_run)
-    if orphans:
-        st.markdown("**Left waiting when the app was last closed**")
-    for run in orphans:
-        waiting_row(run, "Resume", controls.resume_run)
-
-
-def waiting_row(run: Run, word: str, do: Callable[[str], None]) -> None:
-    words, button = st.columns([3, 1], vertical_alignment="center")
-    words.caption(run_words(run))
-    button.button(word, key=f"{word} {run.id}", on_click=do, args=(run.id,), width="stretch")
+    for title, queued, word, act in (
+        ("Waiting for their turn", supervisor.queue(), "Stop", controls.stop_run),
+        ("Left waiting when the app was last closed", supervisor.orphans(), "Resume", controls.resume_run),
+    ):
+        others = [run for run in queued if run.id != shown]
+        if others:
+            st.markdown(f"**{title}**")
+        for run in others:
+            words, button = st.columns([3, 1], vertical_alignment="center")
+            words.caption(run_words(run))
+            button.button(word, key=f"{word} {run.id}", on_click=act, args=(run.id,), width="stretch")

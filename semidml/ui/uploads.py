@@ -22,58 +22,39 @@ LAYOUT = """An **.npz** file in [MedMNIST's layout](https://medmnist.com), as `n
 or a **.zip** of class folders: `cats/1.png`, `dogs/1.jpg`. Without a test split, 20 % of each class are held out."""
 
 
-# ---- fetching
-
-
 def draw_fetch(data: Available) -> None:
     """The button, the progress, and what went wrong."""
-    task = tasks.find_task(("fetch", data.name))
+    key = ("fetch", data.name)
+    task = tasks.find_task(key)
     working = task is not None and not task.done
     if data.problem:
         frame.show_error(data.problem)
     if data.kind != "table":
         return
     needed = (data.facts["packed"],) if "packed" in data.facts else data.facts["files"]
-    files = ", ".join(f"`{file}`" for file in needed)
+    files, folder = ", ".join(f"`{file}`" for file in needed), f"`{short_path(store.data_folder())}`"
     if data.facts.get("by_hand"):
-        st.caption(
-            f"It can no longer be fetched: put {files}, and the images beside, into "
-            f"`{short_path(store.data_folder())}`."
-        )
+        st.caption(f"It can no longer be fetched: put {files}, and the images beside, into {folder}.")
         return
     st.button(
         f"Fetch {data.title} ({data.megabytes:g} MB)",
         type="primary",
         icon=":material/download:",
         disabled=working,
-        on_click=start_fetch,
-        args=(data.name,),
+        on_click=tasks.start_task,
+        args=(key, lambda progress: bool(store.load(data.name, download=True, progress=progress))),
         key="fetch",
     )
-    st.caption(
-        f"It is fetched from its makers, checked, and kept in `{short_path(store.data_folder())}`. "
-        f"Without a network, put {files} there."
-    )
+    kept = f"It is fetched from its makers, checked, and kept in {folder}."
+    st.caption(f"{kept} Without a network, put {files} there.")
     if working:
-        st.fragment(draw_fetching, run_every=SECONDS_LIVE)(data.name)
+        st.fragment(frame.draw_task, run_every=SECONDS_LIVE)(key, fetch_words)
     elif task is not None and task.error:
         frame.show_error(task.error)
 
 
-def start_fetch(name: str) -> None:
-    tasks.start_task(("fetch", name), lambda progress: bool(store.load(name, download=True, progress=progress)))
-
-
-def draw_fetching(name: str) -> None:
-    """How far the download is."""
-    task = tasks.find_task(("fetch", name))
-    if task is None or task.done:
-        st.rerun()
-    words = task.text if task.fraction else "Looking for the network …"
-    st.progress(task.fraction, text=f"{words} ({task.seconds:.0f} s)")
-
-
-# ---- your own
+def fetch_words(task: tasks.Task) -> str:
+    return f"{task.text if task.fraction else 'Looking for the network …'} ({task.seconds:.0f} s)"
 
 
 def draw_own() -> None:
@@ -95,19 +76,10 @@ def draw_own() -> None:
 def draw_form() -> None:
     """A file, a name, a button; errors as the reader words them."""
     number = st.session_state.setdefault("upload round", 0)
-    file = st.file_uploader(
-        "Your images",
-        type=["npz", "zip"],
-        key=f"upload {number}",
-        help="At most 50 MB. It stays on this machine.",
-    )
-    name = st.text_input(
-        "Name it",
-        max_chars=64,
-        key=f"upload name {number}",
-        placeholder="my-images",
-        help="Letters, digits, spaces, '_', '.' or '-'.",
-    )
+    about = "At most 50 MB. It stays on this machine."
+    file = st.file_uploader("Your images", type=["npz", "zip"], key=f"upload {number}", help=about)
+    about, key = "Letters, digits, spaces, '_', '.' or '-'.", f"upload name {number}"
+    name = st.text_input("Name it", max_chars=64, key=key, placeholder="my-images", help=about)
     words = f"Add {as_code(file.name[:40])}" if file else "Add"
     if st.button(words, type="primary", icon=":material/upload:", disabled=file is None, key="add upload"):
         with st.spinner("Reading every image …"):

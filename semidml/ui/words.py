@@ -36,7 +36,7 @@ NAMES = {
 
 
 def escape_markdown(text: str) -> str:
-    """Words that may hold a stranger's, for Markdown: no image in it comes alive, and no link but one that shows where
+    """Untrusted words for Markdown: no image in it comes alive, and no link but one that shows where
     it leads."""
     return text.replace("[", "\\[")
 
@@ -46,11 +46,7 @@ def as_code(text: str) -> str:
     return "`" + text[:60].replace("`", "'").replace("\n", " ") + "`"
 
 
-# ---- knobs
-
-
 def knob_title(name: str) -> str:
-    """A knob's name in words."""
     return NAMES.get(name, name.replace("_", " ").capitalize())
 
 
@@ -58,9 +54,6 @@ def entry_title(family: str, name: str) -> str:
     """The title of an entry of a family's table, or the name itself (an upload's, a literal's)."""
     entry = FAMILIES.get(family, {}).get(name)
     return entry.title if entry else name
-
-
-# ---- words
 
 
 def values_of(config: RunConfig) -> dict[str, Any]:
@@ -92,15 +85,12 @@ def short_value(value: Any) -> str:
 
 def setting_words(config: RunConfig) -> str:
     """A config in words: `MNIST, 60 labels, DML autoencoder`."""
-    data, family = (
-        escape_markdown(entry_title("data", config.data)),
-        "variant" if "variant" in config.used() else "model",
-    )
-    what = entry_title(family, getattr(config, family))
+    data, family = entry_title("data", config.data), "variant" if "variant" in config.used() else "model"
+    data, what = escape_markdown(data), entry_title(family, getattr(config, family))
     if not MODELS[config.model].facts["labels"]:
         return f"{data}, no labels, {what}"
     try:
-        seen = seen_labels(config.pl, official_rows(config.data, config.split))
+        seen = seen_labels(config.pl, store.training(config.data, config.split, "test").official)
         labels = "all labels" if config.pl == 100 else "1 label" if seen == 1 else f"{seen:,} labels"
     except ValueError:
         labels = f"{value_words(config.pl)} % of the labels"
@@ -108,33 +98,27 @@ def setting_words(config: RunConfig) -> str:
     return f"{data}, {labels}, {what}{prior}"
 
 
-def official_rows(name: str, split: str = "official") -> int:
-    """Rows of the training set that pl is a percentage of. Raises ValueError when the data set is not there."""
-    return store.training(name, split, "test").official
-
-
-def data_title(name: str) -> str:
-    """A data set in a list. The same at any time, as in `run_words`, so not whether it has been fetched."""
-    return entry_title("data", name)
-
-
 def is_here(name: str) -> bool:
     """Whether the data set can be loaded without a download."""
     return any(data.name == name and data.here for data in store.available())
 
 
+def config_of(run: Run) -> RunConfig | None:
+    """The config of a run; None where it cannot be read."""
+    try:
+        return run.config()
+    except ValueError:
+        return None
+
+
 def run_words(run: Run) -> str:
     """A run in a list: setting, what else is unusual about it, when it was made, the end of its name. The same at any
     time: a select box knows its choices by their words, and would lose one whose words change."""
-    try:
-        config = run.config()
-        unusual = [
-            f"{knob_title(name).lower()} {short_value(value)}"
-            for name, value in config.changed().items()
-            if name != "pl"
-        ]
+    if config := config_of(run):
+        others = config.changed().items()
+        unusual = [f"{knob_title(name).lower()} {short_value(value)}" for name, value in others if name != "pl"]
         name = " · ".join([setting_words(config), *([", ".join(unusual[:3])] if unusual else [])])
-    except ValueError:
+    else:
         name = "damaged"
     when = "shipped" if run.is_shipped else time.strftime("%-d %b, %H:%M", time.localtime(run.created()))
     return f"{name} · {when} · {run.id if len(run.id) < 20 or run.is_shipped else run.id[-4:]}"
@@ -155,11 +139,6 @@ def state_words(run: Run, status: Status) -> str:
         seconds = (run.metrics() or {}).get("seconds", seconds)
     ends = {"done": "Done", "stopped": "Stopped", "interrupted": "Interrupted", "failed": "Failed"}
     return f"**{ends[status.state]}** · {at}" + (f" · {words.seconds_words(seconds)} of training" if seconds else "")
-
-
-def alarm_words(status: Status) -> list[str]:
-    """What is wrong with the newest points, in sentences, for Markdown."""
-    return [escape_markdown(alarm) for alarm in (status.latest or {}).get("alarms", [])]
 
 
 def reason_words(status: Status) -> str:

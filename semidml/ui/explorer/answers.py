@@ -7,7 +7,6 @@ from semidml.explore import decode, points, take_away
 from semidml.explore.near import Near, nearest_rows, surroundings_of, training_rows_near, vote
 from semidml.explore.pictures import mean_picture, read_pictures
 from semidml.frames import SPLITS, TEST, TRAIN, Frame
-from semidml.plots.counts import class_counts
 from semidml.plots.pictures import image_strip
 from semidml.runs.run import Run
 from semidml.ui import cache, pictures
@@ -25,7 +24,7 @@ MOST_WALKS = 16  # dimensions that are walked along
 def draw_answer(run: Run, frame: Frame, names: list[str], visible: np.ndarray) -> None:
     """The right third: what was asked last."""
     if region := questions.asked_region(frame):
-        a_region(run, frame, names, region)
+        draw_region(run, frame, names, region)
         return
     options, words = visible.tolist(), points.point_words(frame, names)
     chosen = st.session_state.get("chosen point")
@@ -37,26 +36,25 @@ def draw_answer(run: Run, frame: Frame, names: list[str], visible: np.ndarray) -
             index=None,
             format_func=words.__getitem__,
             key="point",
-            on_change=questions.chose_in_list,
+            on_change=lambda: questions.ask_point(st.session_state["point"]),
             placeholder="Click the map, or choose here",
         )
         wrong = visible[frame.wrong[visible]]
         st.button(
             "An error",
             icon=":material/casino:",
-            on_click=questions.chose_error,
-            args=(wrong,),
+            on_click=lambda: questions.ask_point(int(np.random.default_rng().choice(wrong))),
             disabled=not len(wrong),
             key="an error",
             help=f"One of the {len(wrong):,} points drawn whose prediction is wrong.",
         )
     try:
         if st.session_state.get("line"):
-            a_line(run, frame, st.session_state["line"])
+            draw_line(run, frame, st.session_state["line"])
         elif st.session_state.get("chosen place"):
-            a_place(run, frame, names, st.session_state["chosen place"])
+            draw_place(run, frame, names, st.session_state["chosen place"])
         elif position is not None:
-            a_point(run, frame, names, position)
+            draw_point(run, frame, names, position)
         else:
             st.caption(
                 "A point answers here with its image, its reconstruction, its label and its neighbours; an empty place "
@@ -66,25 +64,24 @@ def draw_answer(run: Run, frame: Frame, names: list[str], visible: np.ndarray) -
         show_error(cut(error))
 
 
-def cut(words: object, most: int = 300) -> str:
+def cut(error: ValueError, most: int = 300) -> str:
     """An error's words, of which libraries may use many."""
-    return str(words) if len(str(words)) <= most else f"{str(words)[:most]} …"
+    words = str(error)
+    return words if len(words) <= most else f"{words[:most]} …"
 
 
-def a_point(run: Run, frame: Frame, names: list[str], position: int) -> None:
+def draw_point(run: Run, frame: Frame, names: list[str], position: int) -> None:
     """Image, reconstruction, label, prediction, neighbours."""
     rows = frame.rows
     label, prediction = names[rows["labels"][position]], names[frame.predictions[position]]
     seen = "its label was seen" if rows["seen"][position] else "its label was hidden"
     if rows["split"][position] == TEST:
         seen = "its label is for scoring only"
-    missing = cache.missing_images(run)
-    if missing:
-        st.info(missing, icon=":material/hide_image:")
-        if not is_here(run.config().data):
-            st.page_link(DATA, label="Fetch it on the page Data", icon=":material/download:")
-    else:
-        image_and_reconstruction(run, rows, position)
+    missing = pictures.say_missing(run)
+    if not missing:
+        draw_reconstruction(run, rows, position)
+    elif not is_here(run.config().data):
+        st.page_link(DATA, label="Fetch it on the page Data", icon=":material/download:")
     mark = ":material/check:" if label == prediction else ":material/close:"
     st.markdown(
         f"{WORDS[SPLITS[rows['split'][position]]]} row {rows['row'][position]:,}, {seen}.  \n"
@@ -107,12 +104,12 @@ def a_point(run: Run, frame: Frame, names: list[str], position: int) -> None:
         with st.container(gap="small"):
             about = "class and distance in the latent space, in all its dimensions, among the points drawn"
             st.markdown(f"**{title}**", help=f"{which}: {about}.")
-            neighbours(run, frame, names, near, bool(missing))
+            draw_neighbours(run, frame, names, near, bool(missing))
     if frame.latents.shape[1] > 2 and run.config().trains_decoder and not missing:
-        walks(run, frame, position)
+        draw_walks(run, frame, position)
 
 
-def walks(run: Run, frame: Frame, position: int) -> None:
+def draw_walks(run: Run, frame: Frame, position: int) -> None:
     """What the decoder makes of a point that is moved along one dimension, the others as they are."""
     dimensions = min(MOST_WALKS, frame.latents.shape[1])
     with st.expander(f"Walk from here along each of {dimensions} dimensions", icon=":material/steps:"):
@@ -123,10 +120,10 @@ def walks(run: Run, frame: Frame, position: int) -> None:
         st.caption("A row a dimension, from two standard deviations below the mean of all points to two above.")
 
 
-def image_and_reconstruction(run: Run, rows: dict, position: int) -> None:
+def draw_reconstruction(run: Run, rows: dict, position: int) -> None:
+    """A point's image, and what the decoder makes of it."""
     original = read_pictures(cache.images_of(run), rows, [position])
-    shown, captions = [original[0]], ["image"]
-    words = ""
+    shown = {"image": original[0]}
     if not run.config().trains_decoder:
         words = "No reconstruction: this run has no decoder that was trained."
     else:
@@ -135,18 +132,14 @@ def image_and_reconstruction(run: Run, rows: dict, position: int) -> None:
         except ValueError as error:
             words = f"No reconstruction: {cut(error)}"
         else:
-            shown.append(decoded[0])
-            captions.append("reconstruction")
-            words = (
-                f"Squared error of the reconstruction: {decode.squared_errors(original, decoded)[0]:.4f}, "
-                "by the newest weights kept"
-            )
-    pictures.draw_pictures(shown, captions, pictures.PICTURE)
-    if words:
-        st.caption(words)
+            shown["reconstruction"] = decoded[0]
+            squared = decode.squared_errors(original, decoded)[0]
+            words = f"Squared error of the reconstruction: {squared:.4f}, by the newest weights kept"
+    pictures.draw_pictures(shown.values(), shown, pictures.PICTURE)
+    st.caption(words)
 
 
-def a_place(run: Run, frame: Frame, names: list[str], place: tuple[float, float]) -> None:
+def draw_place(run: Run, frame: Frame, names: list[str], place: tuple[float, float]) -> None:
     """What the decoder makes of a place of the plane, how far the data are, what lies nearest."""
     st.markdown(f"**The place {place[0]:.3g}, {place[1]:.3g}**")
     latent = np.array([place], dtype=np.float32)
@@ -156,35 +149,34 @@ def a_place(run: Run, frame: Frame, names: list[str], place: tuple[float, float]
         pictures.draw_pictures(decoded, ["decoded"], pictures.PICTURE)
     else:
         st.caption("Nothing to decode: this run has no decoder that was trained.")
-    voters, usual = around.voters.positions, cache.usual_distance(run, frame)
+    voters, usual = around.voters.positions, cache.usual_distance(run, frame.epoch)
     label, far = vote(frame.rows["labels"][voters], len(names)), around.away / usual if usual else 0.0
     words = f"The {len(voters)} nearest seen labels would call it {as_code(names[label])}. " if label >= 0 else ""
     trust = "Here are data." if far <= 3 else "**Far from all data: what is decoded here rests on nothing.**"
     st.markdown(f"{words}The nearest training image is {far:.1f} times as far away as neighbours usually are. {trust}")
     with st.container(gap="small"):
         st.markdown("**Nearest training images**", help="Class and distance, among the points drawn.")
-        neighbours(run, frame, names, around.alike, bool(cache.missing_images(run)))
-    st.button("Let go", icon=":material/close:", on_click=questions.forget_question, key="let go of place")
+        draw_neighbours(run, frame, names, around.alike, bool(cache.missing_images(run)))
+    st.button("Let go", icon=":material/close:", on_click=questions.ask, key="let go of place")
 
 
-def a_line(run: Run, frame: Frame, ends: tuple[tuple[float, float], tuple[float, float]]) -> None:
+def draw_line(run: Run, frame: Frame, ends: tuple[tuple[float, float], tuple[float, float]]) -> None:
     """What the decoder makes of places along a line."""
     st.markdown(f"**From {ends[0][0]:.3g}, {ends[0][1]:.3g} to {ends[1][0]:.3g}, {ends[1][1]:.3g}**")
     path = np.linspace(*np.array(ends, dtype=np.float32), BETWEEN)
-    pictures.draw_pixels(
-        image_strip([decode.decode_latents(cache.load_model(run), path)], scale=1), "places along the line, decoded"
-    )
-    usual = cache.usual_distance(run, frame)
+    decoded = decode.decode_latents(cache.load_model(run), path)
+    pictures.draw_pixels(image_strip([decoded], scale=1), "places along the line, decoded")
+    usual = cache.usual_distance(run, frame.epoch)
     far = [training_rows_near(frame.latents, frame.rows, place, k=1).distances[0] for place in path]
     empty = sum(distance > 3 * usual for distance in far)
     st.caption(
         f"{BETWEEN} places, evenly spaced, decoded by the newest weights kept. "
         + (f"{empty} of them lie far from all data." if empty else "All of them lie near data.")
     )
-    st.button("Let go", icon=":material/close:", on_click=questions.forget_question, key="let go of line")
+    st.button("Let go", icon=":material/close:", on_click=questions.ask, key="let go of line")
 
 
-def neighbours(run: Run, frame: Frame, names: list[str], near: Near, without_images: bool) -> None:
+def draw_neighbours(run: Run, frame: Frame, names: list[str], near: Near, without_images: bool) -> None:
     """Neighbours as pictures with class and distance, or as words."""
     if not len(near.positions):
         st.caption("There are none among the points drawn.")
@@ -198,29 +190,24 @@ def neighbours(run: Run, frame: Frame, names: list[str], near: Near, without_ima
     pictures.draw_pictures(images, captions, SMALL)
 
 
-def a_region(run: Run, frame: Frame, names: list[str], region: list[int]) -> None:
+def draw_region(run: Run, frame: Frame, names: list[str], region: list[int]) -> None:
     """How many points, of which classes, their mean image, the points nearest to their middle, and all to take away."""
     labels = frame.rows["labels"][region]
     counts = np.bincount(labels, minlength=len(names))
     head, button = st.columns([2, 1], vertical_alignment="center")
     head.markdown(f"**{len(region):,} points chosen**")
-    button.button("Let go", icon=":material/close:", on_click=questions.forget_question, width="stretch", key="let go")
+    button.button("Let go", icon=":material/close:", on_click=questions.ask, width="stretch", key="let go")
     wrong = percent(float(frame.wrong[region].mean()))
     st.caption(f"{int(frame.rows['seen'][region].sum()):,} with a seen label; {wrong} are predicted wrongly.")
-    state, shown = (tuple(names), tuple(counts), pictures.is_dark()), points.in_charts(names)
-    pictures.draw_chart("region", state, lambda: class_counts(shown, {"points": counts.tolist()}, pictures.is_dark()))
-    missing = cache.missing_images(run)
-    if missing:
-        st.info(missing, icon=":material/hide_image:")
-    else:
-        pictures.draw_pictures(
-            [mean_picture(cache.images_of(run), frame.rows, region)], ["mean image"], pictures.PICTURE
-        )
+    pictures.draw_counts("region", names, {"points": counts.tolist()})
+    if not (missing := pictures.say_missing(run)):
+        mean = mean_picture(cache.images_of(run), frame.rows, region)
+        pictures.draw_pictures([mean], ["mean image"], pictures.PICTURE)
     middle = frame.compared[region].mean(axis=0)
     with st.container(gap="small"):
         st.markdown("**Nearest to its middle**", help="Class and distance, among all training rows drawn.")
         near = training_rows_near(frame.compared, frame.rows, middle)
-        neighbours(run, frame, names, near, bool(missing))
+        draw_neighbours(run, frame, names, near, bool(missing))
     st.download_button(
         "These points (.csv)",
         lambda: take_away.as_csv(take_away.some_points(frame, region), names),

@@ -1,6 +1,6 @@
 """What the map is drawn by: epoch, colours, projection, parts."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +42,7 @@ def choose_controls(run: Run, frame: Frame) -> Controls:
     few = frame.components is not None and len(frame.components[0]) <= drawing.MOST_ELLIPSES
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         common: dict[str, Any] = {"required": True, "persist_state": "session"}
+        toggle = partial(st.toggle, persist_state="session")
         colour = st.segmented_control(
             "Colour", colours, format_func=colours.get, default="class", key="colour", **common
         )
@@ -58,25 +59,19 @@ def choose_controls(run: Run, frame: Frame) -> Controls:
             )
         if dimensions == 2 and prior.facts:
             masses = " and ".join(f"{mass:.0%}" for mass in MASSES)
-            density = toggle("Prior's density", "density", f"The smallest regions that hold {masses} of the prior.")
+            about = f"The smallest regions that hold {masses} of the prior."
+            density = toggle("Prior's density", key="density", help=about)
         if dimensions == 2 and run.config().trains_decoder:
             about = "What the decoder makes of each place of the map, under the points; finer when you zoom in."
-            lattice = toggle("Decoded places", "lattice", about)
+            lattice = toggle("Decoded places", key="lattice", help=about)
         if dimensions > 1 and few and frame.pictures is not None and method == "pca":
-            title, about = (
-                "Components' pictures",
-                "What the decoder makes of the middle of each component, drawn there.",
-            )
+            title = "Components' pictures"
+            about = "What the decoder makes of the middle of each component, drawn there."
             if frame.pseudo_inputs is not None:
                 title = "Pseudo-inputs"
                 about = "The learned images whose latents are the prior's components, drawn where these lie."
-            pictures = toggle(title, "pictures", about)
+            pictures = toggle(title, key="pictures", help=about)
         if dimensions == 2 and few and np.isfinite(frame.components[0]).all():
             about = "Drag a component of the prior, or move it with the arrow keys: what would change?"
-            movable = toggle("What if", "movable", about, what_if.put_back)
+            movable = toggle("What if", key="movable", help=about, on_change=what_if.put_back)
     return Controls(colour, part, method, density, lattice, pictures, movable)
-
-
-def toggle(label: str, key: str, about: str, on_change: Callable[[], None] | None = None) -> bool:
-    """A toggle that stays as it is on the way to other pages and back."""
-    return st.toggle(label, key=key, persist_state="session", help=about, on_change=on_change)

@@ -1,6 +1,7 @@
 """Everything of a run to take away."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -18,13 +19,11 @@ from semidml.ui.frame import show_error
 MIME = {".json": "application/json", ".zip": "application/zip"}
 
 
-def downloads(run: Run, frame: Frame, names: list[str]) -> None:
+def draw_downloads(run: Run, frame: Frame, names: list[str]) -> None:
     """Everything to take away; made when it is asked for."""
-    missing = missing_images(run)
-    has_weights = (run.path / "weights.safetensors").exists()
-    why = missing or ("" if has_weights else "This run has no final weights (yet).")
-    run_id = run.id
-
+    run_id, why = run.id, missing_images(run)
+    if not why and not (run.path / "weights.safetensors").exists():
+        why = "This run has no final weights (yet)."
     key = ("all rows", str(run.path), *points.stamp(run, "weights.safetensors"))
 
     def everything() -> dict[str, np.ndarray]:
@@ -38,29 +37,26 @@ def downloads(run: Run, frame: Frame, names: list[str]) -> None:
         show_error(task.error)  # a button for a download can only say that there is none
     st.markdown("**Latents, labels and predictions of all rows**, training and test, by the weights of the end")
     with st.container(horizontal=True):
-        offer("NumPy (.npz)", lambda: take_away.as_npz(everything()), f"{run_id}-latents.npz", "npz", bool(why))
-        offer("Table (.csv)", lambda: take_away.as_csv(everything(), names), f"{run_id}-latents.csv", "csv", bool(why))
+        rows = {".npz": ("NumPy", lambda: take_away.as_npz(everything()))}
+        rows[".csv"] = ("Table", lambda: take_away.as_csv(everything(), names))
+        for end, (title, content) in rows.items():
+            draw_download(f"{title} ({end})", content, f"{run_id}-latents{end}", end[1:], bool(why))
     if why:
         st.caption(why)
     st.markdown("**The run**")
     metrics = run.metrics()
     scores, config = files.as_json(metrics or {}), files.as_json(run.details())
     with st.container(horizontal=True):
-        offer("Scores (.json)", scores, f"{run_id}-scores.json", "scores json", metrics is None)
-        offer("Config (.json)", config, f"{run_id}-config.json", "config json")
+        draw_download("Scores (.json)", scores, f"{run_id}-scores.json", "scores json", metrics is None)
+        draw_download("Config (.json)", config, f"{run_id}-config.json", "config json")
         about = f"{words.size_words(run.size())}; it can be imported again, here or elsewhere."
-        offer("Whole run (.zip)", lambda: take_away.as_zip(run), f"{run_id}.zip", "run zip", help=about)
+        draw_download("Whole run (.zip)", lambda: take_away.as_zip(run), f"{run_id}.zip", "run zip", help=about)
 
 
-def offer(
-    label: str,
-    content: bytes | Callable[[], bytes],
-    file: str,
-    key: str,
-    disabled: bool = False,
-    help: str | None = None,
+def draw_download(
+    label: str, content: bytes | Callable[[], bytes], file: str, key: str, disabled: bool = False, help: str = ""
 ) -> None:
     """A button for a download, whose content may be made when it is pressed."""
     icon = ":material/folder_zip:" if file.endswith(".zip") else ":material/download:"
-    kind = next((mime for end, mime in MIME.items() if file.endswith(end)), None)
+    kind = MIME.get(Path(file).suffix)
     st.download_button(label, content, file, kind, on_click="ignore", icon=icon, disabled=disabled, key=key, help=help)

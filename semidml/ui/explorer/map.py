@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from semidml.explore import drawing, points
-from semidml.explore.decode import decode_box, decode_latents
+from semidml.explore.decode import decode_box
 from semidml.frames import TEST, TRAIN, Frame
 from semidml.planes import PROJECTIONS
 from semidml.priors.density import MASSES
@@ -41,38 +41,31 @@ def draw_explorer(run_id: str, epochs: list[int]) -> None:
         frame = cache.read_frame(run, epoch)
         chosen = controls.choose_controls(run, frame)
         if len(epochs) > 1 and chosen.method != "pca":  # the map's own scrubber needs one plane for all epochs
-            questions.epoch_slider(run, epochs)
+            questions.draw_epoch_slider(run, epochs)
     except (ValueError, FileNotFoundError) as error:
         show_error(error)
         return
     draw_outcome()
-    after = what_if.placed(run, frame, chosen.movable)
+    after = what_if.place_components(run, frame, chosen.movable)
     map_column, answer_column = st.columns([2, 1], gap="medium")
 
-    def place_map() -> None:
-        with map_column:
-            draw_map(run, frame, after, names, chosen, epochs)
-
-    def place_answer() -> None:
-        with answer_column:
-            visible = questions.positions_of(frame, chosen.part)
-            if chosen.movable and st.session_state.get("what if"):
-                able = run.config().trains_decoder
-                decode = (lambda places: decode_latents(cache.load_model(run), places)) if able else None
-                what_if.answer(run, frame, after, names, visible, decode)
+    # After a click the map is there already, and the answer is what is waited for.
+    map_is_first, visible = st.session_state.pop("map first", False), questions.positions_of(frame, chosen.part)
+    for column in (map_column, answer_column) if map_is_first else (answer_column, map_column):
+        with column:
+            if column is map_column:
+                draw_map(run, frame, after, names, chosen, epochs)
+            elif chosen.movable and st.session_state.get("what if"):
+                what_if.draw_answer(run, frame, after, names, visible)
             else:
                 if after is not frame:
-                    what_if.reminder()
+                    what_if.draw_reminder()
                 answers.draw_answer(run, frame, names, visible)
-
-    # After a click the map is there already, and the answer is what is waited for.
-    for draw in (place_map, place_answer) if st.session_state.pop("map first", False) else (place_answer, place_map):
-        draw()
 
 
 def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Controls, epochs: list[int]) -> None:
     """The map, what belongs to all its frames, and what is drawn in words. `before` has the components where the run
-    has them, `found` where the visitor has put them."""
+    has them, `frame` where the visitor has put them."""
     try:
         placed, axes = planes.in_plane(run, frame, chosen.method, epochs[-1])
     except ValueError as error:
@@ -92,22 +85,10 @@ def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Co
     if own and own[0] == run.id and (plane or axes.startswith("PCA")):
         places.append(own[1])
     pictures = frame.pictures if chosen.pictures and rings else None
-    words = " ".join(
-        [
-            map_words(run, frame, chosen.part, len(visible), axes),
-            *prior_words(frame, chosen.colour, chosen.density, axes),
-            *picture_words(frame, pictures),
-        ]
-    )
-    drawn = drawing.draw_frame(
-        frame,
-        placed,
-        names,
-        maps.map_extent(view, placed, first_rings),
-        words=f"Map of the latent space. {words}",
-        run=view,
-        colour=chosen.colour,
-    )
+    of_prior = [*prior_words(frame, chosen.colour, chosen.density, axes), *picture_words(frame, pictures)]
+    words = " ".join([map_words(run, frame, chosen.part, len(visible), axes), *of_prior])
+    ranges, about = maps.map_extent(view, placed, first_rings), f"Map of the latent space. {words}"
+    drawn = drawing.draw_frame(frame, placed, names, ranges, words=about, run=view, colour=chosen.colour)
     drawn = replace(
         drawn,
         away=~np.isin(np.arange(len(placed)), visible),
@@ -118,7 +99,7 @@ def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Co
         errors=cache.point_errors(run) if not missing else None,
         ellipses=rings,
         movable=chosen.movable,
-        moves=what_if.moves(),
+        moves=st.session_state.get("component moves", 0),
         origins=before.component_means if chosen.movable and rings else (),
         pictures=pictures,
         density=maps.prior_regions(frame) if chosen.density else None,
@@ -135,16 +116,15 @@ def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Co
 
     def dropped(moved: tuple) -> None:
         what_if.move(run, frame, *moved)
-        questions.forget_question()
-        st.session_state["what if"] = True
+        questions.ask(**{"what if": True})
 
     maps.draw_map(
         drawn,
         f"map {run.id}",
         moved=heard(lambda sent: middles_of(sent, len(rings)), dropped),
         asked=heard(asked_of, lambda asked: questions.ask_at(*asked, count=len(placed), places=plane)),
-        region=heard(lambda sent: region_of(sent, len(placed)), questions.choose_region),
-        line=heard(line_of, questions.choose_line),
+        region=heard(lambda sent: region_of(sent, len(placed)), questions.ask_region),
+        line=heard(line_of, lambda ends: questions.ask(line=ends)),
         epoch=heard(int, lambda epoch: st.session_state.update({f"epoch {run.id}": epoch})),
         seen=heard(box_of, lambda box: st.session_state.update({"lattice box": (run.id, box)})),
     )
@@ -191,9 +171,9 @@ def picture_words(frame: Frame, pictures: np.ndarray | None) -> list[str]:
     if pictures is None:
         return []
     components = len(frame.components[0])
-    of = f"the first {len(pictures)} of {components}" if len(pictures) < components else f"the {components}"
+    which = f"the first {len(pictures)} of {components}" if len(pictures) < components else f"the {components}"
     what = "pseudo-inputs" if frame.pseudo_inputs is not None else "components' middles, decoded"
-    return [f"Small pictures: {of} {what}, each where the run has its component."]
+    return [f"Small pictures: {which} {what}, each where the run has its component."]
 
 
 def map_words(run: Run, frame: Frame, part: str, n: int, axes: str) -> str:

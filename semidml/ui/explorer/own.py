@@ -14,7 +14,7 @@ from semidml.ui import cache, words
 from semidml.ui.explorer import answers
 from semidml.ui.frame import show_error
 from semidml.ui.manage import perform
-from semidml.ui.pictures import PICTURE, draw_pictures
+from semidml.ui.pictures import PICTURE, draw_pictures, say_missing
 
 LIGHT_ON_DARK = ("digits", "mnist", "kmnist", "fashionmnist")
 CENTRED = ("digits", "mnist", "kmnist")  # whose images have their light in the middle
@@ -22,8 +22,7 @@ CENTRED = ("digits", "mnist", "kmnist")  # whose images have their light in the 
 
 def draw_own(run: Run, frame: Frame, names: list[str]) -> None:
     """A pad and a place for a file; beside them where the encoder puts the image and what lies there."""
-    if missing := cache.missing_images(run):
-        st.info(missing, icon=":material/hide_image:")
+    if say_missing(run):
         return
     data = cache.images_of(run)
     shape = tuple(data.shape)
@@ -88,16 +87,16 @@ def place_on_map(run: Run, latent: np.ndarray, last: Frame) -> tuple[float, floa
 
 def draw_answer(run: Run, names: list[str], image: np.ndarray) -> None:
     """Image, reconstruction, class by neighbours, neighbours; the map marks its place."""
-    its_model = cache.load_model(run)
-    latent = decode.encode_images(its_model, image[None])[0]
+    model = cache.load_model(run)
+    latent = decode.encode_images(model, image[None])[0]
     shown, captions = [image], ["as the encoder sees it"]
     if run.config().trains_decoder:
-        decoded = decode.decode_latents(its_model, latent[None])
+        decoded = decode.decode_latents(model, latent[None])
         shown.append(decoded[0])
         captions.append("reconstruction")
     draw_pictures(shown, captions, PICTURE)
     last = cache.read_frame(run, run.frames()[-1])
-    around, told, usual = near.surroundings_of(last, latent), [], cache.usual_distance(run, last)
+    around, told, usual = near.surroundings_of(last, latent), [], cache.usual_distance(run, last.epoch)
     for which, neighbours in (("seen labels", around.voters), ("of all training images drawn", around.alike)):
         label = near.vote(last.rows["labels"][neighbours.positions], len(names))
         if label >= 0:
@@ -110,7 +109,7 @@ def draw_answer(run: Run, names: list[str], image: np.ndarray) -> None:
         f"training image is {far:.1f} times as far away as neighbours usually are.{trust} By the newest weights kept."
     )
     st.markdown("**Nearest training images**")
-    answers.neighbours(run, last, names, around.alike, False)
+    answers.draw_neighbours(run, last, names, around.alike, False)
     place = place_on_map(run, latent, last)
     if place is not None and st.session_state.get("own place") != (run.id, place):
         st.session_state["own place"] = (run.id, place)

@@ -11,7 +11,7 @@ from semidml.jobs import queue
 from semidml.planes import PROJECTIONS
 from semidml.runs.run import Run
 from semidml.ui import cache
-from semidml.ui.frame import SECONDS_LIVE, show_error
+from semidml.ui.frame import SECONDS_LIVE, draw_task, show_error
 
 
 def in_plane(run: Run, frame: Frame, method: str, last: int) -> tuple[np.ndarray, str]:
@@ -42,7 +42,7 @@ def draw_projection(run: Run, frame: Frame, method: str) -> np.ndarray | None:
         return projected
     title = PROJECTIONS[method].title
     if task is not None and not task.done:
-        st.fragment(computing, run_every=SECONDS_LIVE)(key, title)
+        st.fragment(draw_task, run_every=SECONDS_LIVE)(key, (title + ": {0.text}, {0.seconds:.0f} s").format)
         return None
     if task is not None and task.error:
         show_error(task.error)
@@ -61,11 +61,3 @@ def draw_projection(run: Run, frame: Frame, method: str) -> np.ndarray | None:
         kept = "for now: its epoch is not over" if frame.step else "with the run"
         st.caption(f"{loads}Computed once, then kept {kept}; until then PCA is drawn.")
     return None
-
-
-def computing(key: tuple, title: str) -> None:
-    """How far work in the background is; draws the page anew when it has ended."""
-    task = tasks.find_task(key)
-    if task is None or task.done:
-        st.rerun()
-    st.progress(task.fraction, text=f"{title}: {task.text}, {task.seconds:.0f} s")

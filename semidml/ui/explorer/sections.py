@@ -11,9 +11,8 @@ from semidml.frames import SPLITS, TEST, Frame
 from semidml.jobs import queue
 from semidml.methods import MODELS
 from semidml.plots.counts import confusion_figure
-from semidml.plots.curves import loss_curves, loss_words, score_curves
+from semidml.plots.curves import score_curves
 from semidml.plots.pictures import image_strip, lattice_image
-from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores import agreement
 from semidml.scores.table import GROUPS, SCATTER, SCORES
@@ -21,8 +20,7 @@ from semidml.tasks import Task
 from semidml.ui import cache, pictures
 from semidml.ui.cache import images_of, missing_images
 from semidml.ui.explorer import questions
-from semidml.ui.explorer.planes import computing
-from semidml.ui.frame import SECONDS_LIVE, show_error
+from semidml.ui.frame import SECONDS_LIVE, draw_task, show_error
 from semidml.ui.scores import remark_words, score_with_scatter
 from semidml.ui.words import direction_words, escape_markdown, pixels_words
 from semidml.words import percent
@@ -31,13 +29,15 @@ LATTICE, TILE, WIDE_TILE = 560, 146, 190  # pixels across: of decoded places, a 
 PAIRS = 12  # of the best and of the worst reconstructions
 
 
-@st.cache_data(max_entries=8, show_spinner="Encoding and decoding the test points …")
-def reconstructed(run_id: str, epoch: int, stamp: tuple) -> Reconstructed:
-    run = listing.open_run(run_id)
+@cache.until_changed(
+    st.cache_data(max_entries=8, show_spinner="Encoding and decoding the test points …"),
+    *("weights.safetensors", "state.safetensors", "rows.npz"),
+)
+def reconstructed(run: Run, epoch: int) -> Reconstructed:
     return decode.reconstruct_points(cache.load_model(run), images_of(run), cache.read_frame(run, epoch).rows)
 
 
-def scores(run: Run, frame: Frame, names: list[str]) -> None:
+def draw_scores(run: Run, frame: Frame, names: list[str]) -> None:
     """All scores with their scatter and remarks, what failed with its reason, and the slow ones on demand."""
     key = ("scores", str(run.path), *points.stamp(run, "weights.safetensors"))
     task = tasks.find_task(key)
@@ -51,7 +51,7 @@ def scores(run: Run, frame: Frame, names: list[str]) -> None:
             icon=":material/hourglass_empty:",
         )
         return
-    rows_words, failed, notes = score_rows(run), metrics.get("failed", {}), metrics.get("notes", {})
+    rows_words, failed, notes = fitted_words(run), metrics.get("failed", {}), metrics.get("notes", {})
     for group in GROUPS.values():
         known = [name for name, score in SCORES.items() if name in metrics and score.group == group.name]
         known = [name for name in known if not SCORES[name].is_scatter]  # it stands beside its score
@@ -61,42 +61,42 @@ def scores(run: Run, frame: Frame, names: list[str]) -> None:
         with st.container(horizontal=True, gap="small"):
             for name in known:
                 score = SCORES[name]
-                about_it = " ".join(filter(None, [score.summary, escape_markdown(notes.get(name, "")), rows_words]))
+                about = " ".join(filter(None, [score.summary, escape_markdown(notes.get(name, "")), rows_words]))
                 width = TILE if metrics.get(f"{name}{SCATTER}") is None else WIDE_TILE
                 value = score_with_scatter(name, metrics)
-                st.metric(score.short_title, value, help=about_it, width=width, border=True)
-        for name in known:
-            if name in failed:
-                title = SCORES[name].title
-                st.caption(f":material/error: {title} could not be computed: {escape_markdown(failed[name])}")
+                st.metric(score.short_title, value, help=about, width=width, border=True)
+        for name in filter(failed.__contains__, known):
+            reason = escape_markdown(failed[name])
+            st.caption(f":material/error: {SCORES[name].title} could not be computed: {reason}")
         for remark in remark_words(known, notes):
             st.caption(f":material/info: {remark}")
     st.caption(f"{rows_words} {direction_words(run)}".strip())
-    slow_scores(run, task, key, metrics)
+    draw_slow_scores(run, task, key, metrics)
 
 
-def score_rows(run: Run) -> str:
+def fitted_words(run: Run) -> str:
     """How many rows the scores are of."""
     facts = run.details().get("facts") or {}
     try:
-        of = store.facts(run.config().data)
+        sizes = store.facts(run.config().data)
     except ValueError:
         return f"{facts.get('seen_labels', 'An unknown number of')} seen labels."
     if run.config().split == "classes":
         rows = f"{facts['training_rows']:,} rows" if "training_rows" in facts else "rows"
         return f"Trained on {rows} of the first half of the classes, scored on classes that it has not seen."
     on = "validation" if run.config().evaluate_on == "validation" else "test"
-    n = f"{of[on]:,}" if on in of else "held-out"
-    train, seen = facts.get("training_rows", of["train"]), facts.get("seen_labels", 0)
+    n = f"{sizes[on]:,}" if on in sizes else "held-out"
+    train, seen = facts.get("training_rows", sizes["train"]), facts.get("seen_labels", 0)
     half = (run.details().get("machine") or {}).get("precision") == "bfloat16"
     rounded = " Its networks trained in bfloat16; scores are of single precision." if half else ""
     return f"Fitted on {train:,} training rows or on the {seen:,} seen labels; scored on {n} {on} rows.{rounded}"
 
 
-def slow_scores(run: Run, task: Task | None, key: tuple, metrics: dict) -> None:
+def draw_slow_scores(run: Run, task: Task | None, key: tuple, metrics: dict) -> None:
     """Random forest and MLP classifier, in the background."""
     if task is not None and not task.done:
-        st.fragment(computing, run_every=SECONDS_LIVE)(key, "Forest and MLP")
+        words_of = "Forest and MLP: {0.text}, {0.seconds:.0f} s".format
+        st.fragment(draw_task, run_every=SECONDS_LIVE)(key, words_of)
         return
     if task is not None and task.error:
         show_error(task.error)
@@ -108,20 +108,15 @@ def slow_scores(run: Run, task: Task | None, key: tuple, metrics: dict) -> None:
             "Add random forest and MLP",
             icon=":material/forest:",
             disabled=bool(missing),
-            on_click=start_scores,
-            args=(run, key),
+            on_click=tasks.start_task,
+            args=(key, lambda progress: queue.jobs().all_scores(run, progress)),
             key="slow scores",
         )
         kept = "shown until the app ends" if run.is_shipped else "kept with the run"
         st.caption(missing or f"About 20 s each for 60,000 rows, in the background; {kept}.")
 
 
-def start_scores(run: Run, key: tuple) -> None:
-    tasks.start_task(key, lambda progress: queue.jobs().all_scores(run, progress))
-
-
-def curves(run: Run, frame: Frame, names: list[str]) -> None:
-    """Loss terms and scores by epoch."""
+def draw_curves(run: Run, frame: Frame, names: list[str]) -> None:
     try:
         history = run.history()
     except (ValueError, KeyError, TypeError) as error:
@@ -132,19 +127,17 @@ def curves(run: Run, frame: Frame, names: list[str]) -> None:
         return
     loss, score = st.columns(2)
     low, why = ({}, "") if missing_images(run) else cache.floors_or_reason(run)
-    state = ("explore", run.id, points.stamp(run, "history.jsonl"), pictures.is_dark())
+    state, drawn = ("explore", run.id, points.stamp(run, "history.jsonl")), pictures.thinned_history(history)
     with loss:
-        pictures.draw_chart("loss", state, lambda: loss_curves(history, pictures.is_dark()))
-        st.caption(loss_words(history))
+        pictures.draw_losses(history, state)
     with score:
-        drawn = pictures.thinned_history(history)
-        pictures.draw_chart("scores", state, lambda: score_curves(drawn, low, pictures.is_dark()))
+        pictures.draw_chart("scores", state, lambda dark: score_curves(drawn, low, dark))
     words = ["Scores of every epoch are of the points drawn; the final ones are of all rows."]
     words += [f"Dashed: {pixels_words(run)}."] if low else []
     st.caption(" ".join([*words, why]).strip())
 
 
-def confusion(run: Run, frame: Frame, names: list[str]) -> None:
+def draw_confusion(run: Run, frame: Frame, names: list[str]) -> None:
     """Which class is taken for which, among the test rows drawn."""
     test = frame.rows["split"] == TEST
     labels, predictions = frame.rows["labels"][test], frame.predictions[test]
@@ -152,8 +145,8 @@ def confusion(run: Run, frame: Frame, names: list[str]) -> None:
         st.info("No test row is drawn.")
         return
     counts = agreement.count_pairs(labels, predictions, len(names), len(names))
-    state, shown = (tuple(names), counts.tobytes(), pictures.is_dark()), points.in_charts(names)
-    pictures.draw_chart("confusion", state, lambda: confusion_figure(counts, shown, pictures.is_dark()))
+    state, titles = (*names, counts.tobytes()), points.in_charts(names)
+    pictures.draw_chart("confusion", state, lambda dark: confusion_figure(counts, titles, dark))
     right = percent(agreement.accuracy(labels, predictions))
     voters = "other test rows drawn: no test class was trained on" if frame.disjoint else "seen labels drawn"
     st.caption(
@@ -162,22 +155,19 @@ def confusion(run: Run, frame: Frame, names: list[str]) -> None:
     )
 
 
-def reconstructions(run: Run, frame: Frame, names: list[str]) -> None:
+def draw_reconstructions(run: Run, frame: Frame, names: list[str]) -> None:
     """Best and worst reconstructions of the test rows drawn; of a plane, what the decoder makes of its places."""
     if not run.config().trains_decoder:
-        an_able = next(entry.title for entry in MODELS.values() if entry.facts["decoder"])
+        able = next(entry.title for entry in MODELS.values() if entry.facts["decoder"])
         st.info(
-            f"This run has no decoder that was trained: there is nothing to reconstruct. The {an_able} has one.",
+            f"This run has no decoder that was trained: there is nothing to reconstruct. The {able} has one.",
             icon=":material/hide_image:",
         )
         return
-    missing = missing_images(run)
-    if missing:
-        st.info(missing, icon=":material/hide_image:")
+    if pictures.say_missing(run):
         return
-    its_model = cache.load_model(run)
-    stamp = (*points.weights_stamp(run), *points.stamp(run, "rows.npz"))
-    redrawn = reconstructed(run.id, frame.epoch, stamp)
+    model = cache.load_model(run)
+    redrawn = reconstructed(run, frame.epoch)
     for title, some in (("Best", slice(0, PAIRS)), ("Worst", slice(-1, -PAIRS - 1, -1))):
         errors = redrawn.errors[some]
         st.markdown(
@@ -189,11 +179,11 @@ def reconstructions(run: Run, frame: Frame, names: list[str]) -> None:
     )
     if frame.latents.shape[1] == 2:
         st.markdown("**What the decoder makes of each place of the map**")
-        st.image(lattice_image(decode.decode_lattice(its_model, frame.latents)), width=LATTICE)
+        st.image(lattice_image(decode.decode_lattice(model, frame.latents)), width=LATTICE)
         st.caption("A lattice from the 2nd to the 98th percentile of each axis, upwards as in the map.")
 
 
-def table(run: Run, frame: Frame, names: list[str]) -> None:
+def draw_table(run: Run, frame: Frame, names: list[str]) -> None:
     """The points drawn as a table; a row that is chosen answers beside the map."""
     rows, label = frame.rows, np.array(names, dtype=object)
     columns = {
@@ -205,18 +195,18 @@ def table(run: Run, frame: Frame, names: list[str]) -> None:
         "Seen": rows["seen"],
         **{f"z{i + 1}": frame.latents[:, i] for i in range(frame.latents.shape[1])},
     }
+
+    def answer_chosen() -> None:
+        if rows := st.session_state["table"]["selection"]["rows"]:
+            questions.ask_point(int(rows[0]))
+
     st.dataframe(
         columns,
         hide_index=True,
         width="stretch",
         height=380,
         key="table",
-        on_select=chose_in_table,
+        on_select=answer_chosen,
         selection_mode="single-row",
     )
     st.caption(f"{len(frame.latents):,} points after epoch {frame.epoch}. A row that is chosen answers beside the map.")
-
-
-def chose_in_table() -> None:
-    if chosen := st.session_state["table"]["selection"]["rows"]:
-        questions.choose_point(int(chosen[0]))

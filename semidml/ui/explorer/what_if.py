@@ -1,32 +1,30 @@
 """What if a component of the prior were elsewhere: dragged on Explore's map, answered at once, and nothing is trained.
 
-    after = what_if.placed(run, before, movable)      the points, with components where the visitor has put them
+    after = what_if.place_components(run, before, movable)  the points, with components where the visitor has put them
     what_if.move(run, after, *middles_of(sent, K))    a component was dropped on the map
-    what_if.answer(run, before, after, ...)           what that would change
+    what_if.draw_answer(run, before, after, ...)             what that would change
 
 The places stay in the session until they are put back, or another run or epoch is looked at."""
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from semidml.explore.points import in_charts, stamp
+from semidml.explore import decode
+from semidml.explore.points import stamp
 from semidml.frames import Frame
-from semidml.plots.counts import class_counts
 from semidml.priors import given
 from semidml.priors.words import MOST_COUNTED
 from semidml.runs.run import Run
 from semidml.scores import components
-from semidml.ui import knobs, pictures
+from semidml.ui import cache, knobs, pictures
 from semidml.ui.frame import show_error
 from semidml.ui.words import values_of
 
-Decode = Callable[[np.ndarray], np.ndarray]
 
-
-def placed(run: Run, frame: Frame, movable: bool) -> Frame:
+def place_components(run: Run, frame: Frame, movable: bool) -> Frame:
     """The frame with the components where the visitor has put them; itself where they were not moved.
     What was moved in another frame is put back."""
     of, middles = st.session_state.get("moved components", (None, None))
@@ -40,11 +38,6 @@ def placed(run: Run, frame: Frame, movable: bool) -> Frame:
 
 def _key_of(run: Run, frame: Frame) -> tuple:
     return run.id, frame.epoch, *stamp(run, f"frames/{frame.epoch:04d}.npz")
-
-
-def moves() -> int:
-    """The number of the last move that is known."""
-    return st.session_state.get("component moves", 0)
 
 
 def move(run: Run, after: Frame, number: int, middles: list[tuple[float, float]]) -> None:
@@ -65,21 +58,16 @@ def put_back() -> None:
     st.session_state["what if"] = False
 
 
-def ask_again() -> None:
-    st.session_state["what if"] = True
-
-
-def reminder() -> None:
+def draw_reminder() -> None:
     """That components are not where the run has them, while the page answers something else."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("Components of the prior have been moved.")
-        st.button("What if?", on_click=ask_again, key="ask again")
+        st.button("What if?", on_click=lambda: st.session_state.update({"what if": True}), key="ask again")
         st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
 
 
-def answer(run: Run, before: Frame, after: Frame, names: list[str], visible: np.ndarray, decode: Decode | None) -> None:
-    """What the moved components would change at once, for the points that are drawn, `visible`; `decode` takes places
-    (n, 2) and gives images."""
+def draw_answer(run: Run, before: Frame, after: Frame, names: list[str], visible: np.ndarray) -> None:
+    """What the moved components would change at once, for the points that are drawn, `visible`."""
     latents, labels = before.latents[visible], before.rows["labels"][visible]
     change = components.what_if(latents, labels, before.components, after.components)
     if not change.moved:
@@ -91,17 +79,21 @@ def answer(run: Run, before: Frame, after: Frame, names: list[str], visible: np.
         st.markdown(f"**What if component {number} were at {x:.3g}, {y:.3g}**")
     else:
         st.markdown(f"**What if {len(change.moved)} components were elsewhere**")
-    buttons(run, after)
+    with st.container(horizontal=True):
+        st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
+        if run.config().prior == "gmm" and len(means) <= MOST_COUNTED:
+            about = "Sets the knobs of Train to this run's with the components placed so; there you press Train."
+            act = {"on_click": lambda: knobs.train_with(values_with(run, after))}
+            st.button("Train with it", icon=":material/play_arrow:", key="train what if", help=about, **act)
     what = "it" if len(change.moved) == 1 else "them"
     taken = [sum(counts) for counts in change.counts]
     st.markdown(
         f"Nothing is trained: the points stay. Of the {len(visible):,} drawn, {taken[0]:,} belong to {what} now and "
         f"{taken[1]:,} would then."
     )
-    state = ("what if", run.id, before.epoch, str(change.counts), tuple(names), pictures.is_dark())
-    counts = {"now": change.counts[0], "then": change.counts[1]}
+    counts = dict(zip(("now", "then"), change.counts, strict=True))
     padded = {word: [*of, *[0] * (len(names) - len(of))] for word, of in counts.items()}
-    pictures.draw_chart("what if", state, lambda: class_counts(in_charts(names), padded, pictures.is_dark()))
+    pictures.draw_counts("what if", names, padded)
     lines = [
         ("AMI", [f"{value:.3f}" for value in change.component_ami], "how well components name the points' classes"),
         ("Surprise", [f"{value:.2f}" for value in change.surprise], "the mean of -log p(z) at the points, in nats"),
@@ -111,30 +103,16 @@ def answer(run: Run, before: Frame, after: Frame, names: list[str], visible: np.
         lines.append(("Modes", modes, "hills of the density"))
     st.markdown("\n".join(f"- {name} **{now} → {then}**, {words}" for name, (now, then), words in lines))
     last = st.session_state.get("moved last")
-    if decode is None or last not in change.moved:
+    if last not in change.moved or not run.config().trains_decoder:
         return
     try:
-        images = decode(np.stack([points.components[0][last] for points in (before, after)]))
+        places = np.stack([frame.components[0][last] for frame in (before, after)])
+        images = decode.decode_latents(cache.load_model(run), places)
     except ValueError as error:
         show_error(error)
     else:
         pictures.draw_pictures(images, [f"component {last + 1} now", f"component {last + 1} there"], pictures.PICTURE)
         st.caption("Decoded by the newest weights kept.")
-
-
-def buttons(run: Run, after: Frame) -> None:
-    """Ways on: back, or on to Train."""
-    with st.container(horizontal=True):
-        st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
-        if run.config().prior == "gmm" and len(after.components[0]) <= MOST_COUNTED:
-            st.button(
-                "Train with it",
-                icon=":material/play_arrow:",
-                on_click=train_with,
-                args=(run, after),
-                key="train what if",
-                help="Sets the knobs of Train to this run's with the components placed so; there you press Train.",
-            )
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -146,10 +124,7 @@ def mode_count(means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray) -> 
     return len(mixture.modes(*(torch.from_numpy(values) for values in (means, log_vars, weights))))
 
 
-def train_with(run: Run, after: Frame) -> None:
+def values_with(run: Run, after: Frame) -> dict[str, Any]:
     """The run's knobs with these components."""
-    values = values_of(run.config())
     positions = given.rounded(after.components[0].tolist(), float(after.components[1].max()))
-    values |= {"placement": "given", "positions": given.positions_text(positions)}
-    knobs.set_knobs(values)
-    st.session_state["to train"] = True
+    return values_of(run.config()) | {"placement": "given", "positions": given.positions_text(positions)}
