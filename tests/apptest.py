@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 def opened(page: str = "", **link: str) -> AppTest:
     """A page opened by a link: its file, "" for Home, and its query parameters."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
+    app = AppTest.from_file(str(ROOT / "home.py"), default_timeout=300)
     if page:
         app.switch_page(page)
     for name, value in link.items():

@@ -21,7 +21,7 @@ from semidml.words import size_words
 ROOT = Path(__file__).resolve().parents[2]
 MENU = {
     "Play": [
-        ("app.py", "Home", ":material/home:"),
+        ("home.py", "Home", ":material/home:"),
         ("pages/1_Train.py", "Train", ":material/play_circle:"),
         ("pages/2_Explore.py", "Explore", ":material/travel_explore:"),
         ("pages/8_Compare.py", "Compare", ":material/compare:"),

@@ -23,7 +23,7 @@ from semidml.train.loop import fit
 from semidml.ui import cache
 
 ROOT = Path(__file__).parents[2]
-HOME, TRAIN, EXPLORE = "app.py", "pages/1_Train.py", "pages/2_Explore.py"
+HOME, TRAIN, EXPLORE = "home.py", "pages/1_Train.py", "pages/2_Explore.py"
 PRIOR, COMPARE, CLUSTERS = "pages/4_Prior.py", "pages/8_Compare.py", "pages/9_Clusters.py"
 NAMES = ("barlow-twins", "supervised-ae")
 
@@ -126,7 +126,7 @@ def test_the_command_line_trains_it(capsys: pytest.CaptureFixture, tmp_path: Pat
 
 
 def opened(page: str, **link: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    app = AppTest.from_file(str(ROOT / "home.py"), default_timeout=120).run()
     if page != HOME:
         app.switch_page(page)
     for name, value in link.items():

@@ -60,7 +60,7 @@ def run(tmp_path, monkeypatch, added):
 
 
 def opened(page: str, **link: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run().switch_page(page)
+    app = AppTest.from_file(str(ROOT / "home.py"), default_timeout=120).run().switch_page(page)
     for name, value in link.items():
         app.query_params[name] = value
     app.run()
