@@ -174,7 +174,7 @@ def overview() -> None:
 
 # ---- the page
 
-frame.begin_page("Data", ":material/image:")
+frame.begin_page("Data")
 st.title("Data")
 st.markdown("Images to train on: what is on this machine, what can be **fetched**, and **your own**.")
 chosen = pick()

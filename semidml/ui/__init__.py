@@ -1,10 +1,11 @@
-"""The pages' rooms. Beside pages/ and app.py this package is the only place that imports Streamlit.
+"""The pages' rooms. Beside app.py, home.py and pages/ this package is the only place that imports Streamlit.
 
     frame     menu, head and foot of a page          runs      which run is shown, and how far it is
     links     a page's address, both ways            controls  train, stop, resume, delete
     knobs     what is chosen, and its widgets        manage    an act and what came of it; rename, import
     words     settings, runs and states in words     scores    rows and tables of scores
     cache     runs and data sets, until they change  pictures  charts, tables and images
+    gate      who may speak to the server
 
 maps and living draw maps; explorer, clusters with query and labels_worth, lesson, mixture and uploads belong to one
 page or two. A page begins so:

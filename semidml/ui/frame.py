@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -12,6 +13,7 @@ from semidml.data import store
 from semidml.jobs import queue
 from semidml.lessons import LESSONS
 from semidml.methods import METHODS
+from semidml.plots.colours import class_colour
 from semidml.runs import listing
 from semidml.runs.quota import allowed_bytes, used_bytes
 from semidml.runs.run import Run
@@ -41,6 +43,11 @@ TRAIN = "pages/1_Train.py"
 EXPLORE = "pages/2_Explore.py"
 DATA = "pages/3_Data.py"
 PRIOR = "pages/4_Prior.py"
+TAB_ICON = (  # (x, y, class) of dots in a square of 32 by 32
+    *((6, 11, 0), (13, 6, 0), (14, 14, 0)),
+    *((24, 10, 2), (28, 17, 2), (21, 18, 2)),
+    *((7, 22, 1), (9, 29, 1), (16, 26, 1)),
+)
 SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
 SECONDS_LIVE = 1.0  # between two looks at a run that trains
@@ -61,11 +68,11 @@ h3 {font-size: 1.05rem !important;}
 # ---- the frame
 
 
-def begin_page(title: str, icon: str = ":material/scatter_plot:") -> None:
+def begin_page(title: str) -> None:
     """The first call of every page: title of the tab, menu, what runs now, footer. Writes no heading."""
     st.set_page_config(
         page_title=title if title == "semidml" else f"{title} · semidml",
-        page_icon=icon,
+        page_icon=_tab_icon(),
         layout="wide",
         initial_sidebar_state=SIDEBAR,
     )
@@ -84,6 +91,14 @@ def begin_page(title: str, icon: str = ":material/scatter_plot:") -> None:
                 st.page_link(path, label=label, icon=page_icon)
         st.space("small")
         _now()
+
+
+def _tab_icon() -> str:
+    """A map of three classes, as an address that holds the picture: Streamlit's own icons of tabs are asked of a host
+    elsewhere."""
+    dots = "".join(f'<circle cx="{x}" cy="{y}" r="3.6" fill="{class_colour(label)}"/>' for x, y, label in TAB_ICON)
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">{dots}</svg>'
+    return f"data:image/svg+xml,{quote(svg)}"
 
 
 @st.fragment(run_every=SECONDS_IDLE)

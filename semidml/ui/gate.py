@@ -4,7 +4,11 @@ Streamlit looks at `server.allowedHosts` for WebSockets only, and takes a page o
 of its own. A page elsewhere whose name is pointed at this machine (DNS rebinding), or a page of another program of this
 machine, could so train and delete runs. The gate stands before all that Streamlit serves and asks the same two settings
 of it: `server.allowedHosts`, the names, and `server.corsAllowedOrigins`, pages elsewhere that are let in nevertheless.
-It also tells browsers that a page of ours asks no other host for anything, and stands in no foreign frame."""
+It also tells browsers that a page of ours asks no other host for anything, and stands in no foreign frame.
+
+To serve a class: --server.address 0.0.0.0 --server.allowedHosts class.example, once for each name or address that is
+typed (the list then is these alone); --browser.serverAddress class.example prints that address at the start. Behind a
+proxy that hands on another Host than the visitor's: --server.corsAllowedOrigins https://class.example, too."""
 
 import threading
 import webbrowser
