@@ -44,9 +44,9 @@ EXPLORE = "pages/2_Explore.py"
 DATA = "pages/3_Data.py"
 PRIOR = "pages/4_Prior.py"
 TAB_ICON = (  # (x, y, class) of dots in a square of 32 by 32
-    *((6, 11, 0), (13, 6, 0), (14, 14, 0)),
-    *((24, 10, 2), (28, 17, 2), (21, 18, 2)),
-    *((7, 22, 1), (9, 29, 1), (16, 26, 1)),
+    *((5, 11, 0), (13, 5, 0), (14, 14, 0)),
+    *((26, 9, 8), (27, 19, 8)),
+    *((8, 24, 1), (17, 27, 1)),
 )
 SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
@@ -96,7 +96,7 @@ def begin_page(title: str) -> None:
 def _tab_icon() -> str:
     """A map of three classes, as an address that holds the picture: Streamlit's own icons of tabs are asked of a host
     elsewhere."""
-    dots = "".join(f'<circle cx="{x}" cy="{y}" r="3.6" fill="{class_colour(label)}"/>' for x, y, label in TAB_ICON)
+    dots = "".join(f'<circle cx="{x}" cy="{y}" r="4.5" fill="{class_colour(label)}"/>' for x, y, label in TAB_ICON)
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">{dots}</svg>'
     return f"data:image/svg+xml,{quote(svg)}"
 

@@ -55,8 +55,9 @@ def test_no_page_asks_another_host_and_icons_are_icons(page: Page, foreign: list
     page.goto(path, wait_until="domcontentloaded")
     expect(page.get_by_role("heading", level=1).first).to_be_visible()
     settle(page)
-    for closed in page.locator("[data-testid=stExpander] details:not([open]) > summary").all():
-        closed.click()
+    for expander in page.locator("[data-testid=stExpander] details").all():
+        if expander.get_attribute("open") is None:
+            expander.locator("> summary").click()
     for tab in page.get_by_role("tab").all():
         tab.click()
     settle(page)
