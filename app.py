@@ -1,10 +1,12 @@
-"""Home: what this is, one living map, the gallery of finished runs, what runs now.
+"""The server behind its gate, and Home: what this is, one living map, the gallery of finished runs, what runs now.
 
 python -m streamlit run app.py
 """
 
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.starlette import App
 
 from semidml import presets
 from semidml import words as words_module
@@ -12,7 +14,7 @@ from semidml.lessons import LESSONS
 from semidml.methods import MODELS
 from semidml.runs import listing
 from semidml.runs.run import Run
-from semidml.ui import frame, links, living
+from semidml.ui import frame, gate, links, living
 from semidml.ui.words import escape_markdown, setting_words
 from semidml.words import age_words
 
@@ -104,13 +106,16 @@ def choose_best(finished: list[Run]) -> Run | None:
     return max(flat or finished, key=lambda run: (run.metrics() or {}).get("knn_accuracy") or 0, default=None)
 
 
-frame.begin_page("semidml")
-everything = listing.list_runs()
-finished = [run for run in everything if run.status().state == "done"]
-own, shipped = [r for r in finished if not r.is_shipped], [r for r in finished if r.is_shipped]
-star = choose_best(shipped or own)
-place = draw_heading(star)
-draw_starts()
-draw_gallery(own[: GALLERY - min(4, len(shipped))] + shipped)
-if star is not None:
-    living.draw_living_map(star, place)
+if __name__ == "__main__":  # as a page, which Streamlit runs for each visitor
+    frame.begin_page("semidml")
+    everything = listing.list_runs()
+    finished = [run for run in everything if run.status().state == "done"]
+    own, shipped = [r for r in finished if not r.is_shipped], [r for r in finished if r.is_shipped]
+    star = choose_best(shipped or own)
+    place = draw_heading(star)
+    draw_starts()
+    draw_gallery(own[: GALLERY - min(4, len(shipped))] + shipped)
+    if star is not None:
+        living.draw_living_map(star, place)
+else:  # as the server, which `streamlit run` finds here and starts once
+    server = App(__file__, middleware=[Middleware(gate.Gate)], lifespan=gate.opened_browser)

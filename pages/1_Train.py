@@ -183,7 +183,7 @@ def compare_with_previous(run: Run) -> None:
 
 # ---- the page
 
-begin_page("Train", ":material/play_circle:")
+begin_page("Train")
 st.title("Train")
 st.markdown(
     "Choose a setting, press **Train**, watch the points move. Each point is an image; its colour is its class."

@@ -153,7 +153,7 @@ def draw_table() -> None:
 
 # ---- the page
 
-frame.begin_page("Data", ":material/image:")
+frame.begin_page("Data")
 st.title("Data")
 st.markdown("Images to train on: what is on this machine, what can be **fetched**, and **your own**.")
 chosen = pick_data()

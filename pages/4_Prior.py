@@ -112,7 +112,7 @@ def draw_samples(mixed: dict[str, Any]) -> None:
         st.caption("This run was not trained with this prior: its decoder has seen images in other places.")
 
 
-begin_page("Prior", ":material/bubble_chart:")
+begin_page("Prior")
 if st.session_state.pop("to train", False):
     st.switch_page(TRAIN)
 st.title("The prior")

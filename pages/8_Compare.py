@@ -184,7 +184,7 @@ def draw_runs(some: list[Run]) -> None:
     )
 
 
-begin_page("Compare", ":material/compare:")
+begin_page("Compare")
 st.title("Compare")
 st.markdown("Choose two to four runs: what differs in their settings, what it does to their maps and scores.")
 chosen = pick_runs()

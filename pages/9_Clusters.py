@@ -5,7 +5,7 @@ import streamlit as st
 from semidml.config import declared_knobs
 from semidml.ui import clusters, frame, labels_worth, runs
 
-frame.begin_page("Clustering without labels", ":material/workspaces:")
+frame.begin_page("Clustering without labels")
 st.title("Clustering without labels")
 st.markdown(
     "No label at all: a network sees each image and a **twin** of it, turned and shifted, or cropped and recoloured, "

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -14,6 +15,7 @@ from semidml.data import store
 from semidml.jobs import queue
 from semidml.lessons import LESSONS
 from semidml.methods import METHODS
+from semidml.plots.colours import class_colour
 from semidml.runs import listing
 from semidml.runs.quota import allowed_bytes, used_bytes
 from semidml.runs.run import Run
@@ -37,6 +39,11 @@ MENU = {
     ],
     "Data": [(DATA, "Data", ":material/image:")],
 }
+TAB_ICON = (  # (x, y, class) of dots in a square of 32 by 32
+    *((5, 11, 0), (13, 5, 0), (14, 14, 0)),
+    *((26, 9, 8), (27, 19, 8)),
+    *((8, 24, 1), (17, 27, 1)),
+)
 SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
 SECONDS_LIVE = 1.0  # between two looks at a run that trains
@@ -54,11 +61,11 @@ h3 {font-size: 1.05rem !important;}
 </style>"""
 
 
-def begin_page(title: str, icon: str = ":material/scatter_plot:") -> None:
+def begin_page(title: str) -> None:
     """The first call of every page: title of the tab, menu, what runs now, footer. Writes no heading."""
     st.set_page_config(
         page_title=title if title == "semidml" else f"{title} · semidml",
-        page_icon=icon,
+        page_icon=_tab_icon(),
         layout="wide",
         initial_sidebar_state=SIDEBAR,
     )
@@ -76,6 +83,14 @@ def begin_page(title: str, icon: str = ":material/scatter_plot:") -> None:
                 st.page_link(path, label=label, icon=page_icon)
         st.space("small")
         draw_running()
+
+
+def _tab_icon() -> str:
+    """A map of three classes, as an address that holds the picture: Streamlit's own icons of tabs are asked of a host
+    elsewhere."""
+    dots = "".join(f'<circle cx="{x}" cy="{y}" r="4.5" fill="{class_colour(label)}"/>' for x, y, label in TAB_ICON)
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">{dots}</svg>'
+    return f"data:image/svg+xml,{quote(svg)}"
 
 
 @st.fragment(run_every=SECONDS_IDLE)

@@ -23,7 +23,7 @@ from semidml.words import value_words
 def draw_lesson(name: str) -> None:
     """The whole page of a lesson. Nothing of the answer is drawn before the visitor has predicted."""
     lesson = LESSONS[name]
-    begin_page(lesson.title, ":material/school:")
+    begin_page(lesson.title)
     st.title(lesson.title)
     st.markdown(lesson.claim)
     with st.expander("The maths, and where the paper says it", icon=":material/functions:"):

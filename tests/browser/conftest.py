@@ -4,11 +4,6 @@ Buttons are found by the end of their names: some releases of Streamlit put the 
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,8 +12,8 @@ import pytest
 from _pytest.runner import CallInfo, runtestprotocol
 
 from tests.conftest import SECOND_TRY
+from tests.server import SECONDS, running_app
 
-ROOT = Path(__file__).parents[2]
 FLAGS = (
     "--no-sandbox",
     "--use-angle=swiftshader",
@@ -29,7 +24,6 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-SECONDS = 180  # how long a busy machine may take
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,35 +57,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 @pytest.fixture(scope="package")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """The running app: url, folders of runs and of data, the server's process."""
-    runs, data = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("data")
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
-    command += ["--server.fileWatcherType=none", "--browser.gatherUsageStats=false"]
-    log = open(tmp_path_factory.mktemp("log") / "server.txt", "w+")  # noqa: SIM115
-    places = {"SEMIDML_RUNS": str(runs), "SEMIDML_DATA": str(data)}
-    server = subprocess.Popen(command, cwd=ROOT, env=os.environ | places, stdout=log, stderr=subprocess.STDOUT)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(SECONDS * 10):
-            try:
-                urllib.request.urlopen(f"{url}/_stcore/health", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        else:
-            log.seek(0)
-            pytest.fail(f"the app did not start within {SECONDS} s:\n{log.read()[-3000:]}")
-        yield SimpleNamespace(url=url, runs=runs, data=data, process=server)
-    finally:
-        server.terminate()
-        try:
-            server.wait(10)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-        log.close()
+    with running_app(tmp_path_factory.mktemp("app")) as server:
+        yield server
 
 
 @pytest.fixture(scope="package")
