@@ -8,7 +8,7 @@
     gate      who may speak to the server
 
 maps and living draw maps; explorer, clusters with query and labels_worth, lesson, mixture and uploads belong to one
-page or two. A page begins so:
+page or two, home the first. A page begins so:
 
     begin_page("Train")                      menu, what runs now
     read_link()                              knobs out of the link; what is wrong with it is said
