@@ -56,6 +56,14 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture
+def unscored(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings without live scores, which take two thirds of an epoch of digits, but in a test that is marked as one
+    that asks them. All else of a record stays."""
+    if request.node.get_closest_marker("scored") is None:
+        monkeypatch.setattr("semidml.train.views.View.scores", lambda view: {})
+
+
 @pytest.fixture(scope="session")
 def digits():
     from semidml.data import store
