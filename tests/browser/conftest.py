@@ -24,6 +24,11 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+STILL = """document.addEventListener('DOMContentLoaded', () => {
+    const style = document.createElement('style');
+    style.textContent = '*, *::before, *::after {animation: none !important; transition: none !important}';
+    document.head.append(style);
+})"""  # what turns while the app works is drawn sixty times a second, by software
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -83,8 +88,10 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture
 def page(browser, app) -> Iterator[object]:
-    """A fresh tab, 1280 wide; the test fails if the page threw an exception or showed one."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1000}, base_url=app.url)
+    """A fresh tab, 1280 wide, of somebody who wants less motion; the test fails if the page threw an exception or
+    showed one."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000}, base_url=app.url, reduced_motion="reduce")
+    context.add_init_script(STILL)
     context.set_default_timeout(SECONDS * 1000)
     tab = context.new_page()
     thrown: list[str] = []
