@@ -59,9 +59,9 @@ def _cpuinfo() -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
-def others_busy(seconds: float = 1.0) -> float | None:
-    """Cores of this machine that are busy while this process waits so long: what others take, and a measurement then
-    lacks. None where the system doesn't say."""
+def others_busy(smoke: bool = False) -> float | None:
+    """Cores of this machine that are busy while this process waits a second, or a little in a smoke run: what others
+    take, and a measurement then lacks. None where the system doesn't say."""
     file = Path("/proc/stat")
     if not file.exists():
         return None
@@ -70,7 +70,7 @@ def others_busy(seconds: float = 1.0) -> float | None:
         return [int(word) for word in file.read_text().split("\n", 1)[0].split()[1:9]]
 
     before = ticks()
-    time.sleep(seconds)
+    time.sleep(0.05 if smoke else 1.0)
     spent = [after - first for after, first in zip(ticks(), before, strict=True)]
     return (os.cpu_count() or 1) * (1 - (spent[3] + spent[4]) / max(1, sum(spent)))
 
