@@ -58,10 +58,11 @@ def one_thread():
 
 @pytest.fixture
 def unscored(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings without live scores, which take two thirds of an epoch of digits, but in a test that is marked as one
-    that asks them. All else of a record stays."""
+    """Trainings without those live scores that take two thirds of an epoch of digits, of neighbours and of k-means, but
+    in a test that is marked as one that asks them. All else of a record stays, what alarms read too."""
     if request.node.get_closest_marker("scored") is None:
-        monkeypatch.setattr("semidml.train.views.View.scores", lambda view: {})
+        for name in ("live_scores", "live_retrieval"):
+            monkeypatch.setattr(f"semidml.scores.protocol.{name}", lambda *rows: {})
 
 
 @pytest.fixture(scope="session")
