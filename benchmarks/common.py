@@ -231,8 +231,9 @@ def answers(url: str) -> bool:
 
 
 def chromium(playwright: "Playwright", *flags: str) -> "Browser":
-    """The system's Chromium, or Playwright's own."""
-    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*FLAGS, *flags])
+    """The system's Chromium, or its shell without windows where that is all there is, or Playwright's own."""
+    system = shutil.which("chromium") or shutil.which("chromium-headless-shell")
+    return playwright.chromium.launch(executable_path=system, args=[*FLAGS, *flags])
 
 
 def visitor(browser: "Browser", height: int = 1000) -> "Page":
