@@ -26,7 +26,7 @@ format: .venv/test-tools
 # Playwright's own Chromium is fetched only where the system has none.
 .venv/test-tools: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TEST_TOOLS)
-	command -v chromium || command -v chromium-browser || command -v google-chrome || $(BIN)/python -m playwright install chromium
+	command -v chromium-headless-shell || command -v chromium || $(BIN)/python -m playwright install chromium
 	touch $@
 
 clean:

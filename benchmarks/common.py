@@ -59,9 +59,9 @@ def _cpuinfo() -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
-def others_busy(seconds: float = 1.0) -> float | None:
-    """Cores of this machine that are busy while this process waits so long: what others take, and a measurement then
-    lacks. None where the system doesn't say."""
+def others_busy(smoke: bool = False) -> float | None:
+    """Cores of this machine that are busy while this process waits a second, or a little in a smoke run: what others
+    take, and a measurement then lacks. None where the system doesn't say."""
     file = Path("/proc/stat")
     if not file.exists():
         return None
@@ -70,7 +70,7 @@ def others_busy(seconds: float = 1.0) -> float | None:
         return [int(word) for word in file.read_text().split("\n", 1)[0].split()[1:9]]
 
     before = ticks()
-    time.sleep(seconds)
+    time.sleep(0.05 if smoke else 1.0)
     spent = [after - first for after, first in zip(ticks(), before, strict=True)]
     return (os.cpu_count() or 1) * (1 - (spent[3] + spent[4]) / max(1, sum(spent)))
 
@@ -231,8 +231,9 @@ def answers(url: str) -> bool:
 
 
 def chromium(playwright: "Playwright", *flags: str) -> "Browser":
-    """The system's Chromium, or Playwright's own."""
-    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*FLAGS, *flags])
+    """The system's Chromium, or its shell without windows where that is all there is, or Playwright's own."""
+    system = shutil.which("chromium") or shutil.which("chromium-headless-shell")
+    return playwright.chromium.launch(executable_path=system, args=[*FLAGS, *flags])
 
 
 def visitor(browser: "Browser", height: int = 1000) -> "Page":

@@ -262,10 +262,10 @@ def measure(form: Form, picture: Path) -> dict[str, list[float]]:
 
 def main() -> None:
     asked = arguments(__doc__)
-    before = others_busy()
+    before = others_busy(asked.smoke)
     with tempfile.TemporaryDirectory() as aside:
         found = measure(SMOKE, Path(aside) / PICTURE.name) if asked.smoke else measure(WHOLE, PICTURE)
-    after = others_busy()
+    after = others_busy(asked.smoke)
     medians = {name: statistics.median(seconds) for name, seconds in found.items()}
     ratio = medians["page rerun, MNIST training"] / medians["page rerun, idle"]
     rows = [[name, len(seconds), f"{medians[name]:.2f} s", f"{max(seconds):.2f} s"] for name, seconds in found.items()]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 SECONDS, POINTS, MANY = 20, 70_000, 1_000_000
+REST = 2000  # ms in which what is shown once only, when a page opens, is over
 WATCH = """seconds => new Promise(done => {
     const long = [], beats = [];
     const observer = new PerformanceObserver(list => list.getEntries().forEach(it => long.push(it.duration)));
@@ -124,16 +125,16 @@ def serve() -> None:
 # ---- the measurement
 
 
-def opened(browser: "Browser", url: str, kind: str, points: int, still: bool = False) -> "Page":
-    """A visitor's page with that map, once it shows all its points."""
+def opened(browser: "Browser", url: str, kind: str, points: int, rest: int, still: bool = False) -> "Page":
+    """A visitor's page with that map, once it shows all its points and `rest` ms have passed."""
     page = visitor(browser, height=800)
     page.goto(f"{url}/?kind={kind}&n={points}{'&still=1' * still}", wait_until="domcontentloaded")
     page.evaluate(DRAWN, [kind, points])
-    page.wait_for_timeout(2000)  # what is shown once only, when a page opens, is not measured
+    page.wait_for_timeout(rest)
     return page
 
 
-def measure(seconds: float, points: int, many: int) -> dict[str, dict]:
+def measure(seconds: float, points: int, many: int, rest: int) -> dict[str, dict]:
     """Frames a second, long tasks (ms), heap (MB) and the time to find a point (ms), by the kind of map."""
     from playwright.sync_api import sync_playwright
 
@@ -141,7 +142,7 @@ def measure(seconds: float, points: int, many: int) -> dict[str, dict]:
     with served(__file__) as (url, _), sync_playwright() as playwright:
         browser = chromium(playwright, "--js-flags=--expose-gc", "--enable-precise-memory-info")
         for kind in ("map", "plotly"):
-            page = opened(browser, url, kind, points)
+            page = opened(browser, url, kind, points, rest)
             before = page.evaluate(HEAP)
             first = page.locator(".map").evaluate(EPOCH) if kind == "map" else 0
             its = page.evaluate(WATCH, seconds)
@@ -156,7 +157,7 @@ def measure(seconds: float, points: int, many: int) -> dict[str, dict]:
                 took = page.locator(".map").evaluate(HOVER, 200)
                 found[kind] |= {"frames shown": shown, "hover": [median(took), max(took)]}
             page.close()
-        page = opened(browser, url, "map", many, still=True)
+        page = opened(browser, url, "map", many, rest, still=True)
         took = page.locator(".map").evaluate(HOVER, 50)
         pan = page.locator(".map").evaluate(PAN, min(5, seconds))
         found["many"] = {"points": many, "fps": pan, "hover": [median(took), max(took)]}
@@ -166,10 +167,10 @@ def measure(seconds: float, points: int, many: int) -> dict[str, dict]:
 
 def main() -> None:
     asked = arguments(__doc__)
-    seconds, points, many = (1, 2_000, 20_000) if asked.smoke else (SECONDS, POINTS, MANY)
-    before = others_busy()
-    found = measure(seconds, points, many)
-    after = others_busy()
+    seconds, points, many, rest = (1, 2_000, 20_000, 100) if asked.smoke else (SECONDS, POINTS, MANY, REST)
+    before = others_busy(asked.smoke)
+    found = measure(seconds, points, many, rest)
+    after = others_busy(asked.smoke)
     ours, theirs, its_many = found["map"], found["plotly"], found["many"]
     rows = [
         (f"{points:,} points, live map", f"{ours['fps']:.0f}", _long(ours), _heap(ours)),

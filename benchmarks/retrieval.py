@@ -93,7 +93,7 @@ def main() -> None:
     asked = arguments(__doc__)
     rows, classes, count = (500, 10, 1) if asked.smoke else (10_000, 100, 3)
     many = 2_000 if asked.smoke else 60_000
-    before = others_busy()
+    before = others_busy(asked.smoke)
     points, labels = clustered(rows, classes)
     ways: dict[str, dict[str, Callable[[], tuple[float, ...]]]] = {
         "recall": {
@@ -135,7 +135,7 @@ def main() -> None:
             f"- {title} of {many:,} rows in {its_classes} classes: **{spent:.1f} s**, the process holds at most "
             f"{megabytes:,.0f} MB"
         )
-    after = others_busy()
+    after = others_busy(asked.smoke)
     numbers["others_busy_cores"] = [before, after]
     text = "\n\n".join(
         [

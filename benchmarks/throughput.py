@@ -317,9 +317,9 @@ def main() -> None:
             ways[f"{name}, {taken}"] = app_step(steps, data, taken, knobs)
     if there := find_spec("pytorch_lightning") is not None:
         ways["DML autoencoder, Lightning over torchvision items"] = lightning_autoencoder(steps, asked.smoke)
-    before = others_busy()
+    before = others_busy(asked.smoke)
     rates = rounds(ways, count)
-    after = others_busy()
+    after = others_busy(asked.smoke)
 
     def ratio(a: str, b: str) -> float:
         return statistics.median(x / y for x, y in zip(rates[a], rates[b], strict=True))

@@ -1,13 +1,18 @@
 """The app as Streamlit's AppTest draws it, without a browser: what the tests of pages open, press and read."""
 
 import json
+from functools import cache
 from pathlib import Path
 
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from semidml.scatter import bundle
 
 ROOT = Path(__file__).parents[1]
+# AppTest looks for components in the metadata of every installed package whenever a page is opened, which takes longer
+# than most of our pages do: once a process is enough.
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 
 
 def opened(page: str = "", **link: str) -> AppTest:

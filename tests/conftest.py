@@ -56,6 +56,15 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture
+def unscored(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings without those live scores that take two thirds of an epoch of digits, of neighbours and of k-means, but
+    in a test that is marked as one that asks them. All else of a record stays, what alarms read too."""
+    if request.node.get_closest_marker("scored") is None:
+        for name in ("live_scores", "live_retrieval"):
+            monkeypatch.setattr(f"semidml.scores.protocol.{name}", lambda *rows: {})
+
+
 @pytest.fixture(scope="session")
 def digits():
     from semidml.data import store

@@ -79,7 +79,7 @@ def test_what_others_take_of_the_machine_is_told(benchmark, monkeypatch, tmp_pat
     monkeypatch.setattr(common, "Path", lambda file: tmp_path if file == "/proc/stat" else Path(file))
     monkeypatch.setattr(type(tmp_path), "read_text", lambda self: next(told))
     monkeypatch.setattr(common.os, "cpu_count", lambda: 2)
-    assert common.others_busy(0) == pytest.approx(0.5)
+    assert common.others_busy(smoke=True) == pytest.approx(0.5)
     assert common.busy_words(0.5, 1.26).startswith("Others kept 0.5 of 2 cores busy before the measurement and 1.3 af")
     assert common.busy_words(None, None) == "How busy others kept the machine is not known."
 

@@ -146,6 +146,7 @@ def test_the_tables_are_those_of_the_results() -> None:
 BREAKS = [(lesson, broken) for lesson in LESSONS.values() for broken in lesson.breaks]
 
 
+@pytest.mark.usefixtures("unscored")
 @pytest.mark.parametrize(("lesson", "broken"), BREAKS, ids=lambda it: getattr(it, "title", ""))
 def test_what_breaks_it_does_so(lesson: Lesson, broken: Break) -> None:
     side = lesson.sides[broken.side]

@@ -24,6 +24,7 @@ from semidml.train.loop import fit
 from semidml.train.task import load_model, prepare, twins_of
 
 CLUSTERS = 7
+pytestmark = pytest.mark.usefixtures("unscored")
 
 
 def config(**values) -> RunConfig:
@@ -50,6 +51,7 @@ def trained(digits):
 # ---- the same again
 
 
+@pytest.mark.scored
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_same_seed_gives_the_same_records_and_another_gives_others(digits, trained, variant):
     records = trained[variant][1]
@@ -114,6 +116,7 @@ def test_momentum_reaches_the_steps(digits, momentum):
         torch.testing.assert_close(step, times * gradient, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.scored
 def test_knobs_without_effect_have_none(digits, trained):
     """A schedule that balances losses, and the margin of a loss of labelled rows: cbswr has neither."""
     others = config(schedule="balanced", margin=20, momentum=0.1)
@@ -269,6 +272,7 @@ def test_no_label_is_learned_from_as_the_authors_run_it(digits):
     assert equal(*found)
 
 
+@pytest.mark.scored
 def test_the_authors_program_trains_on_digits_and_no_cluster_holds_all(digits):
     """Recall@1 rises a little above that of the untrained network; about 85 of the 100 clusters are used, and none of
     them surely: the head's logits have length 1. Seeds 0 to 2, November 2026."""
@@ -379,6 +383,7 @@ def test_twins_are_made_as_the_training_makes_them(digits):
 # ---- it learns
 
 
+@pytest.mark.scored
 @pytest.mark.parametrize("seed", [0, 1])
 def test_clusters_without_labels_become_classes(digits, seed):
     """Before training one cluster holds nearly all (AMI 0); after ten epochs of the page's best setting AMI was
@@ -392,6 +397,7 @@ def test_clusters_without_labels_become_classes(digits, seed):
     assert records[-1]["terms"]["twins"] < records[1]["terms"]["twins"] / 1.5
 
 
+@pytest.mark.scored
 def test_classes_that_training_has_not_seen_are_scored_by_retrieval(digits):
     training = fit(config(split="classes", epochs=4), digits)
     records, found = epochs_of(training), training.finish()

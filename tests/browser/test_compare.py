@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 
 
 def test_two_runs_are_linked_and_points_fly_between_them(page: Page) -> None:
+    page.emulate_media(reduced_motion="no-preference")
     page.goto("/Compare?runs=digits-paper-prior,digits-ten-places", wait_until="domcontentloaded")
     expect(page.get_by_role("heading", name="Compare", exact=True).first).to_be_visible()
     expect(page.get_by_text("What differs in the settings").first).to_be_visible()

@@ -21,9 +21,9 @@ from semidml.runs import listing, places
 from semidml.runs.run import Run
 from semidml.train.loop import fit
 from semidml.ui import cache
+from tests import apptest
 
-ROOT = Path(__file__).parents[2]
-HOME, TRAIN, EXPLORE = "app.py", "pages/1_Train.py", "pages/2_Explore.py"
+HOME, TRAIN, EXPLORE = "", "pages/1_Train.py", "pages/2_Explore.py"
 PRIOR, COMPARE, CLUSTERS = "pages/4_Prior.py", "pages/8_Compare.py", "pages/9_Clusters.py"
 NAMES = ("barlow-twins", "supervised-ae")
 
@@ -126,12 +126,7 @@ def test_the_command_line_trains_it(capsys: pytest.CaptureFixture, tmp_path: Pat
 
 
 def opened(page: str, **link: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
-    if page != HOME:
-        app.switch_page(page)
-    for name, value in link.items():
-        app.query_params[name] = value
-    return checked(app.run())
+    return checked(apptest.opened(page, **link))
 
 
 def checked(app: AppTest) -> AppTest:

@@ -91,13 +91,17 @@ def test_recall_at_more_than_there_are_others_is_forced():
 
 @pytest.mark.parametrize("labels", [[0, 0, 1], [0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 2], [0, 0, 1, 1, 2, 3]])
 def test_what_is_told_depends_on_the_latents_and_what_is_not_does_not(labels):
-    """Of few rows, over random latents."""
+    """Of few rows, over random latents: eight times, and as often as it takes until what may differ has differed."""
     asked = RETRIEVAL | {"kmeans_ami", "kmeans_nmi", "kmeans_accuracy", "knn_accuracy"}
-    found = [scored(labels, seed=seed, dims=3) for seed in range(60)]
-    for name in asked:
-        values = {one[name] for one in found}
-        assert values == {None} or len(values) > 1, (name, values)
-    forced = asked & without(found[0])
+    values = {name: set() for name in asked}
+    for seed in range(60):
+        found = scored(labels, seed=seed, dims=3)
+        for name in asked:
+            values[name].add(found[name])
+        forced = {name for name in asked if values[name] == {None}}
+        if seed >= 7 and all(len(values[name]) > 1 for name in asked - forced):
+            break
+    assert all(len(values[name]) > 1 for name in asked - forced), values
     for seed in range(60):
         points = np.random.default_rng(seed).normal(size=(len(labels), 3))
         recall = dict(zip(table.RECALL_AT, retrieval.recall_at(points, np.array(labels)), strict=True))

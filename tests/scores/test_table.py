@@ -4,11 +4,9 @@ import io
 import json
 import shutil
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from semidml import cli
 from semidml.config import RunConfig
@@ -16,8 +14,7 @@ from semidml.execute import execute, score_run
 from semidml.runs import listing, places, transfer
 from semidml.scores import protocol
 from semidml.scores.table import GROUPS, PLACES, SCORES, Score, Scored, live_where, shown_at
-
-ROOT = Path(__file__).parents[2]
+from tests.apptest import opened
 
 
 def centroid_accuracy(given: Scored) -> float:
@@ -57,15 +54,6 @@ def run(tmp_path, monkeypatch, added):
         pass
     assert run.status().state == "done", run.status().reason
     return run
-
-
-def opened(page: str, **link: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run().switch_page(page)
-    for name, value in link.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception, app.exception
-    return app
 
 
 def test_a_new_score_is_computed_shown_listed_and_exported(run, added, capsys, tmp_path):
