@@ -33,13 +33,16 @@ PATIENCE = 180  # seconds that a busy machine may take for what comes within thr
 FLAGS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking")
 
 
-def arguments(about: str, table: bool = True) -> argparse.Namespace:
-    """What every benchmark takes: --smoke or, where it has a table, --write."""
+def arguments(about: str, table: bool = True, **counts: str) -> argparse.Namespace:
+    """What every benchmark takes: --smoke or, where it has a table, --write; and further options that take a count,
+    by their name, each with what it does in words."""
     ask = argparse.ArgumentParser(description=about)
     one = ask.add_mutually_exclusive_group()
     one.add_argument("--smoke", action="store_true", help="a small form, in seconds, that shows that it runs; no file")
     if table:
         one.add_argument("--write", action="store_true", help="write the table into benchmarks/RESULTS.md")
+    for name, words in counts.items():
+        ask.add_argument(f"--{name}", type=int, metavar="N", help=words)
     ask.set_defaults(write=False)
     return ask.parse_args()
 
