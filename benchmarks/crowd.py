@@ -31,7 +31,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from semidml.data import store
 
 HOME, LESSON, MAP = "", "Few labels", "semidml_map"
-PAGES = (HOME, "Train", "Explore", "Compare", "Prior", LESSON, "Clusters")
+PAGES = {HOME: 1, "Train": 3, "Explore": 3, "Compare": 2, "Prior": 1, LESSON: 1, "Clusters": 1}  # how often opened
 PRESSED = {  # what people press on a page, by the beginning of its label; a map's label is its component's name
     "Train": ("Decoder", "Prior", "Alpha", "Dimensions", "Labels", "Epoch", "Run"),
     "Explore": ("Run", "More about this run", "Colour", "Epoch", MAP),
@@ -81,7 +81,7 @@ class Tab:
         self.kept: dict[str, tuple[Delta, int]] = {}  # large messages by hash, and the run that used them last
         self.timers: dict[str, tuple[float, float]] = {}  # of each living part: seconds, when it is due
         self.states: dict[str, WidgetState] = {}  # of what was moved on this page
-        self.run, self.asked_by_timer = 0, False
+        self.run, self.runs_whole, self.asked_by_timer = 0, False, False
         self.ends: asyncio.Queue[int] = asyncio.Queue()
         self.tasks: list[asyncio.Task[None]] = []
         self.socket: ClientConnection
@@ -184,12 +184,15 @@ class Tab:
             for fragment in message.stop_auto_rerun.fragment_ids:
                 self.timers.pop(fragment, None)
         elif kind == "script_finished":
-            self._end_run(message)
+            self._end_run(set(message.metadata.run.fragment_ids), message.script_finished)
 
     def _begin_run(self, message: ForwardMsg) -> None:
+        if self.runs_whole and message.metadata.run.fragment_ids:  # Streamlit may lose the word that a run has ended
+            self._end_run(set(), ForwardMsg.FINISHED_SUCCESSFULLY)
         self.run += 1
+        self.runs_whole = not message.metadata.run.fragment_ids
         self.pages[HOME] = message.new_session.main_script_hash
-        if not message.metadata.run.fragment_ids:
+        if self.runs_whole:
             self.timers.clear()
             names = {code: name for name, code in self.pages.items()}
             self.page = names.get(message.new_session.page_script_hash, self.page)  # it may send on to another page
@@ -204,20 +207,19 @@ class Tab:
         elif place in self.shown:  # a block stands there now
             del self.shown[place]
 
-    def _end_run(self, message: ForwardMsg) -> None:
-        parts = set(message.metadata.run.fragment_ids)
-        if message.script_finished in WHOLE_RUN or parts:
-            gone = [
-                place
+    def _end_run(self, parts: set[str], status: int) -> None:
+        """What was not drawn again by a run of the page, or of these parts of it, is gone."""
+        if status in WHOLE_RUN or parts:
+            self.shown = {
+                place: shown
                 for place, shown in self.shown.items()
-                if shown.run < self.run and (not parts or shown.delta.fragment_id in parts)
-            ]
-            for place in gone:
-                del self.shown[place]
+                if shown.run == self.run or (parts and shown.delta.fragment_id not in parts)
+            }
         if not parts:
+            self.runs_whole = False
             self.kept = {name: kept for name, kept in self.kept.items() if kept[1] > self.run - KEPT_RUNS}
         self.asked_by_timer = False
-        self.ends.put_nowait(message.script_finished)
+        self.ends.put_nowait(status)
 
 
 # ---- what a visitor does
@@ -276,7 +278,8 @@ async def look_around(tab: Tab, waits: Waits, form: Form, chance: random.Random,
         await asyncio.sleep(chance.uniform(*form.pause))
         states = pressable(tab, chance)
         if not states or chance.random() < SHARE_OF_PAGES:
-            page = chance.choice([name for name in PAGES if name != tab.page])
+            others = {name: often for name, often in PAGES.items() if name != tab.page}
+            (page,) = chance.choices(list(others), list(others.values()))
             waits[page].append(await tab.open(page))
         else:
             page = tab.page
@@ -366,7 +369,7 @@ async def crowd(url: str, form: Form, visitors: int, training: int, clicks: int)
         act, kept = (train_again, trained) if number < training else (look_around, waits)
         async with tab:
             await tab.open(HOME)
-            await act(tab, kept, form, random.Random(number), goes_on)
+            await act(tab, kept, form, random.Random(f"visitor {number}"), goes_on)
 
     async def together() -> None:
         async with asyncio.TaskGroup() as group:
@@ -394,7 +397,7 @@ async def visits(url: str, count: int, form: Form) -> list[dict[str, float]]:
     held, chance = [], random.Random(0)
     for number in range(1, count + 1):
         async with Tab(url) as tab:
-            await tab.open(PAGES[number % len(PAGES)])
+            await tab.open(list(PAGES)[number % len(PAGES)])
             if states := pressable(tab, chance):
                 _, state, fragment = chance.choice(states)
                 await tab.press(state, fragment)
