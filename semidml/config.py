@@ -7,6 +7,8 @@ torch here.
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -345,9 +347,15 @@ class Knob:
     low_is_open: bool = False  # the lower bound itself is refused
 
 
-def declared_knobs() -> dict[str, Knob]:
+def declared_knobs() -> Mapping[str, Knob]:
     """Every knob, in the order of their declaration."""
-    knobs = {}
+    return _knobs_choosing(tuple((family, tuple(table)) for family, table in FAMILIES.items()))
+
+
+@lru_cache(maxsize=8)
+def _knobs_choosing(families: tuple[tuple[str, tuple[str, ...]], ...]) -> Mapping[str, Knob]:
+    """Every knob, where the tables of the families have these names: a page asks some dozens of times."""
+    choices, knobs = dict(families), {}
     for name, field in RunConfig.model_fields.items():
         literal = get_origin(field.annotation) is Literal
         bounds = {key: getattr(m, key) for m in field.metadata for key in ("ge", "gt", "le") if hasattr(m, key)}
@@ -357,12 +365,12 @@ def declared_knobs() -> dict[str, Knob]:
             default=field.default,
             help=field.description,
             **field.json_schema_extra,
-            choices=get_args(field.annotation) if literal else tuple(FAMILIES.get(name, ())),
+            choices=get_args(field.annotation) if literal else choices.get(name, ()),
             low=bounds.get("ge", bounds.get("gt")),
             high=bounds.get("le"),
             low_is_open="gt" in bounds,
         )
-    return knobs
+    return MappingProxyType(knobs)
 
 
 def allowed(knob: Knob) -> str:

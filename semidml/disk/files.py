@@ -67,14 +67,29 @@ def as_json(value: Any) -> bytes:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file.
     Raises: ValueError that names the file when it is missing or holds none."""
+    return json_object(read_content(path), path.name)
+
+
+def read_content(path: Path) -> bytes:
+    """What a file holds.
+    Raises: ValueError that names it when it is missing or cannot be read."""
     try:
-        value = json.loads(path.read_bytes())
+        return path.read_bytes()
     except FileNotFoundError:
         raise ValueError(f"{path.name} is missing") from None
-    except (ValueError, OSError, RecursionError) as error:
+    except OSError as error:
         raise ValueError(f"{path.name} cannot be read: {error}") from None
+
+
+def json_object(content: bytes, name: str) -> dict[str, Any]:
+    """The object in the content of a JSON file of that name.
+    Raises: ValueError that names it when it holds none."""
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name} cannot be read: {error}") from None
     if not isinstance(value, dict):
-        raise ValueError(f"{path.name} must hold a JSON object")
+        raise ValueError(f"{name} must hold a JSON object")
     return value
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from semidml.config import RunConfig
 
+SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 
@@ -23,7 +24,7 @@ def ships(run_id: str) -> bool:
 
 def shipped() -> Path:
     """The runs that come with the project: `checkpoints/` beside the package."""
-    return Path(__file__).resolve().parents[2] / "checkpoints"
+    return SHIPPED
 
 
 def valid_id(name: str) -> bool:

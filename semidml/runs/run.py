@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,29 @@ if TYPE_CHECKING:  # at run time these would import torch
 DAY = 86400.0  # seconds by which the clock of another machine may be ahead
 STALE = 15.0  # seconds without a heartbeat after which a run counts as interrupted
 MOST_HISTORIES = 64  # kept in memory
+
+# What is made of the same content once is not made again: a page asks each run in a list for its config, when it was
+# made and whether its scores can be read, and a crowd does so all the time. The content itself is read anew.
+MOST_CONTENTS = 512
+
+
+@lru_cache(MOST_CONTENTS)
+def _config_in(content: bytes) -> RunConfig:
+    values = files.json_object(content, "config.json").get("config")
+    if not isinstance(values, dict):
+        raise ValueError("config.json has no config")
+    return RunConfig.kept(values)
+
+
+@lru_cache(MOST_CONTENTS)
+def _time_in(content: bytes) -> float:
+    return float(files.json_object(content, "config.json")["created"])
+
+
+@lru_cache(MOST_CONTENTS)
+def _check_object(content: bytes, name: str) -> None:
+    files.json_object(content, name)
+
 
 _read: OrderedDict[Path, tuple[int, bytes, list[Record]]] = OrderedDict()  # bytes read, the last of them, their records
 _read_lock = threading.Lock()
@@ -81,15 +105,12 @@ class Run:
 
     def config(self) -> RunConfig:
         """Raises ValueError when config.json is damaged or not of this version."""
-        values = self.details().get("config")
-        if not isinstance(values, dict):
-            raise ValueError("config.json has no config")
-        return RunConfig.kept(values)
+        return _config_in(files.read_content(self.path / "config.json"))
 
     def created(self) -> float:
         """When the run was made, in seconds since 1970; by its folder where config.json says nothing that can be."""
         try:
-            made = float(self.details()["created"])
+            made = _time_in(files.read_content(self.path / "config.json"))
         except (ValueError, KeyError, TypeError, OverflowError):
             made = -1.0
         if 0 <= made <= time.time() + DAY:
@@ -105,7 +126,7 @@ class Run:
             epochs = self.config().epochs
             status = self.recorded()
             if status.state == "done":
-                self.metrics()
+                self._check_metrics()
         except ValueError as error:
             return Status("failed", f"this run's folder is damaged: {error}")
         status = replace(status, epochs=epochs)
@@ -134,7 +155,7 @@ class Run:
         try:
             self.config()
             self.recorded()
-            self.metrics()
+            self._check_metrics()
         except ValueError as error:
             return str(error)
         return ""
@@ -237,6 +258,12 @@ class Run:
     def metrics(self) -> dict[str, Any] | None:
         """The final scores, None while there are none."""
         return files.read_json(self.path / "metrics.json") if (self.path / "metrics.json").exists() else None
+
+    def _check_metrics(self) -> None:
+        """Raises ValueError where there are final scores that cannot be read."""
+        path = self.path / "metrics.json"
+        if path.exists():
+            _check_object(files.read_content(path), path.name)
 
     def size(self) -> int:
         """Bytes on disk."""
