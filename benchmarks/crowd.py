@@ -230,9 +230,7 @@ def changed(kind: str, widget: Any, chance: random.Random) -> WidgetState | None
     state = WidgetState(id=getattr(widget, "id", ""))
     if not state.id or getattr(widget, "disabled", False):
         return None
-    if kind == "selectbox" and len(widget.options) > 1:
-        state.string_value = chance.choice(widget.options)
-    elif kind == "radio" and len(widget.options) > 1:
+    if kind in ("selectbox", "radio") and len(widget.options) > 1:
         state.string_value = chance.choice(widget.options)
     elif kind == "slider" and len(widget.options) > 1:
         state.string_array_value.data.append(chance.choice(widget.options))

@@ -161,7 +161,7 @@ def draw_curves(run: Run) -> None:
     if len(history) < 3:
         return
     floors, _ = cache.floors_or_reason(run)
-    drawn, state = pictures.thinned_history(history), (run.id, len(history))
+    drawn, state = pictures.thinned_history(history), pictures.state_of(run, history, floors)
     loss, score = st.columns(2)
     with loss:
         pictures.draw_losses(history, state)

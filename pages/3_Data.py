@@ -70,7 +70,7 @@ def draw_images(name: str) -> None:
         shown_classes = range(first, min(first + CLASSES_AT_ONCE, len(names)))
         images = dataset.images_of_each_class(data, shown_classes, IMAGES_A_CLASS, seed=draw)
         titles = points.in_charts([names[c] for c in shown_classes])
-        state = (name, draw, sum(int(i.sum()) for i in images))
+        state = (name, draw, first, *titles, sum(int(i.sum()) for i in images))
         pictures.draw_chart("grid", state, lambda dark: image_grid(images, titles, dark))
 
 

@@ -113,7 +113,8 @@ def draw_maps(some: list[Run], linked: bool) -> None:
 
 def draw_curves(some: list[Run]) -> None:
     histories = {letter: run.history() for letter, run in zip(LETTERS, some, strict=False)}
-    state, names = tuple((run.id, *points.stamp(run, "history.jsonl")) for run in some), shown_at("compared")
+    state = tuple(pictures.state_of(run, history) for run, history in zip(some, histories.values(), strict=False))
+    names = shown_at("compared")
     for column, name in zip(st.columns(len(names)), names, strict=True):
         draw = partial(compared_curves, histories, name, SCORES[name].title)
         with column:

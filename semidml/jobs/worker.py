@@ -41,6 +41,7 @@ from semidml.runs.writer import Writer
 from semidml.tasks import Progress
 
 PARENT_GONE = "the app that started it ended"
+YIELDS = 5  # steps of priority below the app's: a training takes what pages leave, which is all while nobody clicks
 _writing: list[Writer] = []  # of the run that is trained now, for whoever must end it in a hurry
 _folders: list[Path] = []  # of the question that it answers: temporary, and the asker's to remove while there is one
 
@@ -50,6 +51,8 @@ _folders: list[Path] = []  # of the question that it answers: temporary, and the
 
 def main() -> None:
     """See the module. Ends the process within a second of the end of its standard input, whatever it is doing."""
+    if hasattr(os, "nice"):
+        os.nice(YIELDS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is for the app, which then closes the pipe
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # what libraries print must not get into the protocol

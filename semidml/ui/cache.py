@@ -1,6 +1,6 @@
 """What pages keep of runs and data sets, until their files change."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from semidml.runs import listing, trained_on
 from semidml.runs.run import Run
 from semidml.scatter import pack
 from semidml.scores.table import Scored
+from semidml.ui.shared import Shared
 from semidml.ui.words import config_of, escape_markdown, is_here
 from semidml.words import percent
 
@@ -78,7 +79,7 @@ def read_newest(run: Run) -> Frame | None:
         return None
 
 
-@until_changed(st.cache_data(max_entries=128, show_spinner=False), "frames/{0:04d}.npz", "rows.npz", "config.json")
+@until_changed(Shared(192_000_000), "frames/{0:04d}.npz", "rows.npz", "config.json")
 def read_frame(run: Run, epoch: int) -> Frame:
     """The stored frame of an epoch. Raises ValueError in words."""
     return points.read_frame(run, epoch)
@@ -185,14 +186,14 @@ def missing_images(run: Run) -> str:
     return ""
 
 
-@until_changed(st.cache_data(max_entries=4, show_spinner=False), "rows.npz")
+@until_changed(Shared(96_000_000), "rows.npz")
 def packed_images(run: Run) -> bytes:
     """The images of a run's drawn points, for the mouse."""
     return pack.pack_images(run.id, pictures.small_pictures(images_of(run), run.rows()))
 
 
-@until_changed(st.cache_data(max_entries=4, show_spinner=False), "config.json", "history.jsonl")
-def packed_film(run: Run, view: str, epochs: Sequence[int]) -> bytes | None:
+@until_changed(Shared(96_000_000), "config.json", "history.jsonl")
+def packed_film(run: Run, view: str, epochs: tuple[int, ...]) -> bytes | None:
     """A run's points at its epochs, in the plane of the last one, for the map that the page has called `view`; None
     where a frame is damaged."""
     try:

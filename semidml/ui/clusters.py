@@ -231,8 +231,8 @@ def draw_curves(run: Run) -> None:
     if len(history) < 2:
         return
     st.header("How it went")
-    drawn, state = pictures.thinned_history(history), (run.id, len(history))
     floors, best = cache.floors_or_reason(run)[0] if is_warm() else {}, math.log(config.clusters)
+    drawn, state = pictures.thinned_history(history), pictures.state_of(run, history, floors)
     left, right = st.columns(2)
     with left:
         pictures.draw_chart("entropies", state, lambda dark: entropy_curves(drawn, best, dark))

@@ -67,7 +67,7 @@ def draw_labels_worth(run: Run) -> None:
     counts, reached = list(scored), list(scored.values())
     title = SCORES["recall_at_1"].title
     draw = partial(curves.worth_curve, counts, reached, level, title)
-    pictures.draw_chart("worth", (run.id, *counts), draw)
+    pictures.draw_chart("worth", (*counts, *reached, level), draw)
     worth = clusters.labels_worth(counts, reached, level)
     if worth is None:
         st.markdown(f"Not yet with {counts[-1]:,}: this run without labels is ahead of each of them.")

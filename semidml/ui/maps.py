@@ -52,7 +52,7 @@ def send_images(run: Run) -> None:
 
 def send_film(run: Run, view: str, epochs: Sequence[int]) -> None:
     """A run's epochs, for the scrubber of its map, which the page has called `view`; nothing where there is one."""
-    if len(epochs) > 1 and (film := cache.packed_film(run, view, epochs)):
+    if len(epochs) > 1 and (film := cache.packed_film(run, view, tuple(epochs))):
         send_to_maps(film, f"film {run.id}")
 
 

@@ -16,6 +16,7 @@ from semidml.plots.curves import loss_curves, loss_words
 from semidml.plots.pictures import image_strip
 from semidml.runs.run import Run
 from semidml.ui import cache
+from semidml.ui.shared import Shared
 from semidml.ui.words import escape_markdown
 
 PICTURE = 136  # pixels across, of an image that is looked at
@@ -30,18 +31,26 @@ def thinned_history(history: Sequence[Record]) -> list[Record]:
     return [*history[:-1:every], *history[-1:]]
 
 
+figures = Shared(32_000_000)  # bytes of their JSON
 PLOTLY = {"displaylogo": False, "displayModeBar": False, "scrollZoom": False}
 
 
 def draw_chart(key: str, state: Hashable, draw: Callable[[bool | None], Any]) -> None:
-    """The Plotly figure that `draw` gives for a dark theme or not, in the page's own font. It is drawn anew only when
-    the theme or `state` has changed since this visitor saw it: the browser leaves a figure alone that is the same."""
-    drawn, now = st.session_state.setdefault("charts drawn", {}), (state, is_dark())
-    if key not in drawn or drawn[key][0] != now:
-        figure = draw(is_dark())
-        figure.update_layout(font_family='"Source Sans", "Source Sans Pro", sans-serif')
-        drawn[key] = (now, figure)
-    st.plotly_chart(drawn[key][1], key=f"chart {key}", config=PLOTLY, theme=None)
+    """The Plotly figure that `draw` gives for a dark theme or not, in the page's own font. It is drawn once of the same
+    theme and `state`, whoever looks at it, so that `state` must hold all that it shows; the browser leaves a figure
+    alone that is the same."""
+    dark = is_dark()
+
+    def drawn() -> Any:
+        return draw(dark).update_layout(font_family='"Source Sans", "Source Sans Pro", sans-serif')
+
+    figure = figures.get((key, state, dark), drawn, size=lambda figure: len(figure.to_json()))
+    st.plotly_chart(figure, key=f"chart {key}", config=PLOTLY, theme=None)
+
+
+def state_of(run: Run, history: Sequence[Record], floors: Mapping[str, float] | None = None) -> Hashable:
+    """What a chart of a run's history, over these floors, shows: see `draw_chart`."""
+    return run.path, points.stamp(run, "history.jsonl"), len(history), tuple((floors or {}).items())
 
 
 def draw_counts(key: str, names: Sequence[str], counts: Mapping[str, Sequence[int]]) -> None:

@@ -127,7 +127,7 @@ def draw_curves(run: Run, frame: Frame, names: list[str]) -> None:
         return
     loss, score = st.columns(2)
     low, why = ({}, "") if missing_images(run) else cache.floors_or_reason(run)
-    state, drawn = ("explore", run.id, points.stamp(run, "history.jsonl")), pictures.thinned_history(history)
+    state, drawn = pictures.state_of(run, history, low), pictures.thinned_history(history)
     with loss:
         pictures.draw_losses(history, state)
     with score:
