@@ -41,6 +41,7 @@ PRESSED = {  # what people press on a page, by the beginning of its label; a map
 NOT_PRESSED = ("Delete", "Method", "Data", "Device", "Knob to change", "New value", "New name")
 SHARE_OF_PAGES = 0.3  # of the clicks open another page
 KEPT_RUNS = 2  # runs of a page for which a browser keeps large messages that it was not sent again
+COUNTED_EVERY = 100  # visits after which memory is measured again
 WHOLE_RUN = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_WITH_COMPILE_ERROR)
 
 
@@ -82,7 +83,7 @@ class Tab:
         self.timers: dict[str, tuple[float, float]] = {}  # of each living part: seconds, when it is due
         self.states: dict[str, WidgetState] = {}  # of what was moved on this page
         self.run, self.runs_whole, self.asked_by_timer = 0, False, False
-        self.ends: asyncio.Queue[int] = asyncio.Queue()
+        self.ends: asyncio.Queue[int | Exception] = asyncio.Queue()
         self.tasks: list[asyncio.Task[None]] = []
         self.socket: ClientConnection
 
@@ -95,9 +96,7 @@ class Tab:
         for task in self.tasks:
             task.cancel()
         await self.socket.close()
-        for outcome in await asyncio.gather(*self.tasks, return_exceptions=True):
-            if isinstance(outcome, Exception):
-                raise outcome
+        await asyncio.gather(*self.tasks, return_exceptions=True)
 
     async def open(self, page: str, query: str = "") -> float:
         """Goes to a page by its name; seconds until it is there."""
@@ -129,8 +128,9 @@ class Tab:
                 self.ends.get_nowait()
             await self._ask(*states, fragment=fragment, page=page, query=query)
             ends = (*WHOLE_RUN, *([ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY] if fragment else []))
-            while await self.ends.get() not in ends:
-                continue
+            while (end := await self.ends.get()) not in ends:
+                if isinstance(end, Exception):
+                    raise end
         for kind, element, _ in self.elements():
             if kind == "exception":
                 raise RuntimeError(f"the page {self.page or 'Home'} shows {element.type}: {element.message}")
@@ -162,10 +162,13 @@ class Tab:
                     await self._ask(fragment=fragment, timer=True)
 
     async def _listen(self) -> None:
-        async for sent in self.socket:
-            message = ForwardMsg()
-            message.ParseFromString(sent)
-            self._read(message)
+        try:
+            async for sent in self.socket:
+                message = ForwardMsg()
+                message.ParseFromString(sent)
+                self._read(message)
+        except Exception as error:  # who waits for an answer raises it
+            self.ends.put_nowait(error)
 
     def _read(self, message: ForwardMsg) -> None:
         kind = message.WhichOneof("type")
@@ -174,7 +177,7 @@ class Tab:
         elif kind in ("delta", "ref_hash"):
             self._show(message)
         elif kind == "navigation":
-            self.pages |= {page.page_name: page.page_script_hash for page in message.navigation.app_pages}
+            self._arrive(message)
         elif kind == "page_info_changed":
             self.query = message.page_info_changed.query_string
         elif kind == "auto_rerun":
@@ -191,11 +194,15 @@ class Tab:
             self._end_run(set(), ForwardMsg.FINISHED_SUCCESSFULLY)
         self.run += 1
         self.runs_whole = not message.metadata.run.fragment_ids
-        self.pages[HOME] = message.new_session.main_script_hash
         if self.runs_whole:
             self.timers.clear()
-            names = {code: name for name, code in self.pages.items()}
-            self.page = names.get(message.new_session.page_script_hash, self.page)  # it may send on to another page
+
+    def _arrive(self, message: ForwardMsg) -> None:
+        """At the page that the server says, which may have sent its visitor on."""
+        pages = message.navigation.app_pages
+        self.pages = {HOME if page.is_default else page.page_name: page.page_script_hash for page in pages}
+        names = {code: name for name, code in self.pages.items()}
+        self.page = names[message.navigation.page_script_hash]
 
     def _show(self, message: ForwardMsg) -> None:
         place = tuple(message.metadata.delta_path)
@@ -399,7 +406,7 @@ async def visits(url: str, count: int, form: Form) -> list[dict[str, float]]:
             if states := pressable(tab, chance):
                 _, state, fragment = chance.choice(states)
                 await tab.press(state, fragment)
-        if number in (form.counted_from, count):
+        if number in (form.counted_from, count) or number % COUNTED_EVERY == 0:
             await asyncio.sleep(1)
             server, *_ = processes_of(os.getpid())
             names = ("visits", "megabytes", "threads", "descriptors")
