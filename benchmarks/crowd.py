@@ -16,21 +16,18 @@ import random
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from common import PATIENCE, arguments, busy_words, machine, markdown, others_busy, report, served
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.Delta_pb2 import Delta
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from common import arguments, busy_words, machine, markdown, others_busy, report, served
 from streamlit.proto.WidgetStates_pb2 import WidgetState
-from websockets.asyncio.client import ClientConnection, connect
+from tab import HOME, Tab
 
 from semidml.data import store
 
-HOME, LESSON, MAP = "", "Few labels", "semidml_map"
+LESSON, MAP = "Few labels", "semidml_map"
 PAGES = {HOME: 1, "Train": 3, "Explore": 3, "Compare": 2, "Prior": 1, LESSON: 1, "Clusters": 1}  # how often opened
 PRESSED = {  # what people press on a page, by the beginning of its label; a map's label is its component's name
     "Train": ("Decoder", "Prior", "Alpha", "Dimensions", "Labels", "Epoch", "Run"),
@@ -40,9 +37,7 @@ PRESSED = {  # what people press on a page, by the beginning of its label; a map
 }
 NOT_PRESSED = ("Delete", "Method", "Data", "Device", "Knob to change", "New value", "New name")
 SHARE_OF_PAGES = 0.3  # of the clicks open another page
-KEPT_RUNS = 2  # runs of a page for which a browser keeps large messages that it was not sent again
 COUNTED_EVERY = 100  # visits after which memory is measured again
-WHOLE_RUN = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_WITH_COMPILE_ERROR)
 
 
 class Form(NamedTuple):
@@ -55,178 +50,11 @@ class Form(NamedTuple):
     epochs: int  # of each training
     pause: tuple[float, float]  # seconds between two clicks of a visitor
     counted_from: int  # visits after which memory is first measured
+    rest: float  # seconds after the last visit; Streamlit keeps the last 128 for two minutes, should they come back
 
 
-WHOLE = Form(120, 400, visitors=12, training=3, epochs=60, pause=(1.0, 2.0), counted_from=50)
-SMOKE = Form(2, 4, visitors=3, training=1, epochs=1, pause=(0.0, 0.1), counted_from=1)
-
-
-# ---- a visitor's browser
-
-
-class Shown(NamedTuple):
-    """An element of the page, and the run of the page that has drawn it last."""
-
-    delta: Delta
-    run: int
-
-
-class Tab:
-    """A browser's tab, as far as the server can tell one from it. Use as an async context manager."""
-
-    def __init__(self, url: str):
-        self.address = url.replace("http", "ws", 1) + "/_stcore/stream"
-        self.pages: dict[str, str] = {}  # hash by name
-        self.page, self.query = HOME, ""
-        self.shown: dict[tuple[int, ...], Shown] = {}  # by place
-        self.kept: dict[str, tuple[Delta, int]] = {}  # large messages by hash, and the run that used them last
-        self.timers: dict[str, tuple[float, float]] = {}  # of each living part: seconds, when it is due
-        self.states: dict[str, WidgetState] = {}  # of what was moved on this page
-        self.run, self.runs_whole, self.asked_by_timer = 0, False, False
-        self.ends: asyncio.Queue[int | Exception] = asyncio.Queue()
-        self.tasks: list[asyncio.Task[None]] = []
-        self.socket: ClientConnection
-
-    async def __aenter__(self) -> "Tab":
-        self.socket = await connect(self.address, subprotocols=["streamlit"], max_size=None, compression=None)
-        self.tasks = [asyncio.create_task(work()) for work in (self._listen, self._follow_timers)]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await self.socket.close()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-
-    async def open(self, page: str, query: str = "") -> float:
-        """Goes to a page by its name; seconds until it is there."""
-        self.page, self.states = page, {}
-        return await self._click(page=page, query=query)
-
-    async def press(self, state: WidgetState, fragment: str = "") -> float:
-        """Changes a widget; seconds until the page, or the part that has the widget, was run."""
-        if not state.HasField("trigger_value") and not state.HasField("json_trigger_value"):
-            self.states[state.id] = state
-        return await self._click(state, fragment=fragment)
-
-    def elements(self) -> Iterator[tuple[str, Any, str]]:
-        """(kind, element, the living part that it belongs to or "") of all that is shown."""
-        for delta, _ in self.shown.values():
-            kind = delta.new_element.WhichOneof("type")
-            yield kind, getattr(delta.new_element, kind), delta.fragment_id
-
-    def words(self) -> str:
-        """What the page says."""
-        return "\n".join(getattr(element, "body", "") for kind, element, _ in self.elements() if kind == "markdown")
-
-    async def _click(self, *states: WidgetState, fragment: str = "", page: str | None = None, query: str = "") -> float:
-        began = time.perf_counter()
-        async with asyncio.timeout(PATIENCE):
-            while fragment and self.asked_by_timer:  # such runs come one after the other
-                await asyncio.sleep(0.005)
-            while not self.ends.empty():
-                self.ends.get_nowait()
-            await self._ask(*states, fragment=fragment, page=page, query=query)
-            ends = (*WHOLE_RUN, *([ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY] if fragment else []))
-            while (end := await self.ends.get()) not in ends:
-                if isinstance(end, Exception):
-                    raise end
-        for kind, element, _ in self.elements():
-            if kind == "exception":
-                raise RuntimeError(f"the page {self.page or 'Home'} shows {element.type}: {element.message}")
-        return time.perf_counter() - began
-
-    async def _ask(
-        self, *states: WidgetState, fragment: str = "", page: str | None = None, query: str = "", timer: bool = False
-    ) -> None:
-        message = BackMsg()
-        asked = message.rerun_script
-        asked.query_string = self.query if page is None else query
-        if self.pages:
-            asked.page_script_hash = self.pages[self.page]
-        else:
-            asked.page_name = self.page.replace(" ", "_")
-        asked.fragment_id, asked.is_auto_rerun = fragment, timer
-        asked.cached_message_hashes.extend(self.kept)
-        known = self.states | {state.id: state for state in states}
-        asked.widget_states.widgets.extend(known.values())
-        await self.socket.send(message.SerializeToString())
-
-    async def _follow_timers(self) -> None:
-        """Asks for the living parts that are due."""
-        while True:
-            await asyncio.sleep(0.05)
-            for fragment, (seconds, due) in list(self.timers.items()):
-                if time.monotonic() >= due and not self.asked_by_timer:
-                    self.timers[fragment], self.asked_by_timer = (seconds, time.monotonic() + seconds), True
-                    await self._ask(fragment=fragment, timer=True)
-
-    async def _listen(self) -> None:
-        try:
-            async for sent in self.socket:
-                message = ForwardMsg()
-                message.ParseFromString(sent)
-                self._read(message)
-        except Exception as error:  # who waits for an answer raises it
-            self.ends.put_nowait(error)
-
-    def _read(self, message: ForwardMsg) -> None:
-        kind = message.WhichOneof("type")
-        if kind == "new_session":
-            self._begin_run(message)
-        elif kind in ("delta", "ref_hash"):
-            self._show(message)
-        elif kind == "navigation":
-            self._arrive(message)
-        elif kind == "page_info_changed":
-            self.query = message.page_info_changed.query_string
-        elif kind == "auto_rerun":
-            seconds = message.auto_rerun.interval
-            self.timers[message.auto_rerun.fragment_id] = (seconds, time.monotonic() + seconds)
-        elif kind == "stop_auto_rerun":
-            for fragment in message.stop_auto_rerun.fragment_ids:
-                self.timers.pop(fragment, None)
-        elif kind == "script_finished":
-            self._end_run(set(message.metadata.run.fragment_ids), message.script_finished)
-
-    def _begin_run(self, message: ForwardMsg) -> None:
-        if self.runs_whole and message.metadata.run.fragment_ids:  # Streamlit may lose the word that a run has ended
-            self._end_run(set(), ForwardMsg.FINISHED_SUCCESSFULLY)
-        self.run += 1
-        self.runs_whole = not message.metadata.run.fragment_ids
-        if self.runs_whole:
-            self.timers.clear()
-
-    def _arrive(self, message: ForwardMsg) -> None:
-        """At the page that the server says, which may have sent its visitor on."""
-        pages = message.navigation.app_pages
-        self.pages = {HOME if page.is_default else page.page_name: page.page_script_hash for page in pages}
-        names = {code: name for name, code in self.pages.items()}
-        self.page = names[message.navigation.page_script_hash]
-
-    def _show(self, message: ForwardMsg) -> None:
-        place = tuple(message.metadata.delta_path)
-        delta = self.kept[message.ref_hash][0] if message.ref_hash else message.delta
-        if message.ref_hash or message.metadata.cacheable:
-            self.kept[message.ref_hash or message.hash] = (delta, self.run)
-        if delta.WhichOneof("type") == "new_element":
-            self.shown[place] = Shown(delta, self.run)
-        elif place in self.shown:  # a block stands there now
-            del self.shown[place]
-
-    def _end_run(self, parts: set[str], status: int) -> None:
-        """What was not drawn again by a run of the page, or of these parts of it, is gone."""
-        if status in WHOLE_RUN or parts:
-            self.shown = {
-                place: shown
-                for place, shown in self.shown.items()
-                if shown.run == self.run or (parts and shown.delta.fragment_id not in parts)
-            }
-        if not parts:
-            self.runs_whole = False
-            self.kept = {name: kept for name, kept in self.kept.items() if kept[1] > self.run - KEPT_RUNS}
-        self.asked_by_timer = False
-        self.ends.put_nowait(status)
+WHOLE = Form(120, 400, visitors=12, training=3, epochs=60, pause=(1.0, 2.0), counted_from=50, rest=125)
+SMOKE = Form(2, 4, visitors=3, training=1, epochs=1, pause=(0.0, 0.1), counted_from=1, rest=0)
 
 
 # ---- what a visitor does
@@ -397,21 +225,32 @@ async def warm_up(url: str) -> None:
         await train_again(tab, defaultdict(list), once, random.Random(0), lambda: next(turns, False))
 
 
-async def visits(url: str, count: int, form: Form) -> list[dict[str, float]]:
-    """Opens and closes as many visits, one after the other: what the server holds after some of them, and after all."""
-    held, chance = [], random.Random(0)
+async def visit_once(url: str, page: str, chance: random.Random) -> None:
+    """Opens a page, presses something there, and leaves."""
+    async with Tab(url) as tab:
+        await tab.open(page)
+        if states := pressable(tab, chance):
+            _, state, fragment = chance.choice(states)
+            await tab.press(state, fragment)
+
+
+async def visits(url: str, count: int, form: Form) -> dict[str, list[float]]:
+    """Opens and closes as many visits, one after the other: megabytes, threads and descriptors of the server after some
+    of them, after all, and after a rest; nothing where the system does not say."""
+    held, chance, pages = {}, random.Random(0), list(PAGES)
+
+    async def count_up(when: str) -> None:
+        await asyncio.sleep(1)
+        for server in processes_of(os.getpid())[:1]:
+            held[when] = [server.megabytes, server.threads, descriptors(server)]
+
     for number in range(1, count + 1):
-        async with Tab(url) as tab:
-            await tab.open(list(PAGES)[number % len(PAGES)])
-            if states := pressable(tab, chance):
-                _, state, fragment = chance.choice(states)
-                await tab.press(state, fragment)
+        await visit_once(url, pages[number % len(pages)], chance)
         if number in (form.counted_from, count) or number % COUNTED_EVERY == 0:
-            await asyncio.sleep(1)
-            server, *_ = processes_of(os.getpid())
-            names = ("visits", "megabytes", "threads", "descriptors")
-            held.append(dict(zip(names, (number, server.megabytes, server.threads, descriptors(server)), strict=True)))
-            print(held[-1], flush=True)
+            await count_up(str(number))
+    await asyncio.sleep(form.rest)
+    await visit_once(url, HOME, chance)
+    await count_up(f"{count}, {form.rest:.0f} s later")
     return held
 
 
@@ -440,7 +279,6 @@ def share_words(share: Share | None) -> str:
 
 async def compare(url: str, form: Form) -> tuple[str, dict[str, Any]]:
     """One visitor, then the crowd: a table, and its numbers."""
-    await warm_up(url)
     alone, share_alone = await crowd(url, form, 1, 0, form.clicks_alone)
     many, share_many = await crowd(url, form, form.visitors, form.training, form.clicks)
     pages = [page for page in (*PAGES, "Train, by those who train") if alone[page] or many[page]]
@@ -463,10 +301,22 @@ async def compare(url: str, form: Form) -> tuple[str, dict[str, Any]]:
 
 async def count_visits(url: str, form: Form, count: int) -> tuple[str, dict[str, Any]]:
     """What is left of visits that have ended: a table, and its numbers."""
-    await warm_up(url)
     held = await visits(url, count, form)
-    text = markdown(list(held[0]), [[f"{value:,.0f}" for value in line.values()] for line in held])
-    return text, {"held": held}
+    rows = [[when, *(f"{value:,.0f}" for value in values)] for when, values in held.items()]
+    return markdown(["after visits", "MB", "threads", "descriptors"], rows), {"held": held}
+
+
+async def measure(url: str, form: Form, sessions: int | None) -> tuple[str, dict[str, Any]]:
+    """The crowd, or what as many visits leave; in a smoke run both."""
+    await warm_up(url)
+    texts, numbers = [], {}
+    if not sessions or form == SMOKE:
+        text, clicks = await compare(url, form)
+        texts, numbers = [text], clicks
+    if sessions or form == SMOKE:
+        text, held = await count_visits(url, form, sessions or len(PAGES))
+        texts, numbers = [*texts, text], numbers | held
+    return "\n\n".join(texts), numbers
 
 
 def main() -> None:
@@ -475,8 +325,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         places = {"SEMIDML_RUNS": folder, "SEMIDML_DATA": str(store.data_folder())}
         with served("app.py", **places) as (url, _):
-            work = count_visits(url, form, asked.sessions) if asked.sessions else compare(url, form)
-            text, numbers = asyncio.run(work)
+            text, numbers = asyncio.run(measure(url, form, asked.sessions))
     text = f"{machine()}. {busy_words(before, others_busy())}\n\n{text}"
     report("crowd", text, numbers, asked.write)
 

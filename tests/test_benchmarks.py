@@ -10,13 +10,22 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = {file.stem: file for file in sorted((Path(__file__).parents[1] / "benchmarks").glob("*.py"))}
-COMMON = SCRIPTS.pop("common")  # is no script
+COMMON, TAB = SCRIPTS.pop("common"), SCRIPTS.pop("tab")  # are no scripts
 BROWSER = {name for name, file in SCRIPTS.items() if "playwright" in file.read_text()}
 
 
 def test_there_are_scripts_of_both_kinds():
     assert {"life", "map", "pictures"} <= BROWSER
-    assert {"claim1", "claim2", "claim3", "cbswr", "retrieval", "shipped", "throughput"} <= SCRIPTS.keys() - BROWSER
+    assert {
+        "claim1",
+        "claim2",
+        "claim3",
+        "cbswr",
+        "crowd",
+        "retrieval",
+        "shipped",
+        "throughput",
+    } <= SCRIPTS.keys() - BROWSER
 
 
 @pytest.mark.parametrize("name", sorted(SCRIPTS.keys() - BROWSER))

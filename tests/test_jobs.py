@@ -21,7 +21,7 @@ from semidml.config import RunConfig
 from semidml.execute import cores, execute
 from semidml.explore import points, prior, take_away
 from semidml.explore.points import read_plane
-from semidml.jobs import lane, queue
+from semidml.jobs import lane, queue, worker
 from semidml.jobs.queue import Jobs
 from semidml.runs import changes, listing
 from semidml.runs import run as run_folder
@@ -435,6 +435,13 @@ def test_odd_latents_get_finite_places_or_words_and_no_process_ends(real, done, 
             within = np.concatenate([places[:30] - places[:30].mean(0), places[30:] - places[30:].mean(0)])
             assert np.abs(within).max() < np.linalg.norm(places[:30].mean(0) - places[30:].mean(0))
     assert before in (None, real.questions.pid), "it is the same process still"
+
+
+def test_the_workers_yield_to_the_app(real, done):
+    """On a busy machine a page does not wait for a training; on an idle one the training has all there is."""
+    real.plane(done, 1, "pca", CLOUD.astype(np.float32), print, keep=False)
+    for pid in (real.questions.pid, real.training.pid):
+        assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + worker.YIELDS)
 
 
 def test_umap_keeps_clusters_together(real, done):

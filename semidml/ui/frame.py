@@ -134,7 +134,7 @@ def warm_up() -> threading.Thread:
         import torch  # noqa: F401
 
         gc.collect()
-        gc.freeze()  # Streamlit collects all garbage after each run of a page: 0.35 s with torch's objects, n = 50 runs
+        gc.freeze()  # a collection holds up all visitors: 0.35 s with torch's objects, n = 50
 
     thread = threading.Thread(target=work, name="warm-up", daemon=True)
     thread.start()
