@@ -80,6 +80,19 @@ def test_what_nobody_has_asked_for_the_longest_goes_when_there_is_no_room():
     assert shared.get("b", lambda: "made anew") == "made anew"
 
 
+def test_a_function_s_answers_are_shared_by_its_arguments():
+    asked = []
+
+    @Shared(room=1000)
+    def double(number):
+        asked.append(number)
+        return 2 * number
+
+    assert [double(1), double(2), double(1)] == [2, 4, 2] and asked == [1, 2]
+    double.clear()
+    assert double(1) == 2 and asked == [1, 2, 1]
+
+
 def test_the_bytes_of_a_frame_are_those_of_its_arrays():
     rows = {"split": np.zeros(5, np.uint8), "row": np.zeros(5, np.int32)}
     frame = Frame(rows=rows, latents=np.zeros((5, 2), np.float32), predictions=np.zeros(5, np.int16))
@@ -92,7 +105,7 @@ def page_with_a_chart():
 
     from semidml.ui import pictures
 
-    def draw():
+    def draw(dark):
         st.session_state["drawn"] = True
         return go.Figure(go.Scatter(y=[1, 2]))
 
