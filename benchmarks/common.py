@@ -198,7 +198,8 @@ def told(name: str, result: dict) -> None:
 @contextmanager
 def served(script: str, **places: str) -> Iterator[tuple[str, float]]:
     """A page run by Streamlit on a free port, with these environment variables: its address and the seconds until it
-    answered. Raises RuntimeError with the server's last words where that is not within PATIENCE seconds."""
+    answered. Raises RuntimeError with the server's last words where that is not within PATIENCE seconds; prints them
+    where it ends before it is told to."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -217,6 +218,9 @@ def served(script: str, **places: str) -> Iterator[tuple[str, float]]:
                 time.sleep(0.02)
             yield url, time.perf_counter() - began
         finally:
+            if server.poll() is not None:
+                log.seek(0)
+                print(f"{script} ended by itself ({server.returncode}):\n{log.read()[-3000:]}", file=sys.stderr)
             server.terminate()
             try:
                 server.wait(10)

@@ -53,7 +53,7 @@ class Form(NamedTuple):
     rest: float  # seconds after the last visit; Streamlit keeps the last 128 for two minutes, should they come back
 
 
-WHOLE = Form(120, 400, visitors=12, training=3, epochs=60, pause=(1.0, 2.0), counted_from=50, rest=125)
+WHOLE = Form(100, 400, visitors=12, training=3, epochs=60, pause=(1.0, 2.0), counted_from=50, rest=125)
 SMOKE = Form(2, 4, visitors=3, training=1, epochs=1, pause=(0.0, 0.1), counted_from=1, rest=0)
 
 

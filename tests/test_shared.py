@@ -93,6 +93,13 @@ def test_a_function_s_answers_are_shared_by_its_arguments():
     assert double(1) == 2 and asked == [1, 2, 1]
 
 
+def test_nobody_can_write_into_what_all_share():
+    shared = Shared(1000)
+    latents = shared.get("frame", lambda: {"latents": np.zeros(3), "words": ["as they are"]})["latents"]
+    with pytest.raises(ValueError, match="read-only"):
+        latents[0] = 1
+
+
 def test_the_bytes_of_a_frame_are_those_of_its_arrays():
     rows = {"split": np.zeros(5, np.uint8), "row": np.zeros(5, np.int32)}
     frame = Frame(rows=rows, latents=np.zeros((5, 2), np.float32), predictions=np.zeros(5, np.int16))

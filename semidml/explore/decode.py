@@ -25,7 +25,7 @@ def decode_latents(model: "Module", latents: np.ndarray) -> np.ndarray:
     import torch
 
     with torch.inference_mode():
-        parts = [model.decode(part) for part in torch.from_numpy(np.asarray(latents, np.float32)).split(AT_ONCE)]
+        parts = [model.decode(part) for part in torch.tensor(np.asarray(latents, np.float32)).split(AT_ONCE)]
     return (torch.cat(parts) * 255).round().to(torch.uint8).numpy()
 
 

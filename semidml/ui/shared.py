@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import wraps
 from typing import Any
 
@@ -40,7 +40,7 @@ class Shared:
                 if key in self._kept:
                     return self._kept[key][0]
             try:
-                value = make()
+                value = freeze(make())
                 held = (size or size_of)(value)
                 with self._lock:
                     self._kept[key] = (value, held)
@@ -71,13 +71,26 @@ class Shared:
 
 
 def size_of(value: Any) -> int:
-    """Bytes of a value: of arrays and bytes as they are, of what holds some as the sum, of others the least."""
-    if isinstance(value, np.ndarray):
-        return value.nbytes
-    if isinstance(value, dict):
-        return sum(map(size_of, value.values()))
-    if isinstance(value, list | tuple):
-        return sum(map(size_of, value))
+    """Bytes of a value: of arrays as they are, of what holds some as their sum, of others what Python says."""
+    return sum(part.nbytes if isinstance(part, np.ndarray) else sys.getsizeof(part) for part in parts_of(value))
+
+
+def freeze(value: Any) -> Any:
+    """The value itself, in whose arrays nobody can write any more."""
+    for part in parts_of(value):
+        if isinstance(part, np.ndarray):
+            part.setflags(write=False)
+    return value
+
+
+def parts_of(value: Any) -> Iterator[Any]:
+    """What dataclasses, dictionaries, lists and tuples hold in the end."""
     if hasattr(value, "__dataclass_fields__"):
-        return size_of(vars(value))
-    return sys.getsizeof(value)
+        value = vars(value)
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list | tuple):
+        yield value
+        return
+    for part in value:
+        yield from parts_of(part)

@@ -121,7 +121,7 @@ def mode_count(means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray) -> 
 
     from semidml.priors import mixture
 
-    return len(mixture.modes(*(torch.from_numpy(values) for values in (means, log_vars, weights))))
+    return len(mixture.modes(*(torch.tensor(values) for values in (means, log_vars, weights))))
 
 
 def values_with(run: Run, after: Frame) -> dict[str, Any]:
