@@ -33,7 +33,7 @@ from semidml.networks.precision import bfloat16_crawls
 from semidml.rules import explain_too_few
 from semidml.scores import neighbours
 from semidml.train import alarms, device, final, task
-from semidml.train.outputs import in_parts, to_unit
+from semidml.train.outputs import embed, in_parts, to_unit
 from semidml.train.step import Means, descend
 from semidml.train.views import View
 
@@ -249,6 +249,10 @@ class Training:
     def frame(self) -> Frame:
         """What the map draws now; which epoch and step that is, is the record's matter."""
         return self.view.frame()
+
+    def embed(self, images: Tensor) -> np.ndarray:
+        """Latents of images: uint8 (N, C, H, W) -> float32 (N, D)."""
+        return embed(self.method, images, self.device)
 
     def finish(self, full: bool = False, progress: Callable[[float, str], None] | None = None) -> dict:
         """The final scores, on all rows: metrics.json's content. `full` adds the forest and the MLP classifier. Raises
