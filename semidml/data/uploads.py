@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
-from semidml.data import DATASETS, store
+import numpy as np
+
+from semidml import memory
+from semidml.data import DATASETS, quota, store
 from semidml.data.store import Available, Place
 from semidml.disk import files
 
 MAX_UPLOAD = 50 << 20
+TOO_LARGE = f"the file is larger than {MAX_UPLOAD >> 20} MB; use fewer or smaller images"
+CHUNK = 1 << 20  # bytes that are received at a time
 
 
 def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path | None = None) -> Available:
     """Keep a visitor's data set, an .npz file in MedMNIST's layout or a .zip of class folders, under `name`. What it
     is, its content decides; `filename` serves the messages. It is read completely before it gets its name; of a .zip
     the images, all of one size by then, are kept as one .npz.
-    Raises: ValueError that says what is wrong, and then leaves nothing behind."""
-    from semidml.data import image_files, images, npz
+    Raises: ValueError that says what is wrong, or that there is no room for it, and then leaves nothing behind."""
+    from semidml.data import npz
 
     name = name.strip()
-    uploads = (Path(folder) if folder else store.data_folder()) / "uploads"
+    folder = Path(folder) if folder else store.data_folder()
+    uploads = folder / "uploads"
     _check_free(name, uploads)
     uploads.mkdir(parents=True, exist_ok=True)
     files.sweep(uploads.glob(".*ing-*"))
+    size = len(file) if isinstance(file, bytes) else getattr(file, "size", 0)
+    if size > MAX_UPLOAD:
+        raise ValueError(TOO_LARGE)
     with tempfile.TemporaryDirectory(dir=uploads, prefix=".incoming-") as spare:
         came = Path(spare) / "came"
-        brought = file if isinstance(file, bytes) else file.read(MAX_UPLOAD + 1)
-        if len(brought) > MAX_UPLOAD:
-            raise ValueError(f"the file is larger than {MAX_UPLOAD >> 20} MB; use fewer or smaller images")
-        came.write_bytes(brought)
+        _reserve(folder, came, size, filename)
+        _receive(io.BytesIO(file) if isinstance(file, bytes) else file, came)
         try:
-            if store.is_npz(came):
-                npz.read(came, name, name)
-            else:
-                with image_files.list_images(came) as items:
-                    content = images.in_memory(images.survey(items, most_pixels=images.MAX_ARCHIVE_PIXELS))
-                npz.assemble(name, name, *content)
-                came = came.with_name("kept")
-                with came.open("wb") as kept:
-                    npz.write(kept, *content)
+            if not store.is_npz(came):
+                came = _pack_images(came, folder, filename)
+            npz.check(came)
         except ValueError as error:
             raise ValueError(f"{filename}: {error}") from error
         _check_free(name, uploads)
@@ -49,6 +52,50 @@ def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path |
         place = uploads / f"{name}.npz"
         os.replace(came, place)
     return store.uploaded(name, place)
+
+
+def _reserve(folder: Path, place: Path, size: int, filename: str) -> None:
+    """A file of so many bytes, which counts from now on.
+    Raises: ValueError when there is no room for it."""
+    with quota.one_at_a_time(folder):
+        quota.make_room(folder, size, filename)
+        with place.open("wb") as file:
+            file.truncate(size)
+
+
+def _receive(file: BinaryIO, place: Path) -> None:
+    """Copy what a visitor sends into a file that is there.
+    Raises: ValueError when it is more than may be."""
+    received = 0
+    with place.open("wb") as target:
+        while piece := file.read(CHUNK):
+            received += len(piece)
+            if received > MAX_UPLOAD:
+                raise ValueError(TOO_LARGE)
+            target.write(piece)
+
+
+def _pack_images(archive: Path, folder: Path, filename: str) -> Path:
+    """An .npz, beside a .zip of class folders, of its images, which are decoded one by one onto the disk.
+    Raises: ValueError in words."""
+    from semidml.data import image_files, images, npz
+
+    with image_files.list_images(archive) as items, ExitStack() as opened:
+        plan = images.survey(items, most_pixels=images.MAX_ARCHIVE_PIXELS)
+        images.check_bytes(plan, npz.MAX_BYTES)
+        packed = archive.with_name("packed")
+        _reserve(folder, packed, 2 * plan.bytes, filename)  # the pixels, and the file that they are put into
+        places = {split: archive.with_name(f"{split} pixels") for split in plan.splits}
+        pixel_files = {split: opened.enter_context(place.open("wb")) for split, place in places.items()}
+
+        def place(split: str, row: int, pixels: np.ndarray) -> None:
+            pixel_files[split].write(pixels.transpose(1, 2, 0).tobytes())
+
+        labels, notes = images.decode_splits(plan, place)
+        opened.close()
+        with packed.open("wb") as file:
+            npz.write(file, places, plan.shape, labels, plan.class_names, notes)
+    return packed
 
 
 def delete_upload(name: str, folder: Path | None = None) -> None:
@@ -69,6 +116,7 @@ def delete_upload(name: str, folder: Path | None = None) -> None:
     with store.lock:
         for key in [key for key in store.kept if key[0] == name]:
             del store.kept[key]
+            memory.forget(("data", key))
 
 
 def _check_free(name: str, uploads: Path) -> None:
