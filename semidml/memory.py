@@ -139,11 +139,12 @@ def keep(key: Hashable, buffers: Buffers, let_go: Callable[[], object]) -> None:
         kept.let_go()
 
 
-def touch(key: Hashable) -> None:
-    """Note that something kept was used; nothing if it has gone."""
+def touch(key: Hashable) -> bool:
+    """Note that something kept was used; whether it is still there."""
     with _lock:
         if key in _kept:
             _kept.move_to_end(key)
+        return key in _kept
 
 
 def forget(key: Hashable) -> None:
