@@ -176,7 +176,8 @@ class Source(NamedTuple):
 
     def pieces(self, split: str, spare: Path | None = None) -> Iterator[np.ndarray]:
         """A split's images in order, uint8 (n, C, H, W), at most CHUNK bytes at a time; where an array is stored last
-        axis first, it is unpacked whole before: into a file in the folder `spare`, or into memory without."""
+        axis first, it is unpacked whole before: into a file in the folder `spare`, whose pages the system holds while
+        it has room for them, or into memory without."""
         header = self.headers[f"{split}_images"]
         count, (channels, height, width) = header.shape[0], self.shape
         size = channels * height * width
