@@ -11,6 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from zipfile import ZipFile
@@ -331,7 +332,9 @@ class Visitor:
         from websockets.sync.client import connect
 
         self.port = app.port
-        self.socket = connect(f"ws://127.0.0.1:{app.port}/_stcore/stream", subprotocols=["streamlit"], max_size=None)
+        self.opened = ExitStack()
+        address = f"ws://127.0.0.1:{app.port}/_stcore/stream"
+        self.socket = self.opened.enter_context(connect(address, subprotocols=["streamlit"], max_size=None))
         rerun = BackMsg()
         rerun.rerun_script.query_string = ""
         self.socket.send(rerun.SerializeToString())
@@ -365,7 +368,7 @@ class Visitor:
         return {"Cookie": f"_streamlit_xsrf={token[1]}", "X-Xsrftoken": token[1]} if token else {}
 
     def close(self) -> None:
-        self.socket.close()
+        self.opened.close()
 
 
 def test_a_page_is_sent_no_more_than_two_files_of_the_largest_size(app):
@@ -399,6 +402,7 @@ def test_a_file_that_does_not_say_how_large_it_is_is_not_taken(app):
     )
     answer = connection.getresponse()
     assert answer.status == 411 and b"Content-Length" in answer.read()
+    connection.close()
     visitor.close()
 
 
