@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semidml import memory
 from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, held_rows, label_facts, take
 from semidml.disk import zips
 from semidml.disk.zips import Header
@@ -42,6 +43,7 @@ def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.nd
     """The data set in an .npz file. `single` makes one label of a row of several: (N, L) -> (N,).
     Raises: ValueError that says what is wrong with the file and what is allowed."""
     with opened(path, single) as source:
+        memory.check_free(source.pixel_bytes, f"unpacking {title}")
         splits = {s: Split(source.images(s), y) for s, y in source.labels.items()}
     return assemble(name, title, splits, source.class_names, source.notes)
 
@@ -61,7 +63,7 @@ def pixel_bytes(path: Path) -> int:
     """Bytes of the images of a file once they are unpacked, as its headers have them.
     Raises: ValueError as `read` does."""
     with opened(path) as source:
-        return sum(map(len, source.labels.values())) * math.prod(source.shape)
+        return source.pixel_bytes
 
 
 def facts(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) -> dict[str, Any]:
@@ -154,6 +156,10 @@ class Source(NamedTuple):
         """(C, H, W)."""
         _, height, width, *channels = self.headers["train_images"].shape
         return (channels[0] if channels else 1, height, width)
+
+    @property
+    def pixel_bytes(self) -> int:
+        return sum(map(len, self.labels.values())) * math.prod(self.shape)
 
     def images(self, split: str) -> Tensor:
         """(N, C, H, W) uint8, unpacked piece by piece into its place, so that no second copy is made."""

@@ -242,9 +242,7 @@ def _read_arrays(place: Place, name: str, title: str, folder: Path, progress: Pr
     """The data set of an .npz file: in memory or, if large, in a file of decoded images."""
     from semidml.data import decoded, npz
 
-    size = npz.pixel_bytes(place.path)
-    if size <= decoded.most_in_memory():
-        memory.check_free(size, f"unpacking {title}")
+    if npz.pixel_bytes(place.path) <= decoded.most_in_memory():
         return npz.read(place.path, name, title)
     kept = decoded.Place(folder, place.decoded_of, decoded.state_of(place.path))
     if not kept.is_there():

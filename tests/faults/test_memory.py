@@ -220,6 +220,15 @@ def test_what_does_not_fit_into_the_memory_is_refused_before_it_is_unpacked(fold
         store.load("mine", folder=folder)
 
 
+def test_a_copy_of_half_the_classes_is_refused_where_there_is_no_memory_for_it(folder, monkeypatch):
+    uploads.save_upload("mine", packed(**arrays()), "mine.npz", folder)
+    monkeypatch.setattr(decoded, "LARGE", 0)
+    data = store.load("mine", folder=folder)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 10_000)
+    with pytest.raises(ValueError, match=r"a copy of \d+ images that do not lie side by side would take"):
+        data.by_classes()
+
+
 def test_a_full_disk_is_not_called_a_damaged_file(folder, monkeypatch):
     uploads.save_upload("mine", packed(**arrays()), "mine.npz", folder)
     monkeypatch.setattr(decoded, "LARGE", 0)

@@ -12,6 +12,7 @@ from semidml.config import RunConfig
 from semidml.execute import execute, score_run
 from semidml.runs import changes, estimate, listing, quota, transfer, writer
 from semidml.runs.run import Run
+from tests import apptest
 
 MODELS = [  # settings whose folders differ most in what fills them
     {"model": "dml"},
@@ -205,3 +206,20 @@ def test_a_run_that_says_nothing_of_what_it_expects_is_told_anew(folder):
     expected = details.pop("expects")
     (run.path / "config.json").write_text(json.dumps(details))
     assert abs(estimate.left_to_write(run) - expected) < 2000
+
+
+def test_the_page_shows_both_quotas_and_takes_no_upload_where_there_is_no_room(tmp_path, monkeypatch):
+    (tmp_path / "data" / "uploads").mkdir(parents=True)
+    monkeypatch.setenv("SEMIDML_DATA_QUOTA", "3MB")
+    page = apptest.opened("pages/3_Data.py")
+    assert "Runs: 0 B of 2.0 GB" in apptest.words(page.sidebar)
+    assert "Uploads and decoded images: 0 B of 3.0 MB" in apptest.words(page.sidebar)
+    assert "`SEMIDML_DATA_QUOTA` sets how much they may take" in apptest.words(page)
+    assert page.get("file_uploader")[0].proto.max_upload_size_mb == 2
+    (tmp_path / "data" / "uploads" / "mine.npz").write_bytes(bytes(2_500_000))
+    page = apptest.checked(page.run())
+    assert "There is no room for another upload: delete one first." in apptest.words(page)
+    assert not page.get("file_uploader")
+    monkeypatch.setenv("SEMIDML_DATA_QUOTA", "lots")
+    page = apptest.checked(page.run())
+    assert "SEMIDML_DATA_QUOTA must be a size such as 500MB or 2GB, got 'lots'" in apptest.words(page.sidebar)
