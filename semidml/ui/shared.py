@@ -13,9 +13,10 @@ from semidml import memory
 
 
 class Shared:
-    """Values by key, of at most `room` bytes together and within the budget of `memory`; those that nobody has asked for
-    the longest go first. They are shared as they are: nobody may change one. A key holds whatever the value depends on, so that it is another one when
-    that has changed. (Of Streamlit's caches one copies a value for each who asks, and both count values, not bytes.)
+    """Values by key, of at most `room` bytes together, and within the budget of `memory`; those that nobody has asked
+    for the longest go first. They are shared as they are: nobody may change one. A key holds whatever the value depends
+    on, so that it is another one when that has changed. (Of Streamlit's caches one copies a value for each who asks,
+    and both count values, not bytes.)
 
     As a decorator it shares what a function gives of the same arguments, which are the key then:
 

@@ -23,6 +23,7 @@ from PIL import Image
 
 from semidml import memory
 from semidml.data import decoded, npz, quota, store, uploads
+from semidml.ui.shared import Shared
 from tests.server import running_app
 
 ROOT = Path(__file__).parents[2]
@@ -145,6 +146,22 @@ def test_pages_keep_what_fits_and_forget_the_rest(monkeypatch):
     assert len(made) == 3
     copied(2)
     assert made[3:] == [("copied", 2)]
+
+
+def test_what_visitors_share_is_in_the_same_budget_and_let_go_once(monkeypatch):
+    monkeypatch.setenv("SEMIDML_MEMORY", "1MB")
+    films, pictures = Shared(600_000), Shared(10**9)
+    films.get("first", lambda: bytes(400_000))
+    memory.keep("a data set", {1: 400_000}, list)
+    films.get("first", bytes)  # is used again
+    pictures.get("picture", lambda: np.zeros(50_000))
+    assert films.held > 0 and memory.kept_bytes() < 900_000 and not memory.touch("a data set")
+    memory.keep("another one", {2: 400_000}, list)
+    assert not films.held and pictures.held
+    films.get("second", lambda: bytes(400_000)), films.get("third", lambda: bytes(400_000))
+    assert films.held < 600_000 and memory.kept_bytes() < 900_000, "what its own room sent away counts no more"
+    pictures.clear(), films.clear()
+    assert memory.kept_bytes() <= 400_000
 
 
 # ---- what is unpacked
