@@ -16,7 +16,7 @@ from typing import Any
 WORKER = (sys.executable, "-m", "semidml.jobs.worker")
 COLD = "--cold"  # to a worker: begin without what a training needs
 CHECK_SECONDS = 2.0  # between two checks whether an idle worker has ended
-LEAVE = 2.0  # seconds that a worker gets to leave when its pipe is closed
+LEAVE = 2.5  # seconds that a worker gets to leave when its pipe is closed
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 
 
@@ -212,4 +212,6 @@ def _words_for_code(code: int) -> str:
         return "signal 9: killed, perhaps for lack of memory"
     if code < 0 and -code in CRASHES:
         return f"signal {-code}: a crash in native code"
+    if code > 128:  # it was told to end, and put its things in order first
+        code = 128 - code
     return f"signal {-code}" if code < 0 else f"exit code {code}; the terminal says more"
