@@ -29,6 +29,8 @@ class Job:
     heard: Callable[[dict[str, Any]], None]
     died: Callable[[str, int | None], None]  # the worker did: why, and its pid
     wanted: Callable[[], bool] = lambda: True  # still, when its turn has come
+    visitor: str = ""  # who asked for it, where that is known
+    turn: int = 0  # the round of visitors that it is in
     left: Callable[[], None] = lambda: None  # the app ends, and nobody will do it
 
 
@@ -53,12 +55,12 @@ class Lane:
             self._thread.start()
         self.changed.notify_all()
 
-    def put(self, job: Job, first: bool = False) -> None:
-        """Queue a job, behind all others or before them; called with `changed` held."""
+    def put(self, job: Job, place: int | None = None) -> None:
+        """Queue a job, behind all others or before the one at `place`; called with `changed` held."""
         if self._closed:
             job.left()
             return
-        (self.waiting.appendleft if first else self.waiting.append)(job)
+        self.waiting.insert(len(self.waiting) if place is None else place, job)
         self.start()
 
     @property

@@ -1,0 +1,123 @@
+"""The queue between visitors: nobody takes it for himself, each has his turn, and who waits is told for what and how
+long."""
+
+import sys
+import time
+
+import pytest
+
+from semidml.jobs import forecast, lane, queue
+from semidml.jobs.queue import Jobs
+from semidml.runs import listing
+from semidml.runs.process import this_process
+from semidml.runs.run import Run
+from semidml.runs.status import Status, write_status
+from tests.test_jobs import DONE, PRETENDER, WAITS, config, ended, until
+
+
+@pytest.fixture
+def supervisor(tmp_path, monkeypatch):
+    monkeypatch.setattr(lane, "LEAVE", 0.2)
+    script = tmp_path / "pretender.py"
+    script.write_text(PRETENDER)
+    made = Jobs(tmp_path / "runs", [sys.executable, str(script)])
+    yield made
+    made.close()
+
+
+def busy(supervisor: Jobs, visitor: str = "") -> Run:
+    """A run that trains until it is stopped."""
+    run = supervisor.submit(config(latent_dim=WAITS), visitor)
+    until(lambda: run.status().state == "running")
+    return run
+
+
+# ---- shares and turns
+
+
+def test_a_visitor_has_a_share_of_the_queue_and_no_more(supervisor, monkeypatch):
+    monkeypatch.setattr(queue, "MOST_EACH", 3)
+    busy(supervisor, "greedy")
+    own = [supervisor.submit(config(latent_dim=DONE), "greedy") for _ in range(3)]
+    with pytest.raises(ValueError, match="3 of your runs are waiting already, which is the most that one visitor may"):
+        supervisor.submit(config(latent_dim=DONE), "greedy")
+    assert len(list(supervisor.root.iterdir())) == 4, "a refused run leaves nothing behind"
+    supervisor.submit(config(latent_dim=DONE), "modest")
+    supervisor.stop(own[0].id)
+    supervisor.resume(own[0].id, "greedy")
+    with pytest.raises(ValueError, match="3 of your runs are waiting already"):
+        supervisor.submit(config(latent_dim=DONE), "greedy")
+    supervisor.submit(config(latent_dim=DONE))  # of a program, which is no visitor
+
+
+def test_visitors_take_turns(supervisor):
+    first = busy(supervisor, "a")
+    of = {}
+
+    def submit(visitor):
+        run = supervisor.submit(config(latent_dim=DONE), visitor)
+        of[run.id] = visitor
+        return run
+
+    for visitor in "aaaabbc":
+        submit(visitor)
+    waiting = supervisor.queue()
+    assert [of[run.id] for run in waiting] == list("bcabaaa")  # a's first runs already
+    assert supervisor.before(waiting[0]) == [first] and supervisor.before(waiting[2]) == [first, *waiting[:2]]
+    assert supervisor.before(first) is None
+    supervisor.stop(first.id)
+    for run in waiting:
+        assert ended(supervisor, run).state == "done"
+    traces = [float((run.path / "trace").read_text()) for run in waiting]
+    assert traces == sorted(traces), "they began in that order"
+
+
+def test_who_has_just_had_a_turn_waits_for_the_next_round(supervisor):
+    first = busy(supervisor, "a")
+    second = supervisor.submit(config(latent_dim=WAITS), "b")
+    third = supervisor.submit(config(latent_dim=WAITS), "c")
+    supervisor.stop(first.id)
+    until(lambda: second.status().state == "running")
+    again = supervisor.submit(config(latent_dim=DONE), "a")
+    newcomer = supervisor.submit(config(latent_dim=DONE), "d")
+    assert supervisor.queue() == [third, newcomer, again]
+    for run in (second, third):
+        until(lambda run=run: run.status().state == "running")
+        supervisor.stop(run.id)
+    assert ended(supervisor, again).state == "done"
+    assert supervisor._next_turn("a") == 0, "an idle queue remembers nobody"
+
+
+# ---- when it begins
+
+
+def running(folder, epoch, epochs, seconds, **values) -> Run:
+    run = listing.create_run(config(epochs=epochs, **values), path=folder / f"running-{epoch}")
+    latest = {"epoch": epoch, "seconds": seconds}
+    now = {"epoch": epoch, "epochs": epochs, "updated": time.time(), "owner": this_process(), "latest": latest}
+    write_status(run, Status("running", **now))
+    return run
+
+
+def waiting(folder, name, epochs, **values) -> Run:
+    return listing.create_run(config(epochs=epochs, **values), path=folder / name)
+
+
+def test_a_run_begins_when_those_before_it_have_ended_by_what_was_measured(tmp_path):
+    unknown, alike = lambda config: None, lambda config: 7.0
+    now = running(tmp_path, 5, 20, 10.0)  # 2 s an epoch
+    assert forecast.seconds_until([now], unknown) == pytest.approx(30)
+    short = waiting(tmp_path, "short", 3)
+    assert forecast.seconds_until([now, short], unknown) == pytest.approx(30 + 3 * 2), (
+        "at the pace of the one that runs"
+    )
+    assert forecast.seconds_until([now, short], alike) == pytest.approx(30 + 7), "as long as runs like it took"
+    begun = running(tmp_path, 0, 20, 0.0)
+    assert forecast.seconds_until([begun], unknown) is None, "nothing is measured yet"
+    assert forecast.seconds_until([begun], alike) == 7 and forecast.seconds_until([], unknown) == 0
+
+
+def test_a_run_that_goes_on_from_an_epoch_needs_the_rest_only(tmp_path):
+    resumed = waiting(tmp_path, "resumed", 20)
+    write_status(resumed, Status("queued", epoch=15, epochs=20, updated=time.time(), owner=this_process()))
+    assert forecast.seconds_until([resumed], lambda config: 8.0) == pytest.approx(2)
