@@ -15,6 +15,7 @@ from semidml.disk import files
 from semidml.runs import quota, trained_on
 from semidml.runs.run import Run
 from semidml.runs.writer import Writer
+from semidml.tasks import NOT_KEPT
 from semidml.words import is_full, trouble_words
 
 if TYPE_CHECKING:  # at run time these would import torch
@@ -136,7 +137,8 @@ def score_run(
     run: Run, full: bool = False, progress: Callable[[float, str], None] | None = None, keep: bool = False
 ) -> dict[str, Any]:
     """metrics.json's content, anew from a run's weights; `full` adds the forest and the MLP classifier. With `keep` it
-    becomes the run's, beside scores that are there already; a shipped run's folder is left as it is.
+    becomes the run's, beside scores that are there already; a shipped run's folder is left as it is. Where it cannot be
+    stored, `progress` is told so last, and the scores are as good.
 
     Raises: ValueError when the run has no weights, or its data or their rows are not here."""
     from semidml.train import final
@@ -152,6 +154,11 @@ def score_run(
     metrics = {k: v for k, v in before.items() if k not in ("failed", "notes")} | metrics
     if not run.is_shipped:
         content = files.as_json(metrics)
-        quota.check_more(run.path, len(content))
-        files.replace_file(run.path / "metrics.json", content)
+        try:
+            quota.check_more(run.path, len(content))
+            files.replace_file(run.path / "metrics.json", content)
+        except OSError as error:
+            if progress is None:
+                raise
+            progress(1.0, f"{NOT_KEPT}: {trouble_words(error)}")
     return metrics

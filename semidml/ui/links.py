@@ -1,7 +1,8 @@
 """What a link says of a page, both ways: the knobs, and which run or data set is shown."""
 
+import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -58,13 +59,13 @@ def choose_linked(
     say_gone: Callable[[str], object],
     *,
     key: str,
-    prefer: Callable[[str], bool] = bool,
+    prefer: Sequence[Callable[[str], bool]] = (),
     **box: Any,
 ) -> str | None:
     """The select box of what a page shows, and the name chosen, None without any: what the link asks for, else what was
-    chosen here before, else the first that is preferred, else the first. `choices` has each name's words. The choice is
-    kept in the session under `kept`, where a callback may change it, and in the link. `say_gone` tells of a name that
-    the link asks for and that is no choice."""
+    chosen here before, else the first that is preferred, by the first of these ways that prefers any, else the first.
+    `choices` has each name's words. The choice is kept in the session under `kept`, where a callback may change it, and
+    in the link. `say_gone` tells of a name that the link asks for and that is no choice."""
     asked, state = asked_of_link(parameter, kept), st.session_state
     if asked in choices:
         state[kept] = asked
@@ -74,7 +75,7 @@ def choose_linked(
         st.query_params.pop(parameter, None)
         return None
     if state.get(kept) not in choices:
-        state[kept] = next(filter(prefer, choices), next(iter(choices)))
+        state[kept] = next(itertools.chain(*(filter(prefers, choices) for prefers in prefer), choices))
     state[key] = state[kept]  # each time: its words, and so the widget, change
     name = st.selectbox(
         options=list(choices),

@@ -1,6 +1,6 @@
 """The run that a page shows: which, how far, what one can do with it; and the page that trains one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -14,6 +14,8 @@ from semidml.runs.status import Status
 from semidml.ui import cache, controls, frame, knobs, links, manage
 from semidml.ui.words import (
     as_code,
+    before_words,
+    begin_words,
     change_words,
     config_of,
     entry_title,
@@ -53,7 +55,16 @@ def draw_trainer(
         else:
             say_moved_on(run, config)
             is_active = run.status().active
-            st.fragment(draw_run, run_every=frame.SECONDS_LIVE if is_active else None)(run.id, is_active)
+
+            def draw_while_there(run_id: str, was_active: bool) -> None:
+                try:
+                    draw_run(run_id, was_active)
+                except (ValueError, OSError):
+                    if (run.path / "config.json").exists():
+                        raise
+                    st.rerun()  # deleted while it was drawn
+
+            st.fragment(draw_while_there, run_every=frame.SECONDS_LIVE if is_active else None)(run.id, is_active)
             if draw_below and not is_active:
                 st.fragment(draw_below, run_every=frame.SECONDS_IDLE)(run)
     if config is not None:
@@ -74,9 +85,8 @@ def pick_run(method: str = "") -> Run | None:
         if name not in every:  # else it is another page's
             st.info(f"The run {as_code(name)} is not here (any more). Here is another one.", icon=":material/delete:")
 
-    if st.session_state.get("shown run") not in (None, *offered):
-        say_gone(st.session_state.pop("shown run"))
-    return _choose_run(offered, "shown run", say_gone, "run shown", lambda run: run.status().active)
+    prefer = (lambda run: run.status().state == "running", lambda run: run.status().active)
+    return _choose_run(offered, "shown run", say_gone, "run shown", prefer)
 
 
 def pick_explored() -> Run | None:
@@ -87,19 +97,25 @@ def pick_explored() -> Run | None:
         st.warning(f"There is no run called {as_code(name)} here (any more).", icon=":material/link_off:")
 
     every = {run.id: run for run in listing.list_runs()}
-    return _choose_run(every, "explored", say_gone, "explored run", lambda run: bool(run.frames()))
+    return _choose_run(every, "explored", say_gone, "explored run", (lambda run: bool(run.frames()),))
 
 
 def _choose_run(
-    offered: dict[str, Run], kept: str, say_gone: Callable[[str], None], key: str, prefer: Callable[[Run], bool]
+    offered: dict[str, Run],
+    kept: str,
+    say_gone: Callable[[str], None],
+    key: str,
+    prefer: Sequence[Callable[[Run], bool]],
 ) -> Run | None:
+    if st.session_state.get(kept) not in (None, *offered):
+        say_gone(st.session_state.pop(kept))
     name = links.choose_linked(
         "run",
         {name: run_words(run) for name, run in offered.items()},
         kept,
         say_gone,
         key=key,
-        prefer=lambda name: prefer(offered[name]),
+        prefer=[lambda name, prefers=prefers: prefers(offered[name]) for prefers in prefer],
         label="Run",
         help="Every run of this machine's folder, newest first, then the runs that come with the project.",
     )
@@ -188,6 +204,8 @@ def draw_heading(run: Run, status: Status) -> None:
 def draw_state(run: Run, status: Status) -> None:
     if status.active:
         st.progress(status.fraction, text=state_words(run, status))
+        if before := queue.jobs().before(run):
+            st.caption(before_words(before))
     else:
         st.markdown(state_words(run, status))
 
@@ -222,9 +240,10 @@ def draw_rerun(run: Run) -> None:
     def submit() -> None:
         changed = knobs.config_of(values_of(config) | {name: new})
         knobs.set_knobs(values_of(changed))
-        controls.show_run(queue.jobs().submit(changed).id)
+        controls.show_run(manage.queue_run(changed).id)
 
-    st.button("Train with it", icon=":material/play_arrow:", on_click=manage.perform, args=(submit,), key="rerun")
+    act = {"on_click": manage.perform, "args": (submit, "", manage.NOT_STARTED)}
+    st.button("Train with it", icon=":material/play_arrow:", key="rerun", **act)
 
 
 def choose_epoch(run: Run, newest: Frame) -> Frame:
@@ -254,5 +273,6 @@ def draw_queue(shown: str) -> None:
             st.markdown(f"**{title}**")
         for run in others:
             words, button = st.columns([3, 1], vertical_alignment="center")
-            words.caption(run_words(run))
+            begins = f" · {begin_words(before)}" if (before := supervisor.before(run)) is not None else ""
+            words.caption(f"{run_words(run)}{begins}")
             button.button(word, key=f"{word} {run.id}", on_click=act, args=(run.id,), width="stretch")

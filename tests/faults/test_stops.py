@@ -85,11 +85,16 @@ def check_resumed(supervisor: Jobs, run: Run, undisturbed: list[Record]) -> None
 # ---- the command line
 
 
-def command_line(folder: Path, *words: str, **options: object) -> subprocess.Popen:
+def heed_signals() -> None:
+    """In a child: as in a terminal, whatever these tests run in ignores."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def command_line(folder: Path, *words: str) -> subprocess.Popen:
     environment = os.environ | {"PYTHONPATH": PACKAGE, "SEMIDML_RUNS": str(folder)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "semidml", *words], env=environment, stderr=subprocess.PIPE, text=True, **options
-    )
+    command = [sys.executable, "-m", "semidml", *words]
+    return subprocess.Popen(command, env=environment, stderr=-1, text=True, preexec_fn=heed_signals)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
@@ -159,7 +164,8 @@ def test_an_app_that_ends_keeps_the_last_epoch_of_its_run(supervisor, undisturbe
     values = config().changed() | {"device": "cpu"}
     words = [sys.executable, "-c", textwrap.dedent(APP), str(supervisor.root), repr(values)]
     environment = os.environ | {"PYTHONPATH": PACKAGE}
-    with subprocess.Popen(words, env=environment, stdout=-1, stderr=-1, text=True, start_new_session=True) as app:
+    options = {"env": environment, "start_new_session": True, "preexec_fn": heed_signals}
+    with subprocess.Popen(words, stdout=-1, stderr=-1, text=True, **options) as app:
         run = Run(supervisor.root / app.stdout.readline().strip())
         (os.killpg if everyone else os.kill)(app.pid, getattr(signal, name))
         app.communicate()  # ends when the worker, who shares the pipe, has ended too
