@@ -3,6 +3,7 @@ long."""
 
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,10 @@ from semidml.runs import listing
 from semidml.runs.process import this_process
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
+from tests.apptest import opened, press, words
 from tests.test_jobs import DONE, PRETENDER, WAITS, config, ended, until
+
+TRAIN = "pages/1_Train.py"
 
 
 @pytest.fixture
@@ -121,3 +125,61 @@ def test_a_run_that_goes_on_from_an_epoch_needs_the_rest_only(tmp_path):
     resumed = waiting(tmp_path, "resumed", 20)
     write_status(resumed, Status("queued", epoch=15, epochs=20, updated=time.time(), owner=this_process()))
     assert forecast.seconds_until([resumed], lambda config: 8.0) == pytest.approx(2)
+
+
+# ---- what the page says
+
+
+@pytest.fixture
+def page(supervisor, tmp_path, monkeypatch):
+    """The app, over this queue."""
+    monkeypatch.setenv("SEMIDML_RUNS", str(supervisor.root))
+    monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(queue, "jobs", lambda: supervisor)
+    return supervisor
+
+
+def paced(run: Run, epoch: int, seconds: float) -> None:
+    """A running run seems to have come so far in this time."""
+    latest = {"epoch": epoch, "seconds": seconds}
+    write_status(run, replace(run.recorded(), epoch=epoch, epochs=run.config().epochs, latest=latest))
+
+
+def test_a_new_tab_shows_the_run_that_trains_before_one_that_waits(page):
+    first = busy(page)
+    page.submit(config(latent_dim=DONE))
+    assert opened(TRAIN).session_state["shown run"] == first.id
+
+
+def test_who_waits_is_told_the_place_what_goes_before_and_when_it_begins(page):
+    first = busy(page)
+    paced(first, 2, 40.0)  # of five epochs: a minute is left
+    second, third = (page.submit(config(latent_dim=DONE, epochs=3)) for _ in range(2))
+    said = opened_words(second)
+    assert "Waiting for its turn, next in the queue: it begins in about 60 s" in said
+    assert "Before it: " in said and "(epoch 2 of 5)." in said
+    said = opened_words(third)
+    assert "number 2 in the queue: it begins in about 2 min" in said, "at the first one's pace"
+    assert "(epoch 2 of 5); " in said and "(3 epochs)." in said
+    paced(first, 0, 0.0)
+    assert "when it begins cannot be told yet" in opened_words(third)
+
+
+def opened_words(run: Run) -> str:
+    app = opened(TRAIN, run=run.id)
+    return "\n".join([words(app), *(bar.proto.text for bar in app.get("progress"))])
+
+
+def test_who_wants_more_than_a_share_is_told_on_the_page(page, monkeypatch):
+    monkeypatch.setattr(queue, "MOST_EACH", 1)
+    busy(page)
+    app = press(opened(TRAIN), "Train")
+    assert not app.error
+    assert "1 of your runs are waiting already" in press(app, "Train").error[0].value
+    assert not press(opened(TRAIN), "Train").error, "another visitor has a share too"
+
+
+def test_a_run_that_waits_elsewhere_says_so(page):
+    run = listing.create_run(config(), path=page.root / "elsewhere")
+    write_status(run, replace(run.recorded(), owner={"host": "box", "pid": 7}))
+    assert "Waiting for its turn in another program, pid 7 on box" in opened_words(run)
