@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # at run time these would import torch
 
 HEARTBEAT = 2.0  # seconds between two writes of status.json while running
 STATE_EVERY = 5.0  # seconds between two writes of state.safetensors
+TICK_SECONDS = 0.5  # that a tick gets to be written when the process must end
 LIVE_EVERY = 1.0  # seconds between two frames in the middle of an epoch
 
 
@@ -48,6 +49,7 @@ class Writer:
         self._wake = threading.Event()
         self._ended = False
         self._is_settled = False  # the last status is written
+        self._ticking = threading.Lock()  # over a tick
         self._saving = threading.Lock()  # over the state
         self._finished: dict[str, Tensor] | None = None  # the state at the end of the last epoch of the history
         self._problem: OSError | None = None  # of the heartbeat
@@ -179,14 +181,15 @@ class Writer:
         if self._problem is not None:
             raise self._problem
         line = record.to_json()  # at every tick: what JSON cannot hold is then an error here, not in the heartbeat
-        if record.ends_epoch:
-            self._end_of_epoch(record, line, training)
-        elif time.monotonic() >= self._frame_due:
-            began = time.monotonic()
-            self._save_frame(self.path / "frames" / "live.npz", record, training, durable=False)
-            self._pace(began)
-        now = {"epoch": record.epoch, "step": record.step, "steps": record.steps, "latest": asdict(record)}
-        self._status = replace(self._status, **now)
+        with self._ticking:
+            if record.ends_epoch:
+                self._end_of_epoch(record, line, training)
+            elif time.monotonic() >= self._frame_due:
+                began = time.monotonic()
+                self._save_frame(self.path / "frames" / "live.npz", record, training, durable=False)
+                self._pace(began)
+            now = {"epoch": record.epoch, "step": record.step, "steps": record.steps, "latest": asdict(record)}
+            self._status = replace(self._status, **now)
         self._wake.set()
 
     def _end_of_epoch(self, record: Record, line: str, training: "Training") -> None:
@@ -283,8 +286,9 @@ class Writer:
         return status
 
     def interrupted(self, reason: str) -> None:
-        """From another thread, when this process must end now, while the training may go on: keep the last finished
+        """From another thread, when this process must end now: let the training go no further, keep the last finished
         epoch, if the disk takes it, and say so in status.json. Nothing waits for the disk's own caches."""
+        self._ticking.acquire(timeout=TICK_SECONDS)  # never given back
         self._ended = True
         try:
             self.save_state(durable=False)

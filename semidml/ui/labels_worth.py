@@ -48,7 +48,7 @@ def draw_labels_worth(run: Run) -> None:
             f"Train with {', '.join(f'{count:,}' for count in missing)} labels",
             icon=":material/play_arrow:",
             on_click=manage.perform,
-            args=(lambda: [manage.queue_run(config) for config in missing.values()], "", manage.NOT_STARTED),
+            args=(lambda: manage.queue_runs(list(missing.values())), "", manage.NOT_STARTED),
             help=f"{len(missing)} short trainings, one after another.",
         )
     for count in missing:

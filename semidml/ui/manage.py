@@ -1,7 +1,7 @@
 """What a visitor does, and what came of it; rename, delete and import runs."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -59,6 +59,19 @@ def queue_run(config: RunConfig) -> Run:
     """A new run of this visitor's.
     Raises: ValueError when the queue, or the visitor's share of it, is full, or the quota used up."""
     return queue.jobs().submit(config, visitor())
+
+
+def queue_runs(configs: Sequence[RunConfig]) -> None:
+    """New runs of this visitor's, one after another.
+    Raises: ValueError that says how many are queued where not all are, else as `queue_run`."""
+    for queued, config in enumerate(configs):
+        try:
+            queue_run(config)
+        except (ValueError, OSError) as error:
+            if not queued:
+                raise
+            reason = trouble_words(error) if isinstance(error, OSError) else error
+            raise ValueError(f"{queued} of {len(configs)} trainings are queued, the next is not: {reason}") from None
 
 
 def draw_management(run: Run | None) -> None:

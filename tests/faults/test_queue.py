@@ -13,6 +13,7 @@ from semidml.runs import listing
 from semidml.runs.process import this_process
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
+from semidml.ui import manage
 from tests.apptest import opened, press, words
 from tests.test_jobs import DONE, PRETENDER, WAITS, config, ended, until
 
@@ -177,6 +178,16 @@ def test_who_wants_more_than_a_share_is_told_on_the_page(page, monkeypatch):
     assert not app.error
     assert "1 of your runs are waiting already" in press(app, "Train").error[0].value
     assert not press(opened(TRAIN), "Train").error, "another visitor has a share too"
+
+
+def test_of_several_trainings_it_is_said_how_many_are_queued(page, monkeypatch):
+    monkeypatch.setattr(queue, "MOST_EACH", 2)
+    busy(page)
+    asked = [config(latent_dim=DONE)] * 3
+    with pytest.raises(ValueError, match=r"2 of 3 trainings are queued, the next is not: 2 of your runs are waiting"):
+        manage.queue_runs(asked)
+    with pytest.raises(ValueError, match=r"^2 of your runs are waiting already"):
+        manage.queue_runs(asked)
 
 
 def test_a_run_that_waits_elsewhere_says_so(page):
