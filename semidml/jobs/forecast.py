@@ -37,26 +37,29 @@ def seconds_an_epoch(run: Run) -> float | None:
     return seconds / epochs if epochs and seconds else None
 
 
-def seconds_left(run: Run, running: Run | None, measured: Callable[[RunConfig], float | None]) -> float | None:
-    """How long a run has still to train: by its own pace once it runs; else as long as runs like it took (`measured`),
-    or as its epochs would take at the pace of the one that runs now; None where neither is known."""
+def seconds_left(run: Run, pace: float | None, measured: Callable[[RunConfig], float | None]) -> float | None:
+    """How long a run that has not begun will train: as long as runs like it took (`measured`), or as its epochs take at
+    a `pace`, in seconds an epoch; None where neither is known."""
     status = run.status()
-    epochs = status.epochs * (1 - status.fraction)
-    if run == running and (pace := seconds_an_epoch(run)):
-        return pace * epochs
-    if seconds := measured(run.config()):
+    try:
+        seconds = measured(run.config())
+    except ValueError:  # deleted meanwhile, or damaged: it will hold nobody up
+        return 0.0
+    if seconds:
         return seconds * (1 - status.fraction)
-    pace = seconds_an_epoch(running) if running and running != run else None
-    return pace * epochs if pace else None
+    return None if pace is None else pace * status.epochs * (1 - status.fraction)
 
 
-def seconds_until(before: Sequence[Run], measured: Callable[[RunConfig], float | None]) -> float | None:
-    """How long those that go before a run, the running one first, will train; None where of one it is not known."""
-    running = before[0] if before and before[0].status().state == "running" else None
-    total = 0.0
-    for run in before:
-        seconds = seconds_left(run, running, measured)
-        if seconds is None:
-            return None
-        total += seconds
-    return total
+def begin_times(runs: Sequence[Run], measured: Callable[[RunConfig], float | None]) -> list[float | None]:
+    """In how many seconds each of some runs begins that train one after the other, of which the first may train
+    already, and, last, one behind them; None where it is not known of all before."""
+    times: list[float | None] = [0.0]
+    pace = None
+    for run in runs:
+        status = run.status()
+        if status.state == "running" and (pace := seconds_an_epoch(run)):
+            seconds = pace * status.epochs * (1 - status.fraction)
+        else:
+            seconds = seconds_left(run, pace, measured)
+        times.append(None if times[-1] is None or seconds is None else times[-1] + seconds)
+    return times

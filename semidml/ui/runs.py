@@ -7,6 +7,7 @@ import streamlit as st
 from semidml.config import RunConfig, declared_knobs
 from semidml.frames import Frame
 from semidml.jobs import queue
+from semidml.jobs.forecast import begin_times
 from semidml.methods import method_of
 from semidml.runs import listing
 from semidml.runs.run import Run
@@ -24,6 +25,7 @@ from semidml.ui.words import (
     python_of,
     reason_words,
     run_words,
+    seconds_of_alike,
     state_words,
     values_of,
 )
@@ -264,8 +266,11 @@ def choose_epoch(run: Run, newest: Frame) -> Frame:
 def draw_queue(shown: str) -> None:
     """Other runs that wait, and those that an app which is gone left waiting."""
     supervisor = queue.jobs()
+    waiting = supervisor.queue()
+    begins = begin_times([*filter(None, [supervisor.running()]), *waiting], seconds_of_alike) if waiting else []
+    begin_of = dict(zip(reversed(waiting), reversed(begins[:-1]), strict=False))  # the first may be the one that runs
     for title, queued, word, act in (
-        ("Waiting for their turn", supervisor.queue(), "Stop", controls.stop_run),
+        ("Waiting for their turn", waiting, "Stop", controls.stop_run),
         ("Left waiting when the app was last closed", supervisor.orphans(), "Resume", controls.resume_run),
     ):
         others = [run for run in queued if run.id != shown]
@@ -273,6 +278,5 @@ def draw_queue(shown: str) -> None:
             st.markdown(f"**{title}**")
         for run in others:
             words, button = st.columns([3, 1], vertical_alignment="center")
-            begins = f" · {begin_words(before)}" if (before := supervisor.before(run)) is not None else ""
-            words.caption(f"{run_words(run)}{begins}")
+            words.caption(" · ".join([run_words(run), *([begin_words(begin_of[run])] if run in begin_of else [])]))
             button.button(word, key=f"{word} {run.id}", on_click=act, args=(run.id,), width="stretch")

@@ -148,7 +148,8 @@ def waiting_words(run: Run, status: Status) -> str:
     if before := supervisor.before(run):
         waiting = sum(other.status().state == "queued" for other in before)
         place = f"number {waiting + 1}" if waiting else "next"
-        return f"Waiting for its turn, {place} in the queue: {begin_words(before)}"
+        begins = forecast.begin_times(before, seconds_of_alike)[-1]
+        return f"Waiting for its turn, {place} in the queue: {begin_words(begins)}"
     if before is None and process.has_ended(status.owner, elsewhere=True):
         return "Left waiting when the app was last closed"
     if before is None and run != supervisor.running() and status.owner.get("pid") != os.getpid():
@@ -157,9 +158,8 @@ def waiting_words(run: Run, status: Status) -> str:
     return "Waiting for its turn" if is_ready else "Starting the process that trains: some seconds, once"
 
 
-def begin_words(before: Sequence[Run]) -> str:
-    """When a run begins that waits for these."""
-    seconds = forecast.seconds_until(before, lambda config: (measured_seconds(config) or (None, 0))[0])
+def begin_words(seconds: float | None) -> str:
+    """When a run begins that waits."""
     if seconds is None:
         return "when it begins cannot be told yet, as nothing like what goes before it was measured here"
     return f"it begins in about {words.seconds_words(seconds)}"
@@ -204,6 +204,12 @@ def short_path(path: Path) -> str:
 def measured_seconds(config: RunConfig) -> tuple[float, int] | None:
     """See `forecast.measure_alike`."""
     return forecast.measure_alike(config)
+
+
+def seconds_of_alike(config: RunConfig) -> float | None:
+    """How long a training by this config takes here, if anything like it was measured."""
+    measured = measured_seconds(config)
+    return measured and measured[0]
 
 
 def estimate_words(config: RunConfig) -> str:

@@ -111,21 +111,21 @@ def waiting(folder, name, epochs, **values) -> Run:
 def test_a_run_begins_when_those_before_it_have_ended_by_what_was_measured(tmp_path):
     unknown, alike = lambda config: None, lambda config: 7.0
     now = running(tmp_path, 5, 20, 10.0)  # 2 s an epoch
-    assert forecast.seconds_until([now], unknown) == pytest.approx(30)
+    assert forecast.begin_times([now], unknown)[-1] == pytest.approx(30)
     short = waiting(tmp_path, "short", 3)
-    assert forecast.seconds_until([now, short], unknown) == pytest.approx(30 + 3 * 2), (
+    assert forecast.begin_times([now, short], unknown)[-1] == pytest.approx(30 + 3 * 2), (
         "at the pace of the one that runs"
     )
-    assert forecast.seconds_until([now, short], alike) == pytest.approx(30 + 7), "as long as runs like it took"
+    assert forecast.begin_times([now, short], alike)[-1] == pytest.approx(30 + 7), "as long as runs like it took"
     begun = running(tmp_path, 0, 20, 0.0)
-    assert forecast.seconds_until([begun], unknown) is None, "nothing is measured yet"
-    assert forecast.seconds_until([begun], alike) == 7 and forecast.seconds_until([], unknown) == 0
+    assert forecast.begin_times([begun], unknown)[-1] is None, "nothing is measured yet"
+    assert forecast.begin_times([begun], alike)[-1] == 7 and forecast.begin_times([], unknown)[-1] == 0
 
 
 def test_a_run_that_goes_on_from_an_epoch_needs_the_rest_only(tmp_path):
     resumed = waiting(tmp_path, "resumed", 20)
     write_status(resumed, Status("queued", epoch=15, epochs=20, updated=time.time(), owner=this_process()))
-    assert forecast.seconds_until([resumed], lambda config: 8.0) == pytest.approx(2)
+    assert forecast.begin_times([resumed], lambda config: 8.0)[-1] == pytest.approx(2)
 
 
 # ---- what the page says
@@ -162,6 +162,8 @@ def test_who_waits_is_told_the_place_what_goes_before_and_when_it_begins(page):
     said = opened_words(third)
     assert "number 2 in the queue: it begins in about 2 min" in said, "at the first one's pace"
     assert "(epoch 2 of 5); " in said and "(3 epochs)." in said
+    said = words(opened(TRAIN, run="digits-dml-all-labels"))
+    assert "Waiting for their turn" in said and "it begins in about 60 s" in said and "it begins in about 2 min" in said
     paced(first, 0, 0.0)
     assert "when it begins cannot be told yet" in opened_words(third)
 
