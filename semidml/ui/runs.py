@@ -206,7 +206,7 @@ def draw_heading(run: Run, status: Status) -> None:
 def draw_state(run: Run, status: Status) -> None:
     if status.active:
         st.progress(status.fraction, text=state_words(run, status))
-        if before := queue.jobs().before(run):
+        if status.state == "queued" and (before := queue.jobs().before(run)):
             st.caption(before_words(before))
     else:
         st.markdown(state_words(run, status))
