@@ -29,6 +29,8 @@ def trouble_words(error: OSError) -> str:
     What says more than an error of the system comes as it is."""
     path = Path(str(error.filename)) if error.filename else None
     folder = f"the folder {path.parent}" if path else "its folder"
+    if error.errno and error.filename is None and error.strerror != os.strerror(error.errno):
+        return str(error.strerror)  # words of our own, such as those of a quota
     if is_full(error):
         return "the disk is full: delete some runs or other files, then try again"
     if error.errno == errno.EROFS:
