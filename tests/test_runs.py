@@ -35,6 +35,7 @@ from semidml.runs import writer as writer_module
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
 from semidml.runs.writer import Writer, kept_frames
+from semidml.train.task import seeded_model
 
 ROWS = 30
 
@@ -77,10 +78,16 @@ class FakeTraining:
         return Frame(self.rows(), latents, predictions, reconstructions=np.zeros((2, 1, 4, 4), np.uint8))
 
     def state(self):
-        return {"epoch": torch.tensor(self.epoch), "model.w": torch.full((3,), float(self.epoch))}
+        chance = torch.Generator().get_state()
+        return {f"model.{name}": tensor for name, tensor in self.weights().items()} | {
+            **{"epoch": torch.tensor(self.epoch), "seconds": torch.tensor(1.0, dtype=torch.float64)},
+            **{"generator": chance, "noise_generator": chance.clone()},
+        }
 
     def weights(self):
-        return {"w": torch.full((3,), float(self.epoch))}
+        """All of them are the epoch."""
+        model = seeded_model(self.config, (1, 4, 4), 10)
+        return {name: torch.full_like(tensor, self.epoch) for name, tensor in model.state_dict().items()}
 
     def finish(self, full=False, progress=None):
         return {"knn_accuracy": 0.5, "knn_ami": float("nan"), "collapsed": False, "seconds": 1.0}

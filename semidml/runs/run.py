@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from semidml.config import RunConfig
 from semidml.disk import files
 from semidml.frames import Frame, Record
-from semidml.runs import places, process, quota
+from semidml.runs import places, process, quota, tensors
 from semidml.runs.status import Status
 from semidml.scores import collapse
 from semidml.words import damage_words
@@ -167,16 +167,8 @@ class Run:
 
     def resume_epoch(self) -> int:
         """The finished epochs that a resume would start from; 0 when it would start anew."""
-        path = self.path / "state.safetensors"
-        if not path.exists():
-            return 0
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(path, framework="np") as tensors:
-                return int(tensors.get_tensor("epoch"))
-        except (SafetensorError, OSError, TypeError, ValueError, OverflowError):  # damaged, or untrusted
-            return 0
+        path = self.path / tensors.STATE
+        return tensors.read_epoch(path) if path.exists() else 0
 
     def resume_words(self) -> str:
         epoch = self.resume_epoch()
@@ -272,25 +264,16 @@ class Run:
     def model(self) -> "nn.Module":
         """The model with its final weights, or with those of the last saved state, on the CPU: see `task.load_model`.
         Raises: ValueError when there are none yet, or not of this config."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         from semidml.train.task import load_model
 
+        config, data = self.config(), self.details().get("data")
         try:
-            if (self.path / "weights.safetensors").exists():
-                weights = load_file(self.path / "weights.safetensors")
-            else:
-                state = load_file(self.path / "state.safetensors")
-                weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+            saved = tensors.read_weights(self.path, config, data)
         except FileNotFoundError:
             raise ValueError(f"{self.id} has no weights yet") from None
-        except SafetensorError as error:
-            raise ValueError(f"the weights of {self.id} cannot be read: {error}") from None
-        data = self.details().get("data")
-        if not data:
-            raise ValueError(f"{self.id} does not say which images it was trained on")
-        return load_model(self.config(), tuple(data["shape"]), len(data["class_names"]), weights)
+        except ValueError as error:
+            raise ValueError(f"the weights of {self.id} cannot be used: {error}") from None
+        return load_model(config, tuple(data["shape"]), len(data["class_names"]), saved)
 
     def projection(self, name: str) -> dict[str, np.ndarray] | None:
         """A cached projection, or None."""

@@ -14,8 +14,8 @@ import numpy as np
 
 from semidml.disk import files, locks
 from semidml.frames import Record
-from semidml.runs import listing, process, quota
-from semidml.runs.estimate import WIDE, kept_frames
+from semidml.runs import listing, process, quota, tensors
+from semidml.runs.estimate import kept_frames, WIDE
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
 
@@ -137,16 +137,13 @@ class Writer:
     def saved_state(self) -> "dict[str, Tensor] | None":
         """What to resume from, None to begin anew; history and frames are cut to it.
         Raises: ValueError when it is damaged."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         state = None
-        if (self.path / "state.safetensors").exists():
+        if (self.path / tensors.STATE).exists():
             try:
-                state = load_file(self.path / "state.safetensors")
-                self._state_epoch = int(state["epoch"])
-            except (SafetensorError, KeyError) as error:
-                raise ValueError(f"state.safetensors cannot be read ({error}); delete it to begin anew") from None
+                state = tensors.read_state(self.path, self.config, self.run.details().get("data"))
+            except ValueError as error:
+                raise ValueError(f"{tensors.STATE} cannot be used ({error}); delete it to begin anew") from None
+            self._state_epoch = int(state["epoch"])
         self._cut(self._state_epoch if state else -1)
         return state
 
