@@ -38,6 +38,7 @@ from semidml.runs.writer import Writer, kept_frames
 from semidml.train.task import seeded_model
 
 ROWS = 30
+IMAGES = {"title": "Paper", "shape": [1, 4, 4], "class_names": list("abcdefghij")}
 
 
 class FakeTraining:
@@ -48,6 +49,7 @@ class FakeTraining:
     def __init__(self, config, state=None, steps=2, fails=None):
         self.config, self.steps, self.fails = config, steps, fails or {}
         self.epoch = self.now = int(state["epoch"]) if state else 0
+        self.model = seeded_model(config, (1, 4, 4), 10).state_dict()
 
     def __iter__(self):
         if self.epoch == 0:
@@ -86,8 +88,7 @@ class FakeTraining:
 
     def weights(self):
         """All of them are the epoch."""
-        model = seeded_model(self.config, (1, 4, 4), 10)
-        return {name: torch.full_like(tensor, self.epoch) for name, tensor in model.state_dict().items()}
+        return {name: torch.full_like(tensor, self.epoch) for name, tensor in self.model.items()}
 
     def finish(self, full=False, progress=None):
         return {"knn_accuracy": 0.5, "knn_ami": float("nan"), "collapsed": False, "seconds": 1.0}
@@ -107,8 +108,7 @@ def faked(monkeypatch):
 
     def open_training(writer, config, threads):
         training = FakeTraining(config, writer.saved_state(), **given)
-        data = {"title": "Paper", "shape": [1, 4, 4], "class_names": list("abcdefghij")}
-        writer.describe(machine={"device": "cpu"}, facts={"seen_labels": 7}, data=data)
+        writer.describe(machine={"device": "cpu"}, facts={"seen_labels": 7}, data=IMAGES)
         return training
 
     monkeypatch.setattr(executing, "open_training", open_training)
@@ -465,7 +465,9 @@ from semidml.runs import listing, writer
 os.environ["SEMIDML_RUNS"] = {mount!r}
 writer.STATE_EVERY = 0.0
 def open_training(writer, config, threads):
-    return t.FakeTraining(config, writer.saved_state())
+    training = t.FakeTraining(config, writer.saved_state())
+    writer.describe(data=t.IMAGES)
+    return training
 executing.open_training = open_training
 run = listing.create_run(t.config(epochs=50), "first")
 for record in executing.execute(run):
