@@ -29,7 +29,7 @@ from semidml.explore import take_away
 from semidml.frames import Frame, Record
 from semidml.methods import MODELS
 from semidml.presets import SHIPPED
-from semidml.runs import changes, listing, places, process, quota, trained_on, transfer
+from semidml.runs import changes, heartbeat, listing, places, process, quota, trained_on, transfer
 from semidml.runs import run as run_folder
 from semidml.runs import writer as writer_module
 from semidml.runs.run import Run
@@ -355,7 +355,8 @@ def test_a_second_writer_is_refused_in_words(faked):
     assert "lock" not in content(run)
 
 
-def test_a_writer_on_another_machine_is_respected_until_it_falls_silent(faked):
+def test_a_writer_on_another_machine_is_respected_until_it_falls_silent(faked, monkeypatch):
+    monkeypatch.setattr(writer_module, "HEARTBEAT", 0.1)
     run = listing.create_run(config(), "first")
     other = {"host": "elsewhere", "pid": 7, "place": "x", "born": "1"}
     write_status(run, Status("running", owner=other, updated=time.time()))
@@ -363,7 +364,8 @@ def test_a_writer_on_another_machine_is_respected_until_it_falls_silent(faked):
     with pytest.raises(ValueError, match="being written by pid 7 on elsewhere"):
         next(execute(run))
     assert run.recorded().owner == other
-    write_status(run, Status("running", owner=other, updated=time.time() - 16))
+    os.utime(run.path / "status.json", (time.time() - 16,) * 2)
+    heartbeat.forget()  # as another process looks
     assert run.status().state == "interrupted" and "last heard of 16 s ago" in run.status().reason
     assert [r.epoch for r in execute(run)][-1] == 5
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from semidml.disk import files, locks
 from semidml.frames import Record
-from semidml.runs import listing, process, quota, tensors
+from semidml.runs import heartbeat, listing, process, quota, tensors
 from semidml.runs.estimate import kept_frames, WIDE
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
@@ -82,7 +82,8 @@ class Writer:
         try:
             holder = self._holder(path)
             lives = holder and not process.has_ended(holder) and holder != process.this_process()
-            if lives and self.run.status().state == "running":  # by its heartbeat: no lock is seen of another machine
+            # Of another machine no lock is seen; its heartbeat comes even over what a resume has just written.
+            if lives and (self.run.status().state == "running" or self._beats()):
                 self._refuse(holder)
             os.ftruncate(handle, 0)
             os.pwrite(handle, files.as_json(process.this_process()), 0)
@@ -90,6 +91,9 @@ class Writer:
             os.close(handle)
             raise
         return handle
+
+    def _beats(self) -> bool:
+        return heartbeat.is_replaced(self.path / "status.json", 2.5 * HEARTBEAT)
 
     def _refuse(self, holder: dict[str, Any]) -> None:
         raise ValueError(f"{self.run.id} is being written by {process.words_for(holder)}")

@@ -107,16 +107,16 @@ def is_new(part: str, value: object) -> bool:
     """Whether what the address says came from outside. A request may carry an address that is some writes old, so what
     this page wrote itself within the last seconds is no news, unless the visitor has just come from elsewhere."""
     known = st.session_state.setdefault("links written", {}).get(part, [])
-    own = [old for old, until in known if until is None or time.time() < until]
+    own = [old for old, until in known if until is None or time.monotonic() < until]
     return value not in own or (bool(st.session_state.get("arrived")) and value != own[-1])
 
 
 def note_written(part: str, value: object) -> None:
     """Notes what the address says from now on."""
     written = st.session_state.setdefault("links written", {})
-    known = [(old, until) for old, until in written.get(part, []) if until is None or time.time() < until]
+    known = [(old, until) for old, until in written.get(part, []) if until is None or time.monotonic() < until]
     if not known or known[-1][0] != value:
-        until = time.time() + SECONDS_OLD
+        until = time.monotonic() + SECONDS_OLD
         known = [(old, until if end is None else end) for old, end in known if old != value]
         written[part] = [*known, (value, None)]
 
