@@ -4,7 +4,7 @@ import gc
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +21,7 @@ from semidml.runs import listing
 from semidml.runs import quota as runs
 from semidml.runs.run import Run
 from semidml.tasks import Task, find_task
-from semidml.ui import words
+from semidml.ui import links, words
 from semidml.words import size_words
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,8 +62,9 @@ h3 {font-size: 1.05rem !important;}
 </style>"""
 
 
-def begin_page(title: str) -> None:
-    """The first call of every page: title of the tab, menu, what runs now, footer. Writes no heading."""
+def begin_page(title: str, reads: Collection[str] = ()) -> None:
+    """The first call of every page: title of the tab, menu, what runs now, footer. Writes no heading. reads: the parts
+    of a link that the page reads; it says which others there are."""
     st.set_page_config(
         page_title=title if title == "semidml" else f"{title} · semidml",
         page_icon=_tab_icon(),
@@ -78,12 +79,13 @@ def begin_page(title: str) -> None:
 
     with st.sidebar:
         st.markdown("### semidml")
-        for group, links in MENU.items():
+        for group, pages in MENU.items():
             st.caption(group)
-            for path, label, page_icon in links:
+            for path, label, page_icon in pages:
                 st.page_link(path, label=label, icon=page_icon)
         st.space("small")
         draw_running()
+    links.say_unread(reads)
 
 
 def _tab_icon() -> str:

@@ -1,36 +1,78 @@
 """What a link says of a page, both ways: the knobs, and which run or data set is shown."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import streamlit as st
 
 from semidml.config import RunConfig, declared_knobs
-from semidml.ui import knobs
+from semidml.methods import models_of
+from semidml.ui import knobs, words
 from semidml.words import value_words
 
+CHOICES = ("run", "runs")  # parts of a link that are no knobs
+MOST_NAMED = 3  # parts that are told one by one
+MOST_SAID = 400  # characters of what is wrong with a part
 SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
 
 
-def read_link() -> None:
+def say_unread(reads: Collection[str]) -> None:
+    """Says which parts of the address this page does not read, and which are there more than once. Knobs that it reads
+    are `read_link`'s."""
+    elsewhere = {*declared_knobs(), *CHOICES}
+    unread = [name for name in st.query_params if name not in reads]
+    unknown, foreign = ([n for n in unread if (n in elsewhere) == is_known] for is_known in (False, True))
+    sentences = [f"No page reads this part of the link: {_listed(unknown)}. It changes nothing."] if unknown else []
+    if foreign:
+        sentences.append(f"This part of the link is for another page: {_listed(foreign)}. It changes nothing here.")
+    sentences += [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in _repeated(set(reads) & set(CHOICES))]
+    for sentence in sentences:
+        st.warning(sentence, icon=":material/link_off:")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(map(words.as_code, names[:MOST_NAMED])) + more
+
+
+def _repeated(names: Collection[str]) -> list[str]:
+    """What to say of these parts of the address that are there more than once."""
+    counts = {name: len(st.query_params.get_all(name)) for name in st.query_params if name in names}
+    return [f"the link has `{name}` {n:,} times, and the last one counts" for name, n in counts.items() if n > 1]
+
+
+def read_link(method: str = "") -> None:
     """Sets the knobs as the link says, if it is not the one that this page wrote; a link is a whole setting: knobs
-    that it does not name take their defaults. What is wrong with it stays on the page until a knob moves."""
-    known = declared_knobs()
+    that it does not name take their defaults. On a page of one method, if it is named, the model is one of that. What
+    is wrong with the link stays on the page until a knob moves."""
+    known, state = declared_knobs(), st.session_state
     raw = {name: st.query_params[name] for name in st.query_params if name in known}
     if raw and is_new("knobs", raw):
-        values, problems = _parsed(raw)
-        st.session_state["chosen knobs"] = values
-        st.session_state["link problems"] = problems
+        values, wrong = _parsed(raw)
+        problems = _repeated(known)
+        state["chosen knobs"] = values
+        if method and values.setdefault("model", next(iter(models_of(method)))) not in models_of(method):
+            problems.append(f"the model {values['model']} is another page's, and so are the link's other knobs")
+            knobs.switch_method(method)
+        config = _config_or_none(knobs.chosen_knobs())
+        for name, problem in wrong.items():
+            instead = config and value_words(getattr(config, name))
+            problems.append(f"{cut(problem)}; {cut(instead) if instead else 'its default'} is used instead")
+        if config and knobs.chosen_knobs() is values:
+            idle = [name for name, value in values.items() if getattr(config, name) != value]
+            problems += [f"{name} has no effect with the other choices" for name in idle]
+        state["link problems"] = problems
         note_written("knobs", raw)
-    for problem in st.session_state.get("link problems", []):
-        st.warning(f"The link was not followed in one place: {problem}.", icon=":material/link_off:")
+    for problem in state.get("link problems", []):
+        sentence = words.escape_markdown(words.printable(problem))
+        st.warning(f"The link was not followed in one place: {sentence}.", icon=":material/link_off:")
 
 
-def _parsed(raw: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """(knobs that are valid, sentences on those that are not)."""
+def _parsed(raw: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """(knobs that are valid, what is wrong with each of the others)."""
     values: dict[str, Any] = {}
-    problems: list[str] = []
+    wrong: dict[str, str] = {}
     for name, text in raw.items():
         try:
             if name == "data" and text not in knobs.data_names():
@@ -38,8 +80,20 @@ def _parsed(raw: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
             model = {"model": raw["model"]} if name == "prior" and "model" in raw else {}
             values[name] = getattr(RunConfig.of(model | {name: text}), name)
         except ValueError as error:
-            problems.append(str(error))
-    return values, problems
+            wrong[name] = str(error)
+    return values, wrong
+
+
+def _config_or_none(values: Mapping[str, Any]) -> RunConfig | None:
+    """The config of these knobs; None where they do not go together, which the page says."""
+    try:
+        return knobs.config_of(values)
+    except ValueError:
+        return None
+
+
+def cut(text: str) -> str:
+    return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]} …"
 
 
 def write_link(config: RunConfig) -> None:
