@@ -21,7 +21,8 @@ from semidml.runs import listing
 from semidml.runs import quota as runs
 from semidml.runs.run import Run
 from semidml.tasks import Task, find_task
-from semidml.ui import links, words
+from semidml.ui import words
+from semidml.ui.unread import say_unread
 from semidml.words import size_words
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,13 +80,13 @@ def begin_page(title: str, reads: Collection[str] = ()) -> None:
 
     with st.sidebar:
         st.markdown("### semidml")
-        for group, pages in MENU.items():
+        for group, links in MENU.items():
             st.caption(group)
-            for path, label, page_icon in pages:
+            for path, label, page_icon in links:
                 st.page_link(path, label=label, icon=page_icon)
         st.space("small")
         draw_running()
-    links.say_unread(reads)
+    say_unread(reads)
 
 
 def _tab_icon() -> str:

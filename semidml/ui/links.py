@@ -1,7 +1,7 @@
 """What a link says of a page, both ways: the knobs, and which run or data set is shown."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -9,37 +9,11 @@ import streamlit as st
 from semidml.config import RunConfig, declared_knobs
 from semidml.methods import models_of
 from semidml.ui import knobs, words
+from semidml.ui.unread import list_repeated
 from semidml.words import value_words
 
-CHOICES = ("run", "runs")  # parts of a link that are no knobs
-MOST_NAMED = 3  # parts that are told one by one
 MOST_SAID = 400  # characters of what is wrong with a part
 SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
-
-
-def say_unread(reads: Collection[str]) -> None:
-    """Says which parts of the address this page does not read, and which are there more than once. Knobs that it reads
-    are `read_link`'s."""
-    elsewhere = {*declared_knobs(), *CHOICES}
-    unread = [name for name in st.query_params if name not in reads]
-    unknown, foreign = ([n for n in unread if (n in elsewhere) == is_known] for is_known in (False, True))
-    sentences = [f"No page reads this part of the link: {_listed(unknown)}. It changes nothing."] if unknown else []
-    if foreign:
-        sentences.append(f"This part of the link is for another page: {_listed(foreign)}. It changes nothing here.")
-    sentences += [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in _repeated(set(reads) & set(CHOICES))]
-    for sentence in sentences:
-        st.warning(sentence, icon=":material/link_off:")
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(map(words.as_code, names[:MOST_NAMED])) + more
-
-
-def _repeated(names: Collection[str]) -> list[str]:
-    """What to say of these parts of the address that are there more than once."""
-    counts = {name: len(st.query_params.get_all(name)) for name in st.query_params if name in names}
-    return [f"the link has `{name}` {n:,} times, and the last one counts" for name, n in counts.items() if n > 1]
 
 
 def read_link(method: str = "") -> None:
@@ -50,7 +24,7 @@ def read_link(method: str = "") -> None:
     raw = {name: st.query_params[name] for name in st.query_params if name in known}
     if raw and is_new("knobs", raw):
         values, wrong = _parsed(raw)
-        problems = _repeated(known)
+        problems = list_repeated(known)
         state["chosen knobs"] = values
         if method and values.setdefault("model", next(iter(models_of(method)))) not in models_of(method):
             problems.append(f"the model {values['model']} is another page's, and so are the link's other knobs")

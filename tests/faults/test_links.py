@@ -112,7 +112,7 @@ def test_a_part_that_is_there_more_than_once_is_said(page: str, link: dict, sent
         ("positions", LONG, "positions must be", "its default"),
         ("positions", "1,2;" * 4000, "positions must be", "its default"),
         ("component_weights", "1,nan", "component_weights must", "its default"),
-        ("epochs", "", "epochs must be a whole number", "10"),
+        ("epochs", "", "epochs must be a whole number between 1 and 10000, got nothing", "60"),
         ("device", "tpu", "device must be one of", "auto"),
     ],
 )
@@ -157,8 +157,8 @@ def test_a_run_of_another_page_is_said() -> None:
 def test_more_runs_than_can_be_compared_are_said() -> None:
     app = opened(COMPARE, runs=",".join([*SHIPPED[:6], SHIPPED[0], *(f"gone{i}" for i in range(500))]))
     assert said(app) == [
-        "There is no run with points called `gone0`, `gone1`, `gone2`, `gone3` and 496 more here (any more): the others "
-        "are compared.",
+        "There is no run with points called `gone0`, `gone1`, `gone2`, `gone3` and 496 more here (any more): the "
+        "others are compared.",
         "The link names 6 runs: the first 4 are compared.",
     ]
     assert app.multiselect(key="compared").value == SHIPPED[:4]
