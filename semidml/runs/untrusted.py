@@ -167,7 +167,7 @@ def _imported_status(run: Run, config: RunConfig) -> Status:
         was = run.recorded()
     except ValueError:
         was = Status("done" if (run.path / "weights.safetensors").exists() else "interrupted")
-    state = "interrupted" if was.active else was.state
+    state, reason = ("interrupted", "") if was.active else (was.state, was.reason[:2000])
     records = run.history()
     epoch, steps, latest = (records[-1].epoch, records[-1].steps, asdict(records[-1])) if records else (0, 0, None)
-    return Status(state, was.reason[:2000], epoch, config.epochs, 0, steps, None, time.time(), {}, latest)
+    return Status(state, reason, epoch, config.epochs, 0, steps, None, time.time(), {}, latest)
