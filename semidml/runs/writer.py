@@ -15,7 +15,7 @@ import numpy as np
 from semidml.disk import files, locks
 from semidml.frames import Record
 from semidml.runs import heartbeat, listing, process, quota, tensors
-from semidml.runs.estimate import kept_frames, WIDE
+from semidml.runs.estimate import WIDE, kept_frames
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
 
