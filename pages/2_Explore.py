@@ -93,7 +93,7 @@ def python_of(run: Run) -> str:
     )
 
 
-frame.begin_page("Explore")
+frame.begin_page("Explore", ["run"])
 if st.session_state.pop("to train", False):
     st.switch_page(frame.TRAIN)
 st.html("<style>[data-testid='stMetricLabel'] p {white-space: normal !important;}</style>")

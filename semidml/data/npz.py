@@ -1,9 +1,9 @@
 """A stranger's .npz file in MedMNIST's layout, read so that it can neither run code nor fill the memory.
 
-train_images (N, H, W) or (N, H, W, 3) uint8, train_labels (N,) or (N, 1) whole numbers; the same for val_ and test_,
-both optional; class_names and notes (sentences on how it was made), optional too. What the zip directory and each
-array's header promise is checked before anything is unpacked, and no more than that is unpacked; object arrays, which
-could run code, are refused.
+train_images (N, H, W) or (N, H, W, 3) uint8, train_labels (N,) or (N, 1) whole numbers from 0 on; the same for val_ and
+test_, both optional; class_names and notes (sentences on how it was made), optional too. What the zip directory and
+each array's header promise is checked before anything is unpacked, and no more than that is unpacked; object arrays,
+which could run code, are refused.
 """
 
 import io
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from semidml import memory
 from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, held_rows, label_facts, take
+from semidml.data.labels import check_kind, whole_labels
 from semidml.disk import zips
 from semidml.disk.zips import Header
 
@@ -312,8 +313,7 @@ def _check_images(name: str, header: Header) -> None:
 
 def _check_labels(name: str, header: Header, several: bool) -> None:
     shape, most = header.shape, MAX_LABELS_A_ROW if several else 1
-    if header.dtype.kind not in "iub":
-        raise ValueError(f"{name} is {header.dtype}; labels must be whole numbers")
+    check_kind(name, header.dtype)
     if len(shape) not in (1, 2) or (len(shape) == 2 and not 1 <= shape[1] <= most):
         raise ValueError(f"{name} has shape {shape}; it must be (N,) or (N, 1), one label an image")
 
@@ -334,14 +334,15 @@ def _classes(
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Each split's labels, 0 to K - 1, and the names of the K classes: the file's own, or the labels as written."""
     single = single or (lambda labels: labels.reshape(-1))
-    written = {s: single(_array(archive, f"{s}_labels")).astype(np.int64) for s in SPLITS if f"{s}_labels" in headers}
+    arrays = {s: f"{s}_labels" for s in SPLITS if f"{s}_labels" in headers}
+    written = {s: single(whole_labels(name, _array(archive, name))) for s, name in arrays.items()}
     values = np.unique(np.concatenate(list(written.values())))
     names = tuple(str(value) for value in values)
     if "class_names" in headers:
         names = tuple(str(name) for name in _array(archive, "class_names"))
-        least, most, last = values.min(), values.max(), len(names) - 1
-        if least < 0 or most > last:
-            raise ValueError(f"with {len(names)} class_names labels must be 0 to {last}; got {least} to {most}")
+        most, last = values.max(), len(names) - 1
+        if most > last:
+            raise ValueError(f"with {len(names)} class_names labels must be 0 to {last}; got {most}")
         values = np.arange(len(names))
     if len(names) > MAX_CLASSES:
         raise ValueError(f"the labels take {len(names):,} different values; at most {MAX_CLASSES:,} classes are read")

@@ -14,7 +14,7 @@ import numpy as np
 
 from semidml.disk import files, locks
 from semidml.frames import Record
-from semidml.runs import listing, process, quota
+from semidml.runs import heartbeat, listing, process, quota, tensors
 from semidml.runs.estimate import WIDE, kept_frames
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
@@ -89,7 +89,8 @@ class Writer:
         try:
             holder = _holder(path)
             lives = holder and not process.has_ended(holder) and holder != process.this_process()
-            if lives and self.run.status().state == "running":  # by its heartbeat: no lock is seen of another machine
+            # Of another machine no lock is seen; its heartbeat comes even over what a resume has just written.
+            if lives and (self.run.status().state == "running" or self._beats()):
                 refuse_second(self.run)
             os.ftruncate(handle, 0)
             os.pwrite(handle, files.as_json(process.this_process()), 0)
@@ -97,6 +98,9 @@ class Writer:
             os.close(handle)
             raise
         return handle
+
+    def _beats(self) -> bool:
+        return heartbeat.is_replaced(self.path / "status.json", 2.5 * HEARTBEAT)
 
     def _release_lock(self) -> None:
         (self.path / "lock").unlink(missing_ok=True)
@@ -134,16 +138,13 @@ class Writer:
     def saved_state(self) -> "dict[str, Tensor] | None":
         """What to resume from, None to begin anew; history and frames are cut to it.
         Raises: ValueError when it is damaged."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         state = None
-        if (self.path / "state.safetensors").exists():
+        if (self.path / tensors.STATE).exists():
             try:
-                state = load_file(self.path / "state.safetensors")
-                self._state_epoch = int(state["epoch"])
-            except (SafetensorError, KeyError) as error:
-                raise ValueError(f"state.safetensors cannot be read ({error}); delete it to begin anew") from None
+                state = tensors.read_state(self.path, self.config, self.run.details().get("data"))
+            except ValueError as error:
+                raise ValueError(f"{tensors.STATE} cannot be used ({error}); delete it to begin anew") from None
+            self._state_epoch = int(state["epoch"])
         self._cut(self._state_epoch if state else -1)
         return state
 

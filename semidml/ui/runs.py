@@ -41,7 +41,7 @@ def draw_trainer(
 ) -> None:
     """Knobs and the button Train; beside them the run that is shown, of one method's models if it is named, drawn by
     `draw_run` while it goes on, and by `draw_below` too once it has ended; below them the same without the page."""
-    links.read_link()
+    links.read_link(method)
     if method:
         knobs.switch_method(method)
     knob_column, picture_column = st.columns([1, 2.6], gap="large")
@@ -84,10 +84,14 @@ def pick_run(method: str = "") -> Run | None:
         offered = {name: every[name] for name, c in configs.items() if c and method_of(c.model).name == method}
 
     def say_gone(name: str) -> None:
-        if name not in every:  # else it is another page's
-            st.info(f"The run {as_code(name)} is not here (any more). Here is another one.", icon=":material/delete:")
+        where = "is another page's" if name in every else "is not here (any more)"
+        st.info(f"The run {as_code(name)} {where}. Here is another one.", icon=":material/delete:")
 
     prefer = (lambda run: run.status().state == "running", lambda run: run.status().active)
+    if st.session_state.get("shown run") not in (None, *offered):
+        gone = st.session_state.pop("shown run")
+        if gone not in every:  # else it was chosen on another page
+            say_gone(gone)
     return _choose_run(offered, "shown run", say_gone, "run shown", prefer)
 
 
@@ -96,7 +100,9 @@ def pick_explored() -> Run | None:
     any."""
 
     def say_gone(name: str) -> None:
-        st.warning(f"There is no run called {as_code(name)} here (any more).", icon=":material/link_off:")
+        st.warning(
+            f"There is no run called {as_code(name)} here (any more). Here is another one.", icon=":material/link_off:"
+        )
 
     every = {run.id: run for run in listing.list_runs()}
     return _choose_run(every, "explored", say_gone, "explored run", (lambda run: bool(run.frames()),))

@@ -45,7 +45,12 @@ def escape_markdown(text: str) -> str:
 
 def as_code(text: str) -> str:
     """A visitor's text as code in Markdown, cut to a line."""
-    return "`" + text[:60].replace("`", "'").replace("\n", " ") + "`"
+    return "`" + printable(text[:60]).replace("`", "'") + "…" * (len(text) > 60) + "`"
+
+
+def printable(text: str) -> str:
+    """A text whose control characters, and those that turn the direction of writing, are seen and do nothing."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def knob_title(name: str) -> str:
