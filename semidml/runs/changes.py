@@ -14,7 +14,7 @@ from semidml.disk import files, locks
 from semidml.runs import estimate, places, process
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
-from semidml.runs.writer import refuse_second
+from semidml.runs.writer import read_holder, refuse_second
 from semidml.words import is_full, trouble_words
 
 OWN = {"config.json", "status.json", "lock", "history.jsonl", "rows.npz", "frames", "projections", "metrics.json"}
@@ -117,11 +117,14 @@ def _alone(run: Run, makes_room: bool = False) -> Iterator[None]:
             raise
         yield
         return
+    holder = read_holder(path)
+    lives = bool(holder) and not process.has_ended(holder)  # perhaps: of another machine, whose locks are not seen here
     try:
-        os.ftruncate(handle, 0)  # what a killed writer left there
+        if not lives:
+            os.ftruncate(handle, 0)  # what a killed writer left there
         yield
     finally:
-        if locks.is_at(handle, path):
+        if not lives and locks.is_at(handle, path):
             path.unlink()
         os.close(handle)
 
