@@ -56,8 +56,8 @@ _read_lock = threading.Lock()
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     """What is half precision in the file comes as float32.
-    Raises: ValueError that names the file when it is damaged, FileNotFoundError when it is not there."""
-    with path.open("rb") as file:
+    Raises: ValueError that names the file when it is damaged or none, FileNotFoundError when it is not there."""
+    with files.open_plain(path) as file:
         try:
             with np.load(file, allow_pickle=False) as arrays:
                 whole = dict(arrays)
@@ -183,7 +183,7 @@ class Run:
         with _read_lock:
             at, tail, records = _read.pop(path, (0, b"", []))
         try:
-            with open(path, "rb") as file:
+            with files.open_plain(path) as file:
                 file.seek(at - len(tail))
                 if file.read(len(tail)) != tail:
                     file.seek(0)

@@ -140,7 +140,7 @@ def start_command(folder: Path, *words: str, **variables: str) -> subprocess.Pop
 
 
 class Campaign:
-    """Runs that are trained, disturbed and resumed, one after the other, beside undisturbed ones of the same settings."""
+    """Runs that are trained, disturbed and resumed one after the other, beside undisturbed ones of the same setting."""
 
     def __init__(self, folder: Path):
         self.supervisor = Jobs(folder / "runs")

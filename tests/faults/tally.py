@@ -1,5 +1,5 @@
-"""The tally of the campaign of faults: every test below tests/faults/ is one of its cases, and has an expected end. It
-says how many were tried, how many survived, and of each that was lost what was done, what was expected and what came."""
+"""The tally of the campaign of faults: every test below tests/faults/ is one of its cases, with an expected end. It
+says how many were tried, how many survived, and of each that was lost what was done, expected and what came."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def write_tally(reporter: pytest.TerminalReporter) -> None:
     for report in skipped:
         reporter.write_line(f"not tried: {report.nodeid}: {_reason(report)}")
     for name, report in lost.items():
-        told = dict(report.user_properties)
+        told = dict(getattr(report, "user_properties", ()))  # none of a file that cannot be imported
         reporter.write_line(f"\nlost: {name}")
         reporter.write_line(f"  done:     {told.get(DONE) or words_of(name)}")
         reporter.write_line(f"  expected: {told.get(EXPECTED) or 'as its name says'}")

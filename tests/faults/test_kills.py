@@ -3,7 +3,6 @@ everything is started again, and in the end every run is as if nobody had distur
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
