@@ -1,7 +1,6 @@
 """What the campaign does to runs and their processes, and what of a run must be as if nobody had disturbed it."""
 
 import hashlib
-import json
 import os
 import random
 import signal
@@ -134,9 +133,13 @@ def heed_signals() -> None:
 
 def start_command(folder: Path, *words: str, **variables: str) -> subprocess.Popen:
     """The command line, in a process of its own."""
-    environment = os.environ | {"PYTHONPATH": PACKAGE, "SEMIDML_RUNS": str(folder)} | variables
+    environment = command_environment() | {"SEMIDML_RUNS": str(folder)} | variables
     command = [sys.executable, "-m", "semidml", *words]
     return subprocess.Popen(command, env=environment, stdout=-1, stderr=-1, text=True, preexec_fn=heed_signals)
+
+
+def command_environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": PACKAGE}
 
 
 class Campaign:
@@ -172,7 +175,7 @@ class Campaign:
         """What is there of a run is as if nobody had disturbed it."""
         expected = self.undisturbed(run.config())
         if run.status().state == "done":
-            assert differences(run, expected) == []
+            self.check_equal(run, expected)
             return
         assert run.status().state in ("interrupted", "stopped"), run.status()
         own = records(run)
@@ -181,11 +184,8 @@ class Campaign:
         for epoch in run.frames():
             run.frame(epoch)
 
+    def check_equal(self, run: Run, expected: dict[str, Any]) -> None:
+        assert (missed := differences(run, expected)) == [], f"differs from an undisturbed run in {', '.join(missed)}"
+
     def close(self) -> None:
         self.supervisor.close()
-
-
-def told(process: subprocess.Popen) -> str:
-    """What a command said, once it has ended."""
-    out, err = process.communicate()
-    return json.dumps({"code": process.returncode, "out": out[-2000:], "err": err[-2000:]})
