@@ -5,7 +5,10 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace as with_values
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,9 @@ from semidml import cli
 from semidml.config import RunConfig
 from semidml.execute import execute
 from semidml.runs import changes, listing
+from semidml.runs.process import this_process
 from semidml.runs.run import Run
+from semidml.runs.status import write_status
 from tests.apptest import ROOT, opened, words
 from tests.faults.bounds import bounded
 
@@ -187,6 +192,16 @@ def test_a_page_of_a_harmed_run_opens(good, folder, tell, name, page):
     with bounded(120):
         app = opened(page, run=run.id, runs=f"{run.id},digits-dml-all-labels")
         assert words(app)
+
+
+def test_a_run_that_an_app_left_waiting_is_resumed_where_it_is_shown(folder, tell):
+    tell("the app ended while a run waited, and its link was followed", "the page offers to resume it")
+    run = listing.create_run(RunConfig.of({"data": "digits"}), "left")
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    write_status(run, with_values(run.recorded(), owner=this_process() | {"pid": ended.pid}))
+    labels = [button.label for button in opened("pages/1_Train.py", run="left").button]
+    assert "Resume" in labels and "Stop" not in labels, labels
 
 
 @pytest.mark.parametrize("page", EVERY)
