@@ -1,18 +1,29 @@
 """Kills at moments drawn by chance: of workers, of the command line, of who imports, renames or deletes. After each
 everything is started again, and in the end every run is as if nobody had disturbed it."""
 
+import os
 import random
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from semidml.disk import files
+from semidml.runs import changes, listing, transfer
 from semidml.runs.run import Run
 from tests.faults.lives import (
     ENDINGS,
     MOMENTS,
     Campaign,
+    command_environment,
+    content,
     end_process,
+    heed_signals,
     is_alive,
+    setting,
     start_command,
     wait_for_moment,
     words_for,
@@ -92,3 +103,65 @@ def test_a_run_of_the_command_line_is_killed_until_it_is_done(campaign, tmp_path
         _, error = start_command(tmp_path, "runs", "resume", str(run.path)).communicate()
         assert run.status().state == "done", error
     campaign.check(run)
+
+
+ACTS = """
+import io, sys
+import numpy as np
+from semidml.config import RunConfig
+from semidml.runs import changes, listing, transfer
+packed = open(sys.argv[1], "rb").read()
+transfer.import_zip(io.BytesIO(packed), "first")
+print("ready", flush=True)
+for number in range(10_000):
+    run = changes.rename(transfer.import_zip(io.BytesIO(packed), f"in-{number}"), f"named-{number}")
+    run.keep_projection("pca-1", places=np.zeros((1000, 2)))
+    transfer.export_zip(run, io.BytesIO())
+    other = listing.create_run(RunConfig(), f"new-{number}")
+    changes.delete(run if number % 3 else other)
+"""
+
+
+@pytest.fixture(scope="module")
+def whole(campaign: Campaign, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """(a finished run's zip, the run's content)."""
+    run = campaign.trained(campaign.supervisor.submit(setting(0)))
+    path = tmp_path_factory.mktemp("zips") / "run.zip"
+    with open(path, "wb") as file:
+        transfer.export_zip(run, file)
+    return path, content(run)
+
+
+@pytest.mark.often(2, 40)
+def test_who_imports_renames_makes_or_deletes_is_killed(whole, tmp_path, monkeypatch, tell, number):
+    chance = random.Random(f"act {number}")
+    how, seconds = chance.choice(("SIGKILL", "SIGTERM", "SIGINT")), chance.uniform(0, 1)
+    tell(
+        f"{how} {seconds:.3f} s into imports, renames, projections, new runs and deletions",
+        "each run listed is whole or says what it lacks, and is deleted; what is left besides is swept in an hour",
+    )
+    monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
+    path, expected = whole
+    words = [sys.executable, "-c", ACTS, str(path)]
+    with subprocess.Popen(words, env=command_environment(), stdout=-1, stderr=-1, preexec_fn=heed_signals) as process:
+        assert process.stdout.readline() == b"ready\n", process.stderr.read()
+        time.sleep(seconds)
+        end_process(process.pid, how)
+        process.communicate()
+    for run in listing.list_runs(include_shipped=False):
+        if run.status().state == "done":
+            own = content(run)
+            own = {name: value for name, value in own.items() if not name.startswith("projections/")}
+            assert own == expected, run
+        else:
+            assert run.is_orphan() or "status.json is missing" in run.status().reason, run.status()
+        changes.delete(run)
+    rest = {left.name for left in (tmp_path / "runs").iterdir()}
+    hidden = {name for name in rest if name.startswith((".import-", ".deleted-"))}
+    assert not any(list((tmp_path / "runs" / name).iterdir()) for name in rest - hidden), rest
+    hour = time.time() - 2 * files.STALE_SECONDS
+    for left in (tmp_path / "runs").iterdir():
+        os.utime(left, (hour, hour))
+    listing.create_run(setting(0), "new-0")
+    rest = {left.name for left in (tmp_path / "runs").iterdir() if left.name.startswith(".")}
+    assert not rest, f"left behind: {rest}"

@@ -1,5 +1,5 @@
-"""The server, started as the README says: killed while a browser shows a run, shared, flooded, spoken to in nonsense. It
-is started again or goes on, and the runs end as if nothing had happened."""
+"""The server, started as the README says: killed while a browser shows a run, shared, flooded, spoken to in nonsense.
+It is started again or goes on, and the runs end as if nothing had happened."""
 
 import asyncio
 import random
@@ -251,7 +251,7 @@ REQUESTS = {
     ),
     "zeros": bytes(100_000),
     "a body longer than told": b"POST / HTTP/1.1\r\nHost: localhost:PORT\r\nContent-Length: 1\r\n\r\n" + bytes(10**6),
-    "a length below zero": b"PUT /_stcore/upload_file/a/b HTTP/1.1\r\nHost: localhost:PORT\r\nContent-Length: -1\r\n\r\n",
+    "a length below zero": b"PUT /_stcore/upload_file/a/b HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
     "a file of nobody": (
         b"PUT /_stcore/upload_file/nobody/x HTTP/1.1\r\nHost: localhost:PORT\r\nConnection: close\r\nContent-Type: "
         b"multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 10**6
