@@ -111,9 +111,9 @@ ACTS = {  # on a disk with a finished run `a`, a stopped run `b`, and 4 kB left
 }
 CROWDED = """
 disk=$1; source=$2; act=$3; SEMIDML_RUNS="$disk/runs"; export SEMIDML_RUNS
-mount -t tmpfs -o size=6m tmpfs "$disk" || exit 9
-cp -r "$source" "$disk/runs"
-head -c 6m /dev/zero > "$disk/other" 2>/dev/null
+mount -t tmpfs -o size=20m tmpfs "$disk" || exit 9
+cp -r "$source" "$disk/runs" || exit 9
+head -c 20m /dev/zero > "$disk/other" 2>/dev/null
 mount -o "remount,$4" "$disk" || exit 9
 sh -c "$act"; echo "code $?"
 ls -A "$disk/runs" "$disk"
@@ -154,15 +154,16 @@ def test_an_act_where_nothing_can_be_written(two_runs, disk, tell, act, options)
     )
     command = command.replace("$disk", str(disk))
     done = run_in_shell(CROWDED, disk, two_runs, command, options, alone=True)
+    assert done.returncode == 0, done.stderr[-2000:]
     check_words(done)
     code = int(done.stdout.split("code ")[1].split()[0])
     names = done.stdout.split("code ")[1].split()[1:]
     last = done.stderr.strip().splitlines()[-1:] or [""]
-    assert code in (0, 1, 2) and (code == 0 or last[0].startswith("semidml: ")), done
+    assert code in (0, 1, 2) and (code == 0 or last[0].startswith("semidml: ")), done.stderr[-2000:]
     if options == "ro" and act not in ("list", "evaluate"):
-        assert (code and "Read-only file system" in done.stderr) or "read-only" in done.stderr.lower(), done
-    assert not [name for name in names if name.startswith((".import", ".a.zip"))], done
-    assert "a" in names or act == "rename", done
+        assert code and "read-only" in last[0].lower(), done.stderr[-2000:]
+    assert not [name for name in names if name.startswith((".import", ".a.zip"))], names
+    assert "a" in names or act == "rename", names
 
 
 # ---- clocks
@@ -194,7 +195,6 @@ def test_a_clock_that_is_off(campaign, tmp_path, tell, clock):
     words = [sys.executable, "-c", code, "train", *words_for(config), "--device=cpu", f"--out={run.path}"]
     with subprocess.Popen(words, env=command_environment(), stdout=-1, stderr=-1, text=True) as process:
         until(lambda: run.path.is_dir() and (run.resume_epoch() >= 1 or process.poll() is not None))
-        assert run.status().active or process.poll() is not None, run.status()
         end_process(process.pid, "SIGKILL")
         process.communicate()
     assert run.status().state in ("interrupted", "done"), run.status()
