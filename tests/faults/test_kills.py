@@ -40,7 +40,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
     made.close()
 
 
-@pytest.mark.often(4, 100)
+@pytest.mark.often(2, 100)
 def test_a_worker_is_killed(campaign, tell, number):
     chance = random.Random(f"worker {number}")
     moment, how = chance.choice(list(MOMENTS)), chance.choice(ENDINGS)
@@ -77,11 +77,11 @@ def test_runs_whose_workers_were_killed_end_as_if_nobody_had(campaign, tell):
 
 
 @pytest.mark.often(1, 5)
-def test_a_run_of_the_command_line_is_killed_until_it_is_done(campaign, tmp_path, tell, number):
+def test_a_run_of_the_command_line_is_killed_until_it_is_done(campaign, tmp_path, pytestconfig, tell, number):
     chance, config = random.Random(f"command {number}"), campaign.next_config()
     run, kills = Run(tmp_path / "by-hand"), []
     words = ["train", *words_for(config), "--device=cpu", f"--out={run.path}"]
-    for _ in range(3):
+    for _ in range(3 if pytestconfig.getoption("whole") else 1):
         moment, how = chance.choice(list(MOMENTS)), chance.choice(ENDINGS)
         kills.append(f"{how} when it {moment}")
         process = start_command(tmp_path, *words)
@@ -132,7 +132,7 @@ def whole(campaign: Campaign, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return path, content(run)
 
 
-@pytest.mark.often(2, 40)
+@pytest.mark.often(1, 40)
 def test_who_imports_renames_makes_or_deletes_is_killed(whole, tmp_path, monkeypatch, tell, number):
     chance = random.Random(f"act {number}")
     how, seconds = chance.choice(("SIGKILL", "SIGTERM", "SIGINT")), chance.uniform(0, 1)
