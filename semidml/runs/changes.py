@@ -14,7 +14,7 @@ from semidml.disk import files, locks
 from semidml.runs import estimate, places, process
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
-from semidml.runs.writer import refuse_second
+from semidml.runs.writer import read_holder, refuse_second
 from semidml.words import is_full, trouble_words
 
 OWN = {"config.json", "status.json", "lock", "history.jsonl", "rows.npz", "frames", "projections", "metrics.json"}
@@ -104,7 +104,8 @@ def delete(run: Run) -> None:
 
 @contextmanager
 def _alone(run: Run, makes_room: bool = False) -> Iterator[None]:
-    """Holds the run's lock for a moment, as its writer does while it writes. What `makes_room` is done on a full disk,
+    """Holds the run's lock for a moment, as its writer does while it writes. One that a writer of another machine may
+    still hold, of which nothing is known here, is left with its name in it. What `makes_room` is done on a full disk,
     where there can be no lock, too.
     Raises: ValueError when the run is being written, or is gone."""
     path = run.path / "lock"
@@ -117,11 +118,14 @@ def _alone(run: Run, makes_room: bool = False) -> Iterator[None]:
             raise
         yield
         return
+    holder = read_holder(path)
+    is_foreign = bool(holder) and not process.has_ended(holder, elsewhere=True)
     try:
-        os.ftruncate(handle, 0)  # what a killed writer left there
+        if not is_foreign:
+            os.ftruncate(handle, 0)  # what a killed writer left there
         yield
     finally:
-        if locks.is_at(handle, path):
+        if locks.is_at(handle, path) and not is_foreign:
             path.unlink()
         os.close(handle)
 

@@ -87,7 +87,7 @@ class Writer:
         path = self.path / "lock"
         handle = locks.take(path, lambda: refuse_second(self.run))
         try:
-            holder = _holder(path)
+            holder = read_holder(path)
             lives = holder and not process.has_ended(holder) and holder != process.this_process()
             # Of another machine no lock is seen; its heartbeat comes even over what a resume has just written.
             if lives and (self.run.status().state == "running" or self._beats()):
@@ -316,11 +316,12 @@ class Writer:
 def refuse_second(run: Run) -> None:
     """Raises ValueError that names who writes a run, if its lock says so; it says nothing while somebody holds it for a
     moment, to change what only one may change."""
-    if holder := _holder(run.path / "lock"):
+    if holder := read_holder(run.path / "lock"):
         raise ValueError(f"{run.id} is being written by {process.words_for(holder)}")
 
 
-def _holder(lock: Path) -> dict[str, Any]:
+def read_holder(lock: Path) -> dict[str, Any]:
+    """The process that a lock file names; nothing where it is nobody's."""
     try:
         return files.read_json(lock)
     except ValueError:  # empty: nobody's
