@@ -1,10 +1,11 @@
 # make app   make a virtual environment, install, open the app
 # make test  the same with the test tools, then every test, browser tests included
+# make faults  everything that can go wrong, done on purpose: kills, full disks, hostile files (half an hour)
 PYTHON ?= python3
 BIN := .venv/bin
 TEST_TOOLS := "pytest>=8" "pytest-xdist>=3.5" "playwright>=1.48" "ruff>=0.9"
 
-.PHONY: app test format clean
+.PHONY: app test faults format clean
 
 app: .venv/installed
 	$(BIN)/python -m streamlit run app.py
@@ -13,6 +14,9 @@ test: .venv/test-tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n 2
+
+faults: .venv/test-tools
+	$(BIN)/python -m pytest tests/faults --whole -n 2
 
 format: .venv/test-tools
 	$(BIN)/ruff check --fix .

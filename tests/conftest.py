@@ -14,6 +14,8 @@ from threading import Event, Thread
 
 import pytest
 
+from tests.faults.tally import write_tally
+
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 
@@ -41,7 +43,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     return ByFile(config, log)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole", action="store_true", help="all of tests/faults, which takes long, not a few of a kind")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    write_tally(terminalreporter)
     for report in terminalreporter.stats.get("passed", []):
         if why := dict(report.user_properties).get(SECOND_TRY):
             terminalreporter.section(SECOND_TRY)

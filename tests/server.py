@@ -24,8 +24,8 @@ def running_app(folder: Path, *options: str, cwd: Path = ROOT, **variables: str)
     """The running app: url, port, folders of runs and of data within `folder`, the server's process, and what it has
     written, log(). `options` follow the command, `variables` are added to the environment."""
     runs, data = folder / "runs", folder / "data"
-    runs.mkdir()
-    data.mkdir()
+    runs.mkdir(exist_ok=True)  # it may be started again where it was killed
+    data.mkdir(exist_ok=True)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+MOST_JSON = 20 * 10**6  # bytes of a file of JSON
 STALE_SECONDS = 3600.0  # after which what a killed process left behind is removed
 CLOCKS_DIFFER = 86400.0  # seconds by which the clock of another machine may be ahead
 
@@ -85,28 +87,48 @@ def as_json(value: Any) -> bytes:
     return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
 
 
+def open_plain(path: Path) -> BinaryIO:
+    """A file opened to be read, if it is one: a pipe may wait for ever, and a device never end.
+    Raises: FileNotFoundError; ValueError that names the file when it is something else or cannot be opened."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ValueError(f"{path.name} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ValueError(f"{path.name} cannot be read: it is no plain file")
+    return os.fdopen(handle, "rb")
+
+
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
+    """The object in a JSON file: see `json_object`.
     Raises: ValueError that names the file when it is missing or holds none."""
     return json_object(read_content(path), path.name)
 
 
 def read_content(path: Path) -> bytes:
-    """What a file holds.
-    Raises: ValueError that names it when it is missing or cannot be read."""
+    """What a file of at most 20 MB holds.
+    Raises: ValueError that names it when it is missing, larger, or cannot be read."""
     try:
-        return path.read_bytes()
+        with open_plain(path) as file:
+            content = file.read(MOST_JSON + 1)
     except FileNotFoundError:
         raise ValueError(f"{path.name} is missing") from None
-    except OSError as error:
-        raise ValueError(f"{path.name} cannot be read: {error}") from None
+    if len(content) > MOST_JSON:
+        raise ValueError(f"{path.name} cannot be read: it is larger than {MOST_JSON / 1e6:.0f} MB")
+    return content
 
 
 def json_object(content: bytes, name: str) -> dict[str, Any]:
-    """The object in the content of a JSON file of that name.
+    """The object in the content of a JSON file of that name, whose texts are whole letters: no page could show half of
+    one.
     Raises: ValueError that names it when it holds none."""
     try:
         value = json.loads(content)
+        if rb"\ud" in content.lower():
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{name} cannot be read: {error}") from None
     if not isinstance(value, dict):

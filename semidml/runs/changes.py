@@ -104,7 +104,8 @@ def delete(run: Run) -> None:
 
 @contextmanager
 def _alone(run: Run, makes_room: bool = False) -> Iterator[None]:
-    """Holds the run's lock for a moment, as its writer does while it writes. What `makes_room` is done on a full disk,
+    """Holds the run's lock for a moment, as its writer does while it writes. One that a writer of another machine may
+    still hold, of which nothing is known here, is left with its name in it. What `makes_room` is done on a full disk,
     where there can be no lock, too.
     Raises: ValueError when the run is being written, or is gone."""
     path = run.path / "lock"
@@ -118,13 +119,13 @@ def _alone(run: Run, makes_room: bool = False) -> Iterator[None]:
         yield
         return
     holder = read_holder(path)
-    lives = bool(holder) and not process.has_ended(holder)  # perhaps: of another machine, whose locks are not seen here
+    is_foreign = bool(holder) and not process.has_ended(holder, elsewhere=True)
     try:
-        if not lives:
+        if not is_foreign:
             os.ftruncate(handle, 0)  # what a killed writer left there
         yield
     finally:
-        if not lives and locks.is_at(handle, path):
+        if locks.is_at(handle, path) and not is_foreign:
             path.unlink()
         os.close(handle)
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -32,11 +33,17 @@ MOST_HISTORIES = 64  # kept in memory
 MOST_CONTENTS = 512
 
 
+PARTS = ("machine", "facts", "data", "versions")  # of config.json beside the config: an object each
+
+
 @lru_cache(MOST_CONTENTS)
 def _config_in(content: bytes) -> RunConfig:
-    values = files.json_object(content, "config.json").get("config")
+    details = files.json_object(content, "config.json")
+    values = details.get("config")
     if not isinstance(values, dict):
         raise ValueError("config.json has no config")
+    if wrong := [part for part in PARTS if not isinstance(details.get(part, {}), dict)]:
+        raise ValueError(f"config.json is damaged: {wrong[0]} must be an object")
     return RunConfig.kept(values)
 
 
@@ -46,8 +53,14 @@ def _time_in(content: bytes) -> float:
 
 
 @lru_cache(MOST_CONTENTS)
-def _check_object(content: bytes, name: str) -> None:
-    files.json_object(content, name)
+def _check_scores(content: bytes, name: str) -> None:
+    """Raises ValueError unless these are scores, finite numbers or None, with remarks in words on some of them."""
+    for title, value in files.json_object(content, name).items():
+        if title in ("notes", "failed"):
+            if not isinstance(value, dict) or not all(isinstance(words, str) for words in value.values()):
+                raise ValueError(f"{name} is damaged: {title} must hold texts")
+        elif value is not None and not (isinstance(value, int | float) and abs(value) <= sys.float_info.max):
+            raise ValueError(f"{name} is damaged: {title[:40]!r} must be a finite number")
 
 
 _read: OrderedDict[Path, tuple[int, bytes, list[Record]]] = OrderedDict()  # bytes read, the last of them, their records
@@ -56,8 +69,8 @@ _read_lock = threading.Lock()
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     """What is half precision in the file comes as float32.
-    Raises: ValueError that names the file when it is damaged, FileNotFoundError when it is not there."""
-    with path.open("rb") as file:
+    Raises: ValueError that names the file when it is damaged or none, FileNotFoundError when it is not there."""
+    with files.open_plain(path) as file:
         try:
             with np.load(file, allow_pickle=False) as arrays:
                 whole = dict(arrays)
@@ -183,7 +196,7 @@ class Run:
         with _read_lock:
             at, tail, records = _read.pop(path, (0, b"", []))
         try:
-            with open(path, "rb") as file:
+            with files.open_plain(path) as file:
                 file.seek(at - len(tail))
                 if file.read(len(tail)) != tail:
                     file.seek(0)
@@ -206,7 +219,7 @@ class Run:
         """The epochs of which there is a frame, in order."""
         try:
             names = os.listdir(self.path / "frames")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(int(name[:-4]) for name in names if re.fullmatch(r"\d{4,6}\.npz", name))
 
@@ -249,14 +262,20 @@ class Run:
         return _read_arrays(self.path / "rows.npz")
 
     def metrics(self) -> dict[str, Any] | None:
-        """The final scores, None while there are none."""
-        return files.read_json(self.path / "metrics.json") if (self.path / "metrics.json").exists() else None
+        """The final scores, None while there are none.
+        Raises: ValueError when they are damaged."""
+        path = self.path / "metrics.json"
+        if not path.exists():
+            return None
+        content = files.read_content(path)
+        _check_scores(content, path.name)
+        return files.json_object(content, path.name)
 
     def _check_metrics(self) -> None:
         """Raises ValueError where there are final scores that cannot be read."""
         path = self.path / "metrics.json"
         if path.exists():
-            _check_object(files.read_content(path), path.name)
+            _check_scores(files.read_content(path), path.name)
 
     def size(self) -> int:
         """Bytes on disk."""

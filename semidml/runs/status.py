@@ -1,9 +1,9 @@
 """How far a run has come: its status.json."""
 
 from dataclasses import asdict, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from semidml.disk import files
@@ -12,6 +12,8 @@ from semidml.words import is_full
 if TYPE_CHECKING:
     from semidml.runs.run import Run
 
+Count = Annotated[int, Field(ge=0)]
+
 
 @dataclass(frozen=True, config=ConfigDict(strict=True))
 class Status:
@@ -19,10 +21,10 @@ class Status:
 
     state: Literal["queued", "running", "done", "failed", "stopped", "interrupted"]
     reason: str = ""
-    epoch: int = 0  # finished
-    epochs: int = 0  # of the config
-    step: int = 0  # into the unfinished epoch
-    steps: int = 0  # of an epoch
+    epoch: Count = 0  # finished
+    epochs: Count = 0  # of the config
+    step: Count = 0  # into the unfinished epoch
+    steps: Count = 0  # of an epoch
     started: float | None = None
     updated: float = 0.0
     owner: dict[str, Any] = field(default_factory=dict)

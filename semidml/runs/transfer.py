@@ -18,7 +18,6 @@ from semidml.words import size_words
 
 MOST_BYTES = 10**9  # of an unpacked zip
 MOST_FILES = 1000
-SMALL = 20 * 10**6  # of a JSON file
 FILES = re.compile(
     r"config\.json|status\.json|metrics\.json|history\.jsonl|rows\.npz|(weights|state)\.safetensors"
     r"|frames/\d{4,6}\.npz|projections/[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\.npz"
@@ -112,7 +111,7 @@ def _members(archive: zipfile.ZipFile) -> tuple[str, dict[str, zipfile.ZipInfo]]
             raise ValueError(f"the zip holds {info.filename[:80]!r}, which is no file of a run")
         if path in members:
             raise ValueError(f"the zip holds {path} twice")
-        most = zips.MOST_ARRAY_BYTES if path.endswith(".npz") else SMALL
+        most = zips.MOST_ARRAY_BYTES if path.endswith(".npz") else files.MOST_JSON
         if not path.endswith(".safetensors") and info.file_size > most:
             raise ValueError(f"{path} unpacks to {size_words(info.file_size)}, which is too much")
         members[path] = info

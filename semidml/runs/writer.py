@@ -321,7 +321,7 @@ def refuse_second(run: Run) -> None:
 
 
 def read_holder(lock: Path) -> dict[str, Any]:
-    """Who holds a run's lock by its content, {} for nobody."""
+    """The process that a lock file names; nothing where it is nobody's."""
     try:
         return files.read_json(lock)
     except ValueError:  # empty: nobody's

@@ -193,9 +193,10 @@ def draw_heading(run: Run, status: Status) -> None:
     with state:
         draw_state(run, status)
     with actions, st.container(horizontal=True, horizontal_alignment="right"):
-        if status.active:
+        is_left = run.is_orphan()  # by an app that has ended: it waits for nobody
+        if status.active and not is_left:
             st.button("Stop", icon=":material/stop:", on_click=controls.stop_run, args=(run.id,), key="stop")
-        elif not run.is_shipped and status.state in ("stopped", "interrupted", "failed") and not run.is_complete():
+        elif not run.is_shipped and (is_left or status.state != "done") and not run.is_complete():
             common = {"icon": ":material/resume:", "on_click": controls.resume_run, "args": (run.id,)}
             st.button("Resume", key="resume", type="primary", **common)
         if not status.active:
