@@ -20,7 +20,7 @@ HELD_OUT_NOTE = "There was no test split: 20 % of each class, drawn with a fixed
 
 class Split(NamedTuple):
     images: Tensor  # uint8 (N, C, H, W)
-    labels: Tensor  # int64 (N,), 0 to classes - 1
+    labels: Tensor  # int64 (N,), 0 to classes - 1; -1 for a row without a label
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,9 @@ class Dataset:
 
 def label_facts(labels: Mapping[str, Tensor], classes: int, shape: tuple[int, ...]) -> dict[str, Any]:
     """The facts of `store.facts` that the labels (N,) of each split tell, and the shape (C, H, W)."""
-    by_class = sum(y.bincount(minlength=classes) for y in labels.values()).tolist()
+    by_class = sum(y[y >= 0].bincount(minlength=classes) for y in labels.values()).tolist()
     known = {"classes": classes, "by_class": tuple(by_class), "shape": shape}
-    trained_on = len(labels["train"].unique())
+    trained_on = len(labels["train"][labels["train"] >= 0].unique())
     known |= {} if trained_on == classes else {"training_classes": trained_on}
     return {split: len(y) for split, y in labels.items()} | known
 
@@ -151,17 +151,18 @@ def take(split: Split, rows: Tensor) -> Split:
 
 def first_half(labels: Tensor) -> Tensor:
     """The classes that `Dataset.by_classes` trains on, of the labels (N,) of all rows: (floor(n / 2),)."""
-    classes = labels.unique()
+    classes = labels[labels >= 0].unique()
     return classes[: splits.half(len(classes))]
 
 
 def held_rows(labels: Tensor) -> Tensor:
     """Which rows are held out for testing: bool (N,). HELD_OUT of each class, rounded, drawn with a fixed seed; at
-    least one of a class with two rows or more, and never all of a class.
+    least one of a class with two rows or more, and never all of a class. Rows without a label are held out only where
+    none has one, then as if of one class.
     Raises: ValueError when no class has two rows."""
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(HELD_OUT_SEED))
     held = torch.zeros(len(order), dtype=torch.bool)
-    for c in labels.unique():
+    for c in labels[labels >= 0].unique() if (labels >= 0).any() else labels.unique():
         rows = order[labels[order] == c]
         held[rows[: min(max(1, round(HELD_OUT * len(rows))), len(rows) - 1)]] = True
     if not held.any():
@@ -196,7 +197,7 @@ def check(split: Split, classes: int) -> None:
         )
     if not len(labels):
         raise ValueError("a split must hold at least one image; got none")
-    if labels.min() < 0 or labels.max() >= classes:
+    if labels.min() < -1 or labels.max() >= classes:
         raise ValueError(
-            f"labels must lie between 0 and {classes - 1}; got {labels.min().item()} to {labels.max().item()}"
+            f"labels must lie between 0 and {classes - 1}, or be -1; got {labels.min().item()} to {labels.max().item()}"
         )

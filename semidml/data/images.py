@@ -2,8 +2,9 @@
 memory.
 
 Every image is brought to one size: as they are when all are alike and at most 64 pixels a side, else the shorter side
-is scaled to 64, or to the side asked for, and the middle square kept. Colour where any is in colour. A file that is no
-image or a damaged one is left out, and that is noted; one that breaks a limit, or that this machine cannot bring,
+is scaled to 64, or to the side asked for, and the middle square kept. Colour where any is in colour. What a number of
+more than 8 bits means, and on what what is transparent lies, is decided once for the whole set (`Look`). A file that is
+no image or a damaged one is left out, and that is noted; one that breaks a limit, or that this machine cannot bring,
 refuses them all. What a file is, its content decides, not its name; its size is read from its header before
 it is unpacked. From a .zip nothing is unpacked to the disk.
 """
@@ -14,18 +15,23 @@ import errno
 import io
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from semidml.data import image_files, npz
+from semidml.data.choices import Choices
 from semidml.data.dataset import Split
-from semidml.data.image_files import Item, Member
+from semidml.data.image_files import Member
+from semidml.data.layout import Item
+from semidml.data.names import sort_classes
+from semidml.data.reading import Reading
+from semidml.data.values import EIGHT_BITS, Range, as_bytes, understand_range
 
 SIDE = 64
 NAMED = 5  # files that a note of those left out names
@@ -34,12 +40,27 @@ MAX_ARCHIVE_PIXELS = 1_000_000_000  # of all images of a .zip, so that a small o
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # read by Pillow itself; others may start other programs
 
 
+WHITE, BLACK, GREY = 255, 0, 128
+FAINT = 1 / 8  # of the contrast that an image has on the ground that suits it best, below which it counts as invisible
+DEEP = ("I", "F")  # modes of more than 8 bits a pixel, besides those that begin with I;16
+
+
 class Header(NamedTuple):
     """What an image's header says."""
 
     width: int
     height: int
     colour: bool
+    deep: bool  # more than 8 bits a pixel
+    clear: bool  # perhaps transparent in parts
+
+
+class Look(NamedTuple):
+    """What is decided once for all images of a set."""
+
+    values: Range = EIGHT_BITS  # of the images of more than 8 bits
+    ground: int = WHITE  # what is transparent becomes
+    notes: tuple[str, ...] = ()
 
 
 class Plan(NamedTuple):
@@ -51,15 +72,23 @@ class Plan(NamedTuple):
     shape: tuple[int, int, int]  # of all of them: (C, H, W)
     as_they_are: bool  # they have that shape already
     damaged: list[Damaged]
+    look: Look = Look()
+    others: tuple[Damaged, ...] = ()  # files beside the images that are none
+    notes: tuple[str, ...] = ()  # what was understood of their folders, in sentences
 
     @property
     def bytes(self) -> int:
         return len(self.readable) * math.prod(self.shape)
 
     def labels(self, items: list[Item]) -> Tensor:
-        """The classes of some of its items, 0 to K - 1: int64 (n,)."""
-        number = {name: c for c, name in enumerate(self.class_names)}
+        """The classes of some of its items, 0 to K - 1, and -1 where there is none: int64 (n,)."""
+        number: dict[str | None, int] = {name: c for c, name in enumerate(self.class_names)} | {None: -1}
         return torch.tensor([number[item.class_name] for item in items], dtype=torch.int64)
+
+    def all_notes(self, damaged: Sequence[Damaged]) -> tuple[str, ...]:
+        """What the description of the set says of its reading, once all of its damaged files are known."""
+        files = len(self.items) + len(self.others)
+        return (*left_out(files, [*self.others, *damaged]), *self.notes, *self.look.notes)
 
 
 class Read(NamedTuple):
@@ -95,14 +124,24 @@ def read_one(content: bytes, name: str, shape: tuple[int, int, int]) -> np.ndarr
         raise ValueError(f"{name} has more than {image_files.MAX_FILE_BYTES >> 20} MB")
     member = Member((name,), lambda: io.BytesIO(content))
     with _pillow_warnings():
-        _read_header(member)
-        return _pixels(member, shape, as_it_is=False)
+        header = _read_header(member)
+        return _pixels(member, shape, False, _decide({member: header}))
 
 
-def survey(items: list[Item], side: int | None = None, most_pixels: int | None = None) -> Plan:
-    """What the headers of image files say: which can be read, and the shape of them all.
+def survey(
+    items: list[Item],
+    side: int | None = None,
+    most_pixels: int | None = None,
+    others: Sequence[tuple[str, str]] = (),
+    notes: Sequence[str] = (),
+    values: str = "",
+    class_names: tuple[str, ...] | None = None,
+) -> Plan:
+    """What the headers of image files say: which can be read, the shape of them all, and what is decided for all.
+    others: (path, reason) of files beside them that are left out; notes: on their folders; values: see `Choices`;
+    class_names: in an order of their own.
     Raises: ValueError in words."""
-    class_names = tuple(sorted({item.class_name for item in items}))
+    class_names = class_names or sort_classes(item.class_name for item in items if item.class_name is not None)
     if len(class_names) > npz.MAX_CLASSES:
         raise ValueError(f"there are {len(class_names):,} class folders; at most {npz.MAX_CLASSES:,} classes are read")
     headers: dict[Item, Header] = {}
@@ -124,7 +163,19 @@ def survey(items: list[Item], side: int | None = None, most_pixels: int | None =
             except Unreadable as error:
                 damaged.append(error.damaged)
     check_left(items, list(headers), damaged)
-    return Plan(items, list(headers), class_names, *_common_shape(list(headers.values()), side), damaged)
+    look = _decide({item.member: header for item, header in headers.items()}, values)
+    shape = _common_shape(list(headers.values()), side)
+    left = tuple(Damaged(*other) for other in others)
+    return Plan(items, list(headers), class_names, *shape, damaged, look, left, tuple(notes))
+
+
+def plan(
+    found: Reading, choices: Choices, side: int | None = None, most_pixels: int | None = None
+) -> Plan:
+    """The plan of the image files that were found."""
+    return survey(
+        *(list(found.items), side, most_pixels, found.others, found.notes, choices.values), class_names=found.class_names
+    )
 
 
 def in_memory(plan: Plan) -> Read:
@@ -144,7 +195,7 @@ def in_memory(plan: Plan) -> Read:
         splits[split] = Split(images[: len(kept)], plan.labels(kept))
         readable += kept
     check_left(plan.items, readable, damaged)
-    return Read(splits, plan.class_names, left_out(len(plan.items), damaged))
+    return Read(splits, plan.class_names, plan.all_notes(damaged))
 
 
 def decoded(plan: Plan, items: Iterable[Item]) -> Iterator[tuple[Item, np.ndarray | Damaged]]:
@@ -152,7 +203,7 @@ def decoded(plan: Plan, items: Iterable[Item]) -> Iterator[tuple[Item, np.ndarra
     for item in items:
         with _pillow_warnings():
             try:
-                pixels: np.ndarray | Damaged = _pixels(item.member, plan.shape, plan.as_they_are)
+                pixels: np.ndarray | Damaged = _pixels(item.member, plan.shape, plan.as_they_are, plan.look)
             except Unreadable as error:
                 pixels = error.damaged
         yield item, pixels
@@ -178,6 +229,7 @@ def check_left(items: list[Item], readable: list[Item], damaged: list[Damaged]) 
         raise ValueError(f"{named}; at least half must be images ({', '.join(FORMATS)})")
     for field in ("split", "class_name"):
         left = {getattr(item, field) for item in readable}
+        left.add(None)
         if empty := next((name for item in items if (name := getattr(item, field)) not in left), None):
             kind = "the split" if field == "split" else "the class folder"
             raise ValueError(f"{kind} {empty[:80]} is left without an image: {named}")
@@ -229,26 +281,36 @@ def _opened(member: Member) -> Iterator[Image.Image]:
 def _read_header(member: Member, count: Callable[[int], None] = lambda pixels: None) -> Header:
     """What an image's header says, if it keeps to the limits. `count` is told its pixels before any are unpacked, as
     the palette of some needs, and may raise `Refused`."""
+    image_files.check_size(member)
     with _opened(member) as image:
         count(image.width * image.height)
-        on_its_side = image.format in ("JPEG", "MPO") and image.getexif().get(0x0112, 1) >= 5  # as a camera noted
-        width, height = reversed(image.size) if on_its_side else image.size
+        width, height = reversed(image.size) if _is_on_its_side(image) else image.size
         if width * height > MAX_PIXELS:
             raise Refused(
                 f"{member.path} is {width:,} x {height:,} pixels; at most {MAX_PIXELS // 10**6} million are read"
             )
         if min(width, height) < npz.SIDES[0]:
             raise Refused(f"{member.path} is {width} x {height} pixels; each side must have at least {npz.SIDES[0]}")
-        if image.mode in ("I", "F"):
-            raise Refused(f"{member.path} has 32-bit pixels, whose white is not known; save it with 8 or 16 bits")
-        return Header(width, height, _in_colour(image))
+        return Header(width, height, _in_colour(image), _is_deep(image), image.has_transparency_data)
+
+
+def _is_on_its_side(image: Image.Image) -> bool:
+    """Whether width and height are those of the image turned, as a camera noted. A .tiff is told upright by Pillow; of a
+    .png only what stands before the pixels is looked at, since more would unpack them."""
+    if image.format == "TIFF" or (image.format == "PNG" and not {"exif", "Raw profile type exif"} & image.info.keys()):
+        return False
+    return image.getexif().get(0x0112, 1) >= 5
+
+
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode in DEEP or image.mode.startswith("I;16")
 
 
 def _in_colour(image: Image.Image) -> bool:
     if image.mode == "P":
         palette = np.array(image.getpalette("RGB") or []).reshape(-1, 3)
         return bool((palette != palette[:, :1]).any())
-    return image.mode not in ("1", "L", "LA", "La") and not image.mode.startswith("I;16")
+    return image.mode not in ("1", "L", "LA", "La") and not _is_deep(image)
 
 
 def _common_shape(headers: list[Header], side: int | None) -> tuple[tuple[int, int, int], bool]:
@@ -262,23 +324,65 @@ def _common_shape(headers: list[Header], side: int | None) -> tuple[tuple[int, i
     return (channels, SIDE, SIDE), False
 
 
-def _pixels(member: Member, shape: tuple[int, int, int], as_it_is: bool) -> np.ndarray:
-    """An image as uint8 (C, H, W); what is transparent becomes white."""
+def _pixels(member: Member, shape: tuple[int, int, int], as_it_is: bool, look: Look) -> np.ndarray:
+    """An image as uint8 (C, H, W), upright."""
     with _opened(member) as image:
         if not as_it_is:
             image.draft(None, (2 * shape[2], 2 * shape[1]))  # a large JPEG need not be unpacked whole
-        upright = ImageOps.exif_transpose(image) if image.format in ("JPEG", "MPO") else image
-        flat = _flat(upright, "RGB" if shape[0] == 3 else "L")
-        if not as_it_is:
+        flat = _flat(ImageOps.exif_transpose(image), "RGB" if shape[0] == 3 else "L", look)
+        if flat.size != (shape[2], shape[1]) or not as_it_is:
             flat = ImageOps.fit(flat, (shape[2], shape[1]))
         return np.array(flat).reshape(*shape[1:], shape[0]).transpose(2, 0, 1)
 
 
-def _flat(image: Image.Image, mode: str) -> Image.Image:
-    """An image in 8 bits, grey (L) or colour (RGB), on white."""
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.array(image).astype(np.uint32) // 257).astype(np.uint8))
+def _flat(image: Image.Image, mode: str, look: Look) -> Image.Image:
+    """An image in 8 bits, grey (L) or colour (RGB)."""
+    if _is_deep(image):
+        image = Image.fromarray(as_bytes(np.array(image), look.values))
+    if image.mode == "LAB":
+        lab, colours = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        image = ImageCms.profileToProfile(image, lab, colours, outputMode="RGB")
     if image.has_transparency_data:
         above = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
+        image = Image.alpha_composite(Image.new("RGBA", above.size, (look.ground,) * 3), above)
     return image.convert(mode)
+
+
+# ---- what is decided once for a set
+
+
+def _decide(headers: dict[Member, Header], values: str = "") -> Look:
+    """The range of the deep images among some, and the ground of those that are transparent in parts. These are unpacked
+    once more for it; damaged ones are passed over here, and named where their pixels are read."""
+    low, high, whole = math.inf, -math.inf, True
+    faint = dict.fromkeys((WHITE, BLACK, GREY), 0)
+    for member, header in headers.items():
+        if not (header.deep or header.clear):
+            continue
+        try:
+            with _pillow_warnings(), _opened(member) as image:
+                if header.deep:
+                    pixels = np.array(image)
+                    own = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
+                    whole &= pixels.dtype.kind != "f"
+                    low, high = min(low, own.min(initial=math.inf)), max(high, own.max(initial=-math.inf))
+                else:
+                    _count_faint(image, faint)
+        except Unreadable:
+            continue
+    depth, told = (EIGHT_BITS, "") if low > high else understand_range(low, high, whole, values)
+    ground = min(faint, key=lambda colour: faint[colour])  # of equals the first, white
+    notes = (told,) if told else ()
+    if ground != WHITE:
+        name = "black" if ground == BLACK else "grey"
+        notes += (f"What is transparent was made {name} in all images: on white, what some of them show would not be seen.",)
+    return Look(depth, ground, notes)
+
+
+def _count_faint(image: Image.Image, faint: dict[int, int]) -> None:
+    """Count an image on each ground on which it could hardly be seen."""
+    grey, opaque = (np.asarray(band, np.float32) for band in image.convert("RGBA").convert("LA").split())
+    opaque = opaque / 255
+    contrast = {colour: float((grey * opaque + colour * (1 - opaque)).std()) for colour in faint}
+    for colour, own in contrast.items():
+        faint[colour] += own < FAINT * max(contrast.values())

@@ -1,12 +1,12 @@
-"""A stranger's .npz file in MedMNIST's layout, read so that it can neither run code nor fill the memory.
+"""An untrusted .npz file in MedMNIST's layout, which is that of uploads too, read so that it can neither run code nor
+fill the memory. One in any other layout is read by `formats.numpy_files`.
 
-train_images (N, H, W) or (N, H, W, 3) uint8, train_labels (N,) or (N, 1) whole numbers; the same for val_ and test_,
-both optional; class_names and notes (sentences on how it was made), optional too. What the zip directory and each
+train_images (N, H, W) or (N, H, W, 3) uint8, train_labels (N,) or (N, 1) whole numbers, -1 where there is none; the same
+for val_ and test_, both optional; class_names and notes (sentences on how it was made), optional too. What the zip directory and each
 array's header promise is checked before anything is unpacked, and no more than that is unpacked; object arrays, which
 could run code, are refused.
 """
 
-import io
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,7 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semidml.data.choices import Choices
 from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, held_rows, label_facts, take
+from semidml.data.formats.numpy_files import MAX_HEADER, read_header
+from semidml.data.label_values import read_labels
 from semidml.disk import zips
 from semidml.disk.zips import Header
 
@@ -31,7 +34,6 @@ MAX_NAME_BYTES = 800  # of a class, at four bytes a letter
 MAX_NOTES, MAX_NOTE_BYTES = 10, 8000
 MAX_LABELS_A_ROW = 64
 SIDES = (4, 256)  # pixels that an image may be wide or high
-MAX_HEADER = 1 << 14
 CHUNK = 1 << 24  # bytes of pixels that are unpacked at a time
 
 
@@ -40,10 +42,27 @@ def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.nd
     Raises: ValueError that says what is wrong with the file and what is allowed."""
     with _opened(path) as archive:
         headers = _checked(archive, several=single is not None)
-        labels, class_names = _classes(archive, headers, single)
+        labels, class_names, notes = _classes(archive, headers, single)
         splits = {s: Split(_images(archive, f"{s}_images", headers[f"{s}_images"]), y) for s, y in labels.items()}
-        notes = tuple(str(note) for note in _array(archive, "notes")) if "notes" in headers else ()
     return assemble(name, title, splits, class_names, notes)
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a file keeps to this layout in the names, axes and types of its arrays.
+    Raises: ValueError in words for a file that cannot be read at all."""
+    with _opened(path) as archive:
+        members = archive.infolist()
+        names = [member.filename.removesuffix(".npy") for member in members]
+        if not set(names) <= set(NAMES) or "train_labels" not in names or len(set(names)) < len(names):
+            return False
+        headers = {n: _header(archive, member) for n, member in zip(names, members, strict=True)}
+    images = [h for n, h in headers.items() if n.endswith("_images")]
+    labels = [h for n, h in headers.items() if n.endswith("_labels")]
+    return (
+        all(f"{split}_labels" in headers for split in SPLITS if f"{split}_images" in headers)
+        and all(h.dtype == np.uint8 and (len(h.shape) == 3 or (len(h.shape) == 4 and h.shape[3] == 3)) for h in images)
+        and all(h.dtype.kind in "iub" and (len(h.shape) == 1 or h.shape[1:] == (1,)) for h in labels)
+    )
 
 
 def facts(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) -> dict[str, Any]:
@@ -51,7 +70,7 @@ def facts(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) 
     Raises: ValueError as `read` does."""
     with _opened(path) as archive:
         headers = _checked(archive, several=single is not None)
-        labels, class_names = _classes(archive, headers, single)
+        labels, class_names, _ = _classes(archive, headers, single)
     shape = headers["train_images"].shape
     shape = (*shape[3:], *shape[1:3]) if len(shape) == 4 else (1, *shape[1:])
     labels = {"validation" if s == "val" else s: y for s, y in labels.items()}
@@ -73,14 +92,14 @@ def assemble(
 
 
 def check_classes(labels: Tensor) -> None:
-    """Raises ValueError unless training labels are of two classes."""
-    if len(labels.unique()) < 2:
+    """Raises ValueError unless training labels are of two classes, or there are none at all."""
+    if len(labels[labels >= 0].unique()) == 1:
         raise ValueError("the training images are all of one class; there must be two classes or more")
 
 
 def write(file: BinaryIO, splits: dict[str, Split], class_names: tuple[str, ...], notes: tuple[str, ...] = ()) -> None:
     """Write splits in the layout that `read` reads."""
-    arrays = {"class_names": np.array(class_names)} | ({"notes": np.array(notes)} if notes else {})
+    arrays = {"class_names": np.array(class_names, dtype=str)} | ({"notes": np.array(notes)} if notes else {})
     for s, (images, labels) in splits.items():
         pixels = images.permute(0, 2, 3, 1).numpy()  # (N, H, W, C)
         arrays |= {f"{s}_images": pixels if pixels.shape[-1] == 3 else pixels[..., 0], f"{s}_labels": labels.numpy()}
@@ -152,19 +171,7 @@ def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:
     if member.flag_bits & 1:
         raise ValueError(f"{name} in the file is encrypted; save one with numpy.savez")
     with archive.open(member) as stream:
-        start = io.BytesIO(stream.read(MAX_HEADER))
-    try:
-        header = zips.array_header(start)
-    except ValueError as error:
-        raise ValueError(f"{name} in the file is not a numpy array ({error})") from error
-    if header.dtype.hasobject:
-        raise ValueError(
-            f"{name} is an array of Python objects, which could run code and is refused; save plain numbers"
-        )
-    promised = start.tell() + int(np.prod(header.shape, dtype=object)) * header.dtype.itemsize
-    if any(n < 0 for n in header.shape) or promised != member.file_size:
-        raise ValueError(f"{name} promises another size than the {member.file_size:,} bytes that the file lists for it")
-    return header
+        return read_header(stream.read(MAX_HEADER), name, member.file_size)
 
 
 def _check_images(name: str, header: Header) -> None:
@@ -205,21 +212,18 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 def _classes(
     archive: zipfile.ZipFile, headers: dict[str, Header], single: Callable[[np.ndarray], np.ndarray] | None
-) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Each split's labels, 0 to K - 1, and the names of the K classes: the file's own, or the labels as written."""
-    single = single or (lambda labels: labels.reshape(-1))
-    written = {s: single(_array(archive, f"{s}_labels")).astype(np.int64) for s in SPLITS if f"{s}_labels" in headers}
-    values = np.unique(np.concatenate(list(written.values())))
-    names = tuple(str(value) for value in values)
-    if "class_names" in headers:
-        names = tuple(str(name) for name in _array(archive, "class_names"))
-        least, most, last = values.min(), values.max(), len(names) - 1
-        if least < 0 or most > last:
-            raise ValueError(f"with {len(names)} class_names labels must be 0 to {last}; got {least} to {most}")
-        values = np.arange(len(names))
-    if len(names) > MAX_CLASSES:
-        raise ValueError(f"the labels take {len(names):,} different values; at most {MAX_CLASSES:,} classes are read")
-    return {s: torch.from_numpy(np.searchsorted(values, y)) for s, y in written.items()}, names
+) -> tuple[dict[str, Tensor], tuple[str, ...], tuple[str, ...]]:
+    """Each split's labels, 0 to K - 1 or -1, the names of the K classes (the file's own, or the labels as written), and
+    what is to be said of them."""
+    written = {s: _array(archive, f"{s}_labels") for s in SPLITS if f"{s}_labels" in headers}
+    names = [str(name) for name in _array(archive, "class_names")] if "class_names" in headers else None
+    labels = read_labels(written, names, Choices(), single)
+    if len(labels.class_names) > MAX_CLASSES:
+        values = f"the labels take {len(labels.class_names):,} different values"
+        raise ValueError(f"{values}; at most {MAX_CLASSES:,} classes are read")
+    own = _array(archive, "notes") if "notes" in headers else ()
+    notes = tuple(dict.fromkeys((*map(str, own), *labels.notes)))
+    return {s: torch.from_numpy(y) for s, y in labels.splits.items()}, labels.class_names, notes
 
 
 def _images(archive: zipfile.ZipFile, name: str, header: Header) -> Tensor:

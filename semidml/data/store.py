@@ -6,7 +6,6 @@ import math
 import os
 import re
 import time
-import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from semidml.data import DATASETS, splits
+from semidml.data.choices import Choices, file_for, read_choices
 from semidml.data.splits import Training
 from semidml.registry import Entry
 from semidml.tasks import Progress
@@ -27,6 +27,7 @@ KEPT = 2  # data sets kept in memory
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 NAME_RULE = "a name has 1 to 64 letters, digits, blanks and _ . -, and starts with a letter or digit"
 SIDES = (8, 512)  # pixels that images of a folder may be given a side, after an @
+READ_AS = "layout 2"  # another number when decoded images of folders are to be made anew
 LOOK = 5.0  # seconds between two looks at every file of a folder whose images are in memory
 
 kept: OrderedDict[tuple, Dataset] = OrderedDict()
@@ -80,7 +81,7 @@ def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> d
         return dict(DATASETS[name].facts)
     folder = Path(folder) if folder else data_folder()
     place = _find(name, folder, allow_paths)
-    if isinstance(place, Place) and not place.side and is_npz(place.path):
+    if isinstance(place, Place) and not place.side and not place.choices(folder) and is_plain(place.path):
         from semidml.data import npz
 
         return npz.facts(place.path)
@@ -115,6 +116,11 @@ class Place(NamedTuple):
     def decoded_of(self) -> str:
         """What its decoded images are of: see `decoded.Place`."""
         return f"{self.path} {self.side}"
+
+    def choices(self, folder: Path) -> Choices:
+        """What was chosen on how it is read; of an upload nothing is left to choose, since it is kept as it was read.
+        Raises: ValueError in words for a damaged file of choices."""
+        return Choices() if self.is_upload and self.path.is_file() else read_choices(file_for(folder, self.path))
 
 
 @dataclass(frozen=True)
@@ -222,25 +228,28 @@ def _read(place: Place, name: str, folder: Path, progress: Progress) -> Dataset:
     from semidml.data import npz
 
     title = name if NAME.fullmatch(name) else place.path.stem + (f" at {place.side} pixels" if place.side else "")
+    choices = place.choices(folder)
     try:
-        if not is_npz(place.path):
-            return _read_images(place, name, title, folder, progress)
-        if place.side:
-            raise ValueError(f"the images of an .npz file are read as they are; leave @{place.side} away")
-        return npz.read(place.path, name, title)
+        if not choices and not place.side and is_plain(place.path):
+            return npz.read(place.path, name, title)
+        return _read_any(place, choices, name, title, folder, progress)
     except ValueError as error:
         raise ValueError(f"{title}: {error}") from error
 
 
-def _read_images(place: Place, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
-    """The data set of an image folder or of a .zip of one: in memory or, if large, in a file of decoded images."""
-    from semidml.data import decoded, image_files, images, npz
+def _read_any(place: Place, choices: Choices, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
+    """The data set at a place, in any format: in memory or, if its image files are many, in a file of decoded images."""
+    from semidml.data import decoded, images, npz, reading
 
     path, side = place.path, place.side
-    kept = decoded.Place(folder, place.decoded_of, decoded.state_of(path))
+    kept = decoded.Place(folder, place.decoded_of, f"{decoded.state_of(path)} {READ_AS} {choices.as_json()}")
     if not kept.is_there():
-        with image_files.list_images(path) as items:
-            plan = images.survey(items, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS)
+        with reading.open_reading(path, choices) as found:
+            if found.arrays:
+                if side:
+                    raise ValueError(f"the images of {found.kind} are read as they are; leave @{side} away")
+                return npz.assemble(name, title, *found.arrays[:3])
+            plan = images.plan(found, choices, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS)
             if plan.bytes <= decoded.LARGE:
                 return npz.assemble(name, title, *images.in_memory(plan))
             most = npz.MAX_BYTES if place.is_upload else decoded.MAX_BYTES
@@ -248,16 +257,11 @@ def _read_images(place: Place, name: str, title: str, folder: Path, progress: Pr
     return decoded.read(kept, name, title)
 
 
-def is_npz(place: Path) -> bool:
-    """Whether a file holds numpy's arrays, by its content.
-    Raises: ValueError when it is no .zip either."""
-    if not place.is_file():
-        return False
-    try:
-        with zipfile.ZipFile(place) as archive:
-            return any(name.endswith(".npy") for name in archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
-        raise ValueError(f"it is neither an .npz file nor a .zip of class folders ({error})") from error
+def is_plain(path: Path) -> bool:
+    """Whether a file is an .npz in MedMNIST's layout, by its content."""
+    from semidml.data import npz, reading
+
+    return path.is_file() and reading.is_arrays(path) and npz.is_plain(path)
 
 
 def _state(place: Entry | Place, folder: Path) -> tuple:
@@ -267,6 +271,7 @@ def _state(place: Entry | Place, folder: Path) -> tuple:
     else:
         top = place.path
         files = [top, *sorted(p for p in top.glob("**/") if p != top)] if top.is_dir() else [top]
+        files += [] if place.is_upload else [file_for(folder, top)]
     times = tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) if f.exists() else None for f in files)
     return times if isinstance(place, Entry) or not place.path.is_dir() else (*times, _looked_into(place.path))
 

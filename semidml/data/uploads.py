@@ -8,36 +8,42 @@ from pathlib import Path
 from typing import BinaryIO
 
 from semidml.data import DATASETS, store
+from semidml.data.choices import Choices, keep_choices
 from semidml.data.store import Available, Place
 from semidml.disk import files
 
 MAX_UPLOAD = 50 << 20
 
 
-def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path | None = None) -> Available:
-    """Keep a visitor's data set, an .npz file in MedMNIST's layout or a .zip of class folders, under `name`. What it
-    is, its content decides; `filename` serves the messages. It is read completely before it gets its name; of a .zip
-    the images, all of one size by then, are kept as one .npz.
+def save_upload(
+    name: str, file: bytes | BinaryIO, filename: str, folder: Path | None = None, choices: Choices | None = None
+) -> Available:
+    """Keep a visitor's data set, a file in any format that `reading` knows, under `name`. What it is, its content
+    decides and, where that has no mark of its own (a table, IDX), `filename`. It is read completely before it gets its
+    name; what is not in MedMNIST's layout is kept in it, as it was read, and what was chosen lies beside it as JSON.
     Raises: ValueError that says what is wrong, and then leaves nothing behind."""
-    from semidml.data import image_files, images, npz
+    from semidml.data import images, npz, reading
 
-    name = name.strip()
+    name, choices = name.strip(), choices or Choices()
     uploads = (Path(folder) if folder else store.data_folder()) / "uploads"
     _check_free(name, uploads)
     uploads.mkdir(parents=True, exist_ok=True)
     files.sweep(uploads.glob(".*ing-*"))
     with tempfile.TemporaryDirectory(dir=uploads, prefix=".incoming-") as spare:
-        came = Path(spare) / "came"
+        came = Path(spare) / f"came{Path(filename).suffix.lower()[:20] if Path(filename).suffix.isascii() else ''}"
         brought = file if isinstance(file, bytes) else file.read(MAX_UPLOAD + 1)
         if len(brought) > MAX_UPLOAD:
             raise ValueError(f"the file is larger than {MAX_UPLOAD >> 20} MB; use fewer or smaller images")
         came.write_bytes(brought)
         try:
-            if store.is_npz(came):
+            if not choices and store.is_plain(came):
                 npz.read(came, name, name)
             else:
-                with image_files.list_images(came) as items:
-                    content = images.in_memory(images.survey(items, most_pixels=images.MAX_ARCHIVE_PIXELS))
+                with reading.open_reading(came, choices) as found:
+                    if found.arrays:
+                        content = found.arrays[:3]
+                    else:
+                        content = images.in_memory(images.plan(found, choices, None, images.MAX_ARCHIVE_PIXELS))
                 npz.assemble(name, name, *content)
                 came = came.with_name("kept")
                 with came.open("wb") as kept:
@@ -47,6 +53,7 @@ def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path |
         _check_free(name, uploads)
         came.chmod(0o644)
         place = uploads / f"{name}.npz"
+        keep_choices(uploads / f"{name}.semidml.json", choices)
         os.replace(came, place)
     return store.uploaded(name, place)
 
@@ -61,6 +68,7 @@ def delete_upload(name: str, folder: Path | None = None) -> None:
         known = ", ".join(store.uploads(folder)) or "none"
         raise ValueError(f"there is no upload called {name[:80]!r}; there are {known}")
     with tempfile.TemporaryDirectory(dir=uploads, prefix=".outgoing-") as spare:
+        (uploads / f"{name}.semidml.json").unlink(missing_ok=True)
         os.replace(place, Path(spare) / "gone")  # gone for readers at once, though a folder takes a while
     if (folder / "decoded").is_dir():
         from semidml.data import decoded
