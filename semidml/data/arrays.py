@@ -35,7 +35,8 @@ def understand(source: Arrays, choices: Choices) -> Understood:
     """The splits that arrays are. Raises: ValueError in words."""
     labels = _labels(source, choices)
     pixels, notes = {}, []
-    for split, (images, of_rows) in source.splits.items():
+    for split in [split for split in ("train", "val", "test") if split in source.splits]:
+        images, of_rows = source.splits[split]
         pixels[split], told = arrange(images, None if of_rows is None else len(of_rows), f"{split} images")
         notes += [told] if told and told not in notes else []
         rows, labelled = len(pixels[split]), len(labels.splits[split])
@@ -43,8 +44,8 @@ def understand(source: Arrays, choices: Choices) -> Understood:
             raise ValueError(f"there are {labelled:,} {split} labels, but {rows:,} images; there must be as many")
         if pixels[split].shape[1:] != pixels["train"].shape[1:]:
             raise ValueError(
-                f"{split} images have shape {pixels[split].shape[1:]}, training images {pixels['train'].shape[1:]}; all "
-                "must have one shape"
+                f"{split} images have shape {pixels[split].shape[1:]}, training images {pixels['train'].shape[1:]}; "
+                "all must have one shape"
             )
     swapped = choices.transposed == "yes" or (source.transposed and choices.transposed != "no")
     if swapped:
@@ -79,8 +80,8 @@ def _labels(source: Arrays, choices: Choices) -> Labels:
 
 
 def arrange(images: np.ndarray, rows: int | None, name: str) -> tuple[np.ndarray, str]:
-    """(a view (N, 1, 3 or 4, H, W) of images, how it was read or "" where it is as usual). `rows`: how many labels there
-    are, which tells the axis of the rows where it is the last.
+    """(a view (N, 1, 3 or 4, H, W) of images, how it was read or "" where it is as usual). `rows`: how many labels
+    there are, which tells the axis of the rows where it is the last.
     Raises: ValueError in words."""
     shape = images.shape
     told = ""
@@ -96,9 +97,7 @@ def arrange(images: np.ndarray, rows: int | None, name: str) -> tuple[np.ndarray
     elif images.ndim == 4 and images.shape[1] in CHANNELS:
         told = f"Images have shape {shape}: colours were read as the axis before height and width."
     else:
-        raise ValueError(
-            f"{name} have shape {shape}; it must be (N, H, W) for grey or (N, H, W, 3) for colour images"
-        )
+        raise ValueError(f"{name} have shape {shape}; it must be (N, H, W) for grey or (N, H, W, 3) for colour images")
     if not len(images):
         raise ValueError(f"the array of {name} is empty; each split that is there must hold at least one image")
     if not all(SIDES[0] <= side <= SIDES[1] for side in images.shape[2:]):
@@ -115,9 +114,13 @@ def _unflattened(images: np.ndarray, name: str) -> tuple[np.ndarray, str]:
         return images.reshape(-1, side, side), f"Rows of {count:,} pixels were read as images of {side} x {side}."
     side = math.isqrt(count // 3)
     if 3 * side * side == count:
-        told = f"Rows of {count:,} numbers were read as images of {side} x {side} in colour, one colour after the other."
+        told = (
+            f"Rows of {count:,} numbers were read as images of {side} x {side} in colour, one colour after the other."
+        )
         return images.reshape(-1, 3, side, side), told
-    raise ValueError(f"{name} have {count:,} numbers a row, which make no square image; it must be (N, H, W) or (N, H, W, 3)")
+    raise ValueError(
+        f"{name} have {count:,} numbers a row, which make no square image; it must be (N, H, W) or (N, H, W, 3)"
+    )
 
 
 def _extreme(images: np.ndarray, which: object) -> float:
@@ -132,8 +135,8 @@ def _extreme(images: np.ndarray, which: object) -> float:
 
 
 def _flat(images: np.ndarray, ends: Range) -> np.ndarray:
-    """Images (N, 1, 3 or 4, H, W) of any numbers as uint8 (N, 1 or 3, H, W), piece by piece; what is transparent is made
-    white."""
+    """Images (N, 1, 3 or 4, H, W) of any numbers as uint8 (N, 1 or 3, H, W), piece by piece; what is transparent
+    is made white."""
     count, channels, height, width = images.shape
     result = np.empty((count, min(channels, 3), height, width), np.uint8)
     step = max(1, CHUNK // (channels * height * width))

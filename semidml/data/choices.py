@@ -72,7 +72,9 @@ class Choices:
         for word in words:
             name, equals, value = word.partition("=")
             if not equals or (name not in names and not name.startswith("folder:")):
-                raise ValueError(f"{word[:80]!r} is no choice; there are {', '.join(names)} and folder:NAME, each with =VALUE")
+                raise ValueError(
+                    f"{word[:80]!r} is no choice; there are {', '.join(names)} and folder:NAME, each with =VALUE"
+                )
             if name in names:
                 chosen = replace(chosen, **{name: value})
             else:

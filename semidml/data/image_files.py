@@ -24,6 +24,7 @@ MAX_DEPTH = 8  # folders above a file
 MAX_FILE_BYTES = 64 << 20  # of an image
 MAX_ARCHIVE_BYTES = 1 << 30  # of all files of an archive, unpacked
 MAX_TAR_NOTE_BYTES = 1 << 20  # of a long name or a further header in a .tar, which are read whole
+TAR_NOTES = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)  # what a further header may be
 CHUNK = 1 << 20
 CLUTTER = ("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "lost+found", "$recycle.bin", "#recycle")
 CLUTTER += ("recycler", "system volume information", "@tmp", "#snapshot", "__pycache__", "icon\r")
@@ -157,9 +158,11 @@ def _letters_of(members: Sequence[zipfile.ZipInfo]) -> str:
         except UnicodeDecodeError:
             continue
         signs = [sign for sign in text if not sign.isascii()]
-        common = sum("\u4e00" <= sign <= "\u9fff" and sign.encode("gbk")[1] >= 0xA1 for sign in signs) if (
-            letters == "gbk"
-        ) else len(signs)
+        common = (
+            sum("\u4e00" <= sign <= "\u9fff" and sign.encode("gbk")[1] >= 0xA1 for sign in signs)
+            if (letters == "gbk")
+            else len(signs)
+        )
         if 2 * common >= len(signs):
             return letters
     return "cp437"
@@ -218,7 +221,7 @@ def _check_tar(file: BinaryIO) -> None:
         if len(header) < tarfile.BLOCKSIZE or not header.strip(b"\0"):
             break
         info = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
-        if info.type not in tarfile.SUPPORTED_TYPES or info.size < 0:
+        if info.type not in (*tarfile.SUPPORTED_TYPES, *TAR_NOTES) or info.size < 0:
             raise ValueError(f"the .tar holds what is no plain file, {info.name[:80]!r}; {ONLY_PLAIN}")
         if not info.isreg() and info.size > MAX_TAR_NOTE_BYTES:
             raise ValueError("the .tar holds a name of more than a million letters; make it anew")
@@ -244,7 +247,9 @@ def _check_sizes(kind: str, size: int) -> None:
 def check_size(member: Member) -> None:
     """Raises ValueError for a file that is too large to be an image."""
     if member.size > MAX_FILE_BYTES:
-        raise ValueError(f"{member.path[-80:]!r} has {member.size / 2**20:,.0f} MiB; at most {MAX_FILE_BYTES >> 20} are read")
+        raise ValueError(
+            f"{member.path[-80:]!r} has {member.size / 2**20:,.0f} MiB; at most {MAX_FILE_BYTES >> 20} are read"
+        )
 
 
 def keys_of(member: Member) -> Iterator[str]:

@@ -169,12 +169,11 @@ def survey(
     return Plan(items, list(headers), class_names, *shape, damaged, look, left, tuple(notes))
 
 
-def plan(
-    found: Reading, choices: Choices, side: int | None = None, most_pixels: int | None = None
-) -> Plan:
+def plan(found: Reading, choices: Choices, side: int | None = None, most_pixels: int | None = None) -> Plan:
     """The plan of the image files that were found."""
     return survey(
-        *(list(found.items), side, most_pixels, found.others, found.notes, choices.values), class_names=found.class_names
+        *(list(found.items), side, most_pixels, found.others, found.notes, choices.values),
+        class_names=found.class_names,
     )
 
 
@@ -295,8 +294,8 @@ def _read_header(member: Member, count: Callable[[int], None] = lambda pixels: N
 
 
 def _is_on_its_side(image: Image.Image) -> bool:
-    """Whether width and height are those of the image turned, as a camera noted. A .tiff is told upright by Pillow; of a
-    .png only what stands before the pixels is looked at, since more would unpack them."""
+    """Whether width and height are those of the image turned, as a camera noted. A .tiff is told upright by Pillow; of
+    a .png only what stands before the pixels is looked at, since more would unpack them."""
     if image.format == "TIFF" or (image.format == "PNG" and not {"exif", "Raw profile type exif"} & image.info.keys()):
         return False
     return image.getexif().get(0x0112, 1) >= 5
@@ -352,8 +351,8 @@ def _flat(image: Image.Image, mode: str, look: Look) -> Image.Image:
 
 
 def _decide(headers: dict[Member, Header], values: str = "") -> Look:
-    """The range of the deep images among some, and the ground of those that are transparent in parts. These are unpacked
-    once more for it; damaged ones are passed over here, and named where their pixels are read."""
+    """The range of the deep images among some, and the ground of those that are transparent in parts. These are
+    unpacked once more for it; damaged ones are passed over here, and named where their pixels are read."""
     low, high, whole = math.inf, -math.inf, True
     faint = dict.fromkeys((WHITE, BLACK, GREY), 0)
     for member, header in headers.items():
@@ -365,7 +364,8 @@ def _decide(headers: dict[Member, Header], values: str = "") -> Look:
                     pixels = np.array(image)
                     own = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
                     whole &= pixels.dtype.kind != "f"
-                    low, high = min(low, own.min(initial=math.inf)), max(high, own.max(initial=-math.inf))
+                    if own.size:
+                        low, high = min(low, float(own.min())), max(high, float(own.max()))
                 else:
                     _count_faint(image, faint)
         except Unreadable:
@@ -375,7 +375,9 @@ def _decide(headers: dict[Member, Header], values: str = "") -> Look:
     notes = (told,) if told else ()
     if ground != WHITE:
         name = "black" if ground == BLACK else "grey"
-        notes += (f"What is transparent was made {name} in all images: on white, what some of them show would not be seen.",)
+        notes += (
+            f"What is transparent was made {name} in all images: on white, what some of them show would not be seen.",
+        )
     return Look(depth, ground, notes)
 
 

@@ -58,7 +58,9 @@ def read_labels(
     else:
         order, names = np.arange(len(class_names)), tuple(class_names)
         if len(known) and (known[0] < 0 or known[-1] >= len(names)):
-            raise ValueError(f"with {len(names)} class_names labels must be 0 to {len(names) - 1}; got {known[0]} to {known[-1]}")
+            raise ValueError(
+                f"with {len(names)} class_names labels must be 0 to {len(names) - 1}; got {known[0]} to {known[-1]}"
+            )
     return Labels(
         {split: _numbered(labels, order, none) for split, labels in values.items()},
         *(names, (*notes, *more_notes), (*questions, *more_questions)),
@@ -73,7 +75,9 @@ def _checked(labels: np.ndarray, split: str) -> np.ndarray:
     if labels.dtype.kind == "f":
         own = labels[~np.isnan(labels)]
         if (np.abs(own) > MOST_EXACT).any() or (own != np.rint(own)).any():
-            raise ValueError(f"the {split} labels must be whole numbers, one a class; got fractions or numbers too large")
+            raise ValueError(
+                f"the {split} labels must be whole numbers, one a class; got fractions or numbers too large"
+            )
         return np.where(np.isnan(labels), NO_LABEL, labels)
     if labels.dtype.kind not in "iub":
         raise ValueError(f"the {split} labels are {labels.dtype}; labels must be whole numbers or text")
@@ -95,13 +99,16 @@ def _none_values(
         try:
             return np.array([int(part) for part in choices.no_label.split(",")]), (), ()
         except (ValueError, OverflowError) as error:
-            raise ValueError(f"no_label must be whole numbers, with commas between; got {choices.no_label[:40]!r}") from error
+            raise ValueError(
+                f"no_label must be whole numbers, with commas between; got {choices.no_label[:40]!r}"
+            ) from error
     if values.tolist() == [-1, 1] and class_names is None:
         text = "Labels are -1 and 1: are these two classes, or is -1 no label?"
         return np.array([], int), (), (Question("no_label", text, ("", "-1"), ""),)
     none = np.array([NO_LABEL])
     if class_names is not None and SUSPECT in values and len(class_names) <= SUSPECT:
-        note = f"{counts[values == SUSPECT][0]:,} rows have the label 255, which names no class: they are read as rows without a label."
+        count = counts[values == SUSPECT][0]
+        note = f"{count:,} rows have the label 255, which names no class: they are read as rows without a label."
         return np.array([NO_LABEL, SUSPECT]), (note,), ()
     if values.size and values[-1] == SUSPECT and counts[-1] > COMMONEST_SHARE * len(every):
         text = f"{counts[-1]:,} of {len(every):,} rows have the label 255. Is that a class, or no label?"
@@ -119,7 +126,9 @@ def _of_text(
     """Labels that are text: an empty one, or "nan", is none."""
     none = {"", "nan", *(part.strip() for part in choices.no_label.split(","))}
     stripped = {split: np.char.strip(labels.astype(str)) for split, labels in plain.items()}
-    names = sort_classes(str(n) for labels in stripped.values() for n in np.unique(labels) if str(n).lower() not in none)
+    names = sort_classes(
+        str(n) for labels in stripped.values() for n in np.unique(labels) if str(n).lower() not in none
+    )
     if class_names is not None and set(names) <= set(class_names):
         names = tuple(class_names)
     number = {name: place for place, name in enumerate(names)}

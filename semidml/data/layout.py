@@ -1,4 +1,4 @@
-"""Of a tree of files: which are images, of which split and which class, what has no label, what is left out. Torch-free.
+"""Of a tree of files: which are images, of which split and class, what has no label, what is left out. Torch-free.
 
 A folder beside others is a split where all of them are called like splits; it is passed through where it stands alone
 around the others; else it names a class. Splits may lie above or below the classes. What was understood can be changed
@@ -17,16 +17,31 @@ from typing import NamedTuple
 from semidml.data import image_files, names
 from semidml.data.choices import Choices
 from semidml.data.image_files import Member
+from semidml.data.names import words_of
 
-IMAGES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .apng .bmp .dib .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .mpo".split()
-)
-OTHERS = frozenset(
+IMAGES = words_of(".jpg .jpeg .jpe .jfif .png .apng .bmp .dib .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .mpo")
+OTHERS = words_of(
     ".txt .csv .tsv .json .xml .md .yaml .yml .html .htm .pdf .py .ipynb .m .mat .npy .npz .pkl .pickle .pt .pth .h5 "
-    ".hdf5 .log .doc .docx .xls .xlsx .rtf .sh .cfg .ini .zip .gz .tar .mp4 .avi .wav .db .sqlite .parquet .arff".split()
+    ".hdf5 .log .doc .docx .xls .xlsx .rtf .sh .cfg .ini .zip .gz .tar .mp4 .avi .wav .db .sqlite .parquet .arff"
 )
-STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
+STARTS = (
+    b"\xff\xd8\xff",
+    b"\x89PNG",
+    b"BM",
+    b"GIF8",
+    b"RIFF",
+    b"II*\0",
+    b"MM\0*",
+    b"P1",
+    b"P2",
+    b"P3",
+    b"P4",
+    b"P5",
+    b"P6",
+)
 HELD_BACK_WORDS = "were read as images without a label: nothing says what they show, so they cannot test"
+
+NAMED = 5  # folders that a note names
 
 Folder = tuple[str, ...]
 
@@ -81,7 +96,7 @@ def read_layout(members: list[Member], choices: Choices) -> Layout:
     tree = _Tree(members)
     if not tree.count[()]:
         raise ValueError(
-            f"there are no images among the {len(members):,} files; put the images of each class into a folder of its name"
+            f"there are no images among the {len(members):,} files; put the images of each class into a folder"
         )
     walk = _Walk(tree, choices)
     walk.visit((), "", ())
@@ -96,11 +111,12 @@ def label_by_table(layout: Layout, labels: Mapping[str, str], name: str, questio
         label = next((labels[key] for key in image_files.keys_of(item.member) if key in labels), "")
         count += bool(label)
         items.append(item._replace(class_name=label or None))
-    note = f"The labels of {count:,} images are those of {name}."
+    items, notes = _without_mute(items)
+    notes = [f"The labels of {count:,} images are those of {name}.", *notes]
     left_out = tuple(left for left in layout.left_out if left[0] != name)
     asked = tuple(question for question in layout.questions if question.key != "level")
     return replace(
-        layout, items=tuple(items), left_out=left_out, notes=(*layout.notes, note), questions=(*asked, *questions)
+        layout, items=tuple(items), left_out=left_out, notes=(*layout.notes, *notes), questions=(*asked, *questions)
     )
 
 
@@ -169,7 +185,11 @@ class _Tree:
         plain = [name for name in group if not names.is_unlabelled(name)]
         says_nothing = len(plain) == 1 and not names.rest_of(plain[0])  # `labelled` beside `unlabelled`
         return {
-            name: "unlabelled" if name not in plain else "passed through" if says_nothing and self.inside.get((*folder, name)) else "class"
+            name: "unlabelled"
+            if name not in plain
+            else "passed through"
+            if says_nothing and self.inside.get((*folder, name))
+            else "class"
             for name in group
         }
 
@@ -233,7 +253,13 @@ class _Walk:
             if role != "class":
                 self.folders["/".join(inner)] = role
             if role == "left out":
-                why = "masks" if names.is_mask(name) else "chosen" if "/".join(inner) in self.choices.folders else "neither training nor test"
+                why = (
+                    "masks"
+                    if names.is_mask(name)
+                    else "chosen"
+                    if "/".join(inner) in self.choices.folders
+                    else "neither training nor test"
+                )
                 self.left_out.append((f"{'/'.join(inner)}/ ({self.tree.count[inner]:,} images)", why))
             elif role == "unlabelled":
                 self.visit(inner, split, None)
@@ -252,7 +278,9 @@ class _Walk:
 def _finish(walk: _Walk, choices: Choices) -> Layout:
     rows = sorted(walk.rows, key=lambda row: walk.tree.order[row[2].parts])
     level, levels, questions = _level(walk, rows, choices)
-    named = [(split or "train", _name_at(classes, level), member, is_image) for split, classes, member, is_image in rows]
+    named = [
+        (split or "train", _name_at(classes, level), member, is_image) for split, classes, member, is_image in rows
+    ]
     parted = {split for split, *_ in named}
     used: dict[str, dict[str, None]] = {split: {} for split in ("train", "val", "test") if split in parted}
     for split, name, _, is_image in named:
@@ -263,27 +291,32 @@ def _finish(walk: _Walk, choices: Choices) -> Layout:
     for name, own in merging.items():
         together.setdefault(own, {})[name] = None
     items, others, notes = [], [], []
-    labelled = {split for split, name, _, is_image in named if name is not None and is_image}
-    mute = {split for split in parted if split != "train" and split not in labelled} if "train" in labelled else set()
-    for split in sorted(mute):
-        count = sum(is_image for own, _, _, is_image in named if own == split)
-        title = "test" if split == "test" else "validation"
-        notes.append(f"{count:,} {title} images {HELD_BACK_WORDS}.")
     for split, name, member, is_image in named:
-        if not is_image and member.suffix in OTHERS:
-            others.append((member.path, "not an image"))
-        elif name is not None and name not in merging:
+        if (not is_image and member.suffix in OTHERS) or (name is not None and name not in merging):
             others.append((member.path, "not an image"))
         else:
-            own = "train" if split in mute else split
-            items.append(Item(own, None if name is None else merging[name], member))
+            items.append(Item(split, None if name is None else merging[name], member))
+    items, mute = _without_mute(items)
+    notes += mute
     merged = tuple(tuple(own) for own in together.values() if len(own) > 1)
     notes += [f"{' and '.join(own)} are one class: their names differ by {_difference(own)} only." for own in merged]
     left_out = (*walk.left_out, *others)
+    notes += _notes_on_folders(walk)
     questions += _questions_on_folders(walk)
     return Layout(
         *(tuple(items), walk.folders, left_out, tuple(others), level, levels, merged, tuple(notes), tuple(questions))
     )
+
+
+def _without_mute(items: list[Item]) -> tuple[list[Item], list[str]]:
+    """(items, notes): where training images have labels, and those of another split have none, the latter are images of
+    training without a label."""
+    labelled = {item.split for item in items if item.class_name is not None}
+    count = Counter(item.split for item in items)
+    mute = {split for split in count if split not in labelled} if "train" in labelled else set()
+    titles = {"test": "test", "val": "validation"}
+    notes = [f"{count[split]:,} {titles[split]} images {HELD_BACK_WORDS}." for split in sorted(mute)]
+    return [item._replace(split="train") if item.split in mute else item for item in items], notes
 
 
 def _difference(own: tuple[str, ...]) -> str:
@@ -322,6 +355,18 @@ def _level(
     return choices.level or default, shown, questions
 
 
+def _notes_on_folders(walk: _Walk) -> list[str]:
+    """What is said of folders that name no class: in few words, since the words are kept with the data set."""
+    notes = []
+    for role, words in (("left out", "are left out"), ("unlabelled", "were read as images without a label")):
+        folders = [folder for folder, own in walk.folders.items() if own == role]
+        count = sum(walk.tree.count[tuple(folder.split("/"))] for folder in folders)
+        more = f" and {len(folders) - NAMED:,} more folders" if len(folders) > NAMED else ""
+        if folders:
+            notes.append(f"The {count:,} images in {', '.join(folders[:NAMED])}{more} {words}.")
+    return notes
+
+
 def _questions_on_folders(walk: _Walk) -> list[Question]:
     questions = []
     for folder, role in walk.folders.items():
@@ -337,5 +382,7 @@ def _questions_on_folders(walk: _Walk) -> list[Question]:
             text = f"Are the {count:,} images in {folder} to be learned from without a label, or left out?"
             options = ("unlabelled", "left out")
         if text:
-            questions.append(Question(f"folder:{folder}", text, options, "unlabelled" if role == "unlabelled" else "left out"))
+            questions.append(
+                Question(f"folder:{folder}", text, options, "unlabelled" if role == "unlabelled" else "left out")
+            )
     return questions

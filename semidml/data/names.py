@@ -6,24 +6,27 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
+
+def words_of(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _SPLITS = {
     "train": "train training trn learn learning",
     "val": "val valid validation validate validating dev devel development",
     "test": "test testing tst eval evaluation evaluate holdout heldout",
 }
 SPLIT_WORDS = {word: split for split, words in _SPLITS.items() for word in words.split()}
-PREDICTED = frozenset("pred predict prediction predictions submission submit inference".split())
-MASKS = frozenset(
-    "mask masks segmentation segmentations annotation annotations annot labelmap labelmaps groundtruth gt maskimages".split()
-)
-CONTAINERS = frozenset(
+PREDICTED = words_of("pred predict prediction predictions submission submit inference")
+MASKS = words_of("mask masks segmentation segmentations annotation annotations annot labelmap labelmaps groundtruth gt")
+CONTAINERS = words_of(
     "image images img imgs pic pics picture pictures photo photos data dataset jpg jpgs jpeg jpegs jpegimages png pngs "
-    "frames raw files all".split()
+    "frames raw files all"
 )
-NEUTRAL = CONTAINERS | frozenset("set split sets splits folder dir labelled labeled official original orig".split())
+NEUTRAL = CONTAINERS | words_of("set split sets splits folder dir labelled labeled official original orig")
 UNLABELLED = re.compile("unlabel|nolabel|notlabel|withoutlabel|unsup|unannotat|untagged|nonlabel")
-IMAGE_WORDS = frozenset("x images image img imgs data pixels features samples inputs input pictures".split())
-LABEL_WORDS = frozenset("y labels label lbl target targets classes class categories category".split())
+IMAGE_WORDS = words_of("x images image img imgs data pixels features samples inputs input pictures")
+LABEL_WORDS = words_of("y labels label lbl target targets classes class categories category")
 
 
 def tokens(name: str) -> list[str]:
@@ -99,12 +102,11 @@ def merge_names(used: Mapping[str, Sequence[str]]) -> dict[str, str]:
             known = by_case.setdefault(name.casefold(), [])
             if name not in known:
                 known.append(name)
-    apart = {
-        case
-        for names in composed.values()
-        for case in by_case
-        if sum(name.casefold() == case for name in names) > 1
-    } if any(len(known) > 1 for known in by_case.values()) else set()
+    apart = (
+        {case for names in composed.values() for case in by_case if sum(name.casefold() == case for name in names) > 1}
+        if any(len(known) > 1 for known in by_case.values())
+        else set()
+    )
     merged = {}
     for names in used.values():
         for name in names:

@@ -1,10 +1,10 @@
 """An untrusted .npz file in MedMNIST's layout, which is that of uploads too, read so that it can neither run code nor
 fill the memory. One in any other layout is read by `formats.numpy_files`.
 
-train_images (N, H, W) or (N, H, W, 3) uint8, train_labels (N,) or (N, 1) whole numbers, -1 where there is none; the same
-for val_ and test_, both optional; class_names and notes (sentences on how it was made), optional too. What the zip directory and each
-array's header promise is checked before anything is unpacked, and no more than that is unpacked; object arrays, which
-could run code, are refused.
+train_images (N, H, W) or (N, H, W, 3) uint8, train_labels (N,) or (N, 1) whole numbers, -1 where there is none; the
+same for val_ and test_, both optional; class_names and notes (sentences on how it was made), optional too. What the zip
+directory and each array's header promise is checked before anything is unpacked, and no more than that is unpacked;
+object arrays, which could run code, are refused.
 """
 
 import zipfile

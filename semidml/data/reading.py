@@ -1,5 +1,5 @@
-"""What a file, a folder or an archive holds: image files with their splits and classes, or arrays; whichever format it is
-in. Nothing is decoded here but arrays."""
+"""What a file, a folder or an archive holds, in whichever format: image files with their splits and classes, or arrays.
+Nothing is decoded here but arrays."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 BRINGS = "a folder or a .zip or .tar.gz of class folders, .npz, .npy, .csv, IDX, Parquet or MATLAB's .mat are read"
 CONVERT = {
-    "torch": "  data = torch.load({0!r})\n  numpy.savez('data.npz', train_images=data['images'], train_labels=data['labels'])",
+    "torch": "  data = torch.load({0!r})\n"
+    "  numpy.savez('data.npz', train_images=data['images'], train_labels=data['labels'])",
     "pickle": "  data = pickle.load(open({0!r}, 'rb'), encoding='latin1')\n"
     "  numpy.savez('data.npz', train_images=data['data'], train_labels=data['labels'])",
 }
@@ -85,11 +86,12 @@ def _of_file(path: Path, member: Member, choices: Choices) -> Reading:
         own = idx.prefix_of(member)
         beside = _siblings(path, lambda other: idx.is_idx(other) and idx.prefix_of(other) == own)
     elif member.suffix in (".csv", ".tsv"):
-        with image_files.list_members(path.parent) as around:
-            pictures = [other for other in around if other.suffix in layout.IMAGES]
-            known = tables.read_file_labels(member, pictures, choices) if pictures else None
-        if known:
-            return _of_layout(_labelled(layout.read_layout(pictures, choices), known, member), "table of files and labels")
+        if tables.may_name_files(member):
+            with image_files.list_members(path.parent) as around:
+                pictures = [other for other in around if other.suffix in layout.IMAGES]
+            if known := tables.read_file_labels(member, pictures, choices):
+                own = layout.read_layout(pictures, choices)
+                return _of_layout(_labelled(own, known, member), "table of files and labels")
     return _of_tree(beside, choices, "file")
 
 
@@ -127,7 +129,9 @@ def _of_tree(members: list[Member], choices: Choices, kind: str) -> Reading:
     if members and any(layout.looks_like_image(member) for member in members):
         return _of_layout(layout.read_layout(members, choices), kind)
     if kind == "file":
-        raise ValueError(f"it is neither an .npz file nor a .zip of class folders, nor of another format that is read: {BRINGS}")
+        raise ValueError(
+            f"it is neither an .npz file nor a .zip of class folders, nor of another format that is read: {BRINGS}"
+        )
     raise ValueError(f"there are no class folders with images, and nothing else that is read: {BRINGS}")
 
 

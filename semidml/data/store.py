@@ -8,7 +8,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -176,6 +176,15 @@ def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
     raise ValueError(f"there is no data set called {name[:80]!r}; {there_are}")
 
 
+def find_place(name: str, folder: Path) -> Place:
+    """Where the data of a path or an upload lie.
+    Raises: ValueError for a data set of the table, and where there are none."""
+    place = _find(name, folder, True)
+    if isinstance(place, Entry):
+        raise ValueError(f"{name} is a data set of the table, whose reading leaves nothing to choose")
+    return place
+
+
 def _path(name: str) -> Place | None:
     """The file or folder that a path names, perhaps with a side after it.
     Raises: ValueError for a side that images cannot have."""
@@ -231,14 +240,14 @@ def _read(place: Place, name: str, folder: Path, progress: Progress) -> Dataset:
     choices = place.choices(folder)
     try:
         if not choices and not place.side and is_plain(place.path):
-            return npz.read(place.path, name, title)
+            return _remarked(npz.read(place.path, name, title))
         return _read_any(place, choices, name, title, folder, progress)
     except ValueError as error:
         raise ValueError(f"{title}: {error}") from error
 
 
 def _read_any(place: Place, choices: Choices, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
-    """The data set at a place, in any format: in memory or, if its image files are many, in a file of decoded images."""
+    """The data set at a place, in any format: in memory or, if image files are many, in a file of decoded ones."""
     from semidml.data import decoded, images, npz, reading
 
     path, side = place.path, place.side
@@ -248,13 +257,22 @@ def _read_any(place: Place, choices: Choices, name: str, title: str, folder: Pat
             if found.arrays:
                 if side:
                     raise ValueError(f"the images of {found.kind} are read as they are; leave @{side} away")
-                return npz.assemble(name, title, *found.arrays[:3])
+                return _remarked(npz.assemble(name, title, *found.arrays[:3]))
             plan = images.plan(found, choices, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS)
             if plan.bytes <= decoded.LARGE:
-                return npz.assemble(name, title, *images.in_memory(plan))
+                return _remarked(npz.assemble(name, title, *images.in_memory(plan)))
             most = npz.MAX_BYTES if place.is_upload else decoded.MAX_BYTES
             decoded.keep(plan, kept, title, most, progress)
     return decoded.read(kept, name, title)
+
+
+def _remarked(data: Dataset) -> Dataset:
+    """A data set in memory with what is odd about its images in its notes."""
+    from semidml.data import findings
+
+    rows = {split: part.images.numpy() for split, part in data.parts.items()}
+    shared = findings.count_shared({split: findings.row_digests(own) for split, own in rows.items()})
+    return replace(data, notes=(*data.notes, *findings.remarks(shared, findings.are_alike(rows["train"]))))
 
 
 def is_plain(path: Path) -> bool:

@@ -27,11 +27,11 @@ def understand_range(low: float, high: float, whole: bool, values: str = "") -> 
     if values == "as they are":
         return EIGHT_BITS, "Pixel values were read as they are, from 0 to 255."
     if values != "stretched":
-        if 0 <= low and 127 < high <= 255:
+        if low >= 0 and 127 < high <= 255:
             return EIGHT_BITS, "" if whole else "Pixel values are numbers from 0 to 255."
-        if whole and 0 <= low and HALF_OF_16_BITS < high <= 65535:
+        if whole and low >= 0 and HALF_OF_16_BITS < high <= 65535:
             return SIXTEEN_BITS, ""
-        if not whole and 0 <= low and 0.5 < high <= 1:
+        if not whole and low >= 0 and 0.5 < high <= 1:
             return Range(0, 1), "Pixel values from 0 to 1 were read as black to white."
         if not whole and -1 <= low < -0.5 and 0.5 < high <= 1:
             return Range(-1, 1), "Pixel values from -1 to 1 were read as black to white."

@@ -37,12 +37,14 @@ def read_matlab(members: list[Member], choices: Choices) -> Arrays:
             arrays = loadmat(io.BytesIO(content), variable_names=numeric)
         except NotImplementedError as error:
             raise ValueError(
-                f"{member.path} is of MATLAB 7.3, whose format is another one; save it from MATLAB in these two lines:\n"
+                f"{member.path} is of MATLAB 7.3, which is another format; save it from MATLAB in these two lines:\n"
                 f"  load('{member.name}')\n  save('{member.name}', 'X', 'y', '-v7')"
             ) from error
         except (MatReadError, ValueError, TypeError, KeyError, IndexError, OSError, struct.error, zlib.error) as error:
             raise ValueError(f"{member.path} cannot be read as a MATLAB file ({error})") from error
-        left_out += [(f"{member.name}: {name}", "no array of numbers") for name, _, kind in known if kind not in NUMBERS]
+        left_out += [
+            (f"{member.name}: {name}", "no array of numbers") for name, _, kind in known if kind not in NUMBERS
+        ]
         for name in numeric:
             split, part = part_of(name)
             if part in ("images", "labels"):

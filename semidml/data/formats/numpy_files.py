@@ -106,8 +106,8 @@ def _arranged(
         images, labels, aside = _by_shape(headers)
     if "train" not in images:
         raise ValueError(
-            f"there is no array of training images among {', '.join(list(headers)[:8]) or 'none'}; call it train_images "
-            "or X_train, its labels train_labels or y_train"
+            f"there is no array of training images among {', '.join(list(headers)[:8]) or 'none'}; call it "
+            "train_images or X_train, its labels train_labels or y_train"
         )
     questions, splits = [], {}
     for split in (split for split in SPLITS if split in images):

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from functools import lru_cache, partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,12 +15,13 @@ from semidml.data.choices import Choices
 from semidml.data.formats import check_bytes
 from semidml.data.image_files import MAX_ARCHIVE_BYTES, Member, keys_of
 from semidml.data.layout import Item, Question
-from semidml.data.names import LABEL_WORDS, split_of, tokens
+from semidml.data.names import LABEL_WORDS, split_of, tokens, words_of
 
-FILE_WORDS = frozenset("file filename filepath path image images img imagepath fname name id imagename imageid".split())
-SPLIT_COLUMNS = frozenset("split usage subset set partition fold".split())
+FILE_WORDS = words_of("file filename filepath path image images img imagepath fname name id imagename imageid")
+SPLIT_COLUMNS = words_of("split usage subset set partition fold")
 FEW = 200  # rows of a table that tell what its columns are
 MOST_COLUMNS = 300_000
+MOST_DESCRIBING = 200  # columns of a table that describes files
 MATCHING = 0.5  # share of these rows whose text names a file, for a column to be one of files
 
 
@@ -61,7 +63,8 @@ def read_pixels(member: Member, choices: Choices) -> tuple[dict[str, tuple[np.nd
         return {split: (every, known)}, questions
     which = np.concatenate(parts)
     return {
-        own: (every[which == own], None if known is None else known[which == own]) for own in dict.fromkeys(which.tolist())
+        own: (every[which == own], None if known is None else known[which == own])
+        for own in dict.fromkeys(which.tolist())
     }, questions
 
 
@@ -118,7 +121,10 @@ def _label_column(names: list[str], text: list[bool], choices: Choices) -> tuple
 
 
 def _is_square(count: int) -> bool:
-    return any(count >= 16 and count % colours == 0 and round((count // colours) ** 0.5) ** 2 == count // colours for colours in (1, 3))
+    return any(
+        count >= 16 and count % colours == 0 and round((count // colours) ** 0.5) ** 2 == count // colours
+        for colours in (1, 3)
+    )
 
 
 def _pixels(batch: Any, names: list[str], member: Member) -> tuple[np.ndarray, np.ndarray | None]:
@@ -139,8 +145,8 @@ def _pixels(batch: Any, names: list[str], member: Member) -> tuple[np.ndarray, n
         numeric = numeric[1:]
     if not _is_square(len(numeric)):
         raise ValueError(
-            f"{member.path} has {len(numeric):,} columns of numbers beside the label, which make no square image; it must "
-            "have a column a pixel, or a column that names image files beside it"
+            f"{member.path} has {len(numeric):,} columns of numbers beside the label, which make no square image; it "
+            "must have a column a pixel, or a column that names image files beside it"
         )
     try:
         return _narrow(np.stack([batch.column(name).to_numpy(zero_copy_only=False) for name in numeric], axis=1)), part
@@ -151,7 +157,7 @@ def _pixels(batch: Any, names: list[str], member: Member) -> tuple[np.ndarray, n
 def _narrow(numbers: np.ndarray) -> np.ndarray:
     """Whole numbers up to 255 as bytes; others as they are. Decided a piece at a time: pieces are joined as what holds
     them all."""
-    if numbers.size and 0 <= numbers.min() and numbers.max() <= 255 and (numbers == np.rint(numbers)).all():
+    if numbers.size and numbers.min() >= 0 and numbers.max() <= 255 and (numbers == np.rint(numbers)).all():
         return numbers.astype(np.uint8)
     return numbers.astype(np.float32)
 
@@ -163,6 +169,20 @@ def _plain(labels: np.ndarray) -> np.ndarray:
     return np.array(["" if label is None else str(label) for label in labels])
 
 
+def may_name_files(member: Member) -> bool:
+    """Whether a .csv has a column that may name files. Raises: ValueError in words."""
+    return any(_file_columns(batch) for batch in islice(_batches(member), 1))
+
+
+def _file_columns(batch: Any) -> list[str]:
+    """The columns that may name files: of text, or called as one of files is, and not as one of labels; a table with a
+    column a pixel has none."""
+    names = [str(name) for name in batch.schema.names]
+    called = [name for name in names if set(tokens(name)) & FILE_WORDS and not set(tokens(name)) & LABEL_WORDS]
+    text = [name for name in names if _is_text(batch, name) and name not in called]
+    return [*called, *text] if len(names) <= MOST_DESCRIBING else []
+
+
 def read_file_labels(member: Member, files: list[Member], choices: Choices) -> FileLabels | None:
     """What a .csv says of image files; None where no column names them. Raises: ValueError in words."""
     labels: dict[str, str] = {}
@@ -170,12 +190,12 @@ def read_file_labels(member: Member, files: list[Member], choices: Choices) -> F
     column = label = None
     known = {key for file in files for key in keys_of(file)}
     for batch in _batches(member):
-        names = list(batch.schema.names)
         if column is None:
-            column = next((name for name in names if _names_files(batch.column(name).slice(0, FEW), known)), None)
-            if column is None or len(names) < 2:
+            columns = _file_columns(batch)
+            column = next((name for name in columns if _names_files(batch.column(name).slice(0, FEW), known)), None)
+            rest = [name for name in batch.schema.names if name != column]
+            if column is None or not rest:
                 return None
-            rest = [name for name in names if name != column]
             label, questions = _label_column(rest, [True] * len(rest), choices)
             if label is None:
                 label = rest[0]
@@ -234,7 +254,9 @@ def read_parquet(members: list[Member], choices: Choices) -> Packed:
         for number, group in enumerate(groups):
             for place in range(group.num_rows):
                 parts = (*member.parts, f"{row:08d}")
-                items.append(Item(where, _class_of(values[row], names), Member(parts, partial(_open_cell, load, number, place))))
+                items.append(
+                    Item(where, _class_of(values[row], names), Member(parts, partial(_open_cell, load, number, place)))
+                )
                 row += 1
     used = {item.class_name for item in items}
     order = tuple(name for name in names if name in used) if names else ()
@@ -295,4 +317,3 @@ def _open_cell(load: Any, group: int, place: int) -> io.BytesIO:
     value = load(group)[place].as_py()
     content = value.get("bytes") if isinstance(value, dict) else value
     return io.BytesIO(content or b"")
-
