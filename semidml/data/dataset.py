@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from semidml.data import DATASETS, augment_strength, splits, twins
+from semidml.data import augment_strength, find_entry, splits, twins
 
 HELD_OUT = 0.2  # share of the rows that becomes the test split of data that come without one
 HELD_OUT_SEED = 0
@@ -81,7 +81,8 @@ class Dataset:
     @property
     def twins(self) -> str:
         """Which random transforms suit these images, `signs` or `photographs`: a key of `augment.TWINS`."""
-        return DATASETS[self.name].facts["twins"] if self.name in DATASETS else twins(self.shape)
+        entry = find_entry(self.name)
+        return entry.facts["twins"] if entry else twins(self.shape)
 
     @property
     def disjoint(self) -> bool:

@@ -52,7 +52,8 @@ def are_alike(images: np.ndarray) -> bool:
 def remarks(
     shared: Mapping[str, int], alike: bool, only_tested: Sequence[str] = (), few: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """What was found, in sentences. only_tested: classes without a training image; few: of those with less than three."""
+    """What was found, in sentences. only_tested: classes without a training image; few: classes of
+    which there are fewer than three."""
     words = {"test": "test", "val": "validation", "validation": "validation"}
     told = []
     if alike:

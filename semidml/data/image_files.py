@@ -25,6 +25,7 @@ MAX_FILE_BYTES = 64 << 20  # of an image
 MAX_ARCHIVE_BYTES = 1 << 30  # of all files of an archive, unpacked
 MAX_TAR_NOTE_BYTES = 1 << 20  # of a long name or a further header in a .tar, which are read whole
 TAR_NOTES = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)  # what a further header may be
+WINDOWS = 0  # what a .zip says of the system that it was made on
 CHUNK = 1 << 20
 CLUTTER = ("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "lost+found", "$recycle.bin", "#recycle")
 CLUTTER += ("recycler", "system volume information", "@tmp", "#snapshot", "__pycache__", "icon\r")
@@ -147,25 +148,29 @@ def list_zip(archive: zipfile.ZipFile) -> Iterator[Member]:
 
 
 def _letters_of(members: Sequence[zipfile.ZipInfo]) -> str:
-    """Which encoding the names of a .zip have that do not say it: of those that can be, UTF-8, Chinese (GB 2312, whose
-    two bytes a sign no name in a western alphabet happens to have throughout; GBK where most signs are common ones),
-    else that of the format, cp437."""
-    names = [info.orig_filename.encode("cp437") for info in members if not info.flag_bits & 0x800]
-    written = b"\n".join(name for name in names if not name.isascii())
-    for letters in ("utf-8", "gb2312", "gbk"):
+    """Which encoding the names of a .zip have that do not say it: of those that they can be in, UTF-8, which Windows does
+    not write so, then Chinese (GBK, where most signs are those in common use), else that of the format, cp437."""
+    told = [info for info in members if not info.flag_bits & 0x800 and not info.orig_filename.isascii()]
+    written = b"\n".join(info.orig_filename.encode("cp437") for info in told)
+    from_windows = bool(told) and all(info.create_system == WINDOWS for info in told)
+    for letters in ("gbk", "utf-8") if from_windows else ("utf-8", "gbk"):
         try:
             text = written.decode(letters)
         except UnicodeDecodeError:
             continue
         signs = [sign for sign in text if not sign.isascii()]
-        common = (
-            sum("\u4e00" <= sign <= "\u9fff" and sign.encode("gbk")[1] >= 0xA1 for sign in signs)
-            if (letters == "gbk")
-            else len(signs)
-        )
-        if 2 * common >= len(signs):
+        if letters == "utf-8" or 2 * sum(map(_is_common_sign, signs)) > len(signs):
             return letters
     return "cp437"
+
+
+def _is_common_sign(sign: str) -> bool:
+    """Whether a Chinese sign is among the 6,763 of GB 2312: GBK has three times as many, and pairs of other letters that
+    look like GBK are seldom among these."""
+    try:
+        return "\u4e00" <= sign <= "\u9fff" and bool(sign.encode("gb2312"))
+    except UnicodeEncodeError:
+        return False
 
 
 def _list_tar(archive: tarfile.TarFile) -> Iterator[Member]:

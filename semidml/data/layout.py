@@ -168,6 +168,8 @@ class _Tree:
         known = self._understood(folder, group)
         for name in group:
             known[name] = choices.folders.get("/".join((*folder, name)), known[name])
+        if any(names.is_mask(name) and role == "class" for name, role in known.items()):
+            known |= {name: "class" for name, role in known.items() if role == "passed through" and len(group) > 1}
         return known
 
     def _understood(self, folder: Folder, group: list[str]) -> dict[str, str]:
@@ -250,7 +252,7 @@ class _Walk:
                 self.left_out.append((member.path, "not an image"))
         for name, role in self.tree.roles(folder, self.choices).items():
             inner = (*folder, name)
-            if role != "class":
+            if role != "class" and classes is not None:
                 self.folders["/".join(inner)] = role
             if role == "left out":
                 why = (

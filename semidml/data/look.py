@@ -81,11 +81,13 @@ class Understood:
         told += [f"Left out: {path} ({why})." for path, why in self.left_out[:SHOWN_FILES]]
         if len(self.left_out) > SHOWN_FILES:
             told.append(f"Left out: {len(self.left_out) - SHOWN_FILES:,} more.")
-        return told + [
-            f"Asked: {question.text} Unless you say {question.key}=..., {question.default or 'the first'} holds"
-            f" (there {'are' if len(question.options) > 1 else 'is'} {', '.join(o or 'as it is' for o in question.options)})."
-            for question in self.questions
-        ]
+        return told + [_asked(question) for question in self.questions]
+
+
+def _asked(question: Question) -> str:
+    """A question, what holds until it is answered, and what else can be said, in words."""
+    options = " or ".join(option or "nothing" for option in question.options)
+    return f"Asked: {question.text} Say {question.key}={options}; until then it is {question.default or 'nothing'}."
 
 
 def look(name: str, choices: Choices | None = None, folder: Path | None = None, pictures: bool = True) -> Understood:

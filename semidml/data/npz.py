@@ -53,7 +53,7 @@ def is_plain(path: Path) -> bool:
     with _opened(path) as archive:
         members = archive.infolist()
         names = [member.filename.removesuffix(".npy") for member in members]
-        if not set(names) <= set(NAMES) or "train_labels" not in names or len(set(names)) < len(names):
+        if not {"train_images", "train_labels"} <= set(names) <= set(NAMES) or len(set(names)) < len(names):
             return False
         headers = {n: _header(archive, member) for n, member in zip(names, members, strict=True)}
     images = [h for n, h in headers.items() if n.endswith("_images")]

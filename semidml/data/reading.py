@@ -85,13 +85,12 @@ def _of_file(path: Path, member: Member, choices: Choices) -> Reading:
     elif idx.is_idx(member):
         own = idx.prefix_of(member)
         beside = _siblings(path, lambda other: idx.is_idx(other) and idx.prefix_of(other) == own)
-    elif member.suffix in (".csv", ".tsv"):
-        if tables.may_name_files(member):
-            with image_files.list_members(path.parent) as around:
-                pictures = [other for other in around if other.suffix in layout.IMAGES]
-            if known := tables.read_file_labels(member, pictures, choices):
-                own = layout.read_layout(pictures, choices)
-                return _of_layout(_labelled(own, known, member), "table of files and labels")
+    elif member.suffix in (".csv", ".tsv") and tables.may_name_files(member):
+        with image_files.list_members(path.parent) as around:
+            pictures = [other for other in around if other.suffix in layout.IMAGES]
+        if known := tables.read_file_labels(member, pictures, choices):
+            own = layout.read_layout(pictures, choices)
+            return _of_layout(_labelled(own, known, member), "table of files and labels")
     return _of_tree(beside, choices, "file")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from semidml.data import DATASETS, splits
+from semidml.data import DATASETS, MEDICAL, find_entry, splits
 from semidml.data.choices import Choices, file_for, read_choices
 from semidml.data.splits import Training
 from semidml.registry import Entry
@@ -22,7 +22,6 @@ from semidml.tasks import Progress
 if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
 
-MEDICAL = "semidml.data.med:load"
 KEPT = 2  # data sets kept in memory
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 NAME_RULE = "a name has 1 to 64 letters, digits, blanks and _ . -, and starts with a letter or digit"
@@ -77,8 +76,8 @@ def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> d
     """train, test and, where there is one, validation (rows), classes and shape (C, H, W) of a data set; of the table's
     more, of others by_class (rows of each class, in all splits) and, where some class has no training row,
     training_classes (how many have). Images are read only where there is no other way, in an image folder."""
-    if name in DATASETS:
-        return dict(DATASETS[name].facts)
+    if entry := find_entry(name):
+        return dict(entry.facts)
     folder = Path(folder) if folder else data_folder()
     place = _find(name, folder, allow_paths)
     if isinstance(place, Place) and not place.side and not place.choices(folder) and is_plain(place.path):
@@ -97,11 +96,12 @@ def training(name: str, split: str, evaluate_on: str, folder: Path | None = None
     rows are those of equally large classes where neither the table nor labels that are here say more.
     Raises: ValueError where too little would be left, and as `facts` does."""
     folder = Path(folder) if folder else data_folder()
-    known, title = facts(name, folder=folder), DATASETS[name].title if name in DATASETS else name
-    if split == "classes" and name in DATASETS and DATASETS[name].target == MEDICAL:
+    entry = find_entry(name)
+    known, title = facts(name, folder=folder), entry.title if entry else name
+    if split == "classes" and entry and entry.target == MEDICAL:
         from semidml.data import med
 
-        known |= {"by_class": rows} if (rows := med.by_class(DATASETS[name], folder)) else {}
+        known |= {"by_class": rows} if (rows := med.by_class(entry, folder)) else {}
     return splits.training(known, title, split, evaluate_on)
 
 
@@ -148,7 +148,11 @@ def available(folder: Path | None = None) -> list[Available]:
 
 def is_here(name: str, folder: Path | None = None) -> bool:
     """Whether a data set of the table can be loaded without a download."""
-    folder, facts = Path(folder) if folder else data_folder(), DATASETS[name].facts
+    folder = Path(folder) if folder else data_folder()
+    entry = find_entry(name)
+    if entry is None:
+        raise ValueError(f"there is no data set called {name[:80]!r} in the table")
+    facts = entry.facts
     if "packed" in facts and (folder / facts["packed"]).is_file():
         return True
     return all((folder / f).is_file() or (folder / f"{f}.gz").is_file() for f in facts["files"]) and all(
@@ -158,8 +162,8 @@ def is_here(name: str, folder: Path | None = None) -> bool:
 
 def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
     """The table's entry, or the place on the disk that a name stands for."""
-    if name in DATASETS:
-        return DATASETS[name]
+    if entry := find_entry(name):
+        return entry
     if path := upload(name, folder / "uploads"):
         return Place(path, True)
     if allow_paths and (place := _path(name)):

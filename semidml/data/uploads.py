@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import BinaryIO
@@ -30,7 +31,8 @@ def save_upload(
     uploads.mkdir(parents=True, exist_ok=True)
     files.sweep(uploads.glob(".*ing-*"))
     with tempfile.TemporaryDirectory(dir=uploads, prefix=".incoming-") as spare:
-        came = Path(spare) / f"came{Path(filename).suffix.lower()[:20] if Path(filename).suffix.isascii() else ''}"
+        came = Path(spare) / "file" / (re.sub(r"[^\w.-]", "_", Path(filename).name)[-80:] or "came")
+        came.parent.mkdir()
         brought = file if isinstance(file, bytes) else file.read(MAX_UPLOAD + 1)
         if len(brought) > MAX_UPLOAD:
             raise ValueError(f"the file is larger than {MAX_UPLOAD >> 20} MB; use fewer or smaller images")
@@ -45,7 +47,7 @@ def save_upload(
                     else:
                         content = images.in_memory(images.plan(found, choices, None, images.MAX_ARCHIVE_PIXELS))
                 npz.assemble(name, name, *content)
-                came = came.with_name("kept")
+                came = Path(spare) / "kept"
                 with came.open("wb") as kept:
                     npz.write(kept, *content)
         except ValueError as error:
