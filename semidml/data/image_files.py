@@ -148,8 +148,8 @@ def list_zip(archive: zipfile.ZipFile) -> Iterator[Member]:
 
 
 def _letters_of(members: Sequence[zipfile.ZipInfo]) -> str:
-    """Which encoding the names of a .zip have that do not say it: of those that they can be in, UTF-8, which Windows does
-    not write so, then Chinese (GBK, where most signs are those in common use), else that of the format, cp437."""
+    """Which encoding the names of a .zip have that do not say it: of those that they can be in, UTF-8, which Windows
+    does not write so, then Chinese (GBK, where most signs are those in common use), else the format's own, cp437."""
     told = [info for info in members if not info.flag_bits & 0x800 and not info.orig_filename.isascii()]
     written = b"\n".join(info.orig_filename.encode("cp437") for info in told)
     from_windows = bool(told) and all(info.create_system == WINDOWS for info in told)
@@ -165,8 +165,8 @@ def _letters_of(members: Sequence[zipfile.ZipInfo]) -> str:
 
 
 def _is_common_sign(sign: str) -> bool:
-    """Whether a Chinese sign is among the 6,763 of GB 2312: GBK has three times as many, and pairs of other letters that
-    look like GBK are seldom among these."""
+    """Whether a Chinese sign is among the 6,763 of GB 2312: GBK has three times as many, and pairs of other letters
+    that look like GBK are seldom among these."""
     try:
         return "\u4e00" <= sign <= "\u9fff" and bool(sign.encode("gb2312"))
     except UnicodeEncodeError:

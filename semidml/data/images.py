@@ -32,8 +32,10 @@ from semidml.data.layout import Item
 from semidml.data.names import sort_classes
 from semidml.data.reading import Reading
 from semidml.data.values import EIGHT_BITS, Range, as_bytes, understand_range
+from semidml.tasks import Progress
 
 SIDE = 64
+TOLD = 100  # files between two words on the progress
 NAMED = 5  # files that a note of those left out names
 MAX_PIXELS = 50_000_000  # of one image
 MAX_ARCHIVE_PIXELS = 1_000_000_000  # of all images of a .zip, so that a small one cannot keep the machine busy for long
@@ -136,10 +138,11 @@ def survey(
     notes: Sequence[str] = (),
     values: str = "",
     class_names: tuple[str, ...] | None = None,
+    progress: Progress = lambda fraction, text: None,
 ) -> Plan:
     """What the headers of image files say: which can be read, the shape of them all, and what is decided for all.
     others: (path, reason) of files beside them that are left out; notes: on their folders; values: see `Choices`;
-    class_names: in an order of their own.
+    class_names: in an order of their own; progress: is told of every TOLD files.
     Raises: ValueError in words."""
     class_names = class_names or sort_classes(item.class_name for item in items if item.class_name is not None)
     if len(class_names) > npz.MAX_CLASSES:
@@ -157,7 +160,9 @@ def survey(
             )
 
     with _pillow_warnings():
-        for item in items:
+        for done, item in enumerate(items):
+            if done % TOLD == 0:
+                progress(0.0, f"{done:,} of {len(items):,} files looked at")
             try:
                 headers[item] = _read_header(item.member, count)
             except Unreadable as error:
@@ -177,15 +182,17 @@ def plan(found: Reading, choices: Choices, side: int | None = None, most_pixels:
     )
 
 
-def in_memory(plan: Plan) -> Read:
-    """The images of a plan, decoded.
+def in_memory(plan: Plan, progress: Progress = lambda fraction, text: None) -> Read:
+    """The images of a plan, decoded. `progress` is told of every TOLD images.
     Raises: ValueError when they are too many, or too few can be read."""
     check_bytes(plan, npz.MAX_BYTES)
     damaged, readable, splits = list(plan.damaged), [], {}
     for split in dict.fromkeys(item.split for item in plan.items):
         own = [item for item in plan.readable if item.split == split]
         images, kept = torch.empty(len(own), *plan.shape, dtype=torch.uint8), []
-        for item, pixels in decoded(plan, own):
+        for done, (item, pixels) in enumerate(decoded(plan, own), len(readable)):
+            if done % TOLD == 0:
+                progress(done / len(plan.readable), f"{done:,} of {len(plan.readable):,} images decoded")
             if isinstance(pixels, Damaged):
                 damaged.append(pixels)
             else:

@@ -18,7 +18,9 @@ _SPLITS = {
 }
 SPLIT_WORDS = {word: split for split, words in _SPLITS.items() for word in words.split()}
 PREDICTED = words_of("pred predict prediction predictions submission submit inference")
-MASKS = words_of("mask masks segmentation segmentations annotation annotations annot labelmap labelmaps groundtruth gt")
+MASKS = words_of(
+    "mask masks segmentation segmentations annotation annotations annot labelmap labelmaps groundtruth gt labels label"
+)
 CONTAINERS = words_of(
     "image images img imgs pic pics picture pictures photo photos data dataset jpg jpgs jpeg jpegs jpegimages png pngs "
     "frames raw files all"

@@ -61,6 +61,11 @@ def is_plain(path: Path) -> bool:
     return (
         all(f"{split}_labels" in headers for split in SPLITS if f"{split}_images" in headers)
         and all(h.dtype == np.uint8 and (len(h.shape) == 3 or (len(h.shape) == 4 and h.shape[3] == 3)) for h in images)
+        and not any(
+            headers[f"{split}_images"].shape[:1] != headers[f"{split}_labels"].shape[:1] == h.shape[-1:]
+            for split in SPLITS
+            if (h := headers.get(f"{split}_images"))
+        )  # rows may stand last
         and all(h.dtype.kind in "iub" and (len(h.shape) == 1 or h.shape[1:] == (1,)) for h in labels)
     )
 

@@ -7,7 +7,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -56,11 +56,12 @@ def open_reading(path: Path, choices: Choices) -> Iterator[Reading]:
         if is_arrays(path):
             yield _of_arrays(read_npz(path, choices), choices)
             return
-    with image_files.list_members(path) as members:
+    with ExitStack() as opened:
+        members = opened.enter_context(image_files.list_members(path))
         if path.is_file() and len(members) == 1 and members[0].parts == (path.name,):
-            yield _of_file(path, members[0], choices)
+            yield _of_file(path, members[0], choices, opened)
         else:
-            yield _of_tree(members, choices, "image folder" if path.is_dir() else "archive of images")
+            yield _of_tree(members, choices, "image folder" if path.is_dir() else "archive of images", opened)
 
 
 def is_arrays(path: Path) -> bool:
@@ -75,7 +76,7 @@ def is_arrays(path: Path) -> bool:
     return ".npy" in suffixes and not suffixes & layout.IMAGES
 
 
-def _of_file(path: Path, member: Member, choices: Choices) -> Reading:
+def _of_file(path: Path, member: Member, choices: Choices, opened: ExitStack) -> Reading:
     """A single file, with those beside it that belong to it."""
     from semidml.data.formats import idx, tables
 
@@ -91,7 +92,7 @@ def _of_file(path: Path, member: Member, choices: Choices) -> Reading:
         if known := tables.read_file_labels(member, pictures, choices):
             own = layout.read_layout(pictures, choices)
             return _of_layout(_labelled(own, known, member), "table of files and labels")
-    return _of_tree(beside, choices, "file")
+    return _of_tree(beside, choices, "file", opened)
 
 
 def _siblings(path: Path, belongs: object) -> list[Member]:
@@ -105,7 +106,7 @@ def _labelled(known: Layout, table: object, member: Member) -> Layout:
     return layout.label_by_table(known, table.labels, member.path, table.questions)
 
 
-def _of_tree(members: list[Member], choices: Choices, kind: str) -> Reading:
+def _of_tree(members: list[Member], choices: Choices, kind: str, opened: ExitStack) -> Reading:
     """The files of a folder or an archive, or of some that belong together."""
     from semidml.data.formats import tables
 
@@ -120,7 +121,7 @@ def _of_tree(members: list[Member], choices: Choices, kind: str) -> Reading:
     if source := _arrays_of(members, choices):
         return _of_arrays(source, choices)
     if parquet := [member for member in members if member.suffix == ".parquet"]:
-        packed = tables.read_parquet(parquet, choices)
+        packed = tables.read_parquet(parquet, choices, opened)
         known = tuple(packed.items)
         return Reading("Parquet files", known, packed.class_names, questions=packed.questions)
     for member in members:

@@ -230,7 +230,7 @@ def uploaded(name: str, place: Path) -> Available:
     files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
     size = sum(p.stat().st_size for p in files) / 1e6
     try:
-        known = npz.facts(place) if place.is_file() else {}
+        known = npz.facts(place) if is_plain(place) else {}
     except ValueError as error:
         return Available(name, name, "upload", False, size, problem=str(error))
     return Available(name, name, "upload", True, size, known)
@@ -262,9 +262,9 @@ def _read_any(place: Place, choices: Choices, name: str, title: str, folder: Pat
                 if side:
                     raise ValueError(f"the images of {found.kind} are read as they are; leave @{side} away")
                 return _remarked(npz.assemble(name, title, *found.arrays[:3]))
-            plan = images.plan(found, choices, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS)
+            plan = images.plan(found, choices, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS, progress)
             if plan.bytes <= decoded.LARGE:
-                return _remarked(npz.assemble(name, title, *images.in_memory(plan)))
+                return _remarked(npz.assemble(name, title, *images.in_memory(plan, progress)))
             most = npz.MAX_BYTES if place.is_upload else decoded.MAX_BYTES
             decoded.keep(plan, kept, title, most, progress)
     return decoded.read(kept, name, title)
@@ -274,9 +274,19 @@ def _remarked(data: Dataset) -> Dataset:
     """A data set in memory with what is odd about its images in its notes."""
     from semidml.data import findings
 
+    data = _brightened(data)
     rows = {split: part.images.numpy() for split, part in data.parts.items()}
     shared = findings.count_shared({split: findings.row_digests(own) for split, own in rows.items()})
     return replace(data, notes=(*data.notes, *findings.remarks(shared, findings.are_alike(rows["train"]))))
+
+
+def _brightened(data: Dataset) -> Dataset:
+    """A data set whose pixels are 0 and 1 throughout with 255 for 1: as bytes they would all look black."""
+    if any(part.images.max() != 1 for part in data.parts.values()):
+        return data
+    parts = {split: part._replace(images=part.images * 255) for split, part in data.parts.items()}
+    notes = (*data.notes, "Pixels are 0 or 1: black or white.")
+    return replace(data, train=parts["train"], test=parts["test"], validation=parts.get("validation"), notes=notes)
 
 
 def is_plain(path: Path) -> bool:

@@ -131,6 +131,13 @@ def test_true_and_false_are_white_and_black_and_colours_of_rows_are_found(tmp_pa
     assert rows(data.train, data.test) == expected(colour, labels())
 
 
+def test_bytes_of_0_and_1_are_black_and_white(tmp_path, folder):
+    bits = (pixels() > 127).astype(np.uint8)
+    data = load(saved(tmp_path / "bits.npz", train_images=bits, train_labels=labels()), folder)
+    assert rows(data.train, data.test) == expected(bits * 255, labels())
+    assert "Pixels are 0 or 1: black or white." in data.notes
+
+
 def test_one_hot_labels_names_and_what_is_neither(tmp_path, folder):
     one_hot = np.eye(3)[labels()]
     one_hot[:4] = 0
@@ -178,7 +185,7 @@ def test_an_array_larger_than_what_is_read_is_refused_by_its_header(tmp_path, fo
 
     monkeypatch.setattr(formats, "MAX_BYTES", 1000)
     monkeypatch.setattr(numpy_files, "_load", lambda *_: pytest.fail("it was unpacked"))
-    with pytest.raises(ValueError, match="unpacks to .* GiB"):
+    with pytest.raises(ValueError, match=r"unpacks to .* GiB"):
         load(saved(tmp_path / "x.npz", X=pixels(), y=labels()), folder)
 
 
@@ -271,7 +278,7 @@ def test_idx_files_by_their_usual_names(tmp_path, folder, packed):
 
 def test_an_idx_file_that_promises_what_it_has_not_is_refused(tmp_path, folder):
     put(tmp_path, {"train-images-idx3-ubyte": struct.pack(">HBB3I", 0, 8, 3, 4_000_000, 28, 28)})
-    with pytest.raises(ValueError, match="unpacks to 2.9 GiB"):
+    with pytest.raises(ValueError, match=r"unpacks to 2\.9 GiB"):
         load(tmp_path / "train-images-idx3-ubyte", folder)
     put(tmp_path, {"train-images-idx3-ubyte": struct.pack(">HBB3I", 0, 8, 3, 400, 28, 28)})
     with pytest.raises(ValueError, match="promises 313,600 bytes and has 0"):
@@ -391,8 +398,10 @@ def test_black_and_white_strokes_on_transparency_in_one_set_lie_on_one_ground(tm
 
 @pytest.mark.parametrize(
     "low, high, whole, ends",
-    [(0, 255, True, (0, 255)), (0, 200, True, (0, 255)), (0, 16, True, (0, 16)), (0, 65000, True, (0, 65535))]
-    + [(300, 4000, True, (300, 4000)), (0, 1, False, (0, 1)), (-1, 1, False, (-1, 1)), (-3.5, 9, False, (-3.5, 9))],
+    [
+        *((0, 255, True, (0, 255)), (0, 200, True, (0, 255)), (0, 16, True, (0, 16)), (0, 65000, True, (0, 65535))),
+        *((300, 4000, True, (300, 4000)), (0, 1, False, (0, 1)), (-1, 1, False, (-1, 1)), (-3.5, 9, False, (-3.5, 9))),
+    ],
 )
 def test_the_range_that_numbers_are_read_in(low, high, whole, ends):
     assert tuple(understand_range(low, high, whole)[0]) == ends
@@ -493,6 +502,12 @@ def test_what_could_be_read_before_keeps_its_digest(tmp_path, folder):
         load(put(tmp_path / "deep", deep), folder).digest
         == "fce9f9b1769ac269bde57ce59b3937068048e515328e5d6fa9b4323de1f0d876"
     )
+
+
+def test_reading_many_files_says_how_far_it_is(tmp_path, folder):
+    top, told = put(tmp_path / "set", two_classes(lambda x: png(Image.fromarray(x)))), []
+    store.load(str(top), allow_paths=True, folder=folder, progress=lambda share, text: told.append(text))
+    assert told == ["0 of 8 files looked at", "0 of 8 images decoded"]
 
 
 def test_look_says_what_load_reads(tmp_path, folder):

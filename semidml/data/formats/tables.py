@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import lru_cache, partial
 from itertools import islice
 from typing import Any, NamedTuple
@@ -223,8 +224,9 @@ class Packed(NamedTuple):
     questions: tuple[Question, ...]
 
 
-def read_parquet(members: list[Member], choices: Choices) -> Packed:
+def read_parquet(members: list[Member], choices: Choices, opened: ExitStack) -> Packed:
     """The images of tables with a column of packed ones; which split a file is of, its name or its folder's tells.
+    Files stay open as long as `opened` is.
     Raises: ValueError in words."""
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
@@ -235,7 +237,7 @@ def read_parquet(members: list[Member], choices: Choices) -> Packed:
     size = 0
     for member in members:
         try:
-            file = ParquetFile(member.open())
+            file = opened.enter_context(ParquetFile(opened.enter_context(member.open())))
             groups = [file.metadata.row_group(g) for g in range(file.num_row_groups)]
             size += sum(group.total_byte_size for group in groups)
             if size > MAX_ARCHIVE_BYTES * 64:
