@@ -10,7 +10,7 @@ import torch
 
 from semidml.data.choices import Choices
 from semidml.data.dataset import Split
-from semidml.data.formats import Arrays
+from semidml.data.formats import UNLABELLED, Arrays
 from semidml.data.label_values import Labels, read_labels
 from semidml.data.layout import Question
 from semidml.data.values import EIGHT_BITS, Range, as_bytes, understand_range
@@ -35,7 +35,7 @@ def understand(source: Arrays, choices: Choices) -> Understood:
     """The splits that arrays are. Raises: ValueError in words."""
     labels = _labels(source, choices)
     pixels, notes = {}, []
-    for split in [split for split in ("train", "val", "test") if split in source.splits]:
+    for split in [split for split in ("train", "val", "test", UNLABELLED) if split in source.splits]:
         images, of_rows = source.splits[split]
         pixels[split], told = arrange(images, None if of_rows is None else len(of_rows), f"{split} images")
         notes += [told] if told and told not in notes else []
@@ -63,8 +63,28 @@ def understand(source: Arrays, choices: Choices) -> Understood:
         split: Split(torch.from_numpy(_flat(images, ends)), torch.from_numpy(labels.splits[split]))
         for split, images in pixels.items()
     }
-    notes = (*source.notes, *notes, *((told,) if told else ()), *labels.notes)
+    splits, moved = _without_mute(splits)
+    notes = (*source.notes, *notes, *((told,) if told else ()), *labels.notes, *moved)
     return Understood(splits, labels.class_names, notes, (*source.questions, *labels.questions), low, high)
+
+
+def _without_mute(splits: dict[str, Split]) -> tuple[dict[str, Split], tuple[str, ...]]:
+    """(splits, notes): images without a label belong to training, those of a whole split too where training has
+    labels."""
+    has_labels = bool((splits["train"].labels >= 0).any())
+    mute = [
+        split
+        for split, part in splits.items()
+        if split == UNLABELLED or (split != "train" and has_labels and not (part.labels >= 0).any())
+    ]
+    if not mute:
+        return splits, ()
+    own = [splits[split] for split in ("train", *mute)]
+    train = Split(torch.cat([part.images for part in own]), torch.cat([part.labels for part in own]))
+    titles = {"val": "validation", UNLABELLED: "further"}
+    told = "images were read as images of training without a label."
+    notes = tuple(f"{len(splits[split].labels):,} {titles.get(split, split)} {told}" for split in mute)
+    return {"train": train} | {split: part for split, part in splits.items() if split not in ("train", *mute)}, notes
 
 
 def _labels(source: Arrays, choices: Choices) -> Labels:

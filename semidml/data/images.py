@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from semidml.data import image_files, npz
@@ -30,8 +30,22 @@ from semidml.data.dataset import Split
 from semidml.data.image_files import Member
 from semidml.data.layout import Item
 from semidml.data.names import sort_classes
+from semidml.data.pixels import (
+    BLACK,
+    GREY,
+    WHITE,
+    Look,
+    count_faint,
+    flatten,
+    flatten_deep_colour,
+    in_colour,
+    is_deep,
+    is_deep_colour,
+    is_on_its_side,
+    read_deep_colour,
+)
 from semidml.data.reading import Reading
-from semidml.data.values import EIGHT_BITS, Range, as_bytes, understand_range
+from semidml.data.values import EIGHT_BITS, SIXTEEN_BITS, understand_range
 from semidml.tasks import Progress
 
 SIDE = 64
@@ -42,11 +56,6 @@ MAX_ARCHIVE_PIXELS = 1_000_000_000  # of all images of a .zip, so that a small o
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # read by Pillow itself; others may start other programs
 
 
-WHITE, BLACK, GREY = 255, 0, 128
-FAINT = 1 / 8  # of the contrast that an image has on the ground that suits it best, below which it counts as invisible
-DEEP = ("I", "F")  # modes of more than 8 bits a pixel, besides those that begin with I;16
-
-
 class Header(NamedTuple):
     """What an image's header says."""
 
@@ -55,14 +64,6 @@ class Header(NamedTuple):
     colour: bool
     deep: bool  # more than 8 bits a pixel
     clear: bool  # perhaps transparent in parts
-
-
-class Look(NamedTuple):
-    """What is decided once for all images of a set."""
-
-    values: Range = EIGHT_BITS  # of the images of more than 8 bits
-    ground: int = WHITE  # what is transparent becomes
-    notes: tuple[str, ...] = ()
 
 
 class Plan(NamedTuple):
@@ -174,11 +175,18 @@ def survey(
     return Plan(items, list(headers), class_names, *shape, damaged, look, left, tuple(notes))
 
 
-def plan(found: Reading, choices: Choices, side: int | None = None, most_pixels: int | None = None) -> Plan:
-    """The plan of the image files that were found."""
+def plan(
+    found: Reading,
+    choices: Choices,
+    side: int | None = None,
+    most_pixels: int | None = None,
+    progress: Progress = lambda fraction, text: None,
+) -> Plan:
+    """The plan of the image files that were found; see `survey`."""
     return survey(
         *(list(found.items), side, most_pixels, found.others, found.notes, choices.values),
         class_names=found.class_names,
+        progress=progress,
     )
 
 
@@ -290,33 +298,15 @@ def _read_header(member: Member, count: Callable[[int], None] = lambda pixels: N
     image_files.check_size(member)
     with _opened(member) as image:
         count(image.width * image.height)
-        width, height = reversed(image.size) if _is_on_its_side(image) else image.size
+        width, height = reversed(image.size) if is_on_its_side(image) else image.size
         if width * height > MAX_PIXELS:
             raise Refused(
                 f"{member.path} is {width:,} x {height:,} pixels; at most {MAX_PIXELS // 10**6} million are read"
             )
         if min(width, height) < npz.SIDES[0]:
             raise Refused(f"{member.path} is {width} x {height} pixels; each side must have at least {npz.SIDES[0]}")
-        return Header(width, height, _in_colour(image), _is_deep(image), image.has_transparency_data)
-
-
-def _is_on_its_side(image: Image.Image) -> bool:
-    """Whether width and height are those of the image turned, as a camera noted. A .tiff is told upright by Pillow; of
-    a .png only what stands before the pixels is looked at, since more would unpack them."""
-    if image.format == "TIFF" or (image.format == "PNG" and not {"exif", "Raw profile type exif"} & image.info.keys()):
-        return False
-    return image.getexif().get(0x0112, 1) >= 5
-
-
-def _is_deep(image: Image.Image) -> bool:
-    return image.mode in DEEP or image.mode.startswith("I;16")
-
-
-def _in_colour(image: Image.Image) -> bool:
-    if image.mode == "P":
-        palette = np.array(image.getpalette("RGB") or []).reshape(-1, 3)
-        return bool((palette != palette[:, :1]).any())
-    return image.mode not in ("1", "L", "LA", "La") and not _is_deep(image)
+        deep = is_deep(image) or is_deep_colour(image)
+        return Header(width, height, in_colour(image), deep, image.has_transparency_data)
 
 
 def _common_shape(headers: list[Header], side: int | None) -> tuple[tuple[int, int, int], bool]:
@@ -335,23 +325,12 @@ def _pixels(member: Member, shape: tuple[int, int, int], as_it_is: bool, look: L
     with _opened(member) as image:
         if not as_it_is:
             image.draft(None, (2 * shape[2], 2 * shape[1]))  # a large JPEG need not be unpacked whole
-        flat = _flat(ImageOps.exif_transpose(image), "RGB" if shape[0] == 3 else "L", look)
+        by_pillow = look.values == SIXTEEN_BITS or not is_deep_colour(image)
+        upright = ImageOps.exif_transpose(image) if by_pillow else flatten_deep_colour(image, look)
+        flat = flatten(upright, "RGB" if shape[0] == 3 else "L", look)
         if flat.size != (shape[2], shape[1]) or not as_it_is:
             flat = ImageOps.fit(flat, (shape[2], shape[1]))
         return np.array(flat).reshape(*shape[1:], shape[0]).transpose(2, 0, 1)
-
-
-def _flat(image: Image.Image, mode: str, look: Look) -> Image.Image:
-    """An image in 8 bits, grey (L) or colour (RGB)."""
-    if _is_deep(image):
-        image = Image.fromarray(as_bytes(np.array(image), look.values))
-    if image.mode == "LAB":
-        lab, colours = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        image = ImageCms.profileToProfile(image, lab, colours, outputMode="RGB")
-    if image.has_transparency_data:
-        above = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", above.size, (look.ground,) * 3), above)
-    return image.convert(mode)
 
 
 # ---- what is decided once for a set
@@ -368,13 +347,13 @@ def _decide(headers: dict[Member, Header], values: str = "") -> Look:
         try:
             with _pillow_warnings(), _opened(member) as image:
                 if header.deep:
-                    pixels = np.array(image)
+                    pixels = read_deep_colour(image)[0] if is_deep_colour(image) else np.array(image)
                     own = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
                     whole &= pixels.dtype.kind != "f"
                     if own.size:
                         low, high = min(low, float(own.min())), max(high, float(own.max()))
                 else:
-                    _count_faint(image, faint)
+                    count_faint(image, faint)
         except Unreadable:
             continue
     depth, told = (EIGHT_BITS, "") if low > high else understand_range(low, high, whole, values)
@@ -386,12 +365,3 @@ def _decide(headers: dict[Member, Header], values: str = "") -> Look:
             f"What is transparent was made {name} in all images: on white, what some of them show would not be seen.",
         )
     return Look(depth, ground, notes)
-
-
-def _count_faint(image: Image.Image, faint: dict[int, int]) -> None:
-    """Count an image on each ground on which it could hardly be seen."""
-    grey, opaque = (np.asarray(band, np.float32) for band in image.convert("RGBA").convert("LA").split())
-    opaque = opaque / 255
-    contrast = {colour: float((grey * opaque + colour * (1 - opaque)).std()) for colour in faint}
-    for colour, own in contrast.items():
-        faint[colour] += own < FAINT * max(contrast.values())

@@ -225,12 +225,12 @@ def uploads(folder: Path) -> dict[str, Path]:
 
 
 def uploaded(name: str, place: Path) -> Available:
-    from semidml.data import npz
+    from semidml.data import npz, reading
 
     files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
     size = sum(p.stat().st_size for p in files) / 1e6
     try:
-        known = npz.facts(place) if is_plain(place) else {}
+        known = npz.facts(place) if place.is_file() and (is_plain(place) or not reading.is_arrays(place)) else {}
     except ValueError as error:
         return Available(name, name, "upload", False, size, problem=str(error))
     return Available(name, name, "upload", True, size, known)

@@ -7,6 +7,7 @@ import json
 import pickle
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,24 @@ def test_bytes_of_0_and_1_are_black_and_white(tmp_path, folder):
     data = load(saved(tmp_path / "bits.npz", train_images=bits, train_labels=labels()), folder)
     assert rows(data.train, data.test) == expected(bits * 255, labels())
     assert "Pixels are 0 or 1: black or white." in data.notes
+
+
+def test_images_without_a_label_in_arrays_of_their_own_are_of_training(tmp_path, folder):
+    given = {
+        "X_train": pixels(),
+        "y_train": labels(),
+        "unlabeled_images": 255 - pixels()[:9],
+        "X_test": pixels()[:5] // 2,
+    }
+    data = load(saved(tmp_path / "x.npz", **given), folder)
+    assert (data.train.labels == -1).sum() == 14 and (data.test.labels >= 0).all()
+    unlabelled = [(x, y) for x, y in rows(data.train) if y == -1]
+    both = np.concatenate([255 - pixels()[:9], pixels()[:5] // 2])
+    assert unlabelled == expected(both, [-1] * 14)
+    assert [note[:30] for note in data.notes[:2]] == [
+        "5 test images were read as ima",
+        "9 further images were read as ",
+    ]
 
 
 def test_one_hot_labels_names_and_what_is_neither(tmp_path, folder):
@@ -369,6 +388,28 @@ KINDS = {
 def test_pixels_of_many_kinds_are_seen_as_they_are(tmp_path, folder, kind):
     data = load(put(tmp_path / "set", two_classes(KINDS[kind])), folder)
     assert grey(data.train, data.test) == sorted(x.tobytes() for x in pixels(8))
+
+
+def deep_png(values: np.ndarray) -> bytes:
+    """A .png of 16 bits a colour, (H, W, 2, 3 or 4), which Pillow does not write."""
+    height, width, bands = values.shape
+    kind = {2: 4, 3: 2, 4: 6}[bands]
+    rows_of = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    head = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    parts = [b"IHDR" + head, b"IDAT" + zlib.compress(rows_of), b"IEND"]
+    chunks = (struct.pack(">I", len(p) - 4) + p + struct.pack(">I", zlib.crc32(p)) for p in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+@pytest.mark.parametrize("opaque", [False, True])
+def test_16_bits_a_colour_are_read_in_the_range_of_the_set(tmp_path, folder, bits, opaque):
+    def make(x: np.ndarray) -> bytes:
+        values = np.repeat(x[..., None], 3, 2).astype(np.uint16) * {8: 1, 10: 4, 12: 16, 16: 257}[bits]
+        return deep_png(np.concatenate([values, np.full_like(values[..., :1], 65535)], 2) if opaque else values)
+
+    data = load(put(tmp_path / "set", two_classes(make)), folder)
+    assert data.shape == (3, 8, 8) and grey(data.train, data.test) == sorted(x.tobytes() for x in pixels(8))
 
 
 def test_one_bit_and_lab_are_seen_as_they_are(tmp_path, folder):

@@ -9,6 +9,7 @@ import numpy as np
 
 from semidml.data.layout import Question
 
+UNLABELLED = "unlabelled"  # what holds images of training without a label, beside the splits
 MAX_BYTES = 2 << 30  # of arrays, unpacked
 
 
@@ -16,7 +17,7 @@ class Arrays(NamedTuple):
     """What a format holds, as it is: nothing is understood yet."""
 
     kind: str  # what it is, in words
-    splits: dict[str, tuple[np.ndarray, np.ndarray | None]]  # {train, val or test: (images, labels)}, first axis or not
+    splits: dict[str, tuple[np.ndarray, np.ndarray | None]]  # {split or UNLABELLED: (images, labels)}
     class_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()

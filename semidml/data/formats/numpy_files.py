@@ -10,10 +10,10 @@ from pathlib import PurePath
 import numpy as np
 
 from semidml.data.choices import Choices
-from semidml.data.formats import Arrays, check_bytes
+from semidml.data.formats import UNLABELLED, Arrays, check_bytes
 from semidml.data.image_files import Member
 from semidml.data.layout import Question
-from semidml.data.names import part_of
+from semidml.data.names import is_unlabelled, part_of
 from semidml.disk import zips
 from semidml.disk.zips import Header
 
@@ -96,6 +96,8 @@ def _arranged(
             notes = tuple(str(note) for note in loads[name]())
         elif part == "names" or (part == "labels" and text and _is_name_list(header, headers)):
             named = loads[name]() if text else named
+        elif part == "images" and len(header.shape) > 1 and header.dtype.kind in "fiub" and is_unlabelled(name):
+            images.setdefault(UNLABELLED, []).append(name)
         elif part == "images" and len(header.shape) > 1 and header.dtype.kind in "fiub":
             images.setdefault(split or "train", []).append(name)
         elif part == "labels" and header.shape:
@@ -109,18 +111,19 @@ def _arranged(
             f"there is no array of training images among {', '.join(list(headers)[:8]) or 'none'}; call it "
             "train_images or X_train, its labels train_labels or y_train"
         )
-    questions, splits = [], {}
-    for split in (split for split in SPLITS if split in images):
+    questions, splits, others = [], {}, []
+    for split in (split for split in (*SPLITS, UNLABELLED) if split in images):
         own = _chosen(images[split], choices.images)
         of_labels = labels.get(split, [])
         label = _chosen(of_labels, choices.label) if of_labels else None
         if len(of_labels) > 1 and split == "train":
             text = f"There are several arrays of labels, {', '.join(of_labels)}. Which one is to be read?"
             questions.append(Question("label", text, tuple(of_labels), of_labels[0]))
-        aside += [name for name in (*images[split], *of_labels) if name not in (own, label)]
+        others += [name for name in (*images[split], *of_labels) if name not in (own, label)]
         splits[split] = loads[own](), loads[label]() if label else None
     class_names = None if named is None else tuple(str(n) for n in named)
     left_out = tuple((name, "neither images nor labels") for name in aside)
+    left_out += tuple((name, "another is read") for name in others)
     return Arrays(kind, splits, class_names, notes, left_out, tuple(questions))
 
 
