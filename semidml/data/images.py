@@ -162,7 +162,7 @@ def survey(
 
     with _pillow_warnings():
         for done, item in enumerate(items):
-            if done % TOLD == 0:
+            if done and done % TOLD == 0:
                 progress(0.0, f"{done:,} of {len(items):,} files looked at")
             try:
                 headers[item] = _read_header(item.member, count)
@@ -199,7 +199,7 @@ def in_memory(plan: Plan, progress: Progress = lambda fraction, text: None) -> R
         own = [item for item in plan.readable if item.split == split]
         images, kept = torch.empty(len(own), *plan.shape, dtype=torch.uint8), []
         for done, (item, pixels) in enumerate(decoded(plan, own), len(readable)):
-            if done % TOLD == 0:
+            if done and done % TOLD == 0:
                 progress(done / len(plan.readable), f"{done:,} of {len(plan.readable):,} images decoded")
             if isinstance(pixels, Damaged):
                 damaged.append(pixels)

@@ -41,6 +41,7 @@ STARTS = (
 )
 HELD_BACK_WORDS = "were read as images without a label: nothing says what they show, so they cannot test"
 
+NO_LABEL = "-1"  # what a folder of images without a label may be called, but not beside 1 alone
 NAMED = 5  # folders that a note names
 
 Folder = tuple[str, ...]
@@ -103,17 +104,20 @@ def read_layout(members: list[Member], choices: Choices) -> Layout:
     return _finish(walk, choices)
 
 
-def label_by_table(layout: Layout, labels: Mapping[str, str], name: str, questions: tuple[Question, ...]) -> Layout:
-    """A layout whose images have the labels that a table gives to files (`image_files.keys_of`); "" is none, and those
-    that the table leaves out have none."""
+def label_by_table(
+    layout: Layout, labels: Mapping[str, str], tables: list[str], questions: tuple[Question, ...]
+) -> Layout:
+    """A layout whose images have the labels that tables give to files (`image_files.keys_of`); "" is none, and those
+    that tables leave out have none."""
     items, count = [], 0
     for item in layout.items:
         label = next((labels[key] for key in image_files.keys_of(item.member) if key in labels), "")
         count += bool(label)
         items.append(item._replace(class_name=label or None))
     items, notes = _without_mute(items)
-    notes = [f"The labels of {count:,} images are those of {name}.", *notes]
-    left_out = tuple(left for left in layout.left_out if left[0] != name)
+    images = "1 image is" if count == 1 else f"{count:,} images are"
+    notes = [f"The labels of {images} those of {' and '.join(tables[:NAMED])}.", *notes]
+    left_out = tuple(left for left in layout.left_out if left[0] not in tables)
     asked = tuple(question for question in layout.questions if question.key != "level")
     return replace(
         layout, items=tuple(items), left_out=left_out, notes=(*layout.notes, *notes), questions=(*asked, *questions)
@@ -184,7 +188,8 @@ class _Tree:
                 return {name: "left out" if name in masks else "passed through" for name in group}
         if len(group) == 1 and not self.loose(folder):
             return {group[0]: "passed through" if self._is_wrapper(folder, group[0]) else "class"}
-        plain = [name for name in group if not names.is_unlabelled(name)]
+        none = {name for name in group if names.is_unlabelled(name) or (name == NO_LABEL and len(group) > 2)}
+        plain = [name for name in group if name not in none]
         says_nothing = len(plain) == 1 and not names.rest_of(plain[0])  # `labelled` beside `unlabelled`
         return {
             name: "unlabelled"

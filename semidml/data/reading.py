@@ -17,10 +17,12 @@ from semidml.data import image_files, layout
 from semidml.data.choices import Choices
 from semidml.data.image_files import Member
 from semidml.data.layout import Item, Layout, Question
+from semidml.data.names import is_predicted
 
 if TYPE_CHECKING:
     from semidml.data import arrays
     from semidml.data.formats import Arrays
+    from semidml.data.formats.tables import FileLabels
 
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 BRINGS = "a folder or a .zip or .tar.gz of class folders, .npz, .npy, .csv, IDX, Parquet or MATLAB's .mat are read"
@@ -91,7 +93,7 @@ def _of_file(path: Path, member: Member, choices: Choices, opened: ExitStack) ->
             pictures = [other for other in around if other.suffix in layout.IMAGES]
         if known := tables.read_file_labels(member, pictures, choices):
             own = layout.read_layout(pictures, choices)
-            return _of_layout(_labelled(own, known, member), "table of files and labels")
+            return _of_layout(_labelled(own, {member: known}), "table of files and labels")
     return _of_tree(beside, choices, "file", opened)
 
 
@@ -102,8 +104,11 @@ def _siblings(path: Path, belongs: object) -> list[Member]:
     return [member for member in members if belongs(member)]
 
 
-def _labelled(known: Layout, table: object, member: Member) -> Layout:
-    return layout.label_by_table(known, table.labels, member.path, table.questions)
+def _labelled(known: Layout, described: dict[Member, FileLabels]) -> Layout:
+    """A layout with the labels of tables, of which the first that names a file counts."""
+    labels = {file: label for table in reversed(described.values()) for file, label in table.labels.items()}
+    questions = tuple(dict.fromkeys(question for table in described.values() for question in table.questions))
+    return layout.label_by_table(known, labels, [member.path for member in described], questions)
 
 
 def _of_tree(members: list[Member], choices: Choices, kind: str, opened: ExitStack) -> Reading:
@@ -113,10 +118,17 @@ def _of_tree(members: list[Member], choices: Choices, kind: str, opened: ExitSta
     if any(member.suffix in layout.IMAGES for member in members):
         known = layout.read_layout(members, choices)
         if not known.class_names:
-            for member in [member for member in members if member.suffix in (".csv", ".tsv")]:
-                pictures = [item.member for item in known.items]
-                if table := tables.read_file_labels(member, pictures, choices):
-                    return _of_layout(_labelled(known, table, member), f"{kind} with a table of labels")
+            pictures = [item.member for item in known.items]
+            described = {
+                member: table
+                for member in members
+                if member.suffix in (".csv", ".tsv")
+                and not is_predicted(member.name)
+                and tables.may_name_files(member)
+                and (table := tables.read_file_labels(member, pictures, choices))
+            }
+            if described:
+                return _of_layout(_labelled(known, described), f"{kind} with a table of labels")
         return _of_layout(known, kind)
     if source := _arrays_of(members, choices):
         return _of_arrays(source, choices)

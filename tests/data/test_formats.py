@@ -18,7 +18,7 @@ import scipy.io
 from PIL import Image, ImageCms
 
 from semidml import cli
-from semidml.data import DATASETS, find_entry, npz, store, uploads
+from semidml.data import DATASETS, find_entry, images, npz, store, uploads
 from semidml.data.choices import Choices, file_for, keep_choices, parse_choices
 from semidml.data.label_values import read_labels
 from semidml.data.look import look
@@ -140,21 +140,13 @@ def test_bytes_of_0_and_1_are_black_and_white(tmp_path, folder):
 
 
 def test_images_without_a_label_in_arrays_of_their_own_are_of_training(tmp_path, folder):
-    given = {
-        "X_train": pixels(),
-        "y_train": labels(),
-        "unlabeled_images": 255 - pixels()[:9],
-        "X_test": pixels()[:5] // 2,
-    }
-    data = load(saved(tmp_path / "x.npz", **given), folder)
+    given = {"unlabeled_images": 255 - pixels()[:9], "X_test": pixels()[:5] // 2}
+    data = load(saved(tmp_path / "x.npz", X_train=pixels(), y_train=labels(), **given), folder)
     assert (data.train.labels == -1).sum() == 14 and (data.test.labels >= 0).all()
     unlabelled = [(x, y) for x, y in rows(data.train) if y == -1]
     both = np.concatenate([255 - pixels()[:9], pixels()[:5] // 2])
     assert unlabelled == expected(both, [-1] * 14)
-    assert [note[:30] for note in data.notes[:2]] == [
-        "5 test images were read as ima",
-        "9 further images were read as ",
-    ]
+    assert [note[:16] for note in data.notes[:2]] == ["5 test images we", "9 further images"]
 
 
 def test_one_hot_labels_names_and_what_is_neither(tmp_path, folder):
@@ -251,6 +243,18 @@ def test_a_csv_of_files_and_labels(tmp_path, folder, suffix, way):
     data = load(place, folder)
     given = [*labels()[:20], -1, -1, -1, -1]
     assert data.class_names == ("a", "b", "c") and rows(data.train, data.test) == expected(pixels(), given)
+
+
+def test_of_several_tables_the_one_to_be_filled_in_does_not_count(tmp_path, folder):
+    files = {f"train/t{i}.png": png(Image.fromarray(x)) for i, x in enumerate(pixels()[:16])}
+    files |= {f"test/s{i}.png": png(Image.fromarray(x)) for i, x in enumerate(pixels()[16:])}
+    files["sample_submission.csv"] = b"image_id,kind\n" + b"".join(b"s%d,0\n" % i for i in range(8))
+    files["train.csv"] = b"image_id,kind\n" + b"".join(b"t%d,%d\n" % (i, i % 4 - 1) for i in range(16))
+    data = load(put(tmp_path / "set", files), folder)
+    assert data.class_names == ("0", "1", "2")
+    given = [i % 4 - 1 for i in range(16)] + [-1] * 8
+    assert rows(data.train, data.test) == expected(pixels(), given)
+    assert data.notes[0] == "The labels of 12 images are those of train.csv." and "8 test images" in data.notes[1]
 
 
 def parquet(path: Path, which: slice, hub: bool = True) -> None:
@@ -545,10 +549,11 @@ def test_what_could_be_read_before_keeps_its_digest(tmp_path, folder):
     )
 
 
-def test_reading_many_files_says_how_far_it_is(tmp_path, folder):
+def test_reading_many_files_says_how_far_it_is(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr(images, "TOLD", 4)
     top, told = put(tmp_path / "set", two_classes(lambda x: png(Image.fromarray(x)))), []
     store.load(str(top), allow_paths=True, folder=folder, progress=lambda share, text: told.append(text))
-    assert told == ["0 of 8 files looked at", "0 of 8 images decoded"]
+    assert told == ["4 of 8 files looked at", "4 of 8 images decoded"]
 
 
 def test_look_says_what_load_reads(tmp_path, folder):

@@ -73,6 +73,18 @@ LAYOUTS = {
         {"train": {"bottle", "cable"}, "test": {"bottle", "cable"}},
     ),
     "nested": ("animal/cat/* animal/dog/* vehicle/car/*", {"train": {"animal", "vehicle"}}),
+    "minus one": ("-1/* 0/* 1/*", {"train": {"0", "1", None}}),
+    "minus one and one": ("-1/* 1/*", {"train": {"-1", "1"}}),
+    "a sample beside": (
+        "trainingSet/trainingSet/0/* trainingSet/trainingSet/1/* trainingSample/trainingSample/0/* testSet/testSet/*",
+        {"train": {"0", "1", None}},
+    ),
+    "masks beside splits": ("train/a/* train/b/* train_masks/* test/a/*", {"train": {"a", "b"}, "test": {"a"}}),
+    "masks of splits": ("images/train/* images/val/* labels/train/*", {"train": {None}, "val": {None}}),
+    "eval beside test": (
+        "train/a/* train/b/* validation/a/* eval/a/* test/b/*",
+        {"train": {"a", "b"}, "val": {"a"}, "test": {"a", "b"}},
+    ),
     "one above the classes": ("top/a/* top/b/* notes.txt", {"train": {"a", "b"}}),
 }
 

@@ -15,6 +15,7 @@ import numpy as np
 from semidml.data.choices import Choices
 from semidml.data.formats import check_bytes
 from semidml.data.image_files import MAX_ARCHIVE_BYTES, Member, keys_of
+from semidml.data.label_values import read_labels
 from semidml.data.layout import Item, Question
 from semidml.data.names import LABEL_WORDS, split_of, tokens, words_of
 
@@ -186,7 +187,8 @@ def _file_columns(batch: Any) -> list[str]:
 
 def read_file_labels(member: Member, files: list[Member], choices: Choices) -> FileLabels | None:
     """What a .csv says of image files; None where no column names them. Raises: ValueError in words."""
-    labels: dict[str, str] = {}
+    named: list[str] = []
+    written: list[np.ndarray] = []
     questions: tuple[Question, ...] = ()
     column = label = None
     known = {key for file in files for key in keys_of(file)}
@@ -202,10 +204,13 @@ def read_file_labels(member: Member, files: list[Member], choices: Choices) -> F
                 label = rest[0]
                 asked = f"Which column of {member.name} is the label?"
                 questions = (Question("label", asked, tuple(rest), label),) if len(rest) > 1 else ()
-        values = batch.column(label).to_pylist()
-        for file, value in zip(batch.column(column).to_pylist(), values, strict=True):
-            labels[str(file)] = "" if value is None else str(value)
-    return FileLabels(labels, questions) if column else None
+        named += [str(file) for file in batch.column(column).to_pylist()]
+        written.append(_plain(batch.column(label).to_numpy(zero_copy_only=False)))
+    if not named:
+        return None
+    own = read_labels({"train": np.concatenate(written)}, None, choices)
+    classes = [own.class_names[number] if number >= 0 else "" for number in own.splits["train"].tolist()]
+    return FileLabels(dict(zip(named, classes, strict=True)), (*questions, *own.questions))
 
 
 def _names_files(column: Any, known: set[str]) -> bool:
