@@ -57,6 +57,8 @@ def understand(source: Arrays, choices: Choices) -> Understood:
     ends, told = EIGHT_BITS, ""
     if kinds == {np.dtype(bool)}:
         ends, told = Range(0, 1), "Pixels are true or false: white or black."
+    elif kinds == {np.dtype(np.uint8)} and high == 1 and not choices.values:
+        ends, told = Range(0, 1), "Pixels are 0 or 1: black or white."
     elif kinds != {np.dtype(np.uint8)} or choices.values:
         ends, told = understand_range(low, high, all(kind.kind in "iub" for kind in kinds), choices.values)
     splits = {

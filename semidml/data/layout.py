@@ -306,7 +306,7 @@ def _finish(walk: _Walk, choices: Choices) -> Layout:
     items, mute = _without_mute(items)
     notes += mute
     merged = tuple(tuple(own) for own in together.values() if len(own) > 1)
-    notes += [f"{' and '.join(own)} are one class: their names differ by {_difference(own)} only." for own in merged]
+    notes += _notes_on_merged(merged)
     left_out = (*walk.left_out, *others)
     notes += _notes_on_folders(walk)
     questions += _questions_on_folders(walk)
@@ -362,6 +362,15 @@ def _level(
     return choices.level or default, shown, questions
 
 
+def _notes_on_merged(merged: tuple[tuple[str, ...], ...]) -> list[str]:
+    """That names are those of one class, in one sentence for all."""
+    if not merged:
+        return []
+    named = "; ".join(f"{' and '.join(own)} are one class" for own in merged[:NAMED])
+    more = f"; so are {len(merged) - NAMED:,} more" if len(merged) > NAMED else ""
+    return [f"{named}{more}: their names differ by {_difference(merged[0])} only."]
+
+
 def _notes_on_folders(walk: _Walk) -> list[str]:
     """What is said of folders that name no class: in few words, since the words are kept with the data set."""
     notes = []
@@ -370,7 +379,8 @@ def _notes_on_folders(walk: _Walk) -> list[str]:
         count = sum(walk.tree.count[tuple(folder.split("/"))] for folder in folders)
         more = f" and {len(folders) - NAMED:,} more folders" if len(folders) > NAMED else ""
         if folders:
-            notes.append(f"The {count:,} images in {', '.join(folders[:NAMED])}{more} {words}.")
+            named = ", ".join(folder[-80:] for folder in folders[:NAMED])
+            notes.append(f"The {count:,} images in {named}{more} {words}.")
     return notes
 
 

@@ -131,6 +131,8 @@ def test_names_that_differ_by_unicode_form_are_one_class_and_those_of_one_split_
     composed, parted = (unicodedata.normalize(form, "Café") for form in ("NFC", "NFD"))
     known = understand(f"train/{composed}/* train/b/* test/{parted}/* test/b/*")
     assert known.class_names == ("Café", "b") and len(known.merged) == 1
+    many = understand(" ".join(f"train/x{i}y/* test/X{i}y/*" for i in range(12)))
+    assert len(many.notes) == 1 and many.notes[0].count("are one class") == 5 and "7 more" in many.notes[0]
     letters = understand("train/a/* train/A/* test/a/* test/A/*")
     assert letters.class_names == ("A", "a") and letters.merged == ()
 
