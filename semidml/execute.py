@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from semidml.config import RunConfig
 from semidml.data import store
 from semidml.disk import files
-from semidml.runs import trained_on
+from semidml.runs import quota, trained_on
 from semidml.runs.run import Run
 from semidml.runs.writer import Writer
 
@@ -119,6 +119,8 @@ def is_full(error: BaseException) -> bool:
 
 def explain_failure(error: Exception, config: RunConfig) -> str:
     """Why a run failed, in words, and what to do about it."""
+    if isinstance(error, quota.QuotaFull):
+        return str(error)
     if is_full(error):
         return "the disk is full: delete some runs or other files, then resume"
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower()):
@@ -150,5 +152,7 @@ def score_run(
     before = {} if run.damage() else run.metrics() or {}  # damaged ones are replaced
     metrics = {k: v for k, v in before.items() if k not in ("failed", "notes")} | metrics
     if not run.is_shipped:
-        files.replace_file(run.path / "metrics.json", files.as_json(metrics))
+        content = files.as_json(metrics)
+        quota.check_more(run.path, len(content))
+        files.replace_file(run.path / "metrics.json", content)
     return metrics

@@ -28,7 +28,7 @@ class Frame:
     None."""
 
     rows: Rows  # see `Training.rows`
-    latents: Annotated[np.ndarray, "float32 float16", 2]  # float32 (n, D); in a file perhaps half, see `writer.WIDE`
+    latents: Annotated[np.ndarray, "float32 float16", 2]  # float32 (n, D); in a file perhaps half, see `estimate.WIDE`
     predictions: Annotated[np.ndarray, "int16", 1]  # (n,), see `classifiers.predictions`
     clusters: Annotated[np.ndarray | None, "int16", 1] = None  # (n,), the likeliest of each
     cluster_sizes: Annotated[np.ndarray | None, "int32", 1] = None  # (K,)

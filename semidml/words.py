@@ -1,5 +1,7 @@
 """Numbers and knobs in words, the same for pages and command line."""
 
+import os
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,16 @@ def size_words(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} GB"
+
+
+def size_setting(variable: str, default: str) -> int:
+    """Bytes that an environment variable sets ('500MB', '2 GB', or bytes), or the default where it sets none.
+    Raises: ValueError when that cannot be read."""
+    text = os.environ.get(variable) or default
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip().upper())
+    if not match:
+        raise ValueError(f"{variable} must be a size such as 500MB or 2GB, got {text!r}")
+    return int(float(match[1]) * 1000 ** " KMGT".index(match[2] or " "))
 
 
 def percent(value: float | None) -> str:

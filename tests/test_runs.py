@@ -482,7 +482,7 @@ def test_a_disk_that_is_really_full(tmp_path):
     alone = ["unshare", "--mount", "--map-root-user"]
     script = tmp_path / "fill.py"
     script.write_text(ON_A_FULL_DISK.format(tests=os.path.dirname(__file__), mount=mount))
-    commands = f"mount -t tmpfs -o size=1m tmpfs {mount} && exec {sys.executable} {script}"
+    commands = f"mount -t tmpfs -o size=8m tmpfs {mount} && exec {sys.executable} {script}"
     if shutil.which("unshare") is None or subprocess.run([*alone, "true"], capture_output=True).returncode:
         pytest.skip("this system lets nobody mount a small disk of their own")
     done = python(*alone, "sh", "-c", commands)
@@ -542,9 +542,9 @@ def test_a_quota_is_read_as_people_write_it(monkeypatch, text, size):
 def test_beyond_the_quota_nothing_is_created_and_the_largest_is_named(faked, monkeypatch, folder):
     finished("small")
     big = finished("big")
-    (big.path / "weights.safetensors").write_bytes(bytes(200_000))
-    monkeypatch.setenv("SEMIDML_QUOTA", "150kB")
-    with pytest.raises(ValueError, match=r"of the 150.0 kB they may.*the largest are big \(.* kB\), small"):
+    (big.path / "weights.safetensors").write_bytes(bytes(2_000_000))
+    monkeypatch.setenv("SEMIDML_QUOTA", "3MB")
+    with pytest.raises(ValueError, match=r"of the 3.0 MB they may.*the largest are big \(.* MB\), small"):
         listing.create_run(config(), "third")
     assert not (folder / "third").exists()
     changes.delete(big)

@@ -30,6 +30,10 @@ class Understood(NamedTuple):
     low: float  # of the numbers that images are written in
     high: float
 
+    @property
+    def bytes(self) -> int:
+        return sum(part.images.nbytes for part in self.splits.values())
+
 
 def understand(source: Arrays, choices: Choices) -> Understood:
     """The splits that arrays are. Raises: ValueError in words."""

@@ -10,9 +10,9 @@ which training is the half that may learn from them, lie before all others and, 
 
 import math
 import os
-import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semidml.data import image_files, images, npz, splits
+from semidml import memory
+from semidml.data import image_files, images, npz, quota, splits
 from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, first_half, held_rows
 from semidml.data.images import Damaged, Plan
 from semidml.data.layout import Item
@@ -31,7 +32,6 @@ from semidml.tasks import Progress
 
 LARGE = 512 << 20  # bytes of pixels from which they are kept in a file
 MAX_BYTES = 64 << 30  # of pixels in a file
-SPARE_BYTES = 256 << 20  # that stay free on the disk
 CHUNK = 1 << 24
 TOLD = 100  # images between two words on the progress
 LAYOUT = "1"  # another number when files of older versions are to be made anew
@@ -76,17 +76,33 @@ def state_of(path: Path) -> str:
         ) from error
 
 
+def most_in_memory() -> int:
+    """Bytes of pixels of a data set up to which they are kept in memory: LARGE, or less where memory is scarce."""
+    return min(LARGE, memory.budget_bytes() // 4)
+
+
 def keep(plan: Plan, place: Place, title: str, most: int, progress: Progress) -> None:
     """Decode the images of a plan into their file, whole or not at all; if another is at it, wait for its file.
     Raises: ValueError when there are too many, the disk has no room for them, or too few can be read."""
     images.check_bytes(plan, most)
+    _make(place, title, progress, lambda: _keep(plan, place, title, progress))
+
+
+def keep_arrays(path: Path, place: Place, title: str, progress: Progress) -> None:
+    """Unpack the images of an .npz file into their file, as `keep` does those of a plan, in the file's own order:
+    training rows, test rows, validation rows.
+    Raises: ValueError when something is wrong with the file, or the disk has no room."""
+    _make(place, title, progress, lambda: _keep_arrays(path, place, title, progress))
+
+
+def _make(place: Place, title: str, progress: Progress, write: Callable[[], None]) -> None:
     folder, lock = place.pixels.parent, place.pixels.with_name(f".{place.pixels.stem}.lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with alone(lock, lambda: progress(0.0, f"{title}: its images are being decoded by another already")):
             if not place.is_there():
                 files.sweep(folder.glob(".*.part"))
-                _keep(plan, place, title, progress)
+                write()
     except OSError as error:
         raise ValueError(
             f"the decoded images of {title} could not be written to {folder} ({error}); name another data folder in "
@@ -98,13 +114,65 @@ def _keep(plan: Plan, place: Place, title: str, progress: Progress) -> None:
     held_out = all(item.split != "test" for item in plan.readable)
     sections = _sections(plan, _held_out(plan) if held_out else plan.readable)
     rows = sum(len(sections[key]) for key in (*SECTIONS, *AGAIN))
-    _check_room(place.pixels.parent, rows * math.prod(plan.shape), title)
-    with files.whole_file(place.pixels) as file:
+    with new_pixels(place, rows * math.prod(plan.shape), title) as file:
         kept, damaged = _write(file, plan, sections, rows, title, progress)
         images.check_left(plan.items, [item for items in kept.values() for item in items], damaged)
         with files.whole_file(place.rest) as beside:
             np.savez(beside, **_rest(plan, kept, damaged, held_out))
     remove(place.folder, place.of, but=place)
+
+
+def _keep_arrays(path: Path, place: Place, title: str, progress: Progress) -> None:
+    with npz.opened(path) as source:
+        labels, total = source.labels, sum(len(y) for y in source.labels.values())
+        npz.check_classes(labels["train"])
+        held = torch.zeros(len(labels["train"]), dtype=torch.bool) if "test" in labels else held_rows(labels["train"])
+        parts = {"train": labels["train"][~held], "test": labels.get("test", labels["train"][held])}
+        parts["val"] = labels.get("val", labels["train"][:0])
+        ends = dict(zip(parts, np.cumsum([len(y) for y in parts.values()]).tolist(), strict=True))
+        rest = {part: np.array((ends[part] - len(y), ends[part])) for part, y in parts.items()}
+        notes = (*source.notes, *((HELD_OUT_NOTE,) if held.any() else ()))
+        rest |= {
+            "labels": torch.cat(list(parts.values())).numpy(),
+            "first": np.zeros(2, int),
+            "second": np.zeros(2, int),
+        }
+        rest |= {"class_names": np.array(source.class_names), "notes": np.array(notes, dtype=str)}
+        done = 0
+        with new_pixels(place, total * math.prod(source.shape), title) as file:
+            start, size = _header(file, (total, *source.shape)), math.prod(source.shape)
+            at = {part: start + size * int(rest[part][0]) for part in parts}  # where a part's next rows go
+
+            def append(part: str, pixels: np.ndarray) -> None:
+                file.seek(at[part])
+                file.write(np.ascontiguousarray(pixels).data)
+                at[part] += pixels.nbytes
+
+            for split in labels:
+                row = 0
+                for pixels in source.pieces(split, spare=place.pixels.parent):
+                    out = held[row : row + len(pixels)].numpy() if split == "train" else np.zeros(len(pixels), bool)
+                    append(split, pixels[~out])
+                    append("test", pixels[out])
+                    row += len(pixels)
+                    done += len(pixels)
+                    progress(done / total, f"{title}: {done:,} of {total:,} images unpacked")
+            with files.whole_file(place.rest) as beside:
+                np.savez(beside, **rest)
+    remove(place.folder, place.of, but=place)
+
+
+@contextmanager
+def new_pixels(place: Place, size: int, title: str) -> Iterator[BinaryIO]:
+    """The file of pixels that is about to be written: from now on it counts with its `size`, for which decoded images
+    that nobody has read for longest make room.
+    Raises: ValueError when there is no room for it."""
+    with ExitStack() as opened:
+        with quota.one_at_a_time(place.folder):
+            quota.make_room(place.folder, size, f"decoding {title}")
+            file = opened.enter_context(files.whole_file(place.pixels))
+            file.truncate(size)
+        yield file
 
 
 def remove(folder: Path, of: str, but: Place | None = None) -> None:
@@ -116,6 +184,8 @@ def remove(folder: Path, of: str, but: Place | None = None) -> None:
 
 def read(place: Place, name: str, title: str) -> Dataset:
     """The data set in the file of decoded images; its splits are views of the memory-mapped file."""
+    with suppress(PermissionError):  # somebody else's folder
+        os.utime(place.rest)  # what was read last goes last: see `quota.make_room`
     with np.load(place.rest) as rest:
         labels = torch.from_numpy(rest["labels"])
         spans = {key: slice(*rest[key].tolist()) for key in ("train", "test", "val", "first", "second")}
@@ -124,7 +194,7 @@ def read(place: Place, name: str, title: str) -> Dataset:
     cut = {key: Split(pixels[rows], labels[rows]) for key, rows in spans.items()}
     npz.check_classes(cut["train"].labels)
     validation = cut["val"] if len(cut["val"].labels) else None
-    halves = cut["first"], cut["second"]
+    halves = (cut["first"], cut["second"]) if len(cut["first"].labels) else None
     return Dataset(name, title, cut["train"], cut["test"], validation, class_names, notes, halves=halves)
 
 
@@ -183,6 +253,7 @@ def _mapped(path: Path) -> Tensor:
         pixels = np.load(path, mmap_mode="c")
     except OSError:
         pixels = np.load(path, mmap_mode="r")
+    memory.note_mapped(pixels)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(pixels)
@@ -210,6 +281,7 @@ def _write(
     for key in AGAIN:
         _repeat(file, begins[key], len(kept[key]) * size)
     written = (file.tell() - start) // size
+    file.truncate()
     if _header(file, (written, *plan.shape)) != start:
         raise AssertionError("numpy keeps room in a header for any number of rows")
     return kept, damaged
@@ -224,22 +296,12 @@ def _header(file: BinaryIO, shape: tuple[int, ...]) -> int:
 
 def _repeat(file: BinaryIO, begin: int, size: int) -> None:
     """Append bytes of the file itself."""
-    end = file.seek(0, os.SEEK_END)
+    end = file.tell()
     for done in range(0, size, CHUNK):
         file.seek(begin + done)
         piece = file.read(min(CHUNK, size - done))
         file.seek(end + done)
         file.write(piece)
-
-
-def _check_room(folder: Path, size: int, title: str) -> None:
-    """Raises ValueError unless the disk has room for `size` bytes."""
-    free = shutil.disk_usage(folder).free
-    if free < size + SPARE_BYTES:
-        raise ValueError(
-            f"the decoded images of {title} take {size / 2**30:.2f} GiB in {folder}, which has "
-            f"{free / 2**30:.2f} GiB free; make room, or name another data folder in SEMIDML_DATA"
-        )
 
 
 def _digest(text: str) -> str:

@@ -15,6 +15,7 @@ import errno
 import io
 import math
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -56,6 +57,9 @@ MAX_ARCHIVE_PIXELS = 1_000_000_000  # of all images of a .zip, so that a small o
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # read by Pillow itself; others may start other programs
 
 
+Notes = tuple[str, ...]
+
+
 class Header(NamedTuple):
     """What an image's header says."""
 
@@ -82,6 +86,10 @@ class Plan(NamedTuple):
     @property
     def bytes(self) -> int:
         return len(self.readable) * math.prod(self.shape)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(item.split for item in self.items))
 
     def labels(self, items: list[Item]) -> Tensor:
         """The classes of some of its items, 0 to K - 1, and -1 where there is none: int64 (n,)."""
@@ -193,23 +201,39 @@ def plan(
 def in_memory(plan: Plan, progress: Progress = lambda fraction, text: None) -> Read:
     """The images of a plan, decoded. `progress` is told of every TOLD images.
     Raises: ValueError when they are too many, or too few can be read."""
+    counts = Counter(item.split for item in plan.readable)
+    images = {split: torch.empty(counts[split], *plan.shape, dtype=torch.uint8) for split in plan.splits}
+
+    def place(split: str, row: int, pixels: np.ndarray) -> None:
+        images[split][row] = torch.from_numpy(pixels)
+
+    labels, notes = decode_splits(plan, place, progress)
+    splits = {split: Split(images[split][: len(y)], y) for split, y in labels.items()}
+    return Read(splits, plan.class_names, notes)
+
+
+def decode_splits(
+    plan: Plan,
+    place: Callable[[str, int, np.ndarray], object],
+    progress: Progress = lambda fraction, text: None,
+) -> tuple[dict[str, Tensor], Notes]:
+    """Decode the images of a plan one after the other and give each to `place`, with its split and its row there; the
+    labels of those that could be read (N,) by split, and which could not.
+    Raises: ValueError when they are too many, or too few can be read."""
     check_bytes(plan, npz.MAX_BYTES)
-    damaged, readable, splits = list(plan.damaged), [], {}
-    for split in dict.fromkeys(item.split for item in plan.items):
-        own = [item for item in plan.readable if item.split == split]
-        images, kept = torch.empty(len(own), *plan.shape, dtype=torch.uint8), []
-        for done, (item, pixels) in enumerate(decoded(plan, own), len(readable)):
+    damaged, kept, done = list(plan.damaged), {split: [] for split in plan.splits}, 0
+    for split, items in kept.items():
+        for item, pixels in decoded(plan, (item for item in plan.readable if item.split == split)):
             if done and done % TOLD == 0:
                 progress(done / len(plan.readable), f"{done:,} of {len(plan.readable):,} images decoded")
+            done += 1
             if isinstance(pixels, Damaged):
                 damaged.append(pixels)
             else:
-                images[len(kept)] = torch.from_numpy(pixels)
-                kept.append(item)
-        splits[split] = Split(images[: len(kept)], plan.labels(kept))
-        readable += kept
-    check_left(plan.items, readable, damaged)
-    return Read(splits, plan.class_names, plan.all_notes(damaged))
+                place(split, len(items), pixels)
+                items.append(item)
+    check_left(plan.items, [item for items in kept.values() for item in items], damaged)
+    return {split: plan.labels(items) for split, items in kept.items()}, plan.all_notes(damaged)
 
 
 def decoded(plan: Plan, items: Iterable[Item]) -> Iterator[tuple[Item, np.ndarray | Damaged]]:

@@ -7,17 +7,21 @@ directory and each array's header promise is checked before anything is unpacked
 object arrays, which could run code, are refused.
 """
 
+import math
+import shutil
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from semidml import memory
 from semidml.data.choices import Choices
 from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, held_rows, label_facts, take
 from semidml.data.formats.numpy_files import MAX_HEADER, read_header
@@ -34,23 +38,41 @@ MAX_NAME_BYTES = 800  # of a class, at four bytes a letter
 MAX_NOTES, MAX_NOTE_BYTES = 10, 8000
 MAX_LABELS_A_ROW = 64
 SIDES = (4, 256)  # pixels that an image may be wide or high
-CHUNK = 1 << 24  # bytes of pixels that are unpacked at a time
+CHUNK = 1 << 22  # bytes of pixels that are unpacked at a time
 
 
 def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.ndarray] | None = None) -> Dataset:
     """The data set in an .npz file. `single` makes one label of a row of several: (N, L) -> (N,).
     Raises: ValueError that says what is wrong with the file and what is allowed."""
-    with _opened(path) as archive:
-        headers = _checked(archive, several=single is not None)
-        labels, class_names, notes = _classes(archive, headers, single)
-        splits = {s: Split(_images(archive, f"{s}_images", headers[f"{s}_images"]), y) for s, y in labels.items()}
-    return assemble(name, title, splits, class_names, notes)
+    with opened(path, single) as source:
+        memory.check_free(source.pixel_bytes, f"unpacking {title}")
+        splits = {s: Split(source.images(s), y) for s, y in source.labels.items()}
+    return assemble(name, title, splits, source.class_names, source.notes)
+
+
+def check(path: Path) -> None:
+    """Read a file whole, of which no more is unpacked at a time than CHUNK.
+    Raises: ValueError as `read` does."""
+    with opened(path) as source:
+        check_classes(source.labels["train"])
+        if "test" not in source.labels:
+            held_rows(source.labels["train"])
+        for split in source.labels:
+            source.check(split)
+
+
+def pixel_bytes(path: Path) -> int:
+    """Bytes of the images of a file once they are unpacked, as its headers have them.
+    Raises: ValueError as `read` does."""
+    with opened(path) as source:
+        return source.pixel_bytes
 
 
 def is_plain(path: Path) -> bool:
     """Whether a file keeps to this layout in the names, axes and types of its arrays.
     Raises: ValueError in words for a file that cannot be read at all."""
-    with _opened(path) as archive:
+    with _damage_in_words(), zipfile.ZipFile(path) as archive:
+        zips.check_packing(archive)
         members = archive.infolist()
         names = [member.filename.removesuffix(".npy") for member in members]
         if not {"train_images", "train_labels"} <= set(names) <= set(NAMES) or len(set(names)) < len(names):
@@ -73,11 +95,8 @@ def is_plain(path: Path) -> bool:
 def facts(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) -> dict[str, Any]:
     """The facts of `store.facts` of what `read` would give, without unpacking an image.
     Raises: ValueError as `read` does."""
-    with _opened(path) as archive:
-        headers = _checked(archive, several=single is not None)
-        labels, class_names, _ = _classes(archive, headers, single)
-    shape = headers["train_images"].shape
-    shape = (*shape[3:], *shape[1:3]) if len(shape) == 4 else (1, *shape[1:])
+    with opened(path, single) as source:
+        labels, class_names, shape = source.labels, source.class_names, source.shape
     labels = {"validation" if s == "val" else s: y for s, y in labels.items()}
     if "test" not in labels:
         whole, held = labels["train"], held_rows(labels["train"])
@@ -102,24 +121,134 @@ def check_classes(labels: Tensor) -> None:
         raise ValueError("the training images are all of one class; there must be two classes or more")
 
 
-def write(file: BinaryIO, splits: dict[str, Split], class_names: tuple[str, ...], notes: tuple[str, ...] = ()) -> None:
-    """Write splits in the layout that `read` reads."""
-    arrays = {"class_names": np.array(class_names, dtype=str)} | ({"notes": np.array(notes)} if notes else {})
-    for s, (images, labels) in splits.items():
-        pixels = images.permute(0, 2, 3, 1).numpy()  # (N, H, W, C)
-        arrays |= {f"{s}_images": pixels if pixels.shape[-1] == 3 else pixels[..., 0], f"{s}_labels": labels.numpy()}
-    np.savez(file, **arrays)  # not compressed: photographs gain a tenth, and take seconds
+def write(
+    file: BinaryIO,
+    pixels: Mapping[str, Path],
+    shape: tuple[int, int, int],
+    labels: Mapping[str, Tensor],
+    class_names: tuple[str, ...],
+    notes: tuple[str, ...] = (),
+) -> None:
+    """Write splits in the layout that `read` reads. pixels: of each split a file of its images (N, H, W, C), bytes
+    without a header; shape: (C, H, W). Not compressed: photographs gain a tenth, and take seconds."""
+    arrays = {f"{split}_labels": y.numpy() for split, y in labels.items()} | {
+        "class_names": np.array(class_names, dtype=str)
+    }
+    arrays |= {"notes": np.array(notes)} if notes else {}
+    of_image = (*shape[1:], 3) if shape[0] == 3 else shape[1:]
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+        for split, place in pixels.items():
+            header = {"descr": "|u1", "fortran_order": False, "shape": (len(labels[split]), *of_image)}
+            with archive.open(f"{split}_images.npy", "w", force_zip64=True) as member, place.open("rb") as source:
+                np.lib.format.write_array_header_1_0(member, header)
+                shutil.copyfileobj(source, member, CHUNK)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """The file as a zip archive; what zipfile and zlib find wrong becomes a ValueError."""
-    try:
-        with zipfile.ZipFile(path) as archive:
+def opened(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) -> Iterator["Source"]:
+    """A file whose promises all keep to the limits, with its labels read and no image unpacked.
+    Raises: ValueError that says what is wrong with the file and what is allowed."""
+    with ExitStack() as files:
+        with _damage_in_words():
+            archive = files.enter_context(zipfile.ZipFile(path))
             zips.check_packing(archive)
-            yield archive
+            headers = _checked(archive, several=single is not None)
+            source = Source(archive, headers, *_classes(archive, headers, single))
+        yield source
+
+
+@contextmanager
+def _damage_in_words() -> Iterator[None]:
+    """What zipfile and zlib find wrong, and the system, while a file is read, becomes a ValueError."""
+    try:
+        yield
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         raise ValueError(f"it cannot be read as an .npz file ({error}); save one with numpy.savez") from error
+
+
+class Source(NamedTuple):
+    """An open file: its labels (N,) by split, 0 to K - 1 or -1, the names of the K classes, and notes."""
+
+    archive: zipfile.ZipFile
+    headers: dict[str, Header]
+    labels: dict[str, Tensor]
+    class_names: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        _, height, width, *channels = self.headers["train_images"].shape
+        return (channels[0] if channels else 1, height, width)
+
+    @property
+    def pixel_bytes(self) -> int:
+        return sum(map(len, self.labels.values())) * math.prod(self.shape)
+
+    def images(self, split: str) -> Tensor:
+        """(N, C, H, W) uint8, unpacked piece by piece into its place, so that no second copy is made."""
+        images = torch.empty(len(self.labels[split]), *self.shape, dtype=torch.uint8)
+        view, row = images.numpy(), 0
+        for piece in self.pieces(split):
+            view[row : row + len(piece)] = piece
+            row += len(piece)
+        return images
+
+    def check(self, split: str) -> None:
+        """Unpack a split's images piece by piece, and keep none: what the zip's checksum finds wrong is raised."""
+        with self._stream(split) as stream:
+            while _read(stream, CHUNK):
+                pass
+
+    def _stream(self, split: str) -> IO[bytes]:
+        with _damage_in_words():
+            return self.archive.open(f"{split}_images.npy")
+
+    def pieces(self, split: str, spare: Path | None = None) -> Iterator[np.ndarray]:
+        """A split's images in order, uint8 (n, C, H, W), at most CHUNK bytes at a time; where an array is stored last
+        axis first, it is unpacked whole before: into a file in the folder `spare`, whose pages the system holds while
+        it has room for them, or into memory without."""
+        header = self.headers[f"{split}_images"]
+        count, (channels, height, width) = header.shape[0], self.shape
+        size = channels * height * width
+        step = max(1, CHUNK // size)
+        with self._stream(split) as stream:
+            _read(stream, self.archive.getinfo(f"{split}_images.npy").file_size - count * size)  # the header
+            if header.fortran_order:
+                yield from _turned(stream, header, step, (channels, height, width), spare)
+                return
+            for first in range(0, count, step):
+                rows = min(step, count - first)
+                piece = np.frombuffer(_read(stream, rows * size), np.uint8).reshape(rows, height, width, channels)
+                yield piece.transpose(0, 3, 1, 2)
+
+
+def _read(stream: IO[bytes], size: int) -> bytes:
+    with _damage_in_words():
+        return stream.read(size)
+
+
+def _turned(
+    stream: IO[bytes], header: Header, step: int, shape: tuple[int, int, int], spare: Path | None
+) -> Iterator[np.ndarray]:
+    """The images of an array whose first axis runs fastest, `step` at a time: see `Source.pieces`."""
+    channels, height, width = shape
+    with ExitStack() as files:
+        if spare:
+            whole = files.enter_context(tempfile.TemporaryFile(dir=spare))
+            while content := _read(stream, CHUNK):
+                whole.write(content)
+            whole.flush()
+            array = np.memmap(whole, np.uint8, "r", shape=header.shape, order="F")
+        else:
+            content = b"".join(iter(lambda: _read(stream, CHUNK), b""))
+            array = np.frombuffer(content, np.uint8).reshape(header.shape, order="F")
+        for first in range(0, header.shape[0], step):
+            rows = array[first : first + step]
+            yield rows.reshape(len(rows), height, width, channels).transpose(0, 3, 1, 2)
 
 
 def _checked(archive: zipfile.ZipFile, several: bool) -> dict[str, Header]:
@@ -229,23 +358,3 @@ def _classes(
     own = _array(archive, "notes") if "notes" in headers else ()
     notes = tuple(dict.fromkeys((*map(str, own), *labels.notes)))
     return {s: torch.from_numpy(y) for s, y in labels.splits.items()}, labels.class_names, notes
-
-
-def _images(archive: zipfile.ZipFile, name: str, header: Header) -> Tensor:
-    """(N, C, H, W) uint8, unpacked piece by piece into its place, so that no second copy is made."""
-    count, height, width = header.shape[:3]
-    channels = 3 if len(header.shape) == 4 else 1
-    if header.fortran_order:
-        pixels = _array(archive, name).reshape(count, height, width, channels)
-        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
-    images = torch.empty(count, channels, height, width, dtype=torch.uint8)
-    view = images.numpy()
-    size = channels * height * width
-    step = max(1, CHUNK // size)
-    with archive.open(f"{name}.npy") as stream:
-        stream.read(archive.getinfo(f"{name}.npy").file_size - count * size)  # the header
-        for first in range(0, count, step):
-            rows = min(step, count - first)
-            piece = np.frombuffer(stream.read(rows * size), np.uint8).reshape(rows, height, width, channels)
-            view[first : first + rows] = piece.transpose(0, 3, 1, 2)
-    return images

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from semidml import memory
+
 CLASSES_A_HELD_OUT_ONE = 5  # one of so many training classes is chosen on, where test classes are new ones
 ROWS_A_HELD_OUT_ONE = 10  # one of so many training rows is chosen on, where there is no validation split
 MAX_COPIED = 2 << 30  # bytes of images that a split may copy to memory, as many as those of an .npz
@@ -66,6 +68,7 @@ def check_copied(rows: int, size: int) -> None:
             f"GiB in memory; at most {MAX_COPIED / 2**30:g} GiB are copied: take fewer or smaller images, or bring a "
             "validation split (a folder val) to choose settings on"
         )
+    memory.check_free(rows * size, f"a copy of {rows:,} images that do not lie side by side")
 
 
 def training(facts: Mapping[str, Any], title: str, split: str, evaluate_on: str) -> Training:

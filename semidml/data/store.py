@@ -6,13 +6,13 @@ import math
 import os
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from semidml import memory
 from semidml.data import DATASETS, MEDICAL, find_entry, splits
 from semidml.data.choices import Choices, file_for, read_choices
 from semidml.data.splits import Training
@@ -22,16 +22,15 @@ from semidml.tasks import Progress
 if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
 
-KEPT = 2  # data sets kept in memory
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 NAME_RULE = "a name has 1 to 64 letters, digits, blanks and _ . -, and starts with a letter or digit"
 SIDES = (8, 512)  # pixels that images of a folder may be given a side, after an @
 READ_AS = "layout 2"  # another number when decoded images of folders are to be made anew
 LOOK = 5.0  # seconds between two looks at every file of a folder whose images are in memory
 
-kept: OrderedDict[tuple, Dataset] = OrderedDict()
+kept: dict[tuple, Dataset] = {}  # within the budget of `memory`
 _looks: dict[Path, tuple[float, str]] = {}  # of folders: when, and what was seen
-lock = Lock()
+lock = RLock()
 
 
 def data_folder() -> Path:
@@ -49,7 +48,7 @@ def load(
 ) -> Dataset:
     """The data set called `name`: of the table, of an upload or, only with `allow_paths`, the path of an .npz file, of
     an image folder or of a .zip of one. `@SIDE` after the path of a folder or .zip, as in `birds@256`, has the images
-    SIDE pixels a side. The last two loaded are kept in memory, until their files change; that a file of a folder was
+    SIDE pixels a side. It is kept in memory while that has room, until its files change; that a file of a folder was
     written anew is noticed after LOOK seconds.
     Raises: ValueError that says what was given, what there is and what to do; a data set of the table that is not here
     is such an error too, unless `download` fetches it."""
@@ -58,18 +57,26 @@ def load(
     key = (name, str(folder), _state(place, folder))
     with lock:
         if key in kept:
-            kept.move_to_end(key)
+            memory.touch(("data", key))
             return kept[key]
     if isinstance(place, Entry):
         data = place.resolve()(place, folder, download, progress)
     else:
         data = _read(place, name, folder, progress)
+    if isinstance(place, Entry):
+        key = (name, str(folder), _state(place, folder))  # of what is downloaded: the state anew
     with lock:
-        # Of what is downloaded the state anew; of what was here already the one that was read.
-        kept[(name, str(folder), _state(place, folder)) if isinstance(place, Entry) else key] = data
-        while len(kept) > KEPT:
-            kept.popitem(last=False)
+        for older in [older for older in kept if older[:2] == key[:2]]:
+            _let_go(older)
+        kept[key] = data
+    memory.keep(("data", key), memory.buffers_of(data), lambda: _let_go(key))
     return data
+
+
+def _let_go(key: tuple) -> None:
+    with lock:
+        kept.pop(key, None)
+    memory.forget(("data", key))
 
 
 def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> dict[str, Any]:
@@ -238,16 +245,26 @@ def uploaded(name: str, place: Path) -> Available:
 
 def _read(place: Place, name: str, folder: Path, progress: Progress) -> Dataset:
     """The data set at a place on the disk."""
-    from semidml.data import npz
-
     title = name if NAME.fullmatch(name) else place.path.stem + (f" at {place.side} pixels" if place.side else "")
     choices = place.choices(folder)
     try:
         if not choices and not place.side and is_plain(place.path):
-            return _remarked(npz.read(place.path, name, title))
+            return _read_plain(place, name, title, folder, progress)
         return _read_any(place, choices, name, title, folder, progress)
     except ValueError as error:
         raise ValueError(f"{title}: {error}") from error
+
+
+def _read_plain(place: Place, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
+    """The data set of an .npz file in MedMNIST's layout: in memory or, if large, in a file of decoded images."""
+    from semidml.data import decoded, npz
+
+    if npz.pixel_bytes(place.path) <= decoded.most_in_memory():
+        return _remarked(npz.read(place.path, name, title))
+    kept = decoded.Place(folder, place.decoded_of, f"{decoded.state_of(place.path)} {READ_AS}")
+    if not kept.is_there():
+        decoded.keep_arrays(place.path, kept, title, progress)
+    return decoded.read(kept, name, title)
 
 
 def _read_any(place: Place, choices: Choices, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
@@ -263,7 +280,8 @@ def _read_any(place: Place, choices: Choices, name: str, title: str, folder: Pat
                     raise ValueError(f"the images of {found.kind} are read as they are; leave @{side} away")
                 return _remarked(npz.assemble(name, title, *found.arrays[:3]))
             plan = images.plan(found, choices, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS, progress)
-            if plan.bytes <= decoded.LARGE:
+            if plan.bytes <= decoded.most_in_memory():
+                memory.check_free(plan.bytes, f"decoding {title}")
                 return _remarked(npz.assemble(name, title, *images.in_memory(plan, progress)))
             most = npz.MAX_BYTES if place.is_upload else decoded.MAX_BYTES
             decoded.keep(plan, kept, title, most, progress)

@@ -6,9 +6,9 @@ import time
 from dataclasses import replace
 
 from semidml.disk import files
-from semidml.runs import places, process
+from semidml.runs import estimate, places, process
 from semidml.runs.run import Run
-from semidml.runs.status import write_status
+from semidml.runs.status import Status, write_status
 
 OWN = {"config.json", "status.json", "lock", "history.jsonl", "rows.npz", "frames", "projections", "metrics.json"}
 OWN |= {"state.safetensors", "weights.safetensors", "stop", "error.txt"}  # all that a run's folder may hold
@@ -25,7 +25,7 @@ def stop(run: Run) -> None:
 
 def make_ready(run: Run) -> None:
     """Queue a run again that was stopped, interrupted, failed, or queued by a process that has ended.
-    Raises: ValueError for any other."""
+    Raises: ValueError for any other, and for one that would pass the quota."""
     status = run.status()
     run.config()
     if run.is_shipped:
@@ -35,8 +35,17 @@ def make_ready(run: Run) -> None:
     if run.is_complete():
         raise ValueError(f"{run.id} cannot be resumed: it was trained to its end, and would be erased")
     epoch = run.resume_epoch()
-    (run.path / "stop").unlink(missing_ok=True)
     queued = replace(status, state="queued", reason="", owner=process.this_process(), epoch=epoch, step=0)
+    if run.path.parent != places.runs_folder():
+        _write_queued(run, queued)
+        return
+    with estimate.one_at_a_time():
+        estimate.check_fits(estimate.left_to_write(run), but=run)
+        _write_queued(run, queued)
+
+
+def _write_queued(run: Run, queued: Status) -> None:
+    (run.path / "stop").unlink(missing_ok=True)
     write_status(run, replace(queued, updated=time.time()))
 
 

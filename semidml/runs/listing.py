@@ -5,12 +5,13 @@ import shutil
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from semidml import __version__
 from semidml.config import RunConfig
 from semidml.disk import files
 from semidml.presets import SHIPPED
-from semidml.runs import places, process, quota
+from semidml.runs import estimate, places, process, quota
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
 
@@ -43,17 +44,28 @@ def create_run(
     """A new run, queued: in the runs' folder under `run_id` or a new name, or at `path`, wherever that is.
 
     `paths` (command line only) allows `config.data` to be a path.
-    Raises: ValueError when the name is taken or the quota is used up."""
+    Raises: ValueError when the name is taken, or when it would pass the quota, beside what other runs still write."""
     if path is None:
         target = places.runs_folder() / places.checked_id(places.new_id(config) if run_id is None else run_id)
     else:
         target = Path(path).absolute()
         places.checked_id(target.name)
-    if target.parent == places.runs_folder():
-        if places.ships(target.name):
-            raise ValueError(f"there is already a run called {target.name}: it ships with the project")
-        quota.sweep_runs()
-        quota.check_quota()
+    details = {"config": config.model_dump(), "created": time.time(), "paths": paths, "versions": versions()}
+    if target.parent != places.runs_folder():
+        return _write_new(target, config, details)
+    if places.ships(target.name):
+        raise ValueError(f"there is already a run called {target.name}: it ships with the project")
+    quota.sweep_runs()
+    quota.check_quota()
+    details["expects"] = estimate.expected_bytes(config, paths)
+    with estimate.one_at_a_time():
+        estimate.check_fits(details["expects"])
+        return _write_new(target, config, details)
+
+
+def _write_new(target: Path, config: RunConfig, details: dict[str, Any]) -> Run:
+    """A new run's folder, with its config.json and status.json.
+    Raises: ValueError when the name is taken."""
     if target.is_dir() and not any(target.iterdir()):
         target.rmdir()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +75,6 @@ def create_run(
         raise ValueError(f"there is already a run called {target.name}") from None
     run = Run(target)
     try:
-        details = {"config": config.model_dump(), "created": time.time(), "paths": paths, "versions": versions()}
         files.replace_file(target / "config.json", files.as_json(details))
         owner = process.this_process()
         write_status(run, Status("queued", epochs=config.epochs, updated=time.time(), owner=owner))

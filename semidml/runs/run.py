@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from semidml.config import RunConfig
 from semidml.disk import files
 from semidml.frames import Frame, Record
-from semidml.runs import places, process
+from semidml.runs import places, process, quota
 from semidml.runs.status import Status
 from semidml.scores import collapse
 from semidml.words import damage_words
@@ -297,9 +297,11 @@ class Run:
         return _arrays_if_there(self.path / "projections" / f"{places.checked_id(name)}.npz")
 
     def keep_projection(self, name: str, **arrays: np.ndarray) -> None:
-        """Cache a projection in the folder."""
+        """Cache a projection in the folder.
+        Raises: QuotaFull where it would pass the quota."""
         folder = self.path / "projections"
         folder.mkdir(exist_ok=True)
+        quota.check_more(self.path, sum(array.nbytes for array in arrays.values()))
         path = folder / f"{places.checked_id(name)}.npz"
         files.replace_file(path, lambda file: np.savez(file, **arrays), durable=False)
 

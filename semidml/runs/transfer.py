@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from semidml.disk import files, zips
-from semidml.runs import places, untrusted
-from semidml.runs.quota import check_quota
+from semidml.runs import estimate, places, untrusted
 from semidml.runs.run import Run
 from semidml.words import size_words
 
@@ -50,24 +49,29 @@ def import_zip(file: IO[bytes], name: str | None = None) -> Run:
     try:
         with zipfile.ZipFile(file) as archive:
             own, members = _members(archive)
-            check_quota(sum(info.file_size for info in members.values()))
             if name is not None and (places.runs_folder() / places.checked_id(name)).exists():
                 raise ValueError(f"there is already a run called {name}")
-            places.runs_folder().mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=".import-", dir=places.runs_folder()))
-            try:
-                for path, info in members.items():
-                    (folder / path).parent.mkdir(exist_ok=True)
-                    with archive.open(info) as source, open(folder / path, "xb") as target:
-                        shutil.copyfileobj(source, target)
-                untrusted.check_folder(folder)
-                folder.chmod(0o755)
-                return _settle(folder, name, own)
-            except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
-                raise
+            with estimate.one_at_a_time():
+                estimate.check_fits(sum(info.file_size for info in members.values()))
+                return _unpack(archive, members, name, own)
     except (zipfile.BadZipFile, zlib.error, EOFError, OverflowError, NotImplementedError) as error:
         raise ValueError(f"the zip cannot be read: {error}") from None
+
+
+def _unpack(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], name: str | None, own: str) -> Run:
+    """The run whose files these members are, whole or not at all."""
+    folder = Path(tempfile.mkdtemp(prefix=".import-", dir=places.runs_folder()))
+    try:
+        for path, info in members.items():
+            (folder / path).parent.mkdir(exist_ok=True)
+            with archive.open(info) as source, open(folder / path, "xb") as target:
+                shutil.copyfileobj(source, target)
+        untrusted.check_folder(folder)
+        folder.chmod(0o755)
+        return _settle(folder, name, own)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _settle(folder: Path, name: str | None, own: str) -> Run:

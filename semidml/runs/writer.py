@@ -14,7 +14,8 @@ import numpy as np
 
 from semidml.disk import files, locks
 from semidml.frames import Record
-from semidml.runs import listing, process
+from semidml.runs import listing, process, quota
+from semidml.runs.estimate import WIDE, kept_frames
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
 
@@ -26,17 +27,6 @@ if TYPE_CHECKING:  # at run time these would import torch
 HEARTBEAT = 2.0  # seconds between two writes of status.json while running
 STATE_EVERY = 5.0  # seconds between two writes of state.safetensors
 LIVE_EVERY = 1.0  # seconds between two frames in the middle of an epoch
-MOST_FRAMES, FEWEST_FRAMES = 200, 20
-WIDE = 16  # dimensions beyond which latents are kept in half precision, and fewer frames
-
-
-def kept_frames(epochs: int, latent_dim: int = 2) -> set[int]:
-    """The epochs whose frames are kept: all, or 200 of them, as even as whole numbers allow, with first and last;
-    beyond 16 dimensions as many fewer as the frames are larger, down to 20."""
-    most = max(FEWEST_FRAMES, MOST_FRAMES * WIDE // max(WIDE, latent_dim))
-    if epochs < most:
-        return set(range(epochs + 1))
-    return {round(i * epochs / (most - 1)) for i in range(most)}
 
 
 class Writer:
@@ -47,6 +37,7 @@ class Writer:
         self.run, self.path = run, run.path
         self.config = run.config()
         self._kept = kept_frames(self.config.epochs, self.config.latent_dim)
+        self._room = quota.Room(self.path)
         self._lock_file = self._take_lock()
         now = time.time()
         owner, epochs = process.this_process(), self.config.epochs
@@ -189,7 +180,7 @@ class Writer:
 
     def tick(self, record: Record, training: "Training") -> None:
         """Write what is new.
-        Raises: OSError when the disk does not take it."""
+        Raises: OSError when the disk does not take it, or the quota (`quota.QuotaFull`)."""
         if self._problem is not None:
             raise self._problem
         line = record.to_json()  # at every tick: what JSON cannot hold is then an error here, not in the heartbeat
@@ -206,6 +197,7 @@ class Writer:
     def _end_of_epoch(self, record: Record, line: str, training: "Training") -> None:
         if not (self.path / "rows.npz").exists():
             rows = training.rows()
+            self._room.take(_size(rows))
             files.replace_file(self.path / "rows.npz", lambda file: np.savez(file, **rows))
         epoch, began = record.epoch, time.monotonic()
         is_kept = epoch in self._kept
@@ -236,6 +228,7 @@ class Writer:
         arrays = replace(training.frame(), epoch=record.epoch, step=record.step).arrays()
         if arrays["latents"].shape[1] > WIDE:
             arrays["latents"] = arrays["latents"].astype(np.float16)
+        self._room.take(_size(arrays))
         files.replace_file(path, lambda file: np.savez(file, **arrays), durable)
 
     def _append(self, line: bytes) -> None:
@@ -261,6 +254,7 @@ class Writer:
         if epoch <= self._state_epoch or not all(torch.isfinite(t).all() for t in state.values()):
             return
         content = save({name: tensor.contiguous() for name, tensor in state.items()})
+        self._room.take(len(content))
         files.replace_file(self.path / "state.safetensors", content)
         self._state_epoch = epoch
 
@@ -271,7 +265,9 @@ class Writer:
         from safetensors.torch import save
 
         weights = {name: tensor.contiguous() for name, tensor in training.weights().items()}
-        files.replace_file(self.path / "weights.safetensors", save(weights))
+        content = save(weights)
+        self._room.take(len(content))
+        files.replace_file(self.path / "weights.safetensors", content)
         files.replace_file(self.path / "metrics.json", files.as_json(_finite(metrics)))
 
     def end(self, state: str, reason: str = "") -> Status:
@@ -300,6 +296,11 @@ class Writer:
             self._ended = True
             status = replace(self._status, state="interrupted", step=0, updated=time.time())
             write_status(self.run, replace(status, reason=f"{reason}; {self.run.resume_words()}"), durable=False)
+
+
+def _size(arrays: Mapping[str, np.ndarray]) -> int:
+    """Bytes of arrays in a file, but for their headers."""
+    return sum(np.asarray(array).nbytes for array in arrays.values())
 
 
 def _finite(metrics: Mapping[str, Any]) -> dict[str, Any]:

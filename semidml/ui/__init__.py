@@ -5,7 +5,8 @@
     knobs     what is chosen, and its widgets        manage    an act and what came of it; rename, delete, import
     words     settings, runs and states in words     scores    rows and tables of scores
     cache     runs and data sets, until they change  pictures  charts, tables and images
-    gate      who may speak to the server
+    gate      who may speak to the server            intake    how much may be sent to it
+    shared    values that all visitors share
 
 maps and living draw maps; explorer, clusters with query and labels_worth, lesson, mixture and uploads belong to one
 page or two, home the first. A page begins so:

@@ -1,5 +1,6 @@
 """What pages keep of runs and data sets, until their files change."""
 
+import itertools
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from semidml import planes, tasks
+from semidml import memory, planes, tasks
 from semidml.config import RunConfig
 from semidml.data import store
 from semidml.explore import decode, near, pictures, points
@@ -30,12 +31,44 @@ if TYPE_CHECKING:  # at run time these would import torch
 kept_of_runs: list[Any] = []  # the caches that `until_changed` made
 
 
-def until_changed(cache: Callable[[Callable], Callable], *files: str) -> Callable[[Callable], Callable]:
-    """What a function of a run, and perhaps of more, gives is kept in this cache until one of these files of the run
-    changes, whoever writes it: a page, or the command line. `{0}` in a file's name is the first thing given besides."""
+def bounded(cache: Callable[[Callable], Callable], shared: bool = False) -> Callable[[Callable], Callable]:
+    """What a function gives is kept in this cache within the budget of `memory`, and so needs no number of entries.
+    shared: whether the cache gives its callers one object, and no copies."""
 
     def decorate(make: Callable) -> Callable:
         @cache
+        @wraps(make)
+        def kept(*given: Any, **more: Any) -> tuple[int, Any]:
+            return next(_numbers), make(*given, **more)
+
+        @wraps(make)
+        def ask(*given: Any, **more: Any) -> Any:
+            number, value = kept(*given, **more)
+            if not memory.touch(("page", number)):
+                buffers = memory.buffers_of(value)
+                if not shared:  # what is counted here is a copy, whose places are soon others'
+                    buffers = {-number: sum(buffers.values())}
+                memory.keep(("page", number), buffers, lambda: kept.clear(*given, **more))
+            return value
+
+        ask.clear = kept.clear
+        return ask
+
+    return decorate
+
+
+_numbers = itertools.count(1)
+
+
+def until_changed(
+    cache: Callable[[Callable], Callable], *files: str, shared: bool = False
+) -> Callable[[Callable], Callable]:
+    """What a function of a run, and perhaps of more, gives is kept in this cache, see `bounded`, until one of these
+    files of the run changes, whoever writes it: a page, or the command line. `{0}` in a file's name is the first thing
+    given besides."""
+
+    def decorate(make: Callable) -> Callable:
+        @(cache if isinstance(cache, Shared) else bounded(cache, shared))
         @wraps(make)
         def kept(stamp: tuple, run_id: str, *given: Any) -> Any:
             return make(listing.open_run(run_id), *given)
@@ -57,7 +90,7 @@ def forget_runs() -> None:
 
 
 @until_changed(
-    st.cache_resource(max_entries=4, show_spinner="Loading the model …"), "weights.safetensors", "state.safetensors"
+    st.cache_resource(show_spinner="Loading the model …"), "weights.safetensors", "state.safetensors", shared=True
 )
 def load_model(run: Run) -> Any:
     """A run's model with its newest weights, on the CPU, in evaluation mode. Shared by all visitors. Raises ValueError
@@ -65,7 +98,7 @@ def load_model(run: Run) -> Any:
     return run.model()
 
 
-@until_changed(st.cache_data(max_entries=16, show_spinner=False), "config.json")
+@until_changed(st.cache_data(show_spinner=False), "config.json")
 def read_rows(run: Run) -> dict[str, Any]:
     """Which rows a run's map draws: see `Training.rows`."""
     return run.rows()
@@ -85,20 +118,20 @@ def read_frame(run: Run, epoch: int) -> Frame:
     return points.read_frame(run, epoch)
 
 
-@until_changed(st.cache_data(max_entries=64, show_spinner=False), "frames/{0:04d}.npz")
+@until_changed(st.cache_data(show_spinner=False), "frames/{0:04d}.npz")
 def usual_distance(run: Run, epoch: int) -> float:
     """See `near.usual_distance`."""
     return near.usual_distance(read_frame(run, epoch).latents)
 
 
-@until_changed(st.cache_data(max_entries=16, show_spinner=False), "config.json")
+@until_changed(st.cache_data(show_spinner=False), "config.json")
 def shown_images(run: Run) -> Any:
     """The images whose reconstructions a run's frames hold: uint8 (m, C, H, W). Raises ValueError if not here."""
     rows = read_rows(run)
     return pictures.read_pictures(trained_on.read_splits(run, store.load(run.config().data))[0], rows, rows["shown"])
 
 
-@until_changed(st.cache_data(max_entries=16, show_spinner=False), "config.json")
+@until_changed(st.cache_data(show_spinner=False), "config.json")
 def read_floors(run: Run) -> dict[str, float]:
     """What needs no training, on the rows that a run's map draws: chance, kNN on raw pixels, those of large images
     reduced (`pictures.small_pictures`). See `protocol.floors`; `floors_or_reason` says what it raises."""
@@ -124,7 +157,7 @@ def floors_or_reason(run: Run) -> tuple[dict[str, float], str]:
         return {}, f"Chance and raw pixels are not known: {escape_markdown(str(error))}"
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)  # anew only when the components have moved
+@bounded(st.cache_resource(show_spinner=False), shared=True)  # anew only when the components have moved
 def regions(means: Any, log_vars: Any, weights: Any) -> density.Regions:
     return density.regions(means, log_vars, weights)
 
@@ -135,7 +168,7 @@ def prior_words(config: RunConfig) -> str:
     return describe(config)
 
 
-@st.cache_data(max_entries=32, show_spinner="Placing the components …")
+@bounded(st.cache_data(show_spinner="Placing the components …"))
 def prior_picture(**knobs: Any) -> Any:
     """A mixture in the plane as numbers to draw, from the knobs of it: see `priors.picture.mixture_picture`."""
     from semidml.priors.picture import mixture_picture
@@ -149,7 +182,7 @@ def decodes_plane(run: Run) -> bool:
     return config is not None and config.latent_dim == 2 and config.trains_decoder
 
 
-@until_changed(st.cache_data(max_entries=32, show_spinner=False), "config.json")
+@until_changed(st.cache_data(show_spinner=False), "config.json")
 def decoded_samples(run: Run, latents: Any) -> Any:
     """Latents (n, 2) as a run's decoder draws them, in one strip: uint8 (height, width, 4)."""
     return image_strip([decode.decode_latents(load_model(run), latents)], scale=1)
@@ -164,7 +197,7 @@ def images_of(run: Run) -> Any:
     return kept_splits(run, store.load(run.config().data))[0]
 
 
-@until_changed(st.cache_resource(max_entries=2, show_spinner=False, hash_funcs=BY_ID), "config.json", "rows.npz")
+@until_changed(st.cache_resource(show_spinner=False, hash_funcs=BY_ID), "config.json", "rows.npz", shared=True)
 def kept_splits(run: Run, data: "Dataset") -> "tuple[Dataset, Dataset]":
     splits = trained_on.read_splits(run, data)[0]
     if (run.path / "rows.npz").exists():

@@ -166,12 +166,12 @@ def draw_clusters(run: Run, frame: Frame) -> None:
         st.caption(f"And {len(drawn) - most} smaller ones.")
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@cache.bounded(st.cache_data(show_spinner=False))
 def clusters_of(run_id: str, key: tuple, _frame: Frame) -> list[Cluster]:
     return clusters.list_clusters(_frame, MEMBERS)
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@cache.bounded(st.cache_data(show_spinner=False))
 def clusters_html(run_id: str, most: int, key: tuple, _clusters: list[Cluster], _rows: Rows, _names: list[str]) -> str:
     """For each cluster its words over its centroid decoded and its images, as HTML: one element of the page, so that a
     frame takes the place of the one before at once, and no cluster is seen twice."""
@@ -214,7 +214,7 @@ def draw_twins(run: Run) -> None:
     st.caption(f"First row: training images. Below: {VIEWS} draws of their twins. In a step the image {step}.")
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@cache.bounded(st.cache_data(show_spinner=False))
 def twins_html(run_id: str, key: tuple) -> str:
     """Some images of a run over their twins, as HTML; the same in all its frames."""
     run = listing.open_run(run_id)

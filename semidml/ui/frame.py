@@ -11,13 +11,14 @@ from urllib.parse import quote
 
 import streamlit as st
 
+from semidml.data import quota as images
 from semidml.data import store
 from semidml.jobs import queue
 from semidml.lessons import LESSONS
 from semidml.methods import METHODS
 from semidml.plots.colours import class_colour
 from semidml.runs import listing
-from semidml.runs.quota import allowed_bytes, used_bytes
+from semidml.runs import quota as runs
 from semidml.runs.run import Run
 from semidml.tasks import Task, find_task
 from semidml.ui import words
@@ -102,15 +103,20 @@ def draw_running() -> None:
         link_run(TRAIN, label, "progress_activity", run, help=words.setting_words(run.config()))
     if not running:
         st.caption("Nothing runs now.")
-    try:
-        quota = size_words(allowed_bytes())
-    except ValueError as error:
-        show_error(error)
-        quota = "an unknown quota"
     st.caption(
         f"Device: {device_name()}  \nData: `{words.short_path(store.data_folder())}`  \n"
-        f"Runs: {size_words(used_bytes())} of {quota}"
+        f"Runs: {share_words(runs.used_bytes(), runs.allowed_bytes)}  \n"
+        f"Uploads and decoded images: {share_words(images.used_bytes(store.data_folder()), images.allowed_bytes)}"
     )
+
+
+def share_words(used: int, allowed: Callable[[], int]) -> str:
+    """How much is taken of what may be: 1.2 MB of 2.0 GB. Where nobody can say how much may be, the page says why."""
+    try:
+        return f"{size_words(used)} of {size_words(allowed())}"
+    except ValueError as error:
+        show_error(error)
+        return f"{size_words(used)} of an unknown quota"
 
 
 def device_name() -> str:

@@ -28,7 +28,7 @@ def draw_small_map(run: Run) -> None:
         st.image(picture, width="stretch")
 
 
-@cache.until_changed(st.cache_resource(max_entries=64, show_spinner=False), "config.json")
+@cache.until_changed(st.cache_resource(show_spinner=False), "config.json", shared=True)
 def paint_small_map(run: Run) -> bytes | None:
     frame = cache.read_newest(run)
     if frame is None:
@@ -63,7 +63,7 @@ def frame_picture(picture: str) -> str:
     return f'<style>{style}</style><div class="living">{picture}</div>'
 
 
-@cache.until_changed(st.cache_resource(max_entries=4, show_spinner=False), "config.json")
+@cache.until_changed(st.cache_resource(show_spinner=False), "config.json", shared=True)
 def paint_living_map(run: Run) -> str:
     """WebP in base64: a few frames, with straight ways between them, each scaled to one size."""
     epochs = run.frames()

@@ -5,10 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from semidml.runs import changes, listing, transfer
-from semidml.runs.quota import allowed_bytes, used_bytes
+from semidml.data import quota as images
+from semidml.data import store
+from semidml.runs import changes, listing, quota, transfer
 from semidml.runs.run import Run
-from semidml.ui import cache, frame
+from semidml.ui import cache, frame, intake
 from semidml.ui.words import as_code
 from semidml.words import size_words
 
@@ -56,11 +57,17 @@ def draw_management(run: Run | None) -> None:
         "Import a run (.zip)", type=["zip"], key=f"import {st.session_state.setdefault('import round', 0)}"
     )
     st.button("Import", on_click=bring, args=(file,), disabled=file is None, icon=":material/upload:", key="import run")
+    draw_quota("Runs take", quota.used_bytes(), quota.allowed_bytes)
+    draw_quota("Uploads and decoded images take", images.used_bytes(store.data_folder()), images.allowed_bytes)
+
+
+def draw_quota(title: str, used: int, allowed: Callable[[], int]) -> None:
+    """How much is taken of what may be, as a bar and in words."""
     try:
-        used, quota = used_bytes(), allowed_bytes()
+        most = allowed()
     except ValueError:  # the sidebar says so
         return
-    st.progress(min(1.0, used / quota) if quota else 1.0, text=f"Runs take {size_words(used)} of {size_words(quota)}")
+    st.progress(min(1.0, used / most) if most else 1.0, text=f"{title} {size_words(used)} of {size_words(most)}")
 
 
 def rename(run_id: str) -> None:
@@ -77,6 +84,7 @@ def delete_run(run_id: str, done: str = "") -> None:
 def bring(file: Any) -> None:
     """Takes the file in; either way the uploader is empty afterwards, so that no second click meets this file again."""
     perform(lambda: choose(transfer.import_zip(file)), "The run is here.")
+    intake.let_go(file.file_id)
     cache.forget_runs()
     st.session_state["import round"] += 1
 

@@ -56,7 +56,7 @@ def seen_last(run: Run, frame: Frame | None = None) -> tuple[int, ...]:
     return (*points.stamp(run, "config.json", "rows.npz"), *moment)
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@cache.bounded(st.cache_data(show_spinner=False))
 def offered_images(run_id: str, key: tuple) -> list[str]:
     """The images that can be picked, as addresses."""
     run = listing.open_run(run_id)
@@ -65,7 +65,7 @@ def offered_images(run_id: str, key: tuple) -> list[str]:
     return [image_source(image) for image in pictures.reduce_images(images)]
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@cache.bounded(st.cache_data(show_spinner=False))
 def answers(run_id: str, chosen: int, key: tuple, _frame: Frame, _names: list[str]) -> tuple[str, str]:
     """(a query with its answers as HTML, what they are in words)."""
     labels, split = _frame.rows["labels"], _frame.rows["split"]

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from semidml import memory
+
 
 class Shared:
-    """Values by key, of at most `room` bytes together; those that nobody has asked for the longest go first. They are
-    shared as they are: nobody may change one. A key holds whatever the value depends on, so that it is another one when
-    that has changed. (Of Streamlit's caches one copies a value for each who asks, and both count values, not bytes.)
+    """Values by key, of at most `room` bytes together, and within the budget of `memory`; those that nobody has asked
+    for the longest go first. They are shared as they are: nobody may change one. A key holds whatever the value depends
+    on, so that it is another one when that has changed. (Of Streamlit's caches one copies a value for each who asks,
+    and both count values, not bytes.)
 
     As a decorator it shares what a function gives of the same arguments, which are the key then:
 
@@ -33,6 +36,7 @@ class Shared:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
+                memory.touch((id(self), key))
                 return self._kept[key][0]
             making = self._making.setdefault(key, threading.Lock())
         with making:
@@ -45,11 +49,16 @@ class Shared:
                 with self._lock:
                     self._kept[key] = (value, held)
                     while self.held > self.room and len(self._kept) > 1:
-                        self._kept.popitem(last=False)
+                        memory.forget((id(self), self._kept.popitem(last=False)[0]))
             finally:
                 with self._lock:
                     self._making.pop(key, None)
+        memory.keep((id(self), key), memory.buffers_of(value), lambda: self._let_go(key))
         return value
+
+    def _let_go(self, key: Hashable) -> None:
+        with self._lock:
+            self._kept.pop(key, None)
 
     def __call__(self, make: Callable) -> Callable:
         @wraps(make)
@@ -67,6 +76,8 @@ class Shared:
     def clear(self) -> None:
         """Keeps nothing any more."""
         with self._lock:
+            for key in self._kept:
+                memory.forget((id(self), key))
             self._kept.clear()
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import streamlit as st
 
 from semidml import tasks
-from semidml.data import store
+from semidml.data import quota, store
 from semidml.data.store import Available
-from semidml.data.uploads import delete_upload, save_upload
-from semidml.ui import frame, manage
+from semidml.data.uploads import MAX_UPLOAD, delete_upload, save_upload
+from semidml.ui import frame, intake, manage
 from semidml.ui.words import as_code, short_path
 from semidml.words import size_words
 
@@ -74,13 +74,26 @@ def draw_own() -> None:
         )
         for data in uploads:
             draw_upload(data)
+        folder = store.data_folder()
+        manage.draw_quota("Uploads and decoded images take", quota.used_bytes(folder), quota.allowed_bytes)
+        st.caption(
+            f"`{quota.VARIABLE}` sets how much they may take. Decoded images can be made again: those that nobody has "
+            "read for longest go before an upload is refused."
+        )
 
 
 def draw_form() -> None:
     """A file, a name, a button; errors as the reader words them."""
     number = st.session_state.setdefault("upload round", 0)
-    about = "At most 50 MB. It stays on this machine."
-    file = st.file_uploader("Your images", type=TYPES, key=f"upload {number}", help=about)
+    try:
+        most = min(MAX_UPLOAD, quota.left_bytes(store.data_folder())) >> 20
+    except ValueError:  # the sidebar says so
+        return
+    if not most:
+        st.warning("There is no room for another upload: delete one first.", icon=":material/folder_off:")
+        return
+    about, key = f"At most {most} MB. It stays on this machine.", f"upload {number}"
+    file = st.file_uploader("Your images", type=TYPES, key=key, help=about, max_upload_size=most)
     about, key = "Letters, digits, spaces, '_', '.' or '-'.", f"upload name {number}"
     name = st.text_input("Name it", max_chars=64, key=key, placeholder="my-images", help=about)
     words = f"Add {as_code(file.name[:40])}" if file else "Add"
@@ -96,6 +109,7 @@ def draw_form() -> None:
 def add(name: str, file: Any) -> None:
     """Makes a data set of a file, shows it, and empties the uploader."""
     added = save_upload(name, file, file.name)
+    intake.let_go(file.file_id)
     st.session_state["upload round"] += 1
     st.session_state["looked at"] = added.name
 

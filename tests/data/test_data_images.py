@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from semidml.data import decoded, images, layout, npz, splits, store, uploads
+from semidml.data import decoded, images, layout, npz, quota, splits, store, uploads
 from semidml.data.dataset import HELD_OUT_NOTE
 from semidml.data.images import Damaged
 from semidml.disk import locks
@@ -400,8 +400,8 @@ def test_a_file_larger_than_the_memory_is_mapped_for_reading(tmp_path, folder, o
 
 
 def test_a_full_disk_is_said_before_anything_is_written(tmp_path, folder, on_disk, monkeypatch):
-    monkeypatch.setattr(decoded, "SPARE_BYTES", 1 << 60)
-    with pytest.raises(ValueError, match=r"set: the decoded images of set take 0\.00 GiB in .* GiB free; make room"):
+    monkeypatch.setattr(quota, "SPARE_BYTES", 1 << 60)
+    with pytest.raises(ValueError, match=r"set: decoding set needs .* and the disk has .* left: there is no upload to"):
         load(put(tmp_path / "set", classes(3)), folder)
     assert files_in(folder) == []
 

@@ -8,12 +8,14 @@ import tracemalloc
 import warnings
 import zipfile
 import zlib
+from collections import OrderedDict
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from semidml import memory
 from semidml.data import image_files, images, npz, store, uploads
 
 
@@ -276,16 +278,19 @@ def test_a_bad_npz_is_refused_in_words_and_leaves_nothing(folder, case):
     assert all(there.kind == "table" for there in store.available(folder))
 
 
-@pytest.mark.parametrize("content", [packed(**arrays()), zipped({"a/1.png": png(), "b/1.png": png(value=3)})])
+@pytest.mark.parametrize(
+    "content", [packed(**arrays()), zipped({"a/1.png": png(), "a/2.png": png(), "b/1.png": png()})]
+)
 def test_trouble_of_the_machine_is_not_said_to_be_the_file_s(folder, content, monkeypatch):
     """torch has no room for the images, in the block of whoever reads an archive."""
 
     def no_room(*_: object, **__: object) -> None:
         raise RuntimeError("not enough memory")
 
+    uploads.save_upload("mine", content, "mine", folder)
     monkeypatch.setattr(torch, "empty", no_room)
     with pytest.raises(RuntimeError, match="not enough memory"):
-        uploads.save_upload("mine", content, "mine", folder)
+        store.load("mine", folder=folder)
 
 
 def test_an_honest_bomb_is_refused_before_it_is_unpacked(folder, monkeypatch):
@@ -297,7 +302,7 @@ def test_an_honest_bomb_is_refused_before_it_is_unpacked(folder, monkeypatch):
     np.save(labels, np.zeros(65536, dtype=np.uint8))
     both = zipped({"train_images.npy": start, "train_labels.npy": labels.getvalue()})
     assert len(both) < 1 << 18
-    monkeypatch.setattr(npz, "_images", lambda *_: pytest.fail("it was unpacked"))
+    monkeypatch.setattr(npz.Source, "check", lambda *_: pytest.fail("it was unpacked"))
     with pytest.raises(ValueError, match=r"promises 0\.1 GiB of pixels"):
         uploads.save_upload("mine", both, "mine.npz", folder)
     monkeypatch.setattr(npz, "MAX_ROWS", 1000)
@@ -486,11 +491,16 @@ def test_a_file_that_changes_is_read_anew_and_a_deleted_one_is_forgotten(folder)
     assert store.load("mine", folder=folder).official_train == 48
 
 
-def test_at_most_two_data_sets_are_kept(folder):
-    for name in "abc":
-        uploads.save_upload(name, packed(**arrays()), "mine.npz", folder)
-    first = [store.load(name, folder=folder) for name in "abc"]
-    assert store.load("c", folder=folder) is first[2] and store.load("b", folder=folder) is first[1]
+def test_data_sets_are_kept_while_they_fit_the_budget(folder, monkeypatch):
+    for name in "abcd":
+        uploads.save_upload(name, packed(**arrays(n=400)), "mine.npz", folder)  # of 52 kB each, in memory
+    monkeypatch.setattr(memory, "_kept", OrderedDict())
+    monkeypatch.setattr(memory, "RESERVE", 1 << 40)
+    monkeypatch.setenv("SEMIDML_MEMORY", "200kB")
+    first = [store.load(name, folder=folder) for name in "abcd"]
+    assert 150_000 < memory.kept_bytes() < 200_000
+    for name, data in list(zip("abcd", first, strict=True))[1:]:
+        assert store.load(name, folder=folder) is data
     assert store.load("a", folder=folder) is not first[0]
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from semidml import memory
 from semidml.data.layout import Question
 
 UNLABELLED = "unlabelled"  # what holds images of training without a label, beside the splits
@@ -26,6 +27,7 @@ class Arrays(NamedTuple):
 
 
 def check_bytes(size: int, name: str) -> None:
-    """Raises ValueError when an array would take too much memory."""
+    """Raises ValueError when arrays would take too much memory, or more than is free."""
     if size > MAX_BYTES:
         raise ValueError(f"{name} unpacks to {size / 2**30:,.1f} GiB; at most {MAX_BYTES / 2**30:g} GiB are read")
+    memory.check_free(size, f"unpacking {name}")

@@ -35,7 +35,7 @@ def read_npz(archive: zipfile.ZipFile, choices: Choices) -> Arrays:
             raise ValueError("the file holds an array twice; save it anew with numpy.savez")
         with archive.open(info) as stream:
             headers[name] = read_header(stream.read(MAX_HEADER), info.filename, info.file_size)
-        loads[name] = lambda info=info: _load(zips.content(archive, info))
+        loads[name] = lambda info=info: _load(archive, info)
     return _arranged("an .npz file", headers, loads, choices)
 
 
@@ -72,8 +72,9 @@ def read_header(start: bytes, name: str, size: int) -> Header:
     return header
 
 
-def _load(content: bytes) -> np.ndarray:
-    return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+def _load(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(info) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
 
 
 def _load_member(member: Member) -> np.ndarray:

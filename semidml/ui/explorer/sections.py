@@ -30,7 +30,7 @@ PAIRS = 12  # of the best and of the worst reconstructions
 
 
 @cache.until_changed(
-    st.cache_data(max_entries=8, show_spinner="Encoding and decoding the test points …"),
+    st.cache_data(show_spinner="Encoding and decoding the test points …"),
     *("weights.safetensors", "state.safetensors", "rows.npz"),
 )
 def reconstructed(run: Run, epoch: int) -> Reconstructed:
