@@ -23,7 +23,7 @@ from torch import Tensor
 
 from semidml import memory
 from semidml.data import image_files, images, npz, quota, splits
-from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, first_half, held_rows
+from semidml.data.dataset import Dataset, Split, first_half, held_note, held_rows
 from semidml.data.images import Damaged, Plan
 from semidml.data.layout import Item
 from semidml.disk import files
@@ -131,13 +131,13 @@ def _keep_arrays(path: Path, place: Place, title: str, progress: Progress) -> No
         parts["val"] = labels.get("val", labels["train"][:0])
         ends = dict(zip(parts, np.cumsum([len(y) for y in parts.values()]).tolist(), strict=True))
         rest = {part: np.array((ends[part] - len(y), ends[part])) for part, y in parts.items()}
-        notes = (*source.notes, *((HELD_OUT_NOTE,) if held.any() else ()))
+        notes = (*source.notes, *((held_note(parts["test"]),) if held.any() else ()))
         rest |= {
             "labels": torch.cat(list(parts.values())).numpy(),
             "first": np.zeros(2, int),
             "second": np.zeros(2, int),
         }
-        rest |= {"class_names": np.array(source.class_names), "notes": np.array(notes, dtype=str)}
+        rest |= {"class_names": np.array(source.class_names, dtype=str), "notes": np.array(notes, dtype=str)}
         done = 0
         with new_pixels(place, total * math.prod(source.shape), title) as file:
             start, size = _header(file, (total, *source.shape)), math.prod(source.shape)
@@ -230,7 +230,8 @@ def _rest(plan: Plan, kept: Sections, damaged: Sequence[Damaged], held_out: bool
     total = ends["second test"]
     test_end = total + sum(len(kept[f"{part} test"]) for part in ("first", "last", "no"))
     labels = plan.labels([item for key in (*SECTIONS, *AGAIN) for item in kept[key]]).numpy()
-    notes = (*plan.all_notes(damaged), *((HELD_OUT_NOTE,) if held_out else ()))
+    tested = plan.labels([item for items in kept.values() for item in items if item.split == "test"])
+    notes = (*plan.all_notes(damaged), *((held_note(tested),) if held_out else ()))
     return {
         "labels": labels,
         "class_names": np.array(plan.class_names, dtype=str),

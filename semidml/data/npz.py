@@ -23,7 +23,7 @@ from torch import Tensor
 
 from semidml import memory
 from semidml.data.choices import Choices
-from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, held_rows, label_facts, take
+from semidml.data.dataset import Dataset, Split, held_note, held_rows, known, label_facts, take
 from semidml.data.formats.numpy_files import MAX_HEADER, read_header
 from semidml.data.label_values import read_labels
 from semidml.disk import zips
@@ -111,14 +111,18 @@ def assemble(
     check_classes(splits["train"].labels)
     if "test" not in splits:
         whole, held = splits["train"], held_rows(splits["train"].labels)
-        splits, notes = splits | {"train": take(whole, ~held), "test": take(whole, held)}, (*notes, HELD_OUT_NOTE)
+        notes = (*notes, held_note(whole.labels[held]))
+        splits = splits | {"train": take(whole, ~held), "test": take(whole, held)}
     return Dataset(name, title, splits["train"], splits["test"], splits.get("val"), class_names, notes)
 
 
 def check_classes(labels: Tensor) -> None:
-    """Raises ValueError unless training labels are of two classes, or there are none at all."""
-    if len(labels[labels >= 0].unique()) == 1:
-        raise ValueError("the training images are all of one class; there must be two classes or more")
+    """Raises ValueError where all training images have one and the same label. Where some have none, of one class or
+    of no class at all, there is what needs no label to train."""
+    if len(labels.unique()) < 2 and len(known(labels)):
+        raise ValueError(
+            "the training images are all of one class; there must be two classes or more, or no labels at all"
+        )
 
 
 def write(

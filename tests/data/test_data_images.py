@@ -138,7 +138,7 @@ def test_three_images_are_enough_and_fewer_are_refused_in_words(tmp_path, folder
     with pytest.raises(ValueError, match="no class has two images"):
         load(put(tmp_path / "two", {f"{n}.png": picture() for n in ("a/1", "b/1")}), folder)
     with pytest.raises(ValueError, match="all of one class; there must be two classes or more"):
-        one_class = {f"{c}/{i}.png": picture() for c in ("a", "unlabeled") for i in range(3)}
+        one_class = {f"{c}/{i}.png": picture() for c in ("train/a", "test/a", "test/b") for i in range(3)}
         load(put(tmp_path / "one class", one_class), folder)
     with pytest.raises(ValueError, match="no class folders with images, and nothing else that is read"):
         load(put(tmp_path / "texts", {f"{i}.txt": b"hello" for i in range(3)}), folder)
@@ -448,7 +448,7 @@ def test_a_large_set_without_a_test_split_or_classes_is_refused_as_a_small_one_i
     with pytest.raises(ValueError, match="no class has two images"):
         load(put(tmp_path / "two", {f"{n}.png": picture() for n in ("a/1", "b/1")}), folder)
     with pytest.raises(ValueError, match="all of one class"):
-        one_class = {f"{c}/{i}.png": picture() for c in ("a", "unlabeled") for i in range(3)}
+        one_class = {f"{c}/{i}.png": picture() for c in ("train/a", "test/a", "test/b") for i in range(3)}
         load(put(tmp_path / "one class", one_class), folder)
 
 

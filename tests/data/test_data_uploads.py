@@ -345,7 +345,7 @@ BAD_ZIP = {
     "no images": (lambda: zipped({"readme.txt": b"hello"}), "no class folders"),
     "empty": (lambda: zipped({}), "no class folders"),
     "one class": (
-        lambda: zipped({f"{c}/{i}.png": png() for c in ("a", "unlabeled") for i in range(3)}),
+        lambda: zipped({f"{c}/{i}.png": png() for c in ("train/a", "test/a", "test/b") for i in range(3)}),
         "all of one class",
     ),
     "a class of texts": (
