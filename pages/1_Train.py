@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from semidml.config import RunConfig
+from semidml.config import RunConfig, declared_knobs
 from semidml.data import labels, store
 from semidml.data.splits import seen_labels
 from semidml.frames import Frame
@@ -183,7 +183,7 @@ def compare_with_previous(run: Run) -> None:
 
 # ---- the page
 
-begin_page("Train")
+begin_page("Train", ["run", *declared_knobs()])
 st.title("Train")
 st.markdown(
     "Choose a setting, press **Train**, watch the points move. Each point is an image; its colour is its class."

@@ -8,6 +8,7 @@ from semidml.ui import cache, frame, manage, runs, words
 from semidml.ui.explorer import downloads, own, questions, sections
 from semidml.ui.explorer.answers import cut
 from semidml.ui.explorer.map import draw_explorer
+from semidml.words import trouble_words
 
 SECTIONS = {
     "Scores": sections.draw_scores,
@@ -92,7 +93,7 @@ def python_of(run: Run) -> str:
     )
 
 
-frame.begin_page("Explore")
+frame.begin_page("Explore", ["run"])
 if st.session_state.pop("to train", False):
     st.switch_page(frame.TRAIN)
 st.html("<style>[data-testid='stMetricLabel'] p {white-space: normal !important;}</style>")
@@ -112,5 +113,6 @@ if run is None:
 else:
     try:
         draw_run(run)
-    except (ValueError, FileNotFoundError) as error:
-        frame.show_error(f"This run cannot be shown: {error}")
+    except (ValueError, OSError) as error:
+        reason = trouble_words(error) if isinstance(error, OSError) else error
+        frame.show_error(f"This run cannot be shown: {reason}")

@@ -26,7 +26,9 @@ def pick_data() -> Available:
     """The data set that the page is about: the link's, or the one chosen here."""
 
     def say_gone(name: str) -> None:
-        st.warning(f"There is no data set called {as_code(name)} here.", icon=":material/link_off:")
+        st.warning(
+            f"There is no data set called {as_code(name)} here. Here is another one.", icon=":material/link_off:"
+        )
 
     known = {data.name: data for data in store.available()}
     titles = {name: entry_title("data", name) for name in known}
@@ -153,7 +155,7 @@ def draw_table() -> None:
 
 # ---- the page
 
-frame.begin_page("Data")
+frame.begin_page("Data", ["data"])
 st.title("Data")
 st.markdown("Images to train on: what is on this machine, what can be **fetched**, and **your own**.")
 chosen = pick_data()

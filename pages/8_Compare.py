@@ -1,6 +1,6 @@
 """Compare: two to four runs side by side, what differs in their settings and scores, points that fly between them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -30,14 +30,12 @@ BEGIN_WITH = ("digits-paper-prior", "digits-ten-places")  # the paper's prior an
 def pick_runs() -> list[Run]:
     """The runs that are compared: the link's, or those chosen here; those that have points to draw."""
     known, state = {run.id: run for run in listing.list_runs() if run.frames() and not run.damage()}, st.session_state
-    if asked := links.asked_of_link("runs", "runs compared"):
-        names = [name for name in asked.split(",") if name]
+    asked = links.asked_of_link("runs", "runs compared")
+    if asked is not None:
+        names = list(dict.fromkeys(name for name in asked.split(",") if name))
         state["compared"] = [name for name in names if name in known][:MOST]
-        if missing := [name for name in names if name not in known]:
-            st.warning(
-                f"There is no run with points called {', '.join(map(as_code, missing[:MOST]))} here (any more).",
-                icon=":material/link_off:",
-            )
+        for sentence in link_problems(names, known):
+            st.warning(sentence, icon=":material/link_off:")
     state["compared"] = [name for name in state.get("compared", BEGIN_WITH) if name in known]
     words = {name: run_words(run) for name, run in known.items()}
     chosen = st.multiselect(
@@ -54,6 +52,21 @@ def pick_runs() -> list[Run]:
     else:
         st.query_params.pop("runs", None)
     return [known[name] for name in chosen]
+
+
+def link_problems(names: list[str], known: Collection[str]) -> list[str]:
+    """What of the runs that the link names cannot be compared, in sentences."""
+    if not names:
+        return ["The link names no run."]
+    missing, here = ([name for name in names if (name in known) == is_here] for is_here in (False, True))
+    sentences = []
+    if missing:
+        more = f" and {len(missing) - MOST:,} more" if len(missing) > MOST else ""
+        called = f"{', '.join(map(as_code, missing[:MOST]))}{more}"
+        sentences.append(f"There is no run with points called {called} here (any more): the others are compared.")
+    if len(here) > MOST:
+        sentences.append(f"The link names {len(here):,} runs: the first {MOST} are compared.")
+    return sentences
 
 
 def share_points(some: list[Run]) -> bool:
@@ -185,7 +198,7 @@ def draw_runs(some: list[Run]) -> None:
     )
 
 
-begin_page("Compare")
+begin_page("Compare", ["runs"])
 st.title("Compare")
 st.markdown("Choose two to four runs: what differs in their settings, what it does to their maps and scores.")
 chosen = pick_runs()

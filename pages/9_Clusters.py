@@ -5,7 +5,7 @@ import streamlit as st
 from semidml.config import declared_knobs
 from semidml.ui import clusters, frame, labels_worth, runs
 
-frame.begin_page("Clustering without labels")
+frame.begin_page("Clustering without labels", ["run", *declared_knobs()])
 st.title("Clustering without labels")
 st.markdown(
     "No label at all: a network sees each image and a **twin** of it, turned and shifted, or cropped and recoloured, "
@@ -39,7 +39,4 @@ with st.expander("The maths", icon=":material/function:"):
         "[Ye et al. 2019](https://arxiv.org/abs/1904.03436) · "
         "[Gomes et al. 2010](https://papers.nips.cc/paper/2010/hash/42998cf32d552343bc8e460416382dca-Abstract.html)"
     )
-if "model" not in st.query_params and set(st.query_params) & set(declared_knobs()):
-    # What a link to this page means: without it, its other knobs would be put aside.
-    st.query_params["model"] = clusters.MODEL
 runs.draw_trainer(clusters.choose_config, clusters.draw_run, "some", clusters.METHOD, labels_worth.draw_labels_worth)

@@ -3,11 +3,13 @@ pages."""
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from tqdm import tqdm
@@ -23,7 +25,7 @@ from semidml.rules import list_remarks
 from semidml.runs import changes, listing, transfer
 from semidml.runs.run import Run
 from semidml.scores.table import GROUPS, RAW, SCATTER, SCORES, shown_at
-from semidml.words import value_words
+from semidml.words import trouble_words, value_words
 
 PLURALS = {  # of the families, as the reference heads their tables
     "model": "Models",
@@ -49,7 +51,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         return asked.do(asked) or 0
     except (ValueError, OSError) as error:
-        print(f"semidml: {error}", file=sys.stderr)
+        words = trouble_words(error) if isinstance(error, OSError) else error
+        print(f"semidml: {words}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("semidml: stopped", file=sys.stderr)
@@ -84,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
         acts, "stop", lambda asked: changes.stop(find_run(asked.run)), "stop a running run within a tick", "run"
     )
     about = "go on with a stopped, interrupted or failed run"
-    add_command(acts, "resume", lambda asked: train(find_run(asked.run)), about, "run")
+    add_command(acts, "resume", do_resume, about, "run")
     add_command(acts, "rename", do_rename, "give a run another id", "run", "new")
     add_command(acts, "delete", lambda asked: changes.delete(find_run(asked.run)), "delete a run's folder", "run")
     add_command(acts, "export", do_export, "write a run as a zip", "run", "zip")
@@ -126,25 +129,54 @@ def do_train(asked: argparse.Namespace) -> int:
 
 
 def train(run: Run, full: bool = False) -> int:
-    """Trains or resumes a run in this process, with a progress bar; its status is the exit status."""
+    """Trains or resumes a run in this process, with a progress bar; its status is the exit status. Told to
+    end, it stops the run at the last finished epoch."""
     began, bar = time.perf_counter(), None
     print(f"{run.config().command()}\nrun folder: {run.path}", file=sys.stderr)
-    for record in execute(run, threads=max(1, cores() - 1), full=full):
-        if bar is None:
-            bar = tqdm(total=run.config().epochs * record.steps, unit="step", file=sys.stderr, dynamic_ncols=True)
-        bar.update(record.epoch * record.steps + record.step - bar.n)
-        bar.set_postfix_str(" ".join(f"{name} {value:.3g}" for name, value in record.terms.items()), refresh=False)
-        for alarm in record.alarms:
-            bar.write(f"epoch {record.epoch}: {alarm}", file=sys.stderr)
+    with heeded_signals() as signals:
+        records = execute(run, threads=max(1, cores() - 1), full=full, told=lambda: bool(signals))
+        with closing(records):  # whatever happens to the terminal that the bar is drawn on
+            for record in records:
+                if bar is None:
+                    bar = tqdm(
+                        total=run.config().epochs * record.steps, unit="step", file=sys.stderr, dynamic_ncols=True
+                    )
+                bar.update(record.epoch * record.steps + record.step - bar.n)
+                terms = " ".join(f"{name} {value:.3g}" for name, value in record.terms.items())
+                bar.set_postfix_str(terms, refresh=False)
+                for alarm in record.alarms:
+                    bar.write(f"epoch {record.epoch}: {alarm}", file=sys.stderr)
     if bar is not None:
         bar.close()
     status = run.status()
     if status.state != "done":
         print(f"semidml: {status.state}: {status.reason}", file=sys.stderr)
-        return 1
+        return 128 + signals[0] if signals else 1
     show_scores(run.metrics())
     print(f"{status.state} in {time.perf_counter() - began:.1f} s, of which training {run.metrics()['seconds']:.1f} s")
     return 0
+
+
+@contextmanager
+def heeded_signals() -> Iterator[list[int]]:
+    """The signals to end that came within the block, where they are told instead of ending the process: Ctrl-C,
+    SIGTERM, a closed terminal. A second Ctrl-C raises KeyboardInterrupt: what goes on may take long to hear of it."""
+    signals: list[int] = []
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        signals.append(number)
+        if len(signals) > 1 and number == signal.SIGINT:
+            raise KeyboardInterrupt
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # as under nohup
+    before = {number: signal.signal(number, tell) for number in heeded}
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -195,6 +227,13 @@ def do_list(asked: argparse.Namespace) -> None:
 
 def do_rename(asked: argparse.Namespace) -> None:
     print(changes.rename(find_run(asked.run), asked.new).path)
+
+
+def do_resume(asked: argparse.Namespace) -> int:
+    run = find_run(asked.run)
+    if run.recorded().state != "done":
+        changes.make_ready(run)  # nobody else resumes it from now on
+    return train(run)
 
 
 def do_export(asked: argparse.Namespace) -> None:

@@ -218,7 +218,8 @@ class RunConfig(BaseModel):
             elif name not in known:
                 sentences.append(f"there is no knob called {name[:60]!r}; there are {', '.join(known)}")
             else:
-                sentences.append(f"{name} must be {allowed(known[name])}, got {value_words(problem['input'])[:60]}")
+                given_text = value_words(problem["input"])[:60] or "nothing"
+                sentences.append(f"{name} must be {allowed(known[name])}, got {given_text}")
         raise ValueError("; ".join(sentences))
 
     def entries(self) -> dict[str, Entry]:

@@ -2,7 +2,6 @@
 machine call. It knows no process of ours and may be called twice.
 """
 
-import errno
 import os
 import platform
 import traceback
@@ -16,6 +15,8 @@ from semidml.disk import files
 from semidml.runs import quota, trained_on
 from semidml.runs.run import Run
 from semidml.runs.writer import Writer
+from semidml.tasks import NOT_KEPT
+from semidml.words import is_full, trouble_words
 
 if TYPE_CHECKING:  # at run time these would import torch
     from semidml.frames import Record
@@ -33,13 +34,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def execute(run: Run | Path | str, threads: int | None = None, full: bool = False) -> "Iterator[Record]":
+def execute(
+    run: Run | Path | str, threads: int | None = None, full: bool = False, told: Callable[[], bool] = lambda: False
+) -> "Iterator[Record]":
     """Train or resume the run in a folder and write it there; gives each record once it is written. To stop is to stop
     iterating. A run that is done already gives its last record: whoever calls twice has the same result.
 
     Whatever goes wrong ends the run, not the caller: its status then says failed, and why. `threads` sets torch's
     threads and, on a CPU, its matrix precision for the whole process; without it they stay as they are. `full` adds the
-    slow scores.
+    slow scores. `told` says whether this process was told to end: the run then stops as if somebody had asked for it.
 
     Raises: ValueError when the run is damaged, or being written by somebody else.
     """
@@ -47,13 +50,13 @@ def execute(run: Run | Path | str, threads: int | None = None, full: bool = Fals
     if run.recorded().state == "done":
         yield from run.history()[-1:]
         return
-    with Writer(run) as writer:
+    with Writer(run, told) as writer:
         yield from train_in(writer, threads, full)
 
 
 def train_in(writer: Writer, threads: int | None = None, full: bool = False) -> "Iterator[Record]":
     """As `execute`, for who holds the run's writer."""
-    config, training = writer.config, None
+    config = writer.config
     try:
         _stop_if_asked(writer)
         training = open_training(writer, config, threads)
@@ -61,16 +64,16 @@ def train_in(writer: Writer, threads: int | None = None, full: bool = False) -> 
             writer.tick(record, training)
             yield record
             _stop_if_asked(writer)
-        writer.save_state(training)
+        writer.save_state()
         writer.finish(training, training.finish(full, lambda fraction, text: _stop_if_asked(writer)))
         writer.end("done")
     except GeneratorExit:  # whoever iterates has stopped
-        _end(writer, training, "stopped", "")
+        _end(writer, "stopped", "")
         raise
     except (Stop, KeyboardInterrupt):
-        _end(writer, training, "stopped", "")
+        _end(writer, "stopped", "")
     except Exception as error:  # it ends this run, with its reason
-        _end(writer, None if is_full(error) else training, "failed", explain_failure(error, config), error)
+        _end(writer, "failed", explain_failure(error, config), error)
 
 
 def _stop_if_asked(writer: Writer) -> None:
@@ -100,21 +103,16 @@ def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Tr
     return training
 
 
-def _end(writer: Writer, training: "Training | None", state: str, why: str, error: Exception | None = None) -> None:
+def _end(writer: Writer, state: str, why: str, error: Exception | None = None) -> None:
     """Keep the last finished epoch, if the disk takes it, and say how it ended."""
     try:
-        if training is not None:
-            writer.save_state(training)
+        if error is None or not is_full(error):
+            writer.save_state()
         if error and not (is_full(error) or isinstance(error, ValueError | ArithmeticError | MemoryError)):
             (writer.path / "error.txt").write_text("".join(traceback.format_exception(error)))
     except OSError as further:
-        why = "; ".join(part for part in (why, f"its last epochs could not be saved: {further.strerror}") if part)
+        why = "; ".join(part for part in (why, f"its last epochs could not be saved: {trouble_words(further)}") if part)
     writer.end(state, why)
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether the disk, or somebody's share of it, is full."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def explain_failure(error: Exception, config: RunConfig) -> str:
@@ -130,6 +128,8 @@ def explain_failure(error: Exception, config: RunConfig) -> str:
         )
     if isinstance(error, ValueError | FloatingPointError):
         return str(error)
+    if isinstance(error, OSError):
+        return trouble_words(error)
     return f"{type(error).__name__}: {error}"
 
 
@@ -137,7 +137,8 @@ def score_run(
     run: Run, full: bool = False, progress: Callable[[float, str], None] | None = None, keep: bool = False
 ) -> dict[str, Any]:
     """metrics.json's content, anew from a run's weights; `full` adds the forest and the MLP classifier. With `keep` it
-    becomes the run's, beside scores that are there already; a shipped run's folder is left as it is.
+    becomes the run's, beside scores that are there already; a shipped run's folder is left as it is. Where it cannot be
+    stored, `progress` is told so last, and the scores are as good.
 
     Raises: ValueError when the run has no weights, or its data or their rows are not here."""
     from semidml.train import final
@@ -153,6 +154,11 @@ def score_run(
     metrics = {k: v for k, v in before.items() if k not in ("failed", "notes")} | metrics
     if not run.is_shipped:
         content = files.as_json(metrics)
-        quota.check_more(run.path, len(content))
-        files.replace_file(run.path / "metrics.json", content)
+        try:
+            quota.check_more(run.path, len(content))
+            files.replace_file(run.path / "metrics.json", content)
+        except OSError as error:
+            if progress is None:
+                raise
+            progress(1.0, f"{NOT_KEPT}: {trouble_words(error)}")
     return metrics

@@ -48,5 +48,5 @@ def choose(family: Mapping[str, Kind], name: str, role: str) -> Kind:
 
     Raises: ValueError that lists what there is."""
     if name not in family:
-        raise ValueError(f"{role} must be one of {', '.join(family)}; got {name!r}")
+        raise ValueError(f"{role} must be one of {', '.join(family)}; got {name[:60]!r}")
     return family[name]

@@ -6,7 +6,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from semidml.words import trouble_words
+
 Progress = Callable[[float, str], None]
+NOT_KEPT = "not kept with the run"  # how the last text of work begins whose result could not be stored
 
 
 class Task(threading.Thread):
@@ -36,6 +39,8 @@ class Task(threading.Thread):
     def run(self) -> None:
         try:
             self.result = self._work(self._progress)
+        except OSError as error:
+            self.error = trouble_words(error)
         except Exception as error:  # whatever it was, the page says it
             self.error = str(error) or type(error).__name__
 

@@ -1,8 +1,10 @@
 """Numbers and knobs in words, the same for pages and command line."""
 
+import errno
 import os
 import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +14,36 @@ if TYPE_CHECKING:
 def value_words(value: Any) -> str:
     """A value as it is typed: 0.1, not 0.10000000000000001; 60, not 60.0."""
     return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or somebody's share of it
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the disk, or somebody's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in FULL
+
+
+def trouble_words(error: OSError) -> str:
+    """What the system has against reading or writing a file, and what to do: `the disk is full: delete some runs ...`.
+    What says more than an error of the system comes as it is."""
+    path = Path(str(error.filename)) if error.filename else None
+    folder = f"the folder {path.parent}" if path else "its folder"
+    if error.errno and error.filename is None and error.strerror != os.strerror(error.errno):
+        return str(error.strerror)  # words of our own, such as those of a quota
+    if is_full(error):
+        return "the disk is full: delete some runs or other files, then try again"
+    if error.errno == errno.EROFS:
+        return f"{folder} can only be read: make it writable, then try again"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"this program has no right to change {folder}: give it that right, then try again"
+    if error.errno == errno.ENOENT:
+        return f"{path.name if path else 'a file'} is not there any more: it has been deleted or moved meanwhile"
+    if error.errno == errno.EFBIG:
+        return "a file would become larger than this system lets it: raise that limit, then try again"
+    if error.errno and error.strerror:
+        return f"the system says {error.strerror!r} of {path or 'a file'}"
+    return str(error) or type(error).__name__
 
 
 def damage_words(error: "ValidationError") -> str:

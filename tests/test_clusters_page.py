@@ -586,7 +586,10 @@ class FakeJobs:
     """A supervisor that only notes what it is given."""
 
     def __init__(self, submitted: list):
-        self.submit = submitted.append
+        self.submitted = submitted
+
+    def submit(self, config: RunConfig, visitor: str) -> None:
+        self.submitted.append(config)
 
     def queue(self) -> list:
         return []

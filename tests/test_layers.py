@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [  # the lowest first; modules of one floor do not import one another, but for those of one room
-    ["semidml", "semidml.registry", "semidml.words", "semidml.tasks"],
-    ["semidml.disk", "semidml.disk.*", "semidml.memory"],
+    ["semidml", "semidml.registry", "semidml.words"],
+    ["semidml.disk", "semidml.disk.*", "semidml.memory", "semidml.tasks"],
     ["semidml.data", "semidml.losses", "semidml.networks", "semidml.priors", "semidml.methods", "semidml.schedules"],
     ["semidml.priors.given"],
     ["semidml.rules"],

@@ -29,14 +29,16 @@ from semidml.explore import take_away
 from semidml.frames import Frame, Record
 from semidml.methods import MODELS
 from semidml.presets import SHIPPED
-from semidml.runs import changes, listing, places, process, quota, trained_on, transfer
+from semidml.runs import changes, heartbeat, listing, places, process, quota, trained_on, transfer
 from semidml.runs import run as run_folder
 from semidml.runs import writer as writer_module
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
 from semidml.runs.writer import Writer, kept_frames
+from semidml.train.task import seeded_model
 
 ROWS = 30
+IMAGES = {"title": "Paper", "shape": [1, 4, 4], "class_names": list("abcdefghij")}
 
 
 class FakeTraining:
@@ -47,6 +49,7 @@ class FakeTraining:
     def __init__(self, config, state=None, steps=2, fails=None):
         self.config, self.steps, self.fails = config, steps, fails or {}
         self.epoch = self.now = int(state["epoch"]) if state else 0
+        self.model = seeded_model(config, (1, 4, 4), 10).state_dict()
 
     def __iter__(self):
         if self.epoch == 0:
@@ -77,10 +80,15 @@ class FakeTraining:
         return Frame(self.rows(), latents, predictions, reconstructions=np.zeros((2, 1, 4, 4), np.uint8))
 
     def state(self):
-        return {"epoch": torch.tensor(self.epoch), "model.w": torch.full((3,), float(self.epoch))}
+        chance = torch.Generator().get_state()
+        return {f"model.{name}": tensor for name, tensor in self.weights().items()} | {
+            **{"epoch": torch.tensor(self.epoch), "seconds": torch.tensor(1.0, dtype=torch.float64)},
+            **{"generator": chance, "noise_generator": chance.clone()},
+        }
 
     def weights(self):
-        return {"w": torch.full((3,), float(self.epoch))}
+        """All of them are the epoch."""
+        return {name: torch.full_like(tensor, self.epoch) for name, tensor in self.model.items()}
 
     def finish(self, full=False, progress=None):
         return {"knn_accuracy": 0.5, "knn_ami": float("nan"), "collapsed": False, "seconds": 1.0}
@@ -100,8 +108,7 @@ def faked(monkeypatch):
 
     def open_training(writer, config, threads):
         training = FakeTraining(config, writer.saved_state(), **given)
-        data = {"title": "Paper", "shape": [1, 4, 4], "class_names": list("abcdefghij")}
-        writer.describe(machine={"device": "cpu"}, facts={"seen_labels": 7}, data=data)
+        writer.describe(machine={"device": "cpu"}, facts={"seen_labels": 7}, data=IMAGES)
         return training
 
     monkeypatch.setattr(executing, "open_training", open_training)
@@ -348,7 +355,8 @@ def test_a_second_writer_is_refused_in_words(faked):
     assert "lock" not in content(run)
 
 
-def test_a_writer_on_another_machine_is_respected_until_it_falls_silent(faked):
+def test_a_writer_on_another_machine_is_respected_until_it_falls_silent(faked, monkeypatch):
+    monkeypatch.setattr(writer_module, "HEARTBEAT", 0.1)
     run = listing.create_run(config(), "first")
     other = {"host": "elsewhere", "pid": 7, "place": "x", "born": "1"}
     write_status(run, Status("running", owner=other, updated=time.time()))
@@ -356,7 +364,8 @@ def test_a_writer_on_another_machine_is_respected_until_it_falls_silent(faked):
     with pytest.raises(ValueError, match="being written by pid 7 on elsewhere"):
         next(execute(run))
     assert run.recorded().owner == other
-    write_status(run, Status("running", owner=other, updated=time.time() - 16))
+    os.utime(run.path / "status.json", (time.time() - 16,) * 2)
+    heartbeat.forget()  # as another process looks
     assert run.status().state == "interrupted" and "last heard of 16 s ago" in run.status().reason
     assert [r.epoch for r in execute(run)][-1] == 5
 
@@ -458,7 +467,9 @@ from semidml.runs import listing, writer
 os.environ["SEMIDML_RUNS"] = {mount!r}
 writer.STATE_EVERY = 0.0
 def open_training(writer, config, threads):
-    return t.FakeTraining(config, writer.saved_state())
+    training = t.FakeTraining(config, writer.saved_state())
+    writer.describe(data=t.IMAGES)
+    return training
 executing.open_training = open_training
 run = listing.create_run(t.config(epochs=50), "first")
 for record in executing.execute(run):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from semidml.data.choices import Choices
+from semidml.data.labels import whole_labels
 from semidml.data.layout import Question
 from semidml.data.names import sort_classes
 
@@ -73,7 +74,7 @@ def _checked(labels: np.ndarray, split: str) -> np.ndarray:
     if labels.dtype.kind in "SU":
         return labels.astype(str)
     if labels.dtype.kind == "f":
-        own = labels[~np.isnan(labels)]
+        own = labels[~np.isnan(labels)].astype(np.float64)
         if (np.abs(own) > MOST_EXACT).any() or (own != np.rint(own)).any():
             raise ValueError(
                 f"the {split} labels must be whole numbers, one a class; got fractions or numbers too large"
@@ -81,9 +82,7 @@ def _checked(labels: np.ndarray, split: str) -> np.ndarray:
         return np.where(np.isnan(labels), NO_LABEL, labels)
     if labels.dtype.kind not in "iub":
         raise ValueError(f"the {split} labels are {labels.dtype}; labels must be whole numbers or text")
-    if labels.dtype.kind == "u" and labels.size and labels.max() > np.iinfo(np.int64).max:
-        raise ValueError(f"the {split} labels go up to {labels.max()}; at most {np.iinfo(np.int64).max} is read")
-    return labels
+    return whole_labels(f"{split}_labels", labels)
 
 
 def _numbered(labels: np.ndarray, order: np.ndarray, none: np.ndarray) -> np.ndarray:

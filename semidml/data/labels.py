@@ -18,6 +18,23 @@ MOST_ROWS = 2048  # labelled rows of a step
 MOST_COMPARISONS = 50_000_000  # (anchor, positive) pairs x rows: 200 MB of float32 a temporary
 
 
+MOST_LABEL = np.iinfo(np.int64).max
+
+
+def whole_labels(name: str, values: np.ndarray) -> np.ndarray:
+    """The labels in an array of a file, whole numbers of any type: the same as int64. -1 is that of a row
+    without.
+    Raises: ValueError, which names the first row whose label is negative or beyond int64."""
+    wrong = (values < -1) if values.dtype.kind == "i" else (values > np.uint64(MOST_LABEL)) & (values.dtype.kind == "u")
+    if wrong.any():
+        at = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(
+            f"{name} has {int(values[at])} in row {at[0]:,}, counted from 0; a label is a whole number from 0 to "
+            f"{MOST_LABEL:,}, or -1 for none"
+        )
+    return values.astype(np.int64)
+
+
 class Seen(NamedTuple):
     rows: Tensor  # int64 (n,), sorted
     redraws: int  # draws thrown away because a metric loss could not have learned from them

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 STALE_SECONDS = 3600.0  # after which what a killed process left behind is removed
+CLOCKS_DIFFER = 86400.0  # seconds by which the clock of another machine may be ahead
 
 
 @contextmanager
@@ -45,17 +46,37 @@ def replace_file(path: Path, content: bytes | Callable[[BinaryIO], object], dura
         file.write(content) if isinstance(content, bytes) else content(file)
 
 
+def disk_time(folder: Path) -> float:
+    """The time that a folder's disk gives to what is written there now, in seconds since 1970: to be held against the
+    times of other files there, whoever wrote them, and whatever the clock of this machine says.
+    Raises: OSError where nothing can be written."""
+    handle, part = tempfile.mkstemp(dir=folder, prefix=".time.", suffix=".part")
+    os.close(handle)
+    try:
+        return os.stat(part).st_mtime
+    finally:
+        Path(part).unlink(missing_ok=True)
+
+
 def sweep(leftovers: Iterable[Path], seconds: float = STALE_SECONDS) -> None:
-    """Remove files and folders that nobody has changed for so long: what killed processes left behind."""
+    """Remove files and folders that nobody has changed for so long, by their disk's clock: what killed processes left
+    behind. Where a full disk cannot be asked, what is a day older than that goes."""
     for left in leftovers:
         try:
-            stale = time.time() - left.stat().st_mtime >= seconds
+            stale = not seconds or _disk_time_or_before(left.parent) - left.stat().st_mtime >= seconds
         except FileNotFoundError:  # its maker has finished since it was listed
             continue
         if stale and left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         elif stale:
             left.unlink(missing_ok=True)
+
+
+def _disk_time_or_before(folder: Path) -> float:
+    try:
+        return disk_time(folder)
+    except OSError:
+        return time.time() - CLOCKS_DIFFER
 
 
 def as_json(value: Any) -> bytes:

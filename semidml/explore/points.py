@@ -10,7 +10,8 @@ import numpy as np
 from semidml import frames, planes
 from semidml.frames import Frame
 from semidml.scores import components
-from semidml.tasks import Progress
+from semidml.tasks import NOT_KEPT, Progress
+from semidml.words import trouble_words
 
 if TYPE_CHECKING:
     from semidml.runs.run import Run
@@ -85,10 +86,14 @@ def compute_plane(
     flat: Callable[..., np.ndarray] = planes.project,
 ) -> np.ndarray:
     """Computes a projection, float32 (n, 2), by `flat`. It is cached with the run if it is to be kept, but for a
-    shipped run. Raises ValueError when there is nothing to project."""
+    shipped run; where that fails, `progress` is told so last, and the projection is as good.
+    Raises: ValueError when there is nothing to project."""
     points = flat(latents, method, run.config().seed, progress=progress)
     if keep and not run.is_shipped:
-        run.keep_projection(f"{method}-{epoch:04d}", points=points)
+        try:
+            run.keep_projection(f"{method}-{epoch:04d}", points=points)
+        except OSError as error:
+            progress(1.0, f"{NOT_KEPT}: {trouble_words(error)}")
     return points
 
 

@@ -16,7 +16,7 @@ from typing import Any
 WORKER = (sys.executable, "-m", "semidml.jobs.worker")
 COLD = "--cold"  # to a worker: begin without what a training needs
 CHECK_SECONDS = 2.0  # between two checks whether an idle worker has ended
-LEAVE = 2.0  # seconds that a worker gets to leave when its pipe is closed
+LEAVE = 2.5  # seconds that a worker gets to leave when its pipe is closed
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 
 
@@ -29,6 +29,8 @@ class Job:
     heard: Callable[[dict[str, Any]], None]
     died: Callable[[str, int | None], None]  # the worker did: why, and its pid
     wanted: Callable[[], bool] = lambda: True  # still, when its turn has come
+    visitor: str = ""  # who asked for it, where that is known
+    turn: int = 0  # the round of visitors that it is in
     left: Callable[[], None] = lambda: None  # the app ends, and nobody will do it
 
 
@@ -53,12 +55,12 @@ class Lane:
             self._thread.start()
         self.changed.notify_all()
 
-    def put(self, job: Job, first: bool = False) -> None:
-        """Queue a job, behind all others or before them; called with `changed` held."""
+    def put(self, job: Job, place: int | None = None) -> None:
+        """Queue a job, behind all others or before the one at `place`; called with `changed` held."""
         if self._closed:
             job.left()
             return
-        (self.waiting.appendleft if first else self.waiting.append)(job)
+        self.waiting.insert(len(self.waiting) if place is None else place, job)
         self.start()
 
     @property
@@ -212,4 +214,6 @@ def _words_for_code(code: int) -> str:
         return "signal 9: killed, perhaps for lack of memory"
     if code < 0 and -code in CRASHES:
         return f"signal {-code}: a crash in native code"
+    if code > 128:  # it was told to end, and put its things in order first
+        code = 128 - code
     return f"signal {-code}" if code < 0 else f"exit code {code}; the terminal says more"

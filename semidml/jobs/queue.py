@@ -6,6 +6,9 @@ needed, answers what is long and native, and so may take its process with it: pr
 rows at once. Neither waits for the other, and the app outlives both:
 
     jobs().plane(run, 5, "tsne", latents, progress)    float32 (n, 2), or ValueError in words
+
+Visitors take turns: each has one run in a round, however many it has waiting, and those of a round go in the order in
+which they came.
 """
 
 import atexit
@@ -35,6 +38,7 @@ from semidml.runs.status import write_status
 from semidml.tasks import Progress
 
 MOST_WAITING = 50
+MOST_EACH = 10  # of these, of one visitor
 UNHARMED = "The app and all runs are unharmed"
 SHORT = ("prior", "rows")  # questions of some seconds, whose page waits for them
 
@@ -46,6 +50,7 @@ class Jobs:
         self.root = Path(root).absolute()
         self._changed = threading.Condition(threading.RLock())
         self.training = Lane("runs", command, self._changed)
+        self._begun: dict[str, int] = {}  # the round in which a visitor's last run began
         self.questions = Lane("questions", [*command, COLD], self._changed)  # beside the runs: neither waits
         atexit.register(self.close)
 
@@ -56,25 +61,26 @@ class Jobs:
 
     # ---- runs
 
-    def submit(self, config: RunConfig) -> Run:
-        """A new run, which starts as soon as those before it have ended.
-        Raises: ValueError when the queue is full or the quota used up."""
+    def submit(self, config: RunConfig, visitor: str = "") -> Run:
+        """A new run, which starts as soon as those before it have ended. `visitor` names who asks for it, to whom then
+        a visitor's share of the queue is open.
+        Raises: ValueError when the queue is full, or the visitor's share of it, or the quota used up."""
         with self._changed:
-            self._check_room()
+            self._check_room(visitor)
             run = listing.create_run(config, path=self.root / places.new_id(config))
-            self._put(run)
+            self._put(run, visitor)
         return run
 
-    def resume(self, run_id: str) -> Run:
+    def resume(self, run_id: str, visitor: str = "") -> Run:
         """Queue a run again that was stopped, interrupted or failed, or that an ended process had queued.
         Raises: ValueError for any other."""
         with self._changed:
             run = listing.open_run(run_id, self.root)
             if run in self.queue() or run == self.running():
                 raise ValueError(f"{run_id} is {run.status().state} already")
-            self._check_room()
+            self._check_room(visitor)
             changes.make_ready(run)
-            self._put(run)
+            self._put(run, visitor)
         return run
 
     def stop(self, run_id: str) -> None:
@@ -95,8 +101,16 @@ class Jobs:
         job = self.training.current
         return None if job is None else Run(job.key)
 
+    def before(self, run: Run) -> list[Run] | None:
+        """The runs that go before one that waits here, in their order, the one that runs now first; None where it does
+        not wait here."""
+        running, waiting = self.running(), self.queue()
+        if run not in waiting:
+            return None
+        return [*([running] if running else []), *waiting[: waiting.index(run)]]
+
     def queue(self) -> list[Run]:
-        """The runs that wait, in their order."""
+        """The runs that wait, in the order in which they will begin."""
         with self._changed:
             waiting = [Run(job.key) for job in self.training.waiting]
         return [run for run in waiting if run.status().state == "queued"]
@@ -108,15 +122,31 @@ class Jobs:
         runs = [Run(path) for path in self.root.iterdir() if places.valid_id(path.name)]
         return sorted((run for run in runs if run.is_orphan()), key=Run.created)
 
-    def _check_room(self) -> None:
-        if len(self.training.waiting) >= MOST_WAITING:
+    def _check_room(self, visitor: str) -> None:
+        waiting = [job for job in self.training.waiting if job.wanted()]
+        if len(waiting) >= MOST_WAITING:
             raise ValueError(f"{MOST_WAITING} runs are waiting already, which is the most; stop one of them first")
+        if visitor and sum(job.visitor == visitor for job in waiting) >= MOST_EACH:
+            raise ValueError(
+                f"{MOST_EACH} of your runs are waiting already, which is the most that one visitor may have; "
+                "stop one of them first, or wait until one has begun"
+            )
 
-    def _put(self, run: Run) -> None:
+    def _next_turn(self, visitor: str) -> int:
+        """The round in which a further run of a visitor is: after all of its own, and never one that is over."""
+        jobs = [*filter(None, [self.training.current]), *self.training.waiting]
+        now = jobs[0].turn if jobs else 0
+        self._begun = {name: turn for name, turn in self._begun.items() if jobs and turn >= now}
+        own = [job.turn for job in jobs if job.visitor == visitor] + [self._begun.get(visitor, -1)]
+        return max(now, max(own) + 1)
+
+    def _put(self, run: Run, visitor: str) -> None:
         def wanted() -> bool:
             return run.path.is_dir() and run.status().state == "queued"
 
         def heard(message: dict[str, Any]) -> None:
+            if "began" in message:
+                self._begun[visitor] = turn
             if message.get("ended") == key and message["state"] == "failed":
                 _settle(run, "failed", message["reason"], self.training.pid)
 
@@ -124,7 +154,9 @@ class Jobs:
             _settle(run, "interrupted", why, pid)
 
         key = str(run.path)
-        self.training.put(Job(key, {"run": key}, heard, died, wanted))
+        turn = self._next_turn(visitor)
+        place = sum(job.turn <= turn for job in self.training.waiting)
+        self.training.put(Job(key, {"run": key}, heard, died, wanted, visitor, turn), place)
 
     # ---- questions: each waits for its answer, so ask in a thread (`tasks.start_task`)
 
@@ -190,7 +222,7 @@ class Jobs:
                 message = {"ask": what, "job": key, **about, **files}
                 job = Job(key, message, heard.put, died, left=lambda: none("the app ends"))
                 with self._changed:
-                    self.questions.put(job, first=what in SHORT)
+                    self.questions.put(job, 0 if what in SHORT else None)
                 while (said := heard.get()).get("ended") != key:
                     if "began" in said:
                         progress(0.0, "begins")

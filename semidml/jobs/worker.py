@@ -32,16 +32,18 @@ import numpy as np
 from semidml import planes
 from semidml.config import RunConfig
 from semidml.data import store
-from semidml.execute import cores, is_full, score_run, train_in
+from semidml.execute import cores, score_run, train_in
 from semidml.explore import prior, take_away
 from semidml.jobs.lane import COLD
 from semidml.runs.run import Run
 from semidml.runs.status import Status
 from semidml.runs.writer import Writer
 from semidml.tasks import Progress
+from semidml.words import is_full, trouble_words
 
 PARENT_GONE = "the app that started it ended"
 YIELDS = 5  # steps of priority below the app's: a training takes what pages leave, which is all while nobody clicks
+MARK_SECONDS = 1.5  # to keep the last finished epoch, and to say so, before this process ends
 _writing: list[Writer] = []  # of the run that is trained now, for whoever must end it in a hurry
 _folders: list[Path] = []  # of the question that it answers: temporary, and the asker's to remove while there is one
 
@@ -50,10 +52,13 @@ _folders: list[Path] = []  # of the question that it answers: temporary, and the
 
 
 def main() -> None:
-    """See the module. Ends the process within a second of the end of its standard input, whatever it is doing."""
+    """See the module. Ends the process within two seconds of the end of its standard input, or of a signal to end,
+    whatever it is doing."""
     if hasattr(os, "nice"):
         os.nice(YIELDS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is for the app, which then closes the pipe
+    if os.name == "posix":
+        _heed_signals()
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # what libraries print must not get into the protocol
     sys.stdout = sys.stderr
@@ -98,15 +103,32 @@ def _listen(asked: "queue.Queue[dict[str, Any]]") -> None:
     leave()
 
 
-def leave() -> None:
-    """End this process now; a run in it is marked as interrupted if time allows, what an asker left is removed."""
+def _heed_signals() -> None:
+    """Leave when told to by a signal: in a thread, which nothing native that goes on in the main one holds up."""
+    told, tells = os.pipe()
+    os.set_blocking(tells, False)
+    signal.set_wakeup_fd(tells)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, lambda *_: None)
+
+    def wait() -> None:
+        number = os.read(told, 1)[0]
+        leave(f"its process was told to end (signal {number})", 128 + number)
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
+
+
+def leave(why: str = PARENT_GONE, code: int = 0) -> None:
+    """End this process now; of a run in it the last finished epoch is kept and it is marked as interrupted, if time
+    allows; what an asker left is removed."""
     for writer in _writing:
-        marking = threading.Thread(target=writer.interrupted, args=(PARENT_GONE,), daemon=True)
+        marking = threading.Thread(target=writer.interrupted, args=(why,), daemon=True)
         marking.start()
-        marking.join(0.7)
+        marking.join(MARK_SECONDS)
     for folder in _folders:
         shutil.rmtree(folder, ignore_errors=True)
-    os._exit(0)
+    os._exit(code)
 
 
 def say(out: TextIO, **message: Any) -> None:
@@ -128,7 +150,7 @@ def _do_run(out: TextIO, path: str) -> None:
                     continue
         status = run.status()
     except Exception as error:  # not the run's: it could not be begun or its end not be written
-        status = Status("failed", str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
+        status = Status("failed", _explain(error))
         traceback.print_exception(error)
     _writing.clear()
     say(out, ended=path, state=status.state, reason=status.reason)
@@ -158,6 +180,8 @@ def _explain(error: Exception) -> str:
     """Why a question has no answer, in words."""
     if is_full(error):
         return "the disk is full: delete some runs or other files, then ask again"
+    if isinstance(error, OSError):
+        return trouble_words(error)
     if isinstance(error, MemoryError):
         return "out of memory: end other programs or runs, then ask again"
     return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"

@@ -14,7 +14,9 @@ STARTS, POWERS = 4, (2, 8, 32, 128)  # of `repel`
 
 def place(placement: str, components: int, latent_dim: int) -> Tensor:
     """(K, D) points of that placement, with K = 2^D for the vertices. What cannot be placed is refused by
-    RunConfig."""
+    RunConfig. On torch's meta device there are shapes and no numbers."""
+    if torch.get_default_device().type == "meta":
+        return torch.empty(2**latent_dim if placement == "vertices" else components, latent_dim)
     if placement == "vertices":
         return torch.tensor(list(itertools.product((-0.5, 0.5), repeat=latent_dim)))  # the paper's at a spacing of 2
     return {"lattice": _lattice, "sphere": _sphere}[placement](components, latent_dim)

@@ -8,7 +8,7 @@ at its bounds, where four of five pixels of images like MNIST's begin: those wou
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ class Vamp(Mixture):
     """See the module. `encode` gives the posteriors of images; it is set by the model that owns the encoder."""
 
     encode: Callable[[Tensor], Posteriors]
+    older_names: ClassVar = {"pixels": "free"}  # in weights of version 0.1
 
     def __init__(
         self, latent_dim: int, shape: tuple[int, int, int], pseudo_inputs: int, pseudo_init: str, kl_samples: int = 1

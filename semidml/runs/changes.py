@@ -1,14 +1,21 @@
-"""What a person does to a run: stop, queue again, rename, delete."""
+"""What a person does to a run: stop, queue again, rename, delete. Of several who do it at once one does it, and the
+others are told."""
 
+import errno
+import os
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
-from semidml.disk import files
+from semidml.disk import files, locks
 from semidml.runs import estimate, places, process
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
+from semidml.runs.writer import refuse_second
+from semidml.words import is_full, trouble_words
 
 OWN = {"config.json", "status.json", "lock", "history.jsonl", "rows.npz", "frames", "projections", "metrics.json"}
 OWN |= {"state.safetensors", "weights.safetensors", "stop", "error.txt"}  # all that a run's folder may hold
@@ -25,23 +32,19 @@ def stop(run: Run) -> None:
 
 def make_ready(run: Run) -> None:
     """Queue a run again that was stopped, interrupted, failed, or queued by a process that has ended.
-    Raises: ValueError for any other, and for one that would pass the quota."""
-    status = run.status()
-    run.config()
-    if run.is_shipped:
-        raise ValueError(f"{run.id} ships with the project and cannot be resumed")
-    if status.state not in ("stopped", "interrupted", "failed") and not run.is_orphan():
-        raise ValueError(f"{run.id} cannot be resumed: it is {status.state}")
-    if run.is_complete():
-        raise ValueError(f"{run.id} cannot be resumed: it was trained to its end, and would be erased")
-    epoch = run.resume_epoch()
-    queued = replace(status, state="queued", reason="", owner=process.this_process(), epoch=epoch, step=0)
-    if run.path.parent != places.runs_folder():
-        _write_queued(run, queued)
-        return
-    with estimate.one_at_a_time():
-        estimate.check_fits(estimate.left_to_write(run), but=run)
-        _write_queued(run, queued)
+    Raises: ValueError for any other, for one that somebody else has resumed meanwhile, and for one that would pass the
+    quota."""
+    _check_resumable(run)
+    with _alone(run):
+        _check_resumable(run)
+        now = {"owner": process.this_process(), "epoch": run.resume_epoch(), "step": 0}
+        queued = replace(run.status(), state="queued", reason="", **now)
+        if run.path.parent != places.runs_folder():
+            _write_queued(run, queued)
+            return
+        with estimate.one_at_a_time():
+            estimate.check_fits(estimate.left_to_write(run), but=run)
+            _write_queued(run, queued)
 
 
 def _write_queued(run: Run, queued: Status) -> None:
@@ -49,14 +52,35 @@ def _write_queued(run: Run, queued: Status) -> None:
     write_status(run, replace(queued, updated=time.time()))
 
 
+def _check_resumable(run: Run) -> None:
+    _check_there(run)
+    status = run.status()
+    run.config()
+    if run.is_shipped:
+        raise ValueError(f"{run.id} ships with the project and cannot be resumed")
+    if status.state not in ("stopped", "interrupted", "failed") and not run.is_orphan():
+        whose = f", by {process.words_for(status.owner)}" if status.active else ""
+        raise ValueError(f"{run.id} cannot be resumed: it is {status.state}{whose}")
+    if run.is_complete():
+        raise ValueError(f"{run.id} cannot be resumed: it was trained to its end, and would be erased")
+
+
 def rename(run: Run, new: str) -> Run:
     """The run under its new name.
     Raises: ValueError while it runs or waits, or when the name is taken."""
     _check_idle(run, "renamed", ("running", "queued"))
-    target = run.path.with_name(places.checked_id(new))
+    target, taken = run.path.with_name(places.checked_id(new)), f"there is already a run called {new}"
     if target.exists() or places.ships(new):
-        raise ValueError(f"there is already a run called {new}")
-    run.path.rename(target)
+        raise ValueError(taken)
+    with _alone(run):
+        _check_idle(run, "renamed", ("running", "queued"))
+        try:
+            run.path.rename(target)  # which no folder that holds anything gives way to
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise ValueError(taken) from None
+            raise
+        (target / "lock").unlink(missing_ok=True)
     return Run(target)
 
 
@@ -64,18 +88,52 @@ def delete(run: Run) -> None:
     """Remove the folder.
     Raises: ValueError while it runs."""
     _check_idle(run, "deleted", ("running",))
-    strange = [path.name for path in run.path.iterdir() if path.name not in OWN and not files.is_part(path)]
-    if strange:  # many a folder that is no run has a config.json
-        raise ValueError(f"{run.path} holds what is not a run's ({', '.join(sorted(strange)[:3])}): it is not deleted")
     hidden = run.path.with_name(f".deleted-{run.id}-{secrets.token_hex(4)}")
-    run.path.rename(hidden)  # at once gone for every reader
-    shutil.rmtree(hidden)
+    with _alone(run, makes_room=True):
+        _check_idle(run, "deleted", ("running",))
+        strange = sorted(path.name for path in run.path.iterdir() if path.name not in OWN and not files.is_part(path))
+        if strange:  # many a folder that is no run has a config.json
+            raise ValueError(f"{run.path} holds what is not a run's ({', '.join(strange[:3])}): it is not deleted")
+        run.path.rename(hidden)  # at once gone for every reader
+    try:
+        shutil.rmtree(hidden)
+    except OSError as error:
+        kept = f"{run.id} is no longer a run, but not all of its files could be removed from {hidden}"
+        raise ValueError(f"{kept}: {trouble_words(error)}") from None
+
+
+@contextmanager
+def _alone(run: Run, makes_room: bool = False) -> Iterator[None]:
+    """Holds the run's lock for a moment, as its writer does while it writes. What `makes_room` is done on a full disk,
+    where there can be no lock, too.
+    Raises: ValueError when the run is being written, or is gone."""
+    path = run.path / "lock"
+    try:
+        handle = locks.take(path, lambda: refuse_second(run))
+    except FileNotFoundError:
+        raise ValueError(f"there is no run called {run.id!r}") from None
+    except OSError as error:
+        if not (makes_room and is_full(error)):
+            raise
+        yield
+        return
+    try:
+        os.ftruncate(handle, 0)  # what a killed writer left there
+        yield
+    finally:
+        if locks.is_at(handle, path):
+            path.unlink()
+        os.close(handle)
+
+
+def _check_there(run: Run) -> None:
+    if not run.path.is_dir():
+        raise ValueError(f"there is no run called {run.id!r}")
 
 
 def _check_idle(run: Run, what: str, busy: tuple[str, ...]) -> None:
     """Raises ValueError unless it is a run of the user's that is in none of the `busy` states."""
-    if not run.path.is_dir():
-        raise ValueError(f"there is no run called {run.id!r}")
+    _check_there(run)
     if not any((run.path / name).is_file() for name in ("config.json", "status.json")):
         raise ValueError(f"{run.path} does not hold a run: it is not {what}")
     if run.is_shipped:

@@ -49,5 +49,11 @@ def has_ended(owner: Mapping[str, Any], elsewhere: bool = False) -> bool:
     return born is None or born != (owner.get("born") or "")
 
 
+def is_here(owner: Mapping[str, Any]) -> bool:
+    """Whether that process is known to live, on this machine."""
+    known = owner.get("pid") and owner.get("host") == socket.gethostname() and owner.get("place") == _place() != ""
+    return bool(known) and not has_ended(owner)
+
+
 def words_for(owner: Mapping[str, Any]) -> str:
     return f"pid {owner.get('pid', 'unknown')} on {owner.get('host', 'an unknown machine')}"

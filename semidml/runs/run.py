@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from semidml.config import RunConfig
 from semidml.disk import files
 from semidml.frames import Frame, Record
-from semidml.runs import places, process, quota
+from semidml.runs import heartbeat, places, process, quota, tensors
 from semidml.runs.status import Status
 from semidml.scores import collapse
 from semidml.words import damage_words
@@ -25,8 +25,6 @@ from semidml.words import damage_words
 if TYPE_CHECKING:  # at run time these would import torch
     from torch import nn
 
-DAY = 86400.0  # seconds by which the clock of another machine may be ahead
-STALE = 15.0  # seconds without a heartbeat after which a run counts as interrupted
 MOST_HISTORIES = 64  # kept in memory
 
 # What is made of the same content once is not made again: a page asks each run in a list for its config, when it was
@@ -113,7 +111,7 @@ class Run:
             made = _time_in(files.read_content(self.path / "config.json"))
         except (ValueError, KeyError, TypeError, OverflowError):
             made = -1.0
-        if 0 <= made <= time.time() + DAY:
+        if 0 <= made <= time.time() + files.CLOCKS_DIFFER:
             return made
         try:
             return self.path.stat().st_mtime
@@ -133,12 +131,15 @@ class Run:
         if status.state == "queued" and (self.path / "stop").exists():
             return replace(status, state="stopped", reason="stopped before it began")
         if status.state == "running":
-            silent = time.time() - status.updated
             if process.has_ended(status.owner):
                 return replace(status, state="interrupted", reason=f"its process ended; {self.resume_words()}")
-            if silent > STALE:
-                heard = f"its process ({process.words_for(status.owner)}) was last heard of {silent:.0f} s ago"
-                return replace(status, state="interrupted", reason=f"{heard}; {self.resume_words()}")
+            is_here, whose = process.is_here(status.owner), f"its process ({process.words_for(status.owner)})"
+            silent, is_seen = heartbeat.listen(self.path, status, is_here)
+            if silent > heartbeat.STALE:
+                reason = f"{whose} was last heard of {silent:.0f} s ago; {self.resume_words()}"
+                return replace(status, state="interrupted", reason=reason)
+            if not (is_here or is_seen):
+                return replace(status, reason=f"{whose} is not this machine's; as far as is known here it runs")
         return status
 
     def recorded(self) -> Status:
@@ -167,16 +168,8 @@ class Run:
 
     def resume_epoch(self) -> int:
         """The finished epochs that a resume would start from; 0 when it would start anew."""
-        path = self.path / "state.safetensors"
-        if not path.exists():
-            return 0
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(path, framework="np") as tensors:
-                return int(tensors.get_tensor("epoch"))
-        except (SafetensorError, OSError, TypeError, ValueError, OverflowError):  # damaged, or untrusted
-            return 0
+        path = self.path / tensors.STATE
+        return tensors.read_epoch(path) if path.exists() else 0
 
     def resume_words(self) -> str:
         epoch = self.resume_epoch()
@@ -272,25 +265,16 @@ class Run:
     def model(self) -> "nn.Module":
         """The model with its final weights, or with those of the last saved state, on the CPU: see `task.load_model`.
         Raises: ValueError when there are none yet, or not of this config."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         from semidml.train.task import load_model
 
+        config, data = self.config(), self.details().get("data")
         try:
-            if (self.path / "weights.safetensors").exists():
-                weights = load_file(self.path / "weights.safetensors")
-            else:
-                state = load_file(self.path / "state.safetensors")
-                weights = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+            saved = tensors.read_weights(self.path, config, data)
         except FileNotFoundError:
             raise ValueError(f"{self.id} has no weights yet") from None
-        except SafetensorError as error:
-            raise ValueError(f"the weights of {self.id} cannot be read: {error}") from None
-        data = self.details().get("data")
-        if not data:
-            raise ValueError(f"{self.id} does not say which images it was trained on")
-        return load_model(self.config(), tuple(data["shape"]), len(data["class_names"]), weights)
+        except ValueError as error:
+            raise ValueError(f"the weights of {self.id} cannot be used: {error}") from None
+        return load_model(config, tuple(data["shape"]), len(data["class_names"]), saved)
 
     def projection(self, name: str) -> dict[str, np.ndarray] | None:
         """A cached projection, or None."""

@@ -1,6 +1,5 @@
 """How far a run has come: its status.json."""
 
-import errno
 from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -8,6 +7,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from semidml.disk import files
+from semidml.words import is_full
 
 if TYPE_CHECKING:
     from semidml.runs.run import Run
@@ -40,13 +40,14 @@ class Status:
         return min(1.0, (self.epoch + part) / self.epochs) if self.epochs else 0.0
 
 
-def write_status(run: "Run", status: Status, durable: bool = True) -> None:
-    """Replace status.json. On a full disk it is written over in place, which needs no room."""
+def write_status(run: "Run", status: Status, durable: bool = True, passing: bool = False) -> None:
+    """Replace status.json. On a full disk it is written over in place, which needs no room, unless what it says is
+    `passing`, a heartbeat: then the run hears of the full disk."""
     path, content = run.path / "status.json", files.as_json(asdict(status))
     try:
         files.replace_file(path, content, durable)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not durable:
+        if passing or not is_full(error):
             raise
         with open(path, "r+b") as file:
             file.write(content)

@@ -26,7 +26,10 @@ FILES = re.compile(
 
 
 def export_zip(run: Run, file: IO[bytes]) -> None:
-    """Write the run as a zip that `import_zip` reads: its known files in a folder of its name."""
+    """Write the run as a zip that `import_zip` reads: its known files in a folder of its name.
+    Raises: ValueError when the run is gone."""
+    if not (run.path / "config.json").exists():
+        raise ValueError(f"there is no run called {run.id!r}")
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(run.path.rglob("*")):
             name = path.relative_to(run.path).as_posix()

@@ -6,33 +6,33 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from semidml import frames
 from semidml.config import RunConfig
 from semidml.disk import files, zips
 from semidml.frames import Record
+from semidml.runs import tensors
 from semidml.runs.run import Run
 from semidml.runs.status import Status
+from semidml.runs.tensors import MOST_FAR, Pictured
 from semidml.words import damage_words
 
 MOST_SHOWN = 1000  # reconstructions of a frame
-MOST_FAR = 1e30  # of a latent, so that its square is finite in float64
 MOST_LOG_VAR = 100.0
+MOST_WEIGHTS = 10**9  # bytes of a model, as of an unpacked zip
 
 Shapes = dict[str, tuple[int, ...]]
-Side = Annotated[int, Field(ge=1, le=512)]  # pixels of an image
 Name = Annotated[str, Field(max_length=200)]
 
 
-class Images(BaseModel):
-    """What config.json says of the images that a run was trained on: see `trained_on.describe_data`."""
+class Images(Pictured):
+    """All that config.json says of a run's images: see `trained_on.describe_data`."""
 
     title: Name
-    shape: tuple[Literal[1, 3], Side, Side]
     class_names: list[Name] = Field(min_length=1, max_length=10_000)
     digest: str = Field("", pattern="^[0-9a-f]{64}$")  # none up to version 0.2
 
@@ -66,8 +66,7 @@ def check_folder(folder: Path) -> None:
         _check_frame(path, config, rows, clean.get("data"))
     for path in sorted(folder.glob("projections/*.npz")):
         zips.headers(path, None)
-    for path in sorted(folder.glob("*.safetensors")):
-        _check_tensors(path)
+    tensors.check_saved(folder, config, clean.get("data"), MOST_WEIGHTS)
     if (folder / "metrics.json").exists():
         metrics = files.read_json(folder / "metrics.json")
         tables = {k: v for k, v in metrics.items() if k in ("failed", "notes")}
@@ -148,20 +147,6 @@ def _plain(values: Mapping[str, Any]) -> bool:
     return all(len(name) <= 100 and plain(value) for name, value in values.items())
 
 
-def _check_tensors(path: Path) -> None:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as tensors:
-            names = list(tensors.keys())
-            for name in names:
-                tensors.get_slice(name).get_shape()
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ValueError(f"{path.name} does not hold weights in the safetensors format: {error}") from None
-    if not names:
-        raise ValueError(f"{path.name} holds no weights")
-
-
 def _check_history(path: Path) -> None:
     previous = -1
     for line in path.read_bytes().splitlines():
@@ -182,7 +167,7 @@ def _imported_status(run: Run, config: RunConfig) -> Status:
         was = run.recorded()
     except ValueError:
         was = Status("done" if (run.path / "weights.safetensors").exists() else "interrupted")
-    state = "interrupted" if was.active else was.state
+    state, reason = ("interrupted", "") if was.active else (was.state, was.reason[:2000])
     records = run.history()
     epoch, steps, latest = (records[-1].epoch, records[-1].steps, asdict(records[-1])) if records else (0, 0, None)
-    return Status(state, was.reason[:2000], epoch, config.epochs, 0, steps, None, time.time(), {}, latest)
+    return Status(state, reason, epoch, config.epochs, 0, steps, None, time.time(), {}, latest)

@@ -5,7 +5,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,11 @@ import numpy as np
 
 from semidml.disk import files, locks
 from semidml.frames import Record
-from semidml.runs import listing, process, quota
+from semidml.runs import heartbeat, listing, process, quota, tensors
 from semidml.runs.estimate import WIDE, kept_frames
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
+from semidml.words import trouble_words
 
 if TYPE_CHECKING:  # at run time these would import torch
     from torch import Tensor
@@ -26,15 +27,17 @@ if TYPE_CHECKING:  # at run time these would import torch
 
 HEARTBEAT = 2.0  # seconds between two writes of status.json while running
 STATE_EVERY = 5.0  # seconds between two writes of state.safetensors
+TICK_SECONDS = 0.5  # that a tick gets to be written when the process must end
 LIVE_EVERY = 1.0  # seconds between two frames in the middle of an epoch
 
 
 class Writer:
-    """The one writer of a run. As a context it holds the lock and sends the heartbeat.
+    """The one writer of a run. As a context it holds the lock and sends the heartbeat. `told`: whether its process was
+    told to end.
     Raises: ValueError when somebody else is writing: 'first is being written by pid 7 on box'."""
 
-    def __init__(self, run: Run):
-        self.run, self.path = run, run.path
+    def __init__(self, run: Run, told: Callable[[], bool] = lambda: False):
+        self.run, self.path, self._told = run, run.path, told
         self.config = run.config()
         self._kept = kept_frames(self.config.epochs, self.config.latent_dim)
         self._room = quota.Room(self.path)
@@ -45,6 +48,10 @@ class Writer:
         self._mutex = threading.Lock()  # over status.json
         self._wake = threading.Event()
         self._ended = False
+        self._is_settled = False  # the last status is written
+        self._ticking = threading.Lock()  # over a tick
+        self._saving = threading.Lock()  # over the state
+        self._finished: dict[str, Tensor] | None = None  # the state at the end of the last epoch of the history
         self._problem: OSError | None = None  # of the heartbeat
         self._history: int | None = None  # a file descriptor
         self._last = -1  # epoch of the last line of the history
@@ -57,7 +64,7 @@ class Writer:
             files.sweep((part for folder in folders for part in folder.glob(".*") if files.is_part(part)), 0)
             (self.path / "frames").mkdir(exist_ok=True)
             (self.path / "error.txt").unlink(missing_ok=True)
-            self._write_status(durable=True)
+            write_status(run, self._status)
         except BaseException:
             self._release_lock()
             raise
@@ -78,12 +85,13 @@ class Writer:
 
     def _take_lock(self) -> int:
         path = self.path / "lock"
-        handle = locks.take(path, lambda: self._refuse(self._holder(path)))
+        handle = locks.take(path, lambda: refuse_second(self.run))
         try:
-            holder = self._holder(path)
+            holder = _holder(path)
             lives = holder and not process.has_ended(holder) and holder != process.this_process()
-            if lives and self.run.status().state == "running":  # by its heartbeat: no lock is seen of another machine
-                self._refuse(holder)
+            # Of another machine no lock is seen; its heartbeat comes even over what a resume has just written.
+            if lives and (self.run.status().state == "running" or self._beats()):
+                refuse_second(self.run)
             os.ftruncate(handle, 0)
             os.pwrite(handle, files.as_json(process.this_process()), 0)
         except BaseException:
@@ -91,15 +99,8 @@ class Writer:
             raise
         return handle
 
-    def _refuse(self, holder: dict[str, Any]) -> None:
-        raise ValueError(f"{self.run.id} is being written by {process.words_for(holder)}")
-
-    @staticmethod
-    def _holder(path: Path) -> dict[str, Any]:
-        try:
-            return files.read_json(path)
-        except ValueError:  # empty: nobody's
-            return {}
+    def _beats(self) -> bool:
+        return heartbeat.is_replaced(self.path / "status.json", 2.5 * HEARTBEAT)
 
     def _release_lock(self) -> None:
         (self.path / "lock").unlink(missing_ok=True)
@@ -112,16 +113,16 @@ class Writer:
             self._wake.wait(HEARTBEAT)
             self._wake.clear()
             try:
-                self._write_status(durable=False)
+                self._write_heartbeat()
                 self._problem = None
             except OSError as error:  # the training thread raises it at its next tick
                 self._problem = error
             time.sleep(0.05)  # at most so often, however many ticks there are
 
-    def _write_status(self, durable: bool) -> None:
+    def _write_heartbeat(self) -> None:
         with self._mutex:
             if not self._ended:
-                write_status(self.run, replace(self._status, updated=time.time()), durable)
+                write_status(self.run, replace(self._status, updated=time.time()), durable=False, passing=True)
 
     def _stop_heart(self) -> None:
         self._ended = True
@@ -129,24 +130,21 @@ class Writer:
         self._heart.join()
 
     def stopping(self) -> bool:
-        """Whether somebody asked for a stop."""
-        return (self.path / "stop").exists()
+        """Whether somebody asked for a stop, or told the process to end."""
+        return self._told() or (self.path / "stop").exists()
 
     # -- beginning
 
     def saved_state(self) -> "dict[str, Tensor] | None":
         """What to resume from, None to begin anew; history and frames are cut to it.
         Raises: ValueError when it is damaged."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         state = None
-        if (self.path / "state.safetensors").exists():
+        if (self.path / tensors.STATE).exists():
             try:
-                state = load_file(self.path / "state.safetensors")
-                self._state_epoch = int(state["epoch"])
-            except (SafetensorError, KeyError) as error:
-                raise ValueError(f"state.safetensors cannot be read ({error}); delete it to begin anew") from None
+                state = tensors.read_state(self.path, self.config, self.run.details().get("data"))
+            except ValueError as error:
+                raise ValueError(f"{tensors.STATE} cannot be used ({error}); delete it to begin anew") from None
+            self._state_epoch = int(state["epoch"])
         self._cut(self._state_epoch if state else -1)
         return state
 
@@ -184,14 +182,15 @@ class Writer:
         if self._problem is not None:
             raise self._problem
         line = record.to_json()  # at every tick: what JSON cannot hold is then an error here, not in the heartbeat
-        if record.ends_epoch:
-            self._end_of_epoch(record, line, training)
-        elif time.monotonic() >= self._frame_due:
-            began = time.monotonic()
-            self._save_frame(self.path / "frames" / "live.npz", record, training, durable=False)
-            self._pace(began)
-        now = {"epoch": record.epoch, "step": record.step, "steps": record.steps, "latest": asdict(record)}
-        self._status = replace(self._status, **now)
+        with self._ticking:
+            if record.ends_epoch:
+                self._end_of_epoch(record, line, training)
+            elif time.monotonic() >= self._frame_due:
+                began = time.monotonic()
+                self._save_frame(self.path / "frames" / "live.npz", record, training, durable=False)
+                self._pace(began)
+            now = {"epoch": record.epoch, "step": record.step, "steps": record.steps, "latest": asdict(record)}
+            self._status = replace(self._status, **now)
         self._wake.set()
 
     def _end_of_epoch(self, record: Record, line: str, training: "Training") -> None:
@@ -212,8 +211,9 @@ class Writer:
         if epoch > self._last:
             self._append(line.encode() + b"\n")
             self._last = epoch
+        self._finished = training.state()
         if epoch and time.monotonic() >= self._state_due:
-            self.save_state(training)
+            self.save_state()
 
     def _frame_path(self, epoch: int) -> Path:
         return self.path / "frames" / f"{epoch:04d}.npz"
@@ -243,20 +243,22 @@ class Writer:
             os.ftruncate(self._history, end)
             raise
 
-    def save_state(self, training: "Training") -> None:
-        """Save what a resume needs, as of the last finished epoch, unless that is saved already or is not finite."""
+    def save_state(self, durable: bool = True) -> None:
+        """Save what a resume needs, as of the last epoch of the history, unless that is saved already or is not finite.
+        Any thread may ask for it."""
         import torch
         from safetensors.torch import save
 
         self._state_due = time.monotonic() + STATE_EVERY
-        state = training.state()
-        epoch = int(state["epoch"])
-        if epoch <= self._state_epoch or not all(torch.isfinite(t).all() for t in state.values()):
-            return
-        content = save({name: tensor.contiguous() for name, tensor in state.items()})
-        self._room.take(len(content))
-        files.replace_file(self.path / "state.safetensors", content)
-        self._state_epoch = epoch
+        with self._saving:
+            state = self._finished
+            epoch = 0 if state is None else int(state["epoch"])
+            if epoch <= self._state_epoch or not all(torch.isfinite(t).all() for t in state.values()):
+                return
+            content = save({name: tensor.contiguous() for name, tensor in state.items()})
+            self._room.take(len(content))
+            files.replace_file(self.path / "state.safetensors", content, durable)
+            self._state_epoch = epoch
 
     # -- ending
 
@@ -277,25 +279,52 @@ class Writer:
             (self.path / "frames" / "live.npz").unlink(missing_ok=True)
             saved = self.run.resume_epoch()
             reason = "; ".join(part for part in (reason, self.run.resume_words() if saved else "") if part)
-        epoch = self._last if self._last >= 0 else self.run.resume_epoch()
-        latest = self._status.latest
-        if self._status.step:
-            records = self.run.history()
-            latest = asdict(records[-1]) if records else None
-        ended = {"state": state, "reason": reason, "epoch": epoch, "step": 0, "latest": latest, "updated": time.time()}
-        status = replace(self._status, **ended, owner={})  # nobody writes it any more; a run may be sent to others
-        write_status(self.run, status)
+        with self._mutex:
+            status = self._settle(state, reason, self._last if self._last >= 0 else self.run.resume_epoch())
         if state == "done":
             (self.path / "state.safetensors").unlink(missing_ok=True)
         (self.path / "stop").unlink(missing_ok=True)
         return status
 
-    def interrupted(self, reason: str, seconds: float = 0.5) -> None:
-        """From another thread, when this process must end now: say so in status.json if that is possible in time."""
-        if self._mutex.acquire(timeout=seconds):
-            self._ended = True
-            status = replace(self._status, state="interrupted", step=0, updated=time.time())
-            write_status(self.run, replace(status, reason=f"{reason}; {self.run.resume_words()}"), durable=False)
+    def interrupted(self, reason: str) -> None:
+        """From another thread, when this process must end now: let the training go no further, keep the last finished
+        epoch, if the disk takes it, and say so in status.json. Nothing waits for the disk's own caches."""
+        self._ticking.acquire(timeout=TICK_SECONDS)  # never given back
+        self._ended = True
+        try:
+            self.save_state(durable=False)
+        except OSError as error:
+            reason = f"{reason}; its last epochs could not be saved: {trouble_words(error)}"
+        with self._mutex:
+            if not self._is_settled:
+                reason = f"{reason}; {self.run.resume_words()}"
+                self._settle("interrupted", reason, self.run.resume_epoch(), durable=False)
+
+    def _settle(self, state: str, reason: str, epoch: int, durable: bool = True) -> Status:
+        """Write the last status, of a finished epoch."""
+        latest = self._status.latest
+        if self._status.step or self._status.epoch != epoch:
+            records = [record for record in self.run.history() if record.epoch <= epoch]
+            latest = asdict(records[-1]) if records else None
+        ended = {"state": state, "reason": reason, "epoch": epoch, "step": 0, "latest": latest, "updated": time.time()}
+        status = replace(self._status, **ended, owner={})  # nobody writes it any more; a run may be sent to others
+        write_status(self.run, status, durable)
+        self._is_settled = True
+        return status
+
+
+def refuse_second(run: Run) -> None:
+    """Raises ValueError that names who writes a run, if its lock says so; it says nothing while somebody holds it for a
+    moment, to change what only one may change."""
+    if holder := _holder(run.path / "lock"):
+        raise ValueError(f"{run.id} is being written by {process.words_for(holder)}")
+
+
+def _holder(lock: Path) -> dict[str, Any]:
+    try:
+        return files.read_json(lock)
+    except ValueError:  # empty: nobody's
+        return {}
 
 
 def _size(arrays: Mapping[str, np.ndarray]) -> int:

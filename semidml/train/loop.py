@@ -283,8 +283,8 @@ class Training:
         trained = [f"model.encoder.{name}" for name, _ in self.method.encoder.named_parameters()]
         before = self._snapshot
         self._moved |= bool(before) and any(not torch.equal(before[name], weights[name]) for name in trained)
-        self._snapshot = weights | moments | {f"teaching.{name}": torch.tensor(True) for name in self._teaching}
-        self._snapshot |= {
+        teaching = {f"teaching.{name}": torch.tensor(True) for name in self._teaching}
+        rest = {
             "moved": torch.tensor(self._moved),
             "half": torch.tensor(self.method.half),
             "generator": self.generator.get_state(),
@@ -292,6 +292,7 @@ class Training:
             "epoch": torch.tensor(self.epoch),
             "seconds": torch.tensor(self.seconds, dtype=torch.float64),
         }
+        self._snapshot = weights | moments | teaching | rest  # in one step: an interruption finds it whole
 
     def _restore(self, state: Mapping[str, Tensor]) -> None:
         """Raises ValueError when the state is not one of this config's."""

@@ -11,7 +11,8 @@ from semidml.jobs import queue
 from semidml.rules import explain_too_few, list_remarks
 from semidml.runs import changes, listing
 from semidml.ui import frame, words
-from semidml.ui.manage import draw_outcome, perform
+from semidml.ui.manage import NOT_STARTED, draw_outcome, perform, queue_run, visitor
+from semidml.ui.words import as_code
 
 SECONDS_TO_STOP = 0.8  # a run stops within a tick, which is half a second
 
@@ -30,7 +31,7 @@ def draw_start(config: RunConfig | None) -> None:
         width="stretch",
         disabled=config is None or bool(problem),
         on_click=perform,
-        args=(lambda: show_run(queue.jobs().submit(config).id),),
+        args=(lambda: show_run(queue_run(config).id), "", NOT_STARTED),
     )
     if config and not problem:
         st.caption(words.estimate_words(config))
@@ -73,7 +74,7 @@ def cannot_work(config: RunConfig) -> str:
 
 
 def resume_run(run_id: str) -> None:
-    perform(lambda: queue.jobs().resume(run_id))
+    perform(lambda: queue.jobs().resume(run_id, visitor()), failed=f"{as_code(run_id)} could not be resumed")
 
 
 def stop_run(run_id: str) -> None:
@@ -90,7 +91,7 @@ def stop_run(run_id: str) -> None:
         while run.status().active and time.monotonic() < patience:
             time.sleep(0.02)
 
-    perform(stop)
+    perform(stop, failed=f"{as_code(run_id)} could not be stopped")
 
 
 def show_run(run_id: str) -> None:

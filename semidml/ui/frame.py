@@ -4,7 +4,7 @@ import gc
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from semidml.runs import quota as runs
 from semidml.runs.run import Run
 from semidml.tasks import Task, find_task
 from semidml.ui import words
+from semidml.ui.unread import say_unread
 from semidml.words import size_words
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,8 +63,9 @@ h3 {font-size: 1.05rem !important;}
 </style>"""
 
 
-def begin_page(title: str) -> None:
-    """The first call of every page: title of the tab, menu, what runs now, footer. Writes no heading."""
+def begin_page(title: str, reads: Collection[str] = ()) -> None:
+    """The first call of every page: title of the tab, menu, what runs now, footer. Writes no heading. reads: the parts
+    of a link that the page reads; it says which others there are."""
     st.set_page_config(
         page_title=title if title == "semidml" else f"{title} · semidml",
         page_icon=_tab_icon(),
@@ -84,6 +86,7 @@ def begin_page(title: str) -> None:
                 st.page_link(path, label=label, icon=page_icon)
         st.space("small")
         draw_running()
+    say_unread(reads)
 
 
 def _tab_icon() -> str:

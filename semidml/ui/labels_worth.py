@@ -8,7 +8,6 @@ from semidml import words
 from semidml.config import RunConfig
 from semidml.data import store
 from semidml.explore import clusters, points
-from semidml.jobs import queue
 from semidml.plots import curves
 from semidml.runs import listing
 from semidml.runs.run import Run
@@ -49,7 +48,7 @@ def draw_labels_worth(run: Run) -> None:
             f"Train with {', '.join(f'{count:,}' for count in missing)} labels",
             icon=":material/play_arrow:",
             on_click=manage.perform,
-            args=(lambda: [queue.jobs().submit(config) for config in missing.values()],),
+            args=(lambda: manage.queue_runs(list(missing.values())), "", manage.NOT_STARTED),
             help=f"{len(missing)} short trainings, one after another.",
         )
     for count in missing:

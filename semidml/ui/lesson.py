@@ -8,7 +8,6 @@ import streamlit as st
 
 from semidml.config import RunConfig, declared_knobs
 from semidml.frames import TEST, Frame
-from semidml.jobs import queue
 from semidml.lessons import LESSONS, PAPER, Lesson, Side
 from semidml.runs import listing
 from semidml.runs.run import Run
@@ -170,10 +169,10 @@ def offer_breaks(lesson: Lesson) -> None:
 
 def start_run(lesson: Lesson, side: Side, values: dict[str, Any], title: str) -> None:
     def submit() -> None:
-        run = queue.jobs().submit(change_side(side, values))
+        run = manage.queue_run(change_side(side, values))
         progress_of(lesson).update(run=run.id, beside=side.run, title=title)
 
-    manage.perform(submit)
+    manage.perform(submit, failed=manage.NOT_STARTED)
 
 
 def change_side(side: Side, values: dict[str, Any]) -> RunConfig:

@@ -1,36 +1,53 @@
 """What a link says of a page, both ways: the knobs, and which run or data set is shown."""
 
+import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from semidml.config import RunConfig, declared_knobs
-from semidml.ui import knobs
+from semidml.methods import models_of
+from semidml.ui import knobs, words
+from semidml.ui.unread import list_repeated
 from semidml.words import value_words
 
+MOST_SAID = 400  # characters of what is wrong with a part
 SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
 
 
-def read_link() -> None:
+def read_link(method: str = "") -> None:
     """Sets the knobs as the link says, if it is not the one that this page wrote; a link is a whole setting: knobs
-    that it does not name take their defaults. What is wrong with it stays on the page until a knob moves."""
-    known = declared_knobs()
+    that it does not name take their defaults. On a page of one method, if it is named, the model is one of that. What
+    is wrong with the link stays on the page until a knob moves."""
+    known, state = declared_knobs(), st.session_state
     raw = {name: st.query_params[name] for name in st.query_params if name in known}
     if raw and is_new("knobs", raw):
-        values, problems = _parsed(raw)
-        st.session_state["chosen knobs"] = values
-        st.session_state["link problems"] = problems
+        values, wrong = _parsed(raw)
+        problems = list_repeated(known)
+        state["chosen knobs"] = values
+        if method and values.setdefault("model", next(iter(models_of(method)))) not in models_of(method):
+            problems.append(f"the model {values['model']} is another page's, and so are the link's other knobs")
+            knobs.switch_method(method)
+        config = _config_or_none(knobs.chosen_knobs())
+        for name, problem in wrong.items():
+            instead = config and value_words(getattr(config, name))
+            problems.append(f"{cut(problem)}; {cut(instead) if instead else 'its default'} is used instead")
+        if config and knobs.chosen_knobs() is values:
+            idle = [name for name, value in values.items() if getattr(config, name) != value]
+            problems += [f"{name} has no effect with the other choices" for name in idle]
+        state["link problems"] = problems
         note_written("knobs", raw)
-    for problem in st.session_state.get("link problems", []):
-        st.warning(f"The link was not followed in one place: {problem}.", icon=":material/link_off:")
+    for problem in state.get("link problems", []):
+        sentence = words.escape_markdown(words.printable(problem))
+        st.warning(f"The link was not followed in one place: {sentence}.", icon=":material/link_off:")
 
 
-def _parsed(raw: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """(knobs that are valid, sentences on those that are not)."""
+def _parsed(raw: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """(knobs that are valid, what is wrong with each of the others)."""
     values: dict[str, Any] = {}
-    problems: list[str] = []
+    wrong: dict[str, str] = {}
     for name, text in raw.items():
         try:
             if name == "data" and text not in knobs.data_names():
@@ -38,8 +55,20 @@ def _parsed(raw: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
             model = {"model": raw["model"]} if name == "prior" and "model" in raw else {}
             values[name] = getattr(RunConfig.of(model | {name: text}), name)
         except ValueError as error:
-            problems.append(str(error))
-    return values, problems
+            wrong[name] = str(error)
+    return values, wrong
+
+
+def _config_or_none(values: Mapping[str, Any]) -> RunConfig | None:
+    """The config of these knobs; None where they do not go together, which the page says."""
+    try:
+        return knobs.config_of(values)
+    except ValueError:
+        return None
+
+
+def cut(text: str) -> str:
+    return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]} …"
 
 
 def write_link(config: RunConfig) -> None:
@@ -58,13 +87,13 @@ def choose_linked(
     say_gone: Callable[[str], object],
     *,
     key: str,
-    prefer: Callable[[str], bool] = bool,
+    prefer: Sequence[Callable[[str], bool]] = (),
     **box: Any,
 ) -> str | None:
     """The select box of what a page shows, and the name chosen, None without any: what the link asks for, else what was
-    chosen here before, else the first that is preferred, else the first. `choices` has each name's words. The choice is
-    kept in the session under `kept`, where a callback may change it, and in the link. `say_gone` tells of a name that
-    the link asks for and that is no choice."""
+    chosen here before, else the first that is preferred, by the first of these ways that prefers any, else the first.
+    `choices` has each name's words. The choice is kept in the session under `kept`, where a callback may change it, and
+    in the link. `say_gone` tells of a name that the link asks for and that is no choice."""
     asked, state = asked_of_link(parameter, kept), st.session_state
     if asked in choices:
         state[kept] = asked
@@ -74,7 +103,7 @@ def choose_linked(
         st.query_params.pop(parameter, None)
         return None
     if state.get(kept) not in choices:
-        state[kept] = next(filter(prefer, choices), next(iter(choices)))
+        state[kept] = next(itertools.chain(*(filter(prefers, choices) for prefers in prefer), choices))
     state[key] = state[kept]  # each time: its words, and so the widget, change
     name = st.selectbox(
         options=list(choices),
@@ -107,16 +136,16 @@ def is_new(part: str, value: object) -> bool:
     """Whether what the address says came from outside. A request may carry an address that is some writes old, so what
     this page wrote itself within the last seconds is no news, unless the visitor has just come from elsewhere."""
     known = st.session_state.setdefault("links written", {}).get(part, [])
-    own = [old for old, until in known if until is None or time.time() < until]
+    own = [old for old, until in known if until is None or time.monotonic() < until]
     return value not in own or (bool(st.session_state.get("arrived")) and value != own[-1])
 
 
 def note_written(part: str, value: object) -> None:
     """Notes what the address says from now on."""
     written = st.session_state.setdefault("links written", {})
-    known = [(old, until) for old, until in written.get(part, []) if until is None or time.time() < until]
+    known = [(old, until) for old, until in written.get(part, []) if until is None or time.monotonic() < until]
     if not known or known[-1][0] != value:
-        until = time.time() + SECONDS_OLD
+        until = time.monotonic() + SECONDS_OLD
         known = [(old, until if end is None else end) for old, end in known if old != value]
         written[part] = [*known, (value, None)]
 

@@ -1,25 +1,35 @@
 """What a visitor does, and what came of it; rename, delete and import runs."""
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
 
+from semidml.config import RunConfig
 from semidml.data import quota as images
 from semidml.data import store
+from semidml.jobs import queue
 from semidml.runs import changes, listing, quota, transfer
 from semidml.runs.run import Run
 from semidml.ui import cache, frame, intake
 from semidml.ui.words import as_code
-from semidml.words import size_words
+from semidml.words import size_words, trouble_words
+
+NOT_STARTED = "The training could not be started"
 
 
-def perform(act: Callable[[], object], done: str = "") -> bool:
-    """Does it, and keeps for the page what came of it: the error's words, or these. Whether it was done."""
+def perform(act: Callable[[], object], done: str = "", failed: str = "This could not be done") -> bool:
+    """Does it, and keeps for the page what came of it: `done`, or an error's own words. What the system has against it
+    is told after `failed`; acts are whole or not at all. Whether it was done."""
     try:
         act()
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         st.session_state["outcome"] = (False, str(error))
+        return False
+    except OSError as error:
+        words = f"{failed}, and nothing has changed: {trouble_words(error)}."
+        st.session_state["outcome"] = (False, words)
         return False
     if done:
         st.session_state["outcome"] = (True, done)
@@ -38,6 +48,30 @@ def draw_outcome() -> None:
         st.success(words, icon=":material/check:")
     elif words:
         frame.show_error(words)
+
+
+def visitor() -> str:
+    """Who sits at this page: a name that nobody else has, for as long as the page is open."""
+    return st.session_state.setdefault("visitor", secrets.token_hex(8))
+
+
+def queue_run(config: RunConfig) -> Run:
+    """A new run of this visitor's.
+    Raises: ValueError when the queue, or the visitor's share of it, is full, or the quota used up."""
+    return queue.jobs().submit(config, visitor())
+
+
+def queue_runs(configs: Sequence[RunConfig]) -> None:
+    """New runs of this visitor's, one after another.
+    Raises: ValueError that says how many are queued where not all are, else as `queue_run`."""
+    for queued, config in enumerate(configs):
+        try:
+            queue_run(config)
+        except (ValueError, OSError) as error:
+            if not queued:
+                raise
+            reason = trouble_words(error) if isinstance(error, OSError) else error
+            raise ValueError(f"{queued} of {len(configs)} trainings are queued, the next is not: {reason}") from None
 
 
 def draw_management(run: Run | None) -> None:
@@ -72,18 +106,21 @@ def draw_quota(title: str, used: int, allowed: Callable[[], int]) -> None:
 
 def rename(run_id: str) -> None:
     new = st.session_state[f"new name {run_id}"].strip()
-    perform(lambda: choose(changes.rename(listing.open_run(run_id), new)), f"It is called {as_code(new)} now.")
+    done, failed = f"It is called {as_code(new)} now.", f"{as_code(run_id)} could not be renamed"
+    perform(lambda: choose(changes.rename(listing.open_run(run_id), new)), done, failed)
     cache.forget_runs()
 
 
 def delete_run(run_id: str, done: str = "") -> None:
-    perform(lambda: changes.delete(listing.open_run(run_id)), done)
+    is_done = perform(lambda: changes.delete(listing.open_run(run_id)), done, f"{as_code(run_id)} could not be deleted")
+    if is_done and st.session_state.get("explored") == run_id:
+        del st.session_state["explored"]  # Explore need not say that it is gone
     cache.forget_runs()
 
 
 def bring(file: Any) -> None:
     """Takes the file in; either way the uploader is empty afterwards, so that no second click meets this file again."""
-    perform(lambda: choose(transfer.import_zip(file)), "The run is here.")
+    perform(lambda: choose(transfer.import_zip(file)), "The run is here.", "The run could not be imported")
     intake.let_go(file.file_id)
     cache.forget_runs()
     st.session_state["import round"] += 1

@@ -164,7 +164,7 @@ def offer_runs() -> None:
         count = st.number_input("Components", 1, MOST_COUNTED, classes, step=1, key=f"components of {run.id}")
         if st.button("Fit a mixture", width="stretch"):
             with st.spinner("Fitting …"):
-                manage.perform(lambda: fit_to(run, count))
+                manage.perform(lambda: fit_to(run, count), failed="The mixture could not be fitted")
             st.rerun()
 
 

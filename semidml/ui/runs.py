@@ -1,12 +1,13 @@
 """The run that a page shows: which, how far, what one can do with it; and the page that trains one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from semidml.config import RunConfig, declared_knobs
 from semidml.frames import Frame
 from semidml.jobs import queue
+from semidml.jobs.forecast import begin_times
 from semidml.methods import method_of
 from semidml.runs import listing
 from semidml.runs.run import Run
@@ -14,6 +15,8 @@ from semidml.runs.status import Status
 from semidml.ui import cache, controls, frame, knobs, links, manage
 from semidml.ui.words import (
     as_code,
+    before_words,
+    begin_words,
     change_words,
     config_of,
     entry_title,
@@ -22,6 +25,7 @@ from semidml.ui.words import (
     python_of,
     reason_words,
     run_words,
+    seconds_of_alike,
     state_words,
     values_of,
 )
@@ -37,7 +41,7 @@ def draw_trainer(
 ) -> None:
     """Knobs and the button Train; beside them the run that is shown, of one method's models if it is named, drawn by
     `draw_run` while it goes on, and by `draw_below` too once it has ended; below them the same without the page."""
-    links.read_link()
+    links.read_link(method)
     if method:
         knobs.switch_method(method)
     knob_column, picture_column = st.columns([1, 2.6], gap="large")
@@ -53,7 +57,16 @@ def draw_trainer(
         else:
             say_moved_on(run, config)
             is_active = run.status().active
-            st.fragment(draw_run, run_every=frame.SECONDS_LIVE if is_active else None)(run.id, is_active)
+
+            def draw_while_there(run_id: str, was_active: bool) -> None:
+                try:
+                    draw_run(run_id, was_active)
+                except (ValueError, OSError):
+                    if (run.path / "config.json").exists():
+                        raise
+                    st.rerun()  # deleted while it was drawn
+
+            st.fragment(draw_while_there, run_every=frame.SECONDS_LIVE if is_active else None)(run.id, is_active)
             if draw_below and not is_active:
                 st.fragment(draw_below, run_every=frame.SECONDS_IDLE)(run)
     if config is not None:
@@ -71,12 +84,15 @@ def pick_run(method: str = "") -> Run | None:
         offered = {name: every[name] for name, c in configs.items() if c and method_of(c.model).name == method}
 
     def say_gone(name: str) -> None:
-        if name not in every:  # else it is another page's
-            st.info(f"The run {as_code(name)} is not here (any more). Here is another one.", icon=":material/delete:")
+        where = "is another page's" if name in every else "is not here (any more)"
+        st.info(f"The run {as_code(name)} {where}. Here is another one.", icon=":material/delete:")
 
+    prefer = (lambda run: run.status().state == "running", lambda run: run.status().active)
     if st.session_state.get("shown run") not in (None, *offered):
-        say_gone(st.session_state.pop("shown run"))
-    return _choose_run(offered, "shown run", say_gone, "run shown", lambda run: run.status().active)
+        gone = st.session_state.pop("shown run")
+        if gone not in every:  # else it was chosen on another page
+            say_gone(gone)
+    return _choose_run(offered, "shown run", say_gone, "run shown", prefer)
 
 
 def pick_explored() -> Run | None:
@@ -84,22 +100,30 @@ def pick_explored() -> Run | None:
     any."""
 
     def say_gone(name: str) -> None:
-        st.warning(f"There is no run called {as_code(name)} here (any more).", icon=":material/link_off:")
+        st.warning(
+            f"There is no run called {as_code(name)} here (any more). Here is another one.", icon=":material/link_off:"
+        )
 
     every = {run.id: run for run in listing.list_runs()}
-    return _choose_run(every, "explored", say_gone, "explored run", lambda run: bool(run.frames()))
+    return _choose_run(every, "explored", say_gone, "explored run", (lambda run: bool(run.frames()),))
 
 
 def _choose_run(
-    offered: dict[str, Run], kept: str, say_gone: Callable[[str], None], key: str, prefer: Callable[[Run], bool]
+    offered: dict[str, Run],
+    kept: str,
+    say_gone: Callable[[str], None],
+    key: str,
+    prefer: Sequence[Callable[[Run], bool]],
 ) -> Run | None:
+    if st.session_state.get(kept) not in (None, *offered):
+        say_gone(st.session_state.pop(kept))
     name = links.choose_linked(
         "run",
         {name: run_words(run) for name, run in offered.items()},
         kept,
         say_gone,
         key=key,
-        prefer=lambda name: prefer(offered[name]),
+        prefer=[lambda name, prefers=prefers: prefers(offered[name]) for prefers in prefer],
         label="Run",
         help="Every run of this machine's folder, newest first, then the runs that come with the project.",
     )
@@ -188,6 +212,8 @@ def draw_heading(run: Run, status: Status) -> None:
 def draw_state(run: Run, status: Status) -> None:
     if status.active:
         st.progress(status.fraction, text=state_words(run, status))
+        if status.state == "queued" and (before := queue.jobs().before(run)):
+            st.caption(before_words(before))
     else:
         st.markdown(state_words(run, status))
 
@@ -222,9 +248,10 @@ def draw_rerun(run: Run) -> None:
     def submit() -> None:
         changed = knobs.config_of(values_of(config) | {name: new})
         knobs.set_knobs(values_of(changed))
-        controls.show_run(queue.jobs().submit(changed).id)
+        controls.show_run(manage.queue_run(changed).id)
 
-    st.button("Train with it", icon=":material/play_arrow:", on_click=manage.perform, args=(submit,), key="rerun")
+    act = {"on_click": manage.perform, "args": (submit, "", manage.NOT_STARTED)}
+    st.button("Train with it", icon=":material/play_arrow:", key="rerun", **act)
 
 
 def choose_epoch(run: Run, newest: Frame) -> Frame:
@@ -245,8 +272,11 @@ def choose_epoch(run: Run, newest: Frame) -> Frame:
 def draw_queue(shown: str) -> None:
     """Other runs that wait, and those that an app which is gone left waiting."""
     supervisor = queue.jobs()
+    waiting = supervisor.queue()
+    begins = begin_times([*filter(None, [supervisor.running()]), *waiting], seconds_of_alike) if waiting else []
+    begin_of = dict(zip(reversed(waiting), reversed(begins[:-1]), strict=False))  # the first may be the one that runs
     for title, queued, word, act in (
-        ("Waiting for their turn", supervisor.queue(), "Stop", controls.stop_run),
+        ("Waiting for their turn", waiting, "Stop", controls.stop_run),
         ("Left waiting when the app was last closed", supervisor.orphans(), "Resume", controls.resume_run),
     ):
         others = [run for run in queued if run.id != shown]
@@ -254,5 +284,5 @@ def draw_queue(shown: str) -> None:
             st.markdown(f"**{title}**")
         for run in others:
             words, button = st.columns([3, 1], vertical_alignment="center")
-            words.caption(run_words(run))
+            words.caption(" · ".join([run_words(run), *([begin_words(begin_of[run])] if run in begin_of else [])]))
             button.button(word, key=f"{word} {run.id}", on_click=act, args=(run.id,), width="stretch")

@@ -101,7 +101,7 @@ def draw_form() -> None:
         with st.spinner("Reading every image …"):
             name = (name or file.name.rsplit(".", 1)[0]).strip()
             done = f"{as_code(name)} is here: it is chosen above, and can be trained on."
-            if manage.perform(lambda: add(name, file), done):
+            if manage.perform(lambda: add(name, file), done, f"{as_code(name)} could not be added"):
                 st.rerun()
     manage.draw_outcome()
 
@@ -126,5 +126,6 @@ def draw_upload(data: Available) -> None:
         st.write(
             f"Delete the images {as_code(data.name)}? Runs trained on them keep their maps, but lose the pictures."
         )
-        act = partial(delete_upload, data.name)
-        st.button("Delete", type="primary", on_click=manage.perform, args=(act,), key=f"delete {data.name}")
+        words = f"{as_code(data.name)} is deleted.", f"{as_code(data.name)} could not be deleted"
+        act = {"on_click": manage.perform, "args": (partial(delete_upload, data.name), *words)}
+        st.button("Delete", type="primary", key=f"delete {data.name}", **act)

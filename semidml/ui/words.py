@@ -1,8 +1,9 @@
 """Words of the pages: titles, settings, states, estimates."""
 
+import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import streamlit as st
@@ -13,13 +14,14 @@ from semidml.data import store
 from semidml.data.splits import seen_labels
 from semidml.explore import pictures
 from semidml.frames import Frame
-from semidml.jobs import queue
+from semidml.jobs import forecast, queue
 from semidml.methods import MODELS
-from semidml.runs import listing
+from semidml.runs import listing, process
 from semidml.runs.run import Run
 from semidml.runs.status import Status
 from semidml.words import value_words
 
+MOST_NAMED = 3  # of the runs before one that waits
 NAMES = {
     "data": "Data",
     "model": "Model",
@@ -43,7 +45,12 @@ def escape_markdown(text: str) -> str:
 
 def as_code(text: str) -> str:
     """A visitor's text as code in Markdown, cut to a line."""
-    return "`" + text[:60].replace("`", "'").replace("\n", " ") + "`"
+    return "`" + printable(text[:60]).replace("`", "'") + "…" * (len(text) > 60) + "`"
+
+
+def printable(text: str) -> str:
+    """A text whose control characters, and those that turn the direction of writing, are seen and do nothing."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def knob_title(name: str) -> str:
@@ -127,8 +134,7 @@ def run_words(run: Run) -> str:
 def state_words(run: Run, status: Status) -> str:
     """Where a run stands, for the reader."""
     if status.state == "queued":
-        ready = queue.jobs().training.ready
-        return "Waiting for its turn" if ready else "Starting the process that trains: some seconds, once"
+        return waiting_words(run, status)
     seconds = (status.latest or {}).get("seconds", 0)
     at = f"epoch {status.epoch} of {status.epochs}"
     if status.state == "running":
@@ -139,6 +145,41 @@ def state_words(run: Run, status: Status) -> str:
         seconds = (run.metrics() or {}).get("seconds", seconds)
     ends = {"done": "Done", "stopped": "Stopped", "interrupted": "Interrupted", "failed": "Failed"}
     return f"**{ends[status.state]}** · {at}" + (f" · {words.seconds_words(seconds)} of training" if seconds else "")
+
+
+def waiting_words(run: Run, status: Status) -> str:
+    """What a run waits for, which place it has in the queue, and when it will begin."""
+    supervisor = queue.jobs()
+    if before := supervisor.before(run):
+        waiting = sum(other.status().state == "queued" for other in before)
+        place = f"number {waiting + 1}" if waiting else "next"
+        begins = forecast.begin_times(before, seconds_of_alike)[-1]
+        return f"Waiting for its turn, {place} in the queue: {begin_words(begins)}"
+    if before is None and process.has_ended(status.owner, elsewhere=True):
+        return "Left waiting when the app was last closed"
+    if before is None and run != supervisor.running() and status.owner.get("pid") != os.getpid():
+        return f"Waiting for its turn in another program, {process.words_for(status.owner)}"
+    is_ready = supervisor.training.ready
+    return "Waiting for its turn" if is_ready else "Starting the process that trains: some seconds, once"
+
+
+def begin_words(seconds: float | None) -> str:
+    """When a run begins that waits."""
+    if seconds is None:
+        return "when it begins cannot be told yet, as nothing like what goes before it was measured here"
+    return f"it begins in about {words.seconds_words(seconds)}"
+
+
+def before_words(before: Sequence[Run]) -> str:
+    """What goes before a run that waits, for Markdown: a few by name, with how far they are."""
+    named = []
+    for run in before[:MOST_NAMED]:
+        status = run.status()
+        far = f"epoch {status.epoch} of {status.epochs}" if status.state == "running" else f"{status.epochs} epochs"
+        config = config_of(run)
+        named.append(f"{setting_words(config) if config else as_code(run.id)} ({far})")
+    more = [f"and {len(before) - MOST_NAMED} more"] if len(before) > MOST_NAMED else []
+    return f"Before it: {'; '.join([*named, *more])}."
 
 
 def reason_words(status: Status) -> str:
@@ -165,22 +206,24 @@ def short_path(path: Path) -> str:
 
 
 @st.cache_data(max_entries=64, ttl=30, show_spinner=False)
+def measured_seconds(config: RunConfig) -> tuple[float, int] | None:
+    """See `forecast.measure_alike`."""
+    return forecast.measure_alike(config)
+
+
+def seconds_of_alike(config: RunConfig) -> float | None:
+    """How long a training by this config takes here, if anything like it was measured."""
+    measured = measured_seconds(config)
+    return measured and measured[0]
+
+
 def estimate_words(config: RunConfig) -> str:
     """How long this config takes here, from this machine's finished runs; says so when nothing like it was measured."""
-    alike = ("data", "model", "prior", "variant", "encoder", "augment", "mining", "split")
-    times: list[tuple[bool, float]] = []
-    for run in listing.list_runs(include_shipped=False)[:200]:
-        if run.status().state != "done":
-            continue
-        other, seconds = run.config(), (run.metrics() or {}).get("seconds")
-        if seconds and all(getattr(other, name) == getattr(config, name) for name in alike):
-            steps = other.epochs / other.batch_size
-            times.append((other.batch_size == config.batch_size, seconds / steps))
-    if not times:
+    measured = measured_seconds(config)
+    if measured is None:
         return "How long it takes was not measured here yet."
-    same = [seconds for is_same, seconds in times if is_same] or [seconds for _, seconds in times]
-    seconds = median(same) * config.epochs / config.batch_size
-    runs_words = "a finished run" if len(same) == 1 else f"{len(same)} finished runs"
+    seconds, count = measured
+    runs_words = "a finished run" if count == 1 else f"{count} finished runs"
     return f"About {words.seconds_words(seconds)} of training on this machine, going by {runs_words}."
 
 

@@ -47,6 +47,17 @@ def test_a_run_is_trained_seen_and_scored(page: Page, app) -> None:
     assert state_of(app.runs)["state"] == "done"
 
 
+def test_another_page_has_nothing_to_say_of_a_link_that_was_left(page: Page) -> None:
+    """The browser drops the parts of an address that another page would not read."""
+    ready(page, "/Train?model=dml&seed=3&foo=1")
+    expect(page.get_by_text("No page reads this part of the link: foo. It changes nothing.")).to_be_visible()
+    for name in ("Explore", "Compare", "Data", "Train"):
+        page.get_by_role("link", name=name, exact=True).first.click()
+        expect(page.get_by_role("heading", name=name, exact=True).first).to_be_visible()
+        expect(page.get_by_text("Nothing runs now.").first).to_be_visible()
+        expect(page.get_by_text(re.compile("part of the link"))).to_have_count(0)
+
+
 def test_the_map_answers_the_mouse(page: Page) -> None:
     ready(page, "/Train?run=digits-dml-all-labels")
     canvas = page.locator("canvas[data-drawn='1797']")

@@ -134,10 +134,10 @@ def test_without_a_test_split_a_fifth_is_held_out_and_said(folder):
     assert len(rows) == 50
 
 
-def test_labels_may_be_any_whole_numbers_and_classes_may_have_names(folder):
+def test_labels_may_be_any_whole_numbers_from_0_on_and_classes_may_have_names(folder):
     given = arrays()
-    uploads.save_upload("odd", packed(**given | {"train_labels": given["train_labels"] * 7 - 7}), "odd.npz", folder)
-    assert store.load("odd", folder=folder).class_names == ("-7", "0", "7", "14")
+    uploads.save_upload("odd", packed(**given | {"train_labels": given["train_labels"] * 7}), "odd.npz", folder)
+    assert store.load("odd", folder=folder).class_names == ("0", "7", "14", "21")
     names = np.array(["a", "b", "c", "d", "e"])
     uploads.save_upload("named", packed(**given, class_names=names), "named.npz", folder)
     assert store.load("named", folder=folder).class_names == tuple(names)

@@ -180,7 +180,7 @@ def test_what_is_no_label(written, classes, given):
     [
         (np.array([0.5, 1.0]), "whole numbers"),
         (np.array([1e300, 1.0]), "whole numbers"),
-        (np.array([2**63, 1], dtype=np.uint64), "at most 9223372036854775807"),
+        (np.array([2**63, 1], dtype=np.uint64), "has 9223372036854775808 in row 0"),
         (np.array([1 + 2j, 1]), "must be whole numbers or text"),
         (np.zeros((2, 2, 2)), "one label an image"),
     ],

@@ -18,6 +18,7 @@ from semidml.disk import zips
 from semidml.disk.zips import Header
 
 MAX_HEADER = 1 << 14
+MAX_ROWS = 2_000_000  # of an array
 SPLITS = ("train", "val", "test")
 
 
@@ -62,9 +63,9 @@ def read_header(start: bytes, name: str, size: int) -> Header:
         own = name.removesuffix(".npy")
         kind = "int" if part_of(own)[1] == "labels" else "str" if part_of(own)[1] == "names" else "numpy.uint8"
         raise ValueError(
-            f"{name} is an array of Python objects, which could run code and is refused; where you made it, save plain "
-            f"numbers or text in these two lines:\n  {own} = numpy.array({own}.tolist()).astype({kind})\n"
-            f"  numpy.savez('data.npz', {own}={own})  # and the other arrays"
+            f"{name} is an array of Python objects, which could run code and is refused; save plain numbers or text:\n"
+            f"  {own} = numpy.array({own}.tolist()).astype({kind})\n"
+            f"  numpy.savez('data.npz', {own}={own})  # and the rest"
         )
     promised = file.tell() + int(np.prod(header.shape, dtype=object)) * header.dtype.itemsize
     if any(n < 0 for n in header.shape) or promised != size:
@@ -87,6 +88,9 @@ def _arranged(
 ) -> Arrays:
     """Which array is what, by its name or, where that says nothing, by its shape."""
     check_bytes(sum(int(np.prod(h.shape, dtype=object)) * h.dtype.itemsize for h in headers.values()), "the file")
+    for name, header in headers.items():
+        if header.shape and max(header.shape) > MAX_ROWS:
+            raise ValueError(f"{name} has {max(header.shape):,} rows; at most {MAX_ROWS:,} are read")
     images: dict[str, list[str]] = {}
     labels: dict[str, list[str]] = {}
     named, notes, aside = None, (), []

@@ -38,6 +38,8 @@ def draw_projection(run: Run, frame: Frame, method: str) -> np.ndarray | None:
     task = tasks.find_task(key)
     if projected is None and task is not None and task.done and not task.error:
         projected = task.result
+        if task.text.startswith(tasks.NOT_KEPT):
+            st.warning(f"This projection was computed and is shown for now, but {task.text}.", icon=":material/save:")
     if projected is not None and len(projected) == len(frame.latents):
         return projected
     title = PROJECTIONS[method].title

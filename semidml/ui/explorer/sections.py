@@ -42,8 +42,11 @@ def draw_scores(run: Run, frame: Frame, names: list[str]) -> None:
     key = ("scores", str(run.path), *points.stamp(run, "weights.safetensors"))
     task = tasks.find_task(key)
     metrics = run.metrics()
-    if task is not None and task.done and not task.error and run.is_shipped:
+    is_unkept = task is not None and task.text.startswith(tasks.NOT_KEPT)
+    if task is not None and task.done and not task.error and (run.is_shipped or is_unkept):
         metrics = task.result
+    if is_unkept:
+        st.warning(f"These scores were computed and are shown for now, but {task.text}.", icon=":material/save:")
     if metrics is None:
         st.info(
             "The final scores are computed at a run's end, on all rows; this one has none (yet). "
