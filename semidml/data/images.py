@@ -184,7 +184,7 @@ def survey(
 
 
 def plan(
-    found: Reading,
+    content: Reading,
     choices: Choices,
     side: int | None = None,
     most_pixels: int | None = None,
@@ -192,8 +192,8 @@ def plan(
 ) -> Plan:
     """The plan of the image files that were found; see `survey`."""
     return survey(
-        *(list(found.items), side, most_pixels, found.others, found.notes, choices.values),
-        class_names=found.class_names,
+        *(list(content.items), side, most_pixels, content.others, content.notes, choices.values),
+        class_names=content.class_names,
         progress=progress,
     )
 

@@ -100,29 +100,29 @@ def look(name: str, choices: Choices | None = None, folder: Path | None = None, 
     chosen = place.choices(folder) if choices is None else choices
     title = place.path.name
     try:
-        with reading.open_reading(place.path, chosen) as found:
-            if found.arrays:
-                return _of_arrays(title, found, chosen, pictures)
+        with reading.open_reading(place.path, chosen) as content:
+            if content.arrays:
+                return _of_arrays(title, content, chosen, pictures)
             most = None if place.path.is_dir() else images.MAX_ARCHIVE_PIXELS
-            return _of_files(title, found, images.plan(found, chosen, place.side, most), chosen, pictures)
+            return _of_files(title, content, images.plan(content, chosen, place.side, most), chosen, pictures)
     except ValueError as error:
         raise ValueError(f"{title}: {error}") from error
 
 
-def _of_arrays(title: str, found: Reading, choices: Choices, pictures: bool) -> Understood:
-    own = found.arrays
+def _of_arrays(title: str, content: Reading, choices: Choices, pictures: bool) -> Understood:
+    own = content.arrays
     labels = {split: part.labels.numpy() for split, part in own.splits.items()}
     rows = {split: part.images.numpy() for split, part in own.splits.items()}
     shared = findings.count_shared({split: findings.row_digests(part) for split, part in rows.items()})
     alike = findings.are_alike(rows["train"])
     shown = _samples(own.class_names, labels, lambda split, row: rows[split][row]) if pictures else {}
     return _described(
-        *(title, found, choices, own.class_names, labels, rows["train"].shape[1:], shared, alike, shown),
-        *(found.notes, (own.low, own.high)),
+        *(title, content, choices, own.class_names, labels, rows["train"].shape[1:], shared, alike, shown),
+        *(content.notes, (own.low, own.high)),
     )
 
 
-def _of_files(title: str, found: Reading, plan: Plan, choices: Choices, pictures: bool) -> Understood:
+def _of_files(title: str, content: Reading, plan: Plan, choices: Choices, pictures: bool) -> Understood:
     from semidml.data import images
 
     of_split: dict[str, list] = {}
@@ -145,15 +145,15 @@ def _of_files(title: str, found: Reading, plan: Plan, choices: Choices, pictures
     if digests is None:
         notes += ("Whether test images are training images too was not looked at: the files are too large.",)
     ends = None if plan.look.values == images.EIGHT_BITS else tuple(plan.look.values)
-    left = (*found.left_out, *(tuple(file) for file in plan.damaged))
+    left = (*content.left_out, *(tuple(file) for file in plan.damaged))
     return _described(
-        *(title, found, choices, plan.class_names, labels, plan.shape, shared, alike, shown, notes, ends, left)
+        *(title, content, choices, plan.class_names, labels, plan.shape, shared, alike, shown, notes, ends, left)
     )
 
 
 def _described(
     title: str,
-    found: Reading,
+    content: Reading,
     choices: Choices,
     class_names: tuple[str, ...],
     labels: Mapping[str, np.ndarray],
@@ -178,19 +178,19 @@ def _described(
         name for name in class_names if name not in trained and any(name in own for own in counts.values())
     )
     few = [name for name in class_names if 0 < sum(own.get(name, 0) for own in counts.values()) < FEW]
-    known = found.layout
+    known = content.layout
     return Understood(
-        *(title, found.kind, class_names, counts),
+        *(title, content.kind, class_names, counts),
         {split: int((own < 0).sum()) for split, own in labels.items() if (own < 0).any()},
         tuple(int(side) for side in shape),
         known.folders if known else {},
         known.level if known else "",
         known.levels if known else (),
         known.merged if known else (),
-        found.left_out if left_out is None else left_out,
+        content.left_out if left_out is None else left_out,
         *(values, shared, only_tested, alike),
         (*notes, *findings.remarks(shared, alike, only_tested, few)),
-        *(found.questions, choices, pictures),
+        *(content.questions, choices, pictures),
     )
 
 

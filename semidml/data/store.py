@@ -274,12 +274,12 @@ def _read_any(place: Place, choices: Choices, name: str, title: str, folder: Pat
     path, side = place.path, place.side
     kept = decoded.Place(folder, place.decoded_of, f"{decoded.state_of(path)} {READ_AS} {choices.as_json()}")
     if not kept.is_there():
-        with reading.open_reading(path, choices) as found:
-            if found.arrays:
+        with reading.open_reading(path, choices) as content:
+            if content.arrays:
                 if side:
-                    raise ValueError(f"the images of {found.kind} are read as they are; leave @{side} away")
-                return _remarked(npz.assemble(name, title, *found.arrays[:3]))
-            plan = images.plan(found, choices, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS, progress)
+                    raise ValueError(f"the images of {content.kind} are read as they are; leave @{side} away")
+                return _remarked(npz.assemble(name, title, *content.arrays[:3]))
+            plan = images.plan(content, choices, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS, progress)
             if plan.bytes <= decoded.most_in_memory():
                 memory.check_free(plan.bytes, f"decoding {title}")
                 return _remarked(npz.assemble(name, title, *images.in_memory(plan, progress)))

@@ -87,12 +87,12 @@ def _pack(came: Path, spare: Path, folder: Path, filename: str, choices: Choices
     Raises: ValueError in words."""
     from semidml.data import images, npz, reading
 
-    with reading.open_reading(came, choices) as found, ExitStack() as opened:
-        packed, known = spare / "packed", found.arrays
+    with reading.open_reading(came, choices) as content, ExitStack() as opened:
+        packed, known = spare / "packed", content.arrays
         if known:
             size, splits, shape = known.bytes, tuple(known.splits), tuple(known.splits["train"].images.shape[1:])
         else:
-            plan = images.plan(found, choices, None, images.MAX_ARCHIVE_PIXELS)
+            plan = images.plan(content, choices, None, images.MAX_ARCHIVE_PIXELS)
             images.check_bytes(plan, npz.MAX_BYTES)
             size, splits, shape = plan.bytes, plan.splits, plan.shape
         _reserve(folder, packed, 2 * size, filename)  # the pixels, and the file that they are put into
