@@ -96,6 +96,12 @@ def parser() -> argparse.ArgumentParser:
 
     acts = add_command(commands, "data", do_data, "a table of data sets; also fetch").add_subparsers(metavar="ACT")
     add_command(acts, "fetch", do_fetch, "download a data set into the data folder", "name")
+    about = "say what the data at a path are understood to be; choose otherwise; keep the choices"
+    look = add_command(acts, "look", do_look, about, "path")
+    look.add_argument("choice", nargs="*", help="level=2, label=any, no_label=255, 'folder:extra=left out', ...")
+    look.add_argument("--json", action="store_true", help="as JSON")
+    look.add_argument("--keep", action="store_true", help="keep these choices: `train --data PATH` then reads so")
+    look.add_argument("--forget", action="store_true", help="begin without the choices that are kept")
     about = "tables of models, losses, data sets, knobs and scores, in Markdown"
     add_command(commands, "knobs", lambda asked: print(tables()), about)
     return top
@@ -264,6 +270,19 @@ def do_fetch(asked: argparse.Namespace) -> None:
     with percent_bar() as progress:
         data = store.load(asked.name, download=True, progress=progress)
     print(f"{data.title}: {len(data.train.labels):,} training and {len(data.test.labels):,} test images")
+
+
+def do_look(asked: argparse.Namespace) -> None:
+    from semidml.data.choices import Choices, file_for, keep_choices
+    from semidml.data.look import look
+
+    folder = store.data_folder()
+    place = store.find_place(asked.path, folder)
+    choices = (Choices() if asked.forget else place.choices(folder)).with_words(asked.choice)
+    known = look(asked.path, choices, folder, pictures=False)
+    if asked.keep:
+        keep_choices(file_for(folder, place.path), choices)
+    print(json.dumps(known.as_json(), indent=1) if asked.json else "\n".join(known.sentences()))
 
 
 def tables() -> str:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from semidml import rules
-from semidml.data import DATASETS
+from semidml.data import DATASETS, find_entry
 from semidml.losses import LOSSES
 from semidml.methods import FORMULAS, MODELS, VARIANTS
 from semidml.networks import ENCODERS
@@ -161,6 +161,7 @@ class RunConfig(BaseModel):
         data, model, variant, formulas = (
             FAMILIES[family].get(name) if isinstance(name, str) else None for family, name in names.items()
         )
+        data = data or (find_entry(names["data"]) if isinstance(names["data"], str) else None)
         suited = dict(model.defaults) if model else {}
         if model and variant and formulas and "variant" in model.knobs and "formulas" in variant.knobs:
             suited |= formulas.defaults

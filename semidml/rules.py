@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from semidml.data import DATASETS
+from semidml.data import find_entry
 from semidml.methods import MODELS, method_of, models_of
 from semidml.priors import MOST_COMPONENTS, PRIORS, given
 from semidml.schedules import SCHEDULES
@@ -22,7 +22,8 @@ def check_choices(config: "RunConfig") -> None:
         for name, (most, why) in entry.facts.get("most", {}).items():
             if (value := getattr(config, name)) > most:
                 raise ValueError(f"{name} must be at most {most:,} for the {family} {entry.name}, {why}, got {value:,}")
-    if config.data in DATASETS and (problem := explain_too_few(config, DATASETS[config.data].facts["train"])):
+    data = find_entry(config.data)
+    if data and (problem := explain_too_few(config, data.facts["train"])):
         raise ValueError(problem)
     if facts["labels"] and not (facts["decoder"] or facts["prior"]) and not config.weights()[0]:
         weight, models = SCHEDULES[config.schedule].knobs[0], models_of(method_of(config.model).name)
@@ -96,7 +97,7 @@ def explain_too_few(config: "RunConfig", rows: int) -> str:
 
 def list_remarks(config: "RunConfig") -> list[str]:
     """What works and is still worth knowing before a training, in sentences."""
-    remarks, data = [], DATASETS.get(config.data)
+    remarks, data = [], find_entry(config.data)
     if data is not None and data.facts.get("split", config.split) != config.split:
         remarks.append(
             f"Scores of {data.title} that are published in metric learning are of classes that the training has "

@@ -10,9 +10,13 @@ where the field splits by classes (`Dataset.by_classes`); by_class, rows of each
 the first half of the classes, for `store.training`.
 """
 
+from dataclasses import replace
+
 from semidml.registry import Entry, table
 
 MANY_CLASSES = {"labelled_per_class": 10}  # a step holds no more of 200: see `labels.most_per_class`
+MEDICAL = "semidml.data.med:load"
+MEDICAL_SIDES = (64, 128, 224)  # pixels of MedMNIST+, besides 28
 MEDMNIST_PAPER = "Yang et al. 2023, doi 10.1038/s41597-022-01721-8"
 
 
@@ -82,7 +86,7 @@ def _med(
     suits = "signs" if organ else twins(shape)  # an organ has a left and a right
     files = (f"medmnist/{name}.npz",)
     facts = _facts(rows, classes, shape, megabytes, licence, "https://medmnist.com", files, suits)
-    return Entry(name, title, summary, MEDMNIST_PAPER, "semidml.data.med:load", (), {"epochs": epochs}, facts)
+    return Entry(name, title, summary, MEDMNIST_PAPER, MEDICAL, (), {"epochs": epochs}, facts)
 
 
 def _birds(name: str, side: int) -> Entry:
@@ -169,3 +173,22 @@ DATASETS = table(
         _cars("cars196-256", 256),
     ]
 )
+
+
+def find_entry(name: str) -> Entry | None:
+    """The data set called `name` in the table, or one of MedMNIST at a larger side, `organamnist@64`; None where there
+    is neither."""
+    if name in DATASETS:
+        return DATASETS[name]
+    start, _, side = name.partition("@")
+    entry = DATASETS.get(start)
+    if entry is None or entry.target != MEDICAL or side not in map(str, MEDICAL_SIDES):
+        return None
+    pixels = int(side)
+    megabytes = round(entry.facts["megabytes"] * (pixels / entry.facts["shape"][1]) ** 2)  # about: as much a pixel
+    more = {
+        "shape": (entry.facts["shape"][0], pixels, pixels),
+        "megabytes": megabytes,
+        "files": (f"medmnist/{start}_{side}.npz",),
+    }
+    return replace(entry, name=name, title=f"{entry.title} {side}x{side}", facts={**entry.facts, **more})

@@ -10,31 +10,37 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from semidml.data import DATASETS, augment_strength, splits, twins
+from semidml.data import augment_strength, find_entry, splits, twins
 
 HELD_OUT = 0.2  # share of the rows that becomes the test split of data that come without one
 HELD_OUT_SEED = 0
 DIGESTED = 4 << 20
 HELD_OUT_NOTE = "There was no test split: 20 % of each class, drawn with a fixed seed, were held out as one."
+HELD_UNLABELLED_NOTE = (
+    "There was no test split: 20 % of the images without a label, drawn with a fixed seed, were held out as one."
+)
 
 
 class Split(NamedTuple):
     images: Tensor  # uint8 (N, C, H, W)
-    labels: Tensor  # int64 (N,), 0 to classes - 1
+    labels: Tensor  # int64 (N,), 0 to classes - 1; -1 for a row without a label
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images and labels of a data set. `test` is what scores are of; pl is a percentage of `official_train` rows."""
+    """Images and labels of a data set. `test` is what scores are of; pl is a percentage of `official_train` labels.
+
+    Rows without a label, -1, are rows of their split like others. Those of training train what learns from images and
+    are never seen; those of testing have latents and reconstructions, and no score that needs a class is of them."""
 
     name: str
     title: str
     train: Split
     test: Split
     validation: Split | None  # the official one, where there is one
-    class_names: tuple[str, ...]
+    class_names: tuple[str, ...]  # none where no row has a label
     notes: tuple[str, ...] = ()  # what was decided while reading it, in sentences for the page
-    held_back: int = 0  # training rows that `for_selection` took away
+    held_back: int = 0  # training labels that `for_selection` took away
     halves: tuple[Split, Split] | None = None  # the splits of `by_classes`, where they lie ready on the disk
 
     def __post_init__(self) -> None:
@@ -70,8 +76,14 @@ class Dataset:
 
     @property
     def official_train(self) -> int:
-        """Rows of the official training set, whatever is held back of it for choosing settings."""
-        return len(self.train.labels) + self.held_back
+        """Labels of the official training set, as many as its rows where each has one, whatever is held back of it for
+        choosing settings."""
+        return len(known(self.train.labels)) + self.held_back
+
+    @property
+    def unlabelled(self) -> int:
+        """Training rows without a label."""
+        return int((self.train.labels < 0).sum())
 
     @property
     def augment_strength(self) -> float:
@@ -81,60 +93,77 @@ class Dataset:
     @property
     def twins(self) -> str:
         """Which random transforms suit these images, `signs` or `photographs`: a key of `augment.TWINS`."""
-        return DATASETS[self.name].facts["twins"] if self.name in DATASETS else twins(self.shape)
+        entry = find_entry(self.name)
+        return entry.facts["twins"] if entry else twins(self.shape)
 
     @property
     def disjoint(self) -> bool:
-        """Whether no class has both training and test rows."""
-        return not torch.isin(self.test.labels, self.train.labels).any()
+        """Whether there are test rows of classes, and of none that has training rows."""
+        tested = known(self.test.labels)
+        return len(tested) > 0 and not torch.isin(tested, known(self.train.labels)).any()
 
     def by_classes(self) -> "Dataset":
         """The data set split as the field of metric learning does (Song et al. 2016, arXiv 1511.06452): all rows of the
         first half of the classes are trained on, all rows of the others are tested on. An odd class is tested on, and
-        classes without rows do not count.
+        classes without rows do not count. Rows without a label, which may be of a test class, are left out.
         Raises: ValueError for fewer than 3 classes."""
         parts = [part for part in (self.train, self.validation, self.test) if part]
         labels = torch.cat([part.labels for part in parts])
-        classes = len(labels.unique())
+        classes = len(known(labels).unique())
         splits.check_half(classes, self.title)
         first = first_half(labels)
-        train, test = self.halves or (
+        halves = self.halves if len(known(labels)) == len(labels) else None
+        train, test = halves or (
             Split(*(torch.cat(rows) for rows in zip(*(take(part, where(part)) for part in parts), strict=True)))
-            for where in (lambda part: torch.isin(part.labels, first), lambda part: ~torch.isin(part.labels, first))
+            for where in (
+                lambda part: torch.isin(part.labels, first),
+                lambda part: (part.labels >= 0) & ~torch.isin(part.labels, first),
+            )
         )
         note = (
             f"Split by classes: the first {len(first):,} of {classes:,} classes are trained on, the other "
             f"{classes - len(first):,} are tested on."
         )
-        notes = (*(n for n in self.notes if n != HELD_OUT_NOTE), note)
+        if left := len(labels) - len(known(labels)):
+            note += f" {left:,} images without a label may be of either, and are left out."
+        notes = (*(n for n in self.notes if n not in (HELD_OUT_NOTE, HELD_UNLABELLED_NOTE)), note)
         return replace(self, train=train, test=test, validation=None, notes=notes, held_back=0, halves=None)
 
     def for_selection(self, seed: int) -> "Dataset":
         """The data set to choose settings on: scores are then of the official validation split or, where there is none,
-        of 10 % of the training rows, as evenly of the classes as can be (`held_evenly`), drawn by the seed; the test
-        rows are left alone. Where the test classes are new ones, so are those that settings are chosen on: the last
-        fifth of the training classes, at least 2.
+        of 10 % of the training rows that have a label, as evenly of the classes as can be (`held_evenly`), drawn by the
+        seed; rows without a label stay in training, and the test rows are left alone. Where no class has two training
+        rows, 10 % of those without a label are drawn. Where the test classes are new ones, so are those that settings
+        are chosen on: the last fifth of the training classes, at least 2.
         Raises: ValueError when too few rows or classes would be left, or too many would have to be copied."""
         if self.validation:
             return replace(self, test=self.validation, validation=None, halves=None)
         labels = self.train.labels
-        classes = labels.unique()
-        if self.disjoint:
+        has, classes = labels >= 0, known(labels).unique()
+        if len(classes) and self.disjoint:
             splits.check_last(len(classes), self.title)
             held = torch.isin(labels, classes[-splits.last_classes(len(classes)) :])
         else:
-            held = held_evenly(labels, splits.held_rows(len(labels), len(classes), self.title), seed)
+            offered = has if has.all() or has.sum() > len(classes) else ~has
+            groups, held = labels[offered].clamp(min=0), torch.zeros(len(labels), dtype=torch.bool)
+            held[offered] = held_evenly(groups, splits.held_rows(len(groups), len(groups.unique()), self.title), seed)
         train, test = take(self.train, ~held), take(self.train, held)
-        return replace(self, train=train, test=test, held_back=len(test.labels), halves=None)
+        return replace(self, train=train, test=test, held_back=len(known(test.labels)), halves=None)
+
+
+def known(labels: Tensor) -> Tensor:
+    """The labels of the rows that have one: (N,) -> (n,)."""
+    return labels[labels >= 0]
 
 
 def label_facts(labels: Mapping[str, Tensor], classes: int, shape: tuple[int, ...]) -> dict[str, Any]:
     """The facts of `store.facts` that the labels (N,) of each split tell, and the shape (C, H, W)."""
-    by_class = sum(y.bincount(minlength=classes) for y in labels.values()).tolist()
-    known = {"classes": classes, "by_class": tuple(by_class), "shape": shape}
-    trained_on = len(labels["train"].unique())
-    known |= {} if trained_on == classes else {"training_classes": trained_on}
-    return {split: len(y) for split, y in labels.items()} | known
+    by_class = sum(known(y).bincount(minlength=classes) for y in labels.values()).tolist()
+    facts: dict[str, Any] = {"classes": classes, "by_class": tuple(by_class), "shape": shape}
+    trained_on, labelled = len(known(labels["train"]).unique()), {split: len(known(y)) for split, y in labels.items()}
+    facts |= {} if trained_on == classes else {"training_classes": trained_on}
+    rows = {split: len(y) for split, y in labels.items()}
+    return rows | facts | ({} if labelled == rows else {"labelled": labelled})
 
 
 def take(split: Split, rows: Tensor) -> Split:
@@ -151,22 +180,29 @@ def take(split: Split, rows: Tensor) -> Split:
 
 def first_half(labels: Tensor) -> Tensor:
     """The classes that `Dataset.by_classes` trains on, of the labels (N,) of all rows: (floor(n / 2),)."""
-    classes = labels.unique()
+    classes = known(labels).unique()
     return classes[: splits.half(len(classes))]
 
 
 def held_rows(labels: Tensor) -> Tensor:
     """Which rows are held out for testing: bool (N,). HELD_OUT of each class, rounded, drawn with a fixed seed; at
-    least one of a class with two rows or more, and never all of a class.
-    Raises: ValueError when no class has two rows."""
+    least one of a class with two rows or more, and never all of a class. Rows without a label stay in training; where
+    no class has two rows, HELD_OUT of them are held out instead.
+    Raises: ValueError when there are not two of these either."""
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(HELD_OUT_SEED))
     held = torch.zeros(len(order), dtype=torch.bool)
-    for c in labels.unique():
-        rows = order[labels[order] == c]
-        held[rows[: min(max(1, round(HELD_OUT * len(rows))), len(rows) - 1)]] = True
-    if not held.any():
-        raise ValueError("no class has two images, so none can be held out for testing; add images or a test split")
-    return held
+    for group in (known(labels).unique().tolist(), [-1]):
+        for c in group:
+            rows = order[labels[order] == c]
+            held[rows[: min(max(1, round(HELD_OUT * len(rows))), max(len(rows) - 1, 0))]] = True
+        if held.any():
+            return held
+    raise ValueError("no class has two images, so none can be held out for testing; add images or a test split")
+
+
+def held_note(held: Tensor) -> str:
+    """Which rows `held_rows` held out, in a sentence for the page: those with these labels (M,)."""
+    return HELD_OUT_NOTE if len(known(held)) else HELD_UNLABELLED_NOTE
 
 
 def held_evenly(labels: Tensor, count: int, seed: int) -> Tensor:
@@ -196,7 +232,8 @@ def check(split: Split, classes: int) -> None:
         )
     if not len(labels):
         raise ValueError("a split must hold at least one image; got none")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(
-            f"labels must lie between 0 and {classes - 1}; got {labels.min().item()} to {labels.max().item()}"
+    if labels.min() < -1 or labels.max() >= classes:
+        allowed = (
+            f"lie between 0 and {classes - 1}, or be -1 for none" if classes else "be -1 where there are no classes"
         )
+        raise ValueError(f"labels must {allowed}; got {labels.min().item()} to {labels.max().item()}")

@@ -4,7 +4,8 @@ The file has the rows that a split takes side by side, for the data set's own sp
 that every split is a view of it and nothing is loaded whole. With A, B the training and test rows of the first half of
 the classes, a, b those of its last classes (`splits.last_classes`), and D, C those of the second half, it reads
 b B A a D C B b: b B A a | D C are the halves, A a D is training, C B b is test, and B A trains where settings are
-chosen on new classes. Validation rows lie beside the test rows, and once more at the end.
+chosen on new classes. Validation rows lie beside the test rows, and once more at the end. Rows without a label, of
+which training is the half that may learn from them, lie before all others and, those of training, before A.
 """
 
 import math
@@ -22,9 +23,9 @@ from torch import Tensor
 
 from semidml import memory
 from semidml.data import image_files, images, npz, quota, splits
-from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, first_half, held_rows
-from semidml.data.image_files import Item
+from semidml.data.dataset import Dataset, Split, first_half, held_note, held_rows
 from semidml.data.images import Damaged, Plan
+from semidml.data.layout import Item
 from semidml.disk import files
 from semidml.disk.locks import alone
 from semidml.tasks import Progress
@@ -34,10 +35,10 @@ MAX_BYTES = 64 << 30  # of pixels in a file
 CHUNK = 1 << 24
 TOLD = 100  # images between two words on the progress
 LAYOUT = "1"  # another number when files of older versions are to be made anew
-# Of the file, each a part of the classes and a split; some follow once more.
-SECTIONS = ["last val", "last test", "first val", "first test", "first train", "last train"]
-SECTIONS += ["second train", "second val", "second test"]
-AGAIN = ["first test", "last test", "first val", "last val", "second val"]
+# Of the file, each a part of the classes ("no" of them for rows without a label) and a split; some follow once more.
+SECTIONS = ["no val", "no test", "last val", "last test", "first val", "first test", "no train", "first train"]
+SECTIONS += ["last train", "second train", "second val", "second test"]
+AGAIN = ["first test", "last test", "no test", "first val", "last val", "second val", "no val"]
 
 Sections = dict[str, list[Item]]
 
@@ -130,13 +131,13 @@ def _keep_arrays(path: Path, place: Place, title: str, progress: Progress) -> No
         parts["val"] = labels.get("val", labels["train"][:0])
         ends = dict(zip(parts, np.cumsum([len(y) for y in parts.values()]).tolist(), strict=True))
         rest = {part: np.array((ends[part] - len(y), ends[part])) for part, y in parts.items()}
-        notes = (*source.notes, *((HELD_OUT_NOTE,) if held.any() else ()))
+        notes = (*source.notes, *((held_note(parts["test"]),) if held.any() else ()))
         rest |= {
             "labels": torch.cat(list(parts.values())).numpy(),
             "first": np.zeros(2, int),
             "second": np.zeros(2, int),
         }
-        rest |= {"class_names": np.array(source.class_names), "notes": np.array(notes, dtype=str)}
+        rest |= {"class_names": np.array(source.class_names, dtype=str), "notes": np.array(notes, dtype=str)}
         done = 0
         with new_pixels(place, total * math.prod(source.shape), title) as file:
             start, size = _header(file, (total, *source.shape)), math.prod(source.shape)
@@ -216,8 +217,10 @@ def _sections(plan: Plan, items: list[Item]) -> Sections:
     held = splits.last_classes(len(first))
     part_of = dict.fromkeys(first, "first") | dict.fromkeys(first[-held:] if held < len(first) else (), "last")
     sections: Sections = {key: [] for key in SECTIONS}
-    for item in sorted(items, key=lambda item: item.class_name):
-        sections[f"{part_of.get(item.class_name, 'second')} {item.split}"].append(item)
+    number = {name: c for c, name in enumerate(plan.class_names)}
+    for item in sorted(items, key=lambda item: number.get(item.class_name, -1)):
+        part = "no" if item.class_name is None else part_of.get(item.class_name, "second")
+        sections[f"{part} {item.split}"].append(item)
     return sections
 
 
@@ -225,12 +228,13 @@ def _rest(plan: Plan, kept: Sections, damaged: Sequence[Damaged], held_out: bool
     """What lies beside the pixels: see `Place.rest`."""
     ends = dict(zip(SECTIONS, np.cumsum([len(kept[key]) for key in SECTIONS]).tolist(), strict=True))
     total = ends["second test"]
-    test_end = total + len(kept["first test"]) + len(kept["last test"])
+    test_end = total + sum(len(kept[f"{part} test"]) for part in ("first", "last", "no"))
     labels = plan.labels([item for key in (*SECTIONS, *AGAIN) for item in kept[key]]).numpy()
-    notes = (*images.left_out(len(plan.items), damaged), *((HELD_OUT_NOTE,) if held_out else ()))
+    tested = plan.labels([item for items in kept.values() for item in items if item.split == "test"])
+    notes = (*plan.all_notes(damaged), *((held_note(tested),) if held_out else ()))
     return {
         "labels": labels,
-        "class_names": np.array(plan.class_names),
+        "class_names": np.array(plan.class_names, dtype=str),
         "notes": np.array(notes, dtype=str),
         "train": np.array((ends["first test"], ends["second train"])),
         "test": np.array((ends["second val"], test_end)),

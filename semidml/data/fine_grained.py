@@ -12,7 +12,8 @@ from pathlib import Path
 from semidml.data import decoded, images
 from semidml.data.dataset import Dataset
 from semidml.data.fetch import absent, fetch_all, unpack
-from semidml.data.image_files import Item, Member
+from semidml.data.image_files import Member
+from semidml.data.layout import Item
 from semidml.disk.locks import alone
 from semidml.registry import Entry
 from semidml.tasks import Progress

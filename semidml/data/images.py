@@ -2,8 +2,9 @@
 memory.
 
 Every image is brought to one size: as they are when all are alike and at most 64 pixels a side, else the shorter side
-is scaled to 64, or to the side asked for, and the middle square kept. Colour where any is in colour. A file that is no
-image or a damaged one is left out, and that is noted; one that breaks a limit, or that this machine cannot bring,
+is scaled to 64, or to the side asked for, and the middle square kept. Colour where any is in colour. What a number of
+more than 8 bits means, and on what what is transparent lies, is decided once for the whole set (`Look`). A file that is
+no image or a damaged one is left out, and that is noted; one that breaks a limit, or that this machine cannot bring,
 refuses them all. What a file is, its content decides, not its name; its size is read from its header before
 it is unpacked. From a .zip nothing is unpacked to the disk.
 """
@@ -15,7 +16,7 @@ import io
 import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -25,10 +26,31 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from semidml.data import image_files, npz
+from semidml.data.choices import Choices
 from semidml.data.dataset import Split
-from semidml.data.image_files import Item, Member
+from semidml.data.image_files import Member
+from semidml.data.layout import Item
+from semidml.data.names import sort_classes
+from semidml.data.pixels import (
+    BLACK,
+    GREY,
+    WHITE,
+    Look,
+    count_faint,
+    flatten,
+    flatten_deep_colour,
+    in_colour,
+    is_deep,
+    is_deep_colour,
+    is_on_its_side,
+    read_deep_colour,
+)
+from semidml.data.reading import Reading
+from semidml.data.values import EIGHT_BITS, SIXTEEN_BITS, understand_range
+from semidml.tasks import Progress
 
 SIDE = 64
+TOLD = 100  # files between two words on the progress
 NAMED = 5  # files that a note of those left out names
 MAX_PIXELS = 50_000_000  # of one image
 MAX_ARCHIVE_PIXELS = 1_000_000_000  # of all images of a .zip, so that a small one cannot keep the machine busy for long
@@ -44,6 +66,8 @@ class Header(NamedTuple):
     width: int
     height: int
     colour: bool
+    deep: bool  # more than 8 bits a pixel
+    clear: bool  # perhaps transparent in parts
 
 
 class Plan(NamedTuple):
@@ -55,6 +79,9 @@ class Plan(NamedTuple):
     shape: tuple[int, int, int]  # of all of them: (C, H, W)
     as_they_are: bool  # they have that shape already
     damaged: list[Damaged]
+    look: Look = Look()
+    others: tuple[Damaged, ...] = ()  # files beside the images that are none
+    notes: tuple[str, ...] = ()  # what was understood of their folders, in sentences
 
     @property
     def bytes(self) -> int:
@@ -65,9 +92,14 @@ class Plan(NamedTuple):
         return tuple(dict.fromkeys(item.split for item in self.items))
 
     def labels(self, items: list[Item]) -> Tensor:
-        """The classes of some of its items, 0 to K - 1: int64 (n,)."""
-        number = {name: c for c, name in enumerate(self.class_names)}
+        """The classes of some of its items, 0 to K - 1, and -1 where there is none: int64 (n,)."""
+        number: dict[str | None, int] = {name: c for c, name in enumerate(self.class_names)} | {None: -1}
         return torch.tensor([number[item.class_name] for item in items], dtype=torch.int64)
+
+    def all_notes(self, damaged: Sequence[Damaged]) -> tuple[str, ...]:
+        """What the description of the set says of its reading, once all of its damaged files are known."""
+        files = len(self.items) + len(self.others)
+        return (*left_out(files, [*self.others, *damaged]), *self.notes, *self.look.notes)
 
 
 class Read(NamedTuple):
@@ -103,14 +135,25 @@ def read_one(content: bytes, name: str, shape: tuple[int, int, int]) -> np.ndarr
         raise ValueError(f"{name} has more than {image_files.MAX_FILE_BYTES >> 20} MB")
     member = Member((name,), lambda: io.BytesIO(content))
     with _pillow_warnings():
-        _read_header(member)
-        return _pixels(member, shape, as_it_is=False)
+        header = _read_header(member)
+        return _pixels(member, shape, False, _decide({member: header}))
 
 
-def survey(items: list[Item], side: int | None = None, most_pixels: int | None = None) -> Plan:
-    """What the headers of image files say: which can be read, and the shape of them all.
+def survey(
+    items: list[Item],
+    side: int | None = None,
+    most_pixels: int | None = None,
+    others: Sequence[tuple[str, str]] = (),
+    notes: Sequence[str] = (),
+    values: str = "",
+    class_names: tuple[str, ...] | None = None,
+    progress: Progress = lambda fraction, text: None,
+) -> Plan:
+    """What the headers of image files say: which can be read, the shape of them all, and what is decided for all.
+    others: (path, reason) of files beside them that are left out; notes: on their folders; values: see `Choices`;
+    class_names: in an order of their own; progress: is told of every TOLD files.
     Raises: ValueError in words."""
-    class_names = tuple(sorted({item.class_name for item in items}))
+    class_names = class_names or sort_classes(item.class_name for item in items if item.class_name is not None)
     if len(class_names) > npz.MAX_CLASSES:
         raise ValueError(f"there are {len(class_names):,} class folders; at most {npz.MAX_CLASSES:,} classes are read")
     headers: dict[Item, Header] = {}
@@ -126,17 +169,37 @@ def survey(items: list[Item], side: int | None = None, most_pixels: int | None =
             )
 
     with _pillow_warnings():
-        for item in items:
+        for done, item in enumerate(items):
+            if done and done % TOLD == 0:
+                progress(0.0, f"{done:,} of {len(items):,} files looked at")
             try:
                 headers[item] = _read_header(item.member, count)
             except Unreadable as error:
                 damaged.append(error.damaged)
     check_left(items, list(headers), damaged)
-    return Plan(items, list(headers), class_names, *_common_shape(list(headers.values()), side), damaged)
+    look = _decide({item.member: header for item, header in headers.items()}, values)
+    shape = _common_shape(list(headers.values()), side)
+    left = tuple(Damaged(*other) for other in others)
+    return Plan(items, list(headers), class_names, *shape, damaged, look, left, tuple(notes))
 
 
-def in_memory(plan: Plan) -> Read:
-    """The images of a plan, decoded.
+def plan(
+    content: Reading,
+    choices: Choices,
+    side: int | None = None,
+    most_pixels: int | None = None,
+    progress: Progress = lambda fraction, text: None,
+) -> Plan:
+    """The plan of the image files that were found; see `survey`."""
+    return survey(
+        *(list(content.items), side, most_pixels, content.others, content.notes, choices.values),
+        class_names=content.class_names,
+        progress=progress,
+    )
+
+
+def in_memory(plan: Plan, progress: Progress = lambda fraction, text: None) -> Read:
+    """The images of a plan, decoded. `progress` is told of every TOLD images.
     Raises: ValueError when they are too many, or too few can be read."""
     counts = Counter(item.split for item in plan.readable)
     images = {split: torch.empty(counts[split], *plan.shape, dtype=torch.uint8) for split in plan.splits}
@@ -144,26 +207,33 @@ def in_memory(plan: Plan) -> Read:
     def place(split: str, row: int, pixels: np.ndarray) -> None:
         images[split][row] = torch.from_numpy(pixels)
 
-    labels, notes = decode_splits(plan, place)
+    labels, notes = decode_splits(plan, place, progress)
     splits = {split: Split(images[split][: len(y)], y) for split, y in labels.items()}
     return Read(splits, plan.class_names, notes)
 
 
-def decode_splits(plan: Plan, place: Callable[[str, int, np.ndarray], object]) -> tuple[dict[str, Tensor], Notes]:
+def decode_splits(
+    plan: Plan,
+    place: Callable[[str, int, np.ndarray], object],
+    progress: Progress = lambda fraction, text: None,
+) -> tuple[dict[str, Tensor], Notes]:
     """Decode the images of a plan one after the other and give each to `place`, with its split and its row there; the
     labels of those that could be read (N,) by split, and which could not.
     Raises: ValueError when they are too many, or too few can be read."""
     check_bytes(plan, npz.MAX_BYTES)
-    damaged, kept = list(plan.damaged), {split: [] for split in plan.splits}
+    damaged, kept, done = list(plan.damaged), {split: [] for split in plan.splits}, 0
     for split, items in kept.items():
         for item, pixels in decoded(plan, (item for item in plan.readable if item.split == split)):
+            if done and done % TOLD == 0:
+                progress(done / len(plan.readable), f"{done:,} of {len(plan.readable):,} images decoded")
+            done += 1
             if isinstance(pixels, Damaged):
                 damaged.append(pixels)
             else:
                 place(split, len(items), pixels)
                 items.append(item)
     check_left(plan.items, [item for items in kept.values() for item in items], damaged)
-    return {split: plan.labels(items) for split, items in kept.items()}, left_out(len(plan.items), damaged)
+    return {split: plan.labels(items) for split, items in kept.items()}, plan.all_notes(damaged)
 
 
 def decoded(plan: Plan, items: Iterable[Item]) -> Iterator[tuple[Item, np.ndarray | Damaged]]:
@@ -171,7 +241,7 @@ def decoded(plan: Plan, items: Iterable[Item]) -> Iterator[tuple[Item, np.ndarra
     for item in items:
         with _pillow_warnings():
             try:
-                pixels: np.ndarray | Damaged = _pixels(item.member, plan.shape, plan.as_they_are)
+                pixels: np.ndarray | Damaged = _pixels(item.member, plan.shape, plan.as_they_are, plan.look)
             except Unreadable as error:
                 pixels = error.damaged
         yield item, pixels
@@ -197,6 +267,7 @@ def check_left(items: list[Item], readable: list[Item], damaged: list[Damaged]) 
         raise ValueError(f"{named}; at least half must be images ({', '.join(FORMATS)})")
     for field in ("split", "class_name"):
         left = {getattr(item, field) for item in readable}
+        left.add(None)
         if empty := next((name for item in items if (name := getattr(item, field)) not in left), None):
             kind = "the split" if field == "split" else "the class folder"
             raise ValueError(f"{kind} {empty[:80]} is left without an image: {named}")
@@ -248,26 +319,18 @@ def _opened(member: Member) -> Iterator[Image.Image]:
 def _read_header(member: Member, count: Callable[[int], None] = lambda pixels: None) -> Header:
     """What an image's header says, if it keeps to the limits. `count` is told its pixels before any are unpacked, as
     the palette of some needs, and may raise `Refused`."""
+    image_files.check_size(member)
     with _opened(member) as image:
         count(image.width * image.height)
-        on_its_side = image.format in ("JPEG", "MPO") and image.getexif().get(0x0112, 1) >= 5  # as a camera noted
-        width, height = reversed(image.size) if on_its_side else image.size
+        width, height = reversed(image.size) if is_on_its_side(image) else image.size
         if width * height > MAX_PIXELS:
             raise Refused(
                 f"{member.path} is {width:,} x {height:,} pixels; at most {MAX_PIXELS // 10**6} million are read"
             )
         if min(width, height) < npz.SIDES[0]:
             raise Refused(f"{member.path} is {width} x {height} pixels; each side must have at least {npz.SIDES[0]}")
-        if image.mode in ("I", "F"):
-            raise Refused(f"{member.path} has 32-bit pixels, whose white is not known; save it with 8 or 16 bits")
-        return Header(width, height, _in_colour(image))
-
-
-def _in_colour(image: Image.Image) -> bool:
-    if image.mode == "P":
-        palette = np.array(image.getpalette("RGB") or []).reshape(-1, 3)
-        return bool((palette != palette[:, :1]).any())
-    return image.mode not in ("1", "L", "LA", "La") and not image.mode.startswith("I;16")
+        deep = is_deep(image) or is_deep_colour(image)
+        return Header(width, height, in_colour(image), deep, image.has_transparency_data)
 
 
 def _common_shape(headers: list[Header], side: int | None) -> tuple[tuple[int, int, int], bool]:
@@ -281,23 +344,48 @@ def _common_shape(headers: list[Header], side: int | None) -> tuple[tuple[int, i
     return (channels, SIDE, SIDE), False
 
 
-def _pixels(member: Member, shape: tuple[int, int, int], as_it_is: bool) -> np.ndarray:
-    """An image as uint8 (C, H, W); what is transparent becomes white."""
+def _pixels(member: Member, shape: tuple[int, int, int], as_it_is: bool, look: Look) -> np.ndarray:
+    """An image as uint8 (C, H, W), upright."""
     with _opened(member) as image:
         if not as_it_is:
             image.draft(None, (2 * shape[2], 2 * shape[1]))  # a large JPEG need not be unpacked whole
-        upright = ImageOps.exif_transpose(image) if image.format in ("JPEG", "MPO") else image
-        flat = _flat(upright, "RGB" if shape[0] == 3 else "L")
-        if not as_it_is:
+        by_pillow = look.values == SIXTEEN_BITS or not is_deep_colour(image)
+        upright = ImageOps.exif_transpose(image) if by_pillow else flatten_deep_colour(image, look)
+        flat = flatten(upright, "RGB" if shape[0] == 3 else "L", look)
+        if flat.size != (shape[2], shape[1]) or not as_it_is:
             flat = ImageOps.fit(flat, (shape[2], shape[1]))
         return np.array(flat).reshape(*shape[1:], shape[0]).transpose(2, 0, 1)
 
 
-def _flat(image: Image.Image, mode: str) -> Image.Image:
-    """An image in 8 bits, grey (L) or colour (RGB), on white."""
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.array(image).astype(np.uint32) // 257).astype(np.uint8))
-    if image.has_transparency_data:
-        above = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
-    return image.convert(mode)
+# ---- what is decided once for a set
+
+
+def _decide(headers: dict[Member, Header], values: str = "") -> Look:
+    """The range of the deep images among some, and the ground of those that are transparent in parts. These are
+    unpacked once more for it; damaged ones are passed over here, and named where their pixels are read."""
+    low, high, whole = math.inf, -math.inf, True
+    faint = dict.fromkeys((WHITE, BLACK, GREY), 0)
+    for member, header in headers.items():
+        if not (header.deep or header.clear):
+            continue
+        try:
+            with _pillow_warnings(), _opened(member) as image:
+                if header.deep:
+                    pixels = read_deep_colour(image)[0] if is_deep_colour(image) else np.array(image)
+                    own = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
+                    whole &= pixels.dtype.kind != "f"
+                    if own.size:
+                        low, high = min(low, float(own.min())), max(high, float(own.max()))
+                else:
+                    count_faint(image, faint)
+        except Unreadable:
+            continue
+    depth, told = (EIGHT_BITS, "") if low > high else understand_range(low, high, whole, values)
+    ground = min(faint, key=lambda colour: faint[colour])  # of equals the first, white
+    notes = (told,) if told else ()
+    if ground != WHITE:
+        name = "black" if ground == BLACK else "grey"
+        notes += (
+            f"What is transparent was made {name} in all images: on white, what some of them show would not be seen.",
+        )
+    return Look(depth, ground, notes)

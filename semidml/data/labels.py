@@ -21,30 +21,16 @@ MOST_COMPARISONS = 50_000_000  # (anchor, positive) pairs x rows: 200 MB of floa
 MOST_LABEL = np.iinfo(np.int64).max
 
 
-def check_kind(name: str, dtype: np.dtype) -> None:
-    """Raises ValueError unless an array of a file may hold labels, by its type alone."""
-    if dtype.kind in "iub":
-        return
-    advice = {
-        "f": "save labels.astype('int64')",
-        "U": "number the classes and name them in class_names",
-        "S": "number the classes and name them in class_names",
-    }
-    raise ValueError(
-        f"{name} is {dtype}; labels must be whole numbers" + (f": {advice[dtype.kind]}" if dtype.kind in advice else "")
-    )
-
-
 def whole_labels(name: str, values: np.ndarray) -> np.ndarray:
-    """The labels in an array of a file, whole numbers of any type: the same as int64. What a label may be is decided
-    here and in `check_kind` alone: every row has one, there is no value for a row without.
+    """The labels in an array of a file, whole numbers of any type: the same as int64. -1 is that of a row
+    without.
     Raises: ValueError, which names the first row whose label is negative or beyond int64."""
-    wrong = (values < 0) if values.dtype.kind == "i" else (values > np.uint64(MOST_LABEL)) & (values.dtype.kind == "u")
+    wrong = (values < -1) if values.dtype.kind == "i" else (values > np.uint64(MOST_LABEL)) & (values.dtype.kind == "u")
     if wrong.any():
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise ValueError(
             f"{name} has {int(values[at])} in row {at[0]:,}, counted from 0; a label is a whole number from 0 to "
-            f"{MOST_LABEL:,}"
+            f"{MOST_LABEL:,}, or -1 for none"
         )
     return values.astype(np.int64)
 

@@ -1,4 +1,5 @@
-"""The 2-D data sets of MedMNIST (Yang et al. 2023, doi 10.1038/s41597-022-01721-8), 28 pixels a side."""
+"""The 2-D data sets of MedMNIST (Yang et al. 2023, doi 10.1038/s41597-022-01721-8), 28 pixels a side, or 64, 128 or 224
+where the name says so: `organamnist@64`."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,13 +16,16 @@ from semidml.tasks import Progress
 
 
 def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Dataset:
-    """Training, validation and test images (C, 28, 28), of a checked download or of a file put there by hand.
+    """Training, validation and test images (C, 28, 28), or as large as the entry says, of a checked download or of a
+    file put there by hand.
     Raises: ValueError, saying what to do, when it is missing and cannot or should not be downloaded, or is damaged."""
     from medmnist.info import INFO
 
-    info, path = INFO[entry.name], _file(entry, folder)
+    name, _, side = entry.name.partition("@")
+    info, path = INFO[name], _file(entry, folder)
     if not path.is_file():
-        fetch_all(entry, folder, [(path, [info["url"]], info["MD5"])], download, progress)
+        which = f"_{side}" if side else ""
+        fetch_all(entry, folder, [(path, [info[f"url{which}"]], info[f"MD5{which}"])], download, progress)
     single = _single(info)
     try:
         data = npz.read(path, entry.name, entry.title, single)
@@ -39,11 +43,11 @@ def by_class(entry: Entry, folder: Path) -> tuple[int, ...] | None:
     from medmnist.info import INFO
 
     path = _file(entry, folder)
-    return npz.facts(path, _single(INFO[entry.name]))["by_class"] if path.is_file() else None
+    return npz.facts(path, _single(INFO[entry.name.partition("@")[0]]))["by_class"] if path.is_file() else None
 
 
 def _file(entry: Entry, folder: Path) -> Path:
-    return folder / "medmnist" / f"{entry.name}.npz"
+    return folder / entry.facts["files"][0]
 
 
 def _single(info: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray] | None:

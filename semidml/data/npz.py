@@ -1,12 +1,12 @@
-"""A stranger's .npz file in MedMNIST's layout, read so that it can neither run code nor fill the memory.
+"""An untrusted .npz file in MedMNIST's layout, which is that of uploads too, read so that it can neither run code nor
+fill the memory. One in any other layout is read by `formats.numpy_files`.
 
-train_images (N, H, W) or (N, H, W, 3) uint8, train_labels (N,) or (N, 1) whole numbers from 0 on; the same for val_ and
-test_, both optional; class_names and notes (sentences on how it was made), optional too. What the zip directory and
-each array's header promise is checked before anything is unpacked, and no more than that is unpacked; object arrays,
-which could run code, are refused.
+train_images (N, H, W) or (N, H, W, 3) uint8, train_labels (N,) or (N, 1) whole numbers, -1 where there is none; the
+same for val_ and test_, both optional; class_names and notes (sentences on how it was made), optional too. What the zip
+directory and each array's header promise is checked before anything is unpacked, and no more than that is unpacked;
+object arrays, which could run code, are refused.
 """
 
-import io
 import math
 import shutil
 import tempfile
@@ -22,8 +22,10 @@ import torch
 from torch import Tensor
 
 from semidml import memory
-from semidml.data.dataset import HELD_OUT_NOTE, Dataset, Split, held_rows, label_facts, take
-from semidml.data.labels import check_kind, whole_labels
+from semidml.data.choices import Choices
+from semidml.data.dataset import Dataset, Split, held_note, held_rows, known, label_facts, take
+from semidml.data.formats.numpy_files import MAX_HEADER, read_header
+from semidml.data.label_values import read_labels
 from semidml.disk import zips
 from semidml.disk.zips import Header
 
@@ -36,7 +38,6 @@ MAX_NAME_BYTES = 800  # of a class, at four bytes a letter
 MAX_NOTES, MAX_NOTE_BYTES = 10, 8000
 MAX_LABELS_A_ROW = 64
 SIDES = (4, 256)  # pixels that an image may be wide or high
-MAX_HEADER = 1 << 14
 CHUNK = 1 << 22  # bytes of pixels that are unpacked at a time
 
 
@@ -67,6 +68,30 @@ def pixel_bytes(path: Path) -> int:
         return source.pixel_bytes
 
 
+def is_plain(path: Path) -> bool:
+    """Whether a file keeps to this layout in the names, axes and types of its arrays.
+    Raises: ValueError in words for a file that cannot be read at all."""
+    with _damage_in_words(), zipfile.ZipFile(path) as archive:
+        zips.check_packing(archive)
+        members = archive.infolist()
+        names = [member.filename.removesuffix(".npy") for member in members]
+        if not {"train_images", "train_labels"} <= set(names) <= set(NAMES) or len(set(names)) < len(names):
+            return False
+        headers = {n: _header(archive, member) for n, member in zip(names, members, strict=True)}
+    images = [h for n, h in headers.items() if n.endswith("_images")]
+    labels = [h for n, h in headers.items() if n.endswith("_labels")]
+    return (
+        all(f"{split}_labels" in headers for split in SPLITS if f"{split}_images" in headers)
+        and all(h.dtype == np.uint8 and (len(h.shape) == 3 or (len(h.shape) == 4 and h.shape[3] == 3)) for h in images)
+        and not any(
+            headers[f"{split}_images"].shape[:1] != headers[f"{split}_labels"].shape[:1] == h.shape[-1:]
+            for split in SPLITS
+            if (h := headers.get(f"{split}_images"))
+        )  # rows may stand last
+        and all(h.dtype.kind in "iub" and (len(h.shape) == 1 or h.shape[1:] == (1,)) for h in labels)
+    )
+
+
 def facts(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) -> dict[str, Any]:
     """The facts of `store.facts` of what `read` would give, without unpacking an image.
     Raises: ValueError as `read` does."""
@@ -86,14 +111,18 @@ def assemble(
     check_classes(splits["train"].labels)
     if "test" not in splits:
         whole, held = splits["train"], held_rows(splits["train"].labels)
-        splits, notes = splits | {"train": take(whole, ~held), "test": take(whole, held)}, (*notes, HELD_OUT_NOTE)
+        notes = (*notes, held_note(whole.labels[held]))
+        splits = splits | {"train": take(whole, ~held), "test": take(whole, held)}
     return Dataset(name, title, splits["train"], splits["test"], splits.get("val"), class_names, notes)
 
 
 def check_classes(labels: Tensor) -> None:
-    """Raises ValueError unless training labels are of two classes."""
-    if len(labels.unique()) < 2:
-        raise ValueError("the training images are all of one class; there must be two classes or more")
+    """Raises ValueError where all training images have one and the same label. Where some have none, of one class or
+    of no class at all, there is what needs no label to train."""
+    if len(labels.unique()) < 2 and len(known(labels)):
+        raise ValueError(
+            "the training images are all of one class; there must be two classes or more, or no labels at all"
+        )
 
 
 def write(
@@ -106,7 +135,9 @@ def write(
 ) -> None:
     """Write splits in the layout that `read` reads. pixels: of each split a file of its images (N, H, W, C), bytes
     without a header; shape: (C, H, W). Not compressed: photographs gain a tenth, and take seconds."""
-    arrays = {f"{split}_labels": y.numpy() for split, y in labels.items()} | {"class_names": np.array(class_names)}
+    arrays = {f"{split}_labels": y.numpy() for split, y in labels.items()} | {
+        "class_names": np.array(class_names, dtype=str)
+    }
     arrays |= {"notes": np.array(notes)} if notes else {}
     of_image = (*shape[1:], 3) if shape[0] == 3 else shape[1:]
     with zipfile.ZipFile(file, "w") as archive:
@@ -129,8 +160,7 @@ def opened(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None)
             archive = files.enter_context(zipfile.ZipFile(path))
             zips.check_packing(archive)
             headers = _checked(archive, several=single is not None)
-            notes = tuple(str(note) for note in _array(archive, "notes")) if "notes" in headers else ()
-            source = Source(archive, headers, *_classes(archive, headers, single), notes)
+            source = Source(archive, headers, *_classes(archive, headers, single))
         yield source
 
 
@@ -144,7 +174,7 @@ def _damage_in_words() -> Iterator[None]:
 
 
 class Source(NamedTuple):
-    """An open file: its labels (N,) by split, 0 to K - 1, the names of the K classes, and notes."""
+    """An open file: its labels (N,) by split, 0 to K - 1 or -1, the names of the K classes, and notes."""
 
     archive: zipfile.ZipFile
     headers: dict[str, Header]
@@ -279,19 +309,7 @@ def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:
     if member.flag_bits & 1:
         raise ValueError(f"{name} in the file is encrypted; save one with numpy.savez")
     with archive.open(member) as stream:
-        start = io.BytesIO(stream.read(MAX_HEADER))
-    try:
-        header = zips.array_header(start)
-    except ValueError as error:
-        raise ValueError(f"{name} in the file is not a numpy array ({error})") from error
-    if header.dtype.hasobject:
-        raise ValueError(
-            f"{name} is an array of Python objects, which could run code and is refused; save plain numbers"
-        )
-    promised = start.tell() + int(np.prod(header.shape, dtype=object)) * header.dtype.itemsize
-    if any(n < 0 for n in header.shape) or promised != member.file_size:
-        raise ValueError(f"{name} promises another size than the {member.file_size:,} bytes that the file lists for it")
-    return header
+        return read_header(stream.read(MAX_HEADER), name, member.file_size)
 
 
 def _check_images(name: str, header: Header) -> None:
@@ -313,7 +331,8 @@ def _check_images(name: str, header: Header) -> None:
 
 def _check_labels(name: str, header: Header, several: bool) -> None:
     shape, most = header.shape, MAX_LABELS_A_ROW if several else 1
-    check_kind(name, header.dtype)
+    if header.dtype.kind not in "iub":
+        raise ValueError(f"{name} is {header.dtype}; labels must be whole numbers")
     if len(shape) not in (1, 2) or (len(shape) == 2 and not 1 <= shape[1] <= most):
         raise ValueError(f"{name} has shape {shape}; it must be (N,) or (N, 1), one label an image")
 
@@ -331,19 +350,15 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 def _classes(
     archive: zipfile.ZipFile, headers: dict[str, Header], single: Callable[[np.ndarray], np.ndarray] | None
-) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Each split's labels, 0 to K - 1, and the names of the K classes: the file's own, or the labels as written."""
-    single = single or (lambda labels: labels.reshape(-1))
-    arrays = {s: f"{s}_labels" for s in SPLITS if f"{s}_labels" in headers}
-    written = {s: single(whole_labels(name, _array(archive, name))) for s, name in arrays.items()}
-    values = np.unique(np.concatenate(list(written.values())))
-    names = tuple(str(value) for value in values)
-    if "class_names" in headers:
-        names = tuple(str(name) for name in _array(archive, "class_names"))
-        most, last = values.max(), len(names) - 1
-        if most > last:
-            raise ValueError(f"with {len(names)} class_names labels must be 0 to {last}; got {most}")
-        values = np.arange(len(names))
-    if len(names) > MAX_CLASSES:
-        raise ValueError(f"the labels take {len(names):,} different values; at most {MAX_CLASSES:,} classes are read")
-    return {s: torch.from_numpy(np.searchsorted(values, y)) for s, y in written.items()}, names
+) -> tuple[dict[str, Tensor], tuple[str, ...], tuple[str, ...]]:
+    """Each split's labels, 0 to K - 1 or -1, the names of the K classes (the file's own, or the labels as written), and
+    what is to be said of them."""
+    written = {s: _array(archive, f"{s}_labels") for s in SPLITS if f"{s}_labels" in headers}
+    names = [str(name) for name in _array(archive, "class_names")] if "class_names" in headers else None
+    labels = read_labels(written, names, Choices(), single)
+    if len(labels.class_names) > MAX_CLASSES:
+        values = f"the labels take {len(labels.class_names):,} different values"
+        raise ValueError(f"{values}; at most {MAX_CLASSES:,} classes are read")
+    own = _array(archive, "notes") if "notes" in headers else ()
+    notes = tuple(dict.fromkeys((*map(str, own), *labels.notes)))
+    return {s: torch.from_numpy(y) for s, y in labels.splits.items()}, labels.class_names, notes

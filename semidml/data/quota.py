@@ -83,7 +83,9 @@ def _lack(folder: Path, more: int) -> int:
 
 
 def _refusal(folder: Path, more: int, title: str) -> str:
-    uploads = [path for path in (folder / "uploads").glob("*") if not path.name.startswith(".")]
+    uploads = [
+        path for path in (folder / "uploads").glob("*") if not path.name.startswith(".") and path.suffix != ".json"
+    ]
     sizes = sorted(((_size(path), path.name.removesuffix(".npz")) for path in uploads), reverse=True)
     largest = ", ".join(f"{name} ({size_words(size)})" for size, name in sizes[:3])
     then = f"delete uploads first, the largest are {largest}" if largest else "there is no upload to delete"

@@ -6,15 +6,15 @@ import math
 import os
 import re
 import time
-import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from semidml import memory
-from semidml.data import DATASETS, splits
+from semidml.data import DATASETS, MEDICAL, find_entry, splits
+from semidml.data.choices import Choices, file_for, read_choices
 from semidml.data.splits import Training
 from semidml.registry import Entry
 from semidml.tasks import Progress
@@ -22,10 +22,10 @@ from semidml.tasks import Progress
 if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
 
-MEDICAL = "semidml.data.med:load"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 NAME_RULE = "a name has 1 to 64 letters, digits, blanks and _ . -, and starts with a letter or digit"
 SIDES = (8, 512)  # pixels that images of a folder may be given a side, after an @
+READ_AS = "layout 2"  # another number when decoded images of folders are to be made anew
 LOOK = 5.0  # seconds between two looks at every file of a folder whose images are in memory
 
 kept: dict[tuple, Dataset] = {}  # within the budget of `memory`
@@ -83,11 +83,11 @@ def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> d
     """train, test and, where there is one, validation (rows), classes and shape (C, H, W) of a data set; of the table's
     more, of others by_class (rows of each class, in all splits) and, where some class has no training row,
     training_classes (how many have). Images are read only where there is no other way, in an image folder."""
-    if name in DATASETS:
-        return dict(DATASETS[name].facts)
+    if entry := find_entry(name):
+        return dict(entry.facts)
     folder = Path(folder) if folder else data_folder()
     place = _find(name, folder, allow_paths)
-    if isinstance(place, Place) and not place.side and is_npz(place.path):
+    if isinstance(place, Place) and not place.side and not place.choices(folder) and is_plain(place.path):
         from semidml.data import npz
 
         return npz.facts(place.path)
@@ -103,11 +103,12 @@ def training(name: str, split: str, evaluate_on: str, folder: Path | None = None
     rows are those of equally large classes where neither the table nor labels that are here say more.
     Raises: ValueError where too little would be left, and as `facts` does."""
     folder = Path(folder) if folder else data_folder()
-    known, title = facts(name, folder=folder), DATASETS[name].title if name in DATASETS else name
-    if split == "classes" and name in DATASETS and DATASETS[name].target == MEDICAL:
+    entry = find_entry(name)
+    known, title = facts(name, folder=folder), entry.title if entry else name
+    if split == "classes" and entry and entry.target == MEDICAL:
         from semidml.data import med
 
-        known |= {"by_class": rows} if (rows := med.by_class(DATASETS[name], folder)) else {}
+        known |= {"by_class": rows} if (rows := med.by_class(entry, folder)) else {}
     return splits.training(known, title, split, evaluate_on)
 
 
@@ -122,6 +123,11 @@ class Place(NamedTuple):
     def decoded_of(self) -> str:
         """What its decoded images are of: see `decoded.Place`."""
         return f"{self.path} {self.side}"
+
+    def choices(self, folder: Path) -> Choices:
+        """What was chosen on how it is read; of an upload nothing is left to choose, since it is kept as it was read.
+        Raises: ValueError in words for a damaged file of choices."""
+        return Choices() if self.is_upload and self.path.is_file() else read_choices(file_for(folder, self.path))
 
 
 @dataclass(frozen=True)
@@ -149,7 +155,11 @@ def available(folder: Path | None = None) -> list[Available]:
 
 def is_here(name: str, folder: Path | None = None) -> bool:
     """Whether a data set of the table can be loaded without a download."""
-    folder, facts = Path(folder) if folder else data_folder(), DATASETS[name].facts
+    folder = Path(folder) if folder else data_folder()
+    entry = find_entry(name)
+    if entry is None:
+        raise ValueError(f"there is no data set called {name[:80]!r} in the table")
+    facts = entry.facts
     if "packed" in facts and (folder / facts["packed"]).is_file():
         return True
     return all((folder / f).is_file() or (folder / f"{f}.gz").is_file() for f in facts["files"]) and all(
@@ -159,8 +169,8 @@ def is_here(name: str, folder: Path | None = None) -> bool:
 
 def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
     """The table's entry, or the place on the disk that a name stands for."""
-    if name in DATASETS:
-        return DATASETS[name]
+    if entry := find_entry(name):
+        return entry
     if path := upload(name, folder / "uploads"):
         return Place(path, True)
     if allow_paths and (place := _path(name)):
@@ -175,6 +185,15 @@ def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
             f"upload the file on the Data page; {there_are}"
         )
     raise ValueError(f"there is no data set called {name[:80]!r}; {there_are}")
+
+
+def find_place(name: str, folder: Path) -> Place:
+    """Where the data of a path or an upload lie.
+    Raises: ValueError for a data set of the table, and where there are none."""
+    place = _find(name, folder, True)
+    if isinstance(place, Entry):
+        raise ValueError(f"{name} is a data set of the table, whose reading leaves nothing to choose")
+    return place
 
 
 def _path(name: str) -> Place | None:
@@ -213,12 +232,12 @@ def uploads(folder: Path) -> dict[str, Path]:
 
 
 def uploaded(name: str, place: Path) -> Available:
-    from semidml.data import npz
+    from semidml.data import npz, reading
 
     files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
     size = sum(p.stat().st_size for p in files) / 1e6
     try:
-        known = npz.facts(place) if place.is_file() else {}
+        known = npz.facts(place) if place.is_file() and (is_plain(place) or not reading.is_arrays(place)) else {}
     except ValueError as error:
         return Available(name, name, "upload", False, size, problem=str(error))
     return Available(name, name, "upload", True, size, known)
@@ -226,57 +245,73 @@ def uploaded(name: str, place: Path) -> Available:
 
 def _read(place: Place, name: str, folder: Path, progress: Progress) -> Dataset:
     """The data set at a place on the disk."""
-
     title = name if NAME.fullmatch(name) else place.path.stem + (f" at {place.side} pixels" if place.side else "")
+    choices = place.choices(folder)
     try:
-        if not is_npz(place.path):
-            return _read_images(place, name, title, folder, progress)
-        if place.side:
-            raise ValueError(f"the images of an .npz file are read as they are; leave @{place.side} away")
-        return _read_arrays(place, name, title, folder, progress)
+        if not choices and not place.side and is_plain(place.path):
+            return _read_plain(place, name, title, folder, progress)
+        return _read_any(place, choices, name, title, folder, progress)
     except ValueError as error:
         raise ValueError(f"{title}: {error}") from error
 
 
-def _read_arrays(place: Place, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
-    """The data set of an .npz file: in memory or, if large, in a file of decoded images."""
+def _read_plain(place: Place, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
+    """The data set of an .npz file in MedMNIST's layout: in memory or, if large, in a file of decoded images."""
     from semidml.data import decoded, npz
 
     if npz.pixel_bytes(place.path) <= decoded.most_in_memory():
-        return npz.read(place.path, name, title)
-    kept = decoded.Place(folder, place.decoded_of, decoded.state_of(place.path))
+        return _remarked(npz.read(place.path, name, title))
+    kept = decoded.Place(folder, place.decoded_of, f"{decoded.state_of(place.path)} {READ_AS}")
     if not kept.is_there():
         decoded.keep_arrays(place.path, kept, title, progress)
     return decoded.read(kept, name, title)
 
 
-def _read_images(place: Place, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
-    """The data set of an image folder or of a .zip of one: in memory or, if large, in a file of decoded images."""
-    from semidml.data import decoded, image_files, images, npz
+def _read_any(place: Place, choices: Choices, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
+    """The data set at a place, in any format: in memory or, if image files are many, in a file of decoded ones."""
+    from semidml.data import decoded, images, npz, reading
 
     path, side = place.path, place.side
-    kept = decoded.Place(folder, place.decoded_of, decoded.state_of(path))
+    kept = decoded.Place(folder, place.decoded_of, f"{decoded.state_of(path)} {READ_AS} {choices.as_json()}")
     if not kept.is_there():
-        with image_files.list_images(path) as items:
-            plan = images.survey(items, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS)
+        with reading.open_reading(path, choices) as content:
+            if content.arrays:
+                if side:
+                    raise ValueError(f"the images of {content.kind} are read as they are; leave @{side} away")
+                return _remarked(npz.assemble(name, title, *content.arrays[:3]))
+            plan = images.plan(content, choices, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS, progress)
             if plan.bytes <= decoded.most_in_memory():
                 memory.check_free(plan.bytes, f"decoding {title}")
-                return npz.assemble(name, title, *images.in_memory(plan))
+                return _remarked(npz.assemble(name, title, *images.in_memory(plan, progress)))
             most = npz.MAX_BYTES if place.is_upload else decoded.MAX_BYTES
             decoded.keep(plan, kept, title, most, progress)
     return decoded.read(kept, name, title)
 
 
-def is_npz(place: Path) -> bool:
-    """Whether a file holds numpy's arrays, by its content.
-    Raises: ValueError when it is no .zip either."""
-    if not place.is_file():
-        return False
-    try:
-        with zipfile.ZipFile(place) as archive:
-            return any(name.endswith(".npy") for name in archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
-        raise ValueError(f"it is neither an .npz file nor a .zip of class folders ({error})") from error
+def _remarked(data: Dataset) -> Dataset:
+    """A data set in memory with what is odd about its images in its notes."""
+    from semidml.data import findings
+
+    data = _brightened(data)
+    rows = {split: part.images.numpy() for split, part in data.parts.items()}
+    shared = findings.count_shared({split: findings.row_digests(own) for split, own in rows.items()})
+    return replace(data, notes=(*data.notes, *findings.remarks(shared, findings.are_alike(rows["train"]))))
+
+
+def _brightened(data: Dataset) -> Dataset:
+    """A data set whose pixels are 0 and 1 throughout with 255 for 1: as bytes they would all look black."""
+    if any(part.images.max() != 1 for part in data.parts.values()):
+        return data
+    parts = {split: part._replace(images=part.images * 255) for split, part in data.parts.items()}
+    notes = (*data.notes, "Pixels are 0 or 1: black or white.")
+    return replace(data, train=parts["train"], test=parts["test"], validation=parts.get("validation"), notes=notes)
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a file is an .npz in MedMNIST's layout, by its content."""
+    from semidml.data import npz, reading
+
+    return path.is_file() and reading.is_arrays(path) and npz.is_plain(path)
 
 
 def _state(place: Entry | Place, folder: Path) -> tuple:
@@ -286,6 +321,7 @@ def _state(place: Entry | Place, folder: Path) -> tuple:
     else:
         top = place.path
         files = [top, *sorted(p for p in top.glob("**/") if p != top)] if top.is_dir() else [top]
+        files += [] if place.is_upload else [file_for(folder, top)]
     times = tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) if f.exists() else None for f in files)
     return times if isinstance(place, Entry) or not place.path.is_dir() else (*times, _looked_into(place.path))
 

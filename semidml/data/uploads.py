@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 
 from semidml import memory
 from semidml.data import DATASETS, quota, store
+from semidml.data.choices import Choices, keep_choices
 from semidml.data.store import Available, Place
 from semidml.disk import files
 
@@ -21,14 +23,16 @@ TOO_LARGE = f"the file is larger than {MAX_UPLOAD >> 20} MB; use fewer or smalle
 CHUNK = 1 << 20  # bytes that are received at a time
 
 
-def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path | None = None) -> Available:
-    """Keep a visitor's data set, an .npz file in MedMNIST's layout or a .zip of class folders, under `name`. What it
-    is, its content decides; `filename` serves the messages. It is read completely before it gets its name; of a .zip
-    the images, all of one size by then, are kept as one .npz.
+def save_upload(
+    name: str, file: bytes | BinaryIO, filename: str, folder: Path | None = None, choices: Choices | None = None
+) -> Available:
+    """Keep a visitor's data set, a file in any format that `reading` knows, under `name`. What it is, its content
+    decides and, where that has no mark of its own (a table, IDX), `filename`. It is read completely before it gets its
+    name; what is not in MedMNIST's layout is kept in it, as it was read, and what was chosen lies beside it as JSON.
     Raises: ValueError that says what is wrong, or that there is no room for it, and then leaves nothing behind."""
     from semidml.data import npz
 
-    name = name.strip()
+    name, choices = name.strip(), choices or Choices()
     folder = Path(folder) if folder else store.data_folder()
     uploads = folder / "uploads"
     _check_free(name, uploads)
@@ -38,18 +42,20 @@ def save_upload(name: str, file: bytes | BinaryIO, filename: str, folder: Path |
     if size > MAX_UPLOAD:
         raise ValueError(TOO_LARGE)
     with tempfile.TemporaryDirectory(dir=uploads, prefix=".incoming-") as spare:
-        came = Path(spare) / "came"
+        came = Path(spare) / "file" / (re.sub(r"[^\w.-]", "_", Path(filename).name)[-80:] or "came")
+        came.parent.mkdir()
         _reserve(folder, came, size, filename)
         _receive(io.BytesIO(file) if isinstance(file, bytes) else file, came)
         try:
-            if not store.is_npz(came):
-                came = _pack_images(came, folder, filename)
+            if choices or not store.is_plain(came):
+                came = _pack(came, Path(spare), folder, filename, choices)
             npz.check(came)
         except ValueError as error:
             raise ValueError(f"{filename}: {error}") from error
         _check_free(name, uploads)
         came.chmod(0o644)
         place = uploads / f"{name}.npz"
+        keep_choices(uploads / f"{name}.semidml.json", choices)
         os.replace(came, place)
     return store.uploaded(name, place)
 
@@ -75,26 +81,37 @@ def _receive(file: BinaryIO, place: Path) -> None:
             target.write(piece)
 
 
-def _pack_images(archive: Path, folder: Path, filename: str) -> Path:
-    """An .npz, beside a .zip of class folders, of its images, which are decoded one by one onto the disk.
+def _pack(came: Path, spare: Path, folder: Path, filename: str, choices: Choices) -> Path:
+    """An .npz in `spare` of what came in another format, read as is chosen; image files are decoded one by one onto the
+    disk.
     Raises: ValueError in words."""
-    from semidml.data import image_files, images, npz
+    from semidml.data import images, npz, reading
 
-    with image_files.list_images(archive) as items, ExitStack() as opened:
-        plan = images.survey(items, most_pixels=images.MAX_ARCHIVE_PIXELS)
-        images.check_bytes(plan, npz.MAX_BYTES)
-        packed = archive.with_name("packed")
-        _reserve(folder, packed, 2 * plan.bytes, filename)  # the pixels, and the file that they are put into
-        places = {split: archive.with_name(f"{split} pixels") for split in plan.splits}
+    with reading.open_reading(came, choices) as content, ExitStack() as opened:
+        packed, known = spare / "packed", content.arrays
+        if known:
+            size, splits, shape = known.bytes, tuple(known.splits), tuple(known.splits["train"].images.shape[1:])
+        else:
+            plan = images.plan(content, choices, None, images.MAX_ARCHIVE_PIXELS)
+            images.check_bytes(plan, npz.MAX_BYTES)
+            size, splits, shape = plan.bytes, plan.splits, plan.shape
+        _reserve(folder, packed, 2 * size, filename)  # the pixels, and the file that they are put into
+        places = {split: spare / f"{split} pixels" for split in splits}
         pixel_files = {split: opened.enter_context(place.open("wb")) for split, place in places.items()}
 
         def place(split: str, row: int, pixels: np.ndarray) -> None:
             pixel_files[split].write(pixels.transpose(1, 2, 0).tobytes())
 
-        labels, notes = images.decode_splits(plan, place)
+        if known:
+            labels, names, notes = {split: part.labels for split, part in known.splits.items()}, *known[1:3]
+            for split, part in known.splits.items():
+                for row, pixels in enumerate(part.images.numpy()):
+                    place(split, row, pixels)
+        else:
+            (labels, notes), names = images.decode_splits(plan, place), plan.class_names
         opened.close()
         with packed.open("wb") as file:
-            npz.write(file, places, plan.shape, labels, plan.class_names, notes)
+            npz.write(file, places, shape, labels, names, notes)
     return packed
 
 
@@ -108,6 +125,7 @@ def delete_upload(name: str, folder: Path | None = None) -> None:
         known = ", ".join(store.uploads(folder)) or "none"
         raise ValueError(f"there is no upload called {name[:80]!r}; there are {known}")
     with tempfile.TemporaryDirectory(dir=uploads, prefix=".outgoing-") as spare:
+        (uploads / f"{name}.semidml.json").unlink(missing_ok=True)
         os.replace(place, Path(spare) / "gone")  # gone for readers at once, though a folder takes a while
     if (folder / "decoded").is_dir():
         from semidml.data import decoded

@@ -14,12 +14,15 @@ from semidml.ui.words import as_code, short_path
 from semidml.words import size_words
 
 SECONDS_LIVE = 0.5
+TYPES = ["npz", "zip", "tar", "gz", "npy", "csv", "parquet", "mat"]
 LAYOUT = """An **.npz** file in [MedMNIST's layout](https://medmnist.com), as `numpy.savez` writes it:
 
 - `train_images` (N, H, W) grey or (N, H, W, 3) colour, `uint8`; `train_labels` (N,), whole numbers
 - perhaps `test_images` and `test_labels`, `val_images` and `val_labels`, `class_names`
 
-or a **.zip** of class folders: `cats/1.png`, `dogs/1.jpg`. Without a test split, 20 % of each class are held out."""
+or a **.zip** or **.tar.gz** of class folders: `cats/1.png`, `dogs/1.jpg`, perhaps in `train` and `test`; images in no
+class folder, or in `unlabeled`, have no label. An .npz under other usual names, a .csv of pixels, Parquet and MATLAB's
+.mat are read too. Without a test split, 20 % of each class are held out."""
 
 
 def draw_fetch(data: Available) -> None:
@@ -90,7 +93,7 @@ def draw_form() -> None:
         st.warning("There is no room for another upload: delete one first.", icon=":material/folder_off:")
         return
     about, key = f"At most {most} MB. It stays on this machine.", f"upload {number}"
-    file = st.file_uploader("Your images", type=["npz", "zip"], key=key, help=about, max_upload_size=most)
+    file = st.file_uploader("Your images", type=TYPES, key=key, help=about, max_upload_size=most)
     about, key = "Letters, digits, spaces, '_', '.' or '-'.", f"upload name {number}"
     name = st.text_input("Name it", max_chars=64, key=key, placeholder="my-images", help=about)
     words = f"Add {as_code(file.name[:40])}" if file else "Add"

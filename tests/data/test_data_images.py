@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from semidml.data import decoded, image_files, images, npz, quota, splits, store, uploads
+from semidml.data import decoded, images, layout, npz, quota, splits, store, uploads
 from semidml.data.dataset import HELD_OUT_NOTE
 from semidml.data.images import Damaged
 from semidml.disk import locks
@@ -128,12 +128,8 @@ def test_a_folder_of_which_too_little_can_be_read_is_refused(tmp_path, folder, l
 
 
 def test_limits_still_refuse_the_whole(tmp_path, folder):
-    for name, content, words in (
-        ("tiny", picture(size=(2, 2)), "at least 4"),
-        ("deep", picture(0, mode="I", kind="TIFF"), "32-bit"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            load(put(tmp_path / name, classes(2) | {"c0/x": content}), folder)
+    with pytest.raises(ValueError, match="at least 4"):
+        load(put(tmp_path / "tiny", classes(2) | {"c0/x": picture(size=(2, 2))}), folder)
 
 
 def test_three_images_are_enough_and_fewer_are_refused_in_words(tmp_path, folder):
@@ -142,9 +138,10 @@ def test_three_images_are_enough_and_fewer_are_refused_in_words(tmp_path, folder
     with pytest.raises(ValueError, match="no class has two images"):
         load(put(tmp_path / "two", {f"{n}.png": picture() for n in ("a/1", "b/1")}), folder)
     with pytest.raises(ValueError, match="all of one class; there must be two classes or more"):
-        load(put(tmp_path / "one class", {f"a/{i}.png": picture() for i in range(3)}), folder)
-    with pytest.raises(ValueError, match="no class folders with images; put the images of each class into a folder"):
-        load(put(tmp_path / "loose", {f"{i}.png": picture() for i in range(3)}), folder)
+        one_class = {f"{c}/{i}.png": picture() for c in ("train/a", "test/a", "test/b") for i in range(3)}
+        load(put(tmp_path / "one class", one_class), folder)
+    with pytest.raises(ValueError, match="no class folders with images, and nothing else that is read"):
+        load(put(tmp_path / "texts", {f"{i}.txt": b"hello" for i in range(3)}), folder)
 
 
 def test_a_grey_image_among_coloured_ones_becomes_a_coloured_one(tmp_path, folder):
@@ -161,7 +158,7 @@ def test_what_is_kept_of_damaged_files_holds_no_image(tmp_path):
     folder = put(tmp_path / "set", classes(2) | {f"c0/x{i}.png": noise("PNG")[:9000] for i in range(4)})
     gc.collect()
     before = sum(issubclass(type(thing), Image.Image) for thing in gc.get_objects())
-    with image_files.list_images(Path(folder)) as items:
+    with layout.list_images(Path(folder)) as items:
         plan = images.survey(items)
         come = list(images.decoded(plan, plan.readable))
     damaged = [one for _, one in come if isinstance(one, Damaged)]
@@ -451,7 +448,8 @@ def test_a_large_set_without_a_test_split_or_classes_is_refused_as_a_small_one_i
     with pytest.raises(ValueError, match="no class has two images"):
         load(put(tmp_path / "two", {f"{n}.png": picture() for n in ("a/1", "b/1")}), folder)
     with pytest.raises(ValueError, match="all of one class"):
-        load(put(tmp_path / "one class", {f"a/{i}.png": picture() for i in range(3)}), folder)
+        one_class = {f"{c}/{i}.png": picture() for c in ("train/a", "test/a", "test/b") for i in range(3)}
+        load(put(tmp_path / "one class", one_class), folder)
 
 
 def test_settings_can_be_chosen_on_large_sets_and_by_classes(tmp_path, folder, on_disk):

@@ -53,16 +53,12 @@ REFUSED = {
     "all bits": (with_one(2**64 - 1, "uint64"), f"has 18446744073709551615 in row 7.*{BEYOND}"),
     "beyond, big end first": (with_one(2**63, ">u8"), f"has 9223372036854775808 in row 7.*{BEYOND}"),
     "beyond, in a column": (with_one(2**63, "uint64")[:, None], f"in row 7.*{BEYOND}"),
-    "negative": (with_one(-1, "int64"), f"has -1 in row 7.*{BEYOND}"),
-    "negative byte": (with_one(-1, "int8"), f"has -1 in row 7.*{BEYOND}"),
+    "negative": (with_one(-2, "int64"), f"has -2 in row 7.*{BEYOND}"),
+    "negative byte": (with_one(-2, "int8"), f"has -2 in row 7.*{BEYOND}"),
     "the least": (with_one(-(2**63), "int64"), f"has -9223372036854775808 in row 7.*{BEYOND}"),
-    "not a number": (with_one(np.nan, "float64"), "float64; labels must be whole numbers: save labels.astype"),
-    "whole as floats": (HALVES.astype(float), "whole numbers: save labels.astype"),
     "beyond 2^53": (with_one(2.0**53 + 2, "float64"), "labels must be whole numbers"),
-    "infinite": (with_one(np.inf, "float16"), "float16; labels must be whole numbers"),
+    "infinite": (with_one(np.inf, "float16"), "labels must be whole numbers"),
     "complex": (HALVES.astype(complex), "complex128; labels must be whole numbers"),
-    "words": (np.array(["cat", "dog"])[HALVES], "number the classes and name them in class_names"),
-    "bytes": (np.array([b"cat", b"dog"])[HALVES], "number the classes and name them in class_names"),
     "dates": (HALVES.astype("datetime64[D]"), "labels must be whole numbers"),
     "records": (HALVES.astype([("a", "i4")]), "labels must be whole numbers"),
     "objects": (np.array([Harmful()] * N, dtype=object), "Python objects"),
@@ -79,8 +75,8 @@ def test_what_is_no_label_is_refused_in_words(folder, kind):
 
 
 def test_labels_of_the_other_splits_are_looked_at_too(folder):
-    more = {"test_images": np.zeros((2, 8, 8), np.uint8), "test_labels": np.array([0, -1])}
-    with pytest.raises(ValueError, match="test_labels has -1 in row 1"):
+    more = {"test_images": np.zeros((2, 8, 8), np.uint8), "test_labels": np.array([0, -2])}
+    with pytest.raises(ValueError, match="test_labels has -2 in row 1"):
         uploads.save_upload("mine", saved(HALVES, **more), "mine.npz", folder)
 
 

@@ -1,0 +1,326 @@
+"""Tables: a .csv of a label and pixels or of files and labels; Parquet as the hub of data sets writes images."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import lru_cache, partial
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from semidml.data.choices import Choices
+from semidml.data.formats import check_bytes
+from semidml.data.image_files import MAX_ARCHIVE_BYTES, Member, keys_of
+from semidml.data.label_values import read_labels
+from semidml.data.layout import Item, Question
+from semidml.data.names import LABEL_WORDS, split_of, tokens, words_of
+
+FILE_WORDS = words_of("file filename filepath path image images img imagepath fname name id imagename imageid")
+SPLIT_COLUMNS = words_of("split usage subset set partition fold")
+FEW = 200  # rows of a table that tell what its columns are
+MOST_COLUMNS = 300_000
+MOST_DESCRIBING = 200  # columns of a table that describes files
+MATCHING = 0.5  # share of these rows whose text names a file, for a column to be one of files
+
+
+class FileLabels(NamedTuple):
+    """What a table says of image files."""
+
+    labels: dict[str, str]  # {name of a file as the table has it: label}, "" where there is none
+    questions: tuple[Question, ...]
+
+
+# ---- .csv
+
+
+def read_pixels(member: Member, choices: Choices) -> tuple[dict[str, tuple[np.ndarray, np.ndarray | None]], tuple]:
+    """({split: (pixels (N, P), labels)}, questions) of a .csv with a column a pixel, or with one of all of them.
+    Raises: ValueError in words."""
+    labels: list[np.ndarray] = []
+    pixels: list[np.ndarray] = []
+    parts: list[np.ndarray] = []
+    questions: tuple = ()
+    size = 0
+    for batch in _batches(member):
+        names = list(batch.schema.names)
+        label, questions = _label_column(names, [_is_text(batch, name) for name in names], choices)
+        own, part = _pixels(batch, [name for name in names if name != label], member)
+        size += own.nbytes
+        check_bytes(size, member.path)
+        pixels.append(own)
+        if label is not None:
+            labels.append(batch.column(label).to_numpy(zero_copy_only=False))
+        if part is not None:
+            parts.append(part)
+    if not pixels:
+        raise ValueError(f"{member.path} holds no rows")
+    every = np.concatenate(pixels)
+    known = _plain(np.concatenate(labels)) if labels else None
+    split = split_of(member.name) or "train"
+    if not parts:
+        return {split: (every, known)}, questions
+    which = np.concatenate(parts)
+    return {
+        own: (every[which == own], None if known is None else known[which == own])
+        for own in dict.fromkeys(which.tolist())
+    }, questions
+
+
+def _batches(member: Member) -> Iterator[Any]:
+    """The rows of a .csv, a piece at a time. A first line of numbers alone is a row, not names."""
+    import pyarrow
+    from pyarrow import csv
+
+    with member.open() as file:
+        first = file.readline(1 << 24).decode("utf-8-sig", errors="replace").strip()
+    separator = max((",", ";", "\t"), key=first.count)
+    bare = bool(first) and all(_is_number(part) for part in first.split(separator))
+    if first.count(separator) > MOST_COLUMNS:
+        raise ValueError(f"{member.path} has {first.count(separator):,} columns; at most {MOST_COLUMNS:,} are read")
+    try:
+        with member.open() as file:
+            reader = csv.open_csv(
+                pyarrow.PythonFile(file, mode="r"),
+                read_options=csv.ReadOptions(autogenerate_column_names=bare, block_size=1 << 24, use_threads=False),
+                parse_options=csv.ParseOptions(delimiter=separator),
+            )
+            yield from reader
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+        raise ValueError(f"{member.path} cannot be read as a table ({str(error)[:200]})") from error
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.strip('" '))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_text(batch: Any, name: str) -> bool:
+    import pyarrow
+
+    return pyarrow.types.is_string(batch.schema.field(name).type)
+
+
+def _label_column(names: list[str], text: list[bool], choices: Choices) -> tuple[str | None, tuple[Question, ...]]:
+    """(the column of the label, what to ask): one that is called so; of a table without names (f0, f1, ...), or of a
+    square number of pixels and one more, the first; else none."""
+    if choices.label in names:
+        return choices.label, ()
+    called = [name for name in names if set(tokens(name)) & (LABEL_WORDS | {"class", "emotion"})]
+    questions = ()
+    if len(called) > 1:
+        asked = f"There are several columns of labels, {', '.join(called[:20])}. Which one is to be read?"
+        questions = (Question("label", asked, tuple(called), called[0]),)
+    if called:
+        return called[0], questions
+    return (names[0] if _is_square(len(names) - 1) and not any(text) else None), ()
+
+
+def _is_square(count: int) -> bool:
+    return any(
+        count >= 16 and count % colours == 0 and round((count // colours) ** 0.5) ** 2 == count // colours
+        for colours in (1, 3)
+    )
+
+
+def _pixels(batch: Any, names: list[str], member: Member) -> tuple[np.ndarray, np.ndarray | None]:
+    """(pixels (N, P) in as few bytes as hold them, the split of each row where a column tells it)."""
+    part = None
+    for name in [name for name in names if set(tokens(name)) & SPLIT_COLUMNS and _is_text(batch, name)]:
+        splits = [split_of(str(value)) or "train" for value in batch.column(name).to_pylist()]
+        part = np.array(splits)
+        names = [other for other in names if other != name]
+    text = [name for name in names if _is_text(batch, name)]
+    if len(text) == 1 and " " in str(batch.column(text[0])[0]):
+        rows = [np.array(str(row).split(), float) for row in batch.column(text[0]).to_pylist()]
+        if len({len(row) for row in rows}) != 1:
+            raise ValueError(f"the rows of {member.path} have pixels of several numbers")
+        return _narrow(np.stack(rows)), part
+    numeric = [name for name in names if not _is_text(batch, name)]
+    while numeric and not _is_square(len(numeric)) and set(tokens(numeric[0])) & (FILE_WORDS | {"unnamed", "index"}):
+        numeric = numeric[1:]
+    if not _is_square(len(numeric)):
+        raise ValueError(
+            f"{member.path} has {len(numeric):,} columns of numbers beside the label, which make no square image; it "
+            "must have a column a pixel, or a column that names image files beside it"
+        )
+    try:
+        return _narrow(np.stack([batch.column(name).to_numpy(zero_copy_only=False) for name in numeric], axis=1)), part
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the pixels of {member.path} cannot be read as numbers ({error})") from error
+
+
+def _narrow(numbers: np.ndarray) -> np.ndarray:
+    """Whole numbers up to 255 as bytes; others as they are. Decided a piece at a time: pieces are joined as what holds
+    them all."""
+    if numbers.size and numbers.min() >= 0 and numbers.max() <= 255 and (numbers == np.rint(numbers)).all():
+        return numbers.astype(np.uint8)
+    return numbers.astype(np.float32)
+
+
+def _plain(labels: np.ndarray) -> np.ndarray:
+    """Labels of a table: text, or numbers with NaN where there are none."""
+    if labels.dtype != object:
+        return labels
+    return np.array(["" if label is None else str(label) for label in labels])
+
+
+def may_name_files(member: Member) -> bool:
+    """Whether a .csv has a column that may name files. Raises: ValueError in words."""
+    return any(_file_columns(batch) for batch in islice(_batches(member), 1))
+
+
+def _file_columns(batch: Any) -> list[str]:
+    """The columns that may name files: of text, or called as one of files is, and not as one of labels; a table with a
+    column a pixel has none."""
+    names = [str(name) for name in batch.schema.names]
+    called = [name for name in names if set(tokens(name)) & FILE_WORDS and not set(tokens(name)) & LABEL_WORDS]
+    text = [name for name in names if _is_text(batch, name) and name not in called]
+    return [*called, *text] if len(names) <= MOST_DESCRIBING else []
+
+
+def read_file_labels(member: Member, files: list[Member], choices: Choices) -> FileLabels | None:
+    """What a .csv says of image files; None where no column names them. Raises: ValueError in words."""
+    named: list[str] = []
+    written: list[np.ndarray] = []
+    questions: tuple[Question, ...] = ()
+    column = label = None
+    known = {key for file in files for key in keys_of(file)}
+    for batch in _batches(member):
+        if column is None:
+            columns = _file_columns(batch)
+            column = next((name for name in columns if _names_files(batch.column(name).slice(0, FEW), known)), None)
+            rest = [name for name in batch.schema.names if name != column]
+            if column is None or not rest:
+                return None
+            label, questions = _label_column(rest, [True] * len(rest), choices)
+            if label is None:
+                label = rest[0]
+                asked = f"Which column of {member.name} is the label?"
+                questions = (Question("label", asked, tuple(rest), label),) if len(rest) > 1 else ()
+        named += [str(file) for file in batch.column(column).to_pylist()]
+        written.append(_plain(batch.column(label).to_numpy(zero_copy_only=False)))
+    if not named:
+        return None
+    own = read_labels({"train": np.concatenate(written)}, None, choices)
+    classes = [own.class_names[number] if number >= 0 else "" for number in own.splits["train"].tolist()]
+    return FileLabels(dict(zip(named, classes, strict=True)), (*questions, *own.questions))
+
+
+def _names_files(column: Any, known: set[str]) -> bool:
+    values = [str(value) for value in column.to_pylist()]
+    return bool(values) and sum(value in known for value in values) >= MATCHING * len(values)
+
+
+# ---- Parquet
+
+
+class Packed(NamedTuple):
+    """The images in a table."""
+
+    items: list[Item]
+    class_names: tuple[str, ...] | None  # in the order of the hub's own description, where there is one
+    questions: tuple[Question, ...]
+
+
+def read_parquet(members: list[Member], choices: Choices, opened: ExitStack) -> Packed:
+    """The images of tables with a column of packed ones; which split a file is of, its name or its folder's tells.
+    Files stay open as long as `opened` is.
+    Raises: ValueError in words."""
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
+    items: list[Item] = []
+    questions: tuple[Question, ...] = ()
+    names: list[str] | None = None
+    size = 0
+    for member in members:
+        try:
+            file = opened.enter_context(ParquetFile(opened.enter_context(member.open())))
+            groups = [file.metadata.row_group(g) for g in range(file.num_row_groups)]
+            size += sum(group.total_byte_size for group in groups)
+            if size > MAX_ARCHIVE_BYTES * 64:
+                raise ValueError(f"{member.path} promises {size / 2**30:,.0f} GiB; no more than 64 GiB are read")
+            if any(group.total_byte_size > MAX_ARCHIVE_BYTES for group in groups):
+                raise ValueError(f"{member.path} has a group of rows of more than 1 GiB; write it in smaller groups")
+            images, label, asked = _columns(file, choices, member)
+            questions = questions or asked
+            names = _hub_names(file, label)
+            where = next((split_of(part) for part in reversed(member.parts) if split_of(part)), "train")
+            values = file.read(columns=[label]).column(0).to_pylist() if label else [None] * file.metadata.num_rows
+        except (ArrowException, OSError) as error:
+            raise ValueError(f"{member.path} cannot be read as a Parquet file ({str(error)[:200]})") from error
+        load = lru_cache(maxsize=1)(partial(_load_group, file, images))
+        row = 0
+        for number, group in enumerate(groups):
+            for place in range(group.num_rows):
+                parts = (*member.parts, f"{row:08d}")
+                items.append(
+                    Item(where, _class_of(values[row], names), Member(parts, partial(_open_cell, load, number, place)))
+                )
+                row += 1
+    used = {item.class_name for item in items}
+    order = tuple(name for name in names if name in used) if names else ()
+    return Packed(items, order if len(order) == len(used - {None}) else None, questions)
+
+
+def _columns(file: Any, choices: Choices, member: Member) -> tuple[str, str | None, tuple[Question, ...]]:
+    """(the column of the images, that of the labels, what to ask)."""
+    import pyarrow
+
+    schema = file.schema_arrow
+    images = [
+        field.name
+        for field in schema
+        if pyarrow.types.is_binary(field.type)
+        or pyarrow.types.is_large_binary(field.type)
+        or (pyarrow.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0)
+    ]
+    if not images:
+        raise ValueError(
+            f"{member.path} has no column of packed images among {', '.join(schema.names[:10])}; the hub writes one "
+            "called image, with bytes and path"
+        )
+    image = choices.images if choices.images in images else images[0]
+    plain = [f.name for f in schema if pyarrow.types.is_integer(f.type) or pyarrow.types.is_string(f.type)]
+    if choices.label in plain:
+        return image, choices.label, ()
+    label, questions = _label_column(plain, [True] * len(plain), choices)
+    if label is None and len(plain) == 1 and pyarrow.types.is_integer(schema.field(plain[0]).type):
+        label = plain[0]
+    return image, label, questions
+
+
+def _hub_names(file: Any, label: str | None) -> list[str] | None:
+    """The class names that the hub's own description of the columns has."""
+    metadata = file.schema_arrow.metadata or {}
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+        names = features.get(label, {}).get("names")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return [str(name) for name in names] if isinstance(names, list) else None
+
+
+def _class_of(value: Any, names: list[str] | None) -> str | None:
+    if value is None or value == "" or value == -1:
+        return None
+    if names and isinstance(value, int) and 0 <= value < len(names):
+        return names[value]
+    return str(value)
+
+
+def _load_group(file: Any, column: str, group: int) -> Any:
+    return file.read_row_group(group, columns=[column]).column(0)
+
+
+def _open_cell(load: Any, group: int, place: int) -> io.BytesIO:
+    value = load(group)[place].as_py()
+    content = value.get("bytes") if isinstance(value, dict) else value
+    return io.BytesIO(content or b"")

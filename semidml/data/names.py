@@ -1,0 +1,142 @@
+"""What the names of folders, files and arrays say: a split, rows without a label, masks, a class; and in which order
+classes stand. Torch-free."""
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+
+
+def words_of(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_SPLITS = {
+    "train": "train training trn learn learning",
+    "val": "val valid validation validate validating dev devel development",
+    "test": "test testing tst eval evaluation evaluate holdout heldout",
+}
+SPLIT_WORDS = {word: split for split, words in _SPLITS.items() for word in words.split()}
+PREDICTED = words_of("pred predict prediction predictions submission submit inference")
+MASKS = words_of(
+    "mask masks segmentation segmentations annotation annotations annot labelmap labelmaps groundtruth gt labels label"
+)
+CONTAINERS = words_of(
+    "image images img imgs pic pics picture pictures photo photos data dataset jpg jpgs jpeg jpegs jpegimages png pngs "
+    "frames raw files all"
+)
+NEUTRAL = CONTAINERS | words_of("set split sets splits folder dir labelled labeled official original orig")
+UNLABELLED = re.compile("unlabel|nolabel|notlabel|withoutlabel|unsup|unannotat|untagged|nonlabel")
+IMAGE_WORDS = words_of("x images image img imgs data pixels features samples inputs input pictures")
+LABEL_WORDS = words_of("y labels label lbl target targets classes class categories category")
+
+
+def tokens(name: str) -> list[str]:
+    """The words of a name in small letters, without numbers: `seg_trainSet2` is seg, train, set."""
+    parted = re.sub("([a-z])([A-Z])", r"\1 \2", unicodedata.normalize("NFC", name))
+    words = re.findall("[^\\W\\d_]+", parted.casefold())
+    return [part for word in words for part in _unglued(word)]
+
+
+def _unglued(word: str) -> list[str]:
+    """`trainset` is train, set."""
+    for tail in ("set", "data", "images", "image", "imgs", "img", "split"):
+        if word.endswith(tail) and word[: -len(tail)] in SPLIT_WORDS:
+            return [word[: -len(tail)], tail]
+    return [word]
+
+
+def split_of(name: str) -> str:
+    """Which split the words of a name are of: train, val or test; "" for none, or for several."""
+    splits = {SPLIT_WORDS[word] for word in tokens(name) if word in SPLIT_WORDS}
+    return splits.pop() if len(splits) == 1 else ""
+
+
+def rest_of(name: str) -> frozenset[str]:
+    """The words of a name that neither tell a split nor say nothing."""
+    return frozenset(word for word in tokens(name) if word not in SPLIT_WORDS and word not in NEUTRAL)
+
+
+def is_unlabelled(name: str) -> bool:
+    return bool(UNLABELLED.search(re.sub("[\\W\\d_]", "", name.casefold())))
+
+
+def is_predicted(name: str) -> bool:
+    return bool(PREDICTED & set(tokens(name)))
+
+
+def is_mask(name: str) -> bool:
+    """Whether a folder is called as one of masks is: `masks`, `train_masks`, `ground_truth`; not `with_mask`."""
+    words = tokens(name.replace("ground_truth", "groundtruth").replace("ground-truth", "groundtruth"))
+    known = NEUTRAL | MASKS | SPLIT_WORDS.keys()
+    return bool(MASKS & set(words)) and all(word in known for word in words)
+
+
+def is_container(name: str) -> bool:
+    words = tokens(name)
+    return bool(words) and all(word in CONTAINERS for word in words)
+
+
+def sort_classes(names: Iterable[str]) -> tuple[str, ...]:
+    """Class names in the order that a person counts in: 2 before 10, `img2` before `img10`."""
+    own = set(names)
+    values = {name: _number(name) for name in own}
+    if all(value is not None for value in values.values()):
+        return tuple(sorted(own, key=lambda name: (values[name], name)))
+    return tuple(sorted(own, key=lambda name: (re.sub("[0-9]+", lambda digits: digits[0].zfill(20), name), name)))
+
+
+def _number(name: str) -> float | None:
+    try:
+        value = float(name)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in name else None
+
+
+def merge_names(used: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """{class name: the name that it goes by}, of the names used in each split, training first. Names that are one in
+    Unicode's composed form are one class; so are those that differ by case, unless one split has several of them."""
+    composed = {split: {_composed(name) for name in names} for split, names in used.items()}
+    by_case: dict[str, list[str]] = {}
+    for names in composed.values():
+        for name in sorted(names):
+            known = by_case.setdefault(name.casefold(), [])
+            if name not in known:
+                known.append(name)
+    apart = (
+        {case for names in composed.values() for case in by_case if sum(name.casefold() == case for name in names) > 1}
+        if any(len(known) > 1 for known in by_case.values())
+        else set()
+    )
+    merged = {}
+    for names in used.values():
+        for name in names:
+            own = _composed(name)
+            merged[name] = own if own.casefold() in apart else by_case[own.casefold()][0]
+    return merged
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip() or name
+
+
+def part_of(name: str) -> tuple[str, str]:
+    """What the name of an array says: (train, val, test or "", images, labels, names or ""). `x_train`, `trainY`,
+    `test_labels`, `class_names`."""
+    words = [part for word in tokens(name) for part in _unglued_letter(word)]
+    if {"names", "name"} & set(words) and (set(words) & (LABEL_WORDS | {"class"}) or len(words) == 1):
+        return "", "names"
+    splits = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
+    split = "test" if "t10k" in name.casefold() else splits.pop() if len(splits) == 1 else ""
+    if set(words) & LABEL_WORDS:
+        return split, "labels"
+    return split, "images" if set(words) & IMAGE_WORDS else ""
+
+
+def _unglued_letter(word: str) -> list[str]:
+    """`xtrain` and `ytr` are x, train and y, train."""
+    short = {"tr": "train", "te": "test", "va": "val"}
+    if word[:1] in "xy" and (word[1:] in SPLIT_WORDS or word[1:] in short):
+        return [word[0], short.get(word[1:], word[1:])]
+    return [short.get(word, word)]

@@ -1,0 +1,89 @@
+"""Pixels of one image as Pillow opened it, whatever kind they are of: upright, in 8 bits, on a ground. Torch-free but
+for 16 bits a colour, which Pillow does not read."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from semidml.data.values import EIGHT_BITS, SIXTEEN_BITS, Range, as_bytes
+
+WHITE, BLACK, GREY = 255, 0, 128
+FAINT = 1 / 8  # of the contrast that an image has on the ground that suits it best, below which it counts as invisible
+DEEP = ("I", "F")  # modes of more than 8 bits a pixel, besides those that begin with I;16
+
+
+class Look(NamedTuple):
+    """What is decided once for all images of a set."""
+
+    values: Range = EIGHT_BITS  # of the images of more than 8 bits
+    ground: int = WHITE  # what is transparent becomes
+    notes: tuple[str, ...] = ()
+
+
+def is_on_its_side(image: Image.Image) -> bool:
+    """Whether width and height are those of the image turned, as a camera noted. A .tiff is told upright by Pillow; of
+    a .png only what stands before the pixels is looked at, since more would unpack them."""
+    if image.format == "TIFF" or (image.format == "PNG" and not {"exif", "Raw profile type exif"} & image.info.keys()):
+        return False
+    return image.getexif().get(0x0112, 1) >= 5
+
+
+def is_deep(image: Image.Image) -> bool:
+    return image.mode in DEEP or image.mode.startswith("I;16")
+
+
+def is_deep_colour(image: Image.Image) -> bool:
+    """Whether a .png has 16 bits a colour, or 16 bits and transparency: Pillow keeps the upper 8 of them."""
+    return image.format == "PNG" and not is_deep(image) and any("16" in str(tile[3]) for tile in image.tile)
+
+
+def read_deep_colour(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+    """The 16 bits of such an image, upright: (colours (H, W, 1 or 3), opaqueness (H, W, 1) where it has any).
+    Raises: RuntimeError for a damaged file."""
+    import torch
+    from torchvision.io import ImageReadMode, decode_image
+
+    image.fp.seek(0)
+    content = torch.frombuffer(bytearray(image.fp.read()), dtype=torch.uint8)
+    deep = decode_image(content, ImageReadMode.UNCHANGED, apply_exif_orientation=True).permute(1, 2, 0).numpy()
+    return (deep, None) if deep.shape[2] in (1, 3) else (deep[..., :-1], deep[..., -1:])
+
+
+def flatten_deep_colour(image: Image.Image, look: Look) -> Image.Image:
+    """Such an image in 8 bits, upright; its transparency is kept."""
+    colours, opaque = read_deep_colour(image)
+    bands = [as_bytes(colours, look.values)] + ([] if opaque is None else [as_bytes(opaque, SIXTEEN_BITS)])
+    joined = np.concatenate(bands, axis=2)
+    return Image.fromarray(joined[..., 0] if joined.shape[2] == 1 else joined)
+
+
+def in_colour(image: Image.Image) -> bool:
+    if image.mode == "P":
+        palette = np.array(image.getpalette("RGB") or []).reshape(-1, 3)
+        return bool((palette != palette[:, :1]).any())
+    return image.mode not in ("1", "L", "LA", "La") and not is_deep(image)
+
+
+def flatten(image: Image.Image, mode: str, look: Look) -> Image.Image:
+    """An image in 8 bits, grey (L) or colour (RGB)."""
+    if is_deep(image):
+        image = Image.fromarray(as_bytes(np.array(image), look.values))
+    if image.mode == "LAB":
+        lab, colours = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        image = ImageCms.profileToProfile(image, lab, colours, outputMode="RGB")
+    if image.has_transparency_data:
+        above = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", above.size, (look.ground,) * 3), above)
+    return image.convert(mode)
+
+
+def count_faint(image: Image.Image, faint: dict[int, int]) -> None:
+    """Count an image on each ground on which it could hardly be seen."""
+    grey, opaque = (np.asarray(band, np.float32) for band in image.convert("RGBA").convert("LA").split())
+    opaque = opaque / 255
+    contrast = {colour: float((grey * opaque + colour * (1 - opaque)).std()) for colour in faint}
+    for colour, own in contrast.items():
+        faint[colour] += own < FAINT * max(contrast.values())
