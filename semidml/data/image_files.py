@@ -62,14 +62,20 @@ def list_members(path: Path) -> Iterator[list[Member]]:
             members = list(islice(_files_at(path, opened), MAX_FILES + 1))
         except OSError as error:
             if isinstance(error, gzip.BadGzipFile | tarfile.TarError):
-                raise ValueError(f"it cannot be read as a .tar.gz file ({error}); make it anew") from error
+                raise ValueError(
+                    f"it cannot be read as a .tar.gz file ({str(error)[: zips.MOST_TOLD]}); make it anew"
+                ) from error
             raise ValueError(
                 f"{error.filename or path} could not be looked at ({error.strerror}); try again"
             ) from error
         except (zipfile.BadZipFile, NotImplementedError) as error:
-            raise ValueError(f"it cannot be read as a .zip file ({error}); make it anew") from error
+            raise ValueError(
+                f"it cannot be read as a .zip file ({str(error)[: zips.MOST_TOLD]}); make it anew"
+            ) from error
         except (tarfile.TarError, EOFError, zlib.error) as error:
-            raise ValueError(f"it cannot be read as a .tar file ({error}); make it anew") from error
+            raise ValueError(
+                f"it cannot be read as a .tar file ({str(error)[: zips.MOST_TOLD]}); make it anew"
+            ) from error
         if len(members) > MAX_FILES:
             raise ValueError(f"there are more than {MAX_FILES:,} files; at most that many are read")
         yield members  # what goes wrong then is not the archive's: each file is checked where it is opened

@@ -170,7 +170,9 @@ def _damage_in_words() -> Iterator[None]:
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
-        raise ValueError(f"it cannot be read as an .npz file ({error}); save one with numpy.savez") from error
+        raise ValueError(
+            f"it cannot be read as an .npz file ({str(error)[: zips.MOST_TOLD]}); save one with numpy.savez"
+        ) from error
 
 
 class Source(NamedTuple):

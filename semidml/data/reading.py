@@ -178,7 +178,9 @@ def read_npz(file: object, choices: Choices) -> Arrays:
         with zipfile.ZipFile(file) as archive:
             return numpy_files.read_npz(archive, choices)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
-        raise ValueError(f"it cannot be read as an .npz file ({error}); save one with numpy.savez") from error
+        raise ValueError(
+            f"it cannot be read as an .npz file ({str(error)[: zips.MOST_TOLD]}); save one with numpy.savez"
+        ) from error
 
 
 def _of_arrays(source: Arrays, choices: Choices) -> Reading:

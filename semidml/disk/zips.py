@@ -15,6 +15,7 @@ import numpy as np
 
 from semidml.words import size_words
 
+MOST_TOLD = 200  # letters of what Python says of a damaged archive: it repeats bytes of the file, thousands of them
 MOST_ARRAY_BYTES = 200 * 10**6  # of an unpacked npz
 
 

@@ -57,7 +57,7 @@ def import_zip(file: IO[bytes], name: str | None = None) -> Run:
                 estimate.check_fits(sum(info.file_size for info in members.values()))
                 return _unpack(archive, members, name, own)
     except (zipfile.BadZipFile, zlib.error, EOFError, OverflowError, NotImplementedError) as error:
-        raise ValueError(f"the zip cannot be read: {error}") from None
+        raise ValueError(f"the zip cannot be read: {str(error)[: zips.MOST_TOLD]}") from None
 
 
 def _unpack(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], name: str | None, own: str) -> Run:

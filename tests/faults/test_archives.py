@@ -87,7 +87,7 @@ def check_readable(run) -> None:
 
 
 def checked_words(words: str) -> str:
-    assert words and "\n" not in words and words.isprintable() and len(words) < 700, f"no plain sentence: {words!r}"
+    assert words and "\n" not in words and words.isprintable() and len(words) < 900, f"no plain sentence: {words!r}"
     return REFUSED + words
 
 
