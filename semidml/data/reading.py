@@ -18,6 +18,7 @@ from semidml.data.choices import Choices
 from semidml.data.image_files import Member
 from semidml.data.layout import Item, Layout, Question
 from semidml.data.names import is_predicted
+from semidml.disk import zips
 
 if TYPE_CHECKING:
     from semidml.data import arrays
