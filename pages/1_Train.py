@@ -15,7 +15,7 @@ from semidml.schedules import SCHEDULES
 from semidml.scores.table import PIXELS, SCORES, live_where, shown_at
 from semidml.ui import cache, knobs, maps, pictures, runs
 from semidml.ui.frame import PRIOR, begin_page, is_warm
-from semidml.ui.scores import score_row, score_rows, scores_now
+from semidml.ui.scores import score_row, score_rows, scores_now, tests_labels
 from semidml.ui.words import change_words, pixels_words, previous_run, run_words
 from semidml.words import percent
 
@@ -91,8 +91,10 @@ def draw_seen_slider() -> None:
         return
     counts = {step: seen_labels(step, images.official) for step in (*PERCENTAGES, pl)}
     steps = {count: step for step, count in counts.items()}.values()  # a percentage a count
-    knobs.draw_knob("pl", options=steps, slider=True, format_func=lambda step: f"{counts[step]:,}")
-    st.caption(labels.describe(pl, images.official, knobs.current_value("label_sampling"), images.classes))
+    if len(steps) > 1:
+        knobs.draw_knob("pl", options=steps, slider=True, format_func=lambda step: f"{counts[step]:,}")
+    sampling, told = knobs.current_value("label_sampling"), (images.classes, images.unlabelled)
+    st.caption(labels.describe(pl, images.official, sampling, *told) if images.official else "No image has a label.")
 
 
 def draw_run(run_id: str, was_active: bool) -> None:
@@ -104,7 +106,8 @@ def draw_run(run_id: str, was_active: bool) -> None:
     score_place, map_place = st.empty(), st.container()
     if not is_warm():  # the floors need torch, which a cold app is still loading: the map does not wait for it
         with score_place.container():
-            score_row(shown_at("train"), {}, {}, {}, always=live_where("always", "classes"))
+            always = live_where("always", "classes", labels=tests_labels(run))
+            score_row(shown_at("train"), {}, {}, {}, always=always)
     frame = newest if status.active else runs.choose_epoch(run, newest)
     with map_place:
         maps.draw_run_map(run, frame, newest, "map")
@@ -123,9 +126,10 @@ def draw_scores(run: Run) -> None:
     before, now, failed = scores_now(run)
     floors, why = cache.floors_or_reason(run)
     # Recall where it is known while the run goes on, or where it stands for the kNN scores.
-    has_recall = "recall_at_1" in before or "knn_accuracy" not in now
+    has_recall = "recall_at_1" in before or ("knn_accuracy" not in now and tests_labels(run))
     names = [name for name in shown_at("train") if name != "recall_at_1" or has_recall]
-    score_row(names, before, now, failed, always=live_where("always", *(() if now or before else ("classes",))))
+    unknown = () if now or before else ("classes",)
+    score_row(names, before, now, failed, always=live_where("always", *unknown, labels=tests_labels(run)))
     words = [f"Scores of {'all test images' if run.metrics() else 'the drawn test points'}"]
     words += [
         f"{pixels_words(run)} {percent(floors[f'{PIXELS}{name}'])} ({SCORES[name].title})"

@@ -22,6 +22,12 @@ PERCENTAGES = (0.01, 0.1, 1.0, 10.0, 100.0)  # Safir et al. 2022, and those betw
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:])")  # has a meaning there; notes hold visitors' names of files
 
 
+NO_LABELS = (
+    "No training image has a label: what learns from images alone can be trained, as clusters without labels, an "
+    "autoencoder (alpha 1) or a prior."
+)
+
+
 def pick_data() -> Available:
     """The data set that the page is about: the link's, or the one chosen here."""
 
@@ -47,7 +53,13 @@ def draw_facts(data: Available) -> None:
         parts = [part for part in ("train", "validation", "test") if part != "validation" or facts.get(part)]
         rows = " · ".join(f"{facts[part]:,} {'training' if part == 'train' else part}" for part in parts)
         colour = "grey" if channels == 1 else "colour"
-        st.markdown(f"{rows} images of {width} x {height} pixels, {colour}, in {facts['classes']:,} classes.")
+        classes = f"in {facts['classes']:,} classes" if facts["classes"] else "without classes"
+        st.markdown(f"{rows} images of {width} x {height} pixels, {colour}, {classes}.")
+        if labelled := facts.get("labelled"):
+            told = (f"{labelled[part]:,} of {facts[part]:,}" for part in parts)
+            names = ("training" if part == "train" else part for part in parts)
+            having = " · ".join(f"{count} {part}" for count, part in zip(told, names, strict=True))
+            st.markdown(f"Images with a label: {having}. The others train what learns from images alone.")
     if entry:
         st.caption(f"Licence: {facts['licence']} · [Source]({facts['source']}) · {entry.paper}")
 
@@ -93,6 +105,9 @@ def draw_seen(name: str) -> None:
     """The draw of labels for a percentage, a sampling and a seed."""
     data, known = store.load(name), declared_knobs()
     official = data.official_train
+    if not official:
+        st.info(NO_LABELS, icon=":material/label_off:")
+        return
     amount, sampling, seed = st.columns([2, 1, 1])
     pl = amount.select_slider(
         "Labels seen",
@@ -120,7 +135,8 @@ def draw_seen(name: str) -> None:
     names = list(data.class_names)
     reason = "because a metric loss could not have learned from the draw"
     redrawn = f"; drawn again {drawn.redraws} times, {reason}" if drawn.redraws else ""
-    st.markdown(f"This setting sees **{labels.describe(pl, official, how, len(names))}**{redrawn}.")
+    told = labels.describe(pl, official, how, len(names), data.unlabelled)
+    st.markdown(f"This setting sees **{told}**{redrawn}.")
     left, right = st.columns([1, 1.7], gap="large")
     with left:
         pictures.draw_counts("seen", names, {"seen": drawn.counts})

@@ -11,6 +11,7 @@ Words that are ours:
 
     knob        a field of RunConfig: on a page a widget, on the command line an option
     seen        training rows whose labels the training may use; from it those of all others are hidden
+    unlabelled  a row without a label, -1 in every array of labels: trained on, drawn and never scored by a class
     watched     rows whose latents every frame holds and the map draws: always the same of a run
     frame       what a training shows of itself after an epoch: latents, predictions, components, reconstructions
     film        the frames of a run in one plane, which the map plays

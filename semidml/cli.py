@@ -24,6 +24,7 @@ from semidml.explore import prior
 from semidml.rules import list_remarks
 from semidml.runs import changes, listing, transfer
 from semidml.runs.run import Run
+from semidml.scores.meaning import list_left_out
 from semidml.scores.table import GROUPS, RAW, SCATTER, SCORES, shown_at
 from semidml.words import trouble_words, value_words
 
@@ -41,7 +42,26 @@ REFERENCE = """# Reference
 
 What can be chosen, turned and scored, as `python -m semidml knobs` prints it out of the tables in the code. Names are
 the same on the command line, on the pages, in links and in `config.json`. How to read the scores is told in
-[the README](../README.md#reading-the-scores)."""
+[the README](../README.md#reading-the-scores).
+
+## Images without a label
+
+A label of -1, NaN or an empty text says that an image has none, and so does its place beside class folders. To remove
+labels is the same as to hide them: a training on what is left has the same weights as one whose `--pl` sees just those.
+
+- **Training.** An epoch is a pass over all training images. Reconstruction, prior and CBSwR learn from those without a
+  label as from all others; the metric loss never sees them, and `--labelled-per-class` counts images with a seen label.
+- **Labels seen.** `--pl` is a percentage of the labels that the training split has: 60 of 600 labels, 50,000 images
+  without. They are drawn as if the other images were not there.
+- **Splits.** What is held out, for testing where there is no test split and for `--evaluate-on validation`, is held out
+  of the images with a label, evenly of the classes; the others stay in training. Where no class has two images it is a
+  share of those without a label. `--split classes` leaves them out: they may be of a test class.
+- **Scores.** Classifiers are fitted on images with a label. k-means, recall, MAP@R, and how clusters and components
+  agree with classes, are of test images with a label, among one another; spread, rank, reconstruction, KL and
+  entropies are of all. Where no test image has a label the former are absent, and `failed` in `metrics.json` says why.
+- **Maps and tables.** An image without a label has a grey of its own and perhaps a prediction, and is neither right nor
+  wrong. In a downloaded table its class is empty, in arrays -1.
+- **Without two classes** what learns from labels is refused, with what can be trained instead."""
 WIDTH = len("-0.1234 [10]")  # of a column of scores
 
 
@@ -333,6 +353,7 @@ def show_scores(metrics: dict) -> None:
             scatter = metrics.get(f"{name}{SCATTER}")
             value = shown_score(metrics[name]) + ("" if scatter is None else f" ± {shown_score(scatter)}")
             print(f"{score.title:52} {value} {words.get(name, '')}".rstrip())
+    print(*list_left_out(metrics), sep="\n", end="\n" * bool(list_left_out(metrics)))
 
 
 def shown_weight(config: RunConfig) -> str:

@@ -29,7 +29,7 @@ class Frame:
 
     rows: Rows  # see `Training.rows`
     latents: Annotated[np.ndarray, "float32 float16", 2]  # float32 (n, D); in a file perhaps half, see `estimate.WIDE`
-    predictions: Annotated[np.ndarray, "int16", 1]  # (n,), see `classifiers.predictions`
+    predictions: Annotated[np.ndarray, "int16", 1]  # (n,), see `classifiers.predictions`; -1 where there is none
     clusters: Annotated[np.ndarray | None, "int16", 1] = None  # (n,), the likeliest of each
     cluster_sizes: Annotated[np.ndarray | None, "int32", 1] = None  # (K,)
     cluster_entropies: Annotated[np.ndarray | None, "float32", 1] = None  # (K,) in nats, NaN where empty
@@ -85,14 +85,21 @@ class Frame:
 
     @property
     def wrong(self) -> np.ndarray:
-        """Whether the prediction is not the label: bool (n,)."""
-        return self.predictions != self.rows["labels"]
+        """Whether the prediction is not the label: bool (n,); never where either is missing."""
+        return self.told & (self.predictions != self.rows["labels"])
+
+    @property
+    def told(self) -> np.ndarray:
+        """Whether there are both a label and a prediction, which is then right or wrong: bool (n,)."""
+        return (self.rows["labels"] >= 0) & (self.predictions >= 0)
 
     @property
     def disjoint(self) -> bool:
-        """Whether no class has both training and test rows, so that rows of the same split vote on a prediction."""
-        train, test = (self.rows["labels"][self.rows["split"] == split] for split in (TRAIN, TEST))
-        return not np.isin(test, train).any()
+        """Whether test rows have classes, and no class has both training and test rows, so that rows of the same split
+        vote on a prediction; see `Dataset.disjoint`."""
+        labels, split = self.rows["labels"], self.rows["split"]
+        train, test = (labels[(split == part) & (labels >= 0)] for part in (TRAIN, TEST))
+        return len(test) > 0 and not np.isin(test, train).any()
 
 
 _HINTS = get_type_hints(Frame, include_extras=True)

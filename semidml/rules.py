@@ -95,6 +95,24 @@ def explain_too_few(config: "RunConfig", rows: int) -> str:
     return ""
 
 
+def explain_no_labels(config: "RunConfig", labels: int, classes: int) -> str:
+    """Why a config cannot learn from so many labelled training images of so many classes, in words, with what can be
+    trained instead; "" when it learns from none, or there are two classes."""
+    if not config.needs_pairs or (labels and classes >= 2):
+        return ""
+    which = "the images with a label are all of one class" if labels else "no training image has a label"
+    without = [name for name, entry in MODELS.items() if not entry.facts["labels"]]
+    instead = [f"{name}, which needs no label" for name in without]
+    knob = SCHEDULES[config.schedule].knobs[0]
+    ways = {value: config.model_copy(update={knob: value}).weights() for value in (0.0, 1.0)}
+    if unsupervised := [value for value, (supervised, images) in ways.items() if images and not supervised]:
+        models = models_of(method_of(config.model).name)
+        able = [config.model] if MODELS[config.model].facts["decoder"] else []
+        able = able or [name for name, entry in models.items() if entry.facts["decoder"]][:1]
+        instead += [f"{name} with {knob} {unsupervised[0]:g}, which learns from images alone" for name in able]
+    return f"{which}, and {config.model} learns from labels of two classes or more: train {', or '.join(instead)}"
+
+
 def list_remarks(config: "RunConfig") -> list[str]:
     """What works and is still worth knowing before a training, in sentences."""
     remarks, data = [], find_entry(config.data)

@@ -4,16 +4,24 @@ import errno
 import os
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+NO_LABEL = "no label"  # in the place of a class's name
+
 
 def value_words(value: Any) -> str:
     """A value as it is typed: 0.1, not 0.10000000000000001; 60, not 60.0."""
     return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def class_name(names: Sequence[str], label: int) -> str:
+    """What a row's class is called; of one without a label, -1, that it has none."""
+    return str(names[label]) if label >= 0 else NO_LABEL
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or somebody's share of it

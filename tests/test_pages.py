@@ -127,7 +127,7 @@ def works(app: AppTest) -> bool:
     ("classes", "link", "said"),
     [
         (2, {}, "mine has images of 2 classes; splitting by classes needs at least 3"),
-        (3, {}, "Split by classes, the training has 10 images of 1 class: the images are all of 1 class"),
+        (3, {}, "Split by classes, the training has 10 images of 1 class: the images with a label are all"),
         (5, {"evaluate_on": "validation"}, "mine has 2 training classes, and other classes to test"),
         (6, {"evaluate_on": "validation"}, "Split by classes, the training has 10 images of 1 class"),
         (4, {"model": "metric-vae", "prior": "vamp", "pseudo_inputs": "21"}, "training images, 20, got 21"),

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 MAX_REDRAWS = 1000
 MOST_ROWS = 2048  # labelled rows of a step
 MOST_COMPARISONS = 50_000_000  # (anchor, positive) pairs x rows: 200 MB of float32 a temporary
-
-
 MOST_LABEL = np.iinfo(np.int64).max
 
 
@@ -41,7 +39,8 @@ class Seen(NamedTuple):
 
 
 def draw(labels: Tensor, pl: float, sampling: str, seed: int, official: int, needs_pairs: int, views: bool) -> Seen:
-    """The rows of `labels` (N,) whose labels are seen: `splits.seen_labels(pl, official)` of them, at most N.
+    """The rows of `labels` (N,) whose labels are seen: `splits.seen_labels(pl, official)` of them, at most those that
+    have one. Rows without a label, -1, are never drawn, and the draw among the others is as if they were not there.
 
     uniform: without replacement, each row alike; with one seed, fewer labels are a part of more labels. balanced: n //
     K of each class and one more of random classes; a class with fewer rows gives all it has and the others fill up.
@@ -53,13 +52,14 @@ def draw(labels: Tensor, pl: float, sampling: str, seed: int, official: int, nee
     import torch
 
     y = labels.cpu().numpy()
-    n = min(seen_labels(pl, official), len(y))
-    counts = np.unique(y, return_counts=True)[1]
-    largest = int(np.sort(counts)[-max(1, min(needs_pairs, len(counts)))])
-    if reason := problem(pl, official, sampling, len(counts), needs_pairs, views, rows=len(y), largest=largest):
+    labelled = np.flatnonzero(y >= 0)
+    n = min(seen_labels(pl, official), len(labelled))
+    counts = np.unique(y[labelled], return_counts=True)[1]
+    largest = int(np.sort(counts)[-max(1, min(needs_pairs, len(counts)))]) if len(counts) else 0
+    if reason := problem(pl, official, sampling, len(counts), needs_pairs, views, rows=len(labelled), largest=largest):
         raise ValueError(reason)
     for attempt in range(MAX_REDRAWS + 1):
-        rows = _order(y, sampling, np.random.default_rng((seed, attempt)))[:n]
+        rows = labelled[_order(y[labelled], sampling, np.random.default_rng((seed, attempt)))[:n]]
         of_class = np.unique(y[rows], return_counts=True)[1]
         pairs = int((of_class >= 2).sum())
         if not needs_pairs or (len(of_class) >= 2 and (views or pairs >= needs_pairs)):
@@ -67,7 +67,7 @@ def draw(labels: Tensor, pl: float, sampling: str, seed: int, official: int, nee
     of_each = "two rows of each of two classes" if needs_pairs > 1 else "two classes and two rows of one class"
     wanted = "two classes" if views else of_each
     raise ValueError(
-        f"{MAX_REDRAWS + 1:,} draws of {n:,} labels from {len(y):,} images did not once hold {wanted}; "
+        f"{MAX_REDRAWS + 1:,} draws of {n:,} labels from {len(labelled):,} images did not once hold {wanted}; "
         "see more labels (a larger pl), or choose balanced label sampling"
     )
 
@@ -96,9 +96,9 @@ def problem(
     rows: int | None = None,
     largest: int | None = None,
 ) -> str:
-    """Why no draw of these labels can teach a metric loss, in words; "" where one can. `rows`: images there are to
-    draw from, where fewer than `official`; `largest`: rows of the largest class, where known, or of the second largest
-    if two classes need a pair."""
+    """Why no draw of these labels can teach a metric loss, in words; "" where one can. `rows`: images with a label
+    there are to draw from, where fewer than `official`; `largest`: rows of the largest class, where known, or of the
+    second largest if two classes need a pair."""
     if sampling not in ("uniform", "balanced"):
         raise ValueError(f"label_sampling must be uniform or balanced, got {sampling!r}")
     if not needs_pairs:
@@ -106,6 +106,8 @@ def problem(
     n = min(seen_labels(pl, official), official if rows is None else rows)
     given = f"pl = {value_words(pl)} of {official:,} images is {n:,} label{'s' * (n != 1)}"
     least = 2 if views else 2 + needs_pairs
+    if not official or not classes:
+        return "no training image has a label: a metric loss needs some"
     if classes < 2:
         return f"the images are all of {classes} class: a metric loss needs two"
     if n < least:
@@ -171,11 +173,17 @@ def hidden(labels: Tensor, rows: Tensor) -> Tensor:
     return kept
 
 
-def describe(pl: float, official: int, sampling: str, classes: int) -> str:
-    """How many labels are seen, in words: `60 of 60,000 labels (about 6 a class)`."""
+def describe(pl: float, official: int, sampling: str, classes: int, unlabelled: int = 0) -> str:
+    """How many labels are seen, in words: `60 of 60,000 labels (about 6 a class)`, and of how many images there is none
+    to be seen: `60 of 600 labels (about 6 a class), 50,000 images without`."""
+    without = f", {unlabelled:,} image{'s' * (unlabelled != 1)} without" if unlabelled else ""
+    return f"{_seen_words(pl, official, sampling, classes)}{without}"
+
+
+def _seen_words(pl: float, official: int, sampling: str, classes: int) -> str:
     n = seen_labels(pl, official)
     if n >= official:
-        return f"all {official:,} labels"
+        return "the only label" if official == 1 else f"all {official:,} labels" if official else "no labels"
     few, more = n // classes, -(-n // classes)
     if n < classes:
         spread = f"{n} of {classes} classes" if sampling == "balanced" else f"at most {n} of {classes} classes"

@@ -14,9 +14,15 @@ MAX_COPIED = 2 << 30  # bytes of images that a split may copy to memory, as many
 class Training(NamedTuple):
     """What a split trains on."""
 
-    official: int  # rows that pl is a percentage of
+    official: int  # labels that pl is a percentage of: as many as rows, but for those without one
     rows: int  # without those held back for choosing settings
     classes: int  # of these rows
+    unlabelled: int = 0  # of these rows: those without a label
+
+    @property
+    def labelled(self) -> int:
+        """Rows with a label."""
+        return self.rows - self.unlabelled
 
 
 def half(classes: int) -> int:
@@ -82,11 +88,16 @@ def training(facts: Mapping[str, Any], title: str, split: str, evaluate_on: str)
             check_last(len(own), title)
         kept = own[: -last_classes(len(own))] if choosing else own
         return Training(round(sum(own)), round(sum(kept)), len(kept))
-    rows = official = facts["train"]
+    rows = facts["train"]
+    official = facts.get("labelled", facts)["train"]
+    unlabelled = rows - official
     if choosing and not facts.get("validation"):
-        rows -= held_rows(official, facts.get("training_classes", facts["classes"]), title)
+        classes = facts.get("training_classes", facts["classes"])
+        of_labelled = official > classes or not unlabelled
+        held = held_rows(official, classes, title) if of_labelled else held_rows(unlabelled, 1, title)
+        rows, unlabelled = rows - held, unlabelled if of_labelled else unlabelled - held
         check_copied(rows, math.prod(facts["shape"]))
-    return Training(official, rows, facts["classes"])
+    return Training(official, rows, facts.get("training_classes", facts["classes"]), unlabelled)
 
 
 def _rows_of_half(facts: Mapping[str, Any], title: str) -> list[float]:
@@ -102,5 +113,5 @@ def _rows_of_half(facts: Mapping[str, Any], title: str) -> list[float]:
 
 
 def seen_labels(pl: float, n: int) -> int:
-    """How many of n training labels `pl` percent are: max(1, round(pl / 100 * n))."""
-    return max(1, math.floor(pl / 100 * n + 0.5))
+    """How many of n training labels `pl` percent are: max(1, round(pl / 100 * n)), of none none."""
+    return min(n, max(1, math.floor(pl / 100 * n + 0.5)))

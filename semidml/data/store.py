@@ -81,8 +81,9 @@ def _let_go(key: tuple) -> None:
 
 def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> dict[str, Any]:
     """train, test and, where there is one, validation (rows), classes and shape (C, H, W) of a data set; of the table's
-    more, of others by_class (rows of each class, in all splits) and, where some class has no training row,
-    training_classes (how many have). Images are read only where there is no other way, in an image folder."""
+    more, of others by_class (rows of each class, in all splits), where some class has no training row training_classes
+    (how many have), and where some row has no label labelled ({split: rows with one}). Images are read only where there
+    is no other way, in an image folder."""
     if entry := find_entry(name):
         return dict(entry.facts)
     folder = Path(folder) if folder else data_folder()

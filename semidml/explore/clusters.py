@@ -1,5 +1,6 @@
 """Clusters of a run that has its own, and what labels are worth beside them."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,8 +24,8 @@ class Cluster(NamedTuple):
     number: int
     size: int  # rows drawn that belong to it
     entropy: float  # mean of these rows' cluster probabilities, in nats
-    label: int  # its commonest class
-    share: float  # of that class among its rows, 0 to 1
+    label: int  # its commonest class, -1 where no row has a label
+    share: float  # of that class among its rows with a label, 0 to 1; NaN without
     members: np.ndarray  # int64 (m,), positions of the rows nearest to its middle
     drawn: np.ndarray | None  # uint8 (C, H, W), what the decoder makes of its mean representation
 
@@ -38,10 +39,11 @@ def list_clusters(frame: Frame, members: int = 8) -> list[Cluster]:
         own = np.flatnonzero(frame.clusters == number)
         if not len(own):
             break
-        counts, latents = np.bincount(frame.rows["labels"][own]), frame.latents[own]
+        labels, latents = frame.rows["labels"][own], frame.latents[own]
+        counts = np.bincount(labels[labels >= 0])
         far = np.square(latents - latents.mean(axis=0)).sum(axis=1)
         nearest, entropy = own[np.argsort(far, kind="stable")[:members]], float(frame.cluster_entropies[number])
-        label, share = int(counts.argmax()), float(counts.max() / len(own))
+        label, share = (int(counts.argmax()), float(counts.max() / counts.sum())) if counts.size else (-1, math.nan)
         clusters.append(Cluster(int(number), len(own), entropy, label, share, nearest, pictures.get(number)))
     return clusters
 

@@ -6,23 +6,26 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from semidml.config import RunConfig
-from semidml.explore import pictures
+from semidml.explore import pictures, points
 
 if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
 
 
 def class_counts(data: "Dataset") -> tuple[list[str], list[int], list[int]]:
-    """(class names, training rows of each class, test rows of each)."""
-    names = list(data.class_names)
-    train, test = (np.bincount(part.labels.numpy(), minlength=len(names)).tolist() for part in (data.train, data.test))
-    return names, train, test
+    """(class names, training rows of each class, test rows of each); rows without a label, where there are some, come
+    last, as if they were a class."""
+    train, test = data.train.labels.numpy(), data.test.labels.numpy()
+    numbers, names = points.with_unlabelled(np.concatenate([train, test]), data.class_names)
+    parts = (numbers[: len(train)], numbers[len(train) :])
+    return names, *(np.bincount(part, minlength=len(names)).tolist() for part in parts)
 
 
 def images_of_each_class(data: "Dataset", classes: Sequence[int], most: int, seed: int) -> list[np.ndarray]:
-    """Training images of each of the classes, drawn with the seed, at most `most`, `reduced`: a list of uint8
-    (m, C, h, w)."""
+    """Training images of each of the classes of `class_counts`, drawn with the seed, at most `most`, `reduced`: a list
+    of uint8 (m, C, h, w)."""
     labels, rng = data.train.labels.numpy(), np.random.default_rng(seed)
+    labels = np.where(labels >= 0, labels, len(data.class_names))
     rows = [np.flatnonzero(labels == c) for c in classes]
     return [pictures.reduce_images(data.train.images[rng.permutation(of_class)[:most]].numpy()) for of_class in rows]
 

@@ -8,8 +8,9 @@ import numpy as np
 from semidml import planes
 from semidml.explore import points
 from semidml.frames import TEST, Frame
-from semidml.plots.colours import FAINT, Kind, class_looks
+from semidml.plots.colours import FAINT, UNLABELLED, Kind, class_looks
 from semidml.scatter.pack import Drawing
+from semidml.words import NO_LABEL
 
 MOST_ELLIPSES = 128
 
@@ -56,14 +57,21 @@ class Colouring(NamedTuple):
 def colour_points(frame: Frame, names: Sequence[str], kind: Kind) -> Colouring:
     """Points by their label ("class") or their prediction; by their label where that was seen ("seen") or where it was
     predicted wrongly ("error"), grey otherwise; by the "component" of the prior that is most responsible, the less, the
-    greyer; or by their "cluster". Raises ValueError where the frame has none of these."""
-    labels = frame.rows["labels"]
+    greyer; or by their "cluster". What has no label, or no prediction, has a grey of its own. Raises ValueError where
+    the frame has none of these."""
+    labels, own_grey = frame.rows["labels"], (UNLABELLED, "circle")
     if kind in ("class", "prediction"):
-        return Colouring(labels if kind == "class" else frame.predictions, list(names), class_looks(len(names)))
+        values, none = (labels, NO_LABEL) if kind == "class" else (frame.predictions, "no prediction")
+        numbers, called = points.with_unlabelled(values, names, none)
+        return Colouring(numbers, called, [*class_looks(len(names)), own_grey][: len(called)])
     if kind in ("seen", "error"):
         strong, grey = (frame.rows["seen"], "label not seen") if kind == "seen" else (frame.wrong, "right")
+        told, none = (labels >= 0, NO_LABEL) if kind == "seen" else (frame.told, "no label or no prediction")
         looks = [*class_looks(len(names)), (FAINT, "circle")]
-        return Colouring(np.where(strong, labels, len(names)), [*names, grey], looks)
+        numbers, called = points.with_unlabelled(
+            np.where(told, np.where(strong, labels, len(names)), -1), [*names, grey], none
+        )
+        return Colouring(numbers, called, [*looks, own_grey][: len(called)])
     if kind == "cluster" and frame.clusters is None:
         raise ValueError("a map by cluster needs clusters")
     number, strength = points.most_responsible(frame) if kind == "component" else (frame.clusters, None)

@@ -59,9 +59,10 @@ def _nearest_of(latents: np.ndarray, positions: np.ndarray, place: np.ndarray, k
 
 
 def vote(labels: np.ndarray, classes: int) -> int:
-    """The class that most of these labels (m,) have, of several the smallest; -1 of none."""
+    """The class that most of these labels (m,) have, of several the smallest; -1 where there is none among them."""
     from semidml.scores import classifiers
 
+    labels = labels[labels >= 0]
     return int(classifiers.vote(labels[None], classes)[0]) if len(labels) else -1
 
 

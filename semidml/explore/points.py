@@ -11,7 +11,7 @@ from semidml import frames, planes
 from semidml.frames import Frame
 from semidml.scores import components
 from semidml.tasks import NOT_KEPT, Progress
-from semidml.words import trouble_words
+from semidml.words import NO_LABEL, class_name, trouble_words
 
 if TYPE_CHECKING:
     from semidml.runs.run import Run
@@ -51,7 +51,8 @@ def point_words(frame: Frame, names: Sequence[str]) -> list[str]:
     rows = frame.rows
     every = zip(rows["split"], rows["row"], rows["labels"], frame.predictions, strict=True)
     return [
-        f"{frames.SPLITS[split]} {row:,} · {names[label]}" + (f", taken for {names[taken]}" if taken != label else "")
+        f"{frames.SPLITS[split]} {row:,} · {class_name(names, label)}"
+        + (f", taken for {names[taken]}" if taken not in (label, -1) else "")
         for split, row, label, taken in every
     ]
 
@@ -116,9 +117,17 @@ def weights_stamp(run: "Run") -> tuple[int, ...]:
 
 
 def class_names(run: "Run") -> list[str]:
-    """The names of a run's classes: its own, else numbers for as many as its rows are of."""
+    """The names of a run's classes: its own, else numbers for as many as its rows are of. None where no row has a
+    label."""
     names = (run.details().get("data") or {}).get("class_names") or range(1 + int(run.rows()["labels"].max()))
     return [str(name) for name in names]
+
+
+def with_unlabelled(labels: np.ndarray, names: Sequence[str], none: str = NO_LABEL) -> tuple[np.ndarray, list[str]]:
+    """Labels (n,) numbered so that rows without one come after the classes, and what these numbers are called: just the
+    classes where every row has a label."""
+    has = labels >= 0
+    return (labels, list(names)) if has.all() else (np.where(has, labels, len(names)), [*names, none])
 
 
 def in_charts(names: Sequence[str], most: int = 24) -> list[str]:

@@ -47,8 +47,8 @@ def training_latents(run: "Run", seed: int = 0) -> tuple[np.ndarray, str]:
 
 def fit_prior(run: "Run", components: int | None = None, seed: int = 0) -> Fitted:
     """A mixture fitted to a finished run's latents, to be the prior of another; as many components as classes unless
-    told. (Safir et al. 2022 leave such a prior to future work.) Raises ValueError in words for a
-    run that is not done, and one that has collapsed."""
+    told. (Safir et al. 2022 leave such a prior to future work.) Raises ValueError in words for a run that is not done,
+    one that has collapsed, and where there are neither classes nor a number of components."""
     from semidml.priors.fit import fit
     from semidml.train.alarms import collapse
 
@@ -60,6 +60,8 @@ def fit_prior(run: "Run", components: int | None = None, seed: int = 0) -> Fitte
         raise ValueError(f"{run.id} has collapsed, there is nothing to fit: {collapsed}")
     if components is None:
         components = len(points.class_names(run))
+        if not components:
+            raise ValueError(f"no image of {run.id} has a label, so there are no classes: say how many components")
     return Fitted(after(config, fit(latents, components, seed)), rows)
 
 

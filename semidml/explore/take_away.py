@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def all_rows(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
     """Every training and test row through the final weights: split uint8 (n,) (0 train, 1 test), row int32, labels
-    int16, seen bool, predictions int16 (`classifiers.predictions`) and latents float32 (n, D).
+    int16 (-1 for none), seen bool, predictions int16 (`classifiers.predictions`) and latents float32 (n, D).
 
     data: as loaded."""
     from semidml.scores import classifiers
@@ -59,9 +59,11 @@ def as_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def as_csv(arrays: Mapping[str, np.ndarray], class_names: Sequence[str]) -> bytes:
-    """`all_rows` as a table: split, row, label, seen, prediction, then z1 to zD; UTF-8, one header line. A class name
-    that a spreadsheet would take for a formula is led by an apostrophe."""
-    names = np.array([f"'{name}" if name[:1] in ("=", "+", "-", "@", "\t", "\r") else name for name in class_names])
+    """`all_rows` as a table: split, row, label, seen, prediction, then z1 to zD; UTF-8, one header line. What has no
+    label, or no prediction, has an empty cell there. A class name that a spreadsheet would take for a formula is led by
+    an apostrophe."""
+    names = [f"'{name}" if name[:1] in ("=", "+", "-", "@", "\t", "\r") else name for name in class_names]
+    names = np.array([*names, ""])  # the last one is that of -1
     table = pd.DataFrame(arrays["latents"], columns=[f"z{i + 1}" for i in range(arrays["latents"].shape[1])])
     table.insert(0, "split", np.array(frames.SPLITS)[arrays["split"]])
     table.insert(1, "row", arrays["row"])

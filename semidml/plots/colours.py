@@ -12,6 +12,7 @@ CLASS_COLOURS = (
 )
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")  # one for each twenty classes
 FAINT = "#b4bac4"  # points that are not the matter
+UNLABELLED = "#747b86"  # points of no class
 
 Kind = Literal["class", "prediction", "seen", "error", "component", "cluster"]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from semidml.plots import colours, pictures, style
+from semidml.words import NO_LABEL
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -60,13 +61,15 @@ def confusion_figure(
 def class_counts(
     names: Sequence[str], counts: Mapping[str, Sequence[int]], dark: bool | None = None, height: int | None = None
 ) -> "Figure":
-    """How many images of each class there are, a bar for each of the named splits; the second split's bars are
-    paler."""
+    """How many images of each class there are, a bar for each of the named splits; the second split's bars are paler.
+    After the classes there may be the images that have no label, in their own grey."""
     import plotly.graph_objects as go
 
-    figure = go.Figure()
+    figure, tints = go.Figure(), [colours.class_colour(c) for c in range(len(names))]
+    if names and names[-1] == NO_LABEL:
+        tints[-1] = colours.UNLABELLED
     for i, (split, numbers) in enumerate(counts.items()):
-        marker = {"color": [colours.class_colour(c) for c in range(len(names))], "opacity": max(0.3, 1 - 0.5 * i)}
+        marker = {"color": tints, "opacity": max(0.3, 1 - 0.5 * i)}
         words = f"%{{y}}: %{{x:,}} {split}<extra></extra>"
         bar = {"x": list(numbers), "y": style.distinct(names), "name": f"{split} (paler)" if i else split}
         figure.add_trace(go.Bar(**bar, orientation="h", marker=marker, hovertemplate=words))

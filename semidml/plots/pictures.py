@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from semidml.plots.colours import CLASS_COLOURS, rgb
+from semidml.plots.colours import CLASS_COLOURS, UNLABELLED, rgb
 
 
 def map_image(points: np.ndarray, labels: np.ndarray, size: int = 160, radius: float = 1.4, most: int = 3_000) -> bytes:
-    """Points (n, 2) as a small PNG of size x size pixels on a transparent ground, one colour a class, equal scales.
+    """Points (n, 2) as a small PNG of size x size pixels on a transparent ground, one colour a class and a grey for
+    those of none (-1), equal scales.
 
     Drawn four times as large and averaged. The outermost quarter per cent at each side falls on the edge. (n, 1) is
     drawn as a strip a class. About 40 ms for 3,000 points at 160 pixels (two busy cores, November 2026)."""
@@ -35,8 +36,10 @@ def map_image(points: np.ndarray, labels: np.ndarray, size: int = 160, radius: f
         disc = dx**2 + dy**2 <= (radius * fine) ** 2
         down, across = side - 1 - y[:, None] - dy[disc], x[:, None] + dx[disc]
         at = down.clip(0, side - 1) * side + across.clip(0, side - 1)
-        canvas[at] = (labels[rows] % len(CLASS_COLOURS))[:, None]  # a later point lies on the ones before it
-    colours = np.array([(*rgb(colour), 255) for colour in CLASS_COLOURS] + [(0, 0, 0, 0)], np.uint8)
+        number = np.where(labels[rows] >= 0, labels[rows] % len(CLASS_COLOURS), len(CLASS_COLOURS) + 1)
+        canvas[at] = number[:, None]  # a later point lies on the ones before it
+    colours = [(*rgb(colour), 255) for colour in CLASS_COLOURS] + [(0, 0, 0, 0), (*rgb(UNLABELLED), 255)]
+    colours = np.array(colours, np.uint8)
     parts = colours[canvas].reshape(size, fine, size, fine, 4).sum(axis=(1, 3), dtype=np.uint32)
     covered = parts[..., 3:] / 255  # 0 to 16 of a pixel's parts
     small = np.concatenate([parts[..., :3] / np.maximum(covered, 1), covered * 255 / fine**2], axis=2)

@@ -40,7 +40,7 @@ class Pictured(BaseModel):
     """What config.json says of a run's images that a model is made for: see `trained_on.describe_data`."""
 
     shape: tuple[Literal[1, 3], Side, Side]
-    class_names: list[str] = Field(min_length=1, max_length=10_000)
+    class_names: list[str] = Field(max_length=10_000)
 
 
 class Stored(BaseModel):

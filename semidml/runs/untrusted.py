@@ -33,7 +33,7 @@ class Images(Pictured):
     """All that config.json says of a run's images: see `trained_on.describe_data`."""
 
     title: Name
-    class_names: list[Name] = Field(min_length=1, max_length=10_000)
+    class_names: list[Name] = Field(max_length=10_000)
     digest: str = Field("", pattern="^[0-9a-f]{64}$")  # none up to version 0.2
 
 
@@ -80,10 +80,11 @@ def check_folder(folder: Path) -> None:
 
 
 def _check_rows(path: Path, classes: int | None) -> None:
-    """Raises ValueError unless the values of rows.npz are splits, labels of that many classes, and places in it."""
+    """Raises ValueError unless the values of rows.npz are splits, labels of that many classes or -1 for none, and
+    places in it; what was seen is a label."""
     with np.load(path, allow_pickle=False) as rows:
-        split, labels, row, shown = (rows[name] for name in ("split", "labels", "row", "shown"))
-    good = (split <= 1).all() and (row >= 0).all() and (labels >= 0).all()
+        split, labels, row, shown, seen = (rows[name] for name in ("split", "labels", "row", "shown", "seen"))
+    good = (split <= 1).all() and (row >= 0).all() and (labels >= -1).all() and (labels[seen] >= 0).all()
     good = good and (classes is None or (labels < classes).all())
     good = good and len(shown) <= MOST_SHOWN and (shown >= 0).all() and (shown < len(split)).all()
     _require(bool(good), "rows.npz")
@@ -107,7 +108,7 @@ def _check_frame(path: Path, config: RunConfig, rows: Shapes | None, data: dict[
         whole = dict(arrays)
     numbers = [whole[name].astype(np.float64) for name in ("latents", *frames.COMPONENTS) if name in whole]
     _require(all((np.abs(values) <= MOST_FAR).all() for values in numbers), where)  # which NaN is not
-    _require(_below(whole["predictions"], len(data["class_names"])), where)
+    _require(_below(whole["predictions"], len(data["class_names"]), least=-1), where)
     if prior[0]:
         weights = whole["component_weights"]
         _require(bool((weights >= 0).all() and weights.sum() > 0), where)
@@ -127,8 +128,8 @@ def _are_clusters(frame: dict[str, np.ndarray]) -> bool:
     return whole and _below(frame["clusters"], k[0]) and drawn.shape == images.shape[:1] and _below(drawn, k[0])
 
 
-def _below(numbers: np.ndarray, count: int) -> bool:
-    return bool(((numbers >= 0) & (numbers < count)).all())
+def _below(numbers: np.ndarray, count: int, least: int = 0) -> bool:
+    return bool(((numbers >= least) & (numbers < count)).all())
 
 
 def _require(holds: bool, where: str) -> None:

@@ -16,6 +16,7 @@ import { filmOf, imagesOf, latticeOf, maps } from "./store.js";
 import { View } from "./view.js";
 
 const NEAR = 9; // pixels at which the mouse finds a point
+const NONE = 65535; // in the place of a label or a prediction: there is none
 const GLIDE = 260; // milliseconds
 const MOST_TOLD = 20_000; // points of a region
 
@@ -264,8 +265,8 @@ class LiveMap {
     this.over.dataset.pointed = i;
     if (i < 0) return;
     const { frame } = this;
-    const parts = [frame.names_of_labels[frame.label[i]]];
-    if (frame.prediction) {
+    const parts = [frame.label[i] === NONE ? "no label" : frame.names_of_labels[frame.label[i]]];
+    if (frame.prediction && frame.prediction[i] !== NONE) {
       const right = frame.prediction[i] === frame.label[i];
       parts.push(right ? "predicted right" : `predicted ${frame.names_of_labels[frame.prediction[i]]}`);
     }

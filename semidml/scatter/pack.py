@@ -10,6 +10,7 @@ import numpy as np
 VERSION = 4
 SEEN, TEST, AWAY = 1, 2, 4  # flags of a point
 FINE = 65_535
+NONE = 65_535  # in the place of a label or a prediction that there is not
 MOST_FILM = 12_000_000  # bytes of a film; of more epochs an even part is sent
 MOST_IMAGES = 12_000_000  # bytes of the images shown at the mouse
 
@@ -41,9 +42,9 @@ class Drawing:
     # for the words and the image at the mouse
     images: bool = True  # whether each point is one, of which the map tells its split
     images_of: str = ""  # whose images (`pack_images`) are shown
-    labels: np.ndarray | None = None  # (n,), with `label_names`, where categories are not the classes
+    labels: np.ndarray | None = None  # (n,), with `label_names`, where categories are not the classes; -1 for none
     label_names: Sequence[str] | None = None
-    predictions: np.ndarray | None = None  # (n,)
+    predictions: np.ndarray | None = None  # (n,), -1 for none
     errors: np.ndarray | None = None  # (n,), of reconstruction
 
     # the prior's components, under and over the points
@@ -84,7 +85,11 @@ def pack(drawing: Drawing) -> bytes:
     unit = 1.0 if drawing.errors is None else float(np.nanmax(drawing.errors, initial=1e-12))
     optional = [("label", drawing.labels), ("prediction", drawing.predictions)]
     columns = [("x", "u2", place[:, 0]), ("y", "u2", place[:, 1]), ("category", "u2", drawing.categories)]
-    columns += [(name, "u2", values) for name, values in optional if values is not None]
+    columns += [
+        (name, "u2", np.where(values < 0, NONE, np.asarray(values, np.int64)))
+        for name, values in optional
+        if values is not None
+    ]
     columns += [("flags", "u1", flags)]
     if drawing.strength is not None:
         columns += [("strength", "u1", np.round(255 * np.clip(drawing.strength, 0, 1)))]

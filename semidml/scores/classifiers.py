@@ -23,14 +23,32 @@ def predictions(
     """What is said of each row's class: (N, D), labels (N,), seen bool (N,), split (N,) -> (N,) int64.
 
     By the 5 nearest rows with a seen label, itself among them. Where the classes of the splits are disjoint these are
-    wrong for every test row, so there the 5 nearest other rows of the same split vote."""
+    wrong for every test row, so there the 5 nearest other rows of the same split that have a label vote. -1 where
+    there is none that could."""
+    predicted = np.full(len(latents), -1, np.int64)
     if not disjoint:
-        return knn_classify(latents[seen], labels[seen], latents, classes)
-    predicted = np.empty(len(latents), np.int64)
+        return knn_classify(latents[seen], labels[seen], latents, classes) if seen.any() else predicted
     for part in np.unique(split):
         own = split == part
-        predicted[own] = vote(labels[own][neighbours.others(latents[own], NEIGHBOURS)], classes)
+        voters = np.flatnonzero(own & (labels >= 0))
+        if len(voters) == own.sum() > 1:
+            predicted[own] = vote(labels[own][neighbours.others(latents[own], NEIGHBOURS)], classes)
+        elif len(voters):
+            predicted[own] = _vote_of_others(latents, labels, voters, np.flatnonzero(own), classes)
     return predicted
+
+
+def _vote_of_others(
+    latents: np.ndarray, labels: np.ndarray, voters: np.ndarray, asked: np.ndarray, classes: int
+) -> np.ndarray:
+    """What the nearest of the rows `voters` say of each of the rows `asked`, none of itself: (m,), -1 where there is no
+    other."""
+    near = voters[neighbours.knn(latents[voters], latents[asked], NEIGHBOURS + 1)[0]]  # (m, k)
+    votes = np.zeros((len(asked), classes), np.int32)
+    for place in range(near.shape[1]):
+        counts = (near[:, place] != asked) & (votes.sum(1) < NEIGHBOURS)
+        votes[counts, labels[near[counts, place]]] += 1
+    return np.where(votes.any(1), votes.argmax(1), -1)
 
 
 def forest_classify(gallery: np.ndarray, labels: np.ndarray, queries: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -125,15 +125,16 @@ def _for_clusters(latents: np.ndarray, clusters: int) -> np.ndarray:
 
 
 def cluster_scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float | int | None]:
-    """What the clustering head knows of the classes, from its logits (M, K) and labels (M,): cluster_ami, cluster_nmi,
-    cluster_accuracy, clusters_used, and its two entropies in nats, marginal_entropy and conditional_entropy. None where
-    one means nothing (`meaning.judge`)."""
-    clusters, sizes, _ = clustered(logits)
+    """What the clustering head knows of the classes, from its logits (M, K) and labels (M,), -1 for none: cluster_ami,
+    cluster_nmi, cluster_accuracy, clusters_used, and its two entropies in nats, marginal_entropy and
+    conditional_entropy. None where one means nothing (`meaning.judge`), as those of classes where no row has one."""
+    (clusters, sizes, _), has = clustered(logits), labels >= 0
+    told = (labels[has], clusters[has])
     marginal, conditional = entropies(torch.from_numpy(logits))
     scores = {
-        "cluster_ami": agreement.ami(labels, clusters),
-        "cluster_nmi": agreement.nmi(labels, clusters),
-        "cluster_accuracy": agreement.clustering_accuracy(labels, clusters),
+        "cluster_ami": agreement.ami(*told),
+        "cluster_nmi": agreement.nmi(*told),
+        "cluster_accuracy": agreement.clustering_accuracy(*told) if has.any() else None,
         "clusters_used": int((sizes > 0).sum()),
         "marginal_entropy": float(marginal),
         "conditional_entropy": float(conditional),

@@ -47,7 +47,7 @@ def directions(latents: np.ndarray) -> np.ndarray:
     return (latents / np.where(lengths > 0, lengths, 1)).astype(latents.dtype)
 
 
-def collapse(latents: np.ndarray, scale: float = 1.0, seed: int = 0, directions_of: int = 0) -> str | None:
+def collapse(latents: np.ndarray, scale: float = 1.0, seed: int = 0, directions_of: int | None = None) -> str | None:
     """A sentence for the visitor when the latents (N, D) have collapsed, else None.
 
     Collapsed is: the mean distance of two points is below a tenth of `scale`, the distance that the loss asks for
@@ -55,15 +55,16 @@ def collapse(latents: np.ndarray, scale: float = 1.0, seed: int = 0, directions_
     1.1, which in two dimensions is a cloud 50 times as long as wide. An untrained network may count as collapsed: ask
     from the first epoch's end on.
 
-    directions_of: the number of classes, where the latents are `directions`. On the sphere points that lie on a line,
-    and not within a narrow arc, lie at two opposite places: as good as can be for two classes, a collapse for more."""
+    directions_of: the number of classes, where the latents are `directions`; 0 where it is not known. On the sphere
+    points that lie on a line, and not within a narrow arc, lie at two opposite places: as good as can be for two
+    classes, a collapse for more."""
     if coinciding := coincide(latents, scale, seed):
         return coinciding
     if latents.shape[1] > 1 and directions_of != 2 and effective_rank(latents) < LINE:
-        if directions_of:
+        if directions_of is not None:
             apart = mean_pairwise_distance(latents, seed=seed) > NARROW
-            words = f"All points lie in one direction or its opposite, although there are {directions_of} classes."
-            return words if apart else None
+            many = f", although there are {directions_of} classes" if directions_of else ""
+            return f"All points lie in one direction or its opposite{many}." if apart else None
         return f"All points lie nearly on a line, although the space has {latents.shape[1]} dimensions."
     return None
 

@@ -36,16 +36,17 @@ def component_scores(
 ) -> dict[str, float | None]:
     """component_ami, component_nmi, components_used (by at least 1 % of a component's even share), component_distance
     (mean, in sigmas a dimension), classes_alone (whose commonest component is no other class's) of latents (N, D) with
-    labels (N,). None where one means nothing (`meaning.judge`).
+    labels (N,), -1 for none. None where one means nothing (`meaning.judge`), as those of classes where no row has one.
 
     Raises: ValueError when latents are not finite."""
     own, distance = component_of(checks.finite(latents), means, log_vars, weights)
-    pairs = agreement.count_pairs(labels, own, int(labels.max()) + 1, len(means))
+    rows, has = np.bincount(own, minlength=len(means)), labels >= 0
+    pairs = agreement.count_pairs(labels[has], own[has], int(labels.max()) + 1, len(means))
     commonest = pairs[pairs.any(1)].argmax(1)  # of each class that has rows
     scores = {
-        "component_ami": agreement.ami(labels, own),
-        "component_nmi": agreement.nmi(labels, own),
-        "components_used": int((pairs.sum(0) > 0.01 * len(latents) / len(means)).sum()),
+        "component_ami": agreement.ami(labels[has], own[has]),
+        "component_nmi": agreement.nmi(labels[has], own[has]),
+        "components_used": int((rows > 0.01 * len(latents) / len(means)).sum()),
         "component_distance": float(distance.mean()),
         "classes_alone": int((np.bincount(commonest) == 1).sum()),
     }
@@ -63,7 +64,7 @@ def floors(
       much hangs on these places.
     - component_ami_random: as many components of the same spread, drawn from a Gaussian with the latents' variance.
     - component_ami_permuted: labels permuted; about 0 by construction."""
-    generator = np.random.default_rng(seed)
+    generator, has = np.random.default_rng(seed), labels >= 0
     centre, spread = latents.mean(0), latents.std()
     rotated = turn_at_random(latents - centre, centre, generator)
     places = [centre + spread * generator.normal(size=means.shape) for _ in range(ROTATIONS)]
@@ -71,7 +72,7 @@ def floors(
     draws = {
         "rotated": [component_ami(turned, labels, means, log_vars, weights) for turned in rotated],
         "random": [component_ami(latents, labels, place, log_vars, weights) for place in places],
-        "permuted": [agreement.ami(generator.permutation(labels), own) for _ in range(ROTATIONS)],
+        "permuted": [agreement.ami(generator.permutation(labels[has]), own[has]) for _ in range(ROTATIONS)],
     }
     means_of_draws = {f"component_ami_{name}": float(np.mean(values)) for name, values in draws.items()}
     return means_of_draws | dict.fromkeys(meaning.judge(means_of_draws, labels).failed)
@@ -79,7 +80,8 @@ def floors(
 
 def component_ami(latents: np.ndarray, labels: np.ndarray, *mixture: np.ndarray) -> float:
     """See `component_scores`."""
-    return agreement.ami(labels, component_of(latents, *mixture)[0])
+    has = labels >= 0
+    return agreement.ami(labels[has], component_of(latents[has], *mixture)[0])
 
 
 def fitted_floor(
@@ -99,8 +101,9 @@ class WhatIf(NamedTuple):
     before and after."""
 
     moved: list[int]  # the components that lie elsewhere
-    counts: tuple[list[int], list[int]]  # (C,) points of each class whose most responsible component is one of those
-    component_ami: tuple[float, float]  # of all points
+    counts: tuple[list[int], list[int]]  # (C,) points of each class whose most responsible component is one of those,
+    #                                      then, where there are such, those without a label
+    component_ami: tuple[float, float] | None  # of all points with a label; None where there is none
     surprise: tuple[float, float]  # mean of -log p(z) over the points, in nats
 
 
@@ -109,18 +112,20 @@ def what_if(
     labels: np.ndarray,
     before: tuple[np.ndarray, np.ndarray, np.ndarray],
     after: tuple[np.ndarray, np.ndarray, np.ndarray],
+    classes: int,
 ) -> WhatIf:
-    """Points (n, D) with labels (n,) under a mixture, means (K, D), log_vars (K, D) and weights (K,), and under the
-    same with other means."""
-    moved = np.flatnonzero((before[0] != after[0]).any(1))
-    classes = 1 + int(labels.max())
+    """Points (n, D) with labels (n,), -1 for none, of C `classes` under a mixture, means (K, D), log_vars (K, D) and
+    weights (K,), and under the same with other means."""
+    moved, has = np.flatnonzero((before[0] != after[0]).any(1)), labels >= 0
+    numbered, groups = np.where(has, labels, classes), classes + (not has.all())
     told = []
     for mixture in (before, after):
         joint = log_joint(latents, *mixture)
         own = joint.argmax(1)
-        counts = np.bincount(labels[np.isin(own, moved)], minlength=classes).tolist()
-        told.append((counts, agreement.ami(labels, own), float(-np.logaddexp.reduce(joint, axis=1).mean())))
-    return WhatIf(moved.tolist(), *zip(*told, strict=True))
+        counts = np.bincount(numbered[np.isin(own, moved)], minlength=groups).tolist()
+        told.append((counts, agreement.ami(labels[has], own[has]), float(-np.logaddexp.reduce(joint, axis=1).mean())))
+    counts, amis, surprise = zip(*told, strict=True)
+    return WhatIf(moved.tolist(), counts, amis if has.any() else None, surprise)
 
 
 def turn_at_random(latents: np.ndarray, centre: np.ndarray, generator: np.random.Generator) -> list[np.ndarray]:

@@ -5,6 +5,7 @@ anything. It then is None, with the reason. A score of few rows, or with a class
 and carries a remark. `judge` decides both, by a score's entry in the table.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from semidml.scores.table import SCATTER, SCORES, Score
 
+NO_TEST_LABEL, NO_TRAINING_LABEL = "no test image has a label", "no training image has a label"
 FEW = 30  # rows below which a score carries a remark
 NAMED = 3  # classes that a remark names
 
@@ -33,17 +35,26 @@ def judge(
     drawn: bool = False,
     class_names: Sequence[str] = (),
 ) -> Judged:
-    """What is to be said of scores of rows with these labels (M,), M at least 1.
+    """What is to be said of scores of rows with these labels (M,), M at least 1. Rows without one, -1, are rows of the
+    scores that need none alone.
 
     fitted_on: labels of the rows that classifiers are fitted on. clusters: how many k-means is asked for. dimensions:
     of the latents. drawn: whether the rows are some of the test rows. class_names: how classes are called; numbers
     where there are none."""
     kind = "drawn test image" if drawn else "test image"
-    of = _Rows(*np.unique(labels, return_counts=True), kind, class_names)
-    known = _Rows(*np.unique(labels[:0] if fitted_on is None else fitted_on, return_counts=True), "", class_names)
+    whole, labelled = (
+        _Rows(*np.unique(of, return_counts=True), kind, class_names) for of in (labels, labels[labels >= 0])
+    )
+    known = labels[:0] if fitted_on is None else fitted_on[fitted_on >= 0]
+    known = _Rows(*np.unique(known, return_counts=True), "", class_names)
     failed, notes = {}, {}
     for name in names:
-        if reason := _reason(SCORES[name], of, known, clusters, dimensions):
+        of = labelled if SCORES[name].needs_labels else whole
+        if of is labelled and not of.count:
+            failed[name] = NO_TEST_LABEL
+        elif SCORES[name].fitted_on == "all" and fitted_on is not None and not known.count:
+            failed[name] = NO_TRAINING_LABEL
+        elif reason := _reason(SCORES[name], of, known, clusters, dimensions):
             failed[name] = reason
         elif remarks := [remark for remark in _remarks(SCORES[name], of, known) if remark]:
             notes[name] = "; ".join(remarks)
@@ -52,18 +63,26 @@ def judge(
 
 def told(scores: Mapping[str, Any], judged: Judged) -> dict[str, Any]:
     """Scores as `protocol.score_latents` gives them: None for what means nothing, reasons and remarks added to those
-    that are there under "failed" and "notes". The scatter of a score that is None is left out."""
+    that are there under "failed" and "notes". The scatter of a score that is None is left out, and so is a score that
+    needs labels where no row has one, of which the reason remains."""
     failed = {**scores.get("failed", {}), **{name: why for name, why in judged.failed.items() if name in scores}}
     notes = dict(scores.get("notes", {}))
     for name, remark in judged.notes.items():
         if name in scores and name not in failed:
             notes[name] = "; ".join([*([notes[name]] if name in notes else []), remark])
     kept = {name: None if name in judged.failed else value for name, value in scores.items()}
+    absent = {name for name, reason in failed.items() if reason in (NO_TEST_LABEL, NO_TRAINING_LABEL)}
     lost = {f"{name}{SCATTER}" for name, value in kept.items() if value is None}
-    kept = {name: value for name, value in kept.items() if name not in {"failed", "notes"} | lost}
+    kept = {name: value for name, value in kept.items() if name not in {"failed", "notes"} | lost | absent}
     notes = {name: remark for name, remark in notes.items() if name in kept}
-    failed = {name: reason for name, reason in failed.items() if name in kept}
+    failed = {name: reason for name, reason in failed.items() if name in kept or name in absent - lost}
     return kept | ({"failed": failed} if failed else {}) | ({"notes": notes} if notes else {})
+
+
+def list_left_out(metrics: Mapping[str, Any]) -> list[str]:
+    """Why scores are absent from those of `told`, in sentences."""
+    reasons = Counter(why for name, why in metrics.get("failed", {}).items() if name in SCORES and name not in metrics)
+    return [f"{n} scores that need labels are left out: {reason}." for reason, n in reasons.items()]
 
 
 class _Rows(NamedTuple):

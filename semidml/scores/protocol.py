@@ -15,7 +15,18 @@ import numpy as np
 from semidml.scores import agreement, checks, classifiers, collapse, meaning, neighbours, retrieval
 from semidml.scores.clusters import kmeans, kmeans_scores
 from semidml.scores.meaning import Judged
-from semidml.scores.table import KMEANS_ROWS, NEIGHBOURS, PIXELS, RAW, RECALL_AT, SCATTER, SCORES, Scored
+from semidml.scores.table import (
+    KMEANS_ROWS,
+    NEIGHBOURS,
+    PIXELS,
+    RAW,
+    RECALL_AT,
+    SCATTER,
+    SCORES,
+    Score,
+    Scored,
+    without_labels,
+)
 from semidml.tasks import Progress
 
 LIVE_GALLERY, LIVE_QUERIES, LIVE_POINTS = 5_000, 2_000, 1_000
@@ -44,11 +55,16 @@ def score_latents(
     Where no test row is of a training class, as in metric learning (Song et al. 2016, arXiv 1511.06452), a classifier
     of the training classes cannot be right: knn*, seen_class_ceiling, random_forest_* and mlp_* are then absent.
 
+    Rows without a label are no rows of a score that needs them (`Score.needs_labels`): classifiers are neither fitted
+    on them nor asked about them, k-means, Recall@K and MAP@R are of test rows with a label among one another. Where no
+    test row has one, or none of training for a classifier, such a score is absent and "failed" has the reason.
+
     A score that cannot be computed, or whose value is forced whatever the latents are (`meaning.judge`), is None, with
     the reason under "failed": {name: reason}; "notes" has remarks on scores that were computed (few rows, a class of
     one row, which class_names name, a fit that has not settled). Either is absent when empty."""
-    test, truth, seed, shared = given.test, given.test_labels, given.seed, given.shares_classes
-    every, few = (given.train, given.train_labels), (given.train[given.seen], given.train_labels[given.seen])
+    (test, truth), seed, shared = given.tested, given.seed, given.shares_classes
+    every, few = given.every, given.few
+    asks_classes = shared or not len(truth) or not len(every[1])  # of which there may be none to be right or wrong
     clusters, at = len(np.unique(truth)), [0, ""]
     notes: dict[str, str] = {}
 
@@ -67,12 +83,15 @@ def score_latents(
     def read(predicted: np.ndarray) -> tuple[float, float]:
         return agreement.accuracy(truth, predicted), agreement.ami(truth, predicted)
 
+    def compute_entry(entry: Score) -> tuple:
+        return (entry.resolve()(given.labelled if entry.needs_labels else given),)
+
     def read_seen() -> tuple[float, ...]:
         near = few[1][neighbours.knn(few[0], test, NEIGHBOURS, device)[0]]  # (M, k), nearest first
         return *read(classifiers.vote(near, given.classes)), *read(near[:, 0])
 
     steps: list[Step] = []
-    if shared:
+    if asks_classes:
         steps += [
             (
                 ("knn_accuracy", "knn_ami"),
@@ -88,10 +107,10 @@ def score_latents(
         ),
         (OF_RECALL, lambda: retrieval.recall_at(test, truth, device=device)),
         (("map_at_r",), lambda: (retrieval.map_at_r(test, truth, device, within),)),
-        (("mean_pairwise_distance",), lambda: (collapse.mean_pairwise_distance(test, seed=seed),)),
-        (("spread",), lambda: (collapse.spread(test),)),
-        (("effective_rank",), lambda: (collapse.effective_rank(test),)),
-        (("collapsed",), lambda: (collapse.collapse(checks.finite(test), scale, seed=seed) is not None,)),
+        (("mean_pairwise_distance",), lambda: (collapse.mean_pairwise_distance(given.test, seed=seed),)),
+        (("spread",), lambda: (collapse.spread(given.test),)),
+        (("effective_rank",), lambda: (collapse.effective_rank(given.test),)),
+        (("collapsed",), lambda: (collapse.collapse(checks.finite(given.test), scale, seed=seed) is not None,)),
     ]
     if reconstruction_mse is not None:
         steps.append((("reconstruction_mse",), lambda: (reconstruction_mse(),)))
@@ -100,16 +119,16 @@ def score_latents(
         "mlp": lambda rows, names: read(classifiers.mlp_classify(*rows, test, seed, partial(note, names))),
     }
     for (kind, fit), (suffix, rows) in product(
-        slow.items() if full and shared else (), (("", every), ("_labelled", few))
+        slow.items() if full and asks_classes else (), (("", every), ("_labelled", few))
     ):
         names = (f"{kind}_accuracy{suffix}", f"{kind}_ami{suffix}")
         steps.append((names, partial(fit, rows, names)))
     for entry in SCORES.values():
-        if entry.target and (shared or not entry.fitted_on):
-            steps.append(((entry.name,), lambda entry=entry: (entry.resolve()(given),)))
+        if entry.target and (asks_classes or not entry.fitted_on):
+            steps.append(((entry.name,), partial(compute_entry, entry)))
 
     (points,) = checks.subset(KMEANS_ROWS, seed, truth)
-    labels = (every[1], few[1], truth, points)
+    labels = (every[1], few[1], given.test_labels, points)
     result, failed, judged = _take_steps(steps, (*labels, clusters, test.shape[1], class_names), begin)
     if progress:
         progress(1.0, "scores")
@@ -128,7 +147,8 @@ def live_scores(given: Scored) -> dict[str, float | None]:
     rows, 3 starts), mean_pairwise_distance (500 test rows), spread, effective_rank. None where one cannot be computed,
     or means nothing (`meaning.judge`).
 
-    Where no test row is of a training class the three of knn are absent, as in `score_latents`.
+    Where no test row is of a training class the three of knn are absent, as in `score_latents`, and where none has a
+    label that of k-means is too.
 
     Of at most 5,000 gallery rows and 2,000 queries (1,000 beyond 6 dimensions), drawn by the seed, the same at each
     call with the same sizes. 20 to 35 ms at D = 2, 50 to 90 ms at D = 10 (two busy cores, median of 20, November 2026).
@@ -139,7 +159,8 @@ def live_scores(given: Scored) -> dict[str, float | None]:
     most = LIVE_QUERIES if dimensions <= neighbours.TREE_DIMENSIONS else LIVE_QUERIES // 2
     gallery, few, (queries, labels) = _drawn_rows(given, most)
     points, point_labels = checks.subset(LIVE_POINTS, seed, queries, labels)
-    clusters = len(np.unique(given.test_labels))
+    shown, shown_labels = checks.subset(most, seed, given.test, given.test_labels)
+    clusters = len(np.unique(given.tested[1]))
 
     def predict(rows: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         return classifiers.knn_classify(*rows, queries, given.classes)
@@ -155,38 +176,45 @@ def live_scores(given: Scored) -> dict[str, float | None]:
     steps: list[Step] = [
         *(fitted if given.shares_classes else ()),
         (("kmeans_ami",), lambda: (agreement.ami(point_labels, kmeans(points, clusters, 3, seed, LIVE_ROUNDS)),)),
-        (("mean_pairwise_distance",), lambda: (collapse.mean_pairwise_distance(queries, 500, seed),)),
-        (("spread",), lambda: (collapse.spread(queries),)),
-        (("effective_rank",), lambda: (collapse.effective_rank(queries),)),
+        (("mean_pairwise_distance",), lambda: (collapse.mean_pairwise_distance(shown, 500, seed),)),
+        (("spread",), lambda: (collapse.spread(shown),)),
+        (("effective_rank",), lambda: (collapse.effective_rank(shown),)),
     ]
-    scores, _, judged = _take_steps(steps, (gallery[1], few[1], labels, point_labels, clusters, dimensions))
-    return scores | dict.fromkeys(judged.failed)
+    scores, _, judged = _take_steps(steps, (gallery[1], few[1], shown_labels, point_labels, clusters, dimensions))
+    return known_scores(scores | dict.fromkeys(judged.failed), given.test_labels)
+
+
+def known_scores(scores: dict[str, float | None], test_labels: np.ndarray) -> dict[str, float | None]:
+    """Live scores without those that need labels where no test row (M,) has one."""
+    return scores if (test_labels >= 0).any() else {name: scores[name] for name in without_labels(scores)}
 
 
 def live_retrieval(test: np.ndarray, test_labels: np.ndarray, seed: int = 0) -> dict[str, float | None]:
     """Five scores of the test rows alone, for every tick: recall_at_1, recall_at_2, recall_at_4, recall_at_8 of at most
     2,000 rows (M, D), kmeans_nmi of at most 1,000 of them (one start, as many clusters as classes in test_labels (M,)).
-    None where one cannot be computed.
+    None where one cannot be computed; none where no row has a label, since the others are no part of them.
 
     The rows are drawn by the seed. Recall grows with the number of rows searched, so that of all rows lies above."""
-    rows, labels = checks.subset(LIVE_QUERIES, seed, test, test_labels)
+    has = test_labels >= 0
+    rows, labels = checks.subset(LIVE_QUERIES, seed, test[has], test_labels[has])
     points, point_labels = checks.subset(LIVE_POINTS, seed, rows, labels)
-    clusters, nothing = len(np.unique(test_labels)), labels[:0]
+    clusters, nothing = len(np.unique(test_labels[has])), labels[:0]
     steps: list[Step] = [
         (OF_RECALL, lambda: retrieval.recall_at(rows, labels)),
         (("kmeans_nmi",), lambda: (agreement.nmi(point_labels, kmeans(points, clusters, 1, seed, LIVE_ROUNDS)),)),
     ]
     scores, _, judged = _take_steps(steps, (nothing, nothing, labels, point_labels, clusters, test.shape[1]))
-    return scores | dict.fromkeys(judged.failed)
+    return known_scores(scores | dict.fromkeys(judged.failed), test_labels)
 
 
 def _drawn_rows(given: Scored, queries: int) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Training rows, those with a seen label, and test rows, as many as a tick has time for, each with their labels."""
-    seed, seen = given.seed, given.seen
+    """Training rows with a label, those with a seen label, and test rows with one, as many as a tick has time for, each
+    with their labels."""
+    seed = given.seed
     return (
-        checks.subset(LIVE_GALLERY, seed, given.train, given.train_labels),
-        checks.subset(LIVE_GALLERY, seed, given.train[seen], given.train_labels[seen]),
-        checks.subset(queries, seed, given.test, given.test_labels),
+        checks.subset(LIVE_GALLERY, seed, *given.every),
+        checks.subset(LIVE_GALLERY, seed, *given.few),
+        checks.subset(queries, seed, *given.tested),
     )
 
 
@@ -224,12 +252,14 @@ def _judge(
     of_kmeans = {name for name in names if SCORES[name].rows == "drawn"}
     on_few = {name for name in names if SCORES[name].fitted_on == "seen"}
     rest = [name for name in names if name not in of_kmeans | on_few]
-    judge, drawn = partial(meaning.judge, class_names=class_names), len(points) < len(test_labels)
+    judge, drawn = partial(meaning.judge, class_names=class_names), len(points) < (test_labels >= 0).sum()
     parts = (
         judge(rest, test_labels, fitted_on=train_labels, dimensions=dimensions),
         judge(on_few, test_labels, fitted_on=few_labels),
         judge(of_kmeans, points, clusters=clusters, drawn=drawn),
     )
+    if not len(train_labels):
+        parts[1].failed.update({name: meaning.NO_TRAINING_LABEL for name in on_few - set(parts[1].failed)})
     return Judged(*({name: words for part in parts for name, words in part[i].items()} for i in (0, 1)))
 
 
@@ -250,8 +280,8 @@ def floors(given: Scored) -> dict[str, float]:
     nothing = _judge([*accuracies, recall], gallery[1], few[1], labels, labels, 0, 0).failed
     scores = {}
     if given.shares_classes:
-        commonest = np.bincount(given.train_labels, minlength=given.classes).argmax()
-        scores["chance"] = float((given.test_labels == commonest).mean())
+        commonest = np.bincount(given.every[1], minlength=given.classes).argmax()
+        scores["chance"] = float((given.tested[1] == commonest).mean())
     for name, rows in accuracies.items():
         if name not in nothing:
             scores[name] = agreement.accuracy(labels, classifiers.knn_classify(*rows, queries, given.classes))

@@ -4,7 +4,7 @@ Pages, command line, README, remarks and final scoring read it here. A new score
 `target`, "module:function", final scoring calls the function with a `Scored` and keeps its number under the entry's
 name; every page then shows it in its group and unit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -49,13 +49,15 @@ class Scored:
     """What scores are of, and what the function of an entry with a `target` gets. That raises ValueError in words where
     the score cannot be computed.
 
+    A label of -1 is none. The function of an entry that needs labels gets test rows with one only (`labelled`).
+
     Raises: ValueError when shapes or numbers do not fit together."""
 
     train: np.ndarray  # (N, D) latents
-    train_labels: np.ndarray  # (N,)
+    train_labels: np.ndarray  # (N,), -1 for none
     seen: np.ndarray  # rows of train whose labels the training saw
     test: np.ndarray  # (M, D) latents
-    test_labels: np.ndarray  # (M,)
+    test_labels: np.ndarray  # (M,), -1 for none
     classes: int
     seed: int = 0
 
@@ -66,16 +68,44 @@ class Scored:
         for latents, labels in ((train, self.train_labels), (test, self.test_labels)):
             if labels.shape != latents.shape[:1] or not len(labels):
                 raise ValueError(f"{len(latents)} latents need as many labels, and at least one; got {labels.shape}")
-            if labels.min() < 0 or labels.max() >= self.classes:
+            if labels.min() < -1 or labels.max() >= self.classes:
                 bounds = f"{labels.min()} to {labels.max()}"
-                raise ValueError(f"labels must lie between 0 and {self.classes - 1}; got {bounds}")
+                raise ValueError(f"labels must lie between 0 and {self.classes - 1}, or be -1 for none; got {bounds}")
         if len(seen) and (seen.min() < 0 or seen.max() >= len(train)):
             raise ValueError(f"seen rows must lie between 0 and {len(train) - 1}; got {seen.min()} to {seen.max()}")
+        if len(seen) and self.train_labels[seen].min() < 0:
+            raise ValueError("a seen row must have a label")
+
+    @property
+    def every(self) -> tuple[np.ndarray, np.ndarray]:
+        """The training rows with a label: latents (n, D), labels (n,)."""
+        return _with_label(self.train, self.train_labels)
+
+    @property
+    def few(self) -> tuple[np.ndarray, np.ndarray]:
+        """The training rows whose label was seen: latents (n, D), labels (n,)."""
+        return self.train[self.seen], self.train_labels[self.seen]
+
+    @property
+    def tested(self) -> tuple[np.ndarray, np.ndarray]:
+        """The test rows with a label: latents (m, D), labels (m,)."""
+        return _with_label(self.test, self.test_labels)
+
+    @property
+    def labelled(self) -> "Scored":
+        """The same without the test rows that have no label.
+        Raises: ValueError when none has one."""
+        return replace(self, test=self.tested[0], test_labels=self.tested[1])
 
     @property
     def shares_classes(self) -> bool:
         """Whether a test row is of a training class."""
-        return bool(np.isin(self.test_labels, self.train_labels).any())
+        return bool(np.isin(self.tested[1], self.every[1]).any())
+
+
+def _with_label(latents: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    known = labels >= 0
+    return (latents, labels) if known.all() else (latents[known], labels[known])
 
 
 @dataclass(frozen=True)
@@ -93,7 +123,8 @@ class Score(Entry):
     live: Literal["always", "classes", "retrieval", "clusters", "decoder", "prior", ""] = ""
     rows: Literal["test", "drawn", "none"] = "test"  # drawn: those that k-means gets; none: it is not of rows
     fitted_on: Literal["all", "seen", ""] = ""  # labels that a classifier knows
-    kind: Literal["agreement", "recall", "precision", "shape", "line", "sharing", ""] = ""  # see `meaning.judge`
+    # See `meaning.judge`; classes: another share of test rows that is told by their labels.
+    kind: Literal["agreement", "recall", "precision", "shape", "line", "sharing", "classes", ""] = ""
     neighbours: int = 0  # how many of them it looks at
     lengths: bool = False  # whether there is a second one of raw latents, see RAW
 
@@ -106,6 +137,11 @@ class Score(Entry):
     def short_title(self) -> str:
         """The title without what its group says already."""
         return self.title.removesuffix(f", {self.group}")
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether it is of test rows with a label: where none has one there is no such score."""
+        return bool(self.fitted_on) or self.kind in ("agreement", "recall", "precision", "sharing", "classes")
 
     @property
     def is_scatter(self) -> bool:
@@ -121,9 +157,16 @@ def shown_at(place: str) -> list[str]:
     return sorted((name for name in SCORES if place in SCORES[name].places), key=lambda name: SCORES[name].rank)
 
 
-def live_where(*conditions: str) -> set[str]:
-    """Names of the scores that a tick has under these conditions, see `Score.live`."""
-    return {score.name for score in SCORES.values() if score.live in conditions}
+def live_where(*conditions: str, labels: bool = True) -> set[str]:
+    """Names of the scores that a tick has under these conditions, see `Score.live`, and by whether test rows have
+    labels."""
+    live = {score.name for score in SCORES.values() if score.live in conditions}
+    return live if labels else without_labels(live)
+
+
+def without_labels(names: Iterable[str]) -> set[str]:
+    """Those of these scores that there are where no test row has a label."""
+    return {name for name in names if not SCORES[name].needs_labels}
 
 
 def _score(name: str, title: str, **facts: Any) -> Callable[[str], Score]:
@@ -208,7 +251,7 @@ _ENTRIES = (
     _classifier("knn_ami_labelled", "kNN", _FEWER, "seen", **_FIVE_NEAR),
     _classifier("knn1_accuracy_labelled", "1-NN", _NEAREST, "seen", **_ONE_NEAR),
     _classifier("knn1_ami_labelled", "1-NN", _NEAREST, "seen", **_ONE_NEAR),
-    _score("seen_class_ceiling", "ceiling of the seen classes", unit="share", group="seen labels")(
+    _score("seen_class_ceiling", "ceiling of the seen classes", unit="share", group="seen labels", kind="classes")(
         "Share of the test images whose class has a seen label: no score on seen labels can be higher; 0 to 1."
     ),
     *_KMEANS,
@@ -288,7 +331,9 @@ _ENTRIES = (
     _score("collapsed", "collapsed", unit="yes or no", kind="line")(
         "Whether all test latents nearly coincide or lie on a line."
     ),
-    _score("chance", "chance", unit="share", rows="none")("Accuracy of always naming the commonest training class."),
+    _score("chance", "chance", unit="share", rows="none", kind="classes")(
+        "Accuracy of always naming the commonest training class."
+    ),
     _score(f"{PIXELS}knn_accuracy", "kNN on pixels, all labels", fitted_on="all", **_ON_PIXELS)(
         f"{_FIVE} of the raw images: at most 5,000 x 2,000 rows."
     ),

@@ -99,6 +99,7 @@ class Training:
             "seen_labels": len(self.seen.rows),
             "label_redraws": self.seen.redraws,
             "training_rows": self.batches.n,
+            **({"unlabelled_rows": self.data.unlabelled} if self.data.unlabelled else {}),
             "steps_an_epoch": self.batches.steps,
             "labelled_rows_a_step": len(self.y),
             "parameters": sum(p.numel() for p in self.method.parameters()),
@@ -242,8 +243,8 @@ class Training:
         return replace(record, scores=scores, alarms=told)
 
     def rows(self) -> dict[str, np.ndarray]:
-        """Which rows the map draws, the same in every frame: split (0 train, 1 test), row in that split, labels,
-        seen, and the positions `shown` (m,) of those whose reconstructions a frame holds."""
+        """Which rows the map draws, the same in every frame: split (0 train, 1 test), row in that split, labels (-1 for
+        none), seen, and the positions `shown` (m,) of those whose reconstructions a frame holds."""
         return self.view.rows
 
     def frame(self) -> Frame:

@@ -9,27 +9,32 @@ from torch import Tensor, nn
 from semidml import frames
 from semidml.config import RunConfig
 from semidml.data.batches import Twins
-from semidml.data.dataset import Dataset
+from semidml.data.dataset import Dataset, known
 from semidml.data.labels import Seen, draw
 from semidml.methods import MODELS
+from semidml.rules import explain_no_labels
 
 WATCHED_TRAIN, WATCHED_TEST, WATCHED_SEEN = 3500, 1500, 1000  # rows that the map draws and the live scores are of
 SHOWN = 16  # of which reconstructions are kept in a frame
 
 
 def prepare(config: RunConfig, data: Dataset) -> tuple[Dataset, Seen]:
-    """The splits that a config trains and scores on, and the training rows whose labels it sees. pl counts in rows of
-    the official training split. Where the schedule never weighs the metric loss, no label is used and any draw will
-    do."""
+    """The splits that a config trains and scores on, and the training rows whose labels it sees. pl counts in labels of
+    the official training split, as many as rows where each has one. Where the schedule never weighs the metric loss, no
+    label is used and any draw will do.
+    Raises: ValueError where labels are to be learned from, and too few are there."""
     if config.split == "classes":
         data = data.by_classes()
     splits = data.for_selection(config.seed) if config.evaluate_on == "validation" else data
+    labels = known(splits.train.labels)
+    if problem := explain_no_labels(config, len(labels), len(labels.unique())):
+        raise ValueError(problem)
     seen = draw(
         splits.train.labels,
         config.pl,
         config.label_sampling,
         config.seed,
-        official=len(data.train.labels),
+        official=data.official_train,
         needs_pairs=config.needs_pairs,
         views=config.augment == "on",
     )
@@ -52,7 +57,9 @@ def seeded_model(config: RunConfig, shape: tuple[int, int, int], classes: int, o
         config = config.model_copy(update={"pretrained": "no"})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return MODELS[config.model].resolve()(config, shape, classes)
+        return MODELS[config.model].resolve()(
+            config, shape, max(classes, 1)
+        )  # a loss that idles has a proxy all the same
 
 
 def load_model(

@@ -64,7 +64,7 @@ class View:
         if self.has_clusters:
             scores |= protocol.live_retrieval(latents[test], labels[test], seed)
             scores |= cluster_scores(self.outputs().logits[test], labels[test])
-        return scores
+        return protocol.known_scores(scores, labels[test])
 
     def frame(self) -> Frame:
         """What the map draws now; pictures are of the first 32 components. Where no test class was trained on, a

@@ -23,7 +23,7 @@ from semidml.scores.table import PIXELS, live_where, shown_at
 from semidml.ui import cache, knobs, manage, maps, pictures, query, runs
 from semidml.ui.explorer.planes import draw_projection
 from semidml.ui.frame import is_warm
-from semidml.ui.scores import score_row, scores_now
+from semidml.ui.scores import score_row, scores_now, tests_labels
 from semidml.ui.words import frame_words, pixels_words
 from semidml.words import percent
 
@@ -82,7 +82,9 @@ def draw_run(run_id: str, was_active: bool) -> None:
 def draw_scores(run: Run) -> None:
     """The headline scores, now and before training, and what needs no training beside them."""
     before, now, failed = scores_now(run)
-    score_row(shown_at("clusters"), before, now, failed, always=live_where("always", "retrieval"))
+    score_row(
+        shown_at("clusters"), before, now, failed, always=live_where("always", "retrieval", labels=tests_labels(run))
+    )
     floors, why = cache.floors_or_reason(run) if is_warm() else ({}, "")
     words = [f"Scores of {'all test images' if run.metrics() else 'the drawn test points'}"]
     if (floor := floors.get(f"{PIXELS}recall_at_1")) is not None:
@@ -99,7 +101,12 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
     left, right = st.columns(2)
     with left:
         colour = st.segmented_control(
-            "Colours", list(COLOURS), default="class", format_func=COLOURS.get, key="cluster colours", required=True
+            "Colours",
+            list(COLOURS),
+            default="class" if (frame.rows["labels"] >= 0).any() else "cluster",
+            format_func=COLOURS.get,
+            key="cluster colours",
+            required=True,
         )
     with right:
         method = st.segmented_control(
@@ -153,8 +160,8 @@ def draw_clusters(run: Run, frame: Frame) -> None:
     st.header("The clusters")
     st.caption(
         f"{len(drawn)} of {count} clusters have images among the points drawn. Entropy: how unsure the head is of "
-        f"these images, in nats, at most ln K = {math.log(count):.2f}. Classes are named for the eye only: no label "
-        "was used."
+        f"these images, in nats, at most ln K = {math.log(count):.2f}. "
+        + ("Classes are named for the eye only: no label was used." if (frame.rows["labels"] >= 0).any() else "")
     )
     if pictures.say_missing(run):
         return
@@ -197,11 +204,12 @@ def cluster_html(cluster: Cluster, images: np.ndarray, width: int) -> str:
 
 def cluster_words(cluster: Cluster, names: list[str]) -> str:
     """What a cluster is, as HTML."""
-    commonest = html.escape(names[cluster.label][:60])
-    return (
-        f"<b>{cluster.number + 1}</b>: {cluster.size:,} image{'s' * (cluster.size != 1)}, "
-        f"entropy {cluster.entropy:.2f}; {percent(cluster.share)} are <b>{commonest}</b>"
+    words = (
+        f"<b>{cluster.number + 1}</b>: {cluster.size:,} image{'s' * (cluster.size != 1)}, entropy {cluster.entropy:.2f}"
     )
+    if cluster.label < 0:
+        return words
+    return f"{words}; {percent(cluster.share)} are <b>{html.escape(names[cluster.label][:60])}</b>"
 
 
 def draw_twins(run: Run) -> None:
@@ -239,6 +247,8 @@ def draw_curves(run: Run) -> None:
         unused = " This variant does not train its clusters." if "clusters" not in config.used() else ""
         st.caption(f"At best all clusters are alike, ln K, and each image is sure, 0.{unused}")
     with right:
-        pictures.draw_chart("retrieval", state, lambda dark: score_curves(drawn, floors, dark, place="retrieval"))
-        st.caption("Of the drawn test points: Recall@K, and NMI of k-means with as many clusters as classes.")
+        if tests_labels(run):
+            pictures.draw_chart("retrieval", state, lambda dark: score_curves(drawn, floors, dark, place="retrieval"))
+        if tests_labels(run):
+            st.caption("Of the drawn test points: Recall@K, and NMI of k-means with as many clusters as classes.")
     pictures.draw_losses(history, state)

@@ -8,7 +8,7 @@ from semidml.config import RunConfig
 from semidml.data import labels, store
 from semidml.data.splits import seen_labels
 from semidml.jobs import queue
-from semidml.rules import explain_too_few, list_remarks
+from semidml.rules import explain_no_labels, explain_too_few, list_remarks
 from semidml.runs import changes, listing
 from semidml.ui import frame, words
 from semidml.ui.manage import NOT_STARTED, draw_outcome, perform, queue_run, visitor
@@ -53,18 +53,19 @@ def cannot_work(config: RunConfig) -> str:
         of = store.training(config.data, config.split, config.evaluate_on)
     except ValueError as error:
         return str(error)
-    problem = explain_too_few(config, of.rows) or labels.problem(
+    problem = explain_too_few(config, of.rows) or explain_no_labels(config, of.labelled, of.classes)
+    problem = problem or labels.problem(
         config.pl,
         of.official,
         config.label_sampling,
         of.classes,
         needs_pairs=config.needs_pairs,
         views=config.augment == "on",
-        rows=of.rows,
+        rows=of.labelled,
     )
     if not problem and config.uses_labels and config.augment == "on":  # views fill the block of each class that is seen
-        seen = min(seen_labels(config.pl, of.official), of.rows)
-        if config.label_sampling == "balanced" or seen == of.rows:
+        seen = min(seen_labels(config.pl, of.official), of.labelled)
+        if config.label_sampling == "balanced" or seen == of.labelled:
             each = config.labelled_per_class
             problem = labels.too_large([each] * min(of.classes, seen), each)
     if problem and config.split == "classes":

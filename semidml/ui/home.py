@@ -9,6 +9,7 @@ from semidml.lessons import LESSONS
 from semidml.methods import MODELS
 from semidml.runs import listing
 from semidml.runs.run import Run
+from semidml.scores.meaning import list_left_out
 from semidml.ui import frame, links, living
 from semidml.ui.words import escape_markdown, setting_words
 from semidml.words import age_words
@@ -83,6 +84,8 @@ def headline_words(run: Run, metrics: dict) -> tuple[str, str, str]:
     labels where the run saw none, and where no test class was trained on."""
     retrieved = "recall_at_1" in metrics and "knn_accuracy" not in metrics
     by_recall = retrieved or not MODELS[run.config().model].facts["labels"]
+    if left_out := [words for words in list_left_out(metrics) if not {"recall_at_1", "knn_accuracy"} & set(metrics)]:
+        return "no labels", left_out[0].rstrip("."), ""
     name = "recall_at_1" if by_recall else "knn_accuracy"
     note = metrics.get("notes", {}).get(name, "")
     remark, percent = f" ({escape_markdown(note)})" if note else "", words_module.percent(metrics.get(name))

@@ -13,6 +13,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES
 from semidml.ui import cache, frame, manage, pictures
+from semidml.ui.scores import tests_labels
 from semidml.ui.words import config_of, entry_title, escape_markdown
 
 
@@ -23,7 +24,7 @@ def draw_labels_worth(run: Run) -> None:
     st.header("What are labels worth?")
     level = None if run.damage() else (run.metrics() or {}).get("recall_at_1")
     if level is None:
-        st.caption(no_level(run.status().state))
+        st.caption(no_level(run.status().state, tests_labels(run)))
         return
     if pictures.say_missing(run):
         return
@@ -33,7 +34,7 @@ def draw_labels_worth(run: Run) -> None:
         frame.show_error(error)
         return
     if not wanted:
-        st.caption(f"There are too few training images to be compared with {clusters.LABEL_COUNTS[0]} labels.")
+        st.caption(f"There are too few training images with a label to train with {clusters.LABEL_COUNTS[0]} of them.")
         return
     trained, ended = trainings(wanted)
     missing = {count: config for count, config in wanted.items() if count not in trained}
@@ -76,8 +77,10 @@ def draw_labels_worth(run: Run) -> None:
         st.markdown(f"About **{worth:,.0f} labels**: there plain deep metric learning comes as far (one seed).")
 
 
-def no_level(state: str) -> str:
-    """Why a run has no score yet that labels could be held against."""
+def no_level(state: str, tested: bool = True) -> str:
+    """Why a run has no score yet that labels could be held against; tested: whether test rows have labels."""
+    if not tested:
+        return "No test image has a label: nothing tells how right this run's neighbours are."
     if state == "done":
         return "This run has no recall at 1 that labels could be held against."
     before = f"This run was {state} before its end. " if state in ("stopped", "interrupted") else ""
@@ -118,5 +121,6 @@ def trained_on(run: Run) -> tuple[int, int]:
         names = points.class_names(run)
         return store.training(config.data, "official", "test").official, len(names)
     splits = cache.images_of(run)
-    held = len(splits.test.labels) if config.evaluate_on == "validation" else 0
-    return len(splits.train.labels) + held, len(splits.train.labels.unique())
+    known = splits.train.labels[splits.train.labels >= 0]
+    held = int((splits.test.labels >= 0).sum()) if config.evaluate_on == "validation" else 0
+    return len(known) + held, len(known.unique())

@@ -158,7 +158,7 @@ def offer_runs() -> None:
         best = max(flat, key=lambda run: (run.metrics() or {}).get("knn_accuracy") or 0)  # its map says most
         run = st.selectbox("Run", flat, flat.index(best), format_func=words.run_words, key="fit to")
         try:
-            classes = min(MOST_COUNTED, len(points.class_names(run)))
+            classes = max(1, min(MOST_COUNTED, len(points.class_names(run))))
         except (ValueError, FileNotFoundError):  # fitting to it says why
             classes = 1
         count = st.number_input("Components", 1, MOST_COUNTED, classes, step=1, key=f"components of {run.id}")

@@ -1,5 +1,6 @@
 """Ask a run for images like one image."""
 
+import numpy as np
 import streamlit as st
 
 from semidml.explore import pictures, points
@@ -12,6 +13,7 @@ from semidml.ui import cache
 from semidml.ui.explorer.answers import WORDS
 from semidml.ui.manage import perform
 from semidml.ui.pictures import image_source, pictures_html, say_missing
+from semidml.words import class_name
 
 QUERIES, ANSWERS = 16, 8
 SHARP = 128  # pixels a side, at most, of an answer, which is shown at 84; of what is shown smaller, `reduced`'s own
@@ -30,7 +32,8 @@ def draw_query(run: Run, frame: Frame) -> None:
     offered = [int(position) for position in rows["shown"][:QUERIES]]
     chosen = st.session_state.get("query", {}).get(run.id, offered[0])
     chosen = chosen if 0 <= chosen < len(rows["labels"]) else offered[0]
-    words = [f"query: an image of {names[rows['labels'][position]]}" for position in offered]
+    labels = rows["labels"][offered]
+    words = [f"query: an image of {names[c]}" if c >= 0 else "query: an image without a label" for c in labels]
     key = f"gallery {run.id}"
 
     def picked() -> None:
@@ -71,12 +74,16 @@ def answers(run_id: str, chosen: int, key: tuple, _frame: Frame, _names: list[st
     labels, split = _frame.rows["labels"], _frame.rows["split"]
     near = nearest_rows(_frame.latents, split == split[chosen], chosen, ANSWERS).positions
     images = pictures.read_pictures(cache.images_of(listing.open_run(run_id)), _frame.rows, [chosen, *near])
-    right = labels[near] == labels[chosen]
-    captions = [f"query: {_names[labels[chosen]]}"]
-    captions += [f"{'✓' if same else '✗'} {_names[labels[i]]}" for same, i in zip(right, near, strict=True)]
+    told = (labels[near] >= 0) & (labels[chosen] >= 0)
+    right = told & (labels[near] == labels[chosen])
+    marks = np.where(right, "✓ ", np.where(told, "✗ ", ""))
+    captions = [f"query: {class_name(_names, labels[chosen])}"]
+    captions += [f"{mark}{class_name(_names, labels[i])}" for mark, i in zip(marks, near, strict=True)]
     part = WORDS[SPLITS[split[chosen]]].lower()
+    of = "them" if told.all() else f"the {int(told.sum())} with a label"
     words = (
-        f"The {len(near)} nearest of the {part} images drawn, by cosine, nearest first; {int(right.sum())} of them are "
-        "of the query's class. Pick an image above, or click a point of the map."
+        f"The {len(near)} nearest of the {part} images drawn, by cosine, nearest first"
+        + (f"; {int(right.sum())} of {of} are of the query's class" if told.any() else "")
+        + ". Pick an image above, or click a point of the map."
     )
     return pictures_html(pictures.reduce_images(images, SHARP), captions, 84), words

@@ -5,8 +5,11 @@ from typing import Any
 
 import streamlit as st
 
+from semidml.frames import TEST
 from semidml.runs.run import Run
+from semidml.scores.meaning import list_left_out
 from semidml.scores.table import SCATTER, SCORES
+from semidml.ui import cache
 from semidml.ui.words import escape_markdown
 from semidml.words import percent
 
@@ -89,6 +92,14 @@ def scores_now(run: Run) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]
     return scored[0] if scored else {}, now, (final or {}).get("failed", {})
 
 
+def tests_labels(run: Run) -> bool:
+    """Whether a test row that a run draws has a label; so it is taken to be until there are rows."""
+    if not (run.path / "rows.npz").exists():
+        return True
+    rows = cache.read_rows(run)
+    return bool((rows["labels"][rows["split"] == TEST] >= 0).any())
+
+
 def score_row(
     names: Iterable[str],
     before: Mapping[str, Any],
@@ -116,3 +127,5 @@ def score_row(
     for icon, words in (("error", failed), ("info", now.get("notes", {}))):
         for remark in remark_words(shown, words):
             st.caption(f":material/{icon}: {remark}")
+    for words in list_left_out({"failed": failed, **now}):
+        st.caption(f":material/info: {words}")

@@ -98,7 +98,15 @@ def setting_words(config: RunConfig) -> str:
         return f"{data}, no labels, {what}"
     try:
         seen = seen_labels(config.pl, store.training(config.data, config.split, "test").official)
-        labels = "all labels" if config.pl == 100 else "1 label" if seen == 1 else f"{seen:,} labels"
+        labels = (
+            "no labels"
+            if not seen
+            else "all labels"
+            if config.pl == 100
+            else "1 label"
+            if seen == 1
+            else f"{seen:,} labels"
+        )
     except ValueError:
         labels = f"{value_words(config.pl)} % of the labels"
     prior = "" if config.prior == "none" else f", {entry_title('prior', config.prior)}"

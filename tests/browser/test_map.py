@@ -254,6 +254,18 @@ def test_the_image_at_the_mouse_is_the_points_own_after_filtering_and_scrubbing(
     assert seen(2)[1] == 150 and bare.evaluate("document.querySelector('#a .map').map.cloud.placeOf(2)[0]") > 0.3
 
 
+def test_a_point_without_a_label_or_a_prediction_says_so(bare: Page) -> None:
+    known = {"labels": np.array([0, -1, 2, -1]), "predictions": np.array([0, 2, -1, -1])}
+    show(bare, packed(FOUR, [0, 1, 2, 1], label_names=["a", "b", "c"], **known))
+    said = []
+    for point in range(4):
+        bare.mouse.move(5, 5)
+        bare.mouse.move(*place(bare, point))
+        expect(bare.locator("#a .tip")).to_be_visible()
+        said.append(bare.locator("#a .tip").inner_text().partition(" · training")[0])
+    assert said == ["a · predicted right", "no label · predicted c", "c", "no label"]
+
+
 def test_a_film_plays_and_stays_ahead_of_the_page(bare: Page) -> None:
     clouds = [np.array(FOUR) * (1 - k / 20) for k in range(13)]
     film = pack.pack_film("r", range(13), clouds, [""] * 13)

@@ -108,7 +108,10 @@ def written(file: Path, train: list[int], *more: list[int], classes: int) -> Pat
     arrays = {f"{s}_images": np.zeros((len(y), 4, 4), np.uint8) for s, y in labels.items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     np.savez(
-        file, **arrays, **{f"{s}_labels": y for s, y in labels.items()}, class_names=[str(c) for c in range(classes)]
+        file,
+        **arrays,
+        **{f"{s}_labels": y for s, y in labels.items()},
+        class_names=np.array([str(c) for c in range(classes)], dtype=str),
     )
     return file
 
@@ -117,8 +120,8 @@ def trained_on(data: Dataset, split: str, evaluate_on: str) -> splits.Training:
     """What `splits.training` foretells, of the data set itself."""
     data = data.by_classes() if split == "classes" else data
     chosen = data.for_selection(0) if evaluate_on == "validation" else data
-    classes = len(chosen.train.labels.unique()) if split == "classes" else len(data.class_names)
-    return splits.Training(data.official_train, len(chosen.train.labels), classes)
+    classes = len(set(chosen.train.labels.tolist()) - {-1})
+    return splits.Training(data.official_train, len(chosen.train.labels), classes, chosen.unlabelled)
 
 
 @pytest.mark.parametrize("split", ["official", "classes"])
@@ -158,12 +161,31 @@ def test_few_rows_a_class_are_counted_before_they_are_drawn(tmp_path, own):
     assert told == expected and isinstance(told, str) == (own == [0, 1, 2])
 
 
+@pytest.mark.parametrize("split", ["official", "classes"])
+@pytest.mark.parametrize("evaluate_on", ["test", "validation"])
+@pytest.mark.parametrize("own", [[0, 1, 2, 3, 4, 5] * 4 + [-1] * 30, [-1] * 40, [3] + [-1] * 9, [2, 2] + [-1] * 9])
+@pytest.mark.parametrize("more", [[], [[2, 3, -1, 5]], [[-1] * 4, [-1, 2]]])
+def test_rows_without_a_label_are_counted_before_an_image_is_read(tmp_path, split, evaluate_on, own, more):
+    """Among them a class that has test rows only, one row with a label, and none."""
+    written(tmp_path / "uploads" / "Odd.npz", own, *more, classes=0 if max(own) < 0 and not more else 6)
+    data = store.load("Odd", folder=tmp_path)
+    try:
+        expected: object = trained_on(data, split, evaluate_on)
+    except ValueError as error:
+        expected = str(error)
+    try:
+        told: object = store.training("Odd", split, evaluate_on, tmp_path)
+    except ValueError as error:
+        told = str(error)
+    assert told == expected
+
+
 def test_what_a_split_of_the_table_trains_on(tmp_path, digits):
-    assert store.training("digits", "classes", "test") == trained_on(digits, "classes", "test") == (901, 901, 5)
+    assert store.training("digits", "classes", "test") == trained_on(digits, "classes", "test") == (901, 901, 5, 0)
     assert store.training("digits", "classes", "validation") == trained_on(digits, "classes", "validation")
-    assert store.training("mnist", "official", "validation") == (60_000, 54_000, 10)
-    assert store.training("mnist", "classes", "test") == (35_735, 35_735, 5)
-    assert store.training("cub200", "classes", "test") == (5864, 5864, 100)
+    assert store.training("mnist", "official", "validation") == (60_000, 54_000, 10, 0)
+    assert store.training("mnist", "classes", "test") == (35_735, 35_735, 5, 0)
+    assert store.training("cub200", "classes", "test") == (5864, 5864, 100, 0)
     assert store.training("cars196", "classes", "validation").classes == 98 - 19
     for entry in DATASETS.values():
         rows = sum(entry.facts.get(split, 0) for split in ("train", "validation", "test"))
@@ -174,7 +196,7 @@ def test_labels_that_are_here_say_more_of_medical_classes_than_the_table(tmp_pat
     both = store.training("organamnist", "classes", "test", tmp_path)
     assert both.official == round((34_561 + 6_491 + 17_778) * 5 / 11)
     written(tmp_path / "medmnist" / "organamnist.npz", [c for c in range(11) for _ in range(12 - c)], classes=11)
-    assert store.training("organamnist", "classes", "test", tmp_path) == (50, 50, 5)
+    assert store.training("organamnist", "classes", "test", tmp_path) == (50, 50, 5, 0)
 
 
 def test_of_several_findings_two_classes_are_too_few_for_a_split_by_classes(tmp_path):

@@ -87,7 +87,7 @@ def test_what_if_a_component_were_elsewhere():
     latents, labels = points()
     away = MEANS.copy()
     away[3] = [50, 50]
-    its = components.what_if(latents, labels, (MEANS, LOG_VARS, WEIGHTS), (away, LOG_VARS, WEIGHTS))
+    its = components.what_if(latents, labels, (MEANS, LOG_VARS, WEIGHTS), (away, LOG_VARS, WEIGHTS), 4)
     assert its.moved == [3] and its.counts == ([0, 0, 0, 100], [0, 0, 0, 0])
     assert its.component_ami[0] == pytest.approx(1) and its.component_ami[1] < 0.9
     squares = ((latents[:, None] - away) ** 2).sum(2)  # (n, K), the definition with unit variances
@@ -97,7 +97,7 @@ def test_what_if_a_component_were_elsewhere():
 
 def test_what_if_nothing_were_moved():
     mixture = MEANS, LOG_VARS, WEIGHTS
-    its = components.what_if(*points(), mixture, mixture)
+    its = components.what_if(*points(), mixture, mixture, 4)
     assert its.moved == [] and its.counts == ([0] * 4, [0] * 4)
     assert its.component_ami[0] == its.component_ami[1] and its.surprise[0] == its.surprise[1]
 

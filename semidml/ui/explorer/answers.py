@@ -13,7 +13,7 @@ from semidml.ui import cache, pictures
 from semidml.ui.explorer import questions
 from semidml.ui.frame import DATA, show_error
 from semidml.ui.words import as_code, is_here
-from semidml.words import percent
+from semidml.words import class_name, percent
 
 WORDS = {"train": "Training", "test": "Test"}
 SMALL = 52  # pixels across, of a neighbour
@@ -73,19 +73,21 @@ def cut(error: ValueError, most: int = 300) -> str:
 def draw_point(run: Run, frame: Frame, names: list[str], position: int) -> None:
     """Image, reconstruction, label, prediction, neighbours."""
     rows = frame.rows
-    label, prediction = names[rows["labels"][position]], names[frame.predictions[position]]
+    label, prediction = rows["labels"][position], frame.predictions[position]
     seen = "its label was seen" if rows["seen"][position] else "its label was hidden"
     if rows["split"][position] == TEST:
         seen = "its label is for scoring only"
+    seen = seen if label >= 0 else "which has no label"
     missing = pictures.say_missing(run)
     if not missing:
         draw_reconstruction(run, rows, position)
     elif not is_here(run.config().data):
         st.page_link(DATA, label="Fetch it on the page Data", icon=":material/download:")
-    mark = ":material/check:" if label == prediction else ":material/close:"
+    mark = ":material/close:" if frame.wrong[position] else ":material/check:" if frame.told[position] else ""
+    told = [f"Class {as_code(names[label])}"] if label >= 0 else []
+    told += [f"prediction {as_code(names[prediction])} {mark}"] if prediction >= 0 else []
     st.markdown(
-        f"{WORDS[SPLITS[rows['split'][position]]]} row {rows['row'][position]:,}, {seen}.  \n"
-        f"Class {as_code(label)} · prediction {as_code(prediction)} {mark}"
+        f"{WORDS[SPLITS[rows['split'][position]]]} row {rows['row'][position]:,}, {seen}.  \n{' · '.join(told)}".strip()
     )
     kinds = {
         "Nearest seen labels": (rows["seen"], "These vote on the prediction"),
@@ -99,6 +101,8 @@ def draw_point(run: Run, frame: Frame, names: list[str], position: int) -> None:
             "Nearest test rows": (~train, others if train[position] else votes),
         }
         kinds = kinds if train[position] else dict(reversed(kinds.items()))
+    elif not rows["seen"].any():
+        kinds = {"Nearest other rows": (~rows["seen"], "Of all points drawn: no label was seen")}
     for title, (among, which) in kinds.items():
         near = nearest_rows(frame.compared, among, position)
         with st.container(gap="small"):
@@ -181,7 +185,7 @@ def draw_neighbours(run: Run, frame: Frame, names: list[str], near: Near, withou
     if not len(near.positions):
         st.caption("There are none among the points drawn.")
         return
-    labels = [names[c] for c in frame.rows["labels"][near.positions]]
+    labels = [class_name(names, c) for c in frame.rows["labels"][near.positions]]
     captions = [f"{label[:9]} · {d:.2g}" for label, d in zip(labels, near.distances, strict=True)]
     if without_images:
         st.caption(", ".join(captions))
@@ -192,14 +196,17 @@ def draw_neighbours(run: Run, frame: Frame, names: list[str], near: Near, withou
 
 def draw_region(run: Run, frame: Frame, names: list[str], region: list[int]) -> None:
     """How many points, of which classes, their mean image, the points nearest to their middle, and all to take away."""
-    labels = frame.rows["labels"][region]
-    counts = np.bincount(labels, minlength=len(names))
+    labels, told = points.with_unlabelled(frame.rows["labels"][region], names)
+    counts = np.bincount(labels, minlength=len(told))
     head, button = st.columns([2, 1], vertical_alignment="center")
     head.markdown(f"**{len(region):,} points chosen**")
     button.button("Let go", icon=":material/close:", on_click=questions.ask, width="stretch", key="let go")
-    wrong = percent(float(frame.wrong[region].mean()))
-    st.caption(f"{int(frame.rows['seen'][region].sum()):,} with a seen label; {wrong} are predicted wrongly.")
-    pictures.draw_counts("region", names, {"points": counts.tolist()})
+    words = [f"{int(frame.rows['seen'][region].sum()):,} with a seen label"]
+    if judged := int(frame.told[region].sum()):
+        of = "" if judged == len(region) else f" of {judged:,} with a label"
+        words += [f"{percent(frame.wrong[region].sum() / judged)}{of} are predicted wrongly"]
+    st.caption(f"{'; '.join(words)}.")
+    pictures.draw_counts("region", told, {"points": counts.tolist()})
     if not (missing := pictures.say_missing(run)):
         mean = mean_picture(cache.images_of(run), frame.rows, region)
         pictures.draw_pictures([mean], ["mean image"], pictures.PICTURE)

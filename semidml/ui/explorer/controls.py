@@ -34,7 +34,9 @@ class Controls(NamedTuple):
 def choose_controls(run: Run, frame: Frame) -> Controls:
     """The widgets above the map."""
     dimensions, prior = run.config().latent_dim, PRIORS[run.config().prior]
-    colours = COLOURS | (OF_PRIOR if prior.facts.get("components") else {})
+    there = {"prediction": frame.predictions >= 0, "seen": frame.rows["seen"], "error": frame.told}
+    colours = {name: title for name, title in COLOURS.items() if name not in there or there[name].any()}
+    colours |= OF_PRIOR if prior.facts.get("components") else {}
     if st.session_state.get("colour") not in colours:  # the run before had components
         st.session_state["colour"] = "class"
     density = lattice = pictures = movable = False

@@ -98,11 +98,12 @@ def draw_answer(run: Run, names: list[str], image: np.ndarray) -> None:
     last = cache.read_frame(run, run.frames()[-1])
     around, told, usual = near.surroundings_of(last, latent), [], cache.usual_distance(run, last.epoch)
     for which, neighbours in (("seen labels", around.voters), ("of all training images drawn", around.alike)):
-        label = near.vote(last.rows["labels"][neighbours.positions], len(names))
+        labels = last.rows["labels"][neighbours.positions]
+        label, voters = near.vote(labels, len(names)), int((labels >= 0).sum())
         if label >= 0:
-            told.append(f"by the {len(neighbours.positions)} nearest {which} {words.as_code(names[label])}")
+            told.append(f"by the {voters} nearest {which} {words.as_code(names[label])}")
     far = around.away / usual if usual else 0.0
-    st.markdown(f"Its class: {', '.join(told)}.")
+    st.markdown(f"Its class: {', '.join(told)}." if told else "No image near it has a label.")
     trust = " Far from all data: the run has seen nothing like it, and its answer means little." if far > 10 else ""
     st.caption(
         f"It lies at {', '.join(f'{z:.3g}' for z in latent[:8])}{', …' if len(latent) > 8 else ''}; the nearest "

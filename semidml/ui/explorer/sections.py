@@ -15,6 +15,7 @@ from semidml.plots.curves import score_curves
 from semidml.plots.pictures import image_strip, lattice_image
 from semidml.runs.run import Run
 from semidml.scores import agreement
+from semidml.scores.meaning import list_left_out
 from semidml.scores.table import GROUPS, SCATTER, SCORES
 from semidml.tasks import Task
 from semidml.ui import cache, pictures
@@ -73,6 +74,8 @@ def draw_scores(run: Run, frame: Frame, names: list[str]) -> None:
             st.caption(f":material/error: {SCORES[name].title} could not be computed: {reason}")
         for remark in remark_words(known, notes):
             st.caption(f":material/info: {remark}")
+    for words in list_left_out(metrics):
+        st.caption(f":material/info: {words}")
     st.caption(f"{rows_words} {direction_words(run)}".strip())
     draw_slow_scores(run, task, key, metrics)
 
@@ -90,8 +93,11 @@ def fitted_words(run: Run) -> str:
     on = "validation" if run.config().evaluate_on == "validation" else "test"
     n = f"{sizes[on]:,}" if on in sizes else "held-out"
     train, seen = facts.get("training_rows", sizes["train"]), facts.get("seen_labels", 0)
+    train -= facts.get("unlabelled_rows", 0)
     half = (run.details().get("machine") or {}).get("precision") == "bfloat16"
     rounded = " Its networks trained in bfloat16; scores are of single precision." if half else ""
+    if not train:
+        return f"Trained without a label; scored on {n} {on} rows.{rounded}"
     return f"Fitted on {train:,} training rows or on the {seen:,} seen labels; scored on {n} {on} rows.{rounded}"
 
 
@@ -141,11 +147,11 @@ def draw_curves(run: Run, frame: Frame, names: list[str]) -> None:
 
 
 def draw_confusion(run: Run, frame: Frame, names: list[str]) -> None:
-    """Which class is taken for which, among the test rows drawn."""
-    test = frame.rows["split"] == TEST
+    """Which class is taken for which, among the test rows drawn that have a label and a prediction."""
+    test = (frame.rows["split"] == TEST) & frame.told
     labels, predictions = frame.rows["labels"][test], frame.predictions[test]
     if not len(labels):
-        st.info("No test row is drawn.")
+        st.info("No test row drawn has a label and a prediction, so none is right or wrong.")
         return
     counts = agreement.count_pairs(labels, predictions, len(names), len(names))
     state, titles = (*names, counts.tobytes()), points.in_charts(names)
@@ -188,13 +194,13 @@ def draw_reconstructions(run: Run, frame: Frame, names: list[str]) -> None:
 
 def draw_table(run: Run, frame: Frame, names: list[str]) -> None:
     """The points drawn as a table; a row that is chosen answers beside the map."""
-    rows, label = frame.rows, np.array(names, dtype=object)
+    rows, label = frame.rows, np.array([*names, None], dtype=object)  # the last one is that of -1
     columns = {
         "Split": np.array(SPLITS)[rows["split"]],
         "Row": rows["row"],
         "Class": label[rows["labels"]],
         "Prediction": label[frame.predictions],
-        "Right": ~frame.wrong,
+        "Right": np.where(frame.told, ~frame.wrong, None),
         "Seen": rows["seen"],
         **{f"z{i + 1}": frame.latents[:, i] for i in range(frame.latents.shape[1])},
     }

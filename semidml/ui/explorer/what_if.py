@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from semidml.explore import decode
+from semidml.explore import decode, points
 from semidml.explore.points import stamp
 from semidml.frames import Frame
 from semidml.priors import given
@@ -69,7 +69,7 @@ def draw_reminder() -> None:
 def draw_answer(run: Run, before: Frame, after: Frame, names: list[str], visible: np.ndarray) -> None:
     """What the moved components would change at once, for the points that are drawn, `visible`."""
     latents, labels = before.latents[visible], before.rows["labels"][visible]
-    change = components.what_if(latents, labels, before.components, after.components)
+    change = components.what_if(latents, labels, before.components, after.components, len(names))
     if not change.moved:
         st.caption("Every component is where the run has it: drag one by its ring.")
         return
@@ -92,10 +92,10 @@ def draw_answer(run: Run, before: Frame, after: Frame, names: list[str], visible
         f"{taken[1]:,} would then."
     )
     counts = dict(zip(("now", "then"), change.counts, strict=True))
-    padded = {word: [*of, *[0] * (len(names) - len(of))] for word, of in counts.items()}
-    pictures.draw_counts("what if", names, padded)
-    lines = [
-        ("AMI", [f"{value:.3f}" for value in change.component_ami], "how well components name the points' classes"),
+    pictures.draw_counts("what if", points.with_unlabelled(labels, names)[1], counts)
+    amis = [f"{value:.3f}" for value in change.component_ami or ()]
+    lines = [("AMI", amis, "how well components name the points' classes")] if amis else []
+    lines += [
         ("Surprise", [f"{value:.2f}" for value in change.surprise], "the mean of -log p(z) at the points, in nats"),
     ]
     if len(means) <= MOST_COUNTED:
