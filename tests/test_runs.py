@@ -989,3 +989,11 @@ def test_data_that_are_not_here_fail_the_run_with_a_reason(monkeypatch, tmp_path
     run = finished("second", data=str(tmp_path))
     assert run.status().state == "failed" and "data set" in run.status().reason and str(tmp_path) in run.status().reason
     assert isinstance(run, Run)
+
+
+def test_only_contents_of_an_ordinary_size_are_kept():
+    read = []
+    parse = run_folder.for_contents(lambda content, *more: read.append(content) or len(content))
+    small, large = b"x", b"x" * (run_folder.ORDINARY + 1)
+    assert [parse(small), parse(small), parse(large), parse(large)] == [1, 1, len(large), len(large)]
+    assert read == [small, large, large]

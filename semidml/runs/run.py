@@ -7,8 +7,9 @@ import sys
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +32,24 @@ MOST_HISTORIES = 64  # kept in memory
 # What is made of the same content once is not made again: a page asks each run in a list for its config, when it was
 # made and whether its scores can be read, and a crowd does so all the time. The content itself is read anew.
 MOST_CONTENTS = 512
+ORDINARY = 32 << 10  # bytes of a content that is kept
 
 
 PARTS = ("machine", "facts", "data", "versions")  # of config.json beside the config: an object each
 
 
-@lru_cache(MOST_CONTENTS)
+def for_contents(read: Callable) -> Callable:
+    """What a function reads in a file's content is kept for the last MOST_CONTENTS contents of an ordinary size."""
+    kept = lru_cache(MOST_CONTENTS)(read)
+
+    @wraps(read)
+    def ask(content: bytes, *more: Any) -> Any:
+        return (kept if len(content) <= ORDINARY else read)(content, *more)
+
+    return ask
+
+
+@for_contents
 def _config_in(content: bytes) -> RunConfig:
     details = files.json_object(content, "config.json")
     values = details.get("config")
@@ -47,12 +60,12 @@ def _config_in(content: bytes) -> RunConfig:
     return RunConfig.kept(values)
 
 
-@lru_cache(MOST_CONTENTS)
+@for_contents
 def _time_in(content: bytes) -> float:
     return float(files.json_object(content, "config.json")["created"])
 
 
-@lru_cache(MOST_CONTENTS)
+@for_contents
 def _check_scores(content: bytes, name: str) -> None:
     """Raises ValueError unless these are scores, finite numbers or None, with remarks in words on some of them."""
     for title, value in files.json_object(content, name).items():
