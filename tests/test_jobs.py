@@ -308,6 +308,19 @@ def test_questions_and_runs_do_not_wait_for_one_another(supervisor, asked):
     assert waits.wait(LONG).result is not None
 
 
+def test_two_idle_lanes_let_one_another_sleep(supervisor, asked, monkeypatch):
+    run = supervisor.submit(config(latent_dim=DONE))
+    assert ended(supervisor, run).state == "done" and asked().wait(LONG).result is not None
+    until(lambda: supervisor.training.current is None and supervisor.questions.current is None)
+    time.sleep(0.2)  # what they had to say is said
+    heard = []
+    monkeypatch.setattr(supervisor._changed, "notify_all", lambda: heard.append(threading.current_thread().name))
+    with supervisor._changed:
+        supervisor._changed.notify(9)  # both wake up, and find nothing to do
+    time.sleep(0.5)
+    assert not heard
+
+
 def test_questions_are_answered_in_their_turn(supervisor, asked):
     first = asked(WAITS)
     until(lambda: first.fraction)
