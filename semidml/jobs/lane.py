@@ -91,9 +91,7 @@ class Lane:
         while not self._closed:
             with self.changed:
                 job = self.waiting.popleft() if self.waiting else None
-                if (
-                    job is None and self.current is not None
-                ):  # and only then: two idle lanes would keep one another awake
+                if job is None and self.current is not None:  # else two idle lanes keep one another awake
                     self.changed.notify_all()
                 self.current = job
             if job is not None:
