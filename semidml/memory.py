@@ -160,30 +160,39 @@ def note_mapped(array: np.memmap) -> None:
     weakref.finalize(array, _mapped.discard, address)
 
 
-def buffers_of(value: Any, depth: int = DEEPEST) -> Buffers:
-    """{address: bytes} of what a value holds: arrays, tensors, modules, text, and what containers and objects of ours
-    hold. Views of one buffer are that buffer, whole."""
+def buffers_of(value: Any) -> Buffers:
+    """{address: bytes} of what a value holds: arrays, tensors, modules, text, and what containers and objects hold, at
+    most DEEPEST within one another. Views of one buffer are that buffer, whole; what is held twice, or holds what holds
+    it, is looked at once."""
+    buffers: Buffers = {}
+    visited: dict[int, Any] = {}  # with the values, so that no other gets one's place
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        new = {id(part): part for part in level if id(part) not in visited}
+        visited |= new
+        level = [part for held in new.values() for part in _count(held, buffers)]
+    return buffers
+
+
+def _count(value: Any, buffers: Buffers) -> list[Any]:
+    """Adds a value's own bytes to the buffers; what it holds."""
     if isinstance(value, np.ndarray):
         while isinstance(value.base, np.ndarray):
             value = value.base
-        return _counted(value.ctypes.data, value.nbytes)
+        buffers |= _counted(value.ctypes.data, value.nbytes)
+        return []
     if hasattr(value, "untyped_storage"):  # a tensor; torch need not be loaded to ask
         storage = value.untyped_storage()
-        return _counted(storage.data_ptr(), storage.nbytes())
+        buffers |= _counted(storage.data_ptr(), storage.nbytes())
+        return []
+    buffers[id(value)] = sys.getsizeof(value)
     if hasattr(value, "state_dict"):  # a module
         value = value.state_dict()
-    parts: list[Any] = []
     if isinstance(value, Mapping):
-        parts = list(value.values())
-    elif isinstance(value, list | tuple | set | frozenset):
-        parts = list(value)
-    elif hasattr(value, "__dict__") and not isinstance(value, type):
-        parts = list(vars(value).values())
-    own = {id(value): sys.getsizeof(value)}
-    if depth:
-        for part in parts:
-            own |= buffers_of(part, depth - 1)
-    return own
+        return list(value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(value)
+    return list(vars(value).values()) if hasattr(value, "__dict__") and not isinstance(value, type) else []
 
 
 def _counted(address: int, size: int) -> Buffers:

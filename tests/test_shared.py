@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from semidml import memory
 from semidml.config import RunConfig, declared_knobs
 from semidml.frames import Frame
 from semidml.runs import listing
@@ -162,3 +163,15 @@ def test_knobs_are_declared_once_and_nobody_may_change_them():
 def test_no_visitor_waits_for_a_collection_after_each_run_of_a_page():
     settings = tomllib.loads((Path(__file__).parents[1] / ".streamlit" / "config.toml").read_text())
     assert settings["runner"]["postScriptGC"] is False
+
+
+def test_a_value_whose_bytes_are_told_is_not_searched_for_them(monkeypatch):
+    def refuse(value):
+        raise AssertionError("a figure of Plotly holds hundreds of thousands of objects")
+
+    monkeypatch.setattr(memory, "buffers_of", refuse)
+    figures, figure, before = Shared(room=1000), object(), memory.kept_bytes()
+    assert figures.get("key", lambda: figure, size=lambda value: 300) is figure
+    assert memory.kept_bytes() == before + 300
+    figures.clear()
+    assert memory.kept_bytes() == before

@@ -53,7 +53,8 @@ class Shared:
             finally:
                 with self._lock:
                     self._making.pop(key, None)
-        memory.keep((id(self), key), memory.buffers_of(value), lambda: self._let_go(key))
+        buffers = {id(value): held} if size else memory.buffers_of(value)
+        memory.keep((id(self), key), buffers, lambda: self._let_go(key))
         return value
 
     def _let_go(self, key: Hashable) -> None:

@@ -112,6 +112,20 @@ def test_what_several_share_counts_once_and_a_view_counts_whole():
     assert sum(memory.buffers_of(torch.nn.Linear(100, 100)).values()) >= 40_400
 
 
+def test_what_holds_what_holds_it_is_looked_at_once(monkeypatch):
+    class Part:
+        pass
+
+    ring = [Part() for _ in range(12)]
+    for part in ring:
+        part.others, part.pixels = ring, np.zeros(100)
+    looked, size = [], sys.getsizeof
+    monkeypatch.setattr(memory.sys, "getsizeof", lambda value: looked.append(id(value)) or size(value))
+    buffers = memory.buffers_of(ring[0])
+    assert len(looked) == len(set(looked)) == 13  # the parts and the list of them
+    assert sum(bytes == 800 for bytes in buffers.values()) == 12
+
+
 def test_less_is_kept_while_the_machine_has_little_left(monkeypatch):
     monkeypatch.setattr(memory, "RESERVE", 10)
     monkeypatch.setattr(memory, "machine_bytes", lambda: 10_000_000)
