@@ -22,8 +22,6 @@ SHARE = 4  # one part of so many of the machine's memory is the budget
 RESERVE = 16  # one part of so many stays free
 GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")
-OWN_RESERVE = 16  # one part of so many stays free
-GROUPS = Path("/proc/self/cgroup")
 DEEPEST = 12  # lists within lists whose buffers are counted
 
 Buffers = dict[int, int]  # {address: bytes}
