@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 from semidml.data import image_files, names
@@ -83,14 +81,6 @@ class Layout:
         return names.sort_classes(item.class_name for item in self.items if item.class_name is not None)
 
 
-@contextmanager
-def list_images(path: Path, choices: Choices | None = None) -> Iterator[list[Item]]:
-    """The image files of a folder or of an archive of one, open as long as the context is.
-    Raises: ValueError in words."""
-    with image_files.list_members(path) as members:
-        yield list(read_layout(members, choices or Choices()).items)
-
-
 def read_layout(members: list[Member], choices: Choices) -> Layout:
     """What the files of a tree are.
     Raises: ValueError when none of them is an image."""
@@ -153,6 +143,13 @@ class _Tree:
         for folder in self.count:
             if folder:
                 self.inside.setdefault(folder[:-1], []).append(folder[-1])
+        self.beside: dict[Folder, list[Member]] = {}  # files below a folder, in folders that hold no image
+        for folder, own in self.files.items():
+            above = folder
+            while above and above not in self.count:
+                above = above[:-1]
+            if above != folder:
+                self.beside.setdefault(above, []).extend(member for member, _ in own)
         self.order = {member.parts: place for place, member in enumerate(members)}
         self.depths = self._split_depths()
 
@@ -274,12 +271,7 @@ class _Walk:
                 self.visit(inner, split, None if classes is None else (*classes, name))
             else:
                 self.visit(inner, role if role in ("train", "val", "test") else split, classes)
-        self.left_out += [
-            (member.path, "not an image")
-            for other, files in self.tree.files.items()
-            if other[:-1] == folder and other and other not in self.tree.count
-            for member, _ in files
-        ]
+        self.left_out += [(member.path, "not an image") for member in self.tree.beside.get(folder, ())]
 
 
 def _finish(walk: _Walk, choices: Choices) -> Layout:

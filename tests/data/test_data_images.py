@@ -16,7 +16,8 @@ import pytest
 import torch
 from PIL import Image
 
-from semidml.data import decoded, images, layout, npz, quota, splits, store, uploads
+from semidml.data import decoded, image_files, images, layout, npz, quota, splits, store, uploads
+from semidml.data.choices import Choices
 from semidml.data.dataset import HELD_OUT_NOTE
 from semidml.data.images import Damaged
 from semidml.disk import locks
@@ -158,8 +159,8 @@ def test_what_is_kept_of_damaged_files_holds_no_image(tmp_path):
     folder = put(tmp_path / "set", classes(2) | {f"c0/x{i}.png": noise("PNG")[:9000] for i in range(4)})
     gc.collect()
     before = sum(issubclass(type(thing), Image.Image) for thing in gc.get_objects())
-    with layout.list_images(Path(folder)) as items:
-        plan = images.survey(items)
+    with image_files.list_members(Path(folder)) as members:
+        plan = images.survey(list(layout.read_layout(members, Choices()).items))
         come = list(images.decoded(plan, plan.readable))
     damaged = [one for _, one in come if isinstance(one, Damaged)]
     assert damaged == [(f"c0/x{i}.png", "damaged") for i in range(4)] and plan.damaged == []
