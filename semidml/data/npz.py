@@ -11,7 +11,6 @@ import math
 import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,7 +23,7 @@ from torch import Tensor
 from semidml import memory
 from semidml.data.choices import Choices
 from semidml.data.dataset import Dataset, Split, held_note, held_rows, known, label_facts, take
-from semidml.data.formats.numpy_files import MAX_HEADER, read_header
+from semidml.data.formats.numpy_files import MAX_HEADER, damage_in_words, read_header
 from semidml.data.label_values import read_labels
 from semidml.disk import zips
 from semidml.disk.zips import Header
@@ -71,7 +70,7 @@ def pixel_bytes(path: Path) -> int:
 def is_plain(path: Path) -> bool:
     """Whether a file keeps to this layout in the names, axes and types of its arrays.
     Raises: ValueError in words for a file that cannot be read at all."""
-    with _damage_in_words(), zipfile.ZipFile(path) as archive:
+    with damage_in_words(), zipfile.ZipFile(path) as archive:
         zips.check_packing(archive)
         members = archive.infolist()
         names = [member.filename.removesuffix(".npy") for member in members]
@@ -156,23 +155,12 @@ def opened(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None)
     """A file whose promises all keep to the limits, with its labels read and no image unpacked.
     Raises: ValueError that says what is wrong with the file and what is allowed."""
     with ExitStack() as files:
-        with _damage_in_words():
+        with damage_in_words():
             archive = files.enter_context(zipfile.ZipFile(path))
             zips.check_packing(archive)
             headers = _checked(archive, several=single is not None)
             source = Source(archive, headers, *_classes(archive, headers, single))
         yield source
-
-
-@contextmanager
-def _damage_in_words() -> Iterator[None]:
-    """What zipfile and zlib find wrong, and the system, while a file is read, becomes a ValueError."""
-    try:
-        yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
-        raise ValueError(
-            f"it cannot be read as an .npz file ({str(error)[: zips.MOST_TOLD]}); save one with numpy.savez"
-        ) from error
 
 
 class Source(NamedTuple):
@@ -210,7 +198,7 @@ class Source(NamedTuple):
                 pass
 
     def _stream(self, split: str) -> IO[bytes]:
-        with _damage_in_words():
+        with damage_in_words():
             return self.archive.open(f"{split}_images.npy")
 
     def pieces(self, split: str, spare: Path | None = None) -> Iterator[np.ndarray]:
@@ -233,7 +221,7 @@ class Source(NamedTuple):
 
 
 def _read(stream: IO[bytes], size: int) -> bytes:
-    with _damage_in_words():
+    with damage_in_words():
         return stream.read(size)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from semidml.data.choices import Choices
 from semidml.data.image_files import Member
 from semidml.data.layout import Item, Layout, Question
 from semidml.data.names import is_predicted
-from semidml.disk import zips
 
 if TYPE_CHECKING:
     from semidml.data import arrays
@@ -68,8 +66,7 @@ def open_reading(path: Path, choices: Choices) -> Iterator[Reading]:
 
 
 def is_arrays(path: Path) -> bool:
-    """Whether a file is a .zip of numpy's arrays, by its content.
-    Raises: ValueError when it is a damaged .zip."""
+    """Whether a file is a .zip of numpy's arrays, by its content; of one that cannot be opened, who reads it tells."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [info.filename for info in archive.infolist() if not info.is_dir()]
@@ -175,13 +172,8 @@ def read_npz(file: object, choices: Choices) -> Arrays:
     """The arrays of an .npz, a path or an open file. Raises: ValueError in words."""
     from semidml.data.formats import numpy_files
 
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return numpy_files.read_npz(archive, choices)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
-        raise ValueError(
-            f"it cannot be read as an .npz file ({str(error)[: zips.MOST_TOLD]}); save one with numpy.savez"
-        ) from error
+    with numpy_files.damage_in_words(), zipfile.ZipFile(file) as archive:
+        return numpy_files.read_npz(archive, choices)
 
 
 def _of_arrays(source: Arrays, choices: Choices) -> Reading:

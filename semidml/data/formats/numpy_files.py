@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import PurePath
 
 import numpy as np
@@ -20,6 +22,17 @@ from semidml.disk.zips import Header
 MAX_HEADER = 1 << 14
 MAX_ROWS = 2_000_000  # of an array
 SPLITS = ("train", "val", "test")
+
+
+@contextmanager
+def damage_in_words() -> Iterator[None]:
+    """What zipfile and zlib find wrong, and the system, while a file is read, becomes a ValueError."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+        raise ValueError(
+            f"it cannot be read as an .npz file ({str(error)[: zips.MOST_TOLD]}); save one with numpy.savez"
+        ) from error
 
 
 def read_npz(archive: zipfile.ZipFile, choices: Choices) -> Arrays:
