@@ -133,6 +133,10 @@ def test_explore_answers_for_rows_without_a_label(name):
     checked(app.run())
     colours = app.segmented_control(key="colour").options
     assert ("Prediction" in colours) == (name == "mixed") == ("Error" in colours)
+    assert ("Cluster" in colours) == (name == "flat-clusters") == ("Class" not in colours)
+    if name == "flat-clusters":
+        assert all(called.startswith("cluster ") for called in map_of(app)["names"]), "a map in one grey says nothing"
+        return
     for colour in ("class", *(("prediction", "seen", "error") if name == "mixed" else ())):
         app.segmented_control(key="colour").set_value(colour).run()
         header = map_of(checked(app))

@@ -14,7 +14,13 @@ from semidml.priors.density import MASSES
 from semidml.runs.run import Run
 from semidml.ui.explorer import what_if
 
-COLOURS = {"class": "Class", "prediction": "Prediction", "seen": "Seen or hidden", "error": "Error"}
+COLOURS = {
+    "class": "Class",
+    "cluster": "Cluster",
+    "prediction": "Prediction",
+    "seen": "Seen or hidden",
+    "error": "Error",
+}
 OF_PRIOR = {"component": "Component"}
 PARTS = {"both": "Both", "train": "Training", "test": "Test"}
 
@@ -34,20 +40,17 @@ class Controls(NamedTuple):
 def choose_controls(run: Run, frame: Frame) -> Controls:
     """The widgets above the map."""
     dimensions, prior = run.config().latent_dim, PRIORS[run.config().prior]
-    there = {"prediction": frame.predictions >= 0, "seen": frame.rows["seen"], "error": frame.told}
-    colours = {name: title for name, title in COLOURS.items() if name not in there or there[name].any()}
-    colours |= OF_PRIOR if prior.facts.get("components") else {}
+    colours = list_colours(frame) | (OF_PRIOR if prior.facts.get("components") else {})
+    first = next(iter(colours))
     if st.session_state.get("colour") not in colours:  # the run before had components
-        st.session_state["colour"] = "class"
+        st.session_state["colour"] = first
     density = lattice = pictures = movable = False
     method = "pca"
     few = frame.components is not None and len(frame.components[0]) <= drawing.MOST_ELLIPSES
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         common: dict[str, Any] = {"required": True, "persist_state": "session"}
         toggle = partial(st.toggle, persist_state="session")
-        colour = st.segmented_control(
-            "Colour", colours, format_func=colours.get, default="class", key="colour", **common
-        )
+        colour = st.segmented_control("Colour", colours, format_func=colours.get, default=first, key="colour", **common)
         part = st.segmented_control("Rows", PARTS, format_func=PARTS.get, default="both", key="part", **common)
         if dimensions > 2:
             method = st.segmented_control(
@@ -77,3 +80,16 @@ def choose_controls(run: Run, frame: Frame) -> Controls:
             about = "Drag a component of the prior, or move it with the arrow keys: what would change?"
             movable = toggle("What if", key="movable", help=about, on_change=what_if.put_back)
     return Controls(colour, part, method, density, lattice, pictures, movable)
+
+
+def list_colours(frame: Frame) -> dict[str, str]:
+    """What a frame's points can have their colours by, of COLOURS: without any label the class is left out where there
+    are clusters, since all would be grey."""
+    has = {
+        "class": frame.clusters is None or bool((frame.rows["labels"] >= 0).any()),
+        "cluster": frame.clusters is not None,
+        "prediction": bool((frame.predictions >= 0).any()),
+        "seen": bool(frame.rows["seen"].any()),
+        "error": bool(frame.told.any()),
+    }
+    return {name: title for name, title in COLOURS.items() if has[name]}
