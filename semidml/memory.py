@@ -11,12 +11,14 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import psutil
 
 from semidml.words import size_setting, size_words
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SHARE = 4  # one part of so many of the machine's memory is the budget
 RESERVE = 16  # one part of so many stays free
@@ -151,7 +153,7 @@ def forget(key: Hashable) -> None:
         _kept.pop(key, None)
 
 
-def note_mapped(array: np.memmap) -> None:
+def note_mapped(array: "np.memmap") -> None:
     """An array that is a file's content in place takes none of the budget."""
     address = array.ctypes.data
     _mapped.add(address)
@@ -174,8 +176,8 @@ def buffers_of(value: Any) -> Buffers:
 
 def _count(value: Any, buffers: Buffers) -> list[Any]:
     """Adds a value's own bytes to the buffers; what it holds."""
-    if isinstance(value, np.ndarray):
-        while isinstance(value.base, np.ndarray):
+    if hasattr(value, "ctypes") and hasattr(value, "nbytes"):  # an array; numpy need not be loaded to ask
+        while hasattr(value.base, "ctypes"):
             value = value.base
         buffers |= _counted(value.ctypes.data, value.nbytes)
         return []

@@ -101,3 +101,10 @@ def test_the_interface_opens_without_torch():
     code = f"import sys, semidml.ui, semidml.cli; print(sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_the_server_answers_before_numpy_is_there():
+    """`streamlit run` imports app.py and answers only then; the first page may load more."""
+    code = "import sys, runpy; runpy.run_path('app.py', run_name='app'); print({'numpy', 'pandas'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stdout + done.stderr
