@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semidml.config import RunConfig
-from semidml.data import store
 from semidml.disk import files
 from semidml.runs import quota, trained_on
 from semidml.runs.run import Run
@@ -92,7 +91,7 @@ def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Tr
         torch.set_num_threads(threads)
         if pick_device(config.device).type == "cpu":
             torch.set_float32_matmul_precision(fastest_precision())
-    data = store.load(config.data, allow_paths=writer.run.details().get("paths") is True)
+    data = trained_on.load_data(writer.run)
     trained_on.check_data(writer.run, data)
     training = fit(config, data, writer.saved_state())
     trained_on.check_drawn(writer.run, training.rows(), data.name)
@@ -145,7 +144,7 @@ def score_run(
 
     config = run.config()
     model = run.model()
-    data = store.load(config.data, allow_paths=run.details().get("paths") is True)
+    data = trained_on.load_data(run)
     splits, seen = trained_on.read_splits(run, data)
     metrics = final.score_model(model, config, splits, seen, full=full, progress=progress)
     if not keep:

@@ -91,6 +91,11 @@ class Plan(NamedTuple):
     def splits(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(item.split for item in self.items))
 
+    @property
+    def digested(self) -> tuple[list[Member], tuple[str, str]]:
+        """What `fingerprint.digest_files` is of: its files, and what was decided on their decoding."""
+        return [item.member for item in self.readable], (str(self.look.values), str(self.look.ground))
+
     def labels(self, items: list[Item]) -> Tensor:
         """The classes of some of its items, 0 to K - 1, and -1 where there is none: int64 (n,)."""
         number: dict[str | None, int] = {name: c for c, name in enumerate(self.class_names)} | {None: -1}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from semidml import memory
 from semidml.data import DATASETS, MEDICAL, find_entry, splits
 from semidml.data.choices import Choices, file_for, read_choices
+from semidml.data.fingerprint import READ_AS, digest_files
 from semidml.data.splits import Training
 from semidml.registry import Entry
 from semidml.tasks import Progress
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 NAME_RULE = "a name has 1 to 64 letters, digits, blanks and _ . -, and starts with a letter or digit"
 SIDES = (8, 512)  # pixels that images of a folder may be given a side, after an @
-READ_AS = "layout 2"  # another number when decoded images of folders are to be made anew
 LOOK = 5.0  # seconds between two looks at every file of a folder whose images are in memory
 
 kept: dict[tuple, Dataset] = {}  # within the budget of `memory`
@@ -99,13 +99,15 @@ def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> d
     return label_facts(labels, len(data.class_names), data.shape)
 
 
-def training(name: str, split: str, evaluate_on: str, folder: Path | None = None) -> Training:
+def training(
+    name: str, split: str, evaluate_on: str, folder: Path | None = None, allow_paths: bool = False
+) -> Training:
     """What RunConfig's `split` and `evaluate_on` train on: see `splits.training`. Of the table's data sets, a half's
     rows are those of equally large classes where neither the table nor labels that are here say more.
     Raises: ValueError where too little would be left, and as `facts` does."""
     folder = Path(folder) if folder else data_folder()
     entry = find_entry(name)
-    known, title = facts(name, folder=folder), entry.title if entry else name
+    known, title = facts(name, allow_paths, folder), entry.title if entry else name
     if split == "classes" and entry and entry.target == MEDICAL:
         from semidml.data import med
 
@@ -179,13 +181,23 @@ def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
     own = ", ".join(uploads(folder))
     there_are = f"there are {', '.join(DATASETS)}" + (f", and the uploads {own}" if own else "")
     if allow_paths:
-        raise ValueError(f"there is no data set, file or folder called {name[:200]!r}; {there_are}")
+        where = "" if os.path.isabs(name) else f" in {os.getcwd()}"
+        raise ValueError(f"there is no data set, file or folder called {name[:200]!r}{where}; {there_are}")
     if not NAME.fullmatch(name) or name.endswith(".npz"):
         raise ValueError(
             f"{name[:80]!r} is not the name of a data set ({NAME_RULE}); paths are read from the command line only: "
             f"upload the file on the Data page; {there_are}"
         )
     raise ValueError(f"there is no data set called {name[:80]!r}; {there_are}")
+
+
+def settle_name(name: str, folder: Path | None = None) -> str:
+    """The name under which the data set that `name` names is found from any folder: a path becomes absolute.
+    Raises: ValueError for a side that images cannot have."""
+    folder = Path(folder) if folder else data_folder()
+    if find_entry(name) or upload(name, folder / "uploads") or not _path(name):
+        return name
+    return os.path.abspath(os.path.expanduser(name))
 
 
 def find_place(name: str, folder: Path) -> Place:
@@ -283,7 +295,8 @@ def _read_any(place: Place, choices: Choices, name: str, title: str, folder: Pat
             plan = images.plan(content, choices, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS, progress)
             if plan.bytes <= decoded.most_in_memory():
                 memory.check_free(plan.bytes, f"decoding {title}")
-                return _remarked(npz.assemble(name, title, *images.in_memory(plan, progress)))
+                data = _remarked(npz.assemble(name, title, *images.in_memory(plan, progress)))
+                return replace(data, files=digest_files(*plan.digested))
             most = npz.MAX_BYTES if place.is_upload else decoded.MAX_BYTES
             decoded.keep(plan, kept, title, most, progress)
     return decoded.read(kept, name, title)
