@@ -59,6 +59,7 @@ def train_in(writer: Writer, threads: int | None = None, full: bool = False) -> 
     try:
         _stop_if_asked(writer)
         training = open_training(writer, config, threads)
+        _stop_if_asked(writer)  # while the data were read
         for record in training:
             writer.tick(record, training)
             yield record
@@ -120,7 +121,7 @@ def explain_failure(error: Exception, config: RunConfig) -> str:
         return str(error)
     if is_full(error):
         return "the disk is full: delete some runs or other files, then resume"
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower()):
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _lacks_memory(str(error).lower())):
         return (
             f"out of memory: lower batch_size (now {config.batch_size}) or labelled_per_class "
             f"(now {config.labelled_per_class}), or choose a smaller encoder than {config.encoder}"
@@ -130,6 +131,11 @@ def explain_failure(error: Exception, config: RunConfig) -> str:
     if isinstance(error, OSError):
         return trouble_words(error)
     return f"{type(error).__name__}: {error}"
+
+
+def _lacks_memory(words: str) -> bool:
+    """Whether torch's words, in small letters, are those of a GPU or of a CPU whose memory is full."""
+    return any(part in words for part in ("out of memory", "can't allocate memory", "not enough memory"))
 
 
 def score_run(

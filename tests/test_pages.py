@@ -146,8 +146,9 @@ def test_what_a_half_of_the_classes_cannot_do_is_said_before_training(
 def test_more_classes_than_a_step_can_hold_are_said_before_training() -> None:
     upload(120, rows=4)
     link = {"data": "mine", "model": "dml", "augment": "on"}
-    app = opened(TRAIN, **link)
-    assert "120 seen classes with up to 20 labelled rows each make 2,400 rows" in words(app) and not works(app)
+    assert works(opened(TRAIN, **link)), "the default fits itself"
+    app = opened(TRAIN, **link, labelled_per_class="21")
+    assert "120 seen classes with up to 21 labelled rows each make 2,520 rows" in words(app) and not works(app)
     assert "lower labelled_per_class to 15" in words(app)
     assert works(opened(TRAIN, **link, labelled_per_class="15"))
 

@@ -99,15 +99,13 @@ def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> d
     return label_facts(labels, len(data.class_names), data.shape)
 
 
-def training(
-    name: str, split: str, evaluate_on: str, folder: Path | None = None, allow_paths: bool = False
-) -> Training:
+def training(name: str, split: str, evaluate_on: str, folder: Path | None = None) -> Training:
     """What RunConfig's `split` and `evaluate_on` train on: see `splits.training`. Of the table's data sets, a half's
     rows are those of equally large classes where neither the table nor labels that are here say more.
     Raises: ValueError where too little would be left, and as `facts` does."""
     folder = Path(folder) if folder else data_folder()
     entry = find_entry(name)
-    known, title = facts(name, allow_paths, folder), entry.title if entry else name
+    known, title = facts(name, folder=folder), entry.title if entry else name
     if split == "classes" and entry and entry.target == MEDICAL:
         from semidml.data import med
 
@@ -193,11 +191,9 @@ def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
 
 def settle_name(name: str, folder: Path | None = None) -> str:
     """The name under which the data set that `name` names is found from any folder: a path becomes absolute.
-    Raises: ValueError for a side that images cannot have."""
-    folder = Path(folder) if folder else data_folder()
-    if find_entry(name) or upload(name, folder / "uploads") or not _path(name):
-        return name
-    return os.path.abspath(os.path.expanduser(name))
+    Raises: ValueError when there is none."""
+    place = _find(name, Path(folder) if folder else data_folder(), True)
+    return name if isinstance(place, Entry) or place.is_upload else os.path.abspath(os.path.expanduser(name))
 
 
 def find_place(name: str, folder: Path) -> Place:

@@ -64,7 +64,8 @@ class Training:
         labels = hidden(self.data.train.labels, self.seen.rows)
         learned_from = self.seen.rows if config.uses_labels else self.seen.rows[:0]
         twins, sizes = task.twins_of(config, self.data), (config.labelled_per_class, config.batch_size)
-        self.batches = Batches(labels, learned_from, *sizes, augment, twins, config.drops_last)
+        fits = config.fits_per_class
+        self.batches = Batches(labels, learned_from, *sizes, augment, twins, config.drops_last, fits)
         self.y = self.batches.y.to(self.device)
         self.pairs = pairs_of(self.y) if len(self.y) else None
         images = self.data.train.images
@@ -93,7 +94,7 @@ class Training:
     @property
     def facts(self) -> dict[str, str | int | float]:
         """What the config does not say: how many labels, draws, steps, on which device, at which precision."""
-        is_cuda = self.device.type == "cuda"
+        config, is_cuda = self.config, self.device.type == "cuda"
         name = torch.cuda.get_device_name(self.device) if is_cuda else platform.processor() or platform.machine()
         return {
             "seen_labels": len(self.seen.rows),
@@ -102,6 +103,7 @@ class Training:
             **({"unlabelled_rows": self.data.unlabelled} if self.data.unlabelled else {}),
             "steps_an_epoch": self.batches.steps,
             "labelled_rows_a_step": len(self.y),
+            **({"labelled_per_class": each} if (each := self.batches.per_class) != config.labelled_per_class else {}),
             "parameters": sum(p.numel() for p in self.method.parameters()),
             "device": self.device.type,
             "device_name": name,
