@@ -81,7 +81,7 @@ class Dataset:
     @cached_property
     def pixels(self) -> str:
         """Of every byte of all images (`fingerprint.digest_pixels`); "" where they were decoded onto the disk, and are
-        known by their files."""
+        known by their files: to read them all would take long."""
         if self.told_pixels is not None:
             return self.told_pixels
         return digest_pixels({split: part.images for split, part in self.parts.items()})

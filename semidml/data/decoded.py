@@ -199,8 +199,7 @@ def read(place: Place, name: str, title: str) -> Dataset:
     npz.check_classes(cut["train"].labels)
     validation = cut["val"] if len(cut["val"].labels) else None
     halves = (cut["first"], cut["second"]) if len(cut["first"].labels) else None
-    told = of_pixels or ("" if of_files else None)  # of a file that an older release made nothing is told
-    known = {"halves": halves, "files": of_files, "told_pixels": told}
+    known = {"halves": halves, "files": of_files, "told_pixels": of_pixels}
     return Dataset(name, title, cut["train"], cut["test"], validation, class_names, notes, **known)
 
 

@@ -9,11 +9,10 @@ import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from semidml.data.image_files import Member
 
-if TYPE_CHECKING:  # what reads the digests needs no torch
+if TYPE_CHECKING:  # at run time these would make the first page wait
+    import numpy as np
     from torch import Tensor
 
 READ_AS = "layout 2"  # another number when this release makes other pixels of the same files
@@ -52,7 +51,7 @@ class PixelDigest:
     def __init__(self) -> None:
         self._splits: dict[str, hashlib._Hash] = {}
 
-    def add(self, split: str, images: np.ndarray) -> None:
+    def add(self, split: str, images: "np.ndarray") -> None:
         """Further images of a split: uint8 (n, C, H, W), contiguous."""
         if len(images):
             self._splits.setdefault(split, hashlib.sha256()).update(memoryview(images).cast("B"))
