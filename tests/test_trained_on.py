@@ -137,7 +137,7 @@ def test_another_side_is_another_data_set(tmp_path):
         score_run(run)
 
 
-def test_a_relative_path_is_found_from_another_folder(tmp_path, monkeypatch, capsys):
+def test_a_relative_path_is_found_from_another_folder(tmp_path, monkeypatch):
     make_folder(tmp_path / "here" / "birds")
     monkeypatch.chdir(tmp_path / "here")
     for data, name in (("birds", "first"), ("./birds@20", "second")):
@@ -146,8 +146,7 @@ def test_a_relative_path_is_found_from_another_folder(tmp_path, monkeypatch, cap
     make_folder(tmp_path / "elsewhere" / "birds", "xyz")
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert main(["evaluate", "first"]) == 0 and main(["evaluate", "second"]) == 0
-    assert main(["fit-prior", "first", "--components", "2"]) == 0
-    assert "fitted to all 24 training images" in capsys.readouterr().err
+    assert prior.training_latents(listing.open_run("first"))[1] == "all 24 training images"
 
 
 def test_a_relative_path_of_an_older_run_that_is_not_here_says_where_it_was_looked_for(tmp_path, monkeypatch, capsys):
