@@ -18,6 +18,8 @@ from semidml.execute import execute, score_run
 from semidml.explore import prior, take_away
 from semidml.runs import changes, listing, places, trained_on, transfer
 from semidml.runs.run import Run
+from semidml.ui import cache
+from tests.apptest import opened, words
 
 SIDE = 16
 QUICK = ["--epochs", "2", "--device", "cpu"]
@@ -251,3 +253,20 @@ def test_a_file_that_cannot_be_brought_is_said(tmp_path):
         member.unlink()
         with pytest.raises(ValueError, match=r"\.png could not be read \(No such file or directory\)"):
             fingerprint.digest_files(members)
+
+
+def test_pages_show_pictures_of_what_the_command_line_trained_on_alone(tmp_path):
+    """A path was given by who sits at this machine; a run that came as a zip may not have one opened."""
+    top = make_folder(tmp_path / "birds")
+    run, file = train(str(top)), io.BytesIO()
+    assert trained_on.is_of_path(run) and cache.missing_images(run) == ""
+    assert cache.read_floors(run)
+    transfer.export_zip(run, file)
+    back = transfer.import_zip(file, "back")
+    assert not trained_on.is_of_path(back) and "paths are read from the command line only" in cache.missing_images(back)
+    top.rename(tmp_path / "elsewhere")
+    store.kept.clear()
+    cache.forget_runs()
+    app = opened("pages/2_Explore.py", run=run.id)
+    assert "The pictures of this run cannot be shown: there is no" in words(app)
+    assert "Fetch it on the page Data" not in [link.proto.label for link in app.get("page_link")]

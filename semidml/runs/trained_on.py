@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from semidml.data import store
+from semidml.data import find_entry, store
 from semidml.runs.run import Run
 from semidml.words import list_names
 
@@ -29,7 +29,19 @@ def load_data(run: Run) -> "Dataset":
     """The data set that a run's config names, from a path only where the command line has allowed that; not yet
     compared with what it was trained on.
     Raises: ValueError when it is not here."""
-    return store.load(run.config().data, allow_paths=run.details().get("paths") is True)
+    return store.load(run.config().data, allow_paths=allows_path(run))
+
+
+def allows_path(run: Run) -> bool:
+    """Whether its data set may be a path: of a run that this machine's command line has made. An import has none."""
+    return run.details().get("paths") is True
+
+
+def is_of_path(run: Run) -> bool:
+    """Whether its data set lies at a path that the command line was given, and is neither one of the table nor an
+    upload."""
+    name = run.config().data
+    return allows_path(run) and not (find_entry(name) or store.upload(name, store.data_folder() / "uploads"))
 
 
 def read_splits(run: Run, data: "Dataset") -> "tuple[Dataset, Seen]":
