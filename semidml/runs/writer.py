@@ -45,7 +45,8 @@ class Writer:
         self._lock_file = self._take_lock()
         now = time.time()
         owner, epochs = process.this_process(), self.config.epochs
-        self._status = Status("running", epochs=epochs, started=now, updated=now, owner=owner)
+        self._begun = Status("running", epochs=epochs, started=now, updated=now, owner=owner)
+        self._record: Record | None = None  # the newest
         self._mutex = threading.Lock()  # over status.json
         self._wake = threading.Event()
         self._ended = threading.Event()
@@ -66,7 +67,7 @@ class Writer:
             files.sweep((part for folder in folders for part in folder.glob(".*") if files.is_part(part)), 0)
             (self.path / "frames").mkdir(exist_ok=True)
             (self.path / "error.txt").unlink(missing_ok=True)
-            write_status(run, self._status, durable=False)  # its heartbeat follows
+            write_status(run, self._begun, durable=False)  # its heartbeat follows
         except BaseException:
             self._release_lock()
             raise
@@ -124,7 +125,14 @@ class Writer:
     def _write_heartbeat(self) -> None:
         with self._mutex:
             if not self._ended.is_set():
-                write_status(self.run, replace(self._status, updated=time.time()), durable=False, passing=True)
+                write_status(self.run, self._status_now(), durable=False, passing=True)
+
+    def _status_now(self, **parts: Any) -> Status:
+        """Where the run stands by its newest record, with other parts in their place."""
+        now: dict[str, Any] = {"updated": time.time()}
+        if record := self._record:
+            now |= {"epoch": record.epoch, "step": record.step, "steps": record.steps, "latest": asdict(record)}
+        return replace(self._begun, **now | parts)
 
     def _stop_heart(self) -> None:
         self._ended.set()
@@ -190,8 +198,7 @@ class Writer:
                 began = time.monotonic()
                 self._save_frame(self.path / "frames" / "live.npz", record, training, durable=False)
                 self._pace(began)
-            now = {"epoch": record.epoch, "step": record.step, "steps": record.steps, "latest": asdict(record)}
-            self._status = replace(self._status, **now)
+            self._record = record
         if self.watched:
             self._wake.set()
 
@@ -311,12 +318,12 @@ class Writer:
 
     def _settle(self, state: str, reason: str, epoch: int, durable: bool = True) -> Status:
         """Write the last status, of a finished epoch."""
-        latest = self._status.latest
-        if self._status.step or self._status.epoch != epoch:
+        ended: dict[str, Any] = {"state": state, "reason": reason, "epoch": epoch, "step": 0}
+        now = self._record or Record(0, 0, 0, 0.0)
+        if now.step or now.epoch != epoch:
             records = [record for record in self.run.history() if record.epoch <= epoch]
-            latest = asdict(records[-1]) if records else None
-        ended = {"state": state, "reason": reason, "epoch": epoch, "step": 0, "latest": latest, "updated": time.time()}
-        status = replace(self._status, **ended, owner={})  # nobody writes it any more; a run may be sent to others
+            ended["latest"] = asdict(records[-1]) if records else None
+        status = self._status_now(**ended, owner={})  # nobody writes it any more; a run may be sent to others
         write_status(self.run, status, durable)
         self._is_settled = True
         return status

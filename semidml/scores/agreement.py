@@ -1,5 +1,6 @@
 """How far two labellings agree: accuracy, AMI, NMI, clustering accuracy."""
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -18,13 +19,14 @@ def ami(true: np.ndarray, predicted: np.ndarray) -> float:
     1 for the same partition. Vinh, Epps and Bailey 2010, JMLR 11; scikit-learn's, with the arithmetic mean, to the bit:
     put together from its parts, since E[I] takes half of its time and is often that of the labellings before."""
     from sklearn.metrics import mutual_info_score
-    from sklearn.metrics.cluster import contingency_matrix, entropy
+    from sklearn.metrics.cluster import contingency_matrix
 
     pairs = contingency_matrix(true, predicted, sparse=True)
     if 1 in pairs.shape or 0 in pairs.shape:
         return float(pairs.shape[0] == pairs.shape[1])
-    mutual, mean = mutual_info_score(None, None, contingency=pairs), np.mean([entropy(true), entropy(predicted)])
-    expected = expected_information(*(np.ravel(pairs.sum(axis)) for axis in (1, 0)))
+    sizes = [np.ravel(pairs.sum(axis)) for axis in (1, 0)]
+    expected, mean = expected_information(*sizes), np.mean([_entropy(of) for of in sizes])
+    mutual = mutual_info_score(None, None, contingency=pairs)
     return float(_off_zero(mutual - expected) / _off_zero(mean - expected))
 
 
@@ -43,6 +45,11 @@ def _expected_information(sizes: tuple[int, ...], others: tuple[int, ...]) -> fl
     table[:, 0], table[0] = sizes, others
     table[0, 0] = sizes[0] + others[0] - sum(sizes)
     return float(expected_mutual_information(csr_matrix(table), sum(sizes)))
+
+
+def _entropy(sizes: np.ndarray) -> float:
+    """Of a labelling, in nats, from how many rows have each label (K,), none of them 0."""
+    return float(-np.sum(sizes / sizes.sum() * (np.log(sizes) - math.log(sizes.sum()))))
 
 
 def _off_zero(value: float) -> float:
