@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-from sklearn.metrics import cluster
 
 from semidml.scores import agreement
 from semidml.scores.clusters import kmeans_scores
@@ -31,6 +30,8 @@ def test_ami_is_scikit_learns_to_the_bit():
 
 
 def test_the_information_expected_of_the_same_sizes_is_computed_once(monkeypatch):
+    from sklearn.metrics import cluster
+
     asked, compute = [], cluster.expected_mutual_information
     monkeypatch.setattr(cluster, "expected_mutual_information", lambda *of: asked.append(of) or compute(*of))
     labels, rng = np.arange(701) % 7, np.random.default_rng(0)  # sizes that no other test has
