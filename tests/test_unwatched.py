@@ -14,6 +14,7 @@ from semidml.scores import protocol
 from semidml.train import loop
 from semidml.train.loop import fit
 from semidml.train.views import View
+from tests.apptest import opened, words
 
 EVERY = [
     *({"model": model} for model in MODELS),
@@ -126,3 +127,15 @@ def test_a_state_is_saved_as_often_as_of_any_run_once_there_is_something_to_lose
         monkeypatch.setattr(writer, "STATE_EVERY", seconds)
         trained(f"every-{seconds}", False, epochs=3)
         assert len(saved) == count
+
+
+def test_pages_show_it_and_say_why_no_epoch_was_scored():
+    trained("unseen", False)
+    trained("other", False, model="cbswr")
+    for page, asked in (
+        ("pages/2_Explore.py", {"run": "unseen"}),
+        ("pages/8_Compare.py", {"runs": "unseen,other"}),
+        ("pages/9_Clusters.py", {"run": "other"}),
+    ):
+        shown = opened(page, **asked)
+        assert not shown.exception and "Nobody watched this training" in words(shown), page
