@@ -34,7 +34,11 @@ def cores() -> int:
 
 
 def execute(
-    run: Run | Path | str, threads: int | None = None, full: bool = False, told: Callable[[], bool] = lambda: False
+    run: Run | Path | str,
+    threads: int | None = None,
+    full: bool = False,
+    told: Callable[[], bool] = lambda: False,
+    watched: bool = True,
 ) -> "Iterator[Record]":
     """Train or resume the run in a folder and write it there; gives each record once it is written. To stop is to stop
     iterating. A run that is done already gives its last record: whoever calls twice has the same result.
@@ -43,13 +47,18 @@ def execute(
     threads and, on a CPU, its matrix precision for the whole process; without it they stay as they are. `full` adds the
     slow scores. `told` says whether this process was told to end: the run then stops as if somebody had asked for it.
 
+    `watched` is false where nobody looks while it goes on, as at a cell of a sweep: weights and final scores are then
+    the same to the bit, and what only a map in motion and curves of scores are drawn from is left out (`Training`,
+    `Writer`). A run may be begun in one way and resumed in the other. What the app or the command line trains is
+    watched, in a terminal or not: any page on the same disk can open it.
+
     Raises: ValueError when the run is damaged, or being written by somebody else.
     """
     run = run if isinstance(run, Run) else Run(run)
     if run.recorded().state == "done":
         yield from run.history()[-1:]
         return
-    with Writer(run, told) as writer:
+    with Writer(run, told, watched) as writer:
         yield from train_in(writer, threads, full)
 
 
@@ -64,7 +73,7 @@ def train_in(writer: Writer, threads: int | None = None, full: bool = False) -> 
             writer.tick(record, training)
             yield record
             _stop_if_asked(writer)
-        writer.save_state()
+        writer.save_last_state()
         writer.finish(training, training.finish(full, lambda fraction, text: _stop_if_asked(writer)))
         writer.end("done")
     except GeneratorExit:  # whoever iterates has stopped
@@ -94,7 +103,7 @@ def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Tr
             torch.set_float32_matmul_precision(fastest_precision())
     data = trained_on.load_data(writer.run)
     trained_on.check_data(writer.run, data)
-    training = fit(config, data, writer.saved_state())
+    training = fit(config, data, writer.saved_state(), writer.watched)
     trained_on.check_drawn(writer.run, training.rows(), data.name)
     machine = {name: training.facts[name] for name in MACHINE if name in training.facts}
     machine |= {"cores": cores(), "system": platform.system()}

@@ -144,6 +144,22 @@ def content(run):
     return {p.relative_to(run.path).as_posix() for p in run.path.rglob("*") if p.is_file()}
 
 
+def test_an_end_waits_for_no_heartbeat(faked, monkeypatch):
+    """Whoever trains many short runs one after the other would sleep between them."""
+    ends, end = [], Writer.end
+
+    def timed(writer, *how):
+        began = time.monotonic()
+        status = end(writer, *how)
+        ends.append(time.monotonic() - began)
+        return status
+
+    monkeypatch.setattr(Writer, "end", timed)
+    for name in "abcdefgh":
+        finished(name, epochs=1)
+    assert min(ends) < 0.03
+
+
 # ---- names
 
 

@@ -616,3 +616,9 @@ def test_with_a_prior_latents_that_shrink_onto_it_are_a_collapse_whatever_their_
     given = {"loss": "supcon", "latent_dim": 2}
     assert collapse(config(model="dml-ae", **given), small, 10) is None
     assert "nearly coincide" in collapse(config(model="dml-prior", prior="gmm", **given), small, 10)
+
+
+def test_a_machine_is_asked_for_its_precision_once(monkeypatch):
+    fastest_precision()
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", None)
+    assert fastest_precision() in ("medium", "highest")

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -108,4 +109,9 @@ def _write_new(target: Path, config: RunConfig, details: dict[str, Any]) -> Run:
 
 def versions() -> dict[str, str]:
     """Versions of python, torch and semidml, without importing torch."""
-    return {"python": platform.python_version(), "torch": version("torch"), "semidml": __version__}
+    return {"python": platform.python_version(), "torch": _torch_version(), "semidml": __version__}
+
+
+@cache
+def _torch_version() -> str:
+    return version("torch")
