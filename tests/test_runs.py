@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -24,7 +25,7 @@ from semidml import execute as executing
 from semidml.config import RunConfig
 from semidml.data import store
 from semidml.disk import files as files_module
-from semidml.execute import execute, score_run
+from semidml.execute import execute, score_run, train_in
 from semidml.explore import take_away
 from semidml.frames import Frame, Record
 from semidml.methods import MODELS
@@ -314,6 +315,20 @@ def test_between_kept_frames_there_is_the_newest(faked, monkeypatch):
         if record.epoch == 12:
             break
     assert run.frames() == [0, 5, 10, 12]
+
+
+def test_the_newest_frame_never_falls_back(faked, monkeypatch):
+    """Where no frame is due at an epoch's end, the last one from within the epoch is still the newest."""
+    due = iter(record % 7 == 0 for record in range(10_000))
+    monkeypatch.setattr(Writer, "_pace", lambda self, began: setattr(self, "_frame_due", math.inf))
+    run, shown = listing.create_run(config(epochs=1000), "first"), []
+    with Writer(run) as writer:
+        for record in train_in(writer):
+            shown.append((run.live().epoch, run.live().step))
+            writer._frame_due = 0.0 if next(due) else math.inf
+            if record.epoch == 12:
+                break
+    assert shown == sorted(shown) and any(step for _, step in shown) and len(set(shown)) > 5
 
 
 # ---- one writer, many readers

@@ -217,7 +217,7 @@ class Writer:
                     self._frame_path(stray).unlink(missing_ok=True)
             self._stray = [] if is_kept else [epoch]
             self._pace(began)
-        (self.path / "frames" / "live.npz").unlink(missing_ok=True)
+            (self.path / "frames" / "live.npz").unlink(missing_ok=True)  # not before: the map would fall back
         if epoch > self._last:
             self._append(line.encode() + b"\n")
             self._last = epoch
