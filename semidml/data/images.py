@@ -18,6 +18,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -31,22 +32,21 @@ from semidml.data.dataset import Split
 from semidml.data.image_files import Member
 from semidml.data.layout import Item
 from semidml.data.names import sort_classes
+from semidml.data.once import Once
 from semidml.data.pixels import (
-    BLACK,
-    GREY,
-    WHITE,
     Look,
-    count_faint,
+    Measured,
+    decide,
     flatten,
     flatten_deep_colour,
     in_colour,
     is_deep,
     is_deep_colour,
     is_on_its_side,
-    read_deep_colour,
+    measure,
 )
 from semidml.data.reading import Reading
-from semidml.data.values import EIGHT_BITS, SIXTEEN_BITS, understand_range
+from semidml.data.values import SIXTEEN_BITS
 from semidml.tasks import Progress
 
 SIDE = 64
@@ -141,7 +141,7 @@ def read_one(content: bytes, name: str, shape: tuple[int, int, int]) -> np.ndarr
     member = Member((name,), lambda: io.BytesIO(content))
     with _pillow_warnings():
         header = _read_header(member)
-        return _pixels(member, shape, False, _decide({member: header}))
+        return _pixels(member, shape, False, _decide({member: header}, "", Once()))
 
 
 def survey(
@@ -153,16 +153,17 @@ def survey(
     values: str = "",
     class_names: tuple[str, ...] | None = None,
     progress: Progress = lambda fraction, text: None,
+    once: Once | None = None,
 ) -> Plan:
     """What the headers of image files say: which can be read, the shape of them all, and what is decided for all.
     others: (path, reason) of files beside them that are left out; notes: on their folders; values: see `Choices`;
-    class_names: in an order of their own; progress: is told of every TOLD files.
+    class_names: in an order of their own; progress: is told of every TOLD files; once: what earlier surveys have read.
     Raises: ValueError in words."""
     class_names = class_names or sort_classes(item.class_name for item in items if item.class_name is not None)
     if len(class_names) > npz.MAX_CLASSES:
         raise ValueError(f"there are {len(class_names):,} class folders; at most {npz.MAX_CLASSES:,} classes are read")
     headers: dict[Item, Header] = {}
-    damaged, pixels = [], 0
+    damaged, pixels, once = [], 0, once or Once()
 
     def count(own: int) -> None:
         nonlocal pixels
@@ -177,12 +178,15 @@ def survey(
         for done, item in enumerate(items):
             if done and done % TOLD == 0:
                 progress(0.0, f"{done:,} of {len(items):,} files looked at")
+            key = "header", item.member.parts
             try:
-                headers[item] = _read_header(item.member, count)
+                if key in once:
+                    count(once.get(key, int).width * once.get(key, int).height)
+                headers[item] = once.get(key, partial(_read_header, item.member, count))
             except Unreadable as error:
                 damaged.append(error.damaged)
     check_left(items, list(headers), damaged)
-    look = _decide({item.member: header for item, header in headers.items()}, values)
+    look = _decide({item.member: header for item, header in headers.items()}, values, once)
     shape = _common_shape(list(headers.values()), side)
     left = tuple(Damaged(*other) for other in others)
     return Plan(items, list(headers), class_names, *shape, damaged, look, left, tuple(notes))
@@ -194,12 +198,14 @@ def plan(
     side: int | None = None,
     most_pixels: int | None = None,
     progress: Progress = lambda fraction, text: None,
+    once: Once | None = None,
 ) -> Plan:
     """The plan of the image files that were found; see `survey`."""
     return survey(
         *(list(content.items), side, most_pixels, content.others, content.notes, choices.values),
         class_names=content.class_names,
         progress=progress,
+        once=once,
     )
 
 
@@ -365,32 +371,18 @@ def _pixels(member: Member, shape: tuple[int, int, int], as_it_is: bool, look: L
 # ---- what is decided once for a set
 
 
-def _decide(headers: dict[Member, Header], values: str = "") -> Look:
-    """The range of the deep images among some, and the ground of those that are transparent in parts. These are
-    unpacked once more for it; damaged ones are passed over here, and named where their pixels are read."""
-    low, high, whole = math.inf, -math.inf, True
-    faint = dict.fromkeys((WHITE, BLACK, GREY), 0)
-    for member, header in headers.items():
-        if not (header.deep or header.clear):
-            continue
-        try:
-            with _pillow_warnings(), _opened(member) as image:
-                if header.deep:
-                    pixels = read_deep_colour(image)[0] if is_deep_colour(image) else np.array(image)
-                    own = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
-                    whole &= pixels.dtype.kind != "f"
-                    if own.size:
-                        low, high = min(low, float(own.min())), max(high, float(own.max()))
-                else:
-                    count_faint(image, faint)
-        except Unreadable:
-            continue
-    depth, told = (EIGHT_BITS, "") if low > high else understand_range(low, high, whole, values)
-    ground = min(faint, key=lambda colour: faint[colour])  # of equals the first, white
-    notes = (told,) if told else ()
-    if ground != WHITE:
-        name = "black" if ground == BLACK else "grey"
-        notes += (
-            f"What is transparent was made {name} in all images: on white, what some of them show would not be seen.",
-        )
-    return Look(depth, ground, notes)
+def _decide(headers: dict[Member, Header], values: str, once: Once) -> Look:
+    """The look of a set: its deep images, and those that are transparent in parts, are unpacked once more for it."""
+    special = ((member, header.deep) for member, header in headers.items() if header.deep or header.clear)
+    return decide(
+        [once.get(("measured", member.parts), partial(_measure, member, deep)) for member, deep in special], values
+    )
+
+
+def _measure(member: Member, deep: bool) -> Measured | None:
+    """What an image says of its set; None for a damaged one, which is named where its pixels are read."""
+    try:
+        with _pillow_warnings(), _opened(member) as image:
+            return measure(image, deep)
+    except Unreadable:
+        return None

@@ -75,6 +75,7 @@ class Layout:
     merged: tuple[tuple[str, ...], ...]  # names of one class that differ by case or by Unicode form
     notes: tuple[str, ...]
     questions: tuple[Question, ...]
+    counts: Mapping[str, int]  # {each folder that holds images: how many lie in and below it}
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -302,8 +303,10 @@ def _finish(walk: _Walk, choices: Choices) -> Layout:
     left_out = (*walk.left_out, *others)
     notes += _notes_on_folders(walk)
     questions += _questions_on_folders(walk)
+    counts = {"/".join(folder): count for folder, count in sorted(walk.tree.count.items()) if folder}
     return Layout(
-        *(tuple(items), walk.folders, left_out, tuple(others), level, levels, merged, tuple(notes), tuple(questions))
+        *(tuple(items), walk.folders, left_out, tuple(others), level, levels, merged, tuple(notes), tuple(questions)),
+        counts,
     )
 
 
