@@ -21,7 +21,7 @@ from semidml.runs import listing
 from semidml.runs import quota as runs
 from semidml.runs.run import Run
 from semidml.tasks import Task, find_task
-from semidml.ui import words
+from semidml.ui import incoming, words
 from semidml.ui.unread import say_unread
 from semidml.words import size_words
 
@@ -74,6 +74,8 @@ def begin_page(title: str, reads: Collection[str] = ()) -> None:
     )
     st.session_state["arrived"] = st.session_state.get("page") != title  # from another page, or in a new tab
     st.session_state["page"] = title
+    if title != "Data":
+        incoming.leave()
     st.html(STYLE)
     warm_up()
     import pandas  # noqa: F401 (whole: Plotly, when another thread has begun to import it, fails on the missing half)

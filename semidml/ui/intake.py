@@ -18,6 +18,8 @@ from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from semidml import memory
+from semidml.data import store, uploads
+from semidml.ui import incoming
 from semidml.words import size_words
 
 UPLOAD, STREAM = "/_stcore/upload_file/", "/_stcore/stream"
@@ -36,7 +38,9 @@ class Intake:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if scope["type"] == "websocket" and path.endswith(STREAM):
+        if scope["type"] == "lifespan":  # the server's own start and end
+            await self._live(scope, receive, send)
+        elif scope["type"] == "websocket" and path.endswith(STREAM):
             try:
                 await self.app(scope, receive, send)
             finally:
@@ -45,6 +49,14 @@ class Intake:
             await self._take(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What a server left that was killed goes at the start of the next one, all else at the end."""
+        uploads.sweep(store.data_folder())
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            incoming.leave_all()
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         session = scope["path"].partition(UPLOAD)[2].partition("/")[0]
@@ -104,6 +116,7 @@ def held_bytes(session: str | None = None) -> int:
 
 def drop_files_of_closed_pages() -> None:
     """Let go of what pages have sent that are closed now."""
+    incoming.leave_closed_pages()
     if not runtime.exists():
         return
     server = runtime.get_instance()
