@@ -32,7 +32,7 @@ class Understood(NamedTuple):
     low: float  # of the numbers that images are written in
     high: float
     swapped: bool = False  # whether rows and columns of the images were
-    ranges: tuple[Range, Range] | None = None  # numbers that could be black and white, as they are and stretched
+    ranges: tuple[Range, Range, Range] | None = None  # that could be black and white: see `look.Contrast`
     written: np.ndarray | None = None  # (n, C, H, W), a few training images in those numbers; with `ranges` alone
 
     @property
@@ -75,7 +75,7 @@ def understand(source: Arrays, choices: Choices, keep: Keep = lambda key, make: 
     elif kinds != {np.dtype(np.uint8)} or choices.values:
         whole = all(kind.kind in "iub" for kind in kinds)
         ends, told = understand_range(low, high, whole, choices.values)
-        ranges = plain_range(high, whole), understand_range(low, high, whole)[0]
+        ranges = plain_range(high, whole), understand_range(low, high, whole)[0], Range(low, high)
         written = pixels["train"][:: max(1, len(pixels["train"]) // FEW)][:FEW].copy()
 
     def convert() -> dict[str, torch.Tensor]:

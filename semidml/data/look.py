@@ -37,6 +37,7 @@ class Contrast(NamedTuple):
 
     plain: Range  # what would be black and white if the numbers were taken as they are
     read: Range  # what is, unless something else is chosen
+    extremes: Range  # the least and the greatest number
     before: tuple[bytes, ...]  # .png, as they are
     after: tuple[bytes, ...]  # .png, as they are read
 
@@ -195,7 +196,7 @@ def _of_arrays(title: str, content: Reading, choices: Choices, pictures: bool, o
     if own.ranges and pictures:
         from semidml.data.arrays import in_bytes
 
-        sides = (in_bytes(own.written, ends) for ends in own.ranges)
+        sides = (in_bytes(own.written, ends) for ends in own.ranges[:2])
         contrast = Contrast(*own.ranges, *(tuple(map(_as_png, side)) for side in sides))
     return _described(
         *(title, content, choices, own.class_names, labels, rows["train"].shape[1:]),
@@ -243,7 +244,7 @@ def _of_files(
     shown = _pictures(plan.class_names, _picked(plan.class_names, labels), draw) if pictures else {}
     contrast = None
     if plan.look.ranges and pictures:
-        plans = [plan._replace(look=plan.look._replace(values=ends)) for ends in plan.look.ranges]
+        plans = [plan._replace(look=plan.look._replace(values=ends)) for ends in plan.look.ranges[:2]]
         few = sample[:: max(1, len(sample) // PICTURES)][:PICTURES]
         sides = ([image[1] for item in few if (image := decode(item, own))] for own in plans)
         contrast = Contrast(*plan.look.ranges, *map(tuple, sides))
@@ -274,6 +275,7 @@ def _described(
     left_out: tuple[tuple[str, str], ...] | None = None,
     contrast: Contrast | None = None,
 ) -> Understood:
+    labels = {split: labels[split] for split in TITLES if split in labels}
     counts = {
         split: {
             class_names[c]: n
@@ -302,7 +304,12 @@ def _described(
         *(values, shared, only_tested, alike),
         (*notes, *held, *remarks),
         *(problem, remarks, content.questions, choices),
-        *(known.counts if known else {}, content.arrays.swapped if content.arrays else None, pictures, contrast),
+        *(
+            known.counts if known else {},
+            None if content.items else bool(content.arrays and content.arrays.swapped),
+            pictures,
+            contrast,
+        ),
     )
 
 
@@ -329,9 +336,12 @@ def _picked(class_names: tuple[str, ...], labels: Mapping[str, np.ndarray]) -> d
     """{class, or -1 of rows without a label: some of its rows as (split, row)}, of training where there are any."""
     each = max(1, min(PICTURES, MOST_PICTURES // (len(class_names) + 1)))
     return {
-        number: [(split, int(row)) for split, own in labels.items() for row in np.flatnonzero(own == number)[:each]][
-            :each
-        ]
+        number: [
+            (split, int(row))
+            for split in TITLES
+            if split in labels
+            for row in np.flatnonzero(labels[split] == number)[:each]
+        ][:each]
         for number in range(-1, min(len(class_names), MOST_PICTURES))
     }
 

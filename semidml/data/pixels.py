@@ -23,7 +23,7 @@ class Look(NamedTuple):
     values: Range = EIGHT_BITS  # of the images of more than 8 bits
     ground: int = WHITE  # what is transparent becomes
     notes: tuple[str, ...] = ()
-    ranges: tuple[Range, Range] | None = None  # what deep images could be read in, as they are and stretched
+    ranges: tuple[Range, Range, Range] | None = None  # what deep images could be read in: see `look.Contrast`
 
 
 def is_on_its_side(image: Image.Image) -> bool:
@@ -112,7 +112,7 @@ def decide(measured: Iterable[Measured | None], values: str = "") -> Look:
     depth, words, ranges = EIGHT_BITS, "", None
     if low <= high:
         depth, words = understand_range(low, high, whole, values)
-        ranges = plain_range(high, whole), understand_range(low, high, whole)[0]
+        ranges = plain_range(high, whole), understand_range(low, high, whole)[0], Range(low, high)
     ground = min(
         (WHITE, BLACK, GREY), key=lambda colour: sum(colour in own.faint for own in told)
     )  # the first of equals

@@ -13,6 +13,7 @@ from semidml.data import uploads
 from semidml.data.choices import ROLE_WORDS, Choices
 from semidml.data.layout import Question
 from semidml.data.look import TITLES, Contrast, Understood
+from semidml.data.values import Range
 from semidml.ui import frame, incoming, manage, pictures
 from semidml.ui.incoming import Brought
 from semidml.ui.words import as_code, escape_markdown, plain_markdown, printable
@@ -73,7 +74,7 @@ def draw_facts(brought: Brought, known: Understood) -> None:
     total = sum(sum(own.values()) for own in known.counts.values()) + sum(known.unlabelled.values())
     colour = "colour" if channels == 3 else "grey"
     st.markdown(
-        f"{as_code(brought.name)} was read as {known.kind}: **{total:,} images** of {width} x {height} pixels, "
+        f"{as_code(brought.name)} ({known.kind}): **{total:,} images** of {width} x {height} pixels, "
         f"{colour}. Nothing is added yet: see whether this is what you mean."
     )
     for remark in known.remarks:
@@ -85,7 +86,7 @@ def draw_facts(brought: Brought, known: Understood) -> None:
     if notes := [note for note in known.notes if note not in known.remarks]:
         st.markdown("\n".join(f"- {plain_markdown(note)}" for note in notes))
     if known.left_out:
-        with st.expander(f"Left out: {len(known.left_out):,}", icon=":material/do_not_disturb_on:"):
+        with st.expander(f"Left out ({len(known.left_out):,})", icon=":material/do_not_disturb_on:"):
             listed = [f"{printable(path)} ({why})" for path, why in known.left_out[:MOST_LISTED]]
             more = len(known.left_out) - MOST_LISTED
             st.text("\n".join(listed + ([f"and {more:,} more"] if more > 0 else [])))
@@ -100,7 +101,7 @@ def draw_parts(known: Understood) -> None:
             {
                 "Part": TITLES[split].capitalize(),
                 "Images with a label": f"{labelled:,}",
-                "without": f"{bare:,}",
+                "Without a label": f"{bare:,}",
                 "Classes": f"{len(own):,}",
             }
         )
@@ -144,16 +145,20 @@ def picture_html(file: bytes, side: int) -> str:
     return f'<img src="{source}" alt="" style="width: {side}px; height: {side}px; image-rendering: pixelated">'
 
 
+def range_words(ends: Range) -> str:
+    return f"{value_words(float(ends.low))} is black, {value_words(float(ends.high))} is white"
+
+
 def draw_contrast(contrast: Contrast) -> None:
     """A few images with their numbers as they are, and as they are read."""
     st.markdown("**The numbers of pixels**")
     sides = []
     for title, ends, files in (
         ("as they are", contrast.plain, contrast.before),
-        ("stretched to the set", contrast.read, contrast.after),
+        ("as understood", contrast.read, contrast.after),
     ):
         shown = "".join(picture_html(file, LARGE) for file in files)
-        words = f"{title}: {value_words(float(ends.low))} is black, {value_words(float(ends.high))} is white"
+        words = f"{title}: {range_words(ends)}"
         row = f'<div style="display: flex; gap: 3px">{shown}</div>'
         sides.append(f'<div>{row}<div style="{pictures.CAPTION}">{words}</div></div>')
     st.html(f'<div style="{CARDS}">{"".join(sides)}</div>')
@@ -165,12 +170,13 @@ def draw_contrast(contrast: Contrast) -> None:
 def draw_choices(brought: Brought, known: Understood) -> None:
     """A control for each question, each folder that is no class, the numbers of pixels, and what is seldom needed."""
     st.markdown("**Is something meant otherwise?**")
-    asked = {question.key: question for question in known.questions} | {
+    asked = {question.key: question for question in known.questions if not brought.is_answered(question.key)} | {
         key: question for key, question in brought.asked.items() if brought.is_answered(key)
     }
     for question in asked.values():
         draw_question(brought, known, question)
-    folders = [folder for folder in known.folders if f"folder:{folder}" not in asked]
+    parting = {folder for folder, role in known.folders.items() if role != "passed through"}
+    folders = [folder for folder in sorted(parting | {*brought.choices.folders}) if f"folder:{folder}" not in asked]
     for folder in folders[:MOST_FOLDERS]:
         draw_folder(brought, known, folder)
     if known.contrast:
@@ -194,7 +200,10 @@ def draw_question(brought: Brought, known: Understood, question: Question) -> No
         return escape_markdown(printable(option_words(known, question.key, option)))
 
     kind = st.radio if len(question.options) <= RADIO else st.selectbox
-    offer(brought, question.key, escape_markdown(question.text), question.options, question.default, say, kind)
+    text = question.text
+    if question.key == "level":  # the options tell the rest
+        text = text.partition("?")[0] + "?"
+    offer(brought, question.key, escape_markdown(printable(text)), question.options, question.default, say, kind)
 
 
 def option_words(known: Understood, key: str, option: str) -> str:
@@ -206,7 +215,7 @@ def option_words(known: Understood, key: str, option: str) -> str:
     if key.startswith("folder:"):
         return ROLE_WORDS[option].capitalize()
     if key == "no_label":
-        return f"No label ({option})" if option else "A class"
+        return "No label" if option else "A class of its own"
     if key == "label" and option in ("any", "commonest"):
         words = {"any": "Any of them: two classes, none and any", "commonest": "The commonest label of each row"}
         return words[option]
@@ -228,12 +237,12 @@ def draw_other_folder(brought: Brought, known: Understood, folders: list[str]) -
 
 def draw_values(brought: Brought, contrast: Contrast) -> None:
     """How numbers become black and white, where they are no bytes."""
-    options = ("", "as they are", "stretched")
-    read, plain = ("{} is black, {} is white".format(*map(value_words, map(float, ends))) for ends in contrast[1::-1])
+    options = ("", "as they are") if contrast.read == contrast.extremes else ("", "as they are", "stretched")
+    plain, read, extremes = (range_words(ends) for ends in contrast[:3])
     words = {
         "": f"As understood: {read}",
         "as they are": f"As they are: {plain}",
-        "stretched": "Stretched: the least is black, the greatest white",
+        "stretched": f"Stretched: {extremes}",
     }
     offer(brought, "values", "The numbers of pixels", options, "", lambda option: words[option], st.radio)
 
@@ -241,7 +250,7 @@ def draw_values(brought: Brought, contrast: Contrast) -> None:
 def draw_more_of_arrays(brought: Brought, known: Understood) -> None:
     """Whether rows and columns are swapped, and which labels say that there is none."""
     chosen = brought.choices
-    swap, none = f"transposed {id(brought)} {known.swapped}", f"no_label {id(brought)} {chosen.no_label}"
+    swap, none = f"swap {id(brought)} {known.swapped}", f"no labels {id(brought)} {chosen.no_label}"
 
     def choose_swap() -> None:
         value = "" if chosen.transposed else "yes" if st.session_state[swap] else "no"
