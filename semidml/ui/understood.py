@@ -302,7 +302,11 @@ def draw_end(brought: Brought, known: Understood) -> None:
     ready = not (brought.error or known.problem) and bool(name)
     row = st.container(horizontal=True)
     added = row.button(
-        f"Add {as_code(name or '…')}", type="primary", icon=":material/upload:", disabled=not ready, key="add upload"
+        f"Add {plain_markdown(printable(name))}",
+        type="primary",
+        icon=":material/upload:",
+        disabled=not ready,
+        key="add upload",
     )
     left = row.button("Do not add", icon=":material/close:", key="do not add")
     if brought.choices:
