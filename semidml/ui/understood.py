@@ -24,6 +24,8 @@ BETWEEN = 0.2  # seconds between two words on that
 MOST_CARDS = 12  # classes that are shown at once
 MOST_LISTED = 100  # files left out that are listed
 MOST_FOLDERS = 8  # folders with a control of their own
+LONGEST = 60  # letters of a folder with those above it
+LETTERS = 40  # of a name among others
 RADIO = 4  # options above which a question is a list to choose from
 SIDE = 44  # pixels of a picture on the page
 LARGE = 88
@@ -196,20 +198,22 @@ def draw_choices(brought: Brought, known: Understood) -> None:
 
 
 def draw_question(brought: Brought, known: Understood, question: Question) -> None:
-    def say(option: str) -> str:
-        return escape_markdown(printable(option_words(known, question.key, option)))
-
     kind = st.radio if len(question.options) <= RADIO else st.selectbox
+    neutral = plain_markdown if kind is st.radio else str  # a list to choose from shows its words as they are
+
+    def say(option: str) -> str:
+        return neutral(printable(option_words(known, question.key, option)))
+
     text = question.text
     if question.key == "level":  # the options tell the rest
         text = text.partition("?")[0] + "?"
-    offer(brought, question.key, escape_markdown(printable(text)), question.options, question.default, say, kind)
+    offer(brought, question.key, plain_markdown(printable(text)), question.options, question.default, say, kind)
 
 
 def option_words(known: Understood, key: str, option: str) -> str:
     """What may be answered, in words."""
     if key == "level" and option.isdecimal() and int(option) <= len(known.levels):
-        return f"Level {option}: {', '.join(known.levels[int(option) - 1])}"
+        return f"Level {option}: {', '.join(name[:LETTERS] for name in known.levels[int(option) - 1])}"
     if key == "level":
         return "All levels together, as one name"
     if key.startswith("folder:"):
@@ -223,14 +227,16 @@ def option_words(known: Understood, key: str, option: str) -> str:
 
 
 def draw_folder(brought: Brought, known: Understood, folder: str) -> None:
-    title = f"Folder {as_code(folder)} ({known.folder_counts.get(folder, 0):,} images)"
+    end = folder if len(folder) <= LONGEST else f"…{folder[1 - LONGEST :]}"
+    title = f"Folder {as_code(end)} ({known.folder_counts.get(folder, 0):,} images)"
     default = brought.roles.get(folder, known.folders.get(folder, "class"))
     offer(brought, f"folder:{folder}", title, tuple(ROLE_WORDS), default, lambda role: ROLE_WORDS[role].capitalize())
 
 
 def draw_other_folder(brought: Brought, known: Understood, folders: list[str]) -> None:
     key = f"another folder {id(brought)}"
-    folder = st.selectbox("Another folder", folders, index=None, key=key, placeholder="Choose a folder")
+    words = {"format_func": printable, "placeholder": "Choose a folder"}
+    folder = st.selectbox("Another folder", folders, index=None, key=key, **words)
     if folder is not None:
         draw_folder(brought, known, folder)
 
