@@ -17,7 +17,6 @@ from semidml.data import DATASETS, MEDICAL, find_entry, splits
 from semidml.data.choices import Choices, file_for, read_choices
 from semidml.data.fingerprint import READ_AS, digest_files
 from semidml.data.splits import Training
-from semidml.data.values import BLACK_OR_WHITE
 from semidml.registry import Entry
 from semidml.tasks import Progress
 
@@ -313,6 +312,8 @@ def _brightened(data: Dataset) -> Dataset:
     """A data set whose pixels are 0 and 1 throughout with 255 for 1: as bytes they would all look black."""
     if any(part.images.max() != 1 for part in data.parts.values()):
         return data
+    from semidml.data.values import BLACK_OR_WHITE
+
     parts = {split: part._replace(images=part.images * 255) for split, part in data.parts.items()}
     notes = (*data.notes, BLACK_OR_WHITE)
     return replace(data, train=parts["train"], test=parts["test"], validation=parts.get("validation"), notes=notes)

@@ -10,9 +10,7 @@ import tempfile
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
-
-import numpy as np
+from typing import TYPE_CHECKING, BinaryIO
 
 from semidml import memory
 from semidml.data import DATASETS, quota, store
@@ -20,6 +18,9 @@ from semidml.data.choices import Choices, keep_choices
 from semidml.data.store import Available, Place
 from semidml.disk import files, locks
 from semidml.tasks import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MAX_UPLOAD = 50 << 20
 TOO_LARGE = f"the file is larger than {MAX_UPLOAD >> 20} MB; use fewer or smaller images"

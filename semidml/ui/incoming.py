@@ -10,11 +10,11 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from semidml.data import store, uploads
 from semidml.data.choices import Choices
-from semidml.data.layout import Question
 from semidml.data.once import Once
 from semidml.tasks import Progress, Task
 
 if TYPE_CHECKING:
+    from semidml.data.layout import Question
     from semidml.data.look import Understood
 
 BROUGHT = "brought"  # where the session has it
@@ -39,7 +39,7 @@ class Brought:
     choices: Choices = field(default_factory=Choices)
     known: "Understood | None" = None  # by the last look that went well
     error: str = ""  # why the last look did not
-    asked: dict[str, Question] = field(default_factory=dict)  # {key: the question as it was before it was answered}
+    asked: "dict[str, Question]" = field(default_factory=dict)  # {key: the question as it was before it was answered}
     roles: dict[str, str] = field(default_factory=dict)  # {folder: what it was before somebody said otherwise}
     _once: Once = field(default_factory=Once)
     _task: Task | None = None
