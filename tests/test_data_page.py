@@ -1,5 +1,6 @@
 """What the page Data says of a file before it is added, and each choice there, as AppTest draws it."""
 
+import asyncio
 import io
 import os
 import re
@@ -18,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 from semidml.data import arrays, images, store, uploads
 from semidml.data.choices import Choices, read_choices
 from semidml.data.formats import numpy_files
-from semidml.ui import incoming, understood
+from semidml.ui import incoming, intake, understood
 from semidml.ui import words as ui_words
 from tests.apptest import ROOT, checked, opened, press, words
 
@@ -351,11 +352,21 @@ def test_what_a_server_left_that_was_killed_goes_and_what_lives_stays(tmp_path: 
     living.remove()
 
 
-def test_the_pages_that_are_closed_let_go(tmp_path: Path) -> None:
+def test_the_server_lets_go_of_what_was_left_when_it_begins_and_of_all_when_it_ends(tmp_path: Path) -> None:
+    folder, seen = tmp_path / "data", []
+    left = folder / "uploads" / ".incoming-left"
+    left.mkdir(parents=True)
+    (left / uploads.HELD).touch()
     bring("mine.npz", npz(train_images=rows(), train_labels=np.arange(40) % 2))
-    assert len(held_files(tmp_path / "data")) == 2
-    incoming.leave_all()
-    assert held_files(tmp_path / "data") == []
+    assert not left.exists()  # whoever sends a file sweeps
+    left.mkdir()
+    (left / uploads.HELD).touch()
+
+    async def serve(scope: object, receive: object, send: object) -> None:
+        seen.extend(held_files(folder))
+
+    asyncio.run(intake.Intake(serve)({"type": "lifespan"}, None, None))
+    assert len(seen) == 2 and not left.exists() and held_files(folder) == []
 
 
 @pytest.fixture(scope="module")

@@ -180,8 +180,8 @@ def survey(
                 progress(0.0, f"{done:,} of {len(items):,} files looked at")
             key = "header", item.member.parts
             try:
-                if key in once:
-                    count(once.get(key, int).width * once.get(key, int).height)
+                if known := once.find(key):
+                    count(known.width * known.height)
                 headers[item] = once.get(key, partial(_read_header, item.member, count))
             except Unreadable as error:
                 damaged.append(error.damaged)

@@ -7,6 +7,7 @@ from typing import Any
 from semidml import memory
 
 MOST_KEPT = 500_000  # small things, a few of each file
+NOTHING = object()
 
 
 class Once:
@@ -16,17 +17,19 @@ class Once:
         self._kept: dict[Hashable, Any] = {}
         self._large: set[Hashable] = set()
 
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._kept
+    def find(self, key: Hashable) -> Any:
+        """What is kept under `key`; None where nothing is, or no longer."""
+        return self._kept.get(key)
 
     def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What is kept under `key`, or is made now. What `make` raises is not kept."""
-        if key not in self._kept:
-            made = make()
+        value = self._kept.get(key, NOTHING)
+        if value is NOTHING:
+            value = make()
             if len(self._kept) >= MOST_KEPT:
                 self.close()
-            self._kept[key] = made
-        return self._kept[key]
+            self._kept[key] = value
+        return value
 
     def get_large(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """The same of what takes much memory: it is kept while the budget of `memory` has room for it."""

@@ -213,7 +213,8 @@ def _source_key(choices: Choices, once: Once) -> tuple[str, str, str]:
     """Under which arrays are kept: of which choice of images and, where a format has labels to choose from, of which
     of these."""
     plain = "arrays", choices.images, ""
-    asks = plain not in once or any(question.key == "label" for question in once.get(plain, tuple).questions)
+    known = once.find(plain)
+    asks = known is None or any(question.key == "label" for question in known.questions)
     return ("arrays", choices.images, choices.label) if asks else plain
 
 

@@ -83,10 +83,11 @@ class Incoming:
                 npz.check(came)
             except ValueError as error:
                 raise ValueError(f"{self.filename}: {error}") from error
-            _check_free(name, uploads)
             came.chmod(0o644)
-            keep_choices(choices_of(name, self.folder), choices)
-            os.replace(came, place)
+            with quota.one_at_a_time(self.folder):  # whoever counts meanwhile would see it at neither place
+                _check_free(name, uploads)
+                keep_choices(choices_of(name, self.folder), choices)
+                os.replace(came, place)
         self.remove()
         return store.uploaded(name, place)
 
