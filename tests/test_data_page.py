@@ -353,7 +353,7 @@ def test_what_a_server_left_that_was_killed_goes_and_what_lives_stays(tmp_path: 
 
 
 def test_the_server_lets_go_of_what_was_left_when_it_begins_and_of_all_when_it_ends(tmp_path: Path) -> None:
-    folder, seen = tmp_path / "data", []
+    folder, served = tmp_path / "data", []
     left = folder / "uploads" / ".incoming-left"
     left.mkdir(parents=True)
     (left / uploads.HELD).touch()
@@ -363,10 +363,13 @@ def test_the_server_lets_go_of_what_was_left_when_it_begins_and_of_all_when_it_e
     (left / uploads.HELD).touch()
 
     async def serve(scope: object, receive: object, send: object) -> None:
-        seen.extend(held_files(folder))
+        late = time.monotonic() + 60
+        while left.exists() and time.monotonic() < late:
+            await asyncio.sleep(0.01)
+        served.extend(held_files(folder))
 
     asyncio.run(intake.Intake(serve)({"type": "lifespan"}, None, None))
-    assert len(seen) == 2 and not left.exists() and held_files(folder) == []
+    assert len(served) == 2 and not left.exists() and held_files(folder) == []
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,6 @@ from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from semidml import memory
-from semidml.data import store, uploads
-from semidml.ui import incoming
 from semidml.words import size_words
 
 UPLOAD, STREAM = "/_stcore/upload_file/", "/_stcore/stream"
@@ -51,11 +49,16 @@ class Intake:
             await self.app(scope, receive, send)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What a server left that was killed goes at the start of the next one, all else at the end."""
-        uploads.sweep(store.data_folder())
+        """What a server left that was killed goes at the start of the next one, beside its first answers; all else at
+        the end."""
+        sweeping = threading.Thread(target=sweep_left, name="sweep", daemon=True)
+        sweeping.start()
         try:
             await self.app(scope, receive, send)
         finally:
+            from semidml.ui import incoming
+
+            sweeping.join()
             incoming.leave_all()
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,6 +119,8 @@ def held_bytes(session: str | None = None) -> int:
 
 def drop_files_of_closed_pages() -> None:
     """Let go of what pages have sent that are closed now."""
+    from semidml.ui import incoming  # numpy: the server answers before it is there
+
     incoming.leave_closed_pages()
     if not runtime.exists():
         return
@@ -123,6 +128,13 @@ def drop_files_of_closed_pages() -> None:
     for session in list(server.uploaded_file_mgr.file_storage):
         if not server.is_active_session(session):
             server.uploaded_file_mgr.remove_session_files(session)
+
+
+def sweep_left() -> None:
+    """Remove what a server that was killed has received and nobody added."""
+    from semidml.data import store, uploads
+
+    uploads.sweep(store.data_folder())
 
 
 def let_go(file_id: str) -> None:
