@@ -130,11 +130,11 @@ def as_arrow(plan: Plan, rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=pa.schema(fields))
 
 
-def write_table(sweep: Sweep, plan: Plan, rows: Sequence[Row]) -> None:
-    """Replace table.parquet, whole or not at all.
+def write_table(sweep: Sweep, plan: Plan, rows: Sequence[Row], durable: bool = False) -> None:
+    """Replace table.parquet, whole or not at all; durable: see `files.whole_file`.
     Raises: OSError when the disk does not take it."""
     table = as_arrow(plan, rows)
-    files.replace_file(sweep.path / TABLE, lambda file: pq.write_table(table, file), durable=False)
+    files.replace_file(sweep.path / TABLE, lambda file: pq.write_table(table, file), durable)
 
 
 def stored_rows(sweep: Sweep, plan: Plan) -> list[Row]:
