@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from semidml.disk import files
 from semidml.runs import estimate, listing, places
 from semidml.runs.run import Run
 from semidml.sweeps import quota
@@ -115,11 +117,15 @@ class Driver:
             if row["cell"]:
                 self.at.setdefault(row["cell"], []).append(position)
         self.missing = [name for name, rows in self.at.items() if self.rows[rows[0]]["state"] != "done"]
+        self.counts = Counter(row["state"] for row in self.rows)
         self.room = quota.Room()
         self.problem: Exception | None = None  # for which no further run is begun
         self._news: list[str] = []
         self._write_due = self._beat_due = 0.0
-        self._began, self._ended = time.monotonic(), 0  # runs that ended since
+        self._began, self._ended, self._left = time.monotonic(), 0, set(self.missing)  # runs since this start
+        runs = sweep.path / places.CELLS
+        runs.mkdir(exist_ok=True)
+        files.sweep(runs.glob(".new-*"), 0)  # of a driver that was killed
 
     def prepare(self) -> Iterator[Progress]:
         """Take what other sweeps have finished, and see what is left."""
@@ -127,18 +133,19 @@ class Driver:
         yield self.progress()
         cells = self._cells(self.missing)
         for name, run in find_elsewhere(self.sweep, cells).items():
-            if not (self.sweep.path / places.CELLS / name / "config.json").exists():
+            if not self.sweep.run_of(name).path.exists():
                 self._set(name, read_row(self._row(name), take_over(run, self.sweep)))
-                self.missing.remove(name)
+                self._left.discard(name)
                 yield self._beat()
-        self._note_size([cell for cell in cells if cell.name in set(self.missing)])
+        self.missing = [name for name in self.missing if name in self._left]
+        self._note_size([cell for cell in cells if cell.name in self._left])
         self._began = time.monotonic()
 
     def _cells(self, names: Iterable[str]) -> list[Cell]:
         """The cells of these runs, one each, in the order of the plan. A run that the table knows by another name than
         this release would give it goes on under that."""
         cells = self.plan.cells
-        return [replace_name(cells[self.at[name][0]], name) for name in names]
+        return [replace(cells[self.at[name][0]], name=name) for name in names]
 
     def _note_size(self, cells: list[Cell]) -> None:
         """Says where these runs may take more room than there is: as many as fit are trained."""
@@ -209,6 +216,7 @@ class Driver:
             self._set(name, row | {"state": "running", "why": "", "changed": changed_at(run.path)})
             return
         fresh, self._ended = read_row(row, run), self._ended + 1
+        self._left.discard(name)
         if event.state == "failed" and fresh["state"] != "failed":
             fresh |= {"state": "failed", "why": event.why}
         elif event.state == "done" and fresh["state"] != "done":
@@ -220,6 +228,7 @@ class Driver:
 
     def _fail(self, name: str, why: str) -> None:
         self._set(name, self._row(name) | {"state": "failed", "why": why})
+        self._left.discard(name)
         self.note(f"{name} failed: {why}")
 
     # ---- the table
@@ -232,7 +241,9 @@ class Driver:
         own = {*self.plan.axes, "seed"}
         for position in self.at[name]:
             kept = {name: self.rows[position][name] for name in own}
+            self.counts[self.rows[position]["state"]] -= 1
             self.rows[position] = row | kept
+            self.counts[row["state"]] += 1
 
     def _beat(self) -> Progress:
         """Give a sign of life, and write the table when it is due.
@@ -252,17 +263,10 @@ class Driver:
         self._write_due = now + max(WRITE_EVERY, WRITE_SHARE * (now - began))
 
     def progress(self) -> Progress:
-        counts: dict[str, Any] = dict.fromkeys(STATES, 0)
-        for row in self.rows:
-            counts[row["state"]] += 1
-        left = len(self.missing) - self._ended
-        seconds = seconds_left(time.monotonic() - self._began, self._ended, left)
+        counts = {state: self.counts[state] for state in STATES}
+        seconds = seconds_left(time.monotonic() - self._began, self._ended, len(self._left))
         news, self._news = tuple(self._news), []
         return Progress(counts, seconds, news, self.is_stopping())
-
-
-def replace_name(cell: Cell, name: str) -> Cell:
-    return cell if cell.name == name else Cell(cell.values, cell.seed, cell.config, cell.problem, name)
 
 
 def seconds_left(seconds: float, ended: int, left: int) -> float | None:

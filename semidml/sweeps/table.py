@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -192,6 +192,16 @@ def read_table(sweep: Sweep) -> Table:
 
 def as_table(plan: Plan, rows: Sequence[Row]) -> Table:
     return Table(as_arrow(plan, rows).to_pandas(), tuple(plan.axes))
+
+
+def write_csv(table: Table, file: BinaryIO) -> None:
+    """The table as CSV, in UTF-8; empty where there is no value."""
+    file.write(table.frame.drop(columns="changed").to_csv(index=False).encode())
+
+
+def write_parquet(table: Table, file: BinaryIO) -> None:
+    """The table as Parquet, by itself."""
+    pq.write_table(pa.Table.from_pandas(table.frame.drop(columns="changed"), preserve_index=False), file)
 
 
 # ---- what it says
