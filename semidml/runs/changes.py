@@ -143,5 +143,7 @@ def _check_idle(run: Run, what: str, busy: tuple[str, ...]) -> None:
         raise ValueError(f"{run.path} does not hold a run: it is not {what}")
     if run.is_shipped:
         raise ValueError(f"{run.id} ships with the project and cannot be {what}")
+    if run.sweep:
+        raise ValueError(f"{run.path.name} is a run of the sweep {run.sweep} and cannot be {what} by itself")
     if (state := run.status().state) in busy:
         raise ValueError(f"{run.id} is {state}: stop it before it is {what}")

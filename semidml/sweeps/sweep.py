@@ -1,4 +1,4 @@
-"""A sweep as a folder: plan.json, a folder of runs, table.parquet. Found, made, changed, deleted; a driver trains it."""
+"""A sweep as a folder: plan.json, runs, table.parquet. It is found, made, changed and deleted here."""
 
 import errno
 import os
