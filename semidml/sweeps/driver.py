@@ -208,6 +208,7 @@ class Driver:
             if event is not None and event.folder.name in self.at:
                 self._hear(event)
             yield self._beat()
+        yield self.progress()
 
     def _hear(self, event: Event) -> None:
         name = event.folder.name

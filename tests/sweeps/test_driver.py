@@ -48,9 +48,8 @@ def names(made):
 
 def start_code(code, *given):
     """A process that runs some code, of which lines can be read."""
-    return subprocess.Popen(
-        [sys.executable, "-c", f"import os, sys, time\n{code}", *map(str, given)], stdout=subprocess.PIPE, text=True
-    )
+    words = [sys.executable, "-c", f"import os, sys, time\n{code}", *map(str, given)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
 
 # ---- found, made, changed, deleted
@@ -252,7 +251,7 @@ def test_a_stop_leaves_the_rest_and_the_same_again_trains_it():
             steps.append(step)
             if step.counts["done"] == 1 and not (made.path / "stop").exists():
                 made.stop()
-    assert steps[-1].is_stopping and states(made) == ["done", "stopped", "waiting", "waiting"]
+    assert steps[-1].is_stopping and states(made) == ["done", "waiting", "waiting", "waiting"]
     assert not (made.path / "stop").exists()
     with pytest.raises(ValueError, match="the sweep first is not being trained"):
         made.stop()
