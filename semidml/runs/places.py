@@ -41,8 +41,8 @@ def paths_of(run_id: str) -> list[Path]:
     """Where a run called so may lie: among the user's or the shipped ones or, called SWEEP/RUN, in its sweep.
     Raises: ValueError when none can be called so."""
     sweep, slash, name = run_id.partition("/")
-    if slash:
-        return [sweeps_folder() / checked_id(sweep, "sweep") / CELLS / checked_id(name)]
+    if slash and valid_id(sweep) and valid_id(name):
+        return [sweeps_folder() / sweep / CELLS / name]
     return [folder / checked_id(run_id) for folder in (runs_folder(), shipped())]
 
 

@@ -275,9 +275,9 @@ def seconds_left(seconds: float, ended: int, left: int) -> float | None:
     return seconds / ended * left if ended else None
 
 
-def start_process(sweep: Sweep, scheduler: str | None = None, workers: int | None = None) -> int:
-    """Train a sweep in a process of its own, which goes on when this one ends and writes what it says to driver.log;
-    gives its pid. `Sweep.driver` tells whether it is at it, `Sweep.stop` stops it.
+def start_process(sweep: Sweep, scheduler: str | None = None, workers: int | None = None) -> subprocess.Popen:
+    """Train a sweep in a process of its own, which goes on when this one ends and writes what it says to driver.log.
+    `Sweep.driver` tells whether it is at it, `Sweep.stop` stops it.
     Raises: OSError when it cannot be started."""
     command = [sys.executable, "-m", "semidml", "sweep", sweep.name]
     command += ["--scheduler", scheduler] if scheduler else []
@@ -288,4 +288,4 @@ def start_process(sweep: Sweep, scheduler: str | None = None, workers: int | Non
     environment["SEMIDML_SWEEPS"] = str(sweep.path.parent)
     with open(sweep.path / LOG, "wb") as log:
         own = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "start_new_session": True}
-        return subprocess.Popen(command, env=environment, **own).pid
+        return subprocess.Popen(command, env=environment, **own)
