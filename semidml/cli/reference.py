@@ -39,7 +39,24 @@ labels is the same as to hide them: a training on what is left has the same weig
   entropies are of all. Where no test image has a label the former are absent, and `failed` in `metrics.json` says why.
 - **Maps and tables.** An image without a label has a grey of its own and perhaps a prediction, and is neither right nor
   wrong. In a downloaded table its class is empty, in arrays -1.
-- **Without two classes** what learns from labels is refused, with what can be trained instead."""
+- **Without two classes** what learns from labels is refused, with what can be trained instead.
+
+## Sweeps
+
+`sweep` takes the options of `train` but `--seed`, and further:
+
+- **`--vary KNOB=VALUES`**, for one to four knobs: `alpha=0.01,0.1,0.5`; `alpha=0..1/5`, five values from 0 to 1, evenly;
+  where values have commas, bars between them: `positions=0,0;3,0|0,0;0,3`. Each value lies in the knob's bounds; a
+  combination that is refused is a failed cell with its reason. At most 10,000 runs.
+- **`--seeds`** 10, as many from 0, or 3,5,8, these. `--name` is by data, model and knobs unless it is given.
+- **Held out.** A run trains without the images that settings are chosen on: the validation split or, without one, a
+  tenth of the training images. It is scored on these and on the test images. With `--evaluate-on test` it trains on
+  all and is scored on the test images alone; then no setting is called the best.
+- **The folder**: `plan.json`, `runs/`, `table.parquet`. A run's name is a digest of the knobs that have an effect and
+  of the data. One that is done is never trained again; one that failed is tried again when the sweep goes on.
+- **The table** has a row a cell: the varied knobs, `seed`, `cell` (the run), `state` (done, running, waiting, stopped,
+  interrupted, failed), `why`, `seconds`, `finished`, `bytes`, and each score below as `validation_` and `test_`.
+  Means, sd (n - 1) and n are over seeds; the best setting is of those with most seeds, by held-out images."""
 
 
 def tables() -> str:
