@@ -85,12 +85,12 @@ def train_sweep(
     train_folders: the engine, `semidml.sweeps.engine`'s where none is given; it gets `scheduler` and `workers`.
     Raises: ValueError while somebody else trains it, when its data here are others, or where nothing would fit; OSError
     when the disk does not take the table; what the engine raises. The same again goes on then."""
-    if train_folders is None:
-        from semidml.sweeps.engine import train_folders
     with held(sweep, named=True) as lock:
         driver = Driver(sweep, lock, told)
         try:
             yield from driver.prepare()
+            if train_folders is None:
+                from semidml.sweeps.engine import train_folders  # Dask takes a second to import
             events = train_folders(
                 driver.feed(), scheduler=scheduler, workers=workers, stop=driver.is_stopping, told=driver.note
             )
