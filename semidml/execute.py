@@ -91,7 +91,7 @@ def _score_test(writer: Writer, training: "Training") -> dict[str, Any] | None:
     details = writer.run.details()
     if writer.config.evaluate_on != "validation" or details.get("both") is not True:
         return None
-    data = store.load(writer.config.data, allow_paths=details.get("paths") is True)
+    data = trained_on.load_data(writer.run)
     return training.score_test(data, lambda fraction, text: _stop_if_asked(writer))
 
 

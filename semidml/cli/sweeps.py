@@ -17,6 +17,7 @@ from tqdm import tqdm
 from semidml.cli.command import add_command, heeded_signals
 from semidml.cli.train import add_knobs, given_knobs
 from semidml.config import RunConfig
+from semidml.data import store
 from semidml.disk import files
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.plan import Plan, parse_axes, parse_seeds
@@ -77,9 +78,17 @@ def do_sweep(asked: argparse.Namespace) -> int:
     if not asked.vary:
         raise ValueError("say what is varied, like --vary alpha=0.01,0.1,0.5, or the name of a sweep to go on with")
     axes, seeds = parse_axes(asked.vary), parse_seeds(asked.seeds or SEEDS)
-    values = {"base": given, "axes": axes, "seeds": seeds, "paths": True}
-    plan = Plan.of(values | {"name": asked.name or name_by(given, axes)})
-    return train(find_or_create(plan), asked)
+    values = {"name": asked.name or name_by(given, axes), "seeds": seeds, "paths": True}
+    Plan.of(values | {"base": given, "axes": axes})  # what is wrong in it is said before data are looked for
+    return train(find_or_create(Plan.of(values | settle_data(given, axes))), asked)
+
+
+def settle_data(base: Mapping[str, Any], axes: Mapping[str, Any]) -> dict[str, Any]:
+    """Base and axes with data under names by which they are found from any folder.
+    Raises: ValueError when there are none."""
+    settled = {"data": store.settle_name(base["data"])} if "data" in base else {}
+    varied = {"data": [store.settle_name(name) for name in axes["data"]]} if "data" in axes else {}
+    return {"base": {**base, **settled}, "axes": {**axes, **varied}}
 
 
 def name_by(base: Mapping[str, Any], axes: Mapping[str, Any]) -> str:

@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -10,8 +12,10 @@ import zipfile
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from semidml.data import store
 from semidml.disk import files
 from semidml.runs import changes, listing
 from semidml.runs.process import this_process
@@ -21,6 +25,7 @@ from semidml.sweeps.table import read_table
 from tests.sweeps.made import DIGEST, Engine, plan, train_here
 
 ROOT = Path(__file__).parents[2]
+DATA_DIGEST = sweep.data_digest  # which most tests do without
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +103,24 @@ def test_other_data_of_that_name_are_refused(monkeypatch):
     assert made.driver() == {} and not (made.path / "lock").exists()
 
 
+def test_data_are_known_by_their_files_labels_and_pixels(tmp_path):
+    """Other last bits of the same files are the same data; other labels, pixels or files are not."""
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for label in ("a", "b"):
+        for number in range(6):
+            (tmp_path / "birds" / label).mkdir(parents=True, exist_ok=True)
+            pixels = rng.integers(0, 255, (28, 28), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "birds" / label / f"{number}.png")
+    birds = str(tmp_path / "birds")
+    first = DATA_DIGEST(birds, True)
+    assert re.fullmatch("[0-9a-f]{64}", first) and first == DATA_DIGEST(birds, True) != DATA_DIGEST("digits", True)
+    shutil.move(tmp_path / "birds" / "a" / "0.png", tmp_path / "birds" / "b" / "6.png")
+    store.kept.clear()
+    assert DATA_DIGEST(birds, True) != first
+
+
 def test_rename_and_delete():
     made = sweep.create_sweep(plan())
     trained(made)
@@ -145,10 +168,7 @@ def test_each_cell_is_trained_once_and_tells_both_scores():
 
 def test_a_sweep_trains_digits_in_this_process(monkeypatch, unscored):
     """Real runs: those of held-out images are scored on the test images too, by the same weights."""
-    from semidml.data import store
-    from semidml.runs import trained_on
-
-    monkeypatch.setattr(sweep, "data_digest", lambda name, paths: trained_on.describe_data(store.load(name))["digest"])
+    monkeypatch.setattr(sweep, "data_digest", DATA_DIGEST)
     made = sweep.create_sweep(plan(seeds=[0]))
     trained(made, train_here)
     table = read_table(made)
@@ -160,7 +180,6 @@ def test_a_sweep_trains_digits_in_this_process(monkeypatch, unscored):
 
 
 def test_test_scores_are_those_of_the_weights_on_the_test_images(monkeypatch, unscored):
-    from semidml.data import store
     from semidml.execute import execute
     from semidml.train import final, task
 

@@ -106,6 +106,17 @@ def test_what_cannot_be_is_said_in_a_line(use, capsys, words, said):
     assert [made.name for made in sweep.list_sweeps()] == ["first"]
 
 
+def test_a_path_is_kept_whole_and_one_that_is_not_there_is_said(use, folder, monkeypatch, capsys):
+    (folder / "birds").mkdir()
+    monkeypatch.chdir(folder)
+    assert main(["sweep", "--data", "birds", "--vary", "alpha=0.1", "--seeds", "1"]) == 0
+    (made,) = sweep.list_sweeps()
+    assert made.name == "birds-dml-ae-by-alpha" and made.plan().base["data"] == str(folder / "birds")
+    assert main(["sweep", "--data", "typo", "--vary", "alpha=0.1"]) == 2
+    assert "there is no data set, file or folder called 'typo'" in capsys.readouterr().err
+    assert sweep.list_sweeps() == [made]
+
+
 def test_the_table_of_sweeps(use, capsys, folder):
     assert main(VARY) == 0
     sweep.create_sweep(plan("second"))
