@@ -1,0 +1,120 @@
+"""Where many runs are trained: on workers of this machine, or on a Dask cluster that stands already.
+
+A Dask scheduler runs whatever it is sent. The one of this machine is bound to localhost; another is reached by its
+address, tcp:// within a network that is trusted, tls:// with the certificates of Dask's own configuration elsewhere.
+"""
+
+import logging
+import os
+import re
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import dask
+from distributed import Client, Nanny, Scheduler, SpecCluster
+from distributed.security import Security
+
+from semidml import memory
+from semidml.execute import cores
+
+WORKER_BYTES = 700 * 10**6  # of memory that a worker takes with torch, scikit-learn and a small data set
+REACH_SECONDS = 4.0  # that a scheduler gets to answer
+LOOPBACK = "127.0.0.1"
+PRELOAD = "semidml.sweeps.cell"
+LOGGERS = ("distributed", "distributed.client")  # of Dask, those with a handler of their own
+SETTINGS = {  # of the cluster of this machine, whatever the user has configured for others
+    "distributed.scheduler.allowed-failures": 0,  # the engine counts: a run that comes further is no bad one
+    "distributed.worker.profile.enabled": False,
+    "distributed.diagnostics.nvml": False,
+}
+
+
+class Unreachable(ConnectionError):
+    """No scheduler answers, or the one that did has gone."""
+
+
+class Link:
+    """A connection to a cluster, made by `open`; `close` ends it, and the cluster too where it is this machine's own."""
+
+    def __init__(self, scheduler: str | None, workers: int | None):
+        self.scheduler, self.workers = scheduler, workers
+        self.client: Client | None = None
+        self._opened = ExitStack()
+
+    @property
+    def where(self) -> str:
+        """The scheduler in words."""
+        return f"the scheduler at {self.scheduler}" if self.scheduler else "the scheduler of this machine"
+
+    def open(self) -> None:
+        """Connect; it takes seconds.
+        Raises: Unreachable, ValueError in words."""
+        self._opened.callback(_silence(logging.CRITICAL))
+        address: Any = self.scheduler
+        if address is None:
+            self._opened.enter_context(dask.config.set(own_settings()))
+            address = self._opened.enter_context(_start_cluster(self.workers))
+        try:
+            self.client = self._opened.enter_context(Client(address, timeout=REACH_SECONDS, set_as_default=False))
+        except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+            why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            raise Unreachable(
+                f"no Dask scheduler answers at {self.scheduler}: start one there, or correct SEMIDML_SCHEDULER or "
+                f"--scheduler, which is an address such as tcp://head:8786 ({why})"
+            ) from None
+
+    def close(self) -> None:
+        """End what was opened."""
+        self._opened.close()
+
+
+def own_settings() -> dict[str, Any]:
+    """Dask's configuration for the cluster of this machine: as it comes, with SETTINGS."""
+    return dask.config.merge(*dask.config.defaults) | SETTINGS
+
+
+def _start_cluster(workers: int | None) -> SpecCluster:
+    gpus = list_gpus()
+    count = workers or count_workers(cores(), memory.free_bytes(), len(gpus))
+    local = {"host": LOOPBACK, "protocol": "tcp://", "security": Security(require_encryption=False)}
+    scheduler = {"cls": Scheduler, "options": {**local, "dashboard": False, "dashboard_address": None}}
+    options = {**local, "nthreads": 1, "memory_limit": 0, "dashboard": False, "preload": [PRELOAD]}
+    options["silence_logs"] = logging.CRITICAL
+    specs = {
+        number: {"cls": Nanny, "options": {**options, "env": worker_environment(number, count, cores(), gpus)}}
+        for number in range(count)
+    }
+    return SpecCluster(workers=specs, scheduler=scheduler, security=local["security"], silence_logs=logging.CRITICAL)
+
+
+def list_gpus() -> list[str]:
+    """This machine's NVIDIA GPUs as CUDA_VISIBLE_DEVICES names them, asked without loading torch."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return [name.strip() for name in given.split(",") if name.strip() and name.strip() != "-1"]
+    devices = [path for path in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
+    return [str(number) for number in range(len(devices))]  # CUDA counts those that a container sees from 0
+
+
+def count_workers(cores: int, free: int, gpus: int) -> int:
+    """How many workers a machine gets that nobody has chosen: one a GPU or, without any, one a core, as far as `free`
+    bytes of memory hold them."""
+    return max(1, min(gpus or cores, free // WORKER_BYTES))
+
+
+def worker_environment(number: int, workers: int, cores: int, gpus: list[str]) -> dict[str, str]:
+    """Environment of one worker among several: its share of the cores, and the one GPU that torch will find, taken in
+    turn. It is set before torch is imported there. Not run on a machine with GPUs yet."""
+    threads = str(max(1, cores // workers))
+    own = {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    return own | ({"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {})
+
+
+def _silence(level: int) -> Any:
+    """Keep Dask's own remarks off the terminal; gives what undoes it."""
+    handlers = [handler for name in LOGGERS for handler in logging.getLogger(name).handlers]
+    levels = [(handler, handler.level) for handler in handlers]
+    for handler in handlers:
+        handler.setLevel(level)
+    return lambda: [handler.setLevel(before) for handler, before in levels]
