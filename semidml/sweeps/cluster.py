@@ -4,6 +4,7 @@ A Dask scheduler runs whatever it is sent. The one of this machine is bound to l
 address, tcp:// within a network that is trusted, tls:// with the certificates of Dask's own configuration elsewhere.
 """
 
+import asyncio
 import logging
 import os
 import re
@@ -13,6 +14,8 @@ from typing import Any
 
 import dask
 from distributed import Client, Nanny, Scheduler, SpecCluster
+from distributed.comm import connect
+from distributed.core import send_recv
 from distributed.security import Security
 
 from semidml import memory
@@ -35,7 +38,7 @@ class Unreachable(ConnectionError):
 
 
 class Link:
-    """A connection to a cluster, made by `open`; `close` ends it, and the cluster too where it is this machine's own."""
+    """A connection to a cluster, made by `open`; `close` ends it, and the cluster too where that is this machine's."""
 
     def __init__(self, scheduler: str | None, workers: int | None):
         self.scheduler, self.workers = scheduler, workers
@@ -51,22 +54,43 @@ class Link:
         """Connect; it takes seconds.
         Raises: Unreachable, ValueError in words."""
         self._opened.callback(_silence(logging.CRITICAL))
-        address: Any = self.scheduler
-        if address is None:
+        if self.scheduler is None:
             self._opened.enter_context(dask.config.set(own_settings()))
-            address = self._opened.enter_context(_start_cluster(self.workers))
-        try:
-            self.client = self._opened.enter_context(Client(address, timeout=REACH_SECONDS, set_as_default=False))
-        except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
-            why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-            raise Unreachable(
-                f"no Dask scheduler answers at {self.scheduler}: start one there, or correct SEMIDML_SCHEDULER or "
-                f"--scheduler, which is an address such as tcp://head:8786 ({why})"
-            ) from None
+            at: Any = self._opened.enter_context(_start_cluster(self.workers))
+        else:
+            at = self.scheduler
+            _greet(self.scheduler)
+        self.client = self._opened.enter_context(Client(at, timeout=REACH_SECONDS, set_as_default=False))
 
     def close(self) -> None:
         """End what was opened."""
         self._opened.close()
+
+
+def _greet(scheduler: str) -> None:
+    """Exchange a word with a scheduler: Dask's client would wait for ever for one that accepts and says nothing.
+    Raises: Unreachable."""
+
+    async def exchange() -> None:
+        security = Security()  # of Dask's configuration
+        comm = await connect(scheduler, timeout=REACH_SECONDS, **security.get_connection_args("client"))
+        try:
+            await send_recv(comm, op="identity", reply=True)
+        finally:
+            comm.abort()
+
+    async def exchange_in_time() -> None:
+        await asyncio.wait_for(exchange(), REACH_SECONDS)
+
+    try:
+        asyncio.run(exchange_in_time())
+    except Exception as error:  # whatever somebody else's server answers, or a name server, or a certificate
+        words = "what answers is something else" if isinstance(error, MemoryError) else str(error)
+        why = (words.splitlines() or [type(error).__name__])[0][:200]
+        raise Unreachable(
+            f"no Dask scheduler answers at {scheduler}: start one there, or correct SEMIDML_SCHEDULER or --scheduler, "
+            f"which is an address such as tcp://head:8786 ({why})"
+        ) from None
 
 
 def own_settings() -> dict[str, Any]:
