@@ -338,7 +338,7 @@ class Engine:
 
     def _tell_to_stop(self, keys: list[str]) -> None:
         if keys:
-            self.client.run(worker_side.hear_stop, keys, wait=False, on_error="ignore")
+            self.client.run(worker_side.hear_stop, keys, on_error="ignore")  # a worker may be gone by now
 
     def _forward_stops(self) -> None:
         """Tell workers elsewhere of the stop files here; while all stop, whoever took over a run meanwhile too."""
