@@ -111,10 +111,10 @@ def _train(run: Run, order: dict[str, Any]) -> dict[str, Any]:
     closes = _is_told_to_end(get_worker())
     try:
         if run.recorded().state != "done":
-            if order["key"] in _stopped:
-                return {"state": "stopped", "why": "stopped before it began", "seconds": 0.0}
             if refusal := _find_refusal(run):
                 return refusal
+            if order["key"] in _stopped:
+                return {"state": "stopped", "why": "stopped before it began", "seconds": 0.0}
             epoch = run.resume_epoch()
             get_worker().log_event(TOPIC, {"key": order["key"], "epoch": epoch, "host": socket.gethostname()})
             began = time.monotonic()

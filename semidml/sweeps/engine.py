@@ -14,7 +14,7 @@ import os
 import queue
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -136,15 +136,11 @@ class Engine:
                     return
                 self._forward_stops()
                 yield from self._hear()
-        except (OSError, RuntimeError) as error:  # of the connection; what others raise is theirs
-            if self.client.status == "running" or isinstance(error, Unreachable):
-                raise
-            raise self._gone() from None
         finally:
-            if self.cells and self.client.status == "running":
-                self._begin_to_stop()
             for token in self.tokens:
                 token.unlink(missing_ok=True)
+            if self.cells and self.client.status == "running":
+                self._begin_to_stop()
 
     # ---- orders
 
@@ -172,6 +168,8 @@ class Engine:
     def _submit(self, cell: Cell) -> Iterator[Event]:
         """Hand out a run, or say why no worker can have it."""
         unfit = self.unfit.get(cell.data, {})
+        if unfit:
+            self.threads = dict(self._ask(self.client.nthreads))  # one that has just come may be fit
         cell.allowed = frozenset(self.threads.keys() - unfit.keys()) if unfit else frozenset()
         if unfit and not cell.allowed:
             yield self._fail(cell, "; ".join(sorted(set(unfit.values()))), 0.0)
@@ -232,17 +230,18 @@ class Engine:
         assert future is not None
         if future.status == "cancelled":  # not by us: then the run would not be out any more
             raise self._gone()
+        is_error = future.status == "error"
         try:
-            if future.status == "error":
-                del self.cells[cell.key]
-                yield from self._end_in_error(cell, future.exception(timeout=RESULT_SECONDS))
-                return
-            answer = future.result(timeout=RESULT_SECONDS)
+            answer = future.exception(timeout=RESULT_SECONDS) if is_error else future.result(timeout=RESULT_SECONDS)
         except TimeoutError:  # its worker is lost, and another one is asked
-            self.cells[cell.key] = cell
             future.add_done_callback(self._hear_end)
             return
+        except (OSError, RuntimeError, CancelledError):
+            raise self._gone() from None
         del self.cells[cell.key]
+        if is_error:
+            yield from self._end_in_error(cell, answer)
+            return
         if answer["state"] == "refused":
             self.unfit.setdefault(cell.data, {})[answer["worker"]] = answer["why"]
             self.told(f"A worker does not take part: {answer['why']}.")
@@ -301,7 +300,7 @@ class Engine:
 
     def _refresh(self) -> Iterator[Event]:
         """See which workers there are, and order anew what waits for none of them."""
-        before, self.threads = self.threads, dict(self.client.nthreads())
+        before, self.threads = self.threads, dict(self._ask(self.client.nthreads))
         now = monotonic()
         self._due = now + (REFRESH if self.threads else BEAT)
         if not self.threads and before:
@@ -315,7 +314,7 @@ class Engine:
 
     def _find_unfit(self, data: str) -> None:
         """Of an error that may be a worker's, not the run's: find those that lack the package, or have another one."""
-        answers = self.client.run(worker_side.say_version, on_error="return")
+        answers = self._ask(self.client.run, worker_side.say_version, on_error="return")
         for worker, answer in answers.items():
             if isinstance(answer, BaseException):
                 why = f"the worker {worker} cannot load semidml {__version__} ({answer}): install it there"
@@ -332,18 +331,26 @@ class Engine:
         self._withdraw([cell for cell in self.cells.values() if not cell.is_running])
 
     def _withdraw(self, cells: list[Cell]) -> None:
-        self.client.cancel([cell.future for cell in cells])
+        self._ask(self.client.cancel, [cell.future for cell in cells])
         for cell in cells:
             del self.cells[cell.key]
 
     def _tell_to_stop(self, keys: list[str]) -> None:
         if keys:
-            self.client.run(worker_side.hear_stop, keys, on_error="ignore")  # a worker may be gone by now
+            self._ask(self.client.run, worker_side.hear_stop, keys, on_error="ignore")  # a worker may be gone by now
 
     def _forward_stops(self) -> None:
         """Tell workers elsewhere of the stop files here; while all stop, whoever took over a run meanwhile too."""
         away = [cell for cell in self.cells.values() if cell.is_running and (cell.is_away or self.is_stopping)]
         self._tell_to_stop([c.key for c in away if self.is_stopping or (c.run.path / "stop").exists()])
+
+    def _ask(self, call: Callable[..., Any], *given: Any, **options: Any) -> Any:
+        """What the scheduler answers.
+        Raises: Unreachable when it does not."""
+        try:
+            return call(*given, **options)
+        except (OSError, RuntimeError, CancelledError):
+            raise self._gone() from None
 
     def _gone(self) -> Unreachable:
         return Unreachable(

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from distributed import Client
 
 from semidml.config import RunConfig
 from semidml.runs import listing
 from semidml.runs.run import Run
-from tests.test_jobs import PACKAGE, until
+from tests.test_jobs import LONG, PACKAGE, until
 
 QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical", "OMP_NUM_THREADS": "1"}
 ODD = str(Path(__file__).with_name("odd_worker.py"))
@@ -64,6 +65,10 @@ class Cluster:
         words += ["--local-directory", str(self.folder)] + ([] if nanny else ["--no-nanny"])
         self.processes.append(self._start(words, variables))
         return self.processes[-1]
+
+    def wait_for_workers(self, count: int) -> None:
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=LONG)
 
     def _start(self, words: list[str], variables: dict[str, str]) -> subprocess.Popen:
         command = [sys.executable, "-m", f"distributed.cli.{words[0]}", *words[1:]]

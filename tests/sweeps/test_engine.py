@@ -194,9 +194,11 @@ def test_a_worker_that_cannot_train_a_run_says_why_and_others_do(alone, tmp_path
     assert expected in whys["run-1"] and socket.gethostname() in whys["run-1"]
     assert runs[0].status().state == "failed" and expected in runs[0].status().reason
     alone.add_worker("new")
+    alone.wait_for_workers(2)
     told: list[str] = []
     states, _ = trained(runs, alone.address, told=told.append)
     assert states == {run.id: ["running", "done"] for run in runs}
+    assert all(expected in words for words in told)
 
 
 def test_a_run_is_not_trained_on_other_data_of_that_name(standing, tmp_path, digits):
