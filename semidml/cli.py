@@ -70,9 +70,12 @@ Many runs train on processes of their own machine, one a core or GPU, which end 
 or `SEMIDML_SCHEDULER` names a [Dask](https://distributed.dask.org) scheduler instead, and what workers it has train:
 
 ```sh
-dask scheduler --host 10.0.0.1                                       # on one machine of a network that is trusted
-dask worker tcp://10.0.0.1:8786 --nthreads 1 --nworkers 8            # on each, where semidml and the data are
-CUDA_VISIBLE_DEVICES=0 dask worker tcp://10.0.0.1:8786 --nthreads 1  # one a GPU (not run here)
+# on one machine of a network that is trusted; its pages are for that machine
+dask scheduler --host 10.0.0.1 --dashboard-address 127.0.0.1:8787
+# on each machine that trains, where semidml and the data are
+dask worker tcp://10.0.0.1:8786 --nthreads 1 --nworkers 8 --dashboard-address 127.0.0.1:0
+# one a GPU (not run here)
+CUDA_VISIBLE_DEVICES=0 dask worker tcp://10.0.0.1:8786 --nthreads 1 --dashboard-address 127.0.0.1:0
 export SEMIDML_SCHEDULER=tcp://10.0.0.1:8786
 ```
 

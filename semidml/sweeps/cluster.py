@@ -25,6 +25,7 @@ WORKER_BYTES = 700 * 10**6  # of memory that a worker takes with torch, scikit-l
 REACH_SECONDS = 4.0  # that a scheduler gets to answer
 LOOPBACK = "127.0.0.1"
 PRELOAD = "semidml.sweeps.cell"
+NO_DASHBOARD = {"dashboard": False, "dashboard_address": f"{LOOPBACK}:0"}  # without an address it is open to all
 LOGGERS = ("distributed", "distributed.client")  # of Dask, those with a handler of their own
 SETTINGS = {  # of the cluster of this machine, whatever the user has configured for others
     "distributed.scheduler.allowed-failures": 0,  # the engine counts: a run that comes further is no bad one
@@ -102,8 +103,8 @@ def _start_cluster(workers: int | None) -> SpecCluster:
     gpus = list_gpus()
     count = workers or count_workers(cores(), memory.free_bytes(), len(gpus))
     local = {"host": LOOPBACK, "protocol": "tcp://", "security": Security(require_encryption=False)}
-    scheduler = {"cls": Scheduler, "options": {**local, "dashboard": False, "dashboard_address": None}}
-    options = {**local, "nthreads": 1, "memory_limit": 0, "dashboard": False, "preload": [PRELOAD]}
+    scheduler = {"cls": Scheduler, "options": {**local, **NO_DASHBOARD}}
+    options = {**local, **NO_DASHBOARD, "nthreads": 1, "memory_limit": 0, "preload": [PRELOAD]}
     options["silence_logs"] = logging.CRITICAL
     specs = {
         number: {"cls": Nanny, "options": {**options, "env": worker_environment(number, count, cores(), gpus)}}

@@ -19,6 +19,7 @@ from semidml.runs.run import Run
 from tests.test_jobs import LONG, PACKAGE, until
 
 QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical", "OMP_NUM_THREADS": "1"}
+CLOSED = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")  # without an address it is open to all
 ODD = str(Path(__file__).with_name("odd_worker.py"))
 
 
@@ -61,7 +62,7 @@ class Cluster:
 
     def add_worker(self, name: str, *, nanny: bool = True, **variables: str) -> subprocess.Popen:
         """A worker. variables: see odd_worker.py."""
-        words = ["dask_worker", self.address, "--nthreads", "1", "--no-dashboard", "--name", name, "--preload", ODD]
+        words = ["dask_worker", self.address, "--nthreads", "1", *CLOSED, "--name", name, "--preload", ODD]
         words += ["--local-directory", str(self.folder)] + ([] if nanny else ["--no-nanny"])
         self.processes.append(self._start(words, variables))
         return self.processes[-1]
