@@ -14,7 +14,9 @@ import pytest
 
 from semidml import __version__
 from semidml.execute import execute
+from semidml.runs import process
 from semidml.runs.run import Run
+from semidml.runs.status import Status
 from semidml.sweeps import cell, cluster, engine, parcels
 from semidml.sweeps.engine import train_folders
 from tests.faults.lives import content, records
@@ -352,8 +354,8 @@ def test_a_cluster_of_its_own_serves_this_machine_only_and_ends_with_its_driver(
         assert len(workers) == 2
         listening = [
             at.laddr.ip
-            for process in (psutil.Process(first.process.pid), *workers)
-            for at in process.net_connections()
+            for listener in (psutil.Process(first.process.pid), *workers)
+            for at in listener.net_connections()
             if at.status == psutil.CONN_LISTEN
         ]
         assert set(listening) == {"127.0.0.1"} and len(listening) >= 3
@@ -380,26 +382,33 @@ def test_a_cluster_of_its_own_serves_this_machine_only_and_ends_with_its_driver(
     assert rest_of(tmp_path) <= {next(iter(rest_of(tmp_path)), "")}  # the token of the killed one, until it is swept
 
 
+def has_settled(run: Run) -> Status | None:
+    """The status of a run that is done, or trains and would be resumed."""
+    status = run.recorded()
+    trains = status.state == "running" and process.is_here(status.owner) and run.resume_epoch() > 0
+    return status if trains or status.state == "done" else None
+
+
 def test_workers_are_killed_and_all_runs_are_done_as_if_nobody_had(tmp_path):
     runs = [make_run(tmp_path / f"run-{seed}", epochs=25, seed=seed) for seed in range(5)]
     undisturbed = make_run(tmp_path / "elsewhere" / "run-0", epochs=25)
     list(execute(undisturbed, threads=1))
     kills = 0
-    with driver(tmp_path, runs) as process:
-        for event in process.events():
+    with driver(tmp_path, runs) as trainer:
+        for event in trainer.events():
             if event.get("state") == "running" and kills < 3:
                 run = next(run for run in runs if run.id == event["name"])
-                until(lambda run=run: run.resume_epoch() > 0 or run.status().state == "done")
-                if (owner := run.recorded().owner) and run.recorded().state == "running":
-                    os.kill(owner["pid"], signal.SIGKILL)
+                status = until(lambda run=run: has_settled(run))
+                if status.state == "running":
+                    os.kill(status.owner["pid"], signal.SIGKILL)
                     kills += 1
-        assert process.process.wait() == 0
+        assert trainer.process.wait() == 0
     assert kills == 3
-    ends = [line for line in process.lines if line.get("state") in ("done", "failed", "stopped")]
-    assert sorted(line["name"] for line in ends) == [run.id for run in runs], process.lines
+    ends = [line for line in trainer.lines if line.get("state") in ("done", "failed", "stopped")]
+    assert sorted(line["name"] for line in ends) == [run.id for run in runs], trainer.lines
     assert {line["state"] for line in ends} == {"done"}
     assert content(runs[0]) == content(undisturbed)
-    begun = [line for line in process.lines if line.get("state") == "running"]
+    begun = [line for line in trainer.lines if line.get("state") == "running"]
     assert sum(line["why"] == "" for line in begun) == len(runs)  # none began anew
     assert len(begun) == len(runs) + kills
 
