@@ -164,7 +164,7 @@ def _execute_when_free(run: Run, told: Callable[[], bool]) -> None:
     late = time.monotonic() + FREE_SECONDS
     while True:
         try:
-            for _ in execute(run, worker_threads(), told=told):
+            for _ in execute(run, worker_threads(), told=told, watched=False):
                 continue
             return
         except BeingWritten:

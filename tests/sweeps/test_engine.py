@@ -66,7 +66,7 @@ def test_each_run_is_trained_and_told_in_order(standing, tmp_path):
     states, _ = trained(runs, standing.address)
     assert states == {run.id: ["running", "done"] for run in runs}
     undisturbed = make_run(tmp_path / "elsewhere" / "run-3", seed=3)
-    list(execute(undisturbed, threads=1))
+    list(execute(undisturbed, threads=1, watched=False))
     assert content(runs[3]) == content(undisturbed)
     assert all(run.status().state == "done" for run in runs)
     assert rest_of(tmp_path) == set()
@@ -218,7 +218,7 @@ def test_without_a_common_disk_runs_travel_and_are_as_if_they_had_not(alone, tmp
     runs = [make_run(tmp_path / f"run-{seed}", seed=seed) for seed in range(2)]
     long = make_run(tmp_path / "long", epochs=5000)
     undisturbed = make_run(tmp_path / "elsewhere" / "run-1", seed=1)
-    list(execute(undisturbed, threads=1))
+    list(execute(undisturbed, threads=1, watched=False))
     states, whys = trained(runs, alone.address)
     assert states == {run.id: ["running", "done"] for run in runs}, whys
     assert content(runs[1]) == content(undisturbed)
@@ -390,9 +390,9 @@ def has_settled(run: Run) -> Status | None:
 
 
 def test_workers_are_killed_and_all_runs_are_done_as_if_nobody_had(tmp_path):
-    runs = [make_run(tmp_path / f"run-{seed}", epochs=25, seed=seed) for seed in range(5)]
-    undisturbed = make_run(tmp_path / "elsewhere" / "run-0", epochs=25)
-    list(execute(undisturbed, threads=1))
+    runs = [make_run(tmp_path / f"run-{seed}", epochs=400, seed=seed) for seed in range(4)]
+    undisturbed = make_run(tmp_path / "elsewhere" / "run-0", epochs=400)
+    list(execute(undisturbed, threads=1, watched=False))
     kills = 0
     with driver(tmp_path, runs) as trainer:
         for event in trainer.events():
