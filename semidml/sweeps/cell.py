@@ -18,7 +18,6 @@ from typing import Any
 from distributed import Worker, get_worker
 
 from semidml import __version__
-from semidml.data import store
 from semidml.execute import execute, explain_failure
 from semidml.runs import trained_on
 from semidml.runs.run import Run
@@ -141,8 +140,7 @@ def _find_refusal(run: Run) -> dict[str, Any] | None:
     """Why this machine cannot train a run and another may: its data are not here, or are others."""
     _warm_up()
     try:
-        data = store.load(run.config().data, allow_paths=run.details().get("paths") is True)
-        trained_on.check_data(run, data)
+        trained_on.check_data(run, trained_on.load_data(run))
     except ValueError as error:
         return _refused(str(error))
     return None

@@ -86,7 +86,7 @@ def test_what_goes_wrong_with_one_run_is_its_own(standing, tmp_path):
     states, whys = trained(list(runs.values()), standing.address)
     assert states["good"] == states["other"] == ["running", "done"]
     assert states["missing"] == states["damaged"] == ["failed"]
-    assert states["nan"] == ["running", "failed"] and "no longer finite" in whys["nan"]
+    assert states["nan"][-1] == "failed" and "no longer finite" in whys["nan"]  # its answer may be lost with a worker
     assert states["deadly"][-1] == "failed"
     assert "there is no data set called 'no such data'" in whys["missing"]
     assert "config.json" in whys["damaged"]
