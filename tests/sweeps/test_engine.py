@@ -210,7 +210,7 @@ def test_a_run_is_not_trained_on_other_data_of_that_name(standing, tmp_path, dig
         (run.path / "config.json").write_text(json.dumps(details))
     states, whys = trained(runs, standing.address)
     assert states == {"run-0": ["failed"], "run-1": ["running", "done"]}
-    assert "the images or labels of digits here are not those" in whys["run-0"]
+    assert "digits here is another data set than the one that run-0 was trained on" in whys["run-0"]
 
 
 def test_without_a_common_disk_runs_travel_and_are_as_if_they_had_not(alone, tmp_path):
