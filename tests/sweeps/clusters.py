@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,8 @@ class Driver:
             yield self.lines[-1]
 
     def wait_for(self, name: str, state: str) -> dict[str, Any]:
-        for event in self.events():
+        """The line that says so, perhaps one that came before another that was waited for."""
+        for event in chain(list(self.lines), self.events()):
             if (event.get("name"), event.get("state")) == (name, state):
                 return event
         raise AssertionError(f"{name} was never {state}: {self.lines}, {self.errors()}")
