@@ -27,12 +27,14 @@ from semidml.words import size_words
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN, EXPLORE, DATA, PRIOR = "pages/1_Train.py", "pages/2_Explore.py", "pages/3_Data.py", "pages/4_Prior.py"
+COMPARE, MANY = "pages/8_Compare.py", "pages/10_Many_at_once.py"
 MENU = {
     "Play": [
         ("app.py", "Home", ":material/home:"),
         (TRAIN, "Train", ":material/play_circle:"),
         (EXPLORE, "Explore", ":material/travel_explore:"),
-        ("pages/8_Compare.py", "Compare", ":material/compare:"),
+        (COMPARE, "Compare", ":material/compare:"),
+        (MANY, "Many at once", ":material/grid_on:"),
     ],
     "Learn": [
         *((lesson.page, lesson.menu, ":material/school:") for lesson in LESSONS.values()),

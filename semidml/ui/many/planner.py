@@ -1,0 +1,436 @@
+"""The plan of a sweep: where it starts from, one or two knobs with their values, seeds; what it will take."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from semidml.config import FEW, RunConfig, allowed, declared_knobs
+from semidml.disk import files
+from semidml.execute import cores
+from semidml.jobs import forecast
+from semidml.presets import GRIDS, Grid
+from semidml.runs import estimate, listing
+from semidml.runs.run import Run
+from semidml.sweeps import attended, quota
+from semidml.sweeps import sweep as folders
+from semidml.sweeps.plan import Plan, axis_text, parse_axis, parse_seeds, seeds_text
+from semidml.sweeps.sweep import Sweep
+from semidml.sweeps.table import read_table
+from semidml.ui import controls, frame, knobs, links
+from semidml.ui.manage import NOT_STARTED, perform
+from semidml.ui.words import (
+    as_code,
+    entry_title,
+    escape_markdown,
+    is_here,
+    knob_title,
+    run_words,
+    setting_words,
+    short_value,
+    values_of,
+)
+from semidml.words import seconds_words, size_words, value_words
+
+NOT_VARIED = ("seed", "device")  # seeds have a place of their own
+NO_KNOB = ""
+SEEDS = "3"
+FIRST = {"alpha": (0.02, 0.1, 0.5, 0.9), "pl": (5.0, 20.0, 100.0), "latent_dim": (2, 4, 10)}  # what is varied at first
+SAMPLED = 5  # settings by which time and room are told
+MOST_CHECKED = 60  # settings that are looked at one by one before they are trained
+START_SECONDS = 8.0  # that the workers take to begin
+
+
+class Chosen(NamedTuple):
+    """What is chosen of the axes: knobs and their values as text, the text of the seeds, a name or "" for its own."""
+
+    axes: tuple[tuple[str, str], ...]
+    seeds: str
+    name: str
+
+
+def chosen() -> Chosen:
+    """What this visitor has chosen; at first knobs that have an effect with those of Train."""
+    if "chosen axes" not in st.session_state:
+        used = knobs.used_of(knobs.chosen_knobs())
+        names = [name for name in FIRST if name in used][:2]
+        choose([(name, text_of(name, FIRST[name])) for name in names], SEEDS, "")
+    return st.session_state["chosen axes"]
+
+
+def text_of(name: str, values: Sequence[Any]) -> str:
+    """Values as they are typed."""
+    return axis_text(name, values).partition("=")[2]
+
+
+def choose(axes: Sequence[tuple[str, str]], seeds: str, name: str) -> None:
+    st.session_state["chosen axes"] = Chosen(tuple(axes), seeds, name)
+
+
+def take_grid(grid: Grid) -> None:
+    """Starts from a preset."""
+    knobs.set_knobs(grid.values)
+    choose([(name, text_of(name, values)) for name, values in grid.axes.items()], str(grid.seeds), grid.name)
+
+
+def take_sweep(plan: Plan) -> None:
+    """Starts from the plan of a sweep that is there."""
+    knobs.set_knobs(plan.base)
+    choose([(n, text_of(n, values)) for n, values in list(plan.axes.items())[:2]], seeds_text(plan.seeds), plan.name)
+
+
+def read_link() -> None:
+    """The plan as the link says: knobs, axes and seeds, or the setting of the run that it names."""
+    links.read_link()
+    asked = {name: links.asked_of_link(name, f"plan {name}") for name in ("columns", "rows", "seeds", "run")}
+    if asked["run"] is not None:
+        try:
+            take_run(listing.open_run(asked["run"]))
+        except ValueError as error:
+            st.warning(f"The link was not followed: {escape_markdown(str(error))}.", icon=":material/link_off:")
+        st.query_params.pop("run", None)
+    if asked["columns"] is None and asked["seeds"] is None:
+        return
+    axes = []
+    for name in ("columns", "rows"):
+        knob, _, values = (asked[name] or "").partition("=")
+        knob = knob.strip().replace("-", "_")
+        if knob in declared_knobs() and knob not in NOT_VARIED:
+            axes.append((knob, values))
+        elif asked[name]:
+            words = f"no knob called {as_code(knob)} can be varied"
+            st.warning(f"The link was not followed in one place: {words}.", icon=":material/link_off:")
+    known = chosen()
+    choose(axes or known.axes, asked["seeds"] or known.seeds, "")
+
+
+def take_run(run: Run) -> None:
+    """Starts from the setting of a run."""
+    knobs.set_knobs({name: value for name, value in values_of(run.config()).items() if name != "seed"})
+    choose(chosen().axes, chosen().seeds, "")
+
+
+def write_link(plan: Plan) -> None:
+    """Puts the plan into the link."""
+    link = {name: value_words(value) for name, value in plan.base.items() if (name, value) != USUAL}
+    link |= {place: axis_text(*axis) for place, axis in zip(("columns", "rows"), plan.axes.items(), strict=False)}
+    link["seeds"] = seeds_text(plan.seeds)
+    parts = {*declared_knobs(), "columns", "rows", "seeds"}
+    others = {name: st.query_params[name] for name in st.query_params if name not in parts}
+    if dict(st.query_params) != others | link:
+        st.query_params.from_dict(others | link)
+    links.note_written("knobs", {name: value for name, value in link.items() if name in declared_knobs()})
+    for name in ("columns", "rows", "seeds"):
+        if name in link:
+            links.note_written(f"plan {name}", link[name])
+
+
+USUAL = ("evaluate_on", "validation")  # which a plan has where nothing is said
+
+
+# ---- the widgets
+
+
+def draw_starts() -> None:
+    """Settings to start from: presets, and runs."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for grid in GRIDS:
+            act = {"on_click": take_grid, "args": (grid,), "help": grid.words}
+            st.button(grid.title, key=f"grid {grid.name}", icon=":material/grid_on:", **act)
+        with st.popover("From a run's setting", icon=":material/history:"):
+            run = st.selectbox("Run", listing.list_runs(), format_func=run_words, key="many start run", index=None)
+            act = {"on_click": take_run, "args": (run,), "disabled": run is None, "key": "many start"}
+            st.button("Start from it", icon=":material/arrow_forward:", **act)
+
+
+def draw_base() -> None:
+    """The knobs that all runs share: the few of Train, of which the others are kept as they are there."""
+    varied = {name for name, _ in chosen().axes}
+    kept = {name: value for name, value in knobs.chosen_knobs().items() if name not in varied}
+    try:
+        words = setting_words(knobs.config_of(kept))
+    except ValueError:  # which the plan says
+        words = "what they share"
+    with st.expander(f"All runs: {words}", icon=":material/tune:"):
+        if "data" not in varied:
+            knobs.draw_knob("data", options=knobs.data_names())
+        if not varied & {"model", "prior"}:
+            knobs.choose_method()
+            knobs.choose_model()
+        used = knobs.used_of(knobs.chosen_knobs())
+        for name, knob in declared_knobs().items():
+            if knob.group == FEW and name in used and name not in {"data", "model", "prior", *varied, *NOT_VARIED}:
+                knobs.draw_knob(name)
+        others = {name: value for name, value in kept.items() if name in used and declared_knobs()[name].group != FEW}
+        if others:
+            st.caption("Besides: " + ", ".join(f"{knob_title(n).lower()} {short_value(v)}" for n, v in others.items()))
+        st.page_link(frame.TRAIN, label="All knobs: on Train", icon=":material/play_circle:")
+
+
+def draw_axes() -> DeltaGenerator:
+    """One or two knobs and their values, and the seeds; gives the place of the button beside these."""
+    known = chosen()
+    axes = [draw_axis(0, known), draw_axis(1, known, optional=True)]
+    state = st.session_state
+    if state.get("many seeds") != known.seeds:
+        state["many seeds"] = known.seeds
+    left, right = st.columns([1, 1.3], vertical_alignment="bottom")
+    seeds = left.text_input(
+        "Seeds",
+        key="many seeds",
+        max_chars=2000,
+        help="How many, like 10, or which, like 3,5,8. Each setting is trained once with each.",
+    )
+    choose([axis for axis in axes if axis[0]], seeds, known.name)
+    return right
+
+
+def draw_axis(position: int, known: Chosen, optional: bool = False) -> tuple[str, str]:
+    """A knob that is varied, and its values as text."""
+    name, text = known.axes[position] if position < len(known.axes) else (NO_KNOB, "")
+    others = {knob for i, (knob, _) in enumerate(known.axes) if i != position}
+    offered = [knob for knob in declared_knobs() if knob not in NOT_VARIED and knob not in others]
+    offered = [NO_KNOB, *offered] if optional else offered
+    key = f"many knob {position}"
+    if st.session_state.get(key) != name:
+        st.session_state[key] = name
+    new = st.selectbox(
+        "Along the side" if position else "Varied along the bottom",
+        offered,
+        offered.index(name),
+        format_func=lambda knob: knob_title(knob) if knob else "no second knob",
+        key=key,
+    )
+    if new != name:
+        name, text = new, usual_values(new) if new else ""
+    if not name:
+        return NO_KNOB, ""
+    knob = declared_knobs()[name]
+    choices = knobs.data_names() if name == "data" else knob.choices
+    label = f"Values of {knob_title(name)[:1].lower()}{knob_title(name)[1:]}"
+    key = f"many values {position} {name}"
+    if choices:
+        here = [value for value in text.split(",") if value in choices]
+        if st.session_state.get(key) != here:
+            st.session_state[key] = here
+        chips = st.multiselect(label, choices, here, key=key, format_func=lambda choice: entry_title(name, choice))
+        return name, ",".join(chips)
+    if st.session_state.get(key) != text:
+        st.session_state[key] = text
+    told = f"{knob.help.capitalize()}. Each value must be {allowed(knob)}; 0..1/5 means five values from 0 to 1."
+    return name, st.text_input(label, text, key=key, max_chars=20_000, help=told)
+
+
+def usual_values(name: str) -> str:
+    """Values of a knob to begin with: some of its choices, or its value and what lies around it."""
+    knob = declared_knobs()[name]
+    if knob.choices:
+        names = knobs.data_names() if name == "data" else list(knob.choices)
+        return ",".join(names[:3])
+    value = knobs.current_value(name)
+    if knob.kind is int and knob.low is not None and knob.high is not None:
+        around = {max(int(knob.low), value // 2), value, min(int(knob.high), value * 2 or 1)}
+    elif knob.kind is float and knob.low is not None and knob.high is not None:
+        around = {
+            float(value_words(max(knob.low, value / 2))),
+            value,
+            float(value_words(min(knob.high, value * 2 or 0.1))),
+        }
+    else:
+        return value_words(value)
+    return ",".join(value_words(each) for each in sorted(around) if not (knob.low_is_open and each == knob.low))
+
+
+def choose_plan() -> Plan | None:
+    """The plan of what is chosen, or None after saying, in the words of the command line, why there is none."""
+    known = chosen()
+    try:
+        axes = dict(parse_axis(f"{name}={text}") for name, text in known.axes)
+        if foreign := [name for name in axes.get("data", ()) if name not in knobs.data_names()]:
+            raise ValueError(f"data must be one of {', '.join(knobs.data_names())}, got {foreign[0][:60]!r}")
+        seeds = parse_seeds(known.seeds)
+        base = base_of(knobs.chosen_knobs(), axes)
+        content = {"base": base, "axes": axes, "seeds": seeds, "name": known.name or name_by(base, axes)}
+        return plan_of(files.as_json(content))
+    except ValueError as error:
+        frame.show_error(error)
+        return None
+
+
+@lru_cache(16)
+def plan_of(content: bytes) -> Plan:
+    return Plan.of(files.json_object(content, "plan"))
+
+
+def base_of(values: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """The knobs of these that are not varied and that have an effect in some cell."""
+    kept = {name: value for name, value in values.items() if name not in axes and name != "seed"}
+    used = knobs.used_of(kept)
+    for name, choices in axes.items():
+        for choice in choices[:MOST_CHECKED]:
+            if isinstance(choice, str):
+                used |= knobs.used_of(kept | {name: choice})
+    return {name: value for name, value in kept.items() if name in used}
+
+
+def name_by(base: Mapping[str, Any], axes: Mapping[str, Any]) -> str:
+    """What a sweep is called by its data, its model and what it varies."""
+    fields = RunConfig.model_fields
+    parts = [str(base.get(name, fields[name].default)) for name in ("data", "model") if name not in axes]
+    return re.sub(r"[^A-Za-z0-9]+", "-", "-".join([*parts, "by", *axes])).strip("-")[:70]
+
+
+# ---- what it takes
+
+
+def draw_start(plan: Plan | None, place: DeltaGenerator) -> None:
+    """Train, at its place, and what it will take; or what stands in its way."""
+    missing = [name for name in plan.data_names if not is_here(name)] if plan else []
+    problems = list_problems(plan) if plan and not missing else []
+    for name in missing:
+        st.warning(f"{entry_title('data', name)} is not on this machine yet.", icon=":material/block:")
+        st.page_link(frame.DATA, label="Fetch it on the page Data", icon=":material/download:")
+    is_hopeless = bool(plan) and len(problems) == len(settings_of(plan)) and bool(problems)
+    if problems:
+        number = len(problems)
+        words = "Every setting" if is_hopeless else f"{number} setting{'s' * (number > 1)}"
+        st.warning(f"{words} cannot be trained: {escape_markdown(problems[0])}", icon=":material/block:")
+    disabled = plan is None or bool(missing) or is_hopeless
+    act = {"on_click": perform, "args": (lambda: start(plan), "", NOT_STARTED), "disabled": disabled}
+    place.button("Train", type="primary", icon=":material/play_arrow:", width="stretch", key="train many", **act)
+    if plan is not None and not missing:
+        st.caption(effort_words(plan))
+
+
+def settings_of(plan: Plan) -> list[RunConfig]:
+    """The configs of its settings that are not refused, with the first seed."""
+    settings = plan.cells[: plan.count // len(plan.seeds)]
+    return [cell.config for cell in settings if cell.config is not None]
+
+
+def list_problems(plan: Plan) -> list[str]:
+    """What is known against some of its settings, each once a setting, of the first MOST_CHECKED."""
+    return [problem for config in settings_of(plan)[:MOST_CHECKED] if (problem := controls.cannot_work(config))]
+
+
+def effort_words(plan: Plan) -> str:
+    """How many runs, how many of them are there, how long the others will take, and how much room."""
+    there = count_there(plan)
+    factors = " × ".join([*(f"{len(values):,}" for values in plan.axes.values()), f"{len(plan.seeds):,} seeds"])
+    words = [f"**{plan.count:,} runs**: {factors}{f'; {there:,} are here already' if there else ''}."]
+    refused = sum(bool(cell.problem) for cell in plan.cells)
+    if refused:
+        problem = next(cell.problem for cell in plan.cells if cell.problem)
+        words.append(f"{refused:,} of them are refused: {escape_markdown(problem)}.")
+    left = max(0, plan.count - refused - there)
+    if not left:
+        return "  \n".join([*words, "Nothing is left to train."])
+    settings = settings_of(plan)
+    sampled = settings[:: max(1, len(settings) // SAMPLED)]
+    known = [seconds for config in sampled if (seconds := seconds_of_run(config)) is not None]
+    if known:
+        at_once = min(cores(), left)
+        seconds = START_SECONDS + sum(known) / len(known) * left / at_once
+        words.append(f"About {seconds_words(seconds)} on this machine, {at_once} at a time.")
+    else:
+        words.append("How long a run takes was not measured here yet.")
+    if frame.is_warm():  # before, torch is not there
+        more = left * max(bytes_of_run(config) for config in sampled)
+        room = room_words(more)
+        words.append(f"They take about {size_words(more)}. {room}")
+    return "  \n".join(words)
+
+
+@st.cache_data(max_entries=256, ttl=60, show_spinner=False)
+def seconds_of_run(config: RunConfig) -> float | None:
+    """How long a run by this config takes, going by finished runs and by those of sweeps."""
+    measured = forecast.measure_alike(config, [run for sweep in folders.list_sweeps()[:5] for run in some_done(sweep)])
+    return measured and measured[0]
+
+
+def some_done(sweep: Sweep) -> list[Run]:
+    """A few runs of a sweep that are done."""
+    try:
+        table = read_table(sweep).frame
+    except (ValueError, OSError):
+        return []
+    done = table[(table["state"] == "done") & (table["cell"] != "")].drop_duplicates("cell")
+    return [sweep.run_of(cell) for cell in done["cell"].iloc[:: max(1, len(done) // 20)]]
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def bytes_of_run(config: RunConfig) -> int:
+    return estimate.kept_bytes(config)
+
+
+@st.cache_data(max_entries=64, ttl=20, show_spinner=False)
+def room_words(more: int) -> str:
+    """How much sweeps take, and whether `more` bytes fit."""
+    room = quota.Room()
+    lack = room.lack_words(more)
+    used = f"Sweeps take {size_words(room.used)} of {size_words(quota.allowed_bytes())}."
+    return f"{used} {lack[:1].upper()}{lack[1:]}." if lack else used
+
+
+def count_there(plan: Plan) -> int:
+    """How many of its runs are finished already, in the sweep of its name or in others."""
+    return _count_there(plan.model_dump_json(exclude={"created", "versions"}))
+
+
+@st.cache_data(max_entries=16, ttl=15, show_spinner=False)
+def _count_there(content: str) -> int:
+    plan, digests = plan_of(content.encode()), {}
+    sweeps = folders.list_sweeps()
+    for sweep in sweeps:
+        try:
+            digests |= {name: digest for name, digest in sweep.plan().data.items() if name not in digests}
+        except ValueError:  # it is said where this sweep is shown
+            continue
+    if not set(plan.data_names) <= set(digests):
+        return 0
+    named = plan_of(
+        files.as_json(files.json_object(content.encode(), "plan") | {"data": {n: digests[n] for n in plan.data_names}})
+    )
+    wanted, there = {cell.name for cell in named.cells if cell.name}, set()
+    for sweep in sweeps:
+        try:
+            table = read_table(sweep).frame
+        except (ValueError, OSError):
+            continue
+        there |= wanted & set(table.loc[table["state"] == "done", "cell"])
+    return sum(cell.name in there for cell in named.cells)
+
+
+# ---- the start
+
+
+def start(plan: Plan) -> None:
+    """Trains what a plan lacks, in the sweep of its name: a new one, or one that varies the same.
+    Raises: ValueError in words when it cannot be."""
+    sweep = find_or_create(plan)
+    attended.start(sweep)
+    st.session_state["shown sweep"] = sweep.name
+    st.session_state["chosen cell"] = ""
+
+
+def find_or_create(plan: Plan) -> Sweep:
+    """The sweep of a plan. Where another one has its name and a number is free, it gets that: a page asks for no name.
+    Raises: ValueError when its data are not here, or while that sweep is being trained."""
+    names = [plan.name, *(f"{plan.name[:70]}-{number}" for number in range(2, 100))]
+    for name in names:
+        try:
+            sweep = folders.open_sweep(name)
+        except ValueError:
+            return folders.create_sweep(plan.model_copy(update={"name": name}))
+        try:
+            known = sweep.plan()
+        except ValueError:  # damaged, which is said where it is shown
+            continue
+        if known.same_setting(plan):
+            if known.extended(plan.axes, plan.seeds).count > known.count:
+                folders.extend(sweep, plan.axes, plan.seeds)
+            return sweep
+    raise ValueError(f"there are a hundred sweeps called {plan.name}: delete some")
