@@ -1,4 +1,4 @@
-"""Many at once: vary one knob or two, with several seeds, and see where a latent space turns from one kind to another."""
+"""Many at once: vary one knob or two, with several seeds, and see where a latent space turns into another kind."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from semidml.sweeps.plan import Plan
 from semidml.sweeps.sweep import Sweep
 from semidml.sweeps.table import Table, headline, read_table
 from semidml.ui import cache, frame, links, manage
-from semidml.ui.many import planner, sections, sheet, shown
+from semidml.ui.many import effort, planner, sections, sheet, shown
 from semidml.ui.many.lattice import Lattice, choice_words, lay_out, list_floors, score_title
 from semidml.ui.words import as_code, knob_title
 
@@ -179,7 +179,7 @@ with plan_column:
     planner.draw_base()
     chosen_plan = planner.choose_plan()
     with effort_place:
-        planner.draw_start(chosen_plan, button_place)
+        effort.draw_start(chosen_plan, button_place)
     manage.draw_outcome()
 with sweep_column:
     chosen_sweep = shown.pick_sweep()

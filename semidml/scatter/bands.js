@@ -19,7 +19,7 @@ class Bands {
     root.replaceChildren(this.legend, this.svg, this.tip);
     this.svg.addEventListener("pointermove", (event) => this.point(event));
     this.svg.addEventListener("pointerleave", () => this.point(null));
-    new ResizeObserver(() => this.data && this.draw()).observe(root);
+    new ResizeObserver(() => this.data && root.clientWidth !== this.room && this.draw()).observe(root);
   }
 
   show(data) {
@@ -51,7 +51,8 @@ class Bands {
 
   draw() {
     const { values, series, floors, ticks, title, words } = this.data;
-    this.width = Math.max(240, this.root.clientWidth);
+    this.room = this.root.clientWidth;
+    this.width = Math.max(240, this.room);
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
     this.svg.setAttribute("aria-label", words);
     const parts = ticks.flatMap(([at, text]) => [

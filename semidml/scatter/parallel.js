@@ -24,7 +24,7 @@ class Parallel {
     this.svg.addEventListener("pointermove", (event) => this.drag(event));
     this.svg.addEventListener("pointerup", (event) => this.end(event));
     this.svg.addEventListener("pointercancel", () => (this.dragged = null));
-    new ResizeObserver(() => this.data && this.draw()).observe(root);
+    new ResizeObserver(() => this.data && root.clientWidth !== this.room && this.draw()).observe(root);
   }
 
   show(data) {
@@ -46,7 +46,8 @@ class Parallel {
 
   draw() {
     const { axes, lines, words } = this.data;
-    this.width = Math.max(150 * axes.length, this.root.clientWidth);
+    this.room = this.root.clientWidth;
+    this.width = Math.max(150 * axes.length, this.room);
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
     this.svg.setAttribute("width", this.width);
     this.svg.setAttribute("height", HEIGHT);

@@ -18,7 +18,7 @@ class Sheet {
     this.panels = ["heat", "maps"].map((kind) => new Panel(this, kind));
     root.replaceChildren(...this.panels.map((panel) => panel.figure), this.tip);
     root.addEventListener("keydown", (event) => event.key === "Escape" && this.leave());
-    new ResizeObserver(() => this.sheet && this.arrange()).observe(root);
+    new ResizeObserver(() => this.sheet && root.clientWidth !== this.width && this.arrange()).observe(root);
   }
 
   show(data) {
@@ -30,6 +30,7 @@ class Sheet {
   }
 
   arrange() {
+    this.width = this.root.clientWidth;
     for (const panel of this.panels) panel.arrange();
   }
 

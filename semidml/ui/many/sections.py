@@ -1,4 +1,4 @@
-"""What stands below the sheet, drawn when it is asked for: curves, parallel coordinates, the table, the sweep itself."""
+"""What stands below the sheet, drawn when asked for: curves, parallel coordinates, the table, the sweep itself."""
 
 import io
 import math
@@ -14,7 +14,7 @@ from semidml.scores.table import SCORES, shown_at
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.plan import Plan, parse_axis, parse_seeds
 from semidml.sweeps.sweep import Sweep
-from semidml.sweeps.table import HELD_OUT, TESTED, STATES, Table, best, chosen_by, gather, score_of
+from semidml.sweeps.table import HELD_OUT, STATES, TESTED, Table, best, chosen_by, gather, score_of
 from semidml.ui import frame, manage
 from semidml.ui.explorer.downloads import draw_download
 from semidml.ui.many.lattice import Lattice, bounds, choice_words, mean_words, score_title

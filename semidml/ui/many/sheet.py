@@ -11,10 +11,9 @@ from semidml.explore import drawing
 from semidml.runs.run import Run
 from semidml.scatter import bundle, sent
 from semidml.scatter.sheet import NO_MAP, Axis, LittleMap, Scale, Sheet, SheetCell, little_map, pack_sheet
-from semidml.scores.table import SCORES
 from semidml.sweeps.sweep import Sweep
 from semidml.sweeps.table import Row, score_of
-from semidml.ui import frame, links, pictures
+from semidml.ui import frame, links
 from semidml.ui.many.lattice import (
     Lattice,
     Setting,
@@ -65,9 +64,7 @@ def read_maps(sweep: Sweep, lattice: Lattice, seed: int | None) -> tuple[dict[in
             is_late = True
             continue
         cell = row["cell"]
-        known = known or little_maps.get(
-            key, lambda cell=cell: read_map(sweep.run_of(cell)), lambda m: m.points.nbytes + 200
-        )
+        known = known or little_maps.get(key, lambda cell=cell: read_map(sweep.run_of(cell)))
         if len(known.points):
             maps[number] = known
     return maps, is_late

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
+from semidml.runs.writer import read_holder
 from semidml.sweeps import attended
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.sweep import LOCK, Sweep
 from semidml.sweeps.table import Table
-from semidml.runs.writer import read_holder
 from semidml.ui import links, manage
 from semidml.ui.words import as_code, escape_markdown
 from semidml.words import age_words, seconds_words
