@@ -107,7 +107,9 @@ def draw_section(
     is_active: bool,
 ) -> None:
     """The part below the sheet that was asked for."""
-    section = st.segmented_control("More", sections.SECTIONS, default=sections.SECTIONS[0], key="many section")
+    section = st.segmented_control(
+        "More", sections.SECTIONS, default="Curves", key="many section", label_visibility="collapsed"
+    )
     if section == "Curves":
         sections.draw_curves(lattice, score, floors)
     elif section == "Parallel coordinates":
@@ -172,7 +174,7 @@ asked_cell = links.asked_of_link("cell", "chosen cell")
 if asked_cell is not None:
     st.session_state["chosen cell"] = asked_cell
 planner.draw_starts()
-plan_column, sweep_column = st.columns([1, 2.6], gap="large")
+plan_column, sweep_column = st.columns([1, 3], gap="large")
 with plan_column:
     button_place = planner.draw_axes()
     effort_place = st.container()

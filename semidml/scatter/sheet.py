@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from semidml.plots.colours import CLASS_COLOURS, HEAT_COLOURS, UNLABELLED, heat_colour, ink_on
 from semidml.scatter.pack import headed
 
 VERSION = 1
@@ -33,12 +32,13 @@ NO_MAP = LittleMap(np.zeros((0, 3), np.uint8), [])
 
 @dataclass(frozen=True)
 class SheetCell:
-    """A setting on a sheet. share: where its value lies on the scale of colours, 0 to 1; None where it has none."""
+    """A setting on a sheet. colour and ink: of its value and of what is written on that, "" where it has none."""
 
     words: Sequence[str]  # what the mouse and screen readers are told, the first line above
     state: str
     text: str = ""  # that stands in it where there is room
-    share: float | None = None
+    colour: str = ""
+    ink: str = ""
     at_floor: bool = False  # it is not above what needs no training
 
 
@@ -52,8 +52,9 @@ class Axis:
 
 @dataclass(frozen=True)
 class Scale:
-    """The scale of colours: words at both ends, and floors on it as (where, 0 to 1; words)."""
+    """The scale of colours, evenly: words at both ends, and floors on it as (where, 0 to 1; words)."""
 
+    colours: Sequence[str]
     low: str
     high: str
     marks: Sequence[tuple[float, str]] = ()
@@ -61,13 +62,15 @@ class Scale:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Cells row by row, the row of the first value first; maps by the number of their cell."""
+    """Cells row by row, the row of the first value first; maps by the number of their cell; looks: the colours of their
+    points."""
 
     title: str
     maps_title: str
     columns: Axis
     rows: Axis
     cells: Sequence[SheetCell]
+    looks: Sequence[str]
     scale: Scale | None = None
     chosen: int = -1
     maps: Mapping[int, LittleMap] = field(default_factory=dict)
@@ -92,27 +95,24 @@ def pack_sheet(sheet: Sheet) -> bytes:
         "cells": [_cell(cell) for cell in sheet.cells],
         "scale": None,
         "chosen": sheet.chosen,
-        "looks": [*CLASS_COLOURS, UNLABELLED],
+        "looks": list(sheet.looks),
         "maps": [
             {"cell": number, "count": len(points), "rings": sheet.maps[number].rings} for number, points in maps.items()
         ],
     }
     if scale := sheet.scale:
         marks = [{"at": at, "words": words} for at, words in scale.marks]
-        header["scale"] = {"low": scale.low, "high": scale.high, "colours": list(HEAT_COLOURS), "marks": marks}
+        header["scale"] = {"low": scale.low, "high": scale.high, "colours": list(scale.colours), "marks": marks}
     return headed(header, *(points.tobytes() for points in maps.values()))
 
 
 def _cell(cell: SheetCell) -> dict[str, Any]:
     told = {"words": list(cell.words), "state": cell.state, "text": cell.text, "at_floor": cell.at_floor}
-    if cell.share is not None:
-        colour = heat_colour(cell.share)
-        told |= {"colour": colour, "ink": ink_on(colour)}
-    return told
+    return told | {"colour": cell.colour, "ink": cell.ink}
 
 
-def little_map(placed: np.ndarray, labels: np.ndarray, rings: Sequence[Sequence[float]] = ()) -> LittleMap:
-    """Points in the plane (n, 2), with their classes (n,), -1 for none, in a square that holds all but the outermost
+def little_map(placed: np.ndarray, colours: np.ndarray, rings: Sequence[Sequence[float]] = ()) -> LittleMap:
+    """Points in the plane (n, 2), with the numbers of their colours (n,), in a square that holds all but the outermost
     half per cent at each side and the components' rings (see `drawing.ellipses`), so that a heap is seen to be one."""
     rows = np.flatnonzero(np.isfinite(placed).all(axis=1))
     if not len(rows):
@@ -125,10 +125,9 @@ def little_map(placed: np.ndarray, labels: np.ndarray, rings: Sequence[Sequence[
         low, high = np.minimum(low, (middles - reach).min(0)), np.maximum(high, (middles + reach).max(0))
     middle, side = (low + high) / 2, max(float((high - low).max()), 1e-9)
     place = np.round(((points - middle) / side + 0.5).clip(0, 1) * FINE)
-    colours = np.where(labels[rows] >= 0, labels[rows] % len(CLASS_COLOURS), len(CLASS_COLOURS))
     drawn = [
         [(x - middle[0]) / side + 0.5, (y - middle[1]) / side + 0.5, a / side, b / side, angle]
         for x, y, a, b, angle, _ in rings
     ]
     shown = [[round(float(number), 4) for number in ring] for ring in drawn]
-    return LittleMap(np.column_stack([place, colours]).astype(np.uint8), shown)
+    return LittleMap(np.column_stack([place, colours[rows]]).astype(np.uint8), shown)

@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from semidml.scores.table import PIXELS, SCORES
 from semidml.sweeps.plan import Plan
-from semidml.sweeps.table import HELD_OUT, TESTED, Row, Table, gather, score_of
+from semidml.sweeps.table import HELD_OUT, Row, Table, gather, score_of
 from semidml.ui.scores import score_words
 from semidml.ui.words import entry_title, knob_title, short_value
 
@@ -27,6 +25,7 @@ class Setting:
     mean: float = math.nan
     sd: float = math.nan
     n: int = 0
+    floors: Sequence[tuple[float, str]] = ()  # of its own: what needs no training, and its words
 
     @property
     def done(self) -> int:
@@ -67,7 +66,10 @@ def choice_words(name: str, value: Any) -> str:
 def score_title(column: str) -> str:
     """A score of a sweep as it is read: kNN, all labels, of held-out images."""
     score = score_of(column)
-    return f"{score.title}, of {'held-out' if column.startswith(HELD_OUT) else 'test'} images" if score else column
+    if score is None:
+        return column
+    title = score.title if score.title.startswith(("kNN", "k-means")) else score.title[:1].upper() + score.title[1:]
+    return f"{title}, of {'held-out' if column.startswith(HELD_OUT) else 'test'} images"
 
 
 def mean_words(column: str, mean: float, sd: float, n: int) -> str:
@@ -108,6 +110,7 @@ def lay_out(table: Table, plan: Plan, score: str, columns: str, rows: str, fixed
     if score:
         for row in gather(table, score).to_dict("records"):
             means[tuple(row[name] for name in names)] = (row["mean"], row["sd"], row["n"])
+    own_floors = gather_floors(table, score, names)
     runs: dict[tuple, list[Row]] = {}
     for row in table.frame.to_dict("records"):
         runs.setdefault(tuple(row[name] for name in names), []).append(row)
@@ -118,8 +121,24 @@ def lay_out(table: Table, plan: Plan, score: str, columns: str, rows: str, fixed
             key = tuple(values[name] for name in names)
             mean, sd, n = means.get(key, (math.nan, math.nan, 0))
             shown = {name: values[name] for name in (columns, *([rows] if rows else []))}
-            settings.append(Setting(shown, runs.get(key, []), mean, sd, int(n)))
+            settings.append(Setting(shown, runs.get(key, []), mean, sd, int(n), own_floors.get(key, [])))
     return Lattice(columns, rows, across, along, settings)
+
+
+def gather_floors(table: Table, score: str, names: Sequence[str]) -> dict[tuple, list[tuple[float, str]]]:
+    """What each setting has of its own for floors of a score: those of component AMI, of its own latents."""
+    floors: dict[tuple, list[tuple[float, str]]] = {}
+    known = score_of(score) if score else None
+    if known is None or known.name != "component_ami":
+        return floors
+    for name in COMPONENT_FLOORS:
+        column, words = f"{score.removesuffix(known.name)}{name}", SCORES[name].title.removeprefix("floor: ")
+        if column not in table.frame:
+            continue
+        for row in gather(table, column).to_dict("records"):
+            if row["n"]:
+                floors.setdefault(tuple(row[knob] for knob in names), []).append((row["mean"], words))
+    return floors
 
 
 def bounds(values: Sequence[float]) -> tuple[float, float]:
@@ -129,7 +148,8 @@ def bounds(values: Sequence[float]) -> tuple[float, float]:
 
 
 def list_floors(table: Table, score: str, pixels: Mapping[str, float]) -> list[tuple[float, str]]:
-    """What needs no training, beside a score: (value, words). pixels: see `cache.read_floors`, of any of the runs."""
+    """What needs no training and is the same for all settings, beside a score: (value, words). pixels: see
+    `cache.read_floors`, of any of the runs."""
     known = score_of(score)
     if known is None:
         return []
@@ -139,14 +159,4 @@ def list_floors(table: Table, score: str, pixels: Mapping[str, float]) -> list[t
     varies_labels = known.fitted_on == "seen" and "pl" in table.axes  # then each setting has another
     if not varies_labels and (level := pixels.get(f"{PIXELS}{known.name}")) is not None:
         floors.append((level, "raw pixels"))
-    if known.name == "component_ami":
-        prefix = HELD_OUT if score.startswith(HELD_OUT) else TESTED
-        means = {name: mean_of(table.frame, f"{prefix}{name}") for name in COMPONENT_FLOORS}
-        floors += [
-            (mean, SCORES[name].title.removeprefix("floor: ")) for name, mean in means.items() if not math.isnan(mean)
-        ]
     return floors
-
-
-def mean_of(frame: pd.DataFrame, column: str) -> float:
-    return float(frame[column].mean()) if column in frame else math.nan

@@ -1,6 +1,5 @@
 """The plan of a sweep: where it starts from, one or two knobs with their values, seeds; what it will take."""
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -8,12 +7,13 @@ from typing import Any, NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from semidml.config import FEW, RunConfig, allowed, declared_knobs
+from semidml.config import FEW, allowed, declared_knobs
 from semidml.disk import files
 from semidml.presets import GRIDS, Grid
 from semidml.runs import listing
 from semidml.runs.run import Run
-from semidml.sweeps.plan import Plan, axis_text, parse_axis, parse_seeds, seeds_text
+from semidml.sweeps.plan import Plan, axis_text, name_by, parse_axis, parse_seeds, seeds_text
+from semidml.sweeps.sweep import open_sweep
 from semidml.ui import frame, knobs, links
 from semidml.ui.words import (
     as_code,
@@ -83,6 +83,7 @@ def read_link() -> None:
             st.warning(f"The link was not followed: {escape_markdown(str(error))}.", icon=":material/link_off:")
         st.query_params.pop("run", None)
     if asked["columns"] is None and asked["seeds"] is None:
+        take_linked_sweep()
         return
     axes = []
     for name in ("columns", "rows"):
@@ -95,6 +96,18 @@ def read_link() -> None:
             st.warning(f"The link was not followed in one place: {words}.", icon=":material/link_off:")
     known = chosen()
     choose(axes or known.axes, asked["seeds"] or known.seeds, "")
+
+
+def take_linked_sweep() -> None:
+    """Starts from the plan of the sweep that the link names, where it names no plan itself."""
+    name = st.query_params.get("sweep", "")
+    if not links.is_new("sweep's plan", name) or not name:
+        return
+    links.note_written("sweep's plan", name)
+    try:
+        take_sweep(open_sweep(name).plan())
+    except ValueError:  # the sweep's own part of the page says what is wrong with it
+        return
 
 
 def take_run(run: Run) -> None:
@@ -264,10 +277,3 @@ def base_of(values: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> dic
             if isinstance(choice, str):
                 used |= knobs.used_of(kept | {name: choice})
     return {name: value for name, value in kept.items() if name in used}
-
-
-def name_by(base: Mapping[str, Any], axes: Mapping[str, Any]) -> str:
-    """What a sweep is called by its data, its model and what it varies."""
-    fields = RunConfig.model_fields
-    parts = [str(base.get(name, fields[name].default)) for name in ("data", "model") if name not in axes]
-    return re.sub(r"[^A-Za-z0-9]+", "-", "-".join([*parts, "by", *axes])).strip("-")[:70]

@@ -3,7 +3,8 @@
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, BinaryIO
 
 import pandas as pd
 import streamlit as st
@@ -14,9 +15,21 @@ from semidml.scores.table import SCORES, shown_at
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.plan import Plan, parse_axis, parse_seeds
 from semidml.sweeps.sweep import Sweep
-from semidml.sweeps.table import HELD_OUT, STATES, TESTED, Table, best, chosen_by, gather, score_of
+from semidml.sweeps.table import (
+    HELD_OUT,
+    STATES,
+    TESTED,
+    Table,
+    best,
+    chosen_by,
+    gather,
+    score_of,
+    write_csv,
+    write_parquet,
+)
 from semidml.ui import frame, manage
 from semidml.ui.explorer.downloads import draw_download
+from semidml.ui.many import planner
 from semidml.ui.many.lattice import Lattice, bounds, choice_words, mean_words, score_title
 from semidml.ui.words import as_code, entry_title, knob_title
 from semidml.words import size_words, value_words
@@ -165,8 +178,9 @@ def draw_table(table: Table, name: str, pick: Callable[[str], None]) -> None:
         "leads to its runs, above."
     )
     with st.container(horizontal=True):
-        draw_download("Table (.csv)", lambda: rows.to_csv(index=False).encode(), f"{name}.csv", "many csv")
-        draw_download("Table (.parquet)", lambda: as_parquet(rows), f"{name}.parquet", "many parquet")
+        for ending, write in {"csv": write_csv, "parquet": write_parquet}.items():
+            content = partial(as_bytes, partial(write, Table(rows, table.axes)))
+            draw_download(f"Table (.{ending})", content, f"{name}.{ending}", f"many {ending}")
 
 
 def order_scores(table: Table) -> list[str]:
@@ -201,9 +215,10 @@ def filtered(table: Table) -> pd.DataFrame:
     return rows
 
 
-def as_parquet(rows: pd.DataFrame) -> bytes:
+def as_bytes(write: Callable[[BinaryIO], object]) -> bytes:
+    """What `write` writes into a file."""
     file = io.BytesIO()
-    rows.to_parquet(file, index=False)
+    write(file)
     return file.getvalue()
 
 
@@ -215,6 +230,8 @@ def draw_management(sweep: Sweep, plan: Plan, table: Table, is_active: bool) -> 
     name = sweep.name
     if is_active:
         st.caption("While it is trained it can be stopped and taken away; what is added, renamed or deleted waits.")
+    act = {"on_click": planner.take_sweep, "args": (plan,), "help": "Its knobs, axes and seeds, to vary them further"}
+    st.button("Start from its plan", key="take its plan", icon=":material/arrow_back:", **act)
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**Add to it**: what is there stays, only what is new is trained")
@@ -240,7 +257,14 @@ def draw_management(sweep: Sweep, plan: Plan, table: Table, is_active: bool) -> 
         st.button("Delete", key="delete sweep", icon=":material/delete:", **act)
         too_large = table.bytes > MOST_ZIP
         told = f"`python -m semidml sweeps export {name} {name}.zip` packs one of this size." if too_large else ""
-        draw_download("Whole sweep (.zip)", lambda: as_zip(sweep), f"{name}.zip", "many zip", too_large, told)
+        draw_download(
+            "Whole sweep (.zip)",
+            partial(as_bytes, partial(folders.export_zip, sweep)),
+            f"{name}.zip",
+            "many zip",
+            too_large,
+            told,
+        )
         if told:
             st.caption(told)
 
@@ -252,12 +276,6 @@ def draw_damaged(sweep: Sweep, error: ValueError) -> None:
     sure = st.checkbox("Delete it with all its runs", key=f"sure of {sweep.name}")
     act = {"on_click": delete, "args": (sweep,), "disabled": not sure}
     st.button("Delete", key="delete sweep", icon=":material/delete:", **act)
-
-
-def as_zip(sweep: Sweep) -> bytes:
-    file = io.BytesIO()
-    folders.export_zip(sweep, file)
-    return file.getvalue()
 
 
 def add(sweep: Sweep, axes: Mapping[str, str], seeds: str) -> None:

@@ -4,10 +4,12 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import streamlit as st
 
 from semidml import planes
 from semidml.explore import drawing
+from semidml.plots.colours import CLASS_COLOURS, HEAT_COLOURS, UNLABELLED, heat_colour, ink_on
 from semidml.runs.run import Run
 from semidml.scatter import bundle, sent
 from semidml.scatter.sheet import NO_MAP, Axis, LittleMap, Scale, Sheet, SheetCell, little_map, pack_sheet
@@ -47,7 +49,8 @@ def read_map(run: Run) -> LittleMap:
     if newest is None:
         return NO_MAP
     placed, _ = planes.in_plane(newest.latents, newest.rows["labels"])
-    return little_map(placed, newest.rows["labels"], drawing.ellipses(newest))
+    labels, count = newest.rows["labels"], len(CLASS_COLOURS)
+    return little_map(placed, np.where(labels >= 0, labels % count, count), drawing.ellipses(newest))
 
 
 def read_maps(sweep: Sweep, lattice: Lattice, seed: int | None) -> tuple[dict[int, LittleMap], bool]:
@@ -87,10 +90,11 @@ def build_sheet(
     unit = high - low or 1.0
     cells = []
     for setting in lattice.settings:
-        beaten = [words for at, words in floors if setting.n and setting.mean <= at]
-        share = None if math.isnan(setting.mean) else (setting.mean - low) / unit
+        beaten = [words for at, words in (*floors, *setting.floors) if setting.n and setting.mean <= at]
+        colour = "" if math.isnan(setting.mean) else heat_colour((setting.mean - low) / unit)
         text = short_words(score, setting.mean) or MARKS.get(setting.state, "")
-        cells.append(SheetCell(cell_words(setting, score, beaten), setting.state, text, share, bool(beaten)))
+        words, ink = cell_words(setting, score, beaten), ink_on(colour) if colour else ""
+        cells.append(SheetCell(words, setting.state, text, colour, ink, bool(beaten)))
     scale = None
     if known is not None and not all(map(math.isnan, means)):
         marks = [
@@ -99,7 +103,7 @@ def build_sheet(
         ends = [
             f"{100 * end:.0f} %" if known.unit == "yes or no" else score_words(known.name, end) for end in (low, high)
         ]
-        scale = Scale(ends[0], ends[1], marks)
+        scale = Scale(HEAT_COLOURS, *ends, marks)
     title = f"{score_title(score)}: mean over seeds{unit_words(score)}" if score else "No score yet"
     return Sheet(
         title,
@@ -107,6 +111,7 @@ def build_sheet(
         axis_of(lattice.columns, lattice.column_values),
         axis_of(lattice.rows, lattice.row_values),
         cells,
+        [*CLASS_COLOURS, UNLABELLED],
         scale,
         lattice.place_of(chosen),
         maps,
