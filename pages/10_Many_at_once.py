@@ -32,12 +32,14 @@ def choose_score(table: Table) -> str:
         return ""
     if state.get("many score") not in offered:
         state["many score"] = headline(table) or offered[0]
+
+    def take() -> None:
+        state["many score"] = state["score box"]
+        links.write_choice("score", "score shown", state["many score"])
+
     state["score box"] = state["many score"]
-    score = st.selectbox("Score", sections.order_scores(table), format_func=score_title, key="score box")
-    if score != state["many score"]:
-        state["many score"] = score
-        links.write_choice("score", "score shown", score)
-    return score
+    order = sections.order_scores(table)
+    return st.selectbox("Score", order, format_func=score_title, key="score box", on_change=take)
 
 
 def choose_lattice(table: Table, plan: Plan, score: str) -> tuple[Lattice, int | None]:

@@ -59,7 +59,8 @@ def main(name: str) -> int:
     closed = threading.Event()
 
     def watch() -> None:
-        sys.stdin.buffer.read()  # ends when whoever started this has ended
+        while os.read(0, 4096):  # its end is that of whoever started this
+            pass
         closed.set()
 
     threading.Thread(target=watch, daemon=True).start()

@@ -175,56 +175,73 @@ def draw_base() -> None:
 
 def draw_axes() -> DeltaGenerator:
     """One or two knobs and their values, and the seeds; gives the place of the button beside these."""
-    known = chosen()
-    axes = [draw_axis(0, known), draw_axis(1, known, optional=True)]
-    state = st.session_state
-    if state.get("many seeds") != known.seeds:
-        state["many seeds"] = known.seeds
+    draw_axis(0)
+    draw_axis(1, optional=True)
     left, right = st.columns([1, 1.3], vertical_alignment="bottom")
-    seeds = left.text_input(
+    set_widget("many seeds", chosen().seeds)
+    left.text_input(
         "Seeds",
         key="many seeds",
         max_chars=2000,
+        on_change=lambda: choose(chosen().axes, st.session_state["many seeds"], chosen().name),
         help="How many, like 10, or which, like 3,5,8. Each setting is trained once with each.",
     )
-    choose([axis for axis in axes if axis[0]], seeds, known.name)
     return right
 
 
-def draw_axis(position: int, known: Chosen, optional: bool = False) -> tuple[str, str]:
-    """A knob that is varied, and its values as text."""
-    name, text = known.axes[position] if position < len(known.axes) else (NO_KNOB, "")
-    others = {knob for i, (knob, _) in enumerate(known.axes) if i != position}
+def set_widget(key: str, value: Any) -> None:
+    """What a widget shows before it is drawn: its own value follows what is chosen."""
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+
+
+def take_axis(position: int, name: str, text: str) -> None:
+    """A knob along an edge was chosen, or its values were: "" for none."""
+    axes = [axis for i, axis in enumerate(chosen().axes) if i != position]
+    choose([*axes[:position], *([(name, text)] if name else []), *axes[position:]], chosen().seeds, "")
+
+
+def draw_axis(position: int, optional: bool = False) -> None:
+    """A knob that is varied, and its values: chips where it has choices, else as text."""
+    axes = chosen().axes
+    name, text = axes[position] if position < len(axes) else (NO_KNOB, "")
+    others = {knob for i, (knob, _) in enumerate(axes) if i != position}
     offered = [knob for knob in declared_knobs() if knob not in NOT_VARIED and knob not in others]
     offered = [NO_KNOB, *offered] if optional else offered
     key = f"many knob {position}"
-    if st.session_state.get(key) != name:
-        st.session_state[key] = name
-    new = st.selectbox(
+    set_widget(key, name)
+
+    def take_knob() -> None:
+        new = st.session_state[key]
+        take_axis(position, new, usual_values(new) if new else "")
+
+    st.selectbox(
         "Along the side" if position else "Varied along the bottom",
         offered,
-        offered.index(name),
         format_func=lambda knob: knob_title(knob) if knob else "no second knob",
         key=key,
+        on_change=take_knob,
     )
-    if new != name:
-        name, text = new, usual_values(new) if new else ""
     if not name:
-        return NO_KNOB, ""
+        return
     knob = declared_knobs()[name]
     choices = knobs.data_names() if name == "data" else knob.choices
     label = f"Values of {knob_title(name)[:1].lower()}{knob_title(name)[1:]}"
-    key = f"many values {position} {name}"
+    values = f"many values {position} {name}"
     if choices:
-        here = [value for value in text.split(",") if value in choices]
-        if st.session_state.get(key) != here:
-            st.session_state[key] = here
-        chips = st.multiselect(label, choices, here, key=key, format_func=lambda choice: entry_title(name, choice))
-        return name, ",".join(chips)
-    if st.session_state.get(key) != text:
-        st.session_state[key] = text
+        set_widget(values, [value for value in text.split(",") if value in choices])
+        st.multiselect(
+            label,
+            choices,
+            format_func=lambda choice: entry_title(name, choice),
+            key=values,
+            on_change=lambda: take_axis(position, name, ",".join(st.session_state[values])),
+        )
+        return
+    set_widget(values, text)
     told = f"{knob.help.capitalize()}. Each value must be {allowed(knob)}; 0..1/5 means five values from 0 to 1."
-    return name, st.text_input(label, text, key=key, max_chars=20_000, help=told)
+    took = {"on_change": lambda: take_axis(position, name, st.session_state[values])}
+    st.text_input(label, key=values, max_chars=20_000, help=told, **took)
 
 
 def usual_values(name: str) -> str:
