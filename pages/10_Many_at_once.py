@@ -64,16 +64,18 @@ def choose_lattice(table: Table, plan: Plan, score: str) -> tuple[Lattice, int |
     return lay_out(table, plan, score, columns, rows, fixed), seed
 
 
-def read_floors(sweep: Sweep, table: Table) -> Mapping[str, float]:
-    """What needs no training, of the data of this sweep, once it is known: it takes a while, in which the sheet is
-    there. Nothing where the data are varied."""
+def read_floors(sweep: Sweep, table: Table) -> tuple[Mapping[str, float], bool]:
+    """(what needs no training, of the data of this sweep; whether it is still to come: it takes a while, in which the
+    sheet is there). Nothing where the data are varied."""
     done = table.frame[(table.frame["state"] == "done") & (table.frame["cell"] != "")]
-    if done.empty or {"data", "split"} & set(table.axes) or not frame.is_warm():
-        return {}
+    if done.empty or {"data", "split"} & set(table.axes):
+        return {}, False
+    if not frame.is_warm():
+        return {}, True
     run = sweep.run_of(done["cell"].iloc[0])
     key = ("floors", str(run.path), *points.stamp(run, "config.json"))
     task = tasks.find_task(key) or tasks.start_task(key, lambda _: cache.floors_or_reason(run)[0])
-    return task.wait(SECONDS_FLOORS).result or {}
+    return task.wait(SECONDS_FLOORS).result or {}, not task.done
 
 
 def draw_sweep(sweep: Sweep, was_active: bool) -> None:
@@ -83,8 +85,9 @@ def draw_sweep(sweep: Sweep, was_active: bool) -> None:
     with st.container(horizontal=True):
         score = choose_score(table)
         lattice, seed = choose_lattice(table, plan, score)
-    floors = list_floors(table, score, read_floors(sweep, table))
-    maps, is_late = sheet.read_maps(sweep, lattice, seed)
+    pixels, floors_come = read_floors(sweep, table)
+    floors = list_floors(table, score, pixels)
+    maps, maps_come = sheet.read_maps(sweep, lattice, seed)
     drawn = sheet.build_sheet(lattice, score, floors, st.session_state.get("chosen cell", ""), maps)
     sheet.draw_sheet(drawn, lambda number: sheet.choose_cell(lattice, number))
     sections.draw_best(table, score)
@@ -94,8 +97,8 @@ def draw_sweep(sweep: Sweep, was_active: bool) -> None:
     else:
         st.caption("Choose a cell, with the mouse or the arrow keys and Enter, for its runs.")
     draw_section(sweep, plan, table, lattice, score, floors, was_active)
-    if is_late != st.session_state.get("maps late", False):
-        st.session_state["maps late"] = is_late
+    if (comes := floors_come or maps_come) != st.session_state.get("sheet comes", False):
+        st.session_state["sheet comes"] = comes  # and so whether this part draws itself anew
         st.rerun()
 
 
@@ -196,7 +199,7 @@ with sweep_column:
             sections.draw_damaged(chosen_sweep, error)
         else:
             is_going = shown.is_active(chosen_sweep)
-            every = frame.SECONDS_LIVE if is_going or st.session_state.get("maps late") else None
+            every = frame.SECONDS_LIVE if is_going or st.session_state.get("sheet comes") else None
             living = st.fragment(lambda: shown.follow(chosen_sweep, is_going, draw_sweep), run_every=every)
             living()
 if chosen_plan is not None:

@@ -90,7 +90,7 @@ def line_colour(number: int, count: int) -> str:
     """The colour of a line among several: of few each its own, of many one after the other on a scale."""
     if count <= len(LINE_COLOURS):
         return LINE_COLOURS[number]
-    return heat_colour(0.88 * number / (count - 1))
+    return heat_colour(0.3 + 0.6 * number / (count - 1))
 
 
 def round_ticks(low: float, high: float) -> list[tuple[float, str]]:

@@ -101,9 +101,8 @@ def read_link() -> None:
 def take_linked_sweep() -> None:
     """Starts from the plan of the sweep that the link names, where it names no plan itself."""
     name = st.query_params.get("sweep", "")
-    if not links.is_new("sweep's plan", name) or not name:
+    if not name or {"columns", "rows", "seeds"} & set(st.query_params) or not links.is_new("shown sweep", name):
         return
-    links.note_written("sweep's plan", name)
     try:
         take_sweep(open_sweep(name).plan())
     except ValueError:  # the sweep's own part of the page says what is wrong with it

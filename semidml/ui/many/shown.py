@@ -52,8 +52,10 @@ def draw_head(sweep: Sweep, table: Table, was_active: bool) -> None:
     state, button = st.columns([3, 1], vertical_alignment="center")
     counts, whole = table.counts, len(table.frame)
     with state:
-        share = (counts["done"] + counts["failed"]) / whole
-        st.progress(share, text=far_words(table, was_active))
+        if was_active or counts["done"] < whole:
+            st.progress((counts["done"] + counts["failed"]) / whole, text=far_words(table, was_active))
+        else:
+            st.caption(f"{far_words(table, False)}. {about_words(sweep, table)}")
     with button:
         if was_active:
             st.button("Stop", key="stop many", icon=":material/stop:", width="stretch", on_click=stop, args=(sweep,))
