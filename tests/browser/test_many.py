@@ -46,5 +46,5 @@ def test_from_a_question_to_the_runs_of_a_cell(page: Page) -> None:
     expect(page).to_have_url(re.compile(r"cell=[0-9a-f]{16}"))
     page.get_by_role("link", name="Explore").nth(1).click()
     expect(page.get_by_role("heading", name="Explore", exact=True).first).to_be_visible()
-    expect(page).to_have_url(re.compile(r"run=when-does-the-prior-collapse(%2F|/)[0-9a-f]{16}"))
+    expect(page).to_have_url(re.compile(r"run=digits-dml-prior-by-component-log-var-alpha(%2F|/)[0-9a-f]{16}"))
     expect(page.locator(".map canvas").first).to_be_visible()

@@ -26,6 +26,7 @@ class Setting:
     sd: float = math.nan
     n: int = 0
     floors: Sequence[tuple[float, str]] = ()  # of its own: what needs no training, and its words
+    words: str = ""  # its values
 
     @property
     def done(self) -> int:
@@ -36,10 +37,6 @@ class Setting:
         """done, or what stands in the way of that."""
         states = {run["state"] for run in self.runs}
         return next((state for state in PARTS if state in states), "done")
-
-    @property
-    def words(self) -> str:
-        return ", ".join(f"{knob_title(name)} {choice_words(name, value)}" for name, value in self.values.items())
 
 
 @dataclass(frozen=True)
@@ -115,13 +112,17 @@ def lay_out(table: Table, plan: Plan, score: str, columns: str, rows: str, fixed
     for row in table.frame.to_dict("records"):
         runs.setdefault(tuple(row[name] for name in names), []).append(row)
     settings = []
+    told = {
+        (name, value): f"{knob_title(name)} {choice_words(name, value)}" for name in names for value in plan.axes[name]
+    }
     for low in along:
         for wide in across:
             values = {**fixed, columns: wide} | ({rows: low} if rows else {})
             key = tuple(values[name] for name in names)
             mean, sd, n = means.get(key, (math.nan, math.nan, 0))
             shown = {name: values[name] for name in (columns, *([rows] if rows else []))}
-            settings.append(Setting(shown, runs.get(key, []), mean, sd, int(n), own_floors.get(key, [])))
+            words = ", ".join(told[axis] for axis in shown.items())
+            settings.append(Setting(shown, runs.get(key, []), mean, sd, int(n), own_floors.get(key, []), words))
     return Lattice(columns, rows, across, along, settings)
 
 
