@@ -47,7 +47,7 @@ class Parallel {
   draw() {
     const { axes, lines, words } = this.data;
     this.room = this.root.clientWidth;
-    this.width = Math.max(150 * axes.length, this.room);
+    this.width = Math.max(105 * axes.length, this.room);
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
     this.svg.setAttribute("width", this.width);
     this.svg.setAttribute("height", HEIGHT);

@@ -31,7 +31,7 @@ from semidml.ui import frame, manage
 from semidml.ui.explorer.downloads import draw_download
 from semidml.ui.many import planner
 from semidml.ui.many.lattice import Lattice, bounds, choice_words, mean_words, score_title
-from semidml.ui.words import as_code, entry_title, knob_title
+from semidml.ui.words import as_code, knob_title
 from semidml.words import size_words, value_words
 
 SECTIONS = ("Curves", "Parallel coordinates", "Table", "This sweep")
@@ -237,7 +237,7 @@ def draw_management(sweep: Sweep, plan: Plan, table: Table, is_active: bool) -> 
         st.markdown("**Add to it**: what is there stays, only what is new is trained")
         axes = {
             knob: st.text_input(
-                f"Further values of {entry_title('knob', knob_title(knob))}",
+                f"Further values of {knob_title(knob)[:1].lower()}{knob_title(knob)[1:]}",
                 key=f"add {knob} {name}",
                 max_chars=2000,
                 placeholder=f"beside {', '.join(map(value_words, values))}"[:80],

@@ -86,7 +86,7 @@ def build_sheet(
     low, high = bounds(means)
     known = score_of(score)
     if known is not None and known.unit in ("share", "yes or no"):
-        low, high = min([low, *(at for at, _ in floors)]), high  # the floors lie on the scale
+        low, high = bounds([low, high, *(at for at, _ in floors)])  # the floors lie on the scale
     unit = high - low or 1.0
     cells = []
     for setting in lattice.settings:
