@@ -230,6 +230,7 @@ def test_a_sweep_that_is_trained_says_how_far_it_is_and_stops(monkeypatch: pytes
     with folders.held(sweep, named=True):
         app = opened(PAGE, sweep="first")
         assert "Stop" in labels(app) and "Go on" not in labels(app)
+        assert "Sweep first" in [link.proto.label for link in app.get("page_link")] and "Nothing runs" not in words(app)
         assert "0 of 12 runs are done · starting" in next(bar.proto.text for bar in app.get("progress"))
         monkeypatch.setattr("semidml.ui.many.shown.SECONDS_TO_STOP", 0.0)
         press(app, "Stop")

@@ -33,7 +33,14 @@ def start(sweep: Sweep) -> None:
         own = {"stdin": subprocess.PIPE, "stdout": log, "stderr": log, "start_new_session": True}
         process = subprocess.Popen(command, env=environment, **own)
     _started[sweep.path] = process
-    threading.Thread(target=process.wait, name=f"sweep {sweep.name}", daemon=True).start()  # leaves no zombie
+    threading.Thread(target=_await_end, args=(process,), name=f"sweep {sweep.name}", daemon=True).start()
+
+
+def _await_end(process: subprocess.Popen) -> None:
+    """Leaves no zombie, which would look alive, and no open pipe."""
+    process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 def is_starting(sweep: Sweep) -> bool:

@@ -95,7 +95,7 @@ def short_words(column: str, mean: float) -> str:
 def unit_words(column: str) -> str:
     """What a title says of the numbers in the cells."""
     score = score_of(column)
-    return ", in %" if score is not None and score.unit in ("share", "yes or no") else ""
+    return ", in\u00a0%" if score is not None and score.unit in ("share", "yes or no") else ""
 
 
 def lay_out(table: Table, plan: Plan, score: str, columns: str, rows: str, fixed: Mapping[str, Any]) -> Lattice:
