@@ -88,7 +88,7 @@ def draw_sweep(sweep: Sweep, was_active: bool) -> None:
     pixels, floors_come = read_floors(sweep, table)
     floors = list_floors(table, score, pixels)
     maps, maps_come = sheet.read_maps(sweep, lattice, seed)
-    drawn = sheet.build_sheet(lattice, score, floors, st.session_state.get("chosen cell", ""), maps)
+    drawn = sheet.build_sheet(lattice, score, floors, chosen_cell(table), maps)
     sheet.draw_sheet(drawn, lambda number: sheet.choose_cell(lattice, number))
     sections.draw_best(table, score)
     if drawn.chosen >= 0:
@@ -100,6 +100,16 @@ def draw_sweep(sweep: Sweep, was_active: bool) -> None:
     if (comes := floors_come or maps_come) != st.session_state.get("sheet comes", False):
         st.session_state["sheet comes"] = comes  # and so whether this part draws itself anew
         st.rerun()
+
+
+def chosen_cell(table: Table) -> str:
+    """The cell that was chosen here or by the link; "" where this sweep has none of that name, which is then said."""
+    cell = st.session_state.get("chosen cell", "")
+    if not cell or (table.frame["cell"] == cell).any():
+        return cell
+    if cell == st.query_params.get("cell"):
+        st.warning(f"This sweep has no run called {as_code(cell)}.", icon=":material/link_off:")
+    return ""
 
 
 def draw_section(

@@ -121,7 +121,7 @@ def test_the_link_holds_the_plan() -> None:
         ({"columns": "alpha=0.1", "seeds": "3,3"}, "the seed 3 is there twice"),
         ({"columns": "latent_dim=many"}, "latent_dim must be a whole number"),
         ({"columns": "<script>=1"}, "no knob called `<script>` can be varied"),
-        ({"run": "../x"}, "a run's name is 1 to 80 letters"),
+        ({"run": "../x"}, "There is no run called `../x` here to start from"),
     ],
 )
 def test_what_cannot_be_is_said_as_on_the_command_line(link: dict, said: str) -> None:
@@ -209,6 +209,13 @@ def test_its_plan_comes_with_its_link_and_a_chosen_cell_leads_to_its_runs() -> N
     assert [name for name in explored if cell.name in name] and len(explored) == 2
     compared = [link.query_string for link in linked if link.label == "Compare its seeds"]
     assert len(compared) == 1 and compared[0].count("first") == 2
+
+
+def test_a_cell_and_a_score_that_the_link_names_and_are_not_there_are_said() -> None:
+    made()
+    app = opened(PAGE, sweep="first", cell="0123456789abcdef", score="knn")
+    assert "This sweep has no run called `0123456789abcdef`" in words(app) and "no score called `knn`" in words(app)
+    assert component(app, bundle.SHEET)["chosen"] == -1
 
 
 def test_runs_that_failed_say_why_and_a_sweep_that_was_stopped_goes_on() -> None:

@@ -18,7 +18,6 @@ from semidml.ui import frame, knobs, links
 from semidml.ui.words import (
     as_code,
     entry_title,
-    escape_markdown,
     knob_title,
     run_words,
     setting_words,
@@ -77,12 +76,9 @@ def read_link() -> None:
     links.read_link()
     asked = {name: links.asked_of_link(name, f"plan {name}") for name in ("columns", "rows", "seeds", "run")}
     if asked["run"] is not None:
-        try:
-            take_run(listing.open_run(asked["run"]))
-        except ValueError as error:
-            st.warning(f"The link was not followed: {escape_markdown(str(error))}.", icon=":material/link_off:")
+        start_from_link(asked["run"])
         st.query_params.pop("run", None)
-    if asked["columns"] is None and asked["seeds"] is None:
+    if all(asked[name] is None for name in ("columns", "rows", "seeds")):
         take_linked_sweep()
         return
     axes = []
@@ -96,6 +92,17 @@ def read_link() -> None:
             st.warning(f"The link was not followed in one place: {words}.", icon=":material/link_off:")
     known = chosen()
     choose(axes or known.axes, asked["seeds"] or known.seeds, "")
+
+
+def start_from_link(run_id: str) -> None:
+    """Starts from the setting of the run that the link names, or says why it cannot."""
+    words = f"There is no run called {as_code(run_id)} here to start from."
+    try:
+        run = listing.open_run(run_id)
+        words = f"The run {as_code(run_id)} is damaged, and so no start."
+        take_run(run)
+    except ValueError:
+        st.warning(words, icon=":material/link_off:")
 
 
 def take_linked_sweep() -> None:
