@@ -1,21 +1,30 @@
-"""The README's pictures of Explore, Compare and Clustering without labels, taken from the app with the runs that ship.
+"""The README's pictures of Explore, Compare and Clustering without labels, taken from the app with the runs that ship,
+and of Many at once with the sweep of its first question, which is trained for it.
 
     python benchmarks/pictures.py [--smoke]
 
---smoke takes them without waiting for what comes last, and keeps none. Needs playwright (PyPI) and a Chromium, as the
-browser tests do. The picture of Train is life.py's.
+--smoke takes them without waiting for what comes last, of a sweep of four short runs, and keeps none. Needs playwright
+(PyPI) and a Chromium, as the browser tests do. The picture of Train is life.py's.
 """
 
+import os
 import re
+import shlex
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 from common import PATIENCE, ROOT, arguments, chromium, markdown, press, report, served, visitor
 from playwright.sync_api import Page, expect, sync_playwright
 
+from semidml import presets
+from semidml.sweeps.plan import Plan
+
 PICTURES = ROOT / "benchmarks" / "pictures"
 LAST, SMOKE = 4000, 100  # ms in which pictures beside the maps come; in a smoke run nothing is waited for
-HEIGHTS = {"explore": 1000, "compare": 1150, "clusters": 1320}  # pixels; all are 1280 wide
+HEIGHTS = {"explore": 1000, "compare": 1150, "clusters": 1320, "many": 880}  # pixels; all are 1280 wide
+SWEEP = presets.GRIDS[0]
 
 
 def ready(page: Page, maps: int, rest: int) -> None:
@@ -51,13 +60,31 @@ def clusters(page: Page, url: str, rest: int) -> None:
     ready(page, 1, rest)
 
 
+def train(folder: str, rest: int) -> None:
+    """The sweep of the first question, by the command line."""
+    short = {"epochs": 1} if rest <= SMOKE else {}
+    axes = {name: list(values[:2] if short else values) for name, values in SWEEP.axes.items()}
+    seeds = [0] if short else list(range(SWEEP.seeds))
+    plan = Plan.of({"name": SWEEP.name, "base": dict(SWEEP.values) | short, "axes": axes, "seeds": seeds})
+    command = [sys.executable, *shlex.split(plan.command())[1:]]
+    subprocess.run(command, cwd=ROOT, env=os.environ | {"SEMIDML_SWEEPS": folder}, check=True, capture_output=True)
+
+
+def many(page: Page, url: str, rest: int) -> None:
+    page.goto(f"{url}/Many_at_once?sweep={SWEEP.name}&score=validation_component_ami", wait_until="domcontentloaded")
+    expect(page.get_by_text(re.compile(r"of \d+ runs are done")).first).to_be_visible(timeout=1000 * PATIENCE)
+    page.wait_for_timeout(2 * rest)
+
+
 def take(folder: Path, rest: int) -> dict[str, int]:
     """Puts the pictures into that folder; the bytes of each."""
-    with tempfile.TemporaryDirectory() as runs, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as top, sync_playwright() as playwright:
+        places = {"SEMIDML_RUNS": f"{top}/runs", "SEMIDML_SWEEPS": f"{top}/sweeps"}
+        train(places["SEMIDML_SWEEPS"], rest)
         browser = chromium(playwright)
         page = visitor(browser)
-        with served("app.py", SEMIDML_RUNS=runs) as (url, _):
-            for show in (explore, compare, clusters):
+        with served("app.py", **places) as (url, _):
+            for show in (explore, compare, clusters, many):
                 page.set_viewport_size({"width": 1280, "height": HEIGHTS[show.__name__]})
                 show(page, url, rest)
                 page.screenshot(path=str(folder / f"{show.__name__}.png"))
