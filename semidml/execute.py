@@ -2,7 +2,6 @@
 machine call. It knows no process of ours and may be called twice.
 """
 
-import os
 import platform
 import traceback
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from semidml.config import RunConfig
 from semidml.data import store
 from semidml.disk import files
+from semidml.memory import cores
 from semidml.runs import quota, trained_on
 from semidml.runs.run import Run
 from semidml.runs.writer import Writer
@@ -27,11 +27,6 @@ MACHINE = ("device", "device_name", "matmul_precision", "precision", "threads") 
 
 class Stop(Exception):
     """Somebody asked the run to stop."""
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def execute(

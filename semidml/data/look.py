@@ -15,6 +15,7 @@ import numpy as np
 from semidml.data import findings, store
 from semidml.data.choices import Choices
 from semidml.data.layout import Question
+from semidml.data.values import EIGHT_BITS
 
 if TYPE_CHECKING:
     from semidml.data.images import Plan
@@ -144,7 +145,7 @@ def _of_files(title: str, content: Reading, plan: Plan, choices: Choices, pictur
     shared = findings.count_shared(digests) if digests else {}
     if digests is None:
         notes += ("Whether test images are training images too was not looked at: the files are too large.",)
-    ends = None if plan.look.values == images.EIGHT_BITS else tuple(plan.look.values)
+    ends = None if plan.look.values == EIGHT_BITS else tuple(plan.look.values)
     left = (*content.left_out, *(tuple(file) for file in plan.damaged))
     return _described(
         *(title, content, choices, plan.class_names, labels, plan.shape, shared, alike, shown, notes, ends, left)

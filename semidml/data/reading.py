@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -49,8 +49,9 @@ class Reading:
 
 
 @contextmanager
-def open_reading(path: Path, choices: Choices) -> Iterator[Reading]:
-    """What is at a path; image files can be opened as long as the context is.
+def open_reading(path: Path, choices: Choices, tell: Callable[[str], object] = lambda text: None) -> Iterator[Reading]:
+    """What is at a path; image files can be opened as long as the context is. `tell` is called with words while their
+    list is made.
     Raises: ValueError in words."""
     if path.is_file():
         _refuse_pickle(Member((path.name,), partial(open, path, "rb")))
@@ -58,7 +59,7 @@ def open_reading(path: Path, choices: Choices) -> Iterator[Reading]:
             yield _of_arrays(read_npz(path, choices), choices)
             return
     with ExitStack() as opened:
-        members = opened.enter_context(image_files.list_members(path))
+        members = opened.enter_context(image_files.list_members(path, tell))
         if path.is_file() and len(members) == 1 and members[0].parts == (path.name,):
             yield _of_file(path, members[0], choices, opened)
         else:
