@@ -96,7 +96,7 @@ def take_in(
         images.check_bytes(plan, most)
         if plan.bytes <= most_in_memory():
             memory.check_free(plan.bytes, f"decoding {title}")
-            read = images.in_memory(plan, progress)
+            read = images.in_memory(plan, progress, f"{title}: ")
             trouble = trouble or _keep_whole(read, place, title)
             said = (f"Its decoded images are not kept, and every start decodes them: {trouble}.",) if trouble else ()
             return read._replace(notes=(*read.notes, *said))

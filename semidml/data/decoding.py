@@ -6,7 +6,7 @@ import errno
 import io
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -79,6 +79,10 @@ class Refused(ValueError):
     """Said of an image that Pillow can read and we do not want, and of a file that may be whole but did not come."""
 
 
+class TooManyPixels(Refused):
+    """Said of a file before it is unpacked, by who counts."""
+
+
 class Unreadable(ValueError):
     """Said of what becomes `Damaged` where there are other files."""
 
@@ -101,15 +105,30 @@ def read_content(content: bytes, name: str, shape: Shape) -> np.ndarray:
 # ---- many files
 
 
-def examine_all(members: Sequence[Member], side: int | None, with_pixels: bool) -> list[Examined | Damaged | Exception]:
-    """What `examine` says of each file, or what it raises."""
-    outcomes: list[Examined | Damaged | Exception] = []
+def examine_all(
+    members: Sequence[Member], side: int | None, with_pixels: bool, most: float
+) -> list[tuple[int, Examined | Damaged | None] | Exception]:
+    """Of each file its pixels, however many are unpacked, and what `examine` says of it, or what it raises. The file at
+    which they would be more than `most` is not unpacked, and the last: it has None."""
+    outcomes: list[tuple[int, Examined | Damaged | None] | Exception] = []
+    area = 0
+
+    def count(own: int) -> None:
+        nonlocal area, most
+        area, most = own, most - own
+        if most < 0:
+            raise TooManyPixels
+
     with _pillow_warnings():
         for member in members:
+            area = 0
             try:
-                outcomes.append(examine(member, side, with_pixels))
+                examined = examine(member, side, with_pixels, count)
+                outcomes.append((area, examined))
             except Unreadable as error:
-                outcomes.append(error.damaged)
+                outcomes.append((area, error.damaged))
+            except TooManyPixels:
+                return [*outcomes, (area, None)]
             except (ValueError, MemoryError) as error:
                 return [*outcomes, error]  # nobody asks for the others
     return outcomes
@@ -143,12 +162,16 @@ def _pillow_warnings() -> Iterator[None]:
 # ---- one file
 
 
-def examine(member: Member, side: int | None, with_pixels: bool) -> Examined:
+def examine(
+    member: Member, side: int | None, with_pixels: bool, count: Callable[[int], None] = lambda pixels: None
+) -> Examined:
     """The header of a file, if it keeps to the limits, its tone where it has one and, if asked for, its pixels as they
-    would be in a set of images like it. An image of more than 8 bits has none before the range of all is known.
+    would be in a set of images like it. An image of more than 8 bits has none before the range of all is known. `count`
+    is told its pixels before any are unpacked, as the palette of some needs, and may raise `Refused`.
     Raises: Unreadable; ValueError in words."""
     image_files.check_size(member)
     with _opened(member) as image:
+        count(image.width * image.height)
         header, pixels = _read_header(image, member), None
         tone = _tone_of(image, member, header) if header.deep or header.clear else None
         if with_pixels and not header.deep:

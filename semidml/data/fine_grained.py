@@ -99,7 +99,7 @@ def _read(entry: Entry, folder: Path, items: Iterable[Item], state: str, progres
     place = decoded.Place(folder, f"{entry.name} {side}", state)
     try:
         if not place.is_there():
-            plan = images.survey(list(items), side, progress=progress)
+            plan = images.survey(list(items), side, progress=progress, title=f"{entry.title}: ")
             decoded.keep(plan, place, entry.title, decoded.MAX_BYTES, progress)
         data = decoded.read(place, entry.name, entry.title)
     except ValueError as error:

@@ -84,18 +84,20 @@ class Read(NamedTuple):
 def survey(
     items: list[Item],
     side: int | None = None,
-    most_pixels: int | None = None,
+    most_pixels: float = math.inf,
     others: Sequence[tuple[str, str]] = (),
     notes: Sequence[str] = (),
     values: str = "",
     class_names: tuple[str, ...] | None = None,
     progress: Progress = lambda fraction, text: None,
     most_ready: int = 0,
+    title: str = "",
 ) -> Plan:
     """What the headers of image files say: which can be read, the shape of them all, and what is decided for all.
     others: (path, reason) of files beside them that are left out; notes: on their folders; values: see `Choices`;
-    class_names: in an order of their own; progress: is told of every TOLD files; most_ready: bytes of pixels that are
-    decoded while a file is open, as a set of such images would have them, so that most sets are opened once.
+    class_names: in an order of their own; progress: is told of every TOLD files, in words that begin with `title`;
+    most_ready: bytes of pixels that are decoded while a file is open, as a set of such images would have them, so that
+    each file of most sets is opened once.
     Raises: ValueError in words."""
     class_names = class_names or sort_classes(item.class_name for item in items if item.class_name is not None)
     if len(class_names) > npz.MAX_CLASSES:
@@ -106,25 +108,26 @@ def survey(
     damaged, pixels, room = [], 0, most_ready
 
     def tell() -> None:
-        done = len(headers) + len(damaged)
         share = len(ready) / len(items) * DECODED_SHARE
-        progress(share, f"{done:,} of {len(items):,} files looked at")
+        progress(share, f"{title}{len(headers) + len(damaged):,} of {len(items):,} files looked at")
 
     members = [item.member for item in items]
-    given = lambda: (side, room > 0)  # noqa: E731
+    given = lambda: (side, room > 0, most_pixels - pixels)  # noqa: E731
     each = 3 * (side or SIDE) ** 2 if most_ready else 0
     with closing(decoders.outcomes(decoding.examine_all, members, given, each, tell)) as outcomes:
-        for item, outcome in zip(items, outcomes, strict=True):
-            if isinstance(outcome, Damaged):
-                damaged.append(outcome)
-                continue
-            headers[item] = outcome.header
-            pixels += outcome.header.width * outcome.header.height
-            if most_pixels and pixels > most_pixels:
+        for item, (area, outcome) in zip(items, outcomes, strict=True):
+            pixels += area
+            if pixels > most_pixels:
                 raise Refused(
                     f"the images have more than {most_pixels / 1e6:,.0f} million pixels together; no more are read: "
                     f"scale them down first, they become {side or SIDE} x {side or SIDE} anyway"
                 )
+            if isinstance(outcome, Damaged):
+                damaged.append(outcome)
+                continue
+            if headers and len(headers) % TOLD == 0:
+                tell()
+            headers[item] = outcome.header
             if outcome.tone:
                 tones.append(outcome.tone)
             if outcome.pixels is not None and room > 0:
@@ -151,9 +154,10 @@ def plan(
     content: Reading,
     choices: Choices,
     side: int | None = None,
-    most_pixels: int | None = None,
+    most_pixels: float = math.inf,
     progress: Progress = lambda fraction, text: None,
     most_ready: int = 0,
+    title: str = "",
 ) -> Plan:
     """The plan of the image files that were found; see `survey`."""
     return survey(
@@ -161,10 +165,11 @@ def plan(
         class_names=content.class_names,
         progress=progress,
         most_ready=most_ready,
+        title=title,
     )
 
 
-def in_memory(plan: Plan, progress: Progress = lambda fraction, text: None) -> Read:
+def in_memory(plan: Plan, progress: Progress = lambda fraction, text: None, title: str = "") -> Read:
     """The images of a plan, decoded. `progress` is told of every TOLD images.
     Raises: ValueError when they are too many, or too few can be read."""
     counts = Counter(item.split for item in plan.readable)
@@ -175,7 +180,7 @@ def in_memory(plan: Plan, progress: Progress = lambda fraction, text: None) -> R
     def place(split: str, row: int, pixels: np.ndarray) -> None:
         rows[split][row] = pixels
 
-    labels, notes = decode_splits(plan, place, progress)
+    labels, notes = decode_splits(plan, place, progress, title)
     splits = {split: Split(images[split][: len(y)], y) for split, y in labels.items()}
     return Read(splits, plan.class_names, notes)
 
@@ -184,6 +189,7 @@ def decode_splits(
     plan: Plan,
     place: Callable[[str, int, np.ndarray], object],
     progress: Progress = lambda fraction, text: None,
+    title: str = "",
 ) -> tuple[dict[str, Tensor], Notes]:
     """Decode the images of a plan one after the other and give each to `place`, with its split and its row there; the
     labels of those that could be read (N,) by split, and which could not.
@@ -191,7 +197,7 @@ def decode_splits(
     check_bytes(plan, npz.MAX_BYTES)
     damaged, kept = list(plan.damaged), {split: [] for split in plan.splits}
     order = [item for split in kept for item in plan.readable if item.split == split]
-    for item, pixels in told(plan, order, "", progress):
+    for item, pixels in told(plan, order, title, progress):
         if isinstance(pixels, Damaged):
             damaged.append(pixels)
         else:

@@ -4,6 +4,7 @@ values, and what `store.load` reads is exactly that."""
 from __future__ import annotations
 
 import io
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -104,7 +105,7 @@ def look(name: str, choices: Choices | None = None, folder: Path | None = None, 
         with reading.open_reading(place.path, chosen) as content:
             if content.arrays:
                 return _of_arrays(title, content, chosen, pictures)
-            most = None if place.path.is_dir() else images.MAX_ARCHIVE_PIXELS
+            most = math.inf if place.path.is_dir() else images.MAX_ARCHIVE_PIXELS
             return _of_files(title, content, images.plan(content, chosen, place.side, most), chosen, pictures)
     except ValueError as error:
         raise ValueError(f"{title}: {error}") from error

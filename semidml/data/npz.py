@@ -60,9 +60,9 @@ def check(path: Path) -> None:
             source.check(split)
 
 
-def pixel_bytes(path: Path, most: int = MAX_BYTES) -> int:
+def pixel_bytes(path: Path, most: int | None = None) -> int:
     """Bytes of the images of a file once they are unpacked, as its headers have them.
-    Raises: ValueError as `read` does, and where they are more than `most`."""
+    Raises: ValueError as `read` does, and where they are more than `most`, without it MAX_BYTES."""
     with opened(path, most=most) as source:
         return source.pixel_bytes
 
@@ -92,10 +92,10 @@ def is_plain(path: Path) -> bool:
 
 
 def facts(
-    path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None, most: int = MAX_BYTES
+    path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None, most: int | None = None
 ) -> dict[str, Any]:
     """The facts of `store.facts` of what `read` would give, without unpacking an image.
-    Raises: ValueError as `read` does, and where its pixels are more than `most` bytes."""
+    Raises: ValueError as `read` does, and where its pixels are more than `most` bytes, without it MAX_BYTES."""
     with opened(path, single, most) as source:
         labels, class_names, shape = source.labels, source.class_names, source.shape
     labels = {"validation" if s == "val" else s: y for s, y in labels.items()}
@@ -154,10 +154,10 @@ def write(
 
 @contextmanager
 def opened(
-    path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None, most: int = MAX_BYTES
+    path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None, most: int | None = None
 ) -> Iterator["Source"]:
-    """A file whose promises all keep to the limits, its pixels to `most` bytes, with its labels read and no image
-    unpacked.
+    """A file whose promises all keep to the limits, its pixels to `most` bytes, without it MAX_BYTES, with its
+    labels read and no image unpacked.
     Raises: ValueError that says what is wrong with the file and what is allowed."""
     with ExitStack() as files:
         with damage_in_words():
@@ -250,7 +250,7 @@ def _turned(
             yield rows.reshape(len(rows), height, width, channels).transpose(0, 3, 1, 2)
 
 
-def _checked(archive: zipfile.ZipFile, several: bool, most: int) -> dict[str, Header]:
+def _checked(archive: zipfile.ZipFile, several: bool, most: int | None) -> dict[str, Header]:
     """{array: header} of a file whose promises all keep to the limits."""
     members = archive.infolist()
     names = [member.filename.removesuffix(".npy") for member in members]
@@ -281,7 +281,7 @@ def _checked(archive: zipfile.ZipFile, several: bool, most: int) -> dict[str, He
     pixels = [h.shape for n, h in headers.items() if n.endswith("_images")]
     if (rows := sum(shape[0] for shape in pixels)) > MAX_ROWS:
         raise ValueError(f"the file promises {rows:,} images; at most {MAX_ROWS:,} are read")
-    if (size := sum(int(np.prod(shape, dtype=object)) for shape in pixels)) > most:
+    if (size := sum(int(np.prod(shape, dtype=object)) for shape in pixels)) > (most := most or MAX_BYTES):
         raise ValueError(f"the file promises {size / 2**30:,.1f} GiB of pixels; at most {most / 2**30:g} GiB are read")
     if "class_names" in headers:
         rule = "class_names must be a plain list of text, one name a class, of at most 200 letters"

@@ -94,7 +94,7 @@ def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> d
     if isinstance(place, Place) and not place.side and not place.choices(folder) and is_plain(place.path):
         from semidml.data import npz
 
-        return npz.facts(place.path)
+        return npz.facts(place.path, most=_most_bytes(place))
     from semidml.data.dataset import label_facts
 
     data = load(name, allow_paths=allow_paths, folder=folder)
@@ -262,11 +262,18 @@ def _read(place: Place, name: str, folder: Path, progress: Progress, since: floa
         raise ValueError(f"{title}: {error}") from error
 
 
+def _most_bytes(place: Place) -> int:
+    """Bytes of pixels that are read: of what lies on this machine as many as are decoded into a file."""
+    from semidml.data import decoded, npz
+
+    return npz.MAX_BYTES if place.is_upload else decoded.MAX_BYTES
+
+
 def _read_plain(place: Place, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
     """The data set of an .npz file in MedMNIST's layout: in memory or, if large, in a file of decoded images."""
     from semidml.data import decoded, image_files, npz
 
-    most = npz.MAX_BYTES if place.is_upload else decoded.MAX_BYTES
+    most = _most_bytes(place)
     if npz.pixel_bytes(place.path, most) <= decoded.most_in_memory():
         return _remarked(npz.read(place.path, name, title))
     kept = decoded.Place(folder, place.decoded_of, f"{image_files.state_of(place.path)} {READ_AS}")
@@ -282,26 +289,26 @@ def _read_any(
     those that take long to decode have as well."""
     from semidml.data import decoded, decoders, image_files, images, npz, reading
 
-    path, side = place.path, place.side
+    path, side, told = place.path, place.side, f"{title}: "
     state = _looked_into(path, since) if path.is_dir() else image_files.state_of(path)
     kept, read = decoded.Place(folder, place.decoded_of, f"{state} {READ_AS} {choices.as_json()}"), None
     if not kept.is_there():
-        with reading.open_reading(path, choices, lambda text: progress(0.0, f"{title}: {text}")) as content:
+        with reading.open_reading(path, choices, lambda text: progress(0.0, told + text)) as content:
             if content.arrays:
                 if side:
                     raise ValueError(f"the images of {content.kind} are read as they are; leave @{side} away")
                 return _remarked(npz.assemble(name, title, *content.arrays[:3]))
-            pixels = None if path.is_dir() else images.MAX_ARCHIVE_PIXELS
-            most = npz.MAX_BYTES if place.is_upload else decoded.MAX_BYTES
+            pixels = math.inf if path.is_dir() else images.MAX_ARCHIVE_PIXELS
+            most = _most_bytes(place)
             if decoders.cost_of([item.member for item in content.items]) >= decoders.SHARED_FROM:
                 ready = min(decoded.most_in_memory(), memory.free_bytes() // 4)
-                planning = partial(images.plan, content, choices, side, pixels, progress, ready)
+                planning = partial(images.plan, content, choices, side, pixels, progress, ready, told)
                 read = decoded.take_in(planning, kept, title, most, progress)
             else:
-                plan = images.plan(content, choices, side, pixels, progress)
+                plan = images.plan(content, choices, side, pixels, progress, title=told)
                 if plan.bytes <= decoded.most_in_memory():
                     memory.check_free(plan.bytes, f"decoding {title}")
-                    read = images.in_memory(plan, progress)
+                    read = images.in_memory(plan, progress, told)
                 else:
                     decoded.keep(plan, kept, title, most, progress)
     if read := read or decoded.read_whole(kept):
