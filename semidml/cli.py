@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -153,11 +153,13 @@ def train(run: Run, full: bool = False) -> int:
     end, it stops the run at the last finished epoch."""
     began, bar = time.perf_counter(), None
     print(f"{run.config().command()}\nrun folder: {run.path}", file=sys.stderr)
-    with heeded_signals() as signals:
-        records = execute(run, threads=max(1, cores() - 1), full=full, told=lambda: bool(signals))
+    with heeded_signals() as signals, ExitStack() as reading:
+        threads, progress = max(1, cores() - 1), reading.enter_context(percent_bar("the data are read"))
+        records = execute(run, threads=threads, full=full, told=lambda: bool(signals), progress=progress)
         with closing(records):  # whatever happens to the terminal that the bar is drawn on
             for record in records:
                 if bar is None:
+                    reading.close()
                     bar = tqdm(
                         total=run.config().epochs * record.steps, unit="step", file=sys.stderr, dynamic_ncols=True
                     )
@@ -200,19 +202,21 @@ def heeded_signals() -> Iterator[list[int]]:
 
 
 @contextmanager
-def percent_bar(hidden: bool = False) -> Iterator[Callable[[float, str], None]]:
-    """A progress bar on stderr. What it gives is called with the share that is done, 0 to 1, and what is done now."""
-    with tqdm(total=100, unit="%", file=sys.stderr, disable=hidden) as bar:
+def percent_bar(what: str = "") -> Iterator[Callable[[float, str], None]]:
+    """A progress bar on stderr, at once, which goes at the end. What it gives is called with the share that is done, 0
+    to 1, and what is done now."""
+    with tqdm(total=100, unit="%", desc=what, file=sys.stderr, leave=False) as bar:
 
         def progress(share: float, what: str) -> None:
-            bar.set_description_str(what)
-            bar.update(round(100 * share) - bar.n)
+            bar.set_description_str(what, refresh=False)
+            bar.n = round(100 * share)
+            bar.refresh()
 
         yield progress
 
 
 def do_evaluate(asked: argparse.Namespace) -> None:
-    with percent_bar(hidden=not asked.full) as progress:
+    with percent_bar("the data are read") as progress:
         metrics = score_run(find_run(asked.run), asked.full, progress)
     print(json.dumps(metrics, indent=2, allow_nan=False))
 
@@ -299,7 +303,8 @@ def do_look(asked: argparse.Namespace) -> None:
     folder = store.data_folder()
     place = store.find_place(asked.path, folder)
     choices = (Choices() if asked.forget else place.choices(folder)).with_words(asked.choice)
-    known = look(asked.path, choices, folder, pictures=False)
+    with percent_bar("the files are listed") as progress:
+        known = look(asked.path, choices, folder, pictures=False, progress=progress)
     if asked.keep:
         keep_choices(file_for(folder, place.path), choices)
     print(json.dumps(known.as_json(), indent=1) if asked.json else "\n".join(known.sentences()))

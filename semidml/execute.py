@@ -15,7 +15,7 @@ from semidml.memory import cores
 from semidml.runs import quota, trained_on
 from semidml.runs.run import Run
 from semidml.runs.writer import Writer
-from semidml.tasks import NOT_KEPT
+from semidml.tasks import NOT_KEPT, Progress
 from semidml.words import is_full, trouble_words
 
 if TYPE_CHECKING:  # at run time these would import torch
@@ -30,7 +30,11 @@ class Stop(Exception):
 
 
 def execute(
-    run: Run | Path | str, threads: int | None = None, full: bool = False, told: Callable[[], bool] = lambda: False
+    run: Run | Path | str,
+    threads: int | None = None,
+    full: bool = False,
+    told: Callable[[], bool] = lambda: False,
+    progress: Progress = lambda fraction, text: None,
 ) -> "Iterator[Record]":
     """Train or resume the run in a folder and write it there; gives each record once it is written. To stop is to stop
     iterating. A run that is done already gives its last record: whoever calls twice has the same result.
@@ -38,6 +42,7 @@ def execute(
     Whatever goes wrong ends the run, not the caller: its status then says failed, and why. `threads` sets torch's
     threads and, on a CPU, its matrix precision for the whole process; without it they stay as they are. `full` adds the
     slow scores. `told` says whether this process was told to end: the run then stops as if somebody had asked for it.
+    `progress` is told how far the reading of its data is.
 
     Raises: ValueError when the run is damaged, or being written by somebody else.
     """
@@ -46,15 +51,20 @@ def execute(
         yield from run.history()[-1:]
         return
     with Writer(run, told) as writer:
-        yield from train_in(writer, threads, full)
+        yield from train_in(writer, threads, full, progress)
 
 
-def train_in(writer: Writer, threads: int | None = None, full: bool = False) -> "Iterator[Record]":
+def train_in(
+    writer: Writer,
+    threads: int | None = None,
+    full: bool = False,
+    progress: Progress = lambda fraction, text: None,
+) -> "Iterator[Record]":
     """As `execute`, for who holds the run's writer."""
     config = writer.config
     try:
         _stop_if_asked(writer)
-        training = open_training(writer, config, threads)
+        training = open_training(writer, config, threads, progress)
         for record in training:
             writer.tick(record, training)
             yield record
@@ -76,8 +86,11 @@ def _stop_if_asked(writer: Writer) -> None:
         raise Stop
 
 
-def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Training":
-    """The training of a run from where it was left, on this machine, which config.json then names."""
+def open_training(
+    writer: Writer, config: RunConfig, threads: int | None, progress: Progress = lambda fraction, text: None
+) -> "Training":
+    """The training of a run from where it was left, on this machine, which config.json then names. How far the reading
+    of its data is, the run's status and `progress` are told; who asks the run to stop is heard meanwhile."""
     from semidml.train.device import fastest_precision, pick_device
     from semidml.train.loop import fit
 
@@ -87,7 +100,13 @@ def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Tr
         torch.set_num_threads(threads)
         if pick_device(config.device).type == "cpu":
             torch.set_float32_matmul_precision(fastest_precision())
-    data = store.load(config.data, allow_paths=writer.run.details().get("paths") is True)
+
+    def tell(share: float, words: str) -> None:
+        _stop_if_asked(writer)
+        writer.prepare(share, words)
+        progress(share, words)
+
+    data = store.load(config.data, allow_paths=writer.run.details().get("paths") is True, progress=tell)
     trained_on.check_data(writer.run, data)
     training = fit(config, data, writer.saved_state())
     trained_on.check_drawn(writer.run, training.rows(), data.name)
@@ -140,7 +159,8 @@ def score_run(
 
     config = run.config()
     model = run.model()
-    data = store.load(config.data, allow_paths=run.details().get("paths") is True)
+    told = progress or (lambda fraction, text: None)
+    data = store.load(config.data, allow_paths=run.details().get("paths") is True, progress=told)
     splits, seen = trained_on.read_splits(run, data)
     metrics = final.score_model(model, config, splits, seen, full=full, progress=progress)
     if not keep:

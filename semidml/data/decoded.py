@@ -74,12 +74,14 @@ def keep(plan: Plan, place: Place, title: str, most: int, progress: Progress) ->
     _make(place, title, progress, lambda: _keep(plan, place, title, progress))
 
 
-def keep_arrays(path: Path, place: Place, title: str, most: int, progress: Progress) -> None:
+def keep_arrays(
+    path: Path, place: Place, title: str, most: int, progress: Progress, single: npz.Single | None = None
+) -> None:
     """Unpack the images of an .npz file into their file, as `keep` does those of a plan, in the file's own order:
-    training rows, test rows, validation rows.
+    training rows, test rows, validation rows. `single` makes one label of a row of several.
     Raises: ValueError when something is wrong with the file, it has more than `most` bytes of pixels, or the disk has
     no room."""
-    _make(place, title, progress, lambda: _keep_arrays(path, place, title, most, progress))
+    _make(place, title, progress, lambda: _keep_arrays(path, place, title, most, progress, single))
 
 
 def take_in(
@@ -198,8 +200,10 @@ def _keep(plan: Plan, place: Place, title: str, progress: Progress) -> None:
     remove(place.folder, place.of, but=place)
 
 
-def _keep_arrays(path: Path, place: Place, title: str, most: int, progress: Progress) -> None:
-    with npz.opened(path, most=most) as source:
+def _keep_arrays(
+    path: Path, place: Place, title: str, most: int, progress: Progress, single: npz.Single | None
+) -> None:
+    with npz.opened(path, single, most) as source:
         labels, total = source.labels, sum(len(y) for y in source.labels.values())
         npz.check_classes(labels["train"])
         held = torch.zeros(len(labels["train"]), dtype=torch.bool) if "test" in labels else held_rows(labels["train"])

@@ -17,6 +17,7 @@ from semidml.data import findings, store
 from semidml.data.choices import Choices
 from semidml.data.layout import Question
 from semidml.data.values import EIGHT_BITS
+from semidml.tasks import Progress
 
 if TYPE_CHECKING:
     from semidml.data.images import Plan
@@ -92,8 +93,15 @@ def _asked(question: Question) -> str:
     return f"Asked: {question.text} Say {question.key}={options}; until then it is {question.default or 'nothing'}."
 
 
-def look(name: str, choices: Choices | None = None, folder: Path | None = None, pictures: bool = True) -> Understood:
-    """What the data at a path, or an upload, are understood to be with some choices, or those that are kept.
+def look(
+    name: str,
+    choices: Choices | None = None,
+    folder: Path | None = None,
+    pictures: bool = True,
+    progress: Progress = lambda fraction, text: None,
+) -> Understood:
+    """What the data at a path, or an upload, are understood to be with some choices, or those that are kept. progress:
+    is told how many files are listed and looked at.
     Raises: ValueError in words where they cannot be read."""
     from semidml.data import images, reading
 
@@ -102,11 +110,12 @@ def look(name: str, choices: Choices | None = None, folder: Path | None = None, 
     chosen = place.choices(folder) if choices is None else choices
     title = place.path.name
     try:
-        with reading.open_reading(place.path, chosen) as content:
+        with reading.open_reading(place.path, chosen, lambda text: progress(0.0, text)) as content:
             if content.arrays:
                 return _of_arrays(title, content, chosen, pictures)
             most = math.inf if place.path.is_dir() else images.MAX_ARCHIVE_PIXELS
-            return _of_files(title, content, images.plan(content, chosen, place.side, most), chosen, pictures)
+            plan = images.plan(content, chosen, place.side, most, progress)
+            return _of_files(title, content, plan, chosen, pictures)
     except ValueError as error:
         raise ValueError(f"{title}: {error}") from error
 

@@ -29,6 +29,7 @@ from semidml.data.pixels import SIDES
 from semidml.disk import zips
 from semidml.disk.zips import Header
 
+Single = Callable[[np.ndarray], np.ndarray]  # one label of several: (N, L) -> (N,)
 SPLITS = ("train", "val", "test")
 NAMES = (*(f"{split}_{part}" for split in SPLITS for part in ("images", "labels")), "class_names", "notes")
 MAX_BYTES = 2 << 30  # of pixels, in all splits together; of a file that lies here already more may be read
@@ -40,7 +41,7 @@ MAX_LABELS_A_ROW = 64
 CHUNK = 1 << 22  # bytes of pixels that are unpacked at a time
 
 
-def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.ndarray] | None = None) -> Dataset:
+def read(path: Path, name: str, title: str, single: Single | None = None) -> Dataset:
     """The data set in an .npz file. `single` makes one label of a row of several: (N, L) -> (N,).
     Raises: ValueError that says what is wrong with the file and what is allowed."""
     with opened(path, single) as source:
@@ -60,10 +61,10 @@ def check(path: Path) -> None:
             source.check(split)
 
 
-def pixel_bytes(path: Path, most: int | None = None) -> int:
+def pixel_bytes(path: Path, most: int | None = None, single: Single | None = None) -> int:
     """Bytes of the images of a file once they are unpacked, as its headers have them.
     Raises: ValueError as `read` does, and where they are more than `most`, without it MAX_BYTES."""
-    with opened(path, most=most) as source:
+    with opened(path, single, most) as source:
         return source.pixel_bytes
 
 
@@ -91,9 +92,7 @@ def is_plain(path: Path) -> bool:
     )
 
 
-def facts(
-    path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None, most: int | None = None
-) -> dict[str, Any]:
+def facts(path: Path, single: Single | None = None, most: int | None = None) -> dict[str, Any]:
     """The facts of `store.facts` of what `read` would give, without unpacking an image.
     Raises: ValueError as `read` does, and where its pixels are more than `most` bytes, without it MAX_BYTES."""
     with opened(path, single, most) as source:
@@ -153,9 +152,7 @@ def write(
 
 
 @contextmanager
-def opened(
-    path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None, most: int | None = None
-) -> Iterator["Source"]:
+def opened(path: Path, single: Single | None = None, most: int | None = None) -> Iterator["Source"]:
     """A file whose promises all keep to the limits, its pixels to `most` bytes, without it MAX_BYTES, with its
     labels read and no image unpacked.
     Raises: ValueError that says what is wrong with the file and what is allowed."""
@@ -342,7 +339,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 
 def _classes(
-    archive: zipfile.ZipFile, headers: dict[str, Header], single: Callable[[np.ndarray], np.ndarray] | None
+    archive: zipfile.ZipFile, headers: dict[str, Header], single: Single | None
 ) -> tuple[dict[str, Tensor], tuple[str, ...], tuple[str, ...]]:
     """Each split's labels, 0 to K - 1 or -1, the names of the K classes (the file's own, or the labels as written), and
     what is to be said of them."""

@@ -174,6 +174,14 @@ class Writer:
         details = self.run.details() | {"versions": listing.versions()} | parts
         files.replace_file(self.path / "config.json", files.as_json(details))
 
+    def prepare(self, share: float, words: str) -> None:
+        """Say in the status what is done before the first step, and how far that is, 0 to 1. It stays until the first
+        tick; the heartbeat writes it."""
+        is_new = bool(words) != bool(self._status.preparing)
+        self._status = replace(self._status, preparing=words, prepared=min(1.0, max(0.0, share)))
+        if is_new:
+            self._wake.set()
+
     # -- while it goes on
 
     def tick(self, record: Record, training: "Training") -> None:
@@ -189,7 +197,14 @@ class Writer:
                 began = time.monotonic()
                 self._save_frame(self.path / "frames" / "live.npz", record, training, durable=False)
                 self._pace(began)
-            now = {"epoch": record.epoch, "step": record.step, "steps": record.steps, "latest": asdict(record)}
+            now = {
+                "preparing": "",
+                "prepared": 0.0,
+                "epoch": record.epoch,
+                "step": record.step,
+                "steps": record.steps,
+                "latest": asdict(record),
+            }
             self._status = replace(self._status, **now)
         self._wake.set()
 
@@ -306,7 +321,16 @@ class Writer:
         if self._status.step or self._status.epoch != epoch:
             records = [record for record in self.run.history() if record.epoch <= epoch]
             latest = asdict(records[-1]) if records else None
-        ended = {"state": state, "reason": reason, "epoch": epoch, "step": 0, "latest": latest, "updated": time.time()}
+        ended = {
+            "preparing": "",
+            "prepared": 0.0,
+            "state": state,
+            "reason": reason,
+            "epoch": epoch,
+            "step": 0,
+            "latest": latest,
+            "updated": time.time(),
+        }
         status = replace(self._status, **ended, owner={})  # nobody writes it any more; a run may be sent to others
         write_status(self.run, status, durable)
         self._is_settled = True
