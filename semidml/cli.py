@@ -141,6 +141,8 @@ def do_train(asked: argparse.Namespace) -> int:
 
     given = {name: value for name in declared_knobs() if (value := getattr(asked, name)) is not None}
     config = RunConfig.of(given)
+    with percent_bar("the data are read") as progress:
+        store.facts(config.data, allow_paths=True, progress=progress)
     if idle := [name for name in given if name not in config.used()]:
         print(f"note: without effect here: {', '.join(idle)}", file=sys.stderr)
     for remark in [*list_remarks(config), *machine_remarks(config)]:

@@ -82,7 +82,12 @@ def _let_go(key: tuple) -> None:
     memory.forget(("data", key))
 
 
-def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> dict[str, Any]:
+def facts(
+    name: str,
+    allow_paths: bool = False,
+    folder: Path | None = None,
+    progress: Progress = lambda fraction, text: None,
+) -> dict[str, Any]:
     """train, test and, where there is one, validation (rows), classes and shape (C, H, W) of a data set; of the table's
     more, of others by_class (rows of each class, in all splits), where some class has no training row training_classes
     (how many have), and where some row has no label labelled ({split: rows with one}). Images are read only where there
@@ -97,7 +102,7 @@ def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> d
         return npz.facts(place.path, most=_most_bytes(place))
     from semidml.data.dataset import label_facts
 
-    data = load(name, allow_paths=allow_paths, folder=folder)
+    data = load(name, allow_paths=allow_paths, folder=folder, progress=progress)
     labels = {split: part.labels for split, part in data.parts.items()}
     return label_facts(labels, len(data.class_names), data.shape)
 
