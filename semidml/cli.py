@@ -141,7 +141,7 @@ def do_train(asked: argparse.Namespace) -> int:
 
     given = {name: value for name in declared_knobs() if (value := getattr(asked, name)) is not None}
     config = RunConfig.of(given)
-    with percent_bar("the data are read") as progress:
+    with percent_bar() as progress:
         store.facts(config.data, allow_paths=True, progress=progress)
     if idle := [name for name in given if name not in config.used()]:
         print(f"note: without effect here: {', '.join(idle)}", file=sys.stderr)
@@ -156,7 +156,7 @@ def train(run: Run, full: bool = False) -> int:
     began, bar = time.perf_counter(), None
     print(f"{run.config().command()}\nrun folder: {run.path}", file=sys.stderr)
     with heeded_signals() as signals, ExitStack() as reading:
-        threads, progress = max(1, cores() - 1), reading.enter_context(percent_bar("the data are read"))
+        threads, progress = max(1, cores() - 1), reading.enter_context(percent_bar())
         records = execute(run, threads=threads, full=full, told=lambda: bool(signals), progress=progress)
         with closing(records):  # whatever happens to the terminal that the bar is drawn on
             for record in records:
@@ -204,21 +204,24 @@ def heeded_signals() -> Iterator[list[int]]:
 
 
 @contextmanager
-def percent_bar(what: str = "") -> Iterator[Callable[[float, str], None]]:
-    """A progress bar on stderr, at once, which goes at the end. What it gives is called with the share that is done, 0
-    to 1, and what is done now."""
-    with tqdm(total=100, unit="%", desc=what, file=sys.stderr, leave=False) as bar:
+def percent_bar() -> Iterator[Callable[[float, str], None]]:
+    """A progress bar on stderr, from the first word on, which goes at the end. What it gives is called with the share
+    that is done, 0 to 1, and what is done now."""
+    with ExitStack() as opened:
+        bars: list[tqdm] = []
 
         def progress(share: float, what: str) -> None:
-            bar.set_description_str(what, refresh=False)
-            bar.n = round(100 * share)
-            bar.refresh()
+            if not bars:
+                bars.append(opened.enter_context(tqdm(total=100, unit="%", file=sys.stderr, leave=False)))
+            bars[0].set_description_str(what, refresh=False)
+            bars[0].n = round(100 * share)
+            bars[0].refresh()
 
         yield progress
 
 
 def do_evaluate(asked: argparse.Namespace) -> None:
-    with percent_bar("the data are read") as progress:
+    with percent_bar() as progress:
         metrics = score_run(find_run(asked.run), asked.full, progress)
     print(json.dumps(metrics, indent=2, allow_nan=False))
 
@@ -305,7 +308,7 @@ def do_look(asked: argparse.Namespace) -> None:
     folder = store.data_folder()
     place = store.find_place(asked.path, folder)
     choices = (Choices() if asked.forget else place.choices(folder)).with_words(asked.choice)
-    with percent_bar("the files are listed") as progress:
+    with percent_bar() as progress:
         known = look(asked.path, choices, folder, pictures=False, progress=progress)
     if asked.keep:
         keep_choices(file_for(folder, place.path), choices)

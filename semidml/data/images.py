@@ -136,9 +136,10 @@ def survey(
     check_left(items, list(headers), damaged)
     look = decoding.decide(tones, values)
     shape, as_they_are = decoding.common_shape(list(headers.values()), side)
+    fit = {header: _is_as_decided(header, side, shape, as_they_are, look) for header in set(headers.values())}
     for item, header in headers.items():
-        if item.member in ready and not _is_as_decided(header, side, shape, as_they_are, look):
-            del ready[item.member]
+        if not fit[header]:
+            ready.pop(item.member, None)
     left = tuple(Damaged(*other) for other in others)
     return Plan(items, list(headers), class_names, shape, as_they_are, damaged, look, left, tuple(notes), ready)
 

@@ -100,9 +100,9 @@ def facts(
         from semidml.data import npz
 
         return npz.facts(place.path, most=_most_bytes(place))
+    data = load(name, allow_paths=allow_paths, folder=folder, progress=progress)
     from semidml.data.dataset import label_facts
 
-    data = load(name, allow_paths=allow_paths, folder=folder, progress=progress)
     labels = {split: part.labels for split, part in data.parts.items()}
     return label_facts(labels, len(data.class_names), data.shape)
 
