@@ -14,7 +14,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -54,13 +54,18 @@ def outcomes(
     Raises: ValueError where a process ends before its time, as one that is killed."""
     workers = _count_workers(members)
     batches = _batches(members, each)
-    shared = _share_out(function, batches, given, workers, beat) if workers > 1 else None
-    for answers in shared or (function(batch, *given()) for batch in batches):
-        beat()
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-            yield answer
+    answered = (
+        _share_out(function, batches, given, workers, beat)
+        if workers > 1
+        else (function(batch, *given()) for batch in batches)
+    )
+    with closing(answered):  # an exception that is kept would keep the processes
+        for answers in answered:
+            beat()
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
+                yield answer
 
 
 def _count_workers(members: Sequence[Member]) -> int:

@@ -22,6 +22,7 @@ from semidml.data import decoded, decoders, decoding, image_files, images, layou
 from semidml.data.choices import Choices
 from semidml.execute import execute
 from semidml.runs import listing
+from semidml.ui import words
 
 ROOT = Path(__file__).parents[2]
 MAKERS = {  # of an image (80, 70) and a number: how it is saved
@@ -242,10 +243,10 @@ def test_the_first_word_comes_before_the_first_look_and_the_share_never_falls(tm
     state_of = image_files.state_of
     monkeypatch.setattr(image_files, "state_of", lambda path: told.append((0, "looks")) or state_of(path))
     load(place, folder, progress=lambda *words: told.append(words))
-    shares, words = zip(*told, strict=True)
-    assert words[:3] == ("set: looking for what has changed", "looks", "set: its files are listed")
+    shares, texts = zip(*told, strict=True)
+    assert texts[:3] == ("set: looking for what has changed", "looks", "set: its files are listed")
     assert list(shares) == sorted(shares) and 0.5 < shares[-1] <= 1
-    assert {"set: 60 files listed", "set: 30 of 62 files looked at", "set: 50 of 61 images decoded"} <= set(words)
+    assert {"set: 60 files listed", "set: 30 of 62 files looked at", "set: 50 of 61 images decoded"} <= set(texts)
 
 
 def test_who_waits_for_a_slow_image_is_told_so_too(tmp_path):
@@ -275,6 +276,7 @@ def test_a_run_that_waits_for_its_images_says_so_and_heeds_a_stop(tmp_path, fold
             while not run.status().preparing and time.monotonic() < deadline:  # the heartbeat writes it
                 time.sleep(0.02)
             told.append((text, run.status().preparing))
+            assert words.state_words(run, run.status()) == f"{run.status().preparing} (0 %)"
             (run.path / "stop").touch()
 
     assert list(execute(run, progress=progress)) == []
@@ -295,8 +297,8 @@ def test_a_process_that_is_killed_is_said_in_words_and_nothing_stays(tmp_path, f
             killed.append(started[0]._process.pid)
             os.kill(killed[0], signal.SIGKILL)
 
-    words = r"set: a process that decodes images has ended \(signal 9: killed, .*\) at c\d/\d+\.jpg"
-    with pytest.raises(ValueError, match=words):
+    why = r"set: a process that decodes images has ended \(signal 9: killed, .*\) at c\d/\d+\.jpg"
+    with pytest.raises(ValueError, match=why):
         load(place, folder, progress=kill)
     assert killed and list((folder / "decoded").iterdir()) == [] and children() == []
     assert not [thread.name for thread in threading.enumerate() if "decoders" in thread.name]
@@ -353,6 +355,15 @@ def test_the_pixels_of_an_archive_are_counted_in_all_processes(tmp_path, folder,
     with pytest.raises(ValueError, match="the images have more than 0 million pixels together"):
         load(place, folder)
     assert list((folder / "decoded").iterdir()) == [] and children() == []
+
+
+def test_an_image_that_refuses_them_all_ends_the_processes_at_once(tmp_path, folder, monkeypatch):
+    place = write_set(tmp_path / "set", ["grey.png"])
+    Image.new("L", (3, 3)).save(place / "c0" / "0000.png")
+    share(monkeypatch)
+    with pytest.raises(ValueError, match=r"c0/0000\.png is 3 x 3 pixels; each side must have at least 4") as refused:
+        load(place, folder)
+    assert refused.tb and children() == [], "whoever holds the error holds no process"
 
 
 def test_an_npz_beyond_the_bound_of_uploads_is_unpacked_into_a_file(tmp_path, folder, monkeypatch):
