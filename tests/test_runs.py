@@ -106,7 +106,7 @@ def faked(monkeypatch):
     """Runs train on FakeTraining; gives a dictionary of what it is made with."""
     given = {}
 
-    def open_training(writer, config, threads):
+    def open_training(writer, config, threads, progress):
         training = FakeTraining(config, writer.saved_state(), **given)
         writer.describe(machine={"device": "cpu"}, facts={"seen_labels": 7}, data=IMAGES)
         return training
