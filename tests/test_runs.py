@@ -466,7 +466,7 @@ from semidml import execute as executing
 from semidml.runs import listing, writer
 os.environ["SEMIDML_RUNS"] = {mount!r}
 writer.STATE_EVERY = 0.0
-def open_training(writer, config, threads):
+def open_training(writer, config, threads, progress):
     training = t.FakeTraining(config, writer.saved_state())
     writer.describe(data=t.IMAGES)
     return training
