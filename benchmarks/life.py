@@ -10,7 +10,10 @@ trains the digits. Waits for what it needs, on a busy machine for PATIENCE secon
 import re
 import statistics
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -190,14 +193,35 @@ def asked_times(browser: Browser, url: str, form: Form) -> tuple[list[float], li
 
 def lag(page: Page, folder: str, frames: int) -> list[float]:
     """Seconds from a frame on the disk to its points on the map, of the next epochs that end. Raises RuntimeError where
-    the run has kept none of these frames."""
-    shown = page.evaluate(SHOWN, frames)
+    the run has written none of these frames."""
     newest = max((it for it in Path(folder).iterdir() if (it / "frames").is_dir()), key=lambda it: it.stat().st_ctime)
-    files = {epoch: newest / "frames" / f"{int(epoch):04d}.npz" for epoch, since in shown.items() if since}
-    lags = [shown[epoch] - file.stat().st_mtime for epoch, file in files.items() if file.exists()]
+    with written_frames(newest / "frames") as written:
+        shown = page.evaluate(SHOWN, frames)
+    lags = [since - written[int(epoch)] for epoch, since in shown.items() if since and int(epoch) in written]
     if not lags:
-        raise RuntimeError(f"of the epochs {', '.join(files)}, which the map has shown, {newest} keeps no frame")
+        raise RuntimeError(f"of the epochs {', '.join(shown)}, which the map has shown, {newest} has written no frame")
     return lags
+
+
+@contextmanager
+def written_frames(folder: Path) -> Iterator[dict[int, float]]:
+    """When each epoch's frame was written, by epoch, while the block lasts: a run soon thins most of them away."""
+    written: dict[int, float] = {}
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.02):
+            for file in folder.glob("[0-9]*.npz"):
+                with suppress(FileNotFoundError):
+                    written.setdefault(int(file.stem), file.stat().st_mtime)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield written
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def reveal(browser: Browser, url: str) -> float:

@@ -86,10 +86,10 @@ def draw_run(run: Run) -> None:
 
 def python_of(run: Run) -> str:
     return (
-        "from semidml.data import store\nfrom semidml.explore.take_away import all_rows\n"
-        f"from semidml.runs import listing\n\nrun = listing.open_run({run.id!r})\n"
+        "from semidml.explore.take_away import all_rows\n"
+        f"from semidml.runs import listing, trained_on\n\nrun = listing.open_run({run.id!r})\n"
         "print(run.config(), run.metrics())\n"
-        "rows = all_rows(run, store.load(run.config().data))  # latents, predictions"
+        "rows = all_rows(run, trained_on.load_data(run))  # latents, predictions"
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,7 @@ def draw_curves(some: list[Run]) -> None:
     for column, name in zip(st.columns(len(names)), names, strict=True):
         draw = partial(compared_curves, histories, name, SCORES[name].title)
         with column:
-            pictures.draw_chart(f"compared {name}", state, draw)
+            pictures.draw_scores(f"compared {name}", list(chain(*histories.values())), state, draw)
 
 
 def draw_flight(some: list[Run]) -> None:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from semidml import __version__
 from semidml.config import FAMILIES, RunConfig, allowed, declared_knobs
 from semidml.data import store
+from semidml.data.labels import describe_step
 from semidml.data.store import Available
 from semidml.disk import files
 from semidml.execute import cores, execute, score_run
@@ -141,13 +142,15 @@ def do_train(asked: argparse.Namespace) -> int:
 
     given = {name: value for name in declared_knobs() if (value := getattr(asked, name)) is not None}
     config = RunConfig.of(given)
+    config = RunConfig.of(given | {"data": store.settle_name(config.data)})  # a path that is found from any folder
     with percent_bar() as progress:
         store.facts(config.data, allow_paths=True, progress=progress)
     if idle := [name for name in given if name not in config.used()]:
         print(f"note: without effect here: {', '.join(idle)}", file=sys.stderr)
     for remark in [*list_remarks(config), *machine_remarks(config)]:
         print(f"note: {remark}", file=sys.stderr)
-    return train(listing.create_run(config, path=asked.out, paths=True), asked.full)
+    with listing.new_run(config, path=asked.out, paths=True) as run:
+        return train(run, asked.full)
 
 
 def train(run: Run, full: bool = False) -> int:
@@ -165,6 +168,8 @@ def train(run: Run, full: bool = False) -> int:
                     bar = tqdm(
                         total=run.config().epochs * record.steps, unit="step", file=sys.stderr, dynamic_ncols=True
                     )
+                    if remark := describe_step(run.details().get("facts", {})):
+                        bar.write(f"note: {remark}", file=sys.stderr)
                 bar.update(record.epoch * record.steps + record.step - bar.n)
                 terms = " ".join(f"{name} {value:.3g}" for name, value in record.terms.items())
                 bar.set_postfix_str(terms, refresh=False)

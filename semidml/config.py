@@ -105,7 +105,9 @@ class RunConfig(BaseModel):
     pretrained: Literal["no", "imagenet"] = knob("no", "weights that the network starts from")
     augment: Literal["off", "on"] = knob("off", "turn, scale and shift the labelled images, each time anew")
     label_sampling: Literal["uniform", "balanced"] = knob("uniform", "how the seen labels are drawn")
-    labelled_per_class: int = knob(20, "rows of each seen class in a step", ge=2, le=256)
+    labelled_per_class: int = knob(
+        20, "rows of each seen class in a step; the default, where classes are many, is as many as fit", ge=2, le=256
+    )
     warmup_epochs: float = knob(
         0.0, "epochs of the metric loss alone at the start; a fraction is allowed", ge=0, le=1000
     )
@@ -271,6 +273,14 @@ class RunConfig(BaseModel):
         then given as directions, of length 1."""
         facts = MODELS[self.model].facts
         return self.by_direction and not (facts["decoder"] or facts["prior"])
+
+    @property
+    def fits_per_class(self) -> bool:
+        """Whether labelled_per_class is what suits data and model by default: a step then holds as many rows of each
+        class as fit, where that is fewer (`labels.fit_per_class`)."""
+        suited = self._suit_the_data({name: getattr(self, name) for name in SUITING})
+        usual = type(self).model_fields["labelled_per_class"].default
+        return self.labelled_per_class == suited.get("labelled_per_class", usual)
 
     @property
     def drops_last(self) -> bool:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semidml.config import RunConfig
-from semidml.data import store
 from semidml.disk import files
 from semidml.memory import cores
 from semidml.runs import quota, trained_on
@@ -35,6 +34,7 @@ def execute(
     full: bool = False,
     told: Callable[[], bool] = lambda: False,
     progress: Progress = lambda fraction, text: None,
+    watched: bool = True,
 ) -> "Iterator[Record]":
     """Train or resume the run in a folder and write it there; gives each record once it is written. To stop is to stop
     iterating. A run that is done already gives its last record: whoever calls twice has the same result.
@@ -44,13 +44,18 @@ def execute(
     slow scores. `told` says whether this process was told to end: the run then stops as if somebody had asked for it.
     `progress` is told how far the reading of its data is.
 
+    `watched` is false where nobody looks while it goes on, as at a cell of a sweep: weights and final scores are then
+    the same to the bit, and what only a map in motion and curves of scores are drawn from is left out (`Training`,
+    `Writer`). A run may be begun in one way and resumed in the other. What the app or the command line trains is
+    watched, in a terminal or not: any page on the same disk can open it.
+
     Raises: ValueError when the run is damaged, or being written by somebody else.
     """
     run = run if isinstance(run, Run) else Run(run)
     if run.recorded().state == "done":
         yield from run.history()[-1:]
         return
-    with Writer(run, told) as writer:
+    with Writer(run, told, watched) as writer:
         yield from train_in(writer, threads, full, progress)
 
 
@@ -65,11 +70,12 @@ def train_in(
     try:
         _stop_if_asked(writer)
         training = open_training(writer, config, threads, progress)
+        _stop_if_asked(writer)  # while the data were read
         for record in training:
             writer.tick(record, training)
             yield record
             _stop_if_asked(writer)
-        writer.save_state()
+        writer.save_last_state()
         writer.finish(training, training.finish(full, lambda fraction, text: _stop_if_asked(writer)))
         writer.end("done")
     except GeneratorExit:  # whoever iterates has stopped
@@ -106,9 +112,9 @@ def open_training(
         writer.prepare(share, words)
         progress(share, words)
 
-    data = store.load(config.data, allow_paths=writer.run.details().get("paths") is True, progress=tell)
+    data = trained_on.load_data(writer.run, tell)
     trained_on.check_data(writer.run, data)
-    training = fit(config, data, writer.saved_state())
+    training = fit(config, data, writer.saved_state(), writer.watched)
     trained_on.check_drawn(writer.run, training.rows(), data.name)
     machine = {name: training.facts[name] for name in MACHINE if name in training.facts}
     machine |= {"cores": cores(), "system": platform.system()}
@@ -135,7 +141,7 @@ def explain_failure(error: Exception, config: RunConfig) -> str:
         return str(error)
     if is_full(error):
         return "the disk is full: delete some runs or other files, then resume"
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower()):
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _lacks_memory(str(error).lower())):
         return (
             f"out of memory: lower batch_size (now {config.batch_size}) or labelled_per_class "
             f"(now {config.labelled_per_class}), or choose a smaller encoder than {config.encoder}"
@@ -145,6 +151,11 @@ def explain_failure(error: Exception, config: RunConfig) -> str:
     if isinstance(error, OSError):
         return trouble_words(error)
     return f"{type(error).__name__}: {error}"
+
+
+def _lacks_memory(words: str) -> bool:
+    """Whether torch's words, in small letters, are those of a GPU or of a CPU whose memory is full."""
+    return any(part in words for part in ("out of memory", "can't allocate memory", "not enough memory"))
 
 
 def score_run(
@@ -159,8 +170,7 @@ def score_run(
 
     config = run.config()
     model = run.model()
-    told = progress or (lambda fraction, text: None)
-    data = store.load(config.data, allow_paths=run.details().get("paths") is True, progress=told)
+    data = trained_on.load_data(run, progress or (lambda fraction, text: None))
     splits, seen = trained_on.read_splits(run, data)
     metrics = final.score_model(model, config, splits, seen, full=full, progress=progress)
     if not keep:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+NAMED = 5  # names that a sentence lists
 NO_LABEL = "no label"  # in the place of a class's name
 
 
@@ -22,6 +23,14 @@ def value_words(value: Any) -> str:
 def class_name(names: Sequence[str], label: int) -> str:
     """What a row's class is called; of one without a label, -1, that it has none."""
     return str(names[label]) if label >= 0 else NO_LABEL
+
+
+def list_names(names: Sequence[str], last: str = "and") -> str:
+    """Some names in a sentence, of many the first NAMED: `a, b and c`."""
+    short = [name if len(name) <= 40 else f"{name[:39]}…" for name in names[:NAMED]]
+    if len(names) > NAMED:
+        short.append(f"{len(names) - NAMED:,} more")
+    return f" {last} ".join(part for part in (", ".join(short[:-1]), short[-1]) if part)
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or somebody's share of it

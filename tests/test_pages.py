@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from semidml.config import RunConfig
-from semidml.data import uploads
+from semidml.data import store, uploads
 from semidml.execute import execute
 from semidml.explore import drawing
 from semidml.runs import listing
@@ -20,7 +20,6 @@ from semidml.runs.run import Run
 from semidml.scores.table import SCORES
 from semidml.train import device
 from semidml.ui import cache, frame, maps, pictures, scores
-from semidml.ui import words as ui_words
 from semidml.ui.words import escape_markdown, run_words, setting_words
 from tests.apptest import map_of, opened, press, words
 
@@ -146,8 +145,9 @@ def test_what_a_half_of_the_classes_cannot_do_is_said_before_training(
 def test_more_classes_than_a_step_can_hold_are_said_before_training() -> None:
     upload(120, rows=4)
     link = {"data": "mine", "model": "dml", "augment": "on"}
-    app = opened(TRAIN, **link)
-    assert "120 seen classes with up to 20 labelled rows each make 2,400 rows" in words(app) and not works(app)
+    assert works(opened(TRAIN, **link)), "the default fits itself"
+    app = opened(TRAIN, **link, labelled_per_class="21")
+    assert "120 seen classes with up to 21 labelled rows each make 2,520 rows" in words(app) and not works(app)
     assert "lower labelled_per_class to 15" in words(app)
     assert works(opened(TRAIN, **link, labelled_per_class="15"))
 
@@ -158,7 +158,7 @@ def test_labels_are_counted_in_rows_of_the_split() -> None:
 
 
 def test_the_split_of_the_field_is_named_where_another_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ui_words, "is_here", lambda name: True)
+    monkeypatch.setattr(store, "is_here", lambda *_: True)
     said = "Scores of CUB-200-2011 64x64 that are published in metric learning are of classes that"
     assert said in words(opened(TRAIN, data="cub200"))
     assert said not in words(opened(TRAIN, data="cub200", split="classes"))
@@ -430,9 +430,9 @@ def test_a_run_whose_data_set_has_changed_since_says_so() -> None:
     details["data"]["shape"] = [1, 9, 9]
     path.write_text(json.dumps(details))
     cache.forget_runs()
-    assert "Chance and raw pixels are not known: the images called digits here are 8 x 8 pixels" in words(
-        opened(TRAIN, run=run.id)
-    )
+    told = words(opened(TRAIN, run=run.id))
+    assert "Chance and raw pixels are not known: digits here is another data set than the one that" in told
+    assert "its images are 8 x 8 pixels with 1 channel, they were 9 x 9 pixels with 1 channel" in told
 
 
 def test_long_curves_are_thinned() -> None:

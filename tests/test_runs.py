@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -24,7 +25,7 @@ from semidml import execute as executing
 from semidml.config import RunConfig
 from semidml.data import store
 from semidml.disk import files as files_module
-from semidml.execute import execute, score_run
+from semidml.execute import execute, score_run, train_in
 from semidml.explore import take_away
 from semidml.frames import Frame, Record
 from semidml.methods import MODELS
@@ -142,6 +143,22 @@ def finished(run_id="first", **values):
 
 def content(run):
     return {p.relative_to(run.path).as_posix() for p in run.path.rglob("*") if p.is_file()}
+
+
+def test_an_end_waits_for_no_heartbeat(faked, monkeypatch):
+    """Whoever trains many short runs one after the other would sleep between them."""
+    ends, end = [], Writer.end
+
+    def timed(writer, *how):
+        began = time.monotonic()
+        status = end(writer, *how)
+        ends.append(time.monotonic() - began)
+        return status
+
+    monkeypatch.setattr(Writer, "end", timed)
+    for name in "abcdefgh":
+        finished(name, epochs=1)
+    assert min(ends) < 0.03
 
 
 # ---- names
@@ -298,6 +315,20 @@ def test_between_kept_frames_there_is_the_newest(faked, monkeypatch):
         if record.epoch == 12:
             break
     assert run.frames() == [0, 5, 10, 12]
+
+
+def test_the_newest_frame_never_falls_back(faked, monkeypatch):
+    """Where no frame is due at an epoch's end, the last one from within the epoch is still the newest."""
+    due = iter(record % 7 == 0 for record in range(10_000))
+    monkeypatch.setattr(Writer, "_pace", lambda self, began: setattr(self, "_frame_due", math.inf))
+    run, shown = listing.create_run(config(epochs=1000), "first"), []
+    with Writer(run) as writer:
+        for record in train_in(writer):
+            shown.append((run.live().epoch, run.live().step))
+            writer._frame_due = 0.0 if next(due) else math.inf
+            if record.epoch == 12:
+                break
+    assert shown == sorted(shown) and any(step for _, step in shown) and len(set(shown)) > 5
 
 
 # ---- one writer, many readers
@@ -965,8 +996,11 @@ def test_another_data_set_of_the_same_name_and_shape_is_refused(tmp_path, monkey
             changes.stop(parts)
     assert re.fullmatch("[0-9a-f]{64}", run.details()["data"]["digest"])
     assert transfer.import_zip(zipped(run), "back").details()["data"] == run.details()["data"]
-    said = "the images or labels of mine here are not those that {} was trained on: this is another data set"
-    for other in ((255 - images, labels), (images, (labels + 1) % 3)):
+    for other, what in (
+        ((255 - images, labels), "some of its images are others"),
+        ((images, (labels + 1) % 3), "labels of its images are others"),
+    ):
+        said = f"mine here is another data set than the one that {{}} was trained on: {what}, or"
         data = upload(*other)
         for ask, given in ((score_run, ()), (trained_on.read_splits, (data,)), (take_away.all_rows, (data,))):
             with pytest.raises(ValueError, match=said.format("first")):
@@ -975,7 +1009,8 @@ def test_another_data_set_of_the_same_name_and_shape_is_refused(tmp_path, monkey
         changes.make_ready(parts)
     data = upload(255 - images, labels)
     details = run.details()
-    del details["data"]["digest"]
+    for name in ("digest", "labels", "pixels"):
+        del details["data"][name]
     (run.path / "config.json").write_text(json.dumps(details))
     assert score_run(run) and trained_on.read_splits(run, data), "a run of version 0.2"
     upload(images, labels)

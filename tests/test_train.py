@@ -383,8 +383,10 @@ def test_too_many_rows_a_step_are_refused_in_words():
     labels = torch.arange(600).repeat(2)
     images = torch.zeros(1200, 1, 4, 4, dtype=torch.uint8)
     data = Dataset("many", "many", Split(images, labels), Split(images, labels), None, tuple(map(str, range(600))))
-    with pytest.raises(ValueError, match="lower labelled_per_class"):
-        fit(config(pl=100, augment="on"), data)
+    with pytest.raises(ValueError, match="lower labelled_per_class to 3"):
+        fit(config(pl=100, augment="on", labelled_per_class=4), data)
+    training = fit(config(pl=100, augment="on"), data)
+    assert training.facts["labelled_per_class"] == 3 and len(training.y) == 1800, "the default is as many as fit"
 
 
 def test_a_device_that_is_not_there_is_refused(digits):
@@ -614,3 +616,9 @@ def test_with_a_prior_latents_that_shrink_onto_it_are_a_collapse_whatever_their_
     given = {"loss": "supcon", "latent_dim": 2}
     assert collapse(config(model="dml-ae", **given), small, 10) is None
     assert "nearly coincide" in collapse(config(model="dml-prior", prior="gmm", **given), small, 10)
+
+
+def test_a_machine_is_asked_for_its_precision_once(monkeypatch):
+    fastest_precision()
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", None)
+    assert fastest_precision() in ("medium", "highest")

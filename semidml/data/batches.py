@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from semidml.data.augment import TWINS, affine_parameters
-from semidml.data.labels import too_large
+from semidml.data.labels import fit_per_class, too_large
 
 
 class Epoch(NamedTuple):
@@ -50,14 +50,19 @@ class Batches:
         augment: float,
         twins: Twins | None = None,
         drop_last: bool = False,
+        fits: bool = False,
     ):
         """labels: (N,), read at the `seen` rows (n,) only, which may be none; augment: strength of the augmentation, 0
         for none (`Dataset.augment_strength`); drop_last: whether rows that are too few for a step are left out of an
-        epoch, instead of filled up. Raises ValueError when a step would be too large."""
+        epoch, instead of filled up; fits: whether `per_class` becomes as many as fit into a step.
+        Raises: ValueError when a step would be too large."""
         self.n, self.batch_size, self.augment, self.twins = len(labels), batch_size, augment, twins
         self.steps = self.n // batch_size if drop_last else -(-self.n // batch_size)
         shown = labels[seen]
         self.classes = [seen[shown == c] for c in shown.unique().tolist()]
+        if fits:
+            per_class = fit_per_class([len(rows) for rows in self.classes], per_class, views=bool(augment))
+        self.per_class = per_class
         self.blocks = [per_class if augment else min(per_class, len(rows)) for rows in self.classes]
         blocks = [labels[rows[:1]].expand(m) for rows, m in zip(self.classes, self.blocks, strict=True)]
         self.y = torch.cat([labels[:0], *blocks])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from semidml.data import augment_strength, find_entry, splits, twins
+from semidml.data.fingerprint import digest_labels, digest_pixels
 
 HELD_OUT = 0.2  # share of the rows that becomes the test split of data that come without one
 HELD_OUT_SEED = 0
@@ -42,6 +43,8 @@ class Dataset:
     notes: tuple[str, ...] = ()  # what was decided while reading it, in sentences for the page
     held_back: int = 0  # training labels that `for_selection` took away
     halves: tuple[Split, Split] | None = None  # the splits of `by_classes`, where they lie ready on the disk
+    files: str = ""  # `fingerprint.digest_files` of the image files that it was read from; "" where there were none
+    told_pixels: str | None = None  # `pixels`, where it is known without reading them all
 
     def __post_init__(self) -> None:
         for split in self.parts.values():
@@ -66,13 +69,27 @@ class Dataset:
     @cached_property
     def digest(self) -> str:
         """Of all labels and of up to DIGESTED bytes of each split's images, of rows as far apart as can be: another
-        data set of this name and shape has another one, as far as these tell. 64 hexadecimal digits."""
+        data set of this name and shape has another one, as far as these tell. 64 hexadecimal digits.
+        Runs up to version 0.3 know their data by it alone."""
         seen = hashlib.sha256()
         for split in self.parts.values():
             rows = min(len(split.labels), max(1, DIGESTED // split.images[0].numel()))
             seen.update(split.labels.numpy().tobytes())
             seen.update(split.images[torch.arange(rows) * len(split.labels) // rows].numpy().tobytes())
         return seen.hexdigest()
+
+    @cached_property
+    def pixels(self) -> str:
+        """Of every byte of all images (`fingerprint.digest_pixels`); "" where they were decoded onto the disk, and are
+        known by their files: to read them all would take long."""
+        if self.told_pixels is not None:
+            return self.told_pixels
+        return digest_pixels({split: part.images for split, part in self.parts.items()})
+
+    @property
+    def label_digest(self) -> str:
+        """See `fingerprint.digest_labels`."""
+        return digest_labels(part.labels for part in self.parts.values())
 
     @property
     def official_train(self) -> int:

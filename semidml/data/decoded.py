@@ -24,6 +24,7 @@ from torch import Tensor
 from semidml import memory
 from semidml.data import images, npz, quota, splits
 from semidml.data.dataset import Dataset, Split, first_half, held_note, held_rows
+from semidml.data.fingerprint import PixelDigest, digest_files
 from semidml.data.images import Damaged, Plan
 from semidml.data.layout import Item
 from semidml.disk import files
@@ -98,7 +99,7 @@ def take_in(
         images.check_bytes(plan, most)
         if plan.bytes <= most_in_memory():
             memory.check_free(plan.bytes, f"decoding {title}")
-            read = images.in_memory(plan, progress, f"{title}: ")
+            read = images.in_memory(plan, progress, f"{title}: ")._replace(files=digest_files(*plan.digested))
             trouble = trouble or _keep_whole(read, place, title)
             said = (f"Its decoded images are not kept, and every start decodes them: {trouble}.",) if trouble else ()
             return read._replace(notes=(*read.notes, *said))
@@ -165,6 +166,7 @@ def _keep_whole(read: images.Read, place: Place, title: str) -> str:
                     notes=np.array(read.notes, dtype=str),
                     splits=np.array(list(read.splits), dtype=str),
                     rows=np.array([len(part.labels) for part in parts]),
+                    files=np.array(read.files),
                 )
         remove(place.folder, place.of, but=place)
 
@@ -182,10 +184,11 @@ def read_whole(place: Place) -> images.Read | None:
             return None
         labels, rows, names = torch.from_numpy(rest["labels"]), rest["rows"].tolist(), rest["splits"].tolist()
         class_names, notes = (tuple(str(text) for text in rest[key]) for key in ("class_names", "notes"))
+        of_files = str(rest["files"])
     _note_use(place)
     pixels = torch.from_numpy(np.load(place.pixels))
     cut = zip(names, pixels.split(rows), labels.split(rows), strict=True)
-    return images.Read({name: Split(*part) for name, *part in cut}, class_names, notes)
+    return images.Read({name: Split(*part) for name, *part in cut}, class_names, notes, of_files)
 
 
 def _keep(plan: Plan, place: Place, title: str, progress: Progress) -> None:
@@ -196,7 +199,7 @@ def _keep(plan: Plan, place: Place, title: str, progress: Progress) -> None:
         kept, damaged = _write(file, plan, sections, rows, title, progress)
         images.check_left(plan.items, [item for items in kept.values() for item in items], damaged)
         with files.whole_file(place.rest) as beside:
-            np.savez(beside, **_rest(plan, kept, damaged, held_out))
+            np.savez(beside, **_rest(plan, kept, damaged, held_out), files=np.array(digest_files(*plan.digested)))
     remove(place.folder, place.of, but=place)
 
 
@@ -218,14 +221,16 @@ def _keep_arrays(
             "second": np.zeros(2, int),
         }
         rest |= {"class_names": np.array(source.class_names, dtype=str), "notes": np.array(notes, dtype=str)}
-        done = 0
+        done, digest = 0, PixelDigest()
         with new_pixels(place, total * math.prod(source.shape), title) as file:
             start, size = _header(file, (total, *source.shape)), math.prod(source.shape)
             at = {part: start + size * int(rest[part][0]) for part in parts}  # where a part's next rows go
 
             def append(part: str, pixels: np.ndarray) -> None:
                 file.seek(at[part])
-                file.write(np.ascontiguousarray(pixels).data)
+                pixels = np.ascontiguousarray(pixels)
+                file.write(pixels.data)
+                digest.add("validation" if part == "val" else part, pixels)
                 at[part] += pixels.nbytes
 
             for split in labels:
@@ -238,7 +243,7 @@ def _keep_arrays(
                     done += len(pixels)
                     progress(done / total, f"{title}: {done:,} of {total:,} images unpacked")
             with files.whole_file(place.rest) as beside:
-                np.savez(beside, **rest)
+                np.savez(beside, **rest, pixels=np.array(digest.hexdigest()))
     remove(place.folder, place.of, but=place)
 
 
@@ -275,12 +280,14 @@ def read(place: Place, name: str, title: str) -> Dataset:
         labels = torch.from_numpy(rest["labels"])
         spans = {key: slice(*rest[key].tolist()) for key in ("train", "test", "val", "first", "second")}
         class_names, notes = (tuple(str(text) for text in rest[key]) for key in ("class_names", "notes"))
+        of_files, of_pixels = (str(rest[key]) if key in rest else "" for key in ("files", "pixels"))
     pixels = _mapped(place.pixels)
     cut = {key: Split(pixels[rows], labels[rows]) for key, rows in spans.items()}
     npz.check_classes(cut["train"].labels)
     validation = cut["val"] if len(cut["val"].labels) else None
     halves = (cut["first"], cut["second"]) if len(cut["first"].labels) else None
-    return Dataset(name, title, cut["train"], cut["test"], validation, class_names, notes, halves=halves)
+    known = {"halves": halves, "files": of_files, "told_pixels": of_pixels}
+    return Dataset(name, title, cut["train"], cut["test"], validation, class_names, notes, **known)
 
 
 # ---- the layout

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -73,6 +74,7 @@ class Examined(NamedTuple):
     header: Header
     tone: Tone | None  # None where it has no say, or could not be unpacked
     pixels: np.ndarray | Damaged | None  # as a set of such images would have them; None where they were not asked for
+    digest: bytes  # SHA-256 of the file, where it was asked for
 
 
 class Refused(ValueError):
@@ -98,7 +100,7 @@ def read_content(content: bytes, name: str, shape: Shape) -> np.ndarray:
         raise ValueError(f"{name} has more than {image_files.MAX_FILE_BYTES >> 20} MB")
     member = Member((name,), lambda: io.BytesIO(content))
     with _pillow_warnings():
-        tone = examine(member, None, False).tone
+        tone = examine(member, None).tone
         return read_pixels(member, shape, False, decide([tone] if tone else [])).copy()
 
 
@@ -106,7 +108,7 @@ def read_content(content: bytes, name: str, shape: Shape) -> np.ndarray:
 
 
 def examine_all(
-    members: Sequence[Member], side: int | None, with_pixels: bool, most: float
+    members: Sequence[Member], side: int | None, with_pixels: bool, digested: bool, most: float
 ) -> list[tuple[int, Examined | Damaged | None] | Exception]:
     """Of each file its pixels, however many are unpacked, and what `examine` says of it, or what it raises. The file at
     which they would be more than `most` is not unpacked, and the last: it has None."""
@@ -123,7 +125,7 @@ def examine_all(
         for member in members:
             area = 0
             try:
-                examined = examine(member, side, with_pixels, count)
+                examined = examine(member, side, with_pixels, digested, count)
                 outcomes.append((area, examined))
             except Unreadable as error:
                 outcomes.append((area, error.damaged))
@@ -163,14 +165,18 @@ def _pillow_warnings() -> Iterator[None]:
 
 
 def examine(
-    member: Member, side: int | None, with_pixels: bool, count: Callable[[int], None] = lambda pixels: None
+    member: Member,
+    side: int | None,
+    with_pixels: bool = False,
+    digested: bool = False,
+    count: Callable[[int], None] = lambda pixels: None,
 ) -> Examined:
-    """The header of a file, if it keeps to the limits, its tone where it has one and, if asked for, its pixels as they
-    would be in a set of images like it. An image of more than 8 bits has none before the range of all is known. `count`
-    is told its pixels before any are unpacked, as the palette of some needs, and may raise `Refused`.
+    """The header of a file, if it keeps to the limits, its tone where it has one and, if asked for, its digest and its
+    pixels as they would be in a set of images like it. An image of more than 8 bits has none before the range of all is
+    known. `count` is told its pixels before any are unpacked, as the palette of some needs, and may raise `Refused`.
     Raises: Unreadable; ValueError in words."""
     image_files.check_size(member)
-    with _opened(member) as image:
+    with _opened(member) as (image, file):
         count(image.width * image.height)
         header, pixels = _read_header(image, member), None
         tone = _tone_of(image, member, header) if header.deep or header.clear else None
@@ -182,21 +188,25 @@ def examine(
                 pixels = error.damaged
             except (Refused, MemoryError):
                 pixels = None  # it is read once more at its turn, and what is wrong is said then
-        return Examined(header, tone, pixels)
+        digest = b""
+        if digested:
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").digest()
+        return Examined(header, tone, pixels, digest)
 
 
 def read_pixels(member: Member, shape: Shape, as_it_is: bool, look: Look) -> np.ndarray:
     """An image as uint8 (C, H, W), upright.
     Raises: Unreadable; ValueError in words."""
-    with _opened(member) as image:
+    with _opened(member) as (image, _):
         return _pixels_of(image, shape, as_it_is, look)
 
 
 @contextmanager
-def _opened(member: Member) -> Iterator[Image.Image]:
-    """An image whose header alone has been read."""
+def _opened(member: Member) -> Iterator[tuple[Image.Image, BinaryIO]]:
+    """An image whose header alone has been read, and its file."""
     with _in_words(member), member.open() as file, Image.open(file, formats=FORMATS) as image:
-        yield image
+        yield image, file
 
 
 @contextmanager

@@ -54,6 +54,7 @@ class Plan(NamedTuple):
     look: Look
     others: tuple[Damaged, ...]  # files beside the images that are none
     notes: tuple[str, ...]  # what was understood of their folders, in sentences
+    digests: dict[Member, bytes]  # SHA-256 of the files, where they were read whole with the headers
     ready: Ready  # pixels that were decoded with the headers; each leaves when it is asked for
 
     @property
@@ -63,6 +64,11 @@ class Plan(NamedTuple):
     @property
     def splits(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(item.split for item in self.items))
+
+    @property
+    def digested(self) -> tuple[list[Member], tuple[str, str], dict[Member, bytes]]:
+        """What `fingerprint.digest_files` is of: its files, what was decided on their decoding, and what is known."""
+        return [item.member for item in self.readable], (str(self.look.values), str(self.look.ground)), self.digests
 
     def labels(self, items: list[Item]) -> Tensor:
         """The classes of some of its items, 0 to K - 1, and -1 where there is none: int64 (n,)."""
@@ -79,6 +85,7 @@ class Read(NamedTuple):
     splits: dict[str, Split]
     class_names: tuple[str, ...]
     notes: tuple[str, ...]  # which files were left out
+    files: str = ""  # `fingerprint.digest_files` of its files, once it is known
 
 
 def survey(
@@ -105,6 +112,7 @@ def survey(
     headers: dict[Item, Header] = {}
     tones: list[Tone] = []
     ready: Ready = {}
+    digests: dict[Member, bytes] = {}
     damaged, pixels, room = [], 0, most_ready
 
     def tell() -> None:
@@ -112,7 +120,7 @@ def survey(
         progress(share, f"{title}{len(headers) + len(damaged):,} of {len(items):,} files looked at")
 
     members = [item.member for item in items]
-    given = lambda: (side, room > 0, most_pixels - pixels)  # noqa: E731
+    given = lambda: (side, room > 0, most_ready > 0, most_pixels - pixels)  # noqa: E731
     each = 3 * (side or SIDE) ** 2 if most_ready else 0
     with closing(decoders.outcomes(decoding.examine_all, members, given, each, tell)) as outcomes:
         for item, (area, outcome) in zip(items, outcomes, strict=True):
@@ -130,6 +138,8 @@ def survey(
             headers[item] = outcome.header
             if outcome.tone:
                 tones.append(outcome.tone)
+            if outcome.digest:
+                digests[item.member] = outcome.digest
             if outcome.pixels is not None and room > 0:
                 ready[item.member] = outcome.pixels
                 room -= getattr(outcome.pixels, "nbytes", 0)
@@ -141,7 +151,8 @@ def survey(
         if not fit[header]:
             ready.pop(item.member, None)
     left = tuple(Damaged(*other) for other in others)
-    return Plan(items, list(headers), class_names, shape, as_they_are, damaged, look, left, tuple(notes), ready)
+    readable = list(headers)
+    return Plan(*(items, readable, class_names, shape, as_they_are, damaged, look, left, tuple(notes), digests, ready))
 
 
 def _is_as_decided(header: Header, side: int | None, shape: Shape, as_they_are: bool, look: Look) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -144,9 +144,33 @@ def _fits(rows: int, pairs: int) -> bool:
     return rows <= MOST_ROWS and pairs * rows <= MOST_COMPARISONS
 
 
+def _pairs(blocks: Sequence[int]) -> int:
+    """(anchor, positive) pairs of blocks of so many rows."""
+    return sum(m * (m - 1) for m in blocks)
+
+
+def fit_per_class(sizes: Sequence[int], most: int, views: bool) -> int:
+    """How many labelled rows of each class a step can hold, at most `most` and at least 2, of classes with so many seen
+    rows; with `views` a class with fewer rows fills its block. Where 2 are too many, `too_large` says so."""
+    for each in range(most, 2, -1):
+        blocks = [each if views else min(each, size) for size in sizes]
+        if _fits(sum(blocks), _pairs(blocks)):
+            return each
+    return 2
+
+
+def describe_step(facts: Mapping[str, Any]) -> str:
+    """What a training's facts (`Training.facts`) say of a step that was fitted to its many classes, in a sentence; ""
+    where it was not."""
+    each = facts.get("labelled_per_class")
+    if not isinstance(each, int):
+        return ""
+    return f"labelled_per_class is {each} here: more labelled rows of each of so many classes do not fit into a step."
+
+
 def too_large(blocks: Sequence[int], per_class: int) -> str:
     """Why a step cannot hold blocks of so many labelled rows (`per_class` at most) of each class; "" where it can."""
-    rows, pairs = sum(blocks), sum(m * (m - 1) for m in blocks)
+    rows, pairs = sum(blocks), _pairs(blocks)
     if _fits(rows, pairs):
         return ""
     most = most_per_class(len(blocks))

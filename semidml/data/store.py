@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from semidml import memory
 from semidml.data import DATASETS, MEDICAL, find_entry, splits
 from semidml.data.choices import Choices, file_for, read_choices
+from semidml.data.fingerprint import READ_AS, digest_files
 from semidml.data.splits import Training
 from semidml.registry import Entry
 from semidml.tasks import Progress
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 NAME_RULE = "a name has 1 to 64 letters, digits, blanks and _ . -, and starts with a letter or digit"
 SIDES = (8, 512)  # pixels that images of a folder may be given a side, after an @
-READ_AS = "layout 2"  # another number when decoded images of folders are to be made anew
 LOOK = 5.0  # seconds between two looks at every file of a folder whose images are in memory
 
 kept: dict[tuple, Dataset] = {}  # within the budget of `memory`
@@ -191,13 +191,21 @@ def _find(name: str, folder: Path, allow_paths: bool) -> Entry | Place:
     own = ", ".join(uploads(folder))
     there_are = f"there are {', '.join(DATASETS)}" + (f", and the uploads {own}" if own else "")
     if allow_paths:
-        raise ValueError(f"there is no data set, file or folder called {name[:200]!r}; {there_are}")
+        where = "" if os.path.isabs(name) else f" in {os.getcwd()}"
+        raise ValueError(f"there is no data set, file or folder called {name[:200]!r}{where}; {there_are}")
     if not NAME.fullmatch(name) or name.endswith(".npz"):
         raise ValueError(
             f"{name[:80]!r} is not the name of a data set ({NAME_RULE}); paths are read from the command line only: "
             f"upload the file on the Data page; {there_are}"
         )
     raise ValueError(f"there is no data set called {name[:80]!r}; {there_are}")
+
+
+def settle_name(name: str, folder: Path | None = None) -> str:
+    """The name under which the data set that `name` names is found from any folder: a path becomes absolute.
+    Raises: ValueError when there is none."""
+    place = _find(name, Path(folder) if folder else data_folder(), True)
+    return name if isinstance(place, Entry) or place.is_upload else os.path.abspath(os.path.expanduser(name))
 
 
 def find_place(name: str, folder: Path) -> Place:
@@ -313,11 +321,11 @@ def _read_any(
                 plan = images.plan(content, choices, side, pixels, progress, title=told)
                 if plan.bytes <= decoded.most_in_memory():
                     memory.check_free(plan.bytes, f"decoding {title}")
-                    read = images.in_memory(plan, progress, told)
+                    read = images.in_memory(plan, progress, told)._replace(files=digest_files(*plan.digested))
                 else:
                     decoded.keep(plan, kept, title, most, progress)
     if read := read or decoded.read_whole(kept):
-        return _remarked(npz.assemble(name, title, *read))
+        return replace(_remarked(npz.assemble(name, title, *read[:3])), files=read.files)
     return decoded.read(kept, name, title)
 
 

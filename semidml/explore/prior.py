@@ -27,10 +27,8 @@ class Fitted(NamedTuple):
 def training_latents(run: "Run", seed: int = 0) -> tuple[np.ndarray, str]:
     """(latents (N, D) of a run's training images, which these are, in words): all of them, or `MOST_FITTED` drawn with
     the seed; where the images are not here, those that its last frame holds. Raises ValueError when there are none."""
-    from semidml.data import store
-
     try:
-        images = trained_on.read_splits(run, store.load(run.config().data))[0].train.images
+        images = trained_on.read_splits(run, trained_on.load_data(run))[0].train.images
     except ValueError as error:
         epochs = run.frames()
         if not epochs:

@@ -35,6 +35,7 @@ from semidml.data import store
 from semidml.execute import cores, score_run, train_in
 from semidml.explore import prior, take_away
 from semidml.jobs.lane import COLD
+from semidml.runs import trained_on
 from semidml.runs.run import Run
 from semidml.runs.status import Status
 from semidml.runs.writer import Writer
@@ -207,7 +208,7 @@ def _prior(asked: dict[str, Any], progress: Progress) -> tuple[Any, dict[str, np
 
 def _rows(asked: dict[str, Any], progress: Progress) -> tuple[Any, dict[str, np.ndarray]]:
     run = _run_asked_about(asked)
-    return None, take_away.all_rows(run, store.load(run.config().data))
+    return None, take_away.all_rows(run, trained_on.load_data(run))
 
 
 ANSWERS = {"projection": _projection, "scores": _scores, "prior": _prior, "rows": _rows}

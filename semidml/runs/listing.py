@@ -3,6 +3,9 @@
 import platform
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -63,6 +66,26 @@ def create_run(
         return _write_new(target, config, details)
 
 
+@contextmanager
+def new_run(config: RunConfig, path: Path | str | None = None, paths: bool = False) -> Iterator[Run]:
+    """A new run (`create_run`) for who trains it in the block. Where nothing of it was trained when the block ends,
+    however it ends, no folder is left that was not there before.
+    Raises: as `create_run`."""
+    target = places.runs_folder() if path is None else Path(path).absolute()
+    absent = [folder for folder in (target, *target.parents) if not folder.exists()]
+    run = create_run(config, path=path, paths=paths)
+    try:
+        yield run
+    finally:
+        if not run.history():
+            shutil.rmtree(run.path)
+            if path is not None and target not in absent:
+                target.mkdir()
+            for folder in absent:
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+
+
 def _write_new(target: Path, config: RunConfig, details: dict[str, Any]) -> Run:
     """A new run's folder, with its config.json and status.json.
     Raises: ValueError when the name is taken."""
@@ -86,4 +109,9 @@ def _write_new(target: Path, config: RunConfig, details: dict[str, Any]) -> Run:
 
 def versions() -> dict[str, str]:
     """Versions of python, torch and semidml, without importing torch."""
-    return {"python": platform.python_version(), "torch": version("torch"), "semidml": __version__}
+    return {"python": platform.python_version(), "torch": _torch_version(), "semidml": __version__}
+
+
+@cache
+def _torch_version() -> str:
+    return version("torch")

@@ -1,11 +1,15 @@
 """What a run was trained on: told in its config.json and rows.npz, and checked wherever its images are used again."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from semidml.data import find_entry, store
 from semidml.runs.run import Run
+from semidml.tasks import Progress
+from semidml.words import list_names
 
 if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
@@ -13,9 +17,32 @@ if TYPE_CHECKING:
 
 
 def describe_data(data: "Dataset") -> dict[str, Any]:
-    """What config.json holds of a data set that is trained on; up to version 0.2 there was no digest."""
-    names = list(data.class_names)
-    return {"title": data.title, "shape": list(data.shape), "class_names": names, "digest": data.digest}
+    """What config.json holds of a data set that is trained on: what it is made of, and fingerprints of its labels, its
+    pixels and, where it was read from image files, of these. Up to version 0.2 there was no digest, up to 0.3 no other
+    fingerprint than that."""
+    told = {"title": data.title, "shape": list(data.shape), "class_names": list(data.class_names)}
+    told |= {"rows": _rows_of(data), "digest": data.digest, "labels": data.label_digest}
+    prints = {"pixels": data.pixels, "files": data.files}
+    return told | {name: digest for name, digest in prints.items() if digest}
+
+
+def load_data(run: Run, progress: Progress = lambda fraction, text: None) -> "Dataset":
+    """The data set that a run's config names, from a path only where the command line has allowed that; not yet
+    compared with what it was trained on. progress: is told how far its reading is.
+    Raises: ValueError when it is not here."""
+    return store.load(run.config().data, allow_paths=allows_path(run), progress=progress)
+
+
+def allows_path(run: Run) -> bool:
+    """Whether its data set may be a path: of a run that this machine's command line has made. An import has none."""
+    return run.details().get("paths") is True
+
+
+def is_of_path(run: Run) -> bool:
+    """Whether its data set lies at a path that the command line was given, and is neither one of the table nor an
+    upload."""
+    name = run.config().data
+    return allows_path(run) and not (find_entry(name) or store.upload(name, store.data_folder() / "uploads"))
 
 
 def read_splits(run: Run, data: "Dataset") -> "tuple[Dataset, Seen]":
@@ -30,23 +57,53 @@ def read_splits(run: Run, data: "Dataset") -> "tuple[Dataset, Seen]":
 
 
 def check_data(run: Run, data: "Dataset") -> None:
-    """Raises ValueError when a data set is not what the run was trained on, as far as the run says what that was."""
-    known = run.details().get("data") or {}
-    shape, names, digest = (known.get(part) for part in ("shape", "class_names", "digest"))
-    if shape and tuple(shape) != tuple(data.shape):
+    """Raises ValueError that names what differs when a data set is not what the run was trained on, as far as the run
+    says what that was."""
+    if differences := list_differences(run.details().get("data") or {}, data):
         raise ValueError(
-            f"the images called {data.name} here are {_size_words(data.shape)}; the run was trained on "
-            f"{_size_words(shape)}: another data set of the same name"
+            f"{data.name} here is another data set than the one that {run.id} was trained on: "
+            f"{'; '.join(differences)}. Bring that one back, or train the same setting again"
         )
-    if names and list(names) != list(data.class_names):
-        raise ValueError(
-            f"the classes of {data.name} here are not those that the run was trained on: another data set of that name"
-        )
-    if digest and digest != data.digest:
-        raise ValueError(
-            f"the images or labels of {data.name} here are not those that {run.id} was trained on: this is another "
-            "data set of that name; train the same setting again"
-        )
+
+
+def list_differences(known: Mapping[str, Any], data: "Dataset") -> list[str]:
+    """What of a data set differs from what config.json holds of one (`describe_data`), in words; images that were read
+    from the same files are the same, whatever the last bits of their pixels."""
+    words = []
+    if (shape := known.get("shape")) and tuple(shape) != tuple(data.shape):
+        words.append(f"its images are {_size_words(data.shape)}, they were {_size_words(shape)}")
+    if (names := known.get("class_names")) is not None and list(names) != list(data.class_names):
+        words += _class_differences(names, data.class_names)
+    rows, were = _rows_of(data), known.get("rows")
+    if were and were != rows:
+        splits = [split for split in {**rows, **were} if rows.get(split) != were.get(split)]
+        words += [f"it has {rows.get(split, 0):,} {split} images, it had {were.get(split, 0):,}" for split in splits]
+    if words:
+        return words
+    if (labels := known.get("labels")) and labels != data.label_digest:
+        return ["labels of its images are others, or its images stand in another order"]
+    is_compared = False
+    for name in ("files", "pixels"):  # the cheaper one first
+        if known.get(name) and (now := getattr(data, name)):
+            if known[name] == now:
+                return []
+            is_compared = True
+    if not is_compared and known.get("digest", data.digest) == data.digest:
+        return []
+    return ["some of its images are others, or stand in another order" if labels else "its images or labels are others"]
+
+
+def _rows_of(data: "Dataset") -> dict[str, int]:
+    """Rows of each split."""
+    return {split: len(part.labels) for split, part in data.parts.items()}
+
+
+def _class_differences(before: Sequence[str], now: Sequence[str]) -> list[str]:
+    """How class names differ, in words."""
+    new, gone = (list((Counter(a) - Counter(b)).elements()) for a, b in ((now, before), (before, now)))
+    words = [f"it did not have the class{'es' * (len(new) > 1)} {list_names(new)}"] if new else []
+    words += [f"it has no class {list_names(gone, 'or')} any more"] if gone else []
+    return words or ["its classes stand in another order"]
 
 
 def check_rows(run: Run, splits: "Dataset") -> None:

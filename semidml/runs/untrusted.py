@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -27,6 +27,7 @@ MOST_WEIGHTS = 10**9  # bytes of a model, as of an unpacked zip
 
 Shapes = dict[str, tuple[int, ...]]
 Name = Annotated[str, Field(max_length=200)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Images(Pictured):
@@ -34,7 +35,11 @@ class Images(Pictured):
 
     title: Name
     class_names: list[Name] = Field(max_length=10_000)
-    digest: str = Field("", pattern="^[0-9a-f]{64}$")  # none up to version 0.2
+    digest: Digest = ""  # none up to version 0.2; of what follows none up to 0.3
+    rows: dict[Literal["train", "test", "validation"], Annotated[int, Field(ge=1, le=10**9)]] = Field(default={})
+    labels: Digest = ""
+    pixels: Digest = ""
+    files: Digest = ""
 
 
 def check_folder(folder: Path) -> None:

@@ -33,21 +33,24 @@ LIVE_EVERY = 1.0  # seconds between two frames in the middle of an epoch
 
 class Writer:
     """The one writer of a run. As a context it holds the lock and sends the heartbeat. `told`: whether its process was
-    told to end.
+    told to end. Of a run that is not `watched` frames of its start and its end are written, no more than one heartbeat
+    every two seconds whatever its ticks, and a saved state once there is something to lose.
     Raises: ValueError when somebody else is writing: 'first is being written by pid 7 on box'."""
 
-    def __init__(self, run: Run, told: Callable[[], bool] = lambda: False):
-        self.run, self.path, self._told = run, run.path, told
+    def __init__(self, run: Run, told: Callable[[], bool] = lambda: False, watched: bool = True):
+        self.run, self.path, self._told, self.watched = run, run.path, told, watched
         self.config = run.config()
         self._kept = kept_frames(self.config.epochs, self.config.latent_dim)
         self._room = quota.Room(self.path)
         self._lock_file = self._take_lock()
         now = time.time()
         owner, epochs = process.this_process(), self.config.epochs
-        self._status = Status("running", epochs=epochs, started=now, updated=now, owner=owner)
+        self._begun = Status("running", epochs=epochs, started=now, updated=now, owner=owner)
+        self._record: Record | None = None  # the newest
+        self._prepared: dict[str, Any] = {}  # of the status: what is done before the first tick
         self._mutex = threading.Lock()  # over status.json
         self._wake = threading.Event()
-        self._ended = False
+        self._ended = threading.Event()
         self._is_settled = False  # the last status is written
         self._ticking = threading.Lock()  # over a tick
         self._saving = threading.Lock()  # over the state
@@ -56,7 +59,8 @@ class Writer:
         self._history: int | None = None  # a file descriptor
         self._last = -1  # epoch of the last line of the history
         self._stray: list[int] = []  # frames to remove at the next one
-        self._state_epoch, self._state_due, self._frame_due = 0, 0.0, 0.0
+        self._state_epoch, self._frame_due = 0, 0.0
+        self._state_due = 0.0 if watched else time.monotonic() + STATE_EVERY
         try:
             if run.recorded().state != "queued":  # a stop before this; while it waited it was meant for this
                 (self.path / "stop").unlink(missing_ok=True)
@@ -64,7 +68,7 @@ class Writer:
             files.sweep((part for folder in folders for part in folder.glob(".*") if files.is_part(part)), 0)
             (self.path / "frames").mkdir(exist_ok=True)
             (self.path / "error.txt").unlink(missing_ok=True)
-            write_status(run, self._status)
+            write_status(run, self._begun, durable=False)  # its heartbeat follows
         except BaseException:
             self._release_lock()
             raise
@@ -109,7 +113,7 @@ class Writer:
     # -- the status and its heartbeat
 
     def _beat(self) -> None:
-        while not self._ended:
+        while not self._ended.is_set():
             self._wake.wait(HEARTBEAT)
             self._wake.clear()
             try:
@@ -117,15 +121,24 @@ class Writer:
                 self._problem = None
             except OSError as error:  # the training thread raises it at its next tick
                 self._problem = error
-            time.sleep(0.05)  # at most so often, however many ticks there are
+            self._ended.wait(0.05)  # at most so often, however many ticks there are
 
     def _write_heartbeat(self) -> None:
         with self._mutex:
-            if not self._ended:
-                write_status(self.run, replace(self._status, updated=time.time()), durable=False, passing=True)
+            if not self._ended.is_set():
+                write_status(self.run, self._status_now(), durable=False, passing=True)
+
+    def _status_now(self, **parts: Any) -> Status:
+        """Where the run stands by its newest record, with other parts in their place."""
+        now: dict[str, Any] = {"updated": time.time()} | (
+            {} if self._record or self._ended.is_set() else self._prepared
+        )
+        if record := self._record:
+            now |= {"epoch": record.epoch, "step": record.step, "steps": record.steps, "latest": asdict(record)}
+        return replace(self._begun, **now | parts)
 
     def _stop_heart(self) -> None:
-        self._ended = True
+        self._ended.set()
         self._wake.set()
         self._heart.join()
 
@@ -151,12 +164,11 @@ class Writer:
     def _cut(self, epoch: int) -> None:
         """Drop what came after an epoch."""
         path = self.path / "history.jsonl"
-        lines = []
-        if path.exists():
-            text = path.read_bytes()
-            lines = text[: text.rfind(b"\n") + 1].splitlines(keepends=True)
+        text = path.read_bytes() if path.exists() else b""
+        lines = text[: text.rfind(b"\n") + 1].splitlines(keepends=True)
         lines = [line for line in lines if json.loads(line)["epoch"] <= epoch]
-        files.replace_file(path, b"".join(lines))
+        kept = b"".join(lines)
+        files.replace_file(path, kept, durable=kept != text)  # a file of this run's own, whatever lay there
         self._history = os.open(path, os.O_WRONLY | os.O_APPEND)
         self._last = json.loads(lines[-1])["epoch"] if lines else -1
         for later in (frame for frame in self.run.frames() if frame > epoch):
@@ -177,8 +189,8 @@ class Writer:
     def prepare(self, share: float, words: str) -> None:
         """Say in the status what is done before the first step, and how far that is, 0 to 1. It stays until the first
         tick; the heartbeat writes it."""
-        is_new = bool(words) != bool(self._status.preparing)
-        self._status = replace(self._status, preparing=words, prepared=min(1.0, max(0.0, share)))
+        is_new = not self._prepared
+        self._prepared = {"preparing": words, "prepared": min(1.0, max(0.0, share))}
         if is_new:
             self._wake.set()
 
@@ -193,20 +205,13 @@ class Writer:
         with self._ticking:
             if record.ends_epoch:
                 self._end_of_epoch(record, line, training)
-            elif time.monotonic() >= self._frame_due:
+            elif self.watched and time.monotonic() >= self._frame_due:
                 began = time.monotonic()
                 self._save_frame(self.path / "frames" / "live.npz", record, training, durable=False)
                 self._pace(began)
-            now = {
-                "preparing": "",
-                "prepared": 0.0,
-                "epoch": record.epoch,
-                "step": record.step,
-                "steps": record.steps,
-                "latest": asdict(record),
-            }
-            self._status = replace(self._status, **now)
-        self._wake.set()
+            self._record = record
+        if self.watched:
+            self._wake.set()
 
     def _end_of_epoch(self, record: Record, line: str, training: "Training") -> None:
         if not (self.path / "rows.npz").exists():
@@ -214,15 +219,16 @@ class Writer:
             self._room.take(_size(rows))
             files.replace_file(self.path / "rows.npz", lambda file: np.savez(file, **rows))
         epoch, began = record.epoch, time.monotonic()
-        is_kept = epoch in self._kept
-        if is_kept or began >= self._frame_due:
+        is_end = epoch in (0, self.config.epochs)
+        is_kept = is_end or (self.watched and epoch in self._kept)
+        if is_kept or (self.watched and began >= self._frame_due):
             self._save_frame(self._frame_path(epoch), record, training, durable=is_kept)
             for stray in self._stray:
                 if stray != epoch:
                     self._frame_path(stray).unlink(missing_ok=True)
             self._stray = [] if is_kept else [epoch]
             self._pace(began)
-        (self.path / "frames" / "live.npz").unlink(missing_ok=True)
+            (self.path / "frames" / "live.npz").unlink(missing_ok=True)  # not before: the map would fall back
         if epoch > self._last:
             self._append(line.encode() + b"\n")
             self._last = epoch
@@ -275,6 +281,12 @@ class Writer:
             files.replace_file(self.path / "state.safetensors", content, durable)
             self._state_epoch = epoch
 
+    def save_last_state(self) -> None:
+        """Save the state of a training that went to its end, whose scores may take long; of one that nobody watches
+        only if the last is as old as one may be."""
+        if self.watched or time.monotonic() >= self._state_due:
+            self.save_state()
+
     # -- ending
 
     def finish(self, training: "Training", metrics: dict[str, Any]) -> None:
@@ -305,7 +317,7 @@ class Writer:
         """From another thread, when this process must end now: let the training go no further, keep the last finished
         epoch, if the disk takes it, and say so in status.json. Nothing waits for the disk's own caches."""
         self._ticking.acquire(timeout=TICK_SECONDS)  # never given back
-        self._ended = True
+        self._ended.set()
         try:
             self.save_state(durable=False)
         except OSError as error:
@@ -317,21 +329,12 @@ class Writer:
 
     def _settle(self, state: str, reason: str, epoch: int, durable: bool = True) -> Status:
         """Write the last status, of a finished epoch."""
-        latest = self._status.latest
-        if self._status.step or self._status.epoch != epoch:
+        ended: dict[str, Any] = {"state": state, "reason": reason, "epoch": epoch, "step": 0}
+        now = self._record or Record(0, 0, 0, 0.0)
+        if now.step or now.epoch != epoch:
             records = [record for record in self.run.history() if record.epoch <= epoch]
-            latest = asdict(records[-1]) if records else None
-        ended = {
-            "preparing": "",
-            "prepared": 0.0,
-            "state": state,
-            "reason": reason,
-            "epoch": epoch,
-            "step": 0,
-            "latest": latest,
-            "updated": time.time(),
-        }
-        status = replace(self._status, **ended, owner={})  # nobody writes it any more; a run may be sent to others
+            ended["latest"] = asdict(records[-1]) if records else None
+        status = self._status_now(**ended, owner={})  # nobody writes it any more; a run may be sent to others
         write_status(self.run, status, durable)
         self._is_settled = True
         return status

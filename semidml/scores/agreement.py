@@ -1,5 +1,9 @@
 """How far two labellings agree: accuracy, AMI, NMI, clustering accuracy."""
 
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
 import numpy as np
 
 from semidml.scores import checks
@@ -12,10 +16,46 @@ def accuracy(true: np.ndarray, predicted: np.ndarray) -> float:
 
 def ami(true: np.ndarray, predicted: np.ndarray) -> float:
     """Adjusted mutual information, (I - E[I]) / (mean of the entropies - E[I]): 0 at chance (it may be a little below),
-    1 for the same partition. Vinh, Epps and Bailey 2010, JMLR 11; scikit-learn's, with the arithmetic mean."""
-    from sklearn.metrics import adjusted_mutual_info_score
+    1 for the same partition. Vinh, Epps and Bailey 2010, JMLR 11; scikit-learn's, with the arithmetic mean, to the bit:
+    put together from its parts, since E[I] takes half of its time and is often that of the labellings before."""
+    from sklearn.metrics import mutual_info_score
+    from sklearn.metrics.cluster import contingency_matrix
 
-    return float(adjusted_mutual_info_score(true, predicted))
+    pairs = contingency_matrix(true, predicted, sparse=True)
+    if 1 in pairs.shape or 0 in pairs.shape:
+        return float(pairs.shape[0] == pairs.shape[1])
+    sizes = [np.ravel(pairs.sum(axis)) for axis in (1, 0)]
+    expected, mean = expected_information(*sizes), np.mean([_entropy(of) for of in sizes])
+    mutual = mutual_info_score(None, None, contingency=pairs)
+    return float(_off_zero(mutual - expected) / _off_zero(mean - expected))
+
+
+def expected_information(sizes: Sequence[int] | np.ndarray, others: Sequence[int] | np.ndarray) -> float:
+    """E[I] of two labellings of the same rows at random, in nats, from how many rows have each label in the one (R,)
+    and in the other (C,): AMI's, which scikit-learn computes. The last ones are kept."""
+    return _expected_information(tuple(map(int, sizes)), tuple(map(int, others)))
+
+
+@lru_cache(256)
+def _expected_information(sizes: tuple[int, ...], others: tuple[int, ...]) -> float:
+    from scipy.sparse import csr_matrix
+    from sklearn.metrics.cluster import expected_mutual_information
+
+    table = np.zeros((len(sizes), len(others)), np.int64)  # any with these sums
+    table[:, 0], table[0] = sizes, others
+    table[0, 0] = sizes[0] + others[0] - sum(sizes)
+    return float(expected_mutual_information(csr_matrix(table), sum(sizes)))
+
+
+def _entropy(sizes: np.ndarray) -> float:
+    """Of a labelling, in nats, from how many rows have each label (K,), none of them 0."""
+    return float(-np.sum(sizes / sizes.sum() * (np.log(sizes) - math.log(sizes.sum()))))
+
+
+def _off_zero(value: float) -> float:
+    """A value that is not closer to 0 than rounding, its sign kept: of a perfect match both differences are 0."""
+    least = np.finfo(np.float64).eps
+    return min(value, -least) if value < 0 else max(value, least)
 
 
 def nmi(true: np.ndarray, predicted: np.ndarray) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 
 from semidml.scores import checks, neighbours
 from semidml.scores.table import NEIGHBOURS
+from semidml.scores.threads import on_one_thread
 
 
 def knn_classify(
@@ -70,7 +71,6 @@ def mlp_classify(
     A fit that has not settled after its last pass is used all the same; `remark` is told so."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
-    from threadpoolctl import threadpool_limits
 
     gallery, queries = checks.require_rows(checks.finite(gallery)), checks.finite(queries)
     present, counts = np.unique(labels, return_counts=True)
@@ -81,7 +81,7 @@ def mlp_classify(
     holds_out = len(labels) >= max(1_000, 10 * len(present)) and counts.min() >= 2
     how = {"early_stopping": True} if holds_out else {"solver": "lbfgs", "max_iter": 1_000, "max_fun": 100_000}
     model = MLPClassifier(random_state=seed, **how)
-    with threadpool_limits(1), warnings.catch_warnings():  # one thread: see `kmeans`
+    with on_one_thread(), warnings.catch_warnings():  # one thread: see `kmeans`
         warnings.simplefilter("ignore", ConvergenceWarning)  # said by `remark` instead
         model.fit((gallery - centre) / unit, labels)
     if model.n_iter_ >= model.max_iter:

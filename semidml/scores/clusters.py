@@ -9,6 +9,7 @@ import torch
 from semidml.losses.twins import entropies
 from semidml.scores import agreement, checks, meaning, neighbours
 from semidml.scores.table import KMEANS_ROWS, KMEANS_STARTS
+from semidml.scores.threads import on_one_thread
 
 RARE = 0.005  # chance below which a start is not asked for the scatter of k-means
 TINY = 1e-12  # nats, below which an entropy is 0
@@ -44,11 +45,11 @@ def kmeans_starts(
     import sklearn
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
     points, random = _for_clusters(latents, clusters), np.random.RandomState(seed)
     assignments, inertias, best = [], [], 0
-    with threadpool_limits(1), warnings.catch_warnings(), sklearn.config_context(assume_finite=True):
+    checked = {"assume_finite": True, "skip_parameter_validation": True}
+    with on_one_thread(), warnings.catch_warnings(), sklearn.config_context(**checked):
         warnings.simplefilter("ignore", ConvergenceWarning)  # of the best it is said below
         for start in range(starts):
             model = KMeans(clusters, n_init=1, max_iter=rounds, random_state=random).fit(points)
@@ -86,9 +87,6 @@ def kmeans_scores(
     Those below RARE are left out, and the variance is that of weighted samples, divided by 1 - sum p^2. AMI's expected
     information is that of the best start for all of them: it depends on the clusters' sizes alone, which hardly differ,
     and takes longer than the rest."""
-    from scipy.sparse import csr_matrix
-    from sklearn.metrics.cluster import expected_mutual_information
-
     points, true = checks.subset(rows, seed, latents, labels)
     every = kmeans_starts(points, clusters, starts, seed)
     best, row = every.clusters[every.best].astype(np.int64), np.unique(true, return_inverse=True)[1]
@@ -97,7 +95,7 @@ def kmeans_scores(
     p = p[p >= RARE] / p[p >= RARE].sum()
     asked = np.argsort(every.inertias, kind="stable")[: len(p)]
     pairs = [agreement.count_pairs(row, made, int(row.max()) + 1, clusters) for made in (best, *every.clusters[asked])]
-    expected = float(expected_mutual_information(csr_matrix(pairs[0]), len(row)))  # in nats (Vinh et al. 2010)
+    expected = agreement.expected_information(pairs[0].sum(1), pairs[0].sum(0))
     each = np.array([_agreement(of_start, expected) for of_start in pairs[1:]])  # (j, 3)
     scatter = np.sqrt(p @ np.square(each - p @ each) / max(1 - p @ p, TINY))
     measures = (agreement.ami, agreement.nmi, agreement.clustering_accuracy)

@@ -5,9 +5,11 @@ import numpy as np
 from semidml.scores import checks
 
 COINCIDE, LINE, NARROW = 0.1, 1.1, 0.3  # see `collapse`; two opposite places, nine of ten points at one: .36
+MOST_PAIRED = 2_000  # rows whose distances from one another are computed
+ROUNDING = 1e-9  # relative, of a mean of distances
 
 
-def mean_pairwise_distance(latents: np.ndarray, rows: int = 2_000, seed: int = 0) -> float:
+def mean_pairwise_distance(latents: np.ndarray, rows: int = MOST_PAIRED, seed: int = 0) -> float:
     """Mean Euclidean distance over all pairs of at most `rows` rows drawn by the seed, (N, D) -> units of the latent
     space."""
     from scipy.spatial.distance import pdist
@@ -70,8 +72,15 @@ def collapse(latents: np.ndarray, scale: float = 1.0, seed: int = 0, directions_
 
 
 def coincide(latents: np.ndarray, scale: float = 1.0, seed: int = 0) -> str | None:
-    """The first half of `collapse`: a sentence when latents (N, D) nearly coincide or are not finite, else None."""
+    """The first half of `collapse`: a sentence when latents (N, D) nearly coincide or are not finite, else None.
+
+    The mean distance of two points is at least the mean distance of one from their middle (Jensen's inequality), which
+    settles nearly all cases in a hundredth of the time."""
     try:
+        (points,) = checks.subset(MOST_PAIRED, seed, checks.finite(latents))
+        from_middle = points - points.mean(0, dtype=np.float64) if len(points) else np.zeros((1, 1))
+        if np.linalg.norm(from_middle, axis=1).mean() > (1 + ROUNDING) * COINCIDE * scale:
+            return None
         distance = mean_pairwise_distance(latents, seed=seed)
     except ValueError as error:
         return f"The latent space cannot be read: {error}."

@@ -6,7 +6,7 @@ turns that into None and keeps the words, as for what `meaning.judge` finds to m
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
@@ -77,27 +77,45 @@ def score_latents(
         if progress:
             progress((at[0] + fraction) / len(steps), at[1])
 
-    def note(names: tuple[str, ...], text: str) -> None:
-        notes.update(dict.fromkeys(names, text))
+    rows_of = {"": every, "_labelled": few}
+    sees_all = np.array_equal(given.seen, np.flatnonzero(given.train_labels >= 0))  # who reads one has read the other
 
-    def read(predicted: np.ndarray) -> tuple[float, float]:
-        return agreement.accuracy(truth, predicted), agreement.ami(truth, predicted)
+    @cache
+    def near(suffix: str) -> np.ndarray:
+        """Labels of the nearest of these rows to each test row: (M, k), nearest first."""
+        latents, labels = rows_of[suffix]
+        return labels[neighbours.knn(latents, test, NEIGHBOURS, device)[0]]
+
+    predictions: dict[str, Callable[[str, list[str]], np.ndarray]] = {  # by the rows' suffix; remarks are added to
+        "knn": lambda suffix, remarks: classifiers.vote(near(suffix), given.classes),
+        "knn1": lambda suffix, remarks: near(suffix)[:, 0],
+        "random_forest": lambda suffix, remarks: classifiers.forest_classify(*rows_of[suffix], test, seed),
+        "mlp": lambda suffix, remarks: classifiers.mlp_classify(*rows_of[suffix], test, seed, remarks.append),
+    }
+
+    @cache
+    def read_once(kind: str, suffix: str) -> tuple[tuple[float, float], list[str]]:
+        remarks: list[str] = []
+        predicted = predictions[kind](suffix, remarks)
+        return (agreement.accuracy(truth, predicted), agreement.ami(truth, predicted)), remarks
+
+    def read(kind: str, suffix: str, names: tuple[str, ...] = ()) -> tuple[float, float]:
+        """Accuracy and AMI of what a classifier says of the test rows; what it remarks is noted of these scores."""
+        scores, remarks = read_once(kind, "" if sees_all else suffix)
+        notes.update({name: remark for remark in remarks for name in names})
+        return scores
 
     def compute_entry(entry: Score) -> tuple:
         return (entry.resolve()(given.labelled if entry.needs_labels else given),)
 
-    def read_seen() -> tuple[float, ...]:
-        near = few[1][neighbours.knn(few[0], test, NEIGHBOURS, device)[0]]  # (M, k), nearest first
-        return *read(classifiers.vote(near, given.classes)), *read(near[:, 0])
-
     steps: list[Step] = []
     if asks_classes:
         steps += [
+            (("knn_accuracy", "knn_ami"), partial(read, "knn", "")),
             (
-                ("knn_accuracy", "knn_ami"),
-                lambda: read(classifiers.knn_classify(*every, test, given.classes, device=device)),
+                tuple(f"{knn}_{score}_labelled" for knn in OF_SEEN for score in ("accuracy", "ami")),
+                lambda: tuple(value for knn in OF_SEEN for value in read(knn, "_labelled")),
             ),
-            (tuple(f"{knn}_{score}_labelled" for knn in OF_SEEN for score in ("accuracy", "ami")), read_seen),
             (("seen_class_ceiling",), lambda: (agreement.seen_class_ceiling(few[1], truth),)),
         ]
     steps += [
@@ -114,15 +132,9 @@ def score_latents(
     ]
     if reconstruction_mse is not None:
         steps.append((("reconstruction_mse",), lambda: (reconstruction_mse(),)))
-    slow = {  # what reads them, of rows with labels
-        "random_forest": lambda rows, names: read(classifiers.forest_classify(*rows, test, seed)),
-        "mlp": lambda rows, names: read(classifiers.mlp_classify(*rows, test, seed, partial(note, names))),
-    }
-    for (kind, fit), (suffix, rows) in product(
-        slow.items() if full and asks_classes else (), (("", every), ("_labelled", few))
-    ):
+    for kind, suffix in product(("random_forest", "mlp") if full and asks_classes else (), rows_of):
         names = (f"{kind}_accuracy{suffix}", f"{kind}_ami{suffix}")
-        steps.append((names, partial(fit, rows, names)))
+        steps.append((names, partial(read, kind, suffix, names)))
     for entry in SCORES.values():
         if entry.target and (asks_classes or not entry.fitted_on):
             steps.append(((entry.name,), partial(compute_entry, entry)))

@@ -1,6 +1,6 @@
 """What a training must not do in silence: collapse, put everything into one place, or learn nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -17,19 +17,19 @@ DIRECTIONS = 0.2  # see `collapse`
 ROUNDING = 1e-6  # of a gradient beside its loss: what single precision may make of one that is 0
 
 
-def list_alarms(
-    config: RunConfig,
-    method: nn.Module,
-    latents: np.ndarray,
-    classes: int,
-    scores: Mapping[str, float | None],
-    silent: Iterable[str],
-) -> list[str]:
-    """The alarms of an epoch, in sentences: of the watched latents (n, D), their live scores, and the terms that have
-    given the encoder no gradient so far."""
+def of_latents(config: RunConfig, latents: np.ndarray, classes: int, components_used: float | None) -> list[str]:
+    """The alarms of an epoch, in sentences, that the watched latents (n, D) raise, and how many of the prior's
+    components they use, None where that is not known."""
     alarms = [collapsed] if (collapsed := collapse(config, latents, classes)) else []
-    if scores.get("components_used") == 1:
+    if components_used == 1:
         alarms.append("One component holds nearly all points: the prior's other components are empty.")
+    return alarms
+
+
+def of_steps(config: RunConfig, method: nn.Module, silent: Iterable[str]) -> list[str]:
+    """The alarms of an epoch, in sentences, that its steps raise: of the terms `silent`, which have given the encoder
+    no gradient so far, and of what the method has counted."""
+    alarms = []
     if MODELS[config.model].facts["clusters"] and (steps := int(method.lonely_steps)):  # since the last epoch
         method.lonely_steps.zero_()
         held = f"One cluster held all images of a step, {steps:,} times in this epoch"

@@ -1,6 +1,7 @@
 """The device, the precision and the optimiser of a training."""
 
 import math
+from functools import cache
 
 import torch
 from torch import nn
@@ -23,10 +24,12 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+@cache
 def fastest_precision() -> str:
     """torch's matrix precision to set on a CPU: "medium", which takes another library's product and is about twice as
     fast, where that keeps float32's accuracy; "highest" where it rounds to bfloat16 instead. On a Xeon with AMX the
-    relative error was 2e-3 instead of 6e-7 (n = 4 shapes, torch 2.15, November 2026). Leaves the setting as it was."""
+    relative error was 2e-3 instead of 6e-7 (n = 4 shapes, torch 2.15, November 2026). Leaves the setting as it was; a
+    machine is asked once a process."""
     generator = torch.Generator().manual_seed(0)
     a, b = torch.randn(256, 784, generator=generator), torch.randn(784, 256, generator=generator)
     exact, was = a.double() @ b.double(), torch.get_float32_matmul_precision()

@@ -6,6 +6,8 @@
 
 Tick 0 is before training; then there is one at least every half second and one at the end of each epoch. To stop is
 to stop iterating: the unfinished epoch is dropped, and `fit(config, data, state)` repeats it.
+
+Where nobody looks, `fit(config, data, watched=False)` trains the same weights and does not look at them on its way.
 """
 
 import math
@@ -44,18 +46,25 @@ SOUGHT = 2048  # rows whose neighbours are looked for together: some tenths of a
 NEAREST = 0.5  # how often a neighbour takes a twin's place, as in the authors' program of CBSwR
 
 
-def fit(config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None) -> "Training":
+def fit(
+    config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None, watched: bool = True
+) -> "Training":
     """A training to iterate over, from the start or from a `Training.state()`.
     Raises: ValueError when config and data do not fit."""
-    return Training(config, data, state)
+    return Training(config, data, state, watched)
 
 
 class Training:
     """See `fit`. Same config, data and machine: same records, seconds aside, however often it was stopped and
-    resumed."""
+    resumed.
 
-    def __init__(self, config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None):
-        self.config, self.device = config, device.pick_device(config.device)
+    One that is not `watched` has the same terms, weights and final scores. Its records have no live scores, and of the
+    alarms those that are read from latents are raised at its end alone: they take a third of an epoch of digits."""
+
+    def __init__(
+        self, config: RunConfig, data: Dataset, state: Mapping[str, Tensor] | None = None, watched: bool = True
+    ):
+        self.config, self.watched, self.device = config, watched, device.pick_device(config.device)
         self.balances = "schedule" in config.used() and config.entries()["schedule"].facts["balances"]
         self.data, self.seen = task.prepare(config, data)
         if problem := explain_too_few(config, len(self.data.train.labels)):
@@ -64,7 +73,8 @@ class Training:
         labels = hidden(self.data.train.labels, self.seen.rows)
         learned_from = self.seen.rows if config.uses_labels else self.seen.rows[:0]
         twins, sizes = task.twins_of(config, self.data), (config.labelled_per_class, config.batch_size)
-        self.batches = Batches(labels, learned_from, *sizes, augment, twins, config.drops_last)
+        fits = config.fits_per_class
+        self.batches = Batches(labels, learned_from, *sizes, augment, twins, config.drops_last, fits)
         self.y = self.batches.y.to(self.device)
         self.pairs = pairs_of(self.y) if len(self.y) else None
         images = self.data.train.images
@@ -93,7 +103,7 @@ class Training:
     @property
     def facts(self) -> dict[str, str | int | float]:
         """What the config does not say: how many labels, draws, steps, on which device, at which precision."""
-        is_cuda = self.device.type == "cuda"
+        config, is_cuda = self.config, self.device.type == "cuda"
         name = torch.cuda.get_device_name(self.device) if is_cuda else platform.processor() or platform.machine()
         return {
             "seen_labels": len(self.seen.rows),
@@ -102,6 +112,7 @@ class Training:
             **({"unlabelled_rows": self.data.unlabelled} if self.data.unlabelled else {}),
             "steps_an_epoch": self.batches.steps,
             "labelled_rows_a_step": len(self.y),
+            **({"labelled_per_class": each} if (each := self.batches.per_class) != config.labelled_per_class else {}),
             "parameters": sum(p.numel() for p in self.method.parameters()),
             "device": self.device.type,
             "device_name": name,
@@ -234,13 +245,15 @@ class Training:
         return Record(self.epoch, step, self.batches.steps, round(self.seconds, 3), terms, weights)
 
     def _tick(self, means: Means) -> Record:
-        record, scores = self._progress(means, 0), self.view.scores()
+        record, scores = self._progress(means, 0), self.view.scores() if self.watched else {}
         if not self.epoch:
             return replace(record, scores=scores)
+        told: list[str] = []
+        if self.watched or self.epoch == self.config.epochs:
+            latents, used = self.view.outputs().latents, (scores or self.view.prior_scores()).get("components_used")
+            told += alarms.of_latents(self.config, latents, len(self.data.class_names), used)
         silent = [name for name in record.terms if name not in self._teaching]
-        latents, classes = self.view.outputs().latents, len(self.data.class_names)
-        told = alarms.list_alarms(self.config, self.method, latents, classes, scores, silent)
-        return replace(record, scores=scores, alarms=told)
+        return replace(record, scores=scores, alarms=told + alarms.of_steps(self.config, self.method, silent))
 
     def rows(self) -> dict[str, np.ndarray]:
         """Which rows the map draws, the same in every frame: split (0 train, 1 test), row in that split, labels (-1 for
@@ -283,7 +296,8 @@ class Training:
         weights = {f"model.{name}": tensor for name, tensor in self.weights().items()}
         trained = [f"model.encoder.{name}" for name, _ in self.method.encoder.named_parameters()]
         before = self._snapshot
-        self._moved |= bool(before) and any(not torch.equal(before[name], weights[name]) for name in trained)
+        if before and not self._moved:
+            self._moved = any(not torch.equal(before[name], weights[name]) for name in trained)
         teaching = {f"teaching.{name}": torch.tensor(True) for name in self._teaching}
         rest = {
             "moved": torch.tensor(self._moved),

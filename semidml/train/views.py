@@ -56,15 +56,20 @@ class View:
             images = self.data.test.images[torch.from_numpy(self.rows["row"][test][:RECONSTRUCTED]).long()]
             decoded = self._decode(latents[test][:RECONSTRUCTED]).cpu()
             scores["reconstruction_mse"] = float((decoded - to_unit(images)).square().mean())
-        if self.prior is not None:
-            prior = prior_components(self.method)
-            if len(prior[0]) > 1 and np.isfinite(latents[test]).all():
-                of_components = components.component_scores(latents[test], labels[test], *prior)
-                scores |= {name: of_components[name] for name in COMPONENT_SCORES}
+        scores |= self.prior_scores()
         if self.has_clusters:
             scores |= protocol.live_retrieval(latents[test], labels[test], seed)
             scores |= cluster_scores(self.outputs().logits[test], labels[test])
         return protocol.known_scores(scores, labels[test])
+
+    def prior_scores(self) -> dict[str, float | None]:
+        """Those of the live scores that are of the prior's components; none where it has a single one."""
+        latents, labels = self.outputs().latents[self.is_test], self.rows["labels"][self.is_test]
+        prior = () if self.prior is None else prior_components(self.method)
+        if not prior or len(prior[0]) < 2 or not np.isfinite(latents).all():
+            return {}
+        of_components = components.component_scores(latents, labels, *prior)
+        return {name: of_components[name] for name in COMPONENT_SCORES}
 
     def frame(self) -> Frame:
         """What the map draws now; pictures are of the first 32 components. Where no test class was trained on, a

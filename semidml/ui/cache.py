@@ -10,7 +10,6 @@ import streamlit as st
 
 from semidml import memory, planes, tasks
 from semidml.config import RunConfig
-from semidml.data import store
 from semidml.explore import decode, near, pictures, points
 from semidml.frames import TEST, TRAIN, Frame
 from semidml.plots.pictures import image_strip
@@ -128,7 +127,7 @@ def usual_distance(run: Run, epoch: int) -> float:
 def shown_images(run: Run) -> Any:
     """The images whose reconstructions a run's frames hold: uint8 (m, C, H, W). Raises ValueError if not here."""
     rows = read_rows(run)
-    return pictures.read_pictures(trained_on.read_splits(run, store.load(run.config().data))[0], rows, rows["shown"])
+    return pictures.read_pictures(trained_on.read_splits(run, trained_on.load_data(run))[0], rows, rows["shown"])
 
 
 @until_changed(st.cache_data(show_spinner=False), "config.json")
@@ -137,7 +136,7 @@ def read_floors(run: Run) -> dict[str, float]:
     reduced (`pictures.small_pictures`). See `protocol.floors`; `floors_or_reason` says what it raises."""
     from semidml.scores import protocol
 
-    rows, data = read_rows(run), trained_on.read_splits(run, store.load(run.config().data))[0]
+    rows, data = read_rows(run), trained_on.read_splits(run, trained_on.load_data(run))[0]
     train, test = np.flatnonzero(rows["split"] == TRAIN), np.flatnonzero(rows["split"] == TEST)
     images, labels = pictures.small_pictures(data, rows).reshape(len(rows["row"]), -1), rows["labels"]
     seen = np.flatnonzero(rows["seen"][train])
@@ -149,7 +148,7 @@ def read_floors(run: Run) -> dict[str, float]:
 def floors_or_reason(run: Run) -> tuple[dict[str, float], str]:
     """(the `read_floors` of a run, ""), or ({}, why there are none, in words): its data set may have changed since.
     Without its data set, which the page says, no word."""
-    if not is_here(run.config().data):
+    if not has_data(run):
         return {}, ""
     try:
         return read_floors(run), ""
@@ -192,9 +191,15 @@ BY_ID = {"semidml.data.dataset.Dataset": id}  # which the answer of `kept_splits
 SECONDS_ERRORS = 0.15  # for which the map waits for the errors of reconstruction
 
 
+def has_data(run: Run) -> bool:
+    """Whether a run's data set is here without a download; of a path that the command line was given, who reads it
+    tells."""
+    return trained_on.is_of_path(run) or is_here(run.config().data)
+
+
 def images_of(run: Run) -> Any:
     """The run's splits of its data set. Raises ValueError when they are not on this machine."""
-    return kept_splits(run, store.load(run.config().data))[0]
+    return kept_splits(run, trained_on.load_data(run))[0]
 
 
 @until_changed(st.cache_resource(show_spinner=False, hash_funcs=BY_ID), "config.json", "rows.npz", shared=True)

@@ -243,12 +243,14 @@ def draw_curves(run: Run) -> None:
     drawn, state = pictures.thinned_history(history), pictures.state_of(run, history, floors)
     left, right = st.columns(2)
     with left:
-        pictures.draw_chart("entropies", state, lambda dark: entropy_curves(drawn, best, dark))
+        pictures.draw_scores("entropies", history, state, lambda dark: entropy_curves(drawn, best, dark))
         unused = " This variant does not train its clusters." if "clusters" not in config.used() else ""
         st.caption(f"At best all clusters are alike, ln K, and each image is sure, 0.{unused}")
     with right:
         if tests_labels(run):
-            pictures.draw_chart("retrieval", state, lambda dark: score_curves(drawn, floors, dark, place="retrieval"))
+            pictures.draw_scores(
+                "retrieval", history, state, lambda dark: score_curves(drawn, floors, dark, place="retrieval")
+            )
         if tests_labels(run):
             st.caption("Of the drawn test points: Recall@K, and NMI of k-means with as many clusters as classes.")
     pictures.draw_losses(history, state)

@@ -5,11 +5,10 @@ import time
 import streamlit as st
 
 from semidml.config import RunConfig
-from semidml.data import labels, store
-from semidml.data.splits import seen_labels
 from semidml.jobs import queue
-from semidml.rules import explain_no_labels, explain_too_few, list_remarks
+from semidml.rules import list_remarks
 from semidml.runs import changes, listing
+from semidml.runs.ready import check_ready
 from semidml.ui import frame, words
 from semidml.ui.manage import NOT_STARTED, draw_outcome, perform, queue_run, visitor
 from semidml.ui.words import as_code
@@ -47,31 +46,13 @@ def draw_start(config: RunConfig | None) -> None:
 
 def cannot_work(config: RunConfig) -> str:
     """Why this config cannot be trained here, in words; "" when nothing is known against it."""
+    if not words.is_here(config.data):
+        return f"{words.entry_title('data', config.data)} is not on this machine yet."
     try:
-        if not words.is_here(config.data):
-            return f"{words.entry_title('data', config.data)} is not on this machine yet."
-        of = store.training(config.data, config.split, config.evaluate_on)
+        check_ready(config)
     except ValueError as error:
         return str(error)
-    problem = explain_too_few(config, of.rows) or explain_no_labels(config, of.labelled, of.classes)
-    problem = problem or labels.problem(
-        config.pl,
-        of.official,
-        config.label_sampling,
-        of.classes,
-        needs_pairs=config.needs_pairs,
-        views=config.augment == "on",
-        rows=of.labelled,
-    )
-    if not problem and config.uses_labels and config.augment == "on":  # views fill the block of each class that is seen
-        seen = min(seen_labels(config.pl, of.official), of.labelled)
-        if config.label_sampling == "balanced" or seen == of.labelled:
-            each = config.labelled_per_class
-            problem = labels.too_large([each] * min(of.classes, seen), each)
-    if problem and config.split == "classes":
-        classes = "1 class" if of.classes == 1 else f"{of.classes:,} classes"
-        return f"Split by classes, the training has {of.rows:,} images of {classes}: {problem}"
-    return problem
+    return ""
 
 
 def resume_run(run_id: str) -> None:

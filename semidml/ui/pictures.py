@@ -48,6 +48,14 @@ def draw_chart(key: str, state: Hashable, draw: Callable[[bool | None], Any]) ->
     st.plotly_chart(figure, key=f"chart {key}", config=PLOTLY, theme=None)
 
 
+def draw_scores(key: str, history: Sequence[Record], state: Hashable, draw: Callable[[bool | None], Any]) -> None:
+    """As `draw_chart`, of live scores; of trainings that nobody watched, which have none, that is said instead."""
+    if any(record.scores for record in history):
+        draw_chart(key, state, draw)
+    else:
+        st.info("Nobody watched this training: no epoch of it was scored but the last.", icon=":material/show_chart:")
+
+
 def state_of(run: Run, history: Sequence[Record], floors: Mapping[str, float] | None = None) -> Hashable:
     """What a chart of a run's history, over these floors, shows: see `draw_chart`."""
     return run.path, points.stamp(run, "history.jsonl"), len(history), tuple((floors or {}).items())

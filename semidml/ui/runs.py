@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from semidml.config import RunConfig, declared_knobs
+from semidml.data import labels
 from semidml.frames import Frame
 from semidml.jobs import queue
 from semidml.jobs.forecast import begin_times
@@ -172,6 +173,8 @@ def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
             icon=":material/hourglass_top:",
         )
         return None
+    if remark := labels.describe_step(run.details().get("facts", {})):
+        st.caption(f":material/info: {remark}")
     return run, status, newest
 
 

@@ -92,7 +92,8 @@ def short_value(value: Any) -> str:
 
 def setting_words(config: RunConfig) -> str:
     """A config in words: `MNIST, 60 labels, DML autoencoder`."""
-    data, family = entry_title("data", config.data), "variant" if "variant" in config.used() else "model"
+    title = entry_title("data", config.data)  # of a path its end
+    data, family = os.path.basename(title) or title, "variant" if "variant" in config.used() else "model"
     data, what = escape_markdown(data), entry_title(family, getattr(config, family))
     if not MODELS[config.model].facts["labels"]:
         return f"{data}, no labels, {what}"

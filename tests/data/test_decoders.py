@@ -112,7 +112,10 @@ def load(name, folder, **more):
 
 
 def equal(one, other) -> bool:
-    return (one.notes, one.class_names) == (other.notes, other.class_names) and all(
+    told = [
+        (data.notes, data.class_names, data.files, data.pixels if data.files == "" else "") for data in (one, other)
+    ]
+    return told[0] == told[1] and all(
         part.images.equal(other.parts[split].images) and part.labels.equal(other.parts[split].labels)
         for split, part in one.parts.items()
     )

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from semidml.scores import agreement, checks, classifiers, protocol, retrieval
+from semidml.scores import agreement, checks, classifiers, collapse, neighbours, protocol, retrieval
 from semidml.scores.clusters import kmeans, kmeans_scores
 from semidml.scores.table import RAW, RECALL_AT, SCORES, Scored
 from tests.scores.clouds import apart, blobs, halves
@@ -230,3 +230,31 @@ def test_floors_of_one_test_row_have_no_recall():
     assert found == {"chance": 1.0, "pixel_knn_accuracy": 1.0, "pixel_knn_accuracy_labelled": 1.0}
     single = Scored(images[:2], np.array([0, 0]), np.array([0]), images[4:], np.array([1]), 2)
     assert protocol.floors(single) == {}
+
+
+@pytest.mark.parametrize("seen", ["all", "some"])
+def test_what_reads_the_same_rows_is_fitted_once(monkeypatch, seen):
+    """Where every label is seen, classifiers of all labels and of the seen ones are the same."""
+    train, labels, few, *rest = halves(n=300, apart=1.5)
+    seen_rows = np.arange(len(labels)) if seen == "all" else few
+    asked: list[str] = []
+    for owner, name in ((neighbours, "knn"), (classifiers, "forest_classify"), (classifiers, "mlp_classify")):
+        answer = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *of, answer=answer, name=name: asked.append(name) or answer(*of))
+    result = protocol.score_latents(Scored(train, labels, seen_rows, *rest), full=True)
+    assert asked == [name for name in ("knn", "forest_classify", "mlp_classify") for _ in range(1 + (seen == "some"))]
+    for name in ("knn_accuracy", "knn_ami", "random_forest_accuracy", "mlp_ami"):
+        assert (result[name] == result[f"{name}_labelled"]) == (seen == "all")
+
+
+def test_points_that_are_far_apart_are_no_heap_at_first_sight(monkeypatch):
+    """The middle tells what all pairs of points would; where they are near it, pairs are asked."""
+    asked, distance = [], collapse.mean_pairwise_distance
+    monkeypatch.setattr(collapse, "mean_pairwise_distance", lambda *of, **how: asked.append(1) or distance(*of, **how))
+    points = blobs(n=2_000)[0]
+    assert collapse.coincide(points) is None and not asked
+    assert "nearly coincide" in collapse.coincide(points / 1e4) and asked
+    for scale in np.geomspace(0.5, 20, 40):  # about where it turns
+        heap = distance(points) < collapse.COINCIDE * scale * 10
+        assert bool(collapse.coincide(points, scale * 10)) == heap
+    assert "cannot be read" in collapse.coincide(points[:1]) and "cannot be read" in collapse.coincide(points[:0])

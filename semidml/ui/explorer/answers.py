@@ -12,7 +12,7 @@ from semidml.runs.run import Run
 from semidml.ui import cache, pictures
 from semidml.ui.explorer import questions
 from semidml.ui.frame import DATA, show_error
-from semidml.ui.words import as_code, is_here
+from semidml.ui.words import as_code
 from semidml.words import class_name, percent
 
 WORDS = {"train": "Training", "test": "Test"}
@@ -81,7 +81,7 @@ def draw_point(run: Run, frame: Frame, names: list[str], position: int) -> None:
     missing = pictures.say_missing(run)
     if not missing:
         draw_reconstruction(run, rows, position)
-    elif not is_here(run.config().data):
+    elif not cache.has_data(run):
         st.page_link(DATA, label="Fetch it on the page Data", icon=":material/download:")
     mark = ":material/close:" if frame.wrong[position] else ":material/check:" if frame.told[position] else ""
     told = [f"Class {as_code(names[label])}"] if label >= 0 else []

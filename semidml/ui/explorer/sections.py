@@ -140,7 +140,7 @@ def draw_curves(run: Run, frame: Frame, names: list[str]) -> None:
     with loss:
         pictures.draw_losses(history, state)
     with score:
-        pictures.draw_chart("scores", state, lambda dark: score_curves(drawn, low, dark))
+        pictures.draw_scores("scores", history, state, lambda dark: score_curves(drawn, low, dark))
     words = ["Scores of every epoch are of the points drawn; the final ones are of all rows."]
     words += [f"Dashed: {pixels_words(run)}."] if low else []
     st.caption(" ".join([*words, why]).strip())
