@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,19 @@ from PIL import Image
 
 from semidml import memory
 from semidml.config import RunConfig
-from semidml.data import decoded, decoders, decoding, image_files, images, layout, npz, quota, reading, store
+from semidml.data import (
+    decoded,
+    decoders,
+    decoding,
+    fingerprint,
+    image_files,
+    images,
+    layout,
+    npz,
+    quota,
+    reading,
+    store,
+)
 from semidml.data.choices import Choices
 from semidml.execute import execute
 from semidml.runs import listing
@@ -202,6 +215,18 @@ def test_each_file_is_opened_once_and_at_a_second_start_none(tmp_path, folder, m
     store.kept.clear()
     assert not equal(first, load(place, folder)) and len(opened) == 124
     assert len(list((folder / "decoded").iterdir())) == 2, "those of the older state are gone"
+
+
+def test_files_are_digested_while_they_are_open(tmp_path, monkeypatch):
+    """To know the data on another machine took each file once more."""
+    top = write_set(tmp_path / "set", list(MAKERS))
+    with image_files.list_members(top) as members:
+        plan = images.survey(list(layout.read_layout(members, Choices()).items), most_ready=1000)
+        files, decided, known = plan.digested
+        assert len(known) == len(files) == 61 and plan.ready
+        expected = fingerprint.digest_files(files, decided)
+        shutil.rmtree(top)
+        assert fingerprint.digest_files(files, decided, known) == expected
 
 
 def test_two_at_once_decode_once(tmp_path, folder, monkeypatch, two_at_once):
