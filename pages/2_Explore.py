@@ -31,7 +31,7 @@ def draw_heading(run: Run) -> None:
     runs.draw_alarms(status, "It does not say why.")
     if status.reason and status.state not in ("failed", "interrupted"):
         st.caption(f"{words.reason_words(status)}.")
-    if status.state in ("stopped", "interrupted", "failed") and not run.is_shipped and not run.is_complete():
+    if status.state in ("stopped", "interrupted", "failed") and run.is_own and not run.is_complete():
         frame.link_run(frame.TRAIN, "Resume it on the page Train", "resume", run)
 
 

@@ -1,9 +1,10 @@
 """Data: what there is to train on, what can be fetched, which labels a setting sees, and your own images."""
 
-import re
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from semidml import tasks
 from semidml.config import RunConfig, declared_knobs
 from semidml.data import DATASETS, labels, store
 from semidml.data.splits import seen_labels
@@ -12,15 +13,16 @@ from semidml.explore import dataset, points
 from semidml.plots.counts import image_grid
 from semidml.plots.pictures import image_sheet
 from semidml.ui import frame, links, pictures, uploads
-from semidml.ui.words import as_code, entry_title
+from semidml.ui.words import as_code, entry_title, plain_markdown
 from semidml.words import size_words, value_words
+
+if TYPE_CHECKING:
+    from semidml.data.dataset import Dataset
 
 CLASSES_AT_ONCE = 12
 IMAGES_A_CLASS = 12
 MOST_SEEN_SHOWN = 120
 PERCENTAGES = (0.01, 0.1, 1.0, 10.0, 100.0)  # Safir et al. 2022, and those between
-MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:])")  # has a meaning there; notes hold visitors' names of files
-
 
 NO_LABELS = (
     "No training image has a label: what learns from images alone can be trained, as clusters without labels, an "
@@ -48,6 +50,7 @@ def draw_facts(data: Available) -> None:
         st.markdown(f"**{entry.title}**: {entry.summary}.")
     else:
         st.markdown(f"**Your own**: {as_code(data.title)}, {size_words(1e6 * data.megabytes)} on disk.")
+        uploads.draw_chosen(data.name)
     if facts:
         channels, height, width = facts["shape"]
         parts = [part for part in ("train", "validation", "test") if part != "validation" or facts.get(part)]
@@ -64,11 +67,25 @@ def draw_facts(data: Available) -> None:
         st.caption(f"Licence: {facts['licence']} · [Source]({facts['source']}) · {entry.paper}")
 
 
+def load_data(name: str) -> "Dataset":
+    """A data set; where its reading takes a while the page says how far that is. It goes on if the visitor leaves.
+    Raises: ValueError in words."""
+
+    def load(progress: tasks.Progress) -> None:
+        progress(0.0, "Loading the images")
+        store.load(name, progress=progress)
+
+    task = tasks.start_task(("load", name), load)
+    frame.wait_for(task)
+    if task.error:
+        raise ValueError(task.error)
+    return store.load(name)
+
+
 def draw_images(name: str) -> None:
-    with st.spinner("Loading the images …"):
-        data = store.load(name)
+    data = load_data(name)
     for note in data.notes:
-        st.info(MARKDOWN.sub(r"\\\1", note), icon=":material/info:")
+        st.info(plain_markdown(note), icon=":material/info:")
     names, train, test = dataset.class_counts(data)
     left, right = st.columns([1, 1.7], gap="large")
     with left:

@@ -18,6 +18,7 @@ from semidml.runs.run import Run
 from semidml.scores.table import SCORES, shown_at
 from semidml.ui import cache, links, maps, pictures
 from semidml.ui.frame import TRAIN, begin_page, draw_recipe, show_error
+from semidml.ui.runs import runs_of_sweeps
 from semidml.ui.scores import remark_words, score_rows
 from semidml.ui.words import as_code, entry_title, knob_title, run_words, short_value
 from semidml.words import percent
@@ -30,10 +31,12 @@ BEGIN_WITH = ("digits-paper-prior", "digits-ten-places")  # the paper's prior an
 
 def pick_runs() -> list[Run]:
     """The runs that are compared: the link's, or those chosen here; those that have points to draw."""
-    known, state = {run.id: run for run in listing.list_runs() if run.frames() and not run.damage()}, st.session_state
-    asked = links.asked_of_link("runs", "runs compared")
+    asked, state = links.asked_of_link("runs", "runs compared"), st.session_state
+    names = list(dict.fromkeys(name for name in (asked or "").split(",") if name))
+    every = {run.id: run for run in listing.list_runs()}
+    every |= runs_of_sweeps([*names[: 2 * MOST], *state.get("compared", ())])
+    known = {name: run for name, run in every.items() if run.frames() and not run.damage()}
     if asked is not None:
-        names = list(dict.fromkeys(name for name in asked.split(",") if name))
         state["compared"] = [name for name in names if name in known][:MOST]
         for sentence in link_problems(names, known):
             st.warning(sentence, icon=":material/link_off:")

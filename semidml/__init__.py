@@ -19,6 +19,7 @@ Words that are ours:
     floor       what a score is without any training, or without what it is to show: chance, kNN on pixels
     places      where the components of a mixture stand, in the latent space
     spread      standard deviation of the latents a dimension: near 0 all images lie in one point
+    sweep       many runs: a base setting, values of a few knobs, seeds; each combination is a cell
     untrusted   from elsewhere, as an imported run: nothing of it is believed before it is checked
 """
 

@@ -76,7 +76,8 @@ def train_in(
             yield record
             _stop_if_asked(writer)
         writer.save_last_state()
-        writer.finish(training, training.finish(full, lambda fraction, text: _stop_if_asked(writer)))
+        metrics = training.finish(full, lambda fraction, text: _stop_if_asked(writer))
+        writer.finish(training, metrics, _score_test(writer, training))
         writer.end("done")
     except GeneratorExit:  # whoever iterates has stopped
         _end(writer, "stopped", "")
@@ -85,6 +86,15 @@ def train_in(
         _end(writer, "stopped", "")
     except Exception as error:  # it ends this run, with its reason
         _end(writer, "failed", explain_failure(error, config), error)
+
+
+def _score_test(writer: Writer, training: "Training") -> dict[str, Any] | None:
+    """Scores of the test images by the same weights, where a run that is scored on held-out ones was asked for both."""
+    details = writer.run.details()
+    if writer.config.evaluate_on != "validation" or details.get("both") is not True:
+        return None
+    data = trained_on.load_data(writer.run)
+    return training.score_test(data, lambda fraction, text: _stop_if_asked(writer))
 
 
 def _stop_if_asked(writer: Writer) -> None:

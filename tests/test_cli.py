@@ -65,7 +65,7 @@ def test_a_full_evaluation_adds_forest_and_mlp(finished, capsys):
 
 
 def test_scores_are_printed_with_scatter_reasons_and_remarks(capsys):
-    from semidml.cli import show_scores
+    from semidml.cli.shown import show_scores
 
     show_scores(
         {

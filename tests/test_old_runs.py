@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semidml.cli import do_train, main, parser
+from semidml.cli import main, parser
+from semidml.cli.train import do_train
 from semidml.config import RunConfig, declared_knobs
 from semidml.execute import execute, score_run
 from semidml.explore.clusters import list_clusters

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from semidml import losses
-from semidml.cli import do_train, parser, tables
+from semidml.cli import parser, tables
+from semidml.cli.train import do_train
 from semidml.config import RunConfig, declared_knobs
 from semidml.registry import Entry
 

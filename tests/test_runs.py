@@ -169,8 +169,8 @@ def test_an_end_waits_for_no_heartbeat(faked, monkeypatch):
 )
 def test_a_name_cannot_lead_out_of_the_folder(name):
     assert not places.valid_id(name)
-    with pytest.raises(ValueError, match="80 letters"):
-        listing.open_run(name)
+    with pytest.raises(ValueError, match="there is no run called" if name == "a/b" else "80 letters"):
+        listing.open_run(name)  # SWEEP/RUN is a name, of a run that is not there
     with pytest.raises(ValueError, match="80 letters"):
         listing.create_run(config(), name)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,11 +14,12 @@ from semidml.data.dataset import Split
 from semidml.data.formats import UNLABELLED, Arrays
 from semidml.data.label_values import Labels, read_labels
 from semidml.data.layout import Question
-from semidml.data.values import EIGHT_BITS, Range, as_bytes, understand_range
+from semidml.data.values import BLACK_OR_WHITE, EIGHT_BITS, Range, as_bytes, plain_range, understand_range
 
 CHANNELS = (1, 3, 4)
 SIDES = (4, 256)  # pixels that an image may be wide or high
 CHUNK = 1 << 24
+FEW = 3  # images that are kept in the numbers they are written in
 
 
 class Understood(NamedTuple):
@@ -29,14 +31,21 @@ class Understood(NamedTuple):
     questions: tuple[Question, ...]
     low: float  # of the numbers that images are written in
     high: float
+    swapped: bool = False  # whether rows and columns of the images were
+    ranges: tuple[Range, Range, Range] | None = None  # that could be black and white: see `look.Contrast`
+    written: np.ndarray | None = None  # (n, C, H, W), a few training images in those numbers; with `ranges` alone
 
     @property
     def bytes(self) -> int:
         return sum(part.images.nbytes for part in self.splits.values())
 
 
-def understand(source: Arrays, choices: Choices) -> Understood:
-    """The splits that arrays are. Raises: ValueError in words."""
+Keep = Callable[[tuple[Hashable, ...], Callable[[], Any]], Any]  # (key, make) -> what was made
+
+
+def understand(source: Arrays, choices: Choices, keep: Keep = lambda key, make: make()) -> Understood:
+    """The splits that arrays are. keep: has what was made of these arrays before.
+    Raises: ValueError in words."""
     labels = _labels(source, choices)
     pixels, notes = {}, []
     for split in [split for split in ("train", "val", "test", UNLABELLED) if split in source.splits]:
@@ -58,20 +67,26 @@ def understand(source: Arrays, choices: Choices) -> Understood:
     low = min(float(_extreme(images, np.min)) for images in pixels.values())
     high = max(float(_extreme(images, np.max)) for images in pixels.values())
     kinds = {images.dtype for images in pixels.values()}
-    ends, told = EIGHT_BITS, ""
+    ends, told, ranges, written = EIGHT_BITS, "", None, None
     if kinds == {np.dtype(bool)}:
         ends, told = Range(0, 1), "Pixels are true or false: white or black."
     elif kinds == {np.dtype(np.uint8)} and high == 1 and not choices.values:
-        ends, told = Range(0, 1), "Pixels are 0 or 1: black or white."
+        ends, told = Range(0, 1), BLACK_OR_WHITE
     elif kinds != {np.dtype(np.uint8)} or choices.values:
-        ends, told = understand_range(low, high, all(kind.kind in "iub" for kind in kinds), choices.values)
-    splits = {
-        split: Split(torch.from_numpy(_flat(images, ends)), torch.from_numpy(labels.splits[split]))
-        for split, images in pixels.items()
-    }
+        whole = all(kind.kind in "iub" for kind in kinds)
+        ends, told = understand_range(low, high, whole, choices.values)
+        ranges = plain_range(high, whole), understand_range(low, high, whole)[0], Range(low, high)
+        written = pixels["train"][:: max(1, len(pixels["train"]) // FEW)][:FEW].copy()
+
+    def convert() -> dict[str, torch.Tensor]:
+        return {split: torch.from_numpy(in_bytes(images, ends)) for split, images in pixels.items()}
+
+    shown = keep(("bytes", choices.values, swapped), convert)
+    splits = {split: Split(images, torch.from_numpy(labels.splits[split])) for split, images in shown.items()}
     splits, moved = _without_mute(splits)
     notes = (*source.notes, *notes, *((told,) if told else ()), *labels.notes, *moved)
-    return Understood(splits, labels.class_names, notes, (*source.questions, *labels.questions), low, high)
+    questions = (*source.questions, *labels.questions)
+    return Understood(splits, labels.class_names, notes, questions, low, high, swapped, ranges, written)
 
 
 def _without_mute(splits: dict[str, Split]) -> tuple[dict[str, Split], tuple[str, ...]]:
@@ -160,7 +175,7 @@ def _extreme(images: np.ndarray, which: object) -> float:
     return which(images)
 
 
-def _flat(images: np.ndarray, ends: Range) -> np.ndarray:
+def in_bytes(images: np.ndarray, ends: Range) -> np.ndarray:
     """Images (N, 1, 3 or 4, H, W) of any numbers as uint8 (N, 1 or 3, H, W), piece by piece; what is transparent
     is made white."""
     count, channels, height, width = images.shape

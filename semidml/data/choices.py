@@ -14,7 +14,16 @@ from typing import Any
 
 from semidml.disk.files import replace_file
 
-ROLES = ("train", "val", "test", "unlabelled", "left out", "passed through", "class")
+ROLE_WORDS = {
+    "train": "training images",
+    "val": "validation images",
+    "test": "test images",
+    "unlabelled": "images without a label",
+    "left out": "left out",
+    "passed through": "says nothing, what is in it counts",
+    "class": "names a class",
+}
+ROLES = tuple(ROLE_WORDS)
 VALUES = ("", "as they are", "stretched")
 MAX_FOLDERS = 1000
 MAX_TEXT = 400
@@ -63,6 +72,34 @@ class Choices:
 
     def as_json(self) -> str:
         return json.dumps({name: value for name, value in asdict(self).items() if value}, sort_keys=True)
+
+    def sentences(self) -> list[str]:
+        """What was chosen, in words."""
+        told = {
+            "level": "All folder levels together name the class."
+            if self.level == "all"
+            else f"Folder level {self.level} names the class.",
+            "label": f"Of several labels the one that is read is {self.label}.",
+            "images": f"Of several sets of images the one that is read is {self.images}.",
+            "no_label": f"What says that there is no label is {self.no_label}.",
+            "values": f"The numbers of pixels are {self.values}.",
+            "transposed": f"Rows and columns of the images are {'' if self.transposed == 'yes' else 'not '}swapped.",
+        }
+        folders = [f"Folder {folder}: {ROLE_WORDS[role]}." for folder, role in self.folders.items()]
+        return [sentence for name, sentence in told.items() if getattr(self, name)] + folders
+
+    def words(self) -> list[str]:
+        """These choices as `with_words` reads them."""
+        plain = [known.name for known in fields(self) if known.name != "folders" and getattr(self, known.name)]
+        folders = [f"folder:{folder}={role}" for folder, role in self.folders.items()]
+        return [f"{name}={getattr(self, name)}" for name in plain] + folders
+
+    def without(self, key: str) -> Choices:
+        """These choices but for one, as a question names it: `level`, `folder:extra`."""
+        if not key.startswith("folder:"):
+            return replace(self, **{key: ""})
+        folder = key.removeprefix("folder:")
+        return replace(self, folders={name: role for name, role in self.folders.items() if name != folder})
 
     def with_words(self, words: list[str]) -> Choices:
         """These choices and others in words: `level=2`, `folder:extra=left out`.

@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
-import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 
@@ -17,21 +16,19 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from semidml.data import image_files
 from semidml.data.image_files import Member
 from semidml.data.pixels import (
-    BLACK,
-    GREY,
     SIDES,
-    WHITE,
     Look,
-    count_faint,
+    Measured,
+    decide,
     flatten,
     flatten_deep_colour,
     in_colour,
     is_deep,
     is_deep_colour,
     is_on_its_side,
-    read_deep_colour,
+    measure,
 )
-from semidml.data.values import EIGHT_BITS, SIXTEEN_BITS, understand_range
+from semidml.data.values import SIXTEEN_BITS
 
 SIDE = 64  # in pixels, of images that are not all alike and small
 MAX_PIXELS = 50_000_000  # of one image
@@ -50,16 +47,6 @@ class Header(NamedTuple):
     clear: bool  # perhaps transparent in parts
 
 
-class Tone(NamedTuple):
-    """What of an image has a say in what is decided once for a set: the ends of its numbers, if it has more than 8
-    bits, and whether they are whole ones; else on which grounds it could hardly be seen."""
-
-    low: float
-    high: float
-    whole: bool
-    faint: dict[int, int]  # {ground: 1 if it could hardly be seen on it}
-
-
 class Damaged(NamedTuple):
     """A file that is no image, or a damaged one: it is left out. Not an exception: those keep alive what was at hand
     when they were raised, here whole images, and a plan holds many."""
@@ -72,7 +59,7 @@ class Examined(NamedTuple):
     """An image file that was opened once."""
 
     header: Header
-    tone: Tone | None  # None where it has no say, or could not be unpacked
+    measured: Measured | None  # what it says of its set; None where it has no say, or could not be unpacked
     pixels: np.ndarray | Damaged | None  # as a set of such images would have them; None where they were not asked for
     digest: bytes  # SHA-256 of the file, where it was asked for
 
@@ -100,8 +87,7 @@ def read_content(content: bytes, name: str, shape: Shape) -> np.ndarray:
         raise ValueError(f"{name} has more than {image_files.MAX_FILE_BYTES >> 20} MB")
     member = Member((name,), lambda: io.BytesIO(content))
     with _pillow_warnings():
-        tone = examine(member, None).tone
-        return read_pixels(member, shape, False, decide([tone] if tone else [])).copy()
+        return read_pixels(member, shape, False, decide([examine(member, None).measured])).copy()
 
 
 # ---- many files
@@ -171,7 +157,7 @@ def examine(
     digested: bool = False,
     count: Callable[[int], None] = lambda pixels: None,
 ) -> Examined:
-    """The header of a file, if it keeps to the limits, its tone where it has one and, if asked for, its digest and its
+    """The header of a file, if it keeps to the limits, what it says of its set and, if asked for, its digest and its
     pixels as they would be in a set of images like it. An image of more than 8 bits has none before the range of all is
     known. `count` is told its pixels before any are unpacked, as the palette of some needs, and may raise `Refused`.
     Raises: Unreadable; ValueError in words."""
@@ -179,7 +165,7 @@ def examine(
     with _opened(member) as (image, file):
         count(image.width * image.height)
         header, pixels = _read_header(image, member), None
-        tone = _tone_of(image, member, header) if header.deep or header.clear else None
+        measured = _measure(image, member, header.deep) if header.deep or header.clear else None
         if with_pixels and not header.deep:
             try:
                 with _in_words(member):
@@ -192,7 +178,7 @@ def examine(
         if digested:
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").digest()
-        return Examined(header, tone, pixels, digest)
+        return Examined(header, measured, pixels, digest)
 
 
 def read_pixels(member: Member, shape: Shape, as_it_is: bool, look: Look) -> np.ndarray:
@@ -241,19 +227,11 @@ def _read_header(image: Image.Image, member: Member) -> Header:
     return Header(width, height, in_colour(image), deep, image.has_transparency_data)
 
 
-def _tone_of(image: Image.Image, member: Member, header: Header) -> Tone | None:
+def _measure(image: Image.Image, member: Member, deep: bool) -> Measured | None:
     """None for a damaged image: it is named where its pixels are read."""
     try:
         with _in_words(member):
-            faint = dict.fromkeys((WHITE, BLACK, GREY), 0)
-            if not header.deep:
-                count_faint(image, faint)
-                return Tone(math.inf, -math.inf, True, faint)
-            pixels = read_deep_colour(image)[0] if is_deep_colour(image) else np.array(image)
-            whole = pixels.dtype.kind != "f"
-            own = pixels if whole else pixels[np.isfinite(pixels)]
-            ends = (float(own.min()), float(own.max())) if own.size else (math.inf, -math.inf)
-            return Tone(*ends, whole, faint)
+            return measure(image, deep)
     except Unreadable:
         return None
 
@@ -282,23 +260,3 @@ def common_shape(headers: Sequence[Header], side: int | None) -> tuple[Shape, bo
     if len(sizes) == 1 and max(next(iter(sizes))) <= SIDE:
         return (channels, *sizes.pop()), True
     return (channels, SIDE, SIDE), False
-
-
-def decide(tones: Iterable[Tone], values: str = "") -> Look:
-    """The range of the deep images of a set, and the ground of those that are transparent in parts. values: see
-    `Choices`."""
-    low, high, whole = math.inf, -math.inf, True
-    faint = dict.fromkeys((WHITE, BLACK, GREY), 0)
-    for tone in tones:
-        low, high, whole = min(low, tone.low), max(high, tone.high), whole and tone.whole
-        for ground, count in tone.faint.items():
-            faint[ground] += count
-    depth, told = (EIGHT_BITS, "") if low > high else understand_range(low, high, whole, values)
-    ground = min(faint, key=lambda colour: faint[colour])  # of equals the first, white
-    notes = (told,) if told else ()
-    if ground != WHITE:
-        name = "black" if ground == BLACK else "grey"
-        notes += (
-            f"What is transparent was made {name} in all images: on white, what some of them show would not be seen.",
-        )
-    return Look(depth, ground, notes)

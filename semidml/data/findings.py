@@ -3,7 +3,7 @@ are training images too, classes that only the test has. Torch-free: arrays and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -19,7 +19,18 @@ def row_digests(images: np.ndarray) -> list[bytes]:
     return [blake2b(np.ascontiguousarray(row), digest_size=DIGEST_BYTES).digest() for row in images]
 
 
-def file_digests(files: Mapping[str, Sequence[Member]]) -> dict[str, list[bytes]] | None:
+def digest_file(member: Member) -> bytes:
+    """A digest of what a file holds."""
+    with member.open() as file:
+        content = blake2b(digest_size=DIGEST_BYTES)
+        while chunk := file.read(1 << 20):
+            content.update(chunk)
+    return content.digest()
+
+
+def file_digests(
+    files: Mapping[str, Sequence[Member]], digest: Callable[[Member], bytes] = digest_file
+) -> dict[str, list[bytes]] | None:
     """{split: a digest of each file} of those that are as large as one of another split, the others left away; None
     where these are too many bytes to read."""
     sizes = {split: {member.size for member in own} for split, own in files.items()}
@@ -27,15 +38,7 @@ def file_digests(files: Mapping[str, Sequence[Member]]) -> dict[str, list[bytes]
     alike = {split: [member for member in own if member.size in shared[split]] for split, own in files.items()}
     if sum(member.size for own in alike.values() for member in own) > MAX_HASHED:
         return None
-    return {split: [_digest(member) for member in own] for split, own in alike.items()}
-
-
-def _digest(member: Member) -> bytes:
-    with member.open() as file:
-        content = blake2b(digest_size=DIGEST_BYTES)
-        while chunk := file.read(1 << 20):
-            content.update(chunk)
-    return content.digest()
+    return {split: [digest(member) for member in own] for split, own in alike.items()}
 
 
 def count_shared(digests: Mapping[str, Iterable[bytes]]) -> dict[str, int]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from semidml.disk import zips
+from semidml.tasks import Progress
 
 MAX_FILES = 1_000_000
 TOLD = 1000  # files between two words while they are listed
@@ -54,18 +55,18 @@ class Member(NamedTuple):
 
 
 @contextmanager
-def list_members(path: Path, tell: Callable[[str], object] = lambda text: None) -> Iterator[list[Member]]:
+def list_members(path: Path, progress: Progress = lambda fraction, text: None) -> Iterator[list[Member]]:
     """The files of a folder or an archive in the order of their names, or a single file; open as long as the context
-    is. What systems leave behind does not count. `tell` is called with words at every TOLD files.
+    is. What systems leave behind does not count. `progress` is told of every TOLD files.
     Raises: ValueError in words."""
     with ExitStack() as opened:
         try:
             members = []
-            tell("its files are listed")
+            progress(0.0, "its files are listed")
             for member in islice(_files_at(path, opened), MAX_FILES + 1):
                 members.append(member)
                 if len(members) % TOLD == 0:
-                    tell(f"{len(members):,} files listed")
+                    progress(0.0, f"{len(members):,} files listed")
         except OSError as error:
             if isinstance(error, gzip.BadGzipFile | tarfile.TarError):
                 raise ValueError(

@@ -24,11 +24,12 @@ from torch import Tensor
 from semidml.data import decoders, decoding, npz
 from semidml.data.choices import Choices
 from semidml.data.dataset import Split
-from semidml.data.decoding import FORMATS, SIDE, Damaged, Header, Refused, Shape, Tone
+from semidml.data.decoding import FORMATS, SIDE, Damaged, Examined, Header, Refused, Shape
 from semidml.data.image_files import Member
 from semidml.data.layout import Item
 from semidml.data.names import sort_classes
-from semidml.data.pixels import WHITE, Look
+from semidml.data.once import Once
+from semidml.data.pixels import WHITE, Look, Measured, decide
 from semidml.data.reading import Reading
 from semidml.tasks import Progress
 
@@ -99,18 +100,19 @@ def survey(
     progress: Progress = lambda fraction, text: None,
     most_ready: int = 0,
     title: str = "",
+    once: Once | None = None,
 ) -> Plan:
     """What the headers of image files say: which can be read, the shape of them all, and what is decided for all.
     others: (path, reason) of files beside them that are left out; notes: on their folders; values: see `Choices`;
     class_names: in an order of their own; progress: is told of every TOLD files, in words that begin with `title`;
     most_ready: bytes of pixels that are decoded while a file is open, as a set of such images would have them, so that
-    each file of most sets is opened once.
+    each file of most sets is opened once; once: what earlier surveys have read.
     Raises: ValueError in words."""
     class_names = class_names or sort_classes(item.class_name for item in items if item.class_name is not None)
     if len(class_names) > npz.MAX_CLASSES:
         raise ValueError(f"there are {len(class_names):,} class folders; at most {npz.MAX_CLASSES:,} classes are read")
     headers: dict[Item, Header] = {}
-    tones: list[Tone] = []
+    measured: list[Measured] = []
     ready: Ready = {}
     digests: dict[Member, bytes] = {}
     damaged, pixels, room = [], 0, most_ready
@@ -119,32 +121,38 @@ def survey(
         share = len(ready) / len(items) * DECODED_SHARE
         progress(share, f"{title}{len(headers) + len(damaged):,} of {len(items):,} files looked at")
 
-    members = [item.member for item in items]
+    once = once or Once()
+    known = [once.find(("examined", item.member.parts)) for item in items]
+    members = [item.member for item, outcome in zip(items, known, strict=True) if outcome is None]
     given = lambda: (side, room > 0, most_ready > 0, most_pixels - pixels)  # noqa: E731
     each = 3 * (side or SIDE) ** 2 if most_ready else 0
     with closing(decoders.outcomes(decoding.examine_all, members, given, each, tell)) as outcomes:
-        for item, (area, outcome) in zip(items, outcomes, strict=True):
+        for item, earlier in zip(items, known, strict=True):
+            area, outcome = earlier or next(outcomes)
             pixels += area
             if pixels > most_pixels:
                 raise Refused(
                     f"the images have more than {most_pixels / 1e6:,.0f} million pixels together; no more are read: "
                     f"scale them down first, they become {side or SIDE} x {side or SIDE} anyway"
                 )
+            if earlier is None:
+                small = outcome._replace(pixels=None) if isinstance(outcome, Examined) else outcome
+                once.keep(("examined", item.member.parts), (area, small))
             if isinstance(outcome, Damaged):
                 damaged.append(outcome)
                 continue
             if headers and len(headers) % TOLD == 0:
                 tell()
             headers[item] = outcome.header
-            if outcome.tone:
-                tones.append(outcome.tone)
+            if outcome.measured:
+                measured.append(outcome.measured)
             if outcome.digest:
                 digests[item.member] = outcome.digest
             if outcome.pixels is not None and room > 0:
                 ready[item.member] = outcome.pixels
                 room -= getattr(outcome.pixels, "nbytes", 0)
     check_left(items, list(headers), damaged)
-    look = decoding.decide(tones, values)
+    look = decide(measured, values)
     shape, as_they_are = decoding.common_shape(list(headers.values()), side)
     fit = {header: _is_as_decided(header, side, shape, as_they_are, look) for header in set(headers.values())}
     for item, header in headers.items():
@@ -170,6 +178,7 @@ def plan(
     progress: Progress = lambda fraction, text: None,
     most_ready: int = 0,
     title: str = "",
+    once: Once | None = None,
 ) -> Plan:
     """The plan of the image files that were found; see `survey`."""
     return survey(
@@ -178,6 +187,7 @@ def plan(
         progress=progress,
         most_ready=most_ready,
         title=title,
+        once=once,
     )
 
 

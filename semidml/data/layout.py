@@ -22,21 +22,7 @@ OTHERS = words_of(
     ".txt .csv .tsv .json .xml .md .yaml .yml .html .htm .pdf .py .ipynb .m .mat .npy .npz .pkl .pickle .pt .pth .h5 "
     ".hdf5 .log .doc .docx .xls .xlsx .rtf .sh .cfg .ini .zip .gz .tar .mp4 .avi .wav .db .sqlite .parquet .arff"
 )
-STARTS = (
-    b"\xff\xd8\xff",
-    b"\x89PNG",
-    b"BM",
-    b"GIF8",
-    b"RIFF",
-    b"II*\0",
-    b"MM\0*",
-    b"P1",
-    b"P2",
-    b"P3",
-    b"P4",
-    b"P5",
-    b"P6",
-)
+STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", *(b"P%d" % n for n in range(1, 7)))
 HELD_BACK_WORDS = "were read as images without a label: nothing says what they show, so they cannot test"
 
 NO_LABEL = "-1"  # what a folder of images without a label may be called, but not beside 1 alone
@@ -75,6 +61,7 @@ class Layout:
     merged: tuple[tuple[str, ...], ...]  # names of one class that differ by case or by Unicode form
     notes: tuple[str, ...]
     questions: tuple[Question, ...]
+    counts: Mapping[str, int]  # {each folder that holds images: how many lie in and below it}
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -302,8 +289,10 @@ def _finish(walk: _Walk, choices: Choices) -> Layout:
     left_out = (*walk.left_out, *others)
     notes += _notes_on_folders(walk)
     questions += _questions_on_folders(walk)
+    counts = {"/".join(folder): count for folder, count in sorted(walk.tree.count.items()) if folder}
     return Layout(
-        *(tuple(items), walk.folders, left_out, tuple(others), level, levels, merged, tuple(notes), tuple(questions))
+        *(tuple(items), walk.folders, left_out, tuple(others), level, levels, merged, tuple(notes), tuple(questions)),
+        counts,
     )
 
 
@@ -341,7 +330,10 @@ def _level(
     depth = max(map(len, every), default=0)
     levels = [{classes[at] for classes in every if len(classes) > at} for at in range(depth)]
     own = [{classes[at] for classes in trained if len(classes) > at} for at in range(depth)]
-    shown = tuple(names.sort_classes(level)[:5] for level in levels)
+    shown = tuple(
+        (*names.sort_classes(level)[:NAMED], *([f"{len(level) - NAMED:,} more"] if len(level) > NAMED else []))
+        for level in levels
+    )
     default = str(next((at + 1 for at, level in enumerate(own) if len(level) > 1), 1))
     if choices.level not in ("", "all") and int(choices.level) > max(depth, 1):
         raise ValueError(f"level {choices.level} names no class: images lie {depth} folders deep below the splits")
@@ -381,6 +373,8 @@ def _questions_on_folders(walk: _Walk) -> list[Question]:
     for folder, role in walk.folders.items():
         name = folder.rpartition("/")[2]
         count, text = walk.tree.count[tuple(folder.split("/"))], ""
+        if folder in walk.choices.folders:
+            continue
         if names.is_mask(name) and role == "left out":
             text = f"Are the {count:,} images in {folder} masks to leave out, or a class of their own?"
             options: tuple[str, ...] = ("left out", "class")

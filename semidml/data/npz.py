@@ -25,6 +25,7 @@ from semidml.data.choices import Choices
 from semidml.data.dataset import Dataset, Split, held_note, held_rows, known, label_facts, take
 from semidml.data.formats.numpy_files import MAX_HEADER, damage_in_words, read_header
 from semidml.data.label_values import read_labels
+from semidml.data.layout import Question
 from semidml.data.pixels import SIDES
 from semidml.disk import zips
 from semidml.disk.zips import Header
@@ -166,13 +167,14 @@ def opened(path: Path, single: Single | None = None, most: int | None = None) ->
 
 
 class Source(NamedTuple):
-    """An open file: its labels (N,) by split, 0 to K - 1 or -1, the names of the K classes, and notes."""
+    """An open file: its labels (N,) by split, 0 to K - 1 or -1, the names of the K classes, notes, questions."""
 
     archive: zipfile.ZipFile
     headers: dict[str, Header]
     labels: dict[str, Tensor]
     class_names: tuple[str, ...]
     notes: tuple[str, ...]
+    questions: tuple[Question, ...]
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -340,9 +342,9 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 def _classes(
     archive: zipfile.ZipFile, headers: dict[str, Header], single: Single | None
-) -> tuple[dict[str, Tensor], tuple[str, ...], tuple[str, ...]]:
-    """Each split's labels, 0 to K - 1 or -1, the names of the K classes (the file's own, or the labels as written), and
-    what is to be said of them."""
+) -> tuple[dict[str, Tensor], tuple[str, ...], tuple[str, ...], tuple[Question, ...]]:
+    """Each split's labels, 0 to K - 1 or -1, the names of the K classes (the file's own, or the labels as written),
+    what is to be said of them, and to be asked."""
     written = {s: _array(archive, f"{s}_labels") for s in SPLITS if f"{s}_labels" in headers}
     names = [str(name) for name in _array(archive, "class_names")] if "class_names" in headers else None
     labels = read_labels(written, names, Choices(), single)
@@ -351,4 +353,5 @@ def _classes(
         raise ValueError(f"{values}; at most {MAX_CLASSES:,} classes are read")
     own = _array(archive, "notes") if "notes" in headers else ()
     notes = tuple(dict.fromkeys((*map(str, own), *labels.notes)))
-    return {s: torch.from_numpy(y) for s, y in labels.splits.items()}, labels.class_names, notes
+    splits = {s: torch.from_numpy(y) for s, y in labels.splits.items()}
+    return splits, labels.class_names, notes, labels.questions

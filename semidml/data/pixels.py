@@ -3,12 +3,14 @@ for 16 bits a colour, which Pillow does not read."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageCms
 
-from semidml.data.values import EIGHT_BITS, SIXTEEN_BITS, Range, as_bytes
+from semidml.data.values import EIGHT_BITS, SIXTEEN_BITS, Range, as_bytes, plain_range, understand_range
 
 SIDES = (4, 256)  # pixels that an image may be wide or high
 WHITE, BLACK, GREY = 255, 0, 128
@@ -22,6 +24,7 @@ class Look(NamedTuple):
     values: Range = EIGHT_BITS  # of the images of more than 8 bits
     ground: int = WHITE  # what is transparent becomes
     notes: tuple[str, ...] = ()
+    ranges: tuple[Range, Range, Range] | None = None  # what deep images could be read in: see `look.Contrast`
 
 
 def is_on_its_side(image: Image.Image) -> bool:
@@ -81,10 +84,51 @@ def flatten(image: Image.Image, mode: str, look: Look) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def count_faint(image: Image.Image, faint: dict[int, int]) -> None:
-    """Count an image on each ground on which it could hardly be seen."""
+# ---- what is decided once for a set
+
+
+class Measured(NamedTuple):
+    """What the pixels of one image say of its set."""
+
+    low: float = math.inf  # the least and the greatest number of a deep image, as here of another
+    high: float = -math.inf
+    whole: bool = True  # whether these are whole numbers
+    faint: tuple[int, ...] = ()  # the grounds on which one that is transparent in parts could hardly be seen
+
+
+def measure(image: Image.Image, deep: bool) -> Measured:
+    """What an image says that is deep, or else transparent in parts."""
+    if not deep:
+        return Measured(faint=_faint_on(image))
+    pixels = read_deep_colour(image)[0] if is_deep_colour(image) else np.array(image)
+    own = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
+    return Measured(float(own.min()), float(own.max()), pixels.dtype.kind != "f") if own.size else Measured()
+
+
+def decide(measured: Iterable[Measured | None], values: str = "") -> Look:
+    """What is decided of a set whose images say so; None says nothing. values: see `Choices`."""
+    told = [own for own in measured if own is not None]
+    low, high = min((own.low for own in told), default=math.inf), max((own.high for own in told), default=-math.inf)
+    whole = all(own.whole for own in told)
+    depth, words, ranges = EIGHT_BITS, "", None
+    if low <= high:
+        depth, words = understand_range(low, high, whole, values)
+        ranges = plain_range(high, whole), understand_range(low, high, whole)[0], Range(low, high)
+    ground = min(
+        (WHITE, BLACK, GREY), key=lambda colour: sum(colour in own.faint for own in told)
+    )  # the first of equals
+    notes = (words,) if words else ()
+    if ground != WHITE:
+        name = "black" if ground == BLACK else "grey"
+        notes += (
+            f"What is transparent was made {name} in all images: on white, what some of them show would not be seen.",
+        )
+    return Look(depth, ground, notes, ranges)
+
+
+def _faint_on(image: Image.Image) -> tuple[int, ...]:
+    """The grounds on which an image could hardly be seen."""
     grey, opaque = (np.asarray(band, np.float32) for band in image.convert("RGBA").convert("LA").split())
     opaque = opaque / 255
-    contrast = {colour: float((grey * opaque + colour * (1 - opaque)).std()) for colour in faint}
-    for colour, own in contrast.items():
-        faint[colour] += own < FAINT * max(contrast.values())
+    contrast = {colour: float((grey * opaque + colour * (1 - opaque)).std()) for colour in (WHITE, BLACK, GREY)}
+    return tuple(colour for colour, own in contrast.items() if own < FAINT * max(contrast.values()))

@@ -17,6 +17,8 @@ from semidml.data.choices import Choices
 from semidml.data.image_files import Member
 from semidml.data.layout import Item, Layout, Question
 from semidml.data.names import is_predicted
+from semidml.data.once import Once
+from semidml.tasks import Progress
 
 if TYPE_CHECKING:
     from semidml.data import arrays
@@ -49,21 +51,26 @@ class Reading:
 
 
 @contextmanager
-def open_reading(path: Path, choices: Choices, tell: Callable[[str], object] = lambda text: None) -> Iterator[Reading]:
-    """What is at a path; image files can be opened as long as the context is. `tell` is called with words while their
-    list is made.
+def open_reading(
+    path: Path,
+    choices: Choices,
+    progress: Progress = lambda fraction, text: None,
+    once: Once | None = None,
+) -> Iterator[Reading]:
+    """What is at a path; image files can be opened as long as the context is. progress: is told how many are listed;
+    once: what earlier readings of it have read.
     Raises: ValueError in words."""
     if path.is_file():
         _refuse_pickle(Member((path.name,), partial(open, path, "rb")))
         if is_arrays(path):
-            yield _of_arrays(read_npz(path, choices), choices)
+            yield _of_arrays(partial(read_npz, path), choices, once)
             return
     with ExitStack() as opened:
-        members = opened.enter_context(image_files.list_members(path, tell))
+        members = opened.enter_context(image_files.list_members(path, progress))
         if path.is_file() and len(members) == 1 and members[0].parts == (path.name,):
-            yield _of_file(path, members[0], choices, opened)
+            yield _of_file(path, members[0], choices, opened, once)
         else:
-            yield _of_tree(members, choices, "image folder" if path.is_dir() else "archive of images", opened)
+            yield _of_tree(members, choices, "image folder" if path.is_dir() else "archive of images", opened, once)
 
 
 def is_arrays(path: Path) -> bool:
@@ -77,7 +84,7 @@ def is_arrays(path: Path) -> bool:
     return ".npy" in suffixes and not suffixes & layout.IMAGES
 
 
-def _of_file(path: Path, member: Member, choices: Choices, opened: ExitStack) -> Reading:
+def _of_file(path: Path, member: Member, choices: Choices, opened: ExitStack, once: Once | None) -> Reading:
     """A single file, with those beside it that belong to it."""
     from semidml.data.formats import idx, tables
 
@@ -93,7 +100,7 @@ def _of_file(path: Path, member: Member, choices: Choices, opened: ExitStack) ->
         if known := tables.read_file_labels(member, pictures, choices):
             own = layout.read_layout(pictures, choices)
             return _of_layout(_labelled(own, {member: known}), "table of files and labels")
-    return _of_tree(beside, choices, "file", opened)
+    return _of_tree(beside, choices, "file", opened, once)
 
 
 def _siblings(path: Path, belongs: object) -> list[Member]:
@@ -110,7 +117,9 @@ def _labelled(known: Layout, described: dict[Member, FileLabels]) -> Layout:
     return layout.label_by_table(known, labels, [member.path for member in described], questions)
 
 
-def _of_tree(members: list[Member], choices: Choices, kind: str, opened: ExitStack) -> Reading:
+def _of_tree(
+    members: list[Member], choices: Choices, kind: str, opened: ExitStack, once: Once | None = None
+) -> Reading:
     """The files of a folder or an archive, or of some that belong together."""
     from semidml.data.formats import tables
 
@@ -129,8 +138,8 @@ def _of_tree(members: list[Member], choices: Choices, kind: str, opened: ExitSta
             if described:
                 return _of_layout(_labelled(known, described), f"{kind} with a table of labels")
         return _of_layout(known, kind)
-    if source := _arrays_of(members, choices):
-        return _of_arrays(source, choices)
+    if read := _arrays_of(members):
+        return _of_arrays(read, choices, once)
     if parquet := [member for member in members if member.suffix == ".parquet"]:
         packed = tables.read_parquet(parquet, choices, opened)
         known = tuple(packed.items)
@@ -146,27 +155,40 @@ def _of_tree(members: list[Member], choices: Choices, kind: str, opened: ExitSta
     raise ValueError(f"there are no class folders with images, and nothing else that is read: {BRINGS}")
 
 
-def _arrays_of(members: list[Member], choices: Choices) -> Arrays | None:
-    """The arrays in the first format of which there are files; None where there are none."""
-    from semidml.data.formats import Arrays, idx, matlab, numpy_files, tables
+def _arrays_of(members: list[Member]) -> Callable[[Choices], Arrays] | None:
+    """What reads the arrays of the first format of which there are files; None where there are none."""
+    from semidml.data.formats import idx, matlab, numpy_files
 
     if packed := [member for member in members if member.suffix == ".npz"]:
-        with packed[0].open() as file:
-            source = read_npz(io.BytesIO(file.read()) if not hasattr(file, "fileno") else file, choices)
-        return source._replace(left_out=(*source.left_out, *((member.path, "one more file") for member in packed[1:])))
+        return partial(_read_packed, packed)
     if own := [member for member in members if member.suffix == ".npy"]:
-        return numpy_files.read_npy(own, choices)
+        return partial(numpy_files.read_npy, own)
     if own := [member for member in members if idx.is_idx(member)]:
-        return idx.read_idx(own, choices)
+        return partial(idx.read_idx, own)
     if own := [member for member in members if member.suffix == ".mat"]:
-        return matlab.read_matlab(own, choices)
+        return partial(matlab.read_matlab, own)
+    own = [member for member in members if member.suffix in (".csv", ".tsv")]
+    return partial(_read_tables, own) if own else None
+
+
+def _read_packed(packed: list[Member], choices: Choices) -> Arrays:
+    """The arrays of the first .npz of some."""
+    with packed[0].open() as file:
+        source = read_npz(io.BytesIO(file.read()) if not hasattr(file, "fileno") else file, choices)
+    return source._replace(left_out=(*source.left_out, *((member.path, "one more file") for member in packed[1:])))
+
+
+def _read_tables(members: list[Member], choices: Choices) -> Arrays:
+    """The pixels in tables."""
+    from semidml.data.formats import Arrays, tables
+
     splits, questions = {}, ()
-    for member in [member for member in members if member.suffix in (".csv", ".tsv")]:
+    for member in members:
         own_splits, asked = tables.read_pixels(member, choices)
         splits, questions = splits | own_splits, questions or asked
-    if splits and "train" not in splits and len(splits) == 1:
+    if "train" not in splits and len(splits) == 1:
         splits = {"train": next(iter(splits.values()))}
-    return Arrays("a table of pixels", splits, questions=questions) if splits else None
+    return Arrays("a table of pixels", splits, questions=questions)
 
 
 def read_npz(file: object, choices: Choices) -> Arrays:
@@ -177,15 +199,29 @@ def read_npz(file: object, choices: Choices) -> Arrays:
         return numpy_files.read_npz(archive, choices)
 
 
-def _of_arrays(source: Arrays, choices: Choices) -> Reading:
+def _of_arrays(read: Callable[[Choices], Arrays], choices: Choices, once: Once | None) -> Reading:
     from semidml.data import arrays
 
-    known = arrays.understand(source, choices)
+    if once is None:
+        known = arrays.understand(source := read(choices), choices)
+    else:
+        key = _source_key(choices, once)
+        source = once.get_large(key, partial(read, choices))
+        known = arrays.understand(source, choices, lambda own, make: once.get_large((*key, *own), make))
     notes = known.notes
     if source.left_out:
         notes += (f"Left out: {', '.join(f'{name} ({why})' for name, why in source.left_out[:5])}.",)
     known = known._replace(notes=notes)
     return Reading(source.kind, arrays=known, left_out=source.left_out, notes=notes, questions=known.questions)
+
+
+def _source_key(choices: Choices, once: Once) -> tuple[str, str, str]:
+    """Under which arrays are kept: of which choice of images and, where a format has labels to choose from, of which
+    of these."""
+    plain = "arrays", choices.images, ""
+    known = once.find(plain)
+    asks = known is None or any(question.key == "label" for question in known.questions)
+    return ("arrays", choices.images, choices.label) if asks else plain
 
 
 def _of_layout(known: Layout, kind: str) -> Reading:

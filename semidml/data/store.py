@@ -99,7 +99,7 @@ def facts(
     if isinstance(place, Place) and not place.side and not place.choices(folder) and is_plain(place.path):
         from semidml.data import npz
 
-        return npz.facts(place.path, most=_most_bytes(place))
+        return npz.facts(place.path, most=most_bytes(place))
     data = load(name, allow_paths=allow_paths, folder=folder, progress=progress)
     from semidml.data.dataset import label_facts
 
@@ -275,7 +275,7 @@ def _read(place: Place, name: str, folder: Path, progress: Progress, since: floa
         raise ValueError(f"{title}: {error}") from error
 
 
-def _most_bytes(place: Place) -> int:
+def most_bytes(place: Place) -> int:
     """Bytes of pixels that are read: of what lies on this machine as many as are decoded into a file."""
     from semidml.data import decoded, npz
 
@@ -286,7 +286,7 @@ def _read_plain(place: Place, name: str, title: str, folder: Path, progress: Pro
     """The data set of an .npz file in MedMNIST's layout: in memory or, if large, in a file of decoded images."""
     from semidml.data import decoded, image_files, npz
 
-    most = _most_bytes(place)
+    most = most_bytes(place)
     if npz.pixel_bytes(place.path, most) <= decoded.most_in_memory():
         return _remarked(npz.read(place.path, name, title))
     kept = decoded.Place(folder, place.decoded_of, f"{image_files.state_of(place.path)} {READ_AS}")
@@ -306,13 +306,13 @@ def _read_any(
     state = _looked_into(path, since) if path.is_dir() else image_files.state_of(path)
     kept, read = decoded.Place(folder, place.decoded_of, f"{state} {READ_AS} {choices.as_json()}"), None
     if not kept.is_there():
-        with reading.open_reading(path, choices, lambda text: progress(0.0, told + text)) as content:
+        with reading.open_reading(path, choices, lambda share, text: progress(share, told + text)) as content:
             if content.arrays:
                 if side:
                     raise ValueError(f"the images of {content.kind} are read as they are; leave @{side} away")
                 return _remarked(npz.assemble(name, title, *content.arrays[:3]))
             pixels = math.inf if path.is_dir() else images.MAX_ARCHIVE_PIXELS
-            most = _most_bytes(place)
+            most = most_bytes(place)
             if decoders.cost_of([item.member for item in content.items]) >= decoders.SHARED_FROM:
                 ready = min(decoded.most_in_memory(), memory.free_bytes() // 4)
                 planning = partial(images.plan, content, choices, side, pixels, progress, ready, told)
@@ -343,8 +343,10 @@ def _brightened(data: Dataset) -> Dataset:
     """A data set whose pixels are 0 and 1 throughout with 255 for 1: as bytes they would all look black."""
     if any(part.images.max() != 1 for part in data.parts.values()):
         return data
+    from semidml.data.values import BLACK_OR_WHITE
+
     parts = {split: part._replace(images=part.images * 255) for split, part in data.parts.items()}
-    notes = (*data.notes, "Pixels are 0 or 1: black or white.")
+    notes = (*data.notes, BLACK_OR_WHITE)
     return replace(data, train=parts["train"], test=parts["test"], validation=parts.get("validation"), notes=notes)
 
 

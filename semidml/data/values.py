@@ -19,13 +19,21 @@ class Range(NamedTuple):
 
 EIGHT_BITS = Range(0, 255)
 SIXTEEN_BITS = Range(0, 65535)
+THIRTY_TWO_BITS = Range(0, 2**32 - 1)
+BLACK_OR_WHITE = "Pixels are 0 or 1: black or white."
+
+
+def plain_range(high: float, whole: bool) -> Range:
+    """What numbers up to `high` are where nothing is stretched: bytes, or whole numbers of 16 or 32 bits."""
+    return next((ends for ends in (EIGHT_BITS, SIXTEEN_BITS) if not whole or high <= ends.high), THIRTY_TWO_BITS)
 
 
 def understand_range(low: float, high: float, whole: bool, values: str = "") -> tuple[Range, str]:
     """(what becomes black and white, that in a sentence or "" where it needs none) of a set whose numbers lie between
     `low` and `high`; whole: whether they are whole ones. values: what was chosen, see `Choices`."""
     if values == "as they are":
-        return EIGHT_BITS, "Pixel values were read as they are, from 0 to 255."
+        ends = plain_range(high, whole)
+        return ends, f"Pixel values were read as they are, from 0 to {value_words(float(ends.high))}."
     if values != "stretched":
         if low >= 0 and 127 < high <= 255:
             return EIGHT_BITS, "" if whole else "Pixel values are numbers from 0 to 255."
@@ -54,6 +62,6 @@ def as_bytes(pixels: np.ndarray, ends: Range) -> np.ndarray:
 
 def _chunk_as_bytes(pixels: np.ndarray, ends: Range) -> np.ndarray:
     if ends == SIXTEEN_BITS:
-        return (pixels.astype(np.uint32) // 257).astype(np.uint8)
+        return (pixels.clip(0, 65535).astype(np.uint32) // 257).astype(np.uint8)
     own = np.nan_to_num(pixels.astype(np.float64), nan=ends.low, posinf=ends.high, neginf=ends.low)
     return np.clip(np.rint((own - ends.low) * (255 / ((ends.high - ends.low) or 1))), 0, 255).astype(np.uint8)

@@ -65,6 +65,24 @@ def try_lock(handle: int) -> bool:
     return True
 
 
+def is_left(path: Path) -> bool:
+    """Whether nobody holds the lock file `path` any longer, as when its holder was killed; False where there is no such
+    file, or nobody can tell."""
+    if fcntl is None:
+        return False
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except (FileNotFoundError, PermissionError):  # not there, or another user's
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # held, or on a disk without such locks
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
 def is_at(handle: int, path: Path) -> bool:
     """Whether a file lies at `path` still: its holder may have removed it after it was opened here."""
     try:

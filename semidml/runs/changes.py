@@ -18,7 +18,8 @@ from semidml.runs.writer import read_holder, refuse_second
 from semidml.words import is_full, trouble_words
 
 OWN = {"config.json", "status.json", "lock", "history.jsonl", "rows.npz", "frames", "projections", "metrics.json"}
-OWN |= {"state.safetensors", "weights.safetensors", "stop", "error.txt"}  # all that a run's folder may hold
+OWN |= {"test_metrics.json", "state.safetensors", "weights.safetensors"}
+OWN |= {"stop", "error.txt"}  # all that a run's folder may hold
 
 
 def stop(run: Run) -> None:
@@ -88,7 +89,7 @@ def delete(run: Run) -> None:
     """Remove the folder.
     Raises: ValueError while it runs."""
     _check_idle(run, "deleted", ("running",))
-    hidden = run.path.with_name(f".deleted-{run.id}-{secrets.token_hex(4)}")
+    hidden = run.path.with_name(f".deleted-{run.path.name}-{secrets.token_hex(4)}")
     with _alone(run, makes_room=True):
         _check_idle(run, "deleted", ("running",))
         strange = sorted(path.name for path in run.path.iterdir() if path.name not in OWN and not files.is_part(path))
@@ -142,5 +143,7 @@ def _check_idle(run: Run, what: str, busy: tuple[str, ...]) -> None:
         raise ValueError(f"{run.path} does not hold a run: it is not {what}")
     if run.is_shipped:
         raise ValueError(f"{run.id} ships with the project and cannot be {what}")
+    if run.sweep:
+        raise ValueError(f"{run.path.name} is a run of the sweep {run.sweep} and cannot be {what} by itself")
     if (state := run.status().state) in busy:
         raise ValueError(f"{run.id} is {state}: stop it before it is {what}")

@@ -33,7 +33,14 @@ def kept_frames(epochs: int, latent_dim: int = 2) -> set[int]:
 def run_bytes(config: RunConfig, known: Mapping[str, Any]) -> int:
     """Bytes that a run's folder takes while it is trained: frames, rows, history, and twice the saved state, of which
     the old one lies beside the new one until that is whole. known: facts of its data set (`store.facts`)."""
-    return _frames_bytes(config, known) + RECORD * (config.epochs + 1) + 2 * _state_bytes(config, known) + SMALL
+    weights, moments = _model_bytes(config, known)
+    return _frames_bytes(config, known) + RECORD * (config.epochs + 1) + 2 * (weights + moments) + SMALL
+
+
+def kept_bytes(config: RunConfig, paths: bool = False) -> int:
+    """Bytes that a run's folder takes once it is done; of data that are not here, as of usual ones."""
+    known = _facts_of(config, paths)
+    return _frames_bytes(config, known) + RECORD * (config.epochs + 1) + _model_bytes(config, known)[0] + SMALL
 
 
 def _frames_bytes(config: RunConfig, known: Mapping[str, Any]) -> int:
@@ -53,23 +60,26 @@ def _frames_bytes(config: RunConfig, known: Mapping[str, Any]) -> int:
     return (len(kept_frames(config.epochs, width)) + NEW) * frame + rows * (1 + 4 + 2 + 1) + 6 * HEADERS
 
 
-def _state_bytes(config: RunConfig, known: Mapping[str, Any]) -> int:
-    """Bytes of a saved state: weights, and the optimiser's moments of those that are trained."""
+def _model_bytes(config: RunConfig, known: Mapping[str, Any]) -> tuple[int, int]:
+    """Bytes of (the weights, the optimiser's moments of those that are trained): together they are a saved state."""
     from semidml.train.task import seeded_model
 
     model = seeded_model(config, tuple(known["shape"]), known["classes"], overwritten=True)
     weights = sum(tensor.nbytes for tensor in model.state_dict().values())
     moments = {"adam": 2, "sgd": 1 if config.momentum else 0}[config.optimizer]
-    return weights + moments * sum(parameter.nbytes for parameter in model.parameters())
+    return weights, moments * sum(parameter.nbytes for parameter in model.parameters())
 
 
 def expected_bytes(config: RunConfig, paths: bool = False) -> int:
     """See `run_bytes`; of data that are not here, which end the run before it has written much, as of usual ones."""
+    return run_bytes(config, _facts_of(config, paths))
+
+
+def _facts_of(config: RunConfig, paths: bool) -> Mapping[str, Any]:
     try:
-        known = store.facts(config.data, allow_paths=paths)
+        return store.facts(config.data, allow_paths=paths)
     except ValueError:
-        known = UNKNOWN
-    return run_bytes(config, known)
+        return UNKNOWN
 
 
 def left_to_write(run: Run) -> int:

@@ -20,11 +20,11 @@ from semidml.runs.status import Status, write_status
 
 
 def open_run(run_id: str, *folders: Path) -> Run:
-    """The run of that name in the first of some folders that has one; without any, the user's before a shipped one.
+    """The run of that name in the first of some folders that has one; without any, the user's before a shipped one. One
+    of a sweep is called SWEEP/RUN, and lies there.
     Raises: ValueError when there is none."""
-    places.checked_id(run_id)
-    for folder in folders or (places.runs_folder(), places.shipped()):
-        path = folder / run_id
+    within = [folder / places.checked_id(run_id) for folder in folders] or places.paths_of(run_id)
+    for path in within:
         if path.is_dir() and not path.is_symlink():
             return Run(path)
     raise ValueError(f"there is no run called {run_id!r}")
@@ -42,11 +42,16 @@ def list_runs(include_shipped: bool = True) -> list[Run]:
 
 
 def create_run(
-    config: RunConfig, run_id: str | None = None, path: Path | str | None = None, paths: bool = False
+    config: RunConfig,
+    run_id: str | None = None,
+    path: Path | str | None = None,
+    paths: bool = False,
+    both: bool = False,
 ) -> Run:
     """A new run, queued: in the runs' folder under `run_id` or a new name, or at `path`, wherever that is.
 
-    `paths` (command line only) allows `config.data` to be a path.
+    `paths` (command line only) allows `config.data` to be a path. `both`: whether a run whose scores are of held-out
+    images is scored on the test images, too.
     Raises: ValueError when the name is taken, or when it would pass the quota, beside what other runs still write."""
     if path is None:
         target = places.runs_folder() / places.checked_id(places.new_id(config) if run_id is None else run_id)
@@ -54,6 +59,7 @@ def create_run(
         target = Path(path).absolute()
         places.checked_id(target.name)
     details = {"config": config.model_dump(), "created": time.time(), "paths": paths, "versions": versions()}
+    details |= {"both": True} if both else {}
     if target.parent != places.runs_folder():
         return _write_new(target, config, details)
     if places.ships(target.name):

@@ -116,11 +116,22 @@ class Run:
 
     @property
     def id(self) -> str:
-        return self.path.name
+        """Its name among all runs: SWEEP/RUN where it is one of a sweep."""
+        return places.id_of(self.path)
 
     @property
     def is_shipped(self) -> bool:
         return self.path.parent == places.shipped()
+
+    @property
+    def sweep(self) -> str:
+        """The name of the sweep that it is part of; "" where it is part of none."""
+        return places.sweep_of(self.path)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the user's to rename, delete and resume by itself: no shipped one, none of a sweep."""
+        return not (self.is_shipped or self.sweep)
 
     def details(self) -> dict[str, Any]:
         """config.json: config, versions, created, paths; once started machine, facts, data (`describe_data`) too.
@@ -277,7 +288,16 @@ class Run:
     def metrics(self) -> dict[str, Any] | None:
         """The final scores, None while there are none.
         Raises: ValueError when they are damaged."""
-        path = self.path / "metrics.json"
+        return self._scores_in("metrics.json")
+
+    def test_metrics(self) -> dict[str, Any] | None:
+        """The scores of the test images, of a run whose final scores are of held-out ones and that was asked for both:
+        settings are chosen by the latter. None where there are none.
+        Raises: ValueError when they are damaged."""
+        return self._scores_in("test_metrics.json")
+
+    def _scores_in(self, name: str) -> dict[str, Any] | None:
+        path = self.path / name
         if not path.exists():
             return None
         content = files.read_content(path)
@@ -286,9 +306,8 @@ class Run:
 
     def _check_metrics(self) -> None:
         """Raises ValueError where there are final scores that cannot be read."""
-        path = self.path / "metrics.json"
-        if path.exists():
-            _check_scores(files.read_content(path), path.name)
+        for name in ("metrics.json", "test_metrics.json"):
+            self._scores_in(name)
 
     def size(self) -> int:
         """Bytes on disk."""

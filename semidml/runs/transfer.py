@@ -19,7 +19,7 @@ from semidml.words import size_words
 MOST_BYTES = 10**9  # of an unpacked zip
 MOST_FILES = 1000
 FILES = re.compile(
-    r"config\.json|status\.json|metrics\.json|history\.jsonl|rows\.npz|(weights|state)\.safetensors"
+    r"config\.json|status\.json|(test_)?metrics\.json|history\.jsonl|rows\.npz|(weights|state)\.safetensors"
     r"|frames/\d{4,6}\.npz|projections/[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\.npz"
 )
 
@@ -30,17 +30,22 @@ def export_zip(run: Run, file: IO[bytes]) -> None:
     if not (run.path / "config.json").exists():
         raise ValueError(f"there is no run called {run.id!r}")
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(run.path.rglob("*")):
-            name = path.relative_to(run.path).as_posix()
-            if not FILES.fullmatch(name) or path.is_symlink():
-                continue
-            try:
-                content = path.read_bytes()
-            except FileNotFoundError:  # replaced or thinned away while a run goes on
-                continue
-            if name == "status.json":
-                content = files.as_json(asdict(replace(run.status(), owner={})))
-            archive.writestr(f"{run.id}/{name}", content)
+        write_run(run, archive, run.path.name)
+
+
+def write_run(run: Run, archive: zipfile.ZipFile, folder: str) -> None:
+    """Write a run's known files into a folder of an archive."""
+    for path in sorted(run.path.rglob("*")):
+        name = path.relative_to(run.path).as_posix()
+        if not FILES.fullmatch(name) or path.is_symlink():
+            continue
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:  # replaced or thinned away while a run goes on
+            continue
+        if name == "status.json":
+            content = files.as_json(asdict(replace(run.status(), owner={})))
+        archive.writestr(f"{folder}/{name}", content)
 
 
 def import_zip(file: IO[bytes], name: str | None = None) -> Run:

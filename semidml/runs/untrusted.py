@@ -52,6 +52,7 @@ def check_folder(folder: Path) -> None:
     details = run.details()
     clean: dict[str, Any] = {"config": config.model_dump(), "created": run.created(), "imported": time.time()}
     clean["paths"] = False
+    clean |= {"both": True} if details.get("both") is True else {}
     for part in ("versions", "machine", "facts"):
         values = details.get(part, {})
         _require(isinstance(values, dict) and len(values) <= 50 and _plain(values), f"{part} of config.json")
@@ -72,16 +73,20 @@ def check_folder(folder: Path) -> None:
     for path in sorted(folder.glob("projections/*.npz")):
         zips.headers(path, None)
     tensors.check_saved(folder, config, clean.get("data"), MOST_WEIGHTS)
-    if (folder / "metrics.json").exists():
-        metrics = files.read_json(folder / "metrics.json")
-        tables = {k: v for k, v in metrics.items() if k in ("failed", "notes")}
-        _require(all(isinstance(v, dict) and _plain(v) for v in tables.values()), "metrics.json")
-        scores = {k: v for k, v in metrics.items() if k not in tables}
-        _require(_plain(scores) and not any(isinstance(v, str) for v in scores.values()), "metrics.json")
+    for name in ("metrics.json", "test_metrics.json"):
+        if (folder / name).exists():
+            _check_scores(files.read_json(folder / name), name)
     if (folder / "history.jsonl").exists():
         _check_history(folder / "history.jsonl")
     files.replace_file(folder / "config.json", files.as_json(clean))
     files.replace_file(folder / "status.json", files.as_json(asdict(_imported_status(run, config))))
+
+
+def _check_scores(metrics: dict[str, Any], name: str) -> None:
+    tables = {k: v for k, v in metrics.items() if k in ("failed", "notes")}
+    _require(all(isinstance(v, dict) and _plain(v) for v in tables.values()), name)
+    scores = {k: v for k, v in metrics.items() if k not in tables}
+    _require(_plain(scores) and not any(isinstance(v, str) for v in scores.values()), name)
 
 
 def _check_rows(path: Path, classes: int | None) -> None:

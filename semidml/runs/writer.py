@@ -174,7 +174,7 @@ class Writer:
         for later in (frame for frame in self.run.frames() if frame > epoch):
             self._frame_path(later).unlink()
         self._stray += [frame for frame in self.run.frames() if frame not in self._kept]
-        for name in ("frames/live.npz", "weights.safetensors", "metrics.json"):
+        for name in ("frames/live.npz", "weights.safetensors", "metrics.json", "test_metrics.json"):
             (self.path / name).unlink(missing_ok=True)
         for file in self.path.glob("projections/*.npz"):
             of = file.stem.rpartition("-")[2]
@@ -289,8 +289,9 @@ class Writer:
 
     # -- ending
 
-    def finish(self, training: "Training", metrics: dict[str, Any]) -> None:
-        """Write the weights and scores of a training that went to its end."""
+    def finish(self, training: "Training", metrics: dict[str, Any], tested: dict[str, Any] | None = None) -> None:
+        """Write the weights and scores of a training that went to its end; `tested`: those of the test images, where
+        the others are of held-out ones."""
         from safetensors.torch import save
 
         weights = {name: tensor.contiguous() for name, tensor in training.weights().items()}
@@ -298,6 +299,8 @@ class Writer:
         self._room.take(len(content))
         files.replace_file(self.path / "weights.safetensors", content)
         files.replace_file(self.path / "metrics.json", files.as_json(_finite(metrics)))
+        if tested is not None:
+            files.replace_file(self.path / "test_metrics.json", files.as_json(_finite(tested)))
 
     def end(self, state: str, reason: str = "") -> Status:
         """The last status: done, stopped or failed. The unfinished epoch is dropped, and, when done, the state."""

@@ -277,6 +277,11 @@ class Training:
         metrics = final.score_model(self.method, self.config, self.data, self.seen, self.device, full, progress)
         return metrics | {"seconds": round(self.seconds, 3)}
 
+    def score_test(self, data: Dataset, progress: Callable[[float, str], None] | None = None) -> dict:
+        """As `finish`, of the test images of the whole data set that the training is of, where it holds others out."""
+        splits = task.with_test(self.config, data, self.data)
+        return final.score_model(self.method, self.config, splits, self.seen, self.device, progress=progress)
+
     # ---- what a resume needs
 
     def weights(self) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """What a training is of: rows, seen labels, watched rows, the untrained or loaded model."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -39,6 +40,11 @@ def prepare(config: RunConfig, data: Dataset) -> tuple[Dataset, Seen]:
         views=config.augment == "on",
     )
     return splits, seen
+
+
+def with_test(config: RunConfig, data: Dataset, splits: Dataset) -> Dataset:
+    """The splits of `prepare`, with the test images of the data set in the place of held-out ones."""
+    return replace(splits, test=(data.by_classes() if config.split == "classes" else data).test)
 
 
 def twins_of(config: RunConfig, data: Dataset) -> Twins | None:

@@ -36,7 +36,9 @@ class Intake:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if scope["type"] == "websocket" and path.endswith(STREAM):
+        if scope["type"] == "lifespan":  # the server's own start and end
+            await self._live(scope, receive, send)
+        elif scope["type"] == "websocket" and path.endswith(STREAM):
             try:
                 await self.app(scope, receive, send)
             finally:
@@ -45,6 +47,19 @@ class Intake:
             await self._take(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What a server left that was killed goes at the start of the next one, beside its first answers; all else at
+        the end."""
+        sweeping = threading.Thread(target=sweep_left, name="sweep", daemon=True)
+        sweeping.start()
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            from semidml.ui import incoming
+
+            sweeping.join()
+            incoming.leave_all()
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         session = scope["path"].partition(UPLOAD)[2].partition("/")[0]
@@ -104,12 +119,22 @@ def held_bytes(session: str | None = None) -> int:
 
 def drop_files_of_closed_pages() -> None:
     """Let go of what pages have sent that are closed now."""
+    from semidml.ui import incoming  # numpy: the server answers before it is there
+
+    incoming.leave_closed_pages()
     if not runtime.exists():
         return
     server = runtime.get_instance()
     for session in list(server.uploaded_file_mgr.file_storage):
         if not server.is_active_session(session):
             server.uploaded_file_mgr.remove_session_files(session)
+
+
+def sweep_left() -> None:
+    """Remove what a server that was killed has received and nobody added."""
+    from semidml.data import store, uploads
+
+    uploads.sweep(store.data_folder())
 
 
 def let_go(file_id: str) -> None:

@@ -80,6 +80,8 @@ def draw_management(run: Run | None) -> None:
         st.markdown(f"{as_code(run.id)} · {size_words(run.size())}")
         if run.is_shipped:
             st.caption("This run comes with the project: it cannot be renamed or deleted.")
+        elif run.sweep:
+            st.caption(f"This run is one of the sweep {as_code(run.sweep)}: it is kept or deleted with it.")
         else:
             new = st.text_input("New name", max_chars=80, key=f"new name {run.id}", placeholder=run.id)
             st.button("Rename", on_click=rename, args=(run.id,), disabled=not new, icon=":material/edit:", key="rename")

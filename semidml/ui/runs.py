@@ -1,6 +1,7 @@
 """The run that a page shows: which, how far, what one can do with it; and the page that trains one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 import streamlit as st
 
@@ -78,7 +79,7 @@ def draw_trainer(
 def pick_run(method: str = "") -> Run | None:
     """The run that Train shows: the link's, the one just started, the one that runs now, the newest; None without any.
     Of one method's models only, if it is named."""
-    every = {run.id: run for run in listing.list_runs()}
+    every = list_with_linked("shown run")
     offered = every
     if method:
         configs = {name: config_of(run) for name, run in every.items()}
@@ -96,6 +97,23 @@ def pick_run(method: str = "") -> Run | None:
     return _choose_run(offered, "shown run", say_gone, "run shown", prefer)
 
 
+def list_with_linked(kept: str) -> dict[str, Run]:
+    """All runs by name, the one of a sweep first that the link asks for, or that was chosen here before."""
+    return runs_of_sweeps([st.query_params.get("run"), st.session_state.get(kept)]) | {
+        run.id: run for run in listing.list_runs()
+    }
+
+
+def runs_of_sweeps(names: Iterable[str | None]) -> dict[str, Run]:
+    """Those of these runs that are of sweeps, and are there: no list has them, and a link may name them."""
+    known = {}
+    for name in names:
+        if name and "/" in name:
+            with suppress(ValueError):  # it is gone: whoever chooses says so
+                known[name] = listing.open_run(name)
+    return known
+
+
 def pick_explored() -> Run | None:
     """The run that Explore is about: the link's, the one chosen here, the newest with something to show; None without
     any."""
@@ -105,7 +123,7 @@ def pick_explored() -> Run | None:
             f"There is no run called {as_code(name)} here (any more). Here is another one.", icon=":material/link_off:"
         )
 
-    every = {run.id: run for run in listing.list_runs()}
+    every = list_with_linked("explored")
     return _choose_run(every, "explored", say_gone, "explored run", (lambda run: bool(run.frames()),))
 
 
@@ -199,13 +217,13 @@ def draw_heading(run: Run, status: Status) -> None:
         is_left = run.is_orphan()  # by an app that has ended: it waits for nobody
         if status.active and not is_left:
             st.button("Stop", icon=":material/stop:", on_click=controls.stop_run, args=(run.id,), key="stop")
-        elif not run.is_shipped and (is_left or status.state != "done") and not run.is_complete():
+        elif run.is_own and (is_left or status.state != "done") and not run.is_complete():
             common = {"icon": ":material/resume:", "on_click": controls.resume_run, "args": (run.id,)}
             st.button("Resume", key="resume", type="primary", **common)
         if not status.active:
             with st.popover("Rerun", icon=":material/replay:", help="The same setting with one knob changed"):
                 draw_rerun(run)
-            if not run.is_shipped:
+            if run.is_own:
                 with st.popover("", icon=":material/delete:", help="Delete this run"):
                     st.write("Delete this run and its folder?")
                     act = {"on_click": manage.delete_run, "args": (run.id,)}

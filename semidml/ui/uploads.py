@@ -1,16 +1,16 @@
 """What brings data sets here: a download, or the visitor's own file."""
 
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
 from semidml import tasks
 from semidml.data import quota, store
+from semidml.data.choices import read_choices
 from semidml.data.store import Available
-from semidml.data.uploads import MAX_UPLOAD, delete_upload, save_upload
-from semidml.ui import frame, intake, manage
-from semidml.ui.words import as_code, short_path
+from semidml.data.uploads import MAX_UPLOAD, choices_of, delete_upload
+from semidml.ui import frame, incoming, intake, manage, understood
+from semidml.ui.words import as_code, plain_markdown, short_path
 from semidml.words import size_words
 
 SECONDS_LIVE = 0.5
@@ -63,9 +63,14 @@ def fetch_words(task: tasks.Task) -> str:
 
 def draw_own() -> None:
     """Upload, and the uploads there are."""
+    is_brought = incoming.find_brought() is not None
+    manage.draw_outcome()
+    if is_brought:
+        understood.draw_brought()
     form, held = st.columns([1.5, 1], gap="large")
     with form:
-        draw_form()
+        if not is_brought:
+            draw_form()
         with st.expander("What a file must hold", icon=":material/help:"):
             st.markdown(LAYOUT)
     with held:
@@ -84,7 +89,7 @@ def draw_own() -> None:
 
 
 def draw_form() -> None:
-    """A file, a name, a button; errors as the reader words them."""
+    """Where a file is put; what it was understood to be is shown before anything is added."""
     number = st.session_state.setdefault("upload round", 0)
     try:
         most = min(MAX_UPLOAD, quota.left_bytes(store.data_folder())) >> 20
@@ -95,24 +100,23 @@ def draw_form() -> None:
         return
     about, key = f"At most {most} MB. It stays on this machine.", f"upload {number}"
     file = st.file_uploader("Your images", type=TYPES, key=key, help=about, max_upload_size=most)
-    about, key = "Letters, digits, spaces, '_', '.' or '-'.", f"upload name {number}"
-    name = st.text_input("Name it", max_chars=64, key=key, placeholder="my-images", help=about)
-    words = f"Add {as_code(file.name[:40])}" if file else "Add"
-    if st.button(words, type="primary", icon=":material/upload:", disabled=file is None, key="add upload"):
-        with st.spinner("Reading every image …"):
-            name = (name or file.name.rsplit(".", 1)[0]).strip()
-            done = f"{as_code(name)} is here: it is chosen above, and can be trained on."
-            if manage.perform(lambda: add(name, file), done, f"{as_code(name)} could not be added"):
-                st.rerun()
-    manage.draw_outcome()
+    st.caption("You see what the file was understood to be, and can change it, before anything is added.")
+    if file is not None:
+        manage.perform(partial(incoming.take_in, file), failed=f"{as_code(file.name)} could not be taken in")
+        intake.let_go(file.file_id)
+        st.session_state["upload round"] += 1  # an empty uploader, when there is one again
+        st.rerun()
 
 
-def add(name: str, file: Any) -> None:
-    """Makes a data set of a file, shows it, and empties the uploader."""
-    added = save_upload(name, file, file.name)
-    intake.let_go(file.file_id)
-    st.session_state["upload round"] += 1
-    st.session_state["looked at"] = added.name
+def draw_chosen(name: str) -> None:
+    """What was chosen when an upload was added."""
+    try:
+        chosen = read_choices(choices_of(name)).sentences()
+    except ValueError as error:
+        frame.show_error(error)
+        return
+    if chosen:
+        st.caption(f"Chosen when it was added: {plain_markdown(' '.join(chosen))}")
 
 
 def draw_upload(data: Available) -> None:

@@ -1,6 +1,7 @@
 """Words of the pages: titles, settings, states, estimates."""
 
 import os
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from semidml.runs.run import Run
 from semidml.runs.status import Status
 from semidml.words import value_words
 
+MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:])")  # has a meaning there
 MOST_NAMED = 3  # of the runs before one that waits
 NAMES = {
     "data": "Data",
@@ -41,6 +43,11 @@ def escape_markdown(text: str) -> str:
     """Untrusted words for Markdown: no image in it comes alive, and no link but one that shows where
     it leads."""
     return text.replace("[", "\\[")
+
+
+def plain_markdown(text: str) -> str:
+    """A sentence with a visitor's words in it for Markdown, in which none of its signs means anything."""
+    return MARKDOWN.sub(r"\\\1", text)
 
 
 def as_code(text: str) -> str:

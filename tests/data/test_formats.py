@@ -450,7 +450,8 @@ def test_black_and_white_strokes_on_transparency_in_one_set_lie_on_one_ground(tm
 )
 def test_the_range_that_numbers_are_read_in(low, high, whole, ends):
     assert tuple(understand_range(low, high, whole)[0]) == ends
-    assert tuple(understand_range(low, high, whole, "as they are")[0]) == (0, 255)
+    most = 65535 if whole and high > 255 else 255
+    assert tuple(understand_range(low, high, whole, "as they are")[0]) == (0, most)
     assert tuple(understand_range(low, high, whole, "stretched")[0]) == (low, high)
 
 

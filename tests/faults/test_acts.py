@@ -172,7 +172,7 @@ def performed(act: str, **given: object) -> AppTest:
     """A page that does one act, whose code this is, and says what came of it."""
     lines = [
         "import io, streamlit as st",
-        "from semidml.ui import manage, uploads",
+        "from semidml.ui import incoming, manage",
         "st.session_state['import round'] = 0",
     ]
     app = AppTest.from_string("\n".join([*lines, act, "manage.draw_outcome()"]), default_timeout=60)
@@ -203,10 +203,10 @@ def test_an_upload_that_finds_no_room_leaves_nothing_behind(disk: Disk, home: Pa
     uploads.save_upload("first", sent.getvalue(), "first.npz")
     before = content(disk.path / "data")
     disk.break_down(how)
-    act = "sent = st.session_state['sent']\nwords = '', '`second` could not be added'\n"
-    act += "manage.perform(lambda: uploads.save_upload('second', sent, 'a.npz'), *words)"
+    act = "sent = io.BytesIO(st.session_state['sent'])\nsent.name, sent.size = 'a.npz', len(sent.getvalue())\n"
+    act += "manage.perform(lambda: incoming.take_in(sent), '', '`a.npz` could not be taken in')"
     app = performed(act, sent=sent.getvalue())
-    fails(app, "`second` could not be added", how)
+    fails(app, "`a.npz` could not be taken in", how)
     assert content(disk.path / "data") == before
 
 

@@ -1,0 +1,89 @@
+"""semidml/REFERENCE.md, made of the tables in the code."""
+
+from collections.abc import Sequence
+
+from semidml.config import FAMILIES, allowed, declared_knobs
+from semidml.scores.table import GROUPS, RAW, SCORES
+from semidml.words import value_words
+
+PLURALS = {  # of the families, as the reference heads their tables
+    "model": "Models",
+    "prior": "Priors",
+    "loss": "Losses",
+    "encoder": "Encoders",
+    "schedule": "Schedules",
+    "variant": "Variants of CBSwR",
+    "formulas": "Formulas of CBSwR",
+    "data": "Data sets",
+}
+REFERENCE = """# Reference
+
+What can be chosen, turned and scored, as `python -m semidml knobs` prints it out of the tables in the code. Names are
+the same on the command line, on the pages, in links and in `config.json`. How to read the scores is told in
+[the README](../README.md#reading-the-scores).
+
+## Images without a label
+
+A label of -1, NaN or an empty text says that an image has none, and so does its place beside class folders. To remove
+labels is the same as to hide them: a training on what is left has the same weights as one whose `--pl` sees just those.
+
+- **Training.** An epoch is a pass over all training images. Reconstruction, prior and CBSwR learn from those without a
+  label as from all others; the metric loss never sees them, and `--labelled-per-class` counts images with a seen label.
+- **Labels seen.** `--pl` is a percentage of the labels that the training split has: 60 of 600 labels, 50,000 images
+  without. They are drawn as if the other images were not there.
+- **Splits.** What is held out, for testing where there is no test split and for `--evaluate-on validation`, is held out
+  of the images with a label, evenly of the classes; the others stay in training. Where no class has two images it is a
+  share of those without a label. `--split classes` leaves them out: they may be of a test class.
+- **Scores.** Classifiers are fitted on images with a label. k-means, recall, MAP@R, and how clusters and components
+  agree with classes, are of test images with a label, among one another; spread, rank, reconstruction, KL and
+  entropies are of all. Where no test image has a label the former are absent, and `failed` in `metrics.json` says why.
+- **Maps and tables.** An image without a label has a grey of its own and perhaps a prediction, and is neither right nor
+  wrong. In a downloaded table its class is empty, in arrays -1.
+- **Without two classes** what learns from labels is refused, with what can be trained instead.
+
+## Sweeps
+
+`sweep` takes the options of `train` but `--seed`, and further:
+
+- **`--vary KNOB=VALUES`**, for one to four knobs: `alpha=0.01,0.1,0.5`; `alpha=0..1/5`, five values, evenly from 0 to
+  1; where values have commas, bars between them: `positions=0,0;3,0|0,0;0,3`. Each value lies in the knob's bounds; a
+  combination that is refused is a failed cell with its reason. At most 10,000 runs.
+- **`--seeds`** 10, as many from 0, or 3,5,8, these. `--name` is by data, model and knobs unless it is given.
+- **Held out.** A run trains without the images that settings are chosen on: the validation split or, without one, a
+  tenth of the training images. It is scored on these and on the test images. With `--evaluate-on test` it trains on
+  all and is scored on the test images alone; then no setting is called the best.
+- **The folder**: `plan.json`, `runs/`, `table.parquet`. A run's name is a digest of the knobs that have an effect and
+  of the data. One that is done is never trained again; one that failed is tried again when the sweep goes on.
+- **The table** has a row a cell: the varied knobs, `seed`, `cell` (the run), `state` (done, running, waiting, stopped,
+  interrupted, failed), `why`, `seconds`, `finished`, `bytes`, and each score below as `validation_` and `test_`.
+  Means, sd (n - 1) and n are over seeds; the best setting is of those with most seeds, by held-out images."""
+
+
+def tables() -> str:
+    """What can be chosen, turned and scored, as Markdown: semidml/REFERENCE.md, whole."""
+    parts = [REFERENCE]
+    for family, plural in PLURALS.items():
+        rows = []
+        for entry in FAMILIES[family].values():
+            file = f"`{entry.target.partition(':')[0].replace('.', '/')}.py`" if entry.target else ""
+            rows.append((f"`{entry.name}`", entry.title, entry.summary, entry.paper, file))
+        table = markdown(("name", "what", "in words", "source", "file"), rows)
+        parts.append(f"## {plural}\n\n`--{family}`\n\n{table}")
+    rows = []
+    for name, knob in declared_knobs().items():
+        bounds = "see above" if name in FAMILIES else allowed(knob)
+        rows.append((f"`--{name.replace('_', '-')}`", knob.help, value_words(knob.default), bounds))
+    parts.append("## Knobs\n\n" + markdown(("option", "what", "default", "allowed"), rows))
+    scores = [score for score in SCORES.values() if not score.name.endswith(RAW)]
+    rows = [(f"`{s.name}`", s.title, s.summary, s.unit, s.better, GROUPS[s.group].title.lower()) for s in scores]
+    head = ("in metrics.json", "what", "of which rows, and its range", "unit", "better", "group")
+    parts.append("## Scores\n\n" + markdown(head, rows))
+    raw = f"A name with `{RAW}` after it is the same score of the latents as they are, however long"
+    parts.append(f"{raw}, where the loss trains directions and the score without it is of those.")
+    return "\n\n".join(parts)
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; a bar within a cell is no border."""
+    lines = [[cell.replace("|", r"\|") for cell in line] for line in (head, ["---"] * len(head), *rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

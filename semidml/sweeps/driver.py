@@ -1,0 +1,291 @@
+"""Train what a sweep lacks: hand its runs to an engine, hear what comes of them, keep the table.
+
+Wherever it ends, by a stop, a kill or a full disk, the next start trains what has no finished run.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from semidml.disk import files
+from semidml.runs import estimate, listing, places
+from semidml.runs.run import Run
+from semidml.sweeps import quota
+from semidml.sweeps.plan import Cell
+from semidml.sweeps.sweep import BEAT, LOG, STOP, Sweep, check_data, find_elsewhere, held, take_over
+from semidml.sweeps.table import STATES, Row, changed_at, read_row, read_rows, write_table
+
+WRITE_EVERY = 1.0  # seconds between two writes of the table
+WRITE_SHARE = 20  # of the time between them at most one part in so many is spent on writing
+MEASURED = 5  # settings whose runs are estimated, of many
+
+
+class Event(Protocol):
+    """What an engine tells of a run's folder."""
+
+    folder: Path
+    state: str  # running, done, failed or stopped
+    why: str
+    seconds: float
+
+
+class TrainFolders(Protocol):
+    """What trains many folders: see `engine.train_folders`. It gives None, or an event, at least each half second."""
+
+    def __call__(
+        self,
+        folders: Iterable[Path],
+        *,
+        scheduler: str | None,
+        workers: int | None,
+        stop: Callable[[], bool],
+        told: Callable[[str], None],
+    ) -> Iterator[Event | None]: ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sweep is."""
+
+    counts: Mapping[str, int]  # cells in each state, see `table.STATES`
+    seconds_left: float | None  # by what was measured since this start; None before
+    news: tuple[str, ...] = ()  # since the last one, in sentences
+    is_stopping: bool = False
+
+    @property
+    def ended(self) -> int:
+        """Cells that are done or have failed."""
+        return self.counts["done"] + self.counts["failed"]
+
+    @property
+    def all(self) -> int:
+        return sum(self.counts.values())
+
+
+def train_sweep(
+    sweep: Sweep,
+    *,
+    train_folders: TrainFolders | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    told: Callable[[], bool] = lambda: False,
+) -> Iterator[Progress]:
+    """Train the cells of a sweep that have no finished run; gives how far it is, at least each half second. A cell that
+    another sweep has finished is taken from there. To stop is to stop iterating; `told` says whether this process was
+    told to end, and a file `stop` in the sweep's folder does as well: what runs then stops within a tick.
+
+    train_folders: the engine, `semidml.sweeps.engine`'s where none is given; it gets `scheduler` and `workers`.
+    Raises: ValueError while somebody else trains it, when its data here are others, or where nothing would fit; OSError
+    when the disk does not take the table; what the engine raises. The same again goes on then."""
+    with held(sweep, named=True) as lock:
+        driver = Driver(sweep, lock, told)
+        try:
+            yield from driver.prepare()
+            if train_folders is None:
+                from semidml.sweeps.engine import train_folders  # Dask takes a second to import
+            events = train_folders(
+                driver.feed(), scheduler=scheduler, workers=workers, stop=driver.is_stopping, told=driver.note
+            )
+            with closing(events):
+                yield from driver.listen(events)
+        finally:
+            driver.write(durable=True)
+            (sweep.path / STOP).unlink(missing_ok=True)
+    if driver.problem is not None:
+        raise driver.problem
+
+
+class Driver:
+    """The rows of a sweep that is being trained. Its lock is held."""
+
+    def __init__(self, sweep: Sweep, lock: int | None, told: Callable[[], bool]):
+        self.sweep, self.lock, self.told = sweep, lock, told
+        (sweep.path / STOP).unlink(missing_ok=True)  # of before this start
+        self.plan = sweep.plan()
+        check_data(self.plan)
+        self.rows = read_rows(sweep, self.plan)
+        self.at: dict[str, list[int]] = {}  # rows of each run: several where a knob has no effect
+        for position, row in enumerate(self.rows):
+            if row["cell"]:
+                self.at.setdefault(row["cell"], []).append(position)
+        self.missing = [name for name, rows in self.at.items() if self.rows[rows[0]]["state"] != "done"]
+        self.counts = Counter(row["state"] for row in self.rows)
+        self.room = quota.Room()
+        self.problem: Exception | None = None  # for which no further run is begun
+        self._news: list[str] = []
+        self._write_due = self._beat_due = 0.0
+        self._began, self._ended, self._left = time.monotonic(), 0, set(self.missing)  # runs since this start
+        runs = sweep.path / places.CELLS
+        runs.mkdir(exist_ok=True)
+        files.sweep(runs.glob(".new-*"), 0)  # of a driver that was killed
+
+    def prepare(self) -> Iterator[Progress]:
+        """Take what other sweeps have finished, and see what is left."""
+        self.write()
+        yield self.progress()
+        cells = self._cells(self.missing)
+        for name, run in find_elsewhere(self.sweep, cells).items():
+            if not self.sweep.run_of(name).path.exists():
+                self._set(name, read_row(self._row(name), take_over(run, self.sweep)))
+                self._left.discard(name)
+                yield self._beat()
+        self.missing = [name for name in self.missing if name in self._left]
+        self._note_size([cell for cell in cells if cell.name in self._left])
+        self._began = time.monotonic()
+
+    def _cells(self, names: Iterable[str]) -> list[Cell]:
+        """The cells of these runs, one each, in the order of the plan. A run that the table knows by another name than
+        this release would give it goes on under that."""
+        cells = self.plan.cells
+        return [replace(cells[self.at[name][0]], name=name) for name in names]
+
+    def _note_size(self, cells: list[Cell]) -> None:
+        """Says where these runs may take more room than there is: as many as fit are trained."""
+        some = cells[:: max(1, len(cells) // MEASURED)]
+        sizes = [estimate.kept_bytes(cell.config, self.plan.paths) for cell in some if cell.config]
+        if sizes and (words := self.room.lack_words(len(cells) * max(sizes))):
+            self.note(words)
+
+    # ---- what the engine asks
+
+    def is_stopping(self) -> bool:
+        return self.told() or (self.sweep.path / STOP).exists()
+
+    def note(self, words: str) -> None:
+        """Something that whoever watches should know, in a sentence."""
+        self._news.append(words)
+
+    def feed(self) -> Iterator[Path]:
+        """The folders of the missing runs, each made ready when it is asked for. Where something stands in the way of
+        all further ones, they end, and what trains goes on."""
+        for cell in self._cells(self.missing):
+            if self.is_stopping():
+                return
+            try:
+                self.room.check()
+                run = self._ready(cell)
+            except (ValueError, OSError) as error:
+                self.problem = error
+                return
+            if run is not None:
+                yield run.path
+
+    def _ready(self, cell: Cell) -> Run | None:
+        """The run of a cell, made or as it was left; None where its folder holds another one.
+        Raises: OSError when the disk does not take it."""
+        assert cell.config is not None
+        run, parts = self.sweep.run_of(cell.name), ("config.json", "status.json")
+        if run.path.exists() and not all((run.path / part).exists() for part in parts):
+            shutil.rmtree(run.path)  # whoever made it was killed before it was whole
+        if not run.path.exists():
+            both = cell.config.evaluate_on == "validation"
+            return listing.create_run(cell.config, path=run.path, paths=self.plan.paths, both=both)
+        (run.path / STOP).unlink(missing_ok=True)  # of before this start
+        try:
+            is_other = run.config() != cell.config
+        except ValueError as error:
+            why = f"its folder is damaged: {error}; delete it to train this cell anew"
+        else:
+            if not is_other:
+                return run
+            why = "its folder holds a run of another setting; delete it to train this cell"
+        self._fail(cell.name, why)
+        return None
+
+    # ---- what the engine tells
+
+    def listen(self, events: Iterable[Event | None]) -> Iterator[Progress]:
+        """Hears it, keeps the table, and gives how far the sweep is."""
+        for event in events:
+            if event is not None and event.folder.name in self.at:
+                self._hear(event)
+            yield self._beat()
+        yield self.progress()
+
+    def _hear(self, event: Event) -> None:
+        name = event.folder.name
+        run, row = self.sweep.run_of(name), self._row(name)
+        if event.state == "running":
+            self._set(name, row | {"state": "running", "why": "", "changed": changed_at(run.path)})
+            return
+        fresh, self._ended = read_row(row, run), self._ended + 1
+        self._left.discard(name)
+        if event.state == "failed" and fresh["state"] != "failed":
+            fresh |= {"state": "failed", "why": event.why}
+        elif event.state == "done" and fresh["state"] != "done":
+            fresh |= {"state": "failed", "why": fresh["why"] or "it was said to be done, and its folder is not"}
+        self._set(name, fresh)
+        self.room.take(fresh["bytes"])
+        if fresh["state"] == "failed":
+            self.note(f"{name} failed: {fresh['why']}")
+
+    def _fail(self, name: str, why: str) -> None:
+        self._set(name, self._row(name) | {"state": "failed", "why": why})
+        self._left.discard(name)
+        self.note(f"{name} failed: {why}")
+
+    # ---- the table
+
+    def _row(self, name: str) -> Row:
+        return self.rows[self.at[name][0]]
+
+    def _set(self, name: str, row: Row) -> None:
+        """The row of a run, in each place where it stands."""
+        own = {*self.plan.axes, "seed"}
+        for position in self.at[name]:
+            kept = {name: self.rows[position][name] for name in own}
+            self.counts[self.rows[position]["state"]] -= 1
+            self.rows[position] = row | kept
+            self.counts[row["state"]] += 1
+
+    def _beat(self) -> Progress:
+        """Give a sign of life, and write the table when it is due.
+        Raises: OSError when the disk does not take it."""
+        now = time.monotonic()
+        if now >= self._beat_due and self.lock is not None:
+            os.utime(self.lock)
+            self._beat_due = now + BEAT
+        if now >= self._write_due:
+            self.write()
+        return self.progress()
+
+    def write(self, durable: bool = False) -> None:
+        began = time.monotonic()
+        write_table(self.sweep, self.plan, self.rows, durable)
+        now = time.monotonic()
+        self._write_due = now + max(WRITE_EVERY, WRITE_SHARE * (now - began))
+
+    def progress(self) -> Progress:
+        counts = {state: self.counts[state] for state in STATES}
+        seconds = seconds_left(time.monotonic() - self._began, self._ended, len(self._left))
+        news, self._news = tuple(self._news), []
+        return Progress(counts, seconds, news, self.is_stopping())
+
+
+def seconds_left(seconds: float, ended: int, left: int) -> float | None:
+    """How long `left` runs take when `ended` took so many seconds, as many at a time as before; None where none has."""
+    return seconds / ended * left if ended else None
+
+
+def start_process(sweep: Sweep, scheduler: str | None = None, workers: int | None = None) -> subprocess.Popen:
+    """Train a sweep in a process of its own, which goes on when this one ends and writes what it says to driver.log.
+    `Sweep.driver` tells whether it is at it, `Sweep.stop` stops it.
+    Raises: OSError when it cannot be started."""
+    command = [sys.executable, "-m", "semidml", "sweep", sweep.name]
+    command += ["--scheduler", scheduler] if scheduler else []
+    command += ["--workers", str(workers)] if workers else []
+    package = str(Path(__file__).resolve().parents[2])
+    places_of_code = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(places_of_code)}
+    environment["SEMIDML_SWEEPS"] = str(sweep.path.parent)
+    with open(sweep.path / LOG, "wb") as log:
+        own = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "start_new_session": True}
+        return subprocess.Popen(command, env=environment, **own)

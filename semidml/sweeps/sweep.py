@@ -1,0 +1,335 @@
+"""A sweep as a folder: plan.json, runs, table.parquet. It is found, made, changed and deleted here."""
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any
+
+from semidml.data import store
+from semidml.disk import files, locks
+from semidml.runs import heartbeat, listing, places, process, trained_on, transfer
+from semidml.runs.run import Run
+from semidml.runs.writer import read_holder
+from semidml.sweeps.plan import Cell, Plan
+from semidml.words import is_full, trouble_words
+
+PLAN, TABLE, STOP, LOCK, LOG = "plan.json", "table.parquet", "stop", "lock", "driver.log"
+OWN = {PLAN, TABLE, STOP, LOCK, LOG, places.CELLS}  # all that a sweep's folder may hold
+BEAT = 2.0  # seconds between two signs of life of a driver: its lock file is touched
+
+
+@lru_cache(16)
+def _plan_in(content: bytes) -> Plan:
+    return Plan.of(files.json_object(content, PLAN))
+
+
+class Sweep:
+    """A handle of a sweep's folder; it holds nothing but the path, and each call reads what is there now."""
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path).absolute()
+
+    def __repr__(self) -> str:
+        return f"Sweep({str(self.path)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sweep) and other.path == self.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def plan(self) -> Plan:
+        """What it trains.
+        Raises: ValueError when plan.json cannot be used, whoever has changed it."""
+        try:
+            plan = _plan_in(files.read_content(self.path / PLAN))
+        except ValueError as error:
+            raise ValueError(f"{PLAN} of the sweep {self.name} is damaged: {error}") from None
+        return plan if plan.name == self.name else plan.model_copy(update={"name": self.name})
+
+    def run_of(self, cell: str) -> Run:
+        """The run of a cell, whether it is there or not.
+        Raises: ValueError for what no cell is called."""
+        return Run(self.path / places.CELLS / places.checked_id(cell))
+
+    def driver(self) -> dict[str, Any]:
+        """The process that trains it now, see `process.this_process`; nothing where none is known to."""
+        lock = self.path / LOCK
+        holder = read_holder(lock)
+        if not holder or process.has_ended(holder):
+            return {}
+        return holder if process.is_here(holder) or self._is_touched(lock) else {}
+
+    def _is_touched(self, lock: Path) -> bool:
+        """Whether another machine's driver has given a sign of life lately, by the disk's clock where it tells."""
+        try:
+            now = files.disk_time(self.path)
+        except OSError:  # it can only be read, or is full
+            now = time.time()
+        try:
+            return now - lock.stat().st_mtime < heartbeat.STALE
+        except FileNotFoundError:
+            return False
+
+    def stop(self) -> None:
+        """Ask whoever trains it to stop: its running cells within a tick.
+        Raises: ValueError when nobody does."""
+        if not self.driver():
+            raise ValueError(f"the sweep {self.name} is not being trained")
+        (self.path / STOP).touch()
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        return files.folder_size(self.path)
+
+
+def open_sweep(name: str) -> Sweep:
+    """The user's sweep of that name.
+    Raises: ValueError when there is none."""
+    path = places.sweeps_folder() / places.checked_id(name, "sweep")
+    if not (path / PLAN).exists() or path.is_symlink():
+        raise ValueError(f"there is no sweep called {name!r}")
+    return Sweep(path)
+
+
+def list_sweeps() -> list[Sweep]:
+    """The user's sweeps, the one that was changed last first; damaged ones too."""
+    folder = places.sweeps_folder()
+    paths = [path for path in folder.iterdir() if places.valid_id(path.name)] if folder.is_dir() else []
+    paths = [path for path in paths if (path / PLAN).is_file() and not path.is_symlink()]
+    return sorted(map(Sweep, paths), key=lambda sweep: (-sweep.path.stat().st_mtime, sweep.name))
+
+
+def with_digests(plan: Plan) -> Plan:
+    """A plan that says which data it is of, so that its cells have names. It reads the data that are not said yet.
+    Raises: ValueError when data are not here."""
+    if plan.data:
+        return plan
+    digests = {name: data_digest(name, plan.paths) for name in plan.data_names}
+    return Plan.of(plan.model_dump() | {"data": digests})
+
+
+def data_digest(name: str, paths: bool) -> str:
+    """A digest of a data set as it is here: of its labels and of its image files or, where there are none, its pixels;
+    so it is the same on a machine whose library decodes files with other last bits.
+    Raises: ValueError when it is not here."""
+    told = trained_on.describe_data(store.load(name, allow_paths=paths))
+    content = told.get("files") or told.get("pixels") or told["digest"]
+    return hashlib.sha256(f"{told['labels']} {content}".encode()).hexdigest()
+
+
+def check_data(plan: Plan) -> None:
+    """Raises ValueError when data here are not those that a sweep was planned with."""
+    for name, digest in plan.data.items():
+        if data_digest(name, plan.paths) != digest:
+            raise ValueError(
+                f"the images or labels of {name} here are not those of the sweep {plan.name}: this is another data set "
+                "of that name; make a new sweep of it"
+            )
+
+
+def create_sweep(plan: Plan) -> Sweep:
+    """A new sweep of this plan, of which nothing is trained yet.
+    Raises: ValueError when its name is taken, or its data are not here."""
+    plan, folder = with_digests(plan), places.sweeps_folder()
+    target, taken = folder / plan.name, f"there is already a sweep called {plan.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep_leftovers()
+    if target.exists():
+        raise ValueError(taken)
+    part = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+    try:
+        _write_plan(part, plan)
+        (part / places.CELLS).mkdir()
+        part.chmod(0o755)
+        _move(part, target, taken)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return Sweep(target)
+
+
+def _write_plan(folder: Path, plan: Plan) -> None:
+    files.replace_file(folder / PLAN, files.as_json(plan.model_dump()))
+
+
+def _move(folder: Path, target: Path, taken: str) -> None:
+    """Rename a folder; one that holds anything does not give way.
+    Raises: ValueError that says `taken`."""
+    try:
+        folder.rename(target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise ValueError(taken) from None
+        raise
+
+
+def _sweep_leftovers() -> None:
+    """Remove what a process left that was killed while it made or deleted a sweep."""
+    files.sweep([*places.sweeps_folder().glob(".new-*"), *places.sweeps_folder().glob(".deleted-*")])
+
+
+@contextmanager
+def held(sweep: Sweep, named: bool = False, makes_room: bool = False) -> Iterator[int | None]:
+    """Holds the sweep's lock, alone among all processes; gives its file descriptor. named: whether the lock says who
+    holds it, as a driver's does, and whoever comes meanwhile is told; else they wait a moment. What `makes_room` is
+    done on a full disk, where there can be no lock, too.
+    Raises: ValueError while it is being trained, or when it is gone."""
+    path = sweep.path / LOCK
+    try:
+        handle = locks.take(path, lambda: _refuse(sweep, read_holder(path)))
+    except FileNotFoundError:
+        raise ValueError(f"there is no sweep called {sweep.name!r}") from None
+    except OSError as error:
+        if not (makes_room and is_full(error)):
+            raise
+        yield None
+        return
+    try:
+        holder = read_holder(path)
+        lives = holder and not process.has_ended(holder) and holder != process.this_process()
+        if lives and heartbeat.is_replaced(path, 2.5 * BEAT):  # of another machine, whose lock is not seen
+            _refuse(sweep, holder)
+        os.ftruncate(handle, 0)
+        if named:
+            os.pwrite(handle, files.as_json(process.this_process()), 0)
+    except BaseException:
+        os.close(handle)
+        raise
+    try:
+        yield handle
+    finally:
+        if locks.is_at(handle, path):
+            path.unlink()
+        os.close(handle)
+
+
+def _refuse(sweep: Sweep, holder: Mapping[str, Any]) -> None:
+    """Raises ValueError that names who trains a sweep, where that is known."""
+    if holder:
+        raise ValueError(f"the sweep {sweep.name} is being trained by {process.words_for(holder)}: stop it first")
+
+
+def extend(sweep: Sweep, axes: Mapping[str, Sequence[Any]], seeds: Sequence[int] = ()) -> int:
+    """Add values and seeds to its plan; how many cells that adds. Nothing is trained yet.
+    Raises: ValueError while it is being trained, and as `Plan.extended`."""
+    with held(sweep):
+        plan = sweep.plan()
+        longer = with_digests(plan.extended(axes, seeds))
+        if changed := [name for name, digest in plan.data.items() if longer.data[name] != digest]:
+            raise ValueError(f"the images or labels of {changed[0]} here are not those of the sweep {sweep.name}")
+        _write_plan(sweep.path, longer)
+    return longer.count - plan.count
+
+
+def rename(sweep: Sweep, new: str) -> Sweep:
+    """The sweep under its new name.
+    Raises: ValueError while it is being trained, or when the name is taken."""
+    target = sweep.path.with_name(places.checked_id(new, "sweep"))
+    taken = f"there is already a sweep called {new}"
+    with held(sweep):
+        if target.exists():
+            raise ValueError(taken)
+        _move(sweep.path, target, taken)
+        (target / LOCK).unlink(missing_ok=True)
+    return Sweep(target)
+
+
+def delete(sweep: Sweep) -> None:
+    """Remove the folder with all runs.
+    Raises: ValueError while it is being trained, or where it holds what is not a sweep's."""
+    hidden = sweep.path.with_name(f".deleted-{sweep.name}-{secrets.token_hex(4)}")
+    with held(sweep, makes_room=True):
+        strange = sorted(path.name for path in sweep.path.iterdir() if not _is_own(path))
+        if strange:
+            raise ValueError(f"{sweep.path} holds what is not a sweep's ({', '.join(strange[:3])}): it is not deleted")
+        sweep.path.rename(hidden)  # at once gone for every reader
+    try:
+        shutil.rmtree(hidden)
+    except OSError as error:
+        kept = f"{sweep.name} is no longer a sweep, but not all of its files could be removed from {hidden}"
+        raise ValueError(f"{kept}: {trouble_words(error)}") from None
+
+
+def _is_own(path: Path) -> bool:
+    return path.name in OWN or files.is_part(path)
+
+
+def export_zip(sweep: Sweep, file: IO[bytes]) -> None:
+    """Write the sweep as a zip: its plan, its table and the known files of all its runs, in a folder of its name.
+    Raises: ValueError when it is gone."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in (PLAN, TABLE):
+            if (sweep.path / name).exists():
+                archive.writestr(f"{sweep.name}/{name}", (sweep.path / name).read_bytes())
+        for run in list_runs(sweep):
+            transfer.write_run(run, archive, f"{sweep.name}/{places.CELLS}/{run.path.name}")
+
+
+def list_runs(sweep: Sweep) -> list[Run]:
+    """The runs that are there, of cells of its plan or not any more, by name."""
+    folder = sweep.path / places.CELLS
+    names = sorted(os.listdir(folder)) if folder.is_dir() else []
+    return [sweep.run_of(name) for name in names if places.valid_id(name) and (folder / name / "config.json").exists()]
+
+
+def find_elsewhere(sweep: Sweep, cells: Sequence[Cell]) -> dict[str, Run]:
+    """Finished runs of these cells, by name, in other sweeps."""
+    wanted, there = {cell.name: cell for cell in cells}, {}
+    for other in list_sweeps():
+        folder = other.path / places.CELLS
+        if other != sweep and folder.is_dir():
+            there |= {name: folder / name for name in os.listdir(folder) if name in wanted and name not in there}
+    runs = {name: Run(path) for name, path in there.items()}
+    return {name: run for name, run in runs.items() if _is_result(run, wanted[name])}
+
+
+def _is_result(run: Run, cell: Cell) -> bool:
+    """Whether a run is what this release would make of a cell, finished, with its scores; a damaged one is not."""
+    try:
+        if run.recorded().state != "done" or run.config() != cell.config or run.damage():
+            return False
+        versions, now = run.details().get("versions", {}), listing.versions()
+        is_scored = run.test_metrics() is not None or run.config().evaluate_on == "test"
+    except ValueError:
+        return False
+    return is_scored and all(versions.get(name) == now[name] for name in ("semidml", "torch"))
+
+
+def take_over(run: Run, sweep: Sweep) -> Run:
+    """A finished run of another sweep as one of this, whole or not at all: large files, which nobody changes in place,
+    are shared where the disk can, so that they take no room twice."""
+    target = sweep.path / places.CELLS / run.path.name
+    part = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    try:
+        shutil.copytree(run.path, part, dirs_exist_ok=True, ignore=_not_taken, copy_function=_link_or_copy)
+        _move(part, target, f"there is already a run called {target.name}")
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return Run(target)
+
+
+def _not_taken(folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if name in (LOCK, STOP) or name.startswith(".")}
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    if source.endswith((".npz", ".safetensors")):
+        with suppress(OSError):  # of a disk that knows no links: then it is copied
+            os.link(source, target)
+            return
+    shutil.copy2(source, target)

@@ -1,0 +1,317 @@
+"""A sweep as a table: one row a cell, with its knobs, its state and every score; means over seeds; the best setting.
+
+Scores stand under `validation_` and the score's name where they are of held-out images, under `test_` where they are of
+the test images. The driver writes the table; whoever reads it looks anew at those runs only that have changed since.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from semidml.config import declared_knobs
+from semidml.disk import files
+from semidml.runs import places
+from semidml.runs.run import Run
+from semidml.scores.table import SCORES, Score, shown_at
+from semidml.sweeps.plan import Cell, Plan
+from semidml.sweeps.sweep import TABLE, Sweep
+from semidml.words import value_words
+
+HELD_OUT, TESTED = "validation_", "test_"  # how the columns of scores begin
+WAITING = "waiting"
+STATES = ("done", "running", WAITING, "stopped", "interrupted", "failed")
+KINDS = {int: pa.int64(), float: pa.float64(), str: pa.string()}
+PLAIN = {  # columns beside knobs and scores
+    "cell": pa.string(),  # its run's name; "" of a setting that is refused
+    "state": pa.string(),  # one of STATES
+    "why": pa.string(),  # it failed or stopped
+    "seconds": pa.float64(),  # of training
+    "finished": pa.float64(),  # when its state was written, in seconds since 1970; 0 before
+    "bytes": pa.int64(),  # on the disk, once it has ended
+    "changed": pa.int64(),  # when the status.json was written that this row is of, in ns by the disk's clock
+}
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """frame: a row a cell, in the order of the plan, with the columns `axes`, "seed", those of PLAIN, and scores."""
+
+    frame: pd.DataFrame
+    axes: tuple[str, ...]
+
+    @property
+    def scores(self) -> list[str]:
+        """The columns that are scores, those of held-out images first."""
+        return [name for name in self.frame.columns if score_of(name)]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many cells are in each of STATES."""
+        states = self.frame["state"].value_counts()
+        return {state: int(states.get(state, 0)) for state in STATES}
+
+    @property
+    def bytes(self) -> int:
+        """Bytes on the disk of the runs that have ended."""
+        return int(self.frame.drop_duplicates("cell")["bytes"].sum())
+
+
+def score_of(column: str) -> Score | None:
+    """The score that a column has; None of other columns."""
+    for prefix in (HELD_OUT, TESTED):
+        if column.startswith(prefix):
+            return SCORES.get(column.removeprefix(prefix))
+    return None
+
+
+# ---- rows
+
+
+def waiting_row(cell: Cell) -> Row:
+    """The row of a cell whose run is not there."""
+    state = {"state": "failed", "why": cell.problem} if cell.problem else {"state": WAITING, "why": ""}
+    plain = {"cell": cell.name, "seconds": None, "finished": 0.0, "bytes": 0, "changed": 0}
+    return {**cell.values, "seed": cell.seed, **plain, **state}
+
+
+def read_row(row: Row, run: Run) -> Row:
+    """A cell's row as its run's folder has it now."""
+    changed = changed_at(run.path)  # before anything is read: what changes meanwhile is read once more
+    known = {name: value for name, value in row.items() if score_of(name) is None}
+    if not changed:
+        return known | {"state": WAITING, "why": "", "seconds": None, "finished": 0.0, "bytes": 0, "changed": 0}
+    status = run.status()
+    ended = {"state": WAITING if status.state == "queued" else status.state, "why": status.reason}
+    ended |= {"finished": status.updated, "bytes": 0 if status.active else run.size(), "changed": changed}
+    ended["seconds"] = (status.latest or {}).get("seconds")
+    return known | ended | (read_scores(run) if status.state == "done" else {})
+
+
+def read_scores(run: Run) -> Row:
+    """The scores of a finished run, by column."""
+    metrics, tested = run.metrics() or {}, run.test_metrics() or {}
+    prefix = HELD_OUT if run.config().evaluate_on == "validation" else TESTED
+    named = {f"{prefix}{name}": value for name, value in metrics.items()}
+    named |= {f"{TESTED}{name}": value for name, value in tested.items()}
+    return {name: float(value) for name, value in named.items() if value is not None and _is_of_rows(name)}
+
+
+def _is_of_rows(column: str) -> bool:
+    """Whether it is a score of images: seconds have a column of their own."""
+    score = score_of(column)
+    return score is not None and score.unit != "seconds"
+
+
+def changed_at(folder: Path) -> int:
+    """When a run's status was written, in ns by the disk's clock; 0 where there is none."""
+    try:
+        return (folder / "status.json").stat().st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+# ---- the file
+
+
+def as_arrow(plan: Plan, rows: Sequence[Row]) -> pa.Table:
+    """Rows as a typed table: knobs, seed, PLAIN, the scores that there are in the order of their table."""
+    there = {name for row in rows for name in row}
+    scores = [f"{prefix}{name}" for prefix in (HELD_OUT, TESTED) for name in SCORES if f"{prefix}{name}" in there]
+    knobs = [(name, KINDS[declared_knobs()[name].kind]) for name in plan.axes]
+    fields = [*knobs, ("seed", pa.int64()), *PLAIN.items(), *((name, pa.float64()) for name in scores)]
+    return pa.Table.from_pylist(list(rows), schema=pa.schema(fields))
+
+
+def write_table(sweep: Sweep, plan: Plan, rows: Sequence[Row], durable: bool = False) -> None:
+    """Replace table.parquet, whole or not at all; durable: see `files.whole_file`.
+    Raises: OSError when the disk does not take it."""
+    table = as_arrow(plan, rows)
+    files.replace_file(sweep.path / TABLE, lambda file: pq.write_table(table, file), durable)
+
+
+def stored_rows(sweep: Sweep, plan: Plan) -> list[Row]:
+    """A row a cell of the plan, as table.parquet has it; where that has none, is damaged or is not there, of a cell
+    that waits: all else is then read from its run's folder."""
+    stored = {_key(plan, row): row for row in _read_file(sweep.path / TABLE)}
+    if all(key in stored for key in _keys(plan)):
+        return [stored[key] for key in _keys(plan)]
+    cells = {(*cell.values.values(), cell.seed): cell for cell in plan.cells}
+    return [stored.get(key) or waiting_row(cells[key]) for key in _keys(plan)]
+
+
+def _read_file(path: Path) -> list[Row]:
+    try:
+        with files.open_plain(path) as file:
+            rows = pq.read_table(file).to_pylist()
+    except (ValueError, FileNotFoundError, pa.ArrowException):  # it can be made anew from the runs' folders
+        return []
+    return [{name: value for name, value in row.items() if value is not None or name in PLAIN} for row in rows]
+
+
+def _key(plan: Plan, row: Row) -> tuple:
+    return (*(row.get(name) for name in plan.axes), row.get("seed"))
+
+
+def _keys(plan: Plan) -> Iterable[tuple]:
+    """The axes' values and the seed of each cell, in the order of `Plan.cells`."""
+    settings = list(product(*plan.axes.values()))
+    return ((*values, seed) for seed in plan.seeds for values in settings)
+
+
+def read_rows(sweep: Sweep, plan: Plan) -> list[Row]:
+    """A row a cell as it is now: those whose runs have changed since table.parquet was written are read anew.
+    Raises: OSError when the runs cannot be looked at."""
+    is_driven, folder, read = bool(sweep.driver()), sweep.path / places.CELLS, {}
+    rows = []
+    for row in stored_rows(sweep, plan):
+        if (name := row.get("cell")) and places.valid_id(name):
+            if name not in read:  # of two cells that are one training
+                read[name] = changed_at(folder / name)
+            if read[name] != row["changed"]:
+                row = read_row(row, Run(folder / name))
+            if row["state"] == "running" and not is_driven and row["changed"] == read[name]:
+                row = read_row(row, Run(folder / name))  # of a driver that has ended
+        rows.append(row)
+    return rows
+
+
+def read_table(sweep: Sweep) -> Table:
+    """The table of a sweep as it is now.
+    Raises: ValueError when its plan cannot be read."""
+    plan = sweep.plan()
+    return as_table(plan, read_rows(sweep, plan))
+
+
+def as_table(plan: Plan, rows: Sequence[Row]) -> Table:
+    return Table(as_arrow(plan, rows).to_pandas(), tuple(plan.axes))
+
+
+def write_csv(table: Table, file: BinaryIO) -> None:
+    """The table as CSV, in UTF-8; empty where there is no value."""
+    file.write(table.frame.drop(columns="changed").to_csv(index=False).encode())
+
+
+def write_parquet(table: Table, file: BinaryIO) -> None:
+    """The table as Parquet, by itself."""
+    pq.write_table(pa.Table.from_pandas(table.frame.drop(columns="changed"), preserve_index=False), file)
+
+
+# ---- what it says
+
+
+def gather(table: Table, score: str, over: Sequence[str] = ("seed",)) -> pd.DataFrame:
+    """Of each setting, that is each combination of the axes that are not gathered `over`: these axes, and the score's
+    mean, sd (with n - 1; none of one run) and n, the runs that have it; `done` and `cells`, the runs that are done and
+    all. A training that stands in several cells counts once. In the order of the plan.
+
+    score: a column of scores, such as `test_knn_accuracy`; where no run has it, mean and sd are NaN and n is 0.
+    Raises: ValueError for what is no axis, "seed" or score."""
+    if unknown := [name for name in over if name not in (*table.axes, "seed")]:
+        raise ValueError(f"there is no axis called {unknown[0]!r}; there are {', '.join((*table.axes, 'seed'))}")
+    if score_of(score) is None:
+        raise ValueError(f"there is no score called {score!r}: they begin with {HELD_OUT} or {TESTED}")
+    kept = [name for name in (*table.axes, "seed") if name not in over]
+    frame = table.frame.reindex(columns=[*table.axes, "seed", "cell", "state", score])
+    named = frame[frame["cell"] != ""].drop_duplicates([*kept, "cell"])
+    frame = pd.concat([named, frame[frame["cell"] == ""]]).sort_index()
+    frame = frame.assign(score=frame[score].astype(float), is_done=frame["state"] == "done")
+    groups = frame.groupby(kept, sort=False) if kept else frame.groupby(lambda row: 0)
+    gathered = groups.agg(
+        mean=("score", "mean"),
+        sd=("score", "std"),
+        n=("score", "count"),
+        done=("is_done", "sum"),
+        cells=("cell", "size"),
+    )
+    return gathered.reset_index() if kept else gathered.reset_index(drop=True)
+
+
+class Best(NamedTuple):
+    """The setting that is best on held-out images."""
+
+    values: dict[str, Any]  # of the varied knobs
+    score: str  # a key of SCORES
+    mean: float  # of held-out images, over n seeds
+    sd: float  # NaN of a single seed
+    n: int
+    test_mean: float  # of the test images, by the same runs; NaN where they were not scored on them
+    test_sd: float
+    cells: tuple[str, ...]  # its runs
+
+    @property
+    def words(self) -> str:
+        """What was chosen and how, in a sentence."""
+        setting = ", ".join(f"{name} {value_words(value)}" for name, value in self.values.items())
+        title, shown = SCORES[self.score].title, f"{self.mean:.3f}{_sd_words(self.sd)}"
+        tested = (
+            "" if math.isnan(self.test_mean) else f"; on the test images {self.test_mean:.3f}{_sd_words(self.test_sd)}"
+        )
+        seeds = "1 seed" if self.n == 1 else f"{self.n} seeds"
+        return f"{setting}: chosen by held-out images alone, {title} {shown} (n = {seeds}){tested}."
+
+
+def _sd_words(sd: float) -> str:
+    return "" if math.isnan(sd) else f" ± {sd:.3f}"
+
+
+def best(table: Table, score: str = "knn_accuracy") -> Best:
+    """The setting with the best mean of a score over seeds, of held-out images: the test images choose nothing.
+    Settings of which fewer seeds are done than of others are no candidates.
+    Raises: ValueError where no run is scored on held-out images, with what must be set, or where no value of this score
+    is better than another."""
+    if score not in SCORES or not (better := SCORES[score].better):
+        raise ValueError(f"{score} has no better and worse; choose by one of {', '.join(chosen_by())}")
+    column = f"{HELD_OUT}{score}"
+    if column not in table.frame or table.frame[column].isna().all():
+        raise ValueError(_no_held_out(table, score))
+    gathered = gather(table, column)
+    gathered = gathered[gathered["n"] == gathered["n"].max()]
+    first = gathered.loc[gathered["mean"].idxmax() if better == "higher" else gathered["mean"].idxmin()]
+    values = {name: first[name] for name in table.axes}
+    own = table.frame[(table.frame[list(table.axes)] == pd.Series(values)).all(axis=1)]
+    tested = own[f"{TESTED}{score}"] if f"{TESTED}{score}" in own else pd.Series(dtype=float)
+    values = {name: value.item() if hasattr(value, "item") else value for name, value in values.items()}
+    numbers = (float(first["mean"]), float(first["sd"]), int(first["n"]), float(tested.mean()), float(tested.std()))
+    return Best(values, score, *numbers, tuple(own.loc[own[column].notna(), "cell"]))
+
+
+def _no_held_out(table: Table, score: str) -> str:
+    if not table.counts["done"]:
+        return "no run is done yet, so none is the best"
+    if any(name.startswith(HELD_OUT) for name in table.scores):
+        return f"no run has the score {score} of held-out images"
+    return (
+        "these runs were scored on the test images alone, and settings are not chosen on these: make a sweep with "
+        "evaluate_on validation, which holds training images out and scores both"
+    )
+
+
+def chosen_by() -> list[str]:
+    """The scores that settings are usually chosen by, the usual one first."""
+    return [name for name in shown_at("runs") if SCORES[name].better]
+
+
+def headline(table: Table) -> str:
+    """The first of the usual scores that runs of this table have of held-out images, or of test images where they have
+    none of these; "" where they have neither."""
+    columns = [f"{prefix}{name}" for prefix in (HELD_OUT, TESTED) for name in chosen_by()]
+    return next((name for name in columns if name in table.frame and table.frame[name].notna().any()), "")
+
+
+def mean_words(table: Table, score: str) -> list[tuple[Mapping[str, Any], str]]:
+    """(a setting's values, its mean ± sd and n in words), of each setting."""
+    rows = gather(table, score).to_dict("records")
+    return [({name: row[name] for name in table.axes}, number_words(row["mean"], row["sd"], row["n"])) for row in rows]
+
+
+def number_words(mean: float, sd: float, n: int) -> str:
+    """`0.936 ± 0.003 (n = 3)`; a dash where there is none."""
+    return "-" if not n else f"{mean:.4f}{'' if math.isnan(sd) else f' ± {sd:.4f}'} (n = {n})"

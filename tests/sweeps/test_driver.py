@@ -1,0 +1,444 @@
+"""A sweep as a folder, and who trains it: only what is missing, whole after a stop, a kill, a full disk."""
+
+import errno
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semidml.data import store
+from semidml.disk import files
+from semidml.runs import changes, listing
+from semidml.runs.process import this_process
+from semidml.sweeps import driver, quota, sweep
+from semidml.sweeps.driver import seconds_left, train_sweep
+from semidml.sweeps.table import read_table
+from tests.sweeps.made import DIGEST, Engine, plan, train_here
+
+ROOT = Path(__file__).parents[2]
+DATA_DIGEST = sweep.data_digest  # which most tests do without
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Folders of one's own; data are said to be those of DIGEST."""
+    monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(sweep, "data_digest", lambda name, paths: DIGEST)
+    return tmp_path / "sweeps"
+
+
+def trained(made, engine=None, **more):
+    """How far each step was; the engine that was used."""
+    engine = engine or Engine()
+    return list(train_sweep(made, train_folders=engine, **more)), engine
+
+
+def states(made):
+    return list(read_table(made).frame["state"])
+
+
+def names(made):
+    return [cell.name for cell in made.plan().cells]
+
+
+def start_code(code, *given):
+    """A process that runs some code, of which lines can be read."""
+    words = [sys.executable, "-c", f"import os, sys, time\n{code}", *map(str, given)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+
+# ---- found, made, changed, deleted
+
+
+def test_a_sweep_is_a_folder_beside_the_runs(folder, monkeypatch, tmp_path):
+    made = sweep.create_sweep(plan())
+    assert made.path == folder / "first" and made == sweep.open_sweep("first") and sweep.list_sweeps() == [made]
+    assert made.plan().data == {"digits": DIGEST} and all(names(made)) and states(made) == ["waiting"] * 4
+    assert sorted(path.name for path in made.path.iterdir()) == ["plan.json", "runs"]
+    with pytest.raises(ValueError, match="there is already a sweep called first"):
+        sweep.create_sweep(plan())
+    monkeypatch.setenv("SEMIDML_SWEEPS", str(tmp_path / "elsewhere"))
+    assert sweep.list_sweeps() == [] and sweep.create_sweep(plan()).path == tmp_path / "elsewhere" / "first"
+
+
+@pytest.mark.parametrize("name", ["../first", "..", "", "a/b", "/etc", ".hidden", "x" * 200, "none"])
+def test_no_name_leads_out_of_the_folder(name):
+    sweep.create_sweep(plan())
+    with pytest.raises(ValueError, match=r"a sweep's name is|there is no sweep called"):
+        sweep.open_sweep(name)
+    if name != "none":
+        with pytest.raises(ValueError, match="a sweep's name is"):
+            sweep.rename(sweep.open_sweep("first"), name)
+
+
+def test_a_plan_that_was_changed_by_hand_is_used_within_bounds_and_refused_beyond():
+    made = sweep.create_sweep(plan())
+    values = json.loads((made.path / "plan.json").read_text())
+    (made.path / "plan.json").write_text(json.dumps(values | {"seeds": [0]}))
+    assert made.plan().count == 2 and states(made) == ["waiting"] * 2
+    for change in ({"seeds": [-1]}, {"more": 1}, {"data": {"digits": "abc"}}, {"axes": {"alpha": [2]}}):
+        (made.path / "plan.json").write_text(json.dumps(values | change))
+        with pytest.raises(ValueError, match=r"plan.json of the sweep first is damaged: "):
+            made.plan()
+    (made.path / "plan.json").write_text("{")
+    with pytest.raises(ValueError, match=r"plan.json cannot be read"):
+        trained(made)
+
+
+def test_other_data_of_that_name_are_refused(monkeypatch):
+    made = sweep.create_sweep(plan())
+    monkeypatch.setattr(sweep, "data_digest", lambda name, paths: DIGEST[::-1])
+    with pytest.raises(ValueError, match="the images or labels of digits here are not those of the sweep first"):
+        trained(made)
+    assert made.driver() == {} and not (made.path / "lock").exists()
+
+
+def test_data_are_known_by_their_files_labels_and_pixels(tmp_path):
+    """Other last bits of the same files are the same data; other labels, pixels or files are not."""
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for label in ("a", "b"):
+        for number in range(6):
+            (tmp_path / "birds" / label).mkdir(parents=True, exist_ok=True)
+            pixels = rng.integers(0, 255, (28, 28), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "birds" / label / f"{number}.png")
+    birds = str(tmp_path / "birds")
+    first = DATA_DIGEST(birds, True)
+    assert re.fullmatch("[0-9a-f]{64}", first) and first == DATA_DIGEST(birds, True) != DATA_DIGEST("digits", True)
+    shutil.move(tmp_path / "birds" / "a" / "0.png", tmp_path / "birds" / "b" / "6.png")
+    store.kept.clear()
+    assert DATA_DIGEST(birds, True) != first
+
+
+def test_rename_and_delete():
+    made = sweep.create_sweep(plan())
+    trained(made)
+    other = sweep.rename(made, "second")
+    assert other.plan().name == "second" and states(other) == ["done"] * 4 and not made.path.exists()
+    sweep.create_sweep(plan())
+    with pytest.raises(ValueError, match="there is already a sweep called first"):
+        sweep.rename(other, "first")
+    (other.path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"holds what is not a sweep's \(notes.txt\): it is not deleted"):
+        sweep.delete(other)
+    (other.path / "notes.txt").unlink()
+    sweep.delete(other)
+    assert [found.name for found in sweep.list_sweeps()] == ["first"]
+    with pytest.raises(ValueError, match="there is no sweep called 'second'"):
+        sweep.delete(other)
+
+
+def test_an_export_holds_plan_table_and_runs(tmp_path):
+    made = sweep.create_sweep(plan())
+    trained(made)
+    with open(tmp_path / "first.zip", "wb") as file:
+        sweep.export_zip(made, file)
+    with zipfile.ZipFile(tmp_path / "first.zip") as archive:
+        within = set(archive.namelist())
+        status = json.loads(archive.read(f"first/runs/{names(made)[0]}/status.json"))
+    own = {f"first/runs/{name}/{part}" for name in names(made) for part in ("config.json", "test_metrics.json")}
+    assert {"first/plan.json", "first/table.parquet"} | own <= within and status["owner"] == {}
+
+
+# ---- trained
+
+
+def test_each_cell_is_trained_once_and_tells_both_scores():
+    made = sweep.create_sweep(plan())
+    steps, engine = trained(made)
+    assert engine.begun == names(made) and steps[-1].counts["done"] == steps[-1].all == 4
+    frame = read_table(made).frame
+    assert list(frame["alpha"]) == [0.1, 0.5, 0.1, 0.5] and list(frame["seed"]) == [0, 0, 1, 1]
+    assert list(frame["validation_knn_accuracy"]) == [0.1, 0.5, 0.11, 0.51]
+    assert list(frame["test_knn_accuracy"]) == pytest.approx([0.8, 0.4, 0.8, 0.4])
+    assert (frame["seconds"] == 2.0).all() and (frame["bytes"] > 0).all()
+    assert not (made.path / "lock").exists() and trained(made)[1].begun == []
+
+
+def test_a_sweep_trains_digits_in_this_process(monkeypatch, unscored):
+    """Real runs: those of held-out images are scored on the test images too, by the same weights."""
+    monkeypatch.setattr(sweep, "data_digest", DATA_DIGEST)
+    made = sweep.create_sweep(plan(seeds=[0]))
+    trained(made, train_here)
+    table = read_table(made)
+    assert states(made) == ["done", "done"] and (table.frame["test_knn_accuracy"] > 0.2).all()
+    run = made.run_of(names(made)[0])
+    held, tested = run.metrics(), run.test_metrics()
+    assert held.keys() - tested.keys() == {"seconds"} and held["knn_accuracy"] != tested["knn_accuracy"]
+    assert run.config().evaluate_on == "validation" and not run.damage()
+
+
+def test_test_scores_are_those_of_the_weights_on_the_test_images(monkeypatch, unscored):
+    from semidml.execute import execute
+    from semidml.train import final, task
+
+    run = listing.create_run(plan().cells[0].config, "own", both=True)
+    list(execute(run))
+    config, data = run.config(), store.load("digits")
+    splits, seen = task.prepare(config, data)
+    whole = task.with_test(config, data, splits)
+    assert len(whole.test.labels) == len(data.test.labels) and len(whole.train.labels) < len(data.train.labels)
+    anew = final.score_model(run.model(), config, whole, seen)
+    assert anew == pytest.approx(run.test_metrics(), abs=1e-6)
+    alone = listing.create_run(plan().cells[0].config, "alone")
+    list(execute(alone))
+    assert alone.test_metrics() is None and alone.metrics() == pytest.approx(run.metrics() | alone.metrics())
+
+
+def test_more_values_and_seeds_train_what_is_new_alone():
+    made = sweep.create_sweep(plan())
+    trained(made)
+    assert sweep.extend(made, {"alpha": [0.1, 0.9]}, [2]) == 5
+    assert states(made).count("waiting") == 5 and states(made).count("done") == 4
+    before = set(names(made)) - {cell.name for cell in plan().cells}
+    _, engine = trained(made)
+    assert len(engine.begun) == 5 and set(engine.begun) <= before and set(states(made)) == {"done"}
+
+
+def test_a_cell_that_another_sweep_has_finished_is_taken_from_there():
+    first = sweep.create_sweep(plan())
+    trained(first)
+    second = sweep.create_sweep(plan("second", {"alpha": [0.5, 0.7]}))
+    steps, engine = trained(second)
+    assert len(engine.begun) == 2 and steps[-1].counts["done"] == 4 and states(second) == ["done"] * 4
+    shared = set(names(first)) & set(names(second))
+    assert len(shared) == 2 and not shared & set(engine.begun)
+    assert {run.path.name for run in sweep.list_runs(second)} == set(names(second))
+    sweep.delete(first)
+    assert states(second) == ["done"] * 4 and read_table(second).frame["validation_knn_accuracy"][0] == 0.5
+
+
+@pytest.mark.parametrize("change", ["state", "config", "versions", "tested"])
+def test_what_is_no_result_of_a_cell_is_not_taken(change):
+    """Unfinished, of another setting, of another release, without the scores of the test images."""
+    first = sweep.create_sweep(plan(seeds=[0]))
+    trained(first)
+    for run in sweep.list_runs(first):
+        details = run.details()
+        if change == "state":
+            (run.path / "status.json").write_text(json.dumps({"state": "stopped"}))
+        elif change == "tested":
+            (run.path / "test_metrics.json").unlink()
+        elif change == "config":
+            details["config"]["lr"] = 0.5
+        else:
+            details["versions"]["semidml"] = "0.1"
+        (run.path / "config.json").write_bytes(files.as_json(details))
+    _, engine = trained(sweep.create_sweep(plan("second", seeds=[0])))
+    assert len(engine.begun) == 2
+
+
+def test_knobs_without_effect_share_one_training():
+    made = sweep.create_sweep(plan(axes={"model": ["dml", "dml-ae"], "beta": [1, 2]}, seeds=[0], alpha=0.5))
+    _, engine = trained(made)
+    assert len(engine.begun) == 2 and states(made) == ["done"] * 4
+    assert read_table(made).counts["done"] == 4 and list(read_table(made).frame["beta"]) == [1, 2, 1, 2]
+
+
+def test_failed_and_refused_cells_tell_why_and_the_others_go_on():
+    axes = {"latent_dim": [2, 3]}
+    made = sweep.create_sweep(plan(axes=axes, seeds=[0, 1, 2], model="dml-prior", prior="gmm", placement="lattice"))
+    steps, engine = trained(made, Engine({0: ("failed", "out of memory"), 1: ("lost", "its worker died three times")}))
+    frame = read_table(made).frame
+    assert list(frame["state"]) == ["failed"] * 4 + ["done", "failed"] and len(engine.begun) == 3
+    assert list(frame["why"])[::2] == ["out of memory", "its worker died three times", ""]
+    assert all(why.startswith("a lattice lies in the plane") for why in frame["why"][1::2])
+    assert f"{engine.begun[0]} failed: out of memory" in [words for step in steps for words in step.news]
+    _, again = trained(made)  # what failed is tried again, what is refused is not
+    assert again.begun == engine.begun[:2] and states(made) == ["done", "failed"] * 3
+
+
+# ---- stopped, killed, full
+
+
+def test_a_stop_leaves_the_rest_and_the_same_again_trains_it():
+    made = sweep.create_sweep(plan())
+    engine, steps = Engine(), []
+    with closing(train_sweep(made, train_folders=engine)) as progress:
+        for step in progress:
+            steps.append(step)
+            if step.counts["done"] == 1 and not (made.path / "stop").exists():
+                made.stop()
+    assert steps[-1].is_stopping and states(made) == ["done", "waiting", "waiting", "waiting"]
+    assert not (made.path / "stop").exists()
+    with pytest.raises(ValueError, match="the sweep first is not being trained"):
+        made.stop()
+    _, again = trained(made)
+    assert again.begun == names(made)[1:] and states(made) == ["done"] * 4
+
+
+def test_who_stops_iterating_stops_it():
+    made = sweep.create_sweep(plan())
+    progress = train_sweep(made, train_folders=Engine())
+    while next(progress).counts["done"] < 2:
+        assert made.driver() == this_process()
+    progress.close()
+    assert made.driver() == {} and states(made).count("done") == 2
+    assert trained(made)[1].begun == names(made)[2:]
+
+
+def test_two_do_not_train_one_sweep():
+    made = sweep.create_sweep(plan())
+    progress = train_sweep(made, train_folders=Engine())
+    next(progress)
+    for act in (
+        lambda: trained(made),
+        lambda: sweep.extend(made, {"alpha": [0.9]}),
+        lambda: sweep.rename(made, "second"),
+        lambda: sweep.delete(made),
+    ):
+        with pytest.raises(ValueError, match=rf"first is being trained by pid {os.getpid()} on .*: stop it first"):
+            act()
+    progress.close()
+    assert sweep.extend(made, {"alpha": [0.9]}) == 2
+
+
+def test_a_driver_of_another_machine_is_seen_by_its_touch():
+    made = sweep.create_sweep(plan())
+    lock = made.path / "lock"
+    lock.write_bytes(files.as_json(this_process() | {"host": "elsewhere", "place": "there"}))
+    assert made.driver()["host"] == "elsewhere"
+    hour = time.time() - 3600
+    os.utime(lock, (hour, hour))
+    assert made.driver() == {}
+    beats = start_code("import os, time\nprint(1, flush=True)\nwhile True: os.utime(sys.argv[1]); time.sleep(.5)", lock)
+    try:
+        assert beats.stdout.readline() == "1\n"
+        with pytest.raises(ValueError, match=r"is being trained by pid .* on elsewhere"):
+            trained(made)
+    finally:
+        beats.kill()
+        beats.communicate()
+    assert lock.exists()
+    assert trained(made)[1].begun == names(made)
+
+
+KILLED = """
+from tests.sweeps.made import DIGEST, Engine
+from semidml.sweeps import driver, sweep
+from semidml.runs import listing
+import os, signal, sys
+sweep.data_digest = lambda name, paths: DIGEST
+moment, count = sys.argv[1], [0]
+def dies(number):
+    count[0] += 1
+    if count[0] == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+if moment == "writes the table":
+    write = driver.write_table
+    driver.write_table = lambda *given: (dies(2), write(*given))
+if moment == "makes a run":
+    change = listing.write_status
+    listing.write_status = lambda *given, **more: (dies(2), change(*given, **more))
+if moment == "takes a run":
+    link = sweep._link_or_copy
+    sweep._link_or_copy = lambda *given: (dies(3), link(*given))
+for step in driver.train_sweep(sweep.open_sweep("first"), train_folders=Engine()):
+    if moment == "hears" and step.counts["done"] == 2:
+        dies(1)
+"""
+
+
+@pytest.mark.parametrize("moment", ["hears", "writes the table", "makes a run", "takes a run"])
+def test_a_driver_is_killed_anywhere_and_the_same_again_goes_on(moment):
+    if moment == "takes a run":
+        trained(sweep.create_sweep(plan("other")))
+    made = sweep.create_sweep(plan())
+    killed = subprocess.run([sys.executable, "-c", KILLED, moment], cwd=ROOT, capture_output=True, text=True)
+    assert killed.returncode == -9, killed.stderr
+    assert made.driver() == {} and set(states(made)) <= {"done", "waiting", "interrupted"}
+    done = [name for name, state in zip(names(made), states(made), strict=True) if state == "done"]
+    _, engine = trained(made)
+    assert states(made) == ["done"] * 4 and not set(engine.begun) & set(done)
+    assert sorted(os.listdir(made.path / "runs")) == sorted(names(made))
+    assert sorted(os.listdir(made.path)) == ["plan.json", "runs", "table.parquet"]
+
+
+def test_a_disk_that_is_full_ends_it_in_order(monkeypatch):
+    made = sweep.create_sweep(plan())
+    create, count = listing.create_run, []
+
+    def fill(*given, **more):
+        count.append(1)
+        if len(count) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return create(*given, **more)
+
+    monkeypatch.setattr(driver.listing, "create_run", fill)
+    with pytest.raises(OSError, match="No space left"):
+        trained(made)
+    assert states(made) == ["done", "done", "waiting", "waiting"] and made.driver() == {}
+    assert len(trained(made)[1].begun) == 2 and set(states(made)) == {"done"}
+
+
+def test_no_run_is_begun_past_the_quota(monkeypatch):
+    made = sweep.create_sweep(plan())
+    monkeypatch.setenv("SEMIDML_SWEEPS_QUOTA", f"{quota.used_bytes() + 1000}B")
+    with pytest.raises(quota.QuotaFull, match=r"the sweeps take .* delete some first; SEMIDML_SWEEPS_QUOTA sets"):
+        trained(made)
+    assert states(made) == ["done", "waiting", "waiting", "waiting"]
+    monkeypatch.setenv("SEMIDML_SWEEPS_QUOTA", "1GB")
+    steps, engine = trained(made)
+    assert len(engine.begun) == 3 and not [step.news for step in steps if step.news]
+
+
+def test_what_will_not_fit_is_said_before(monkeypatch):
+    made = sweep.create_sweep(plan())
+    monkeypatch.setenv("SEMIDML_SWEEPS_QUOTA", "1MB")
+    steps, _ = trained(made)
+    (words,) = [words for step in steps for words in step.news]
+    assert words.startswith("these runs will take about ") and "as many as fit are trained" in words
+
+
+def test_a_folder_that_holds_another_run_is_left_alone():
+    made = sweep.create_sweep(plan(seeds=[0]))
+    config = plan(lr=0.5).cells[0].config
+    run = listing.create_run(config, path=made.path / "runs" / names(made)[0])
+    _, engine = trained(made)
+    assert engine.begun == names(made)[1:] and run.config() == config
+    assert "its folder holds a run of another setting" in read_table(made).frame["why"][0]
+
+
+# ---- a run of a sweep among others
+
+
+def test_runs_of_a_sweep_are_in_no_list_and_opened_by_their_link(tmp_path):
+    made = sweep.create_sweep(plan())
+    trained(made)
+    own = listing.create_run(plan().cells[0].config, "own")
+    assert listing.list_runs(include_shipped=False) == [own]
+    run = listing.open_run(f"first/{names(made)[0]}")
+    assert run.id == f"first/{names(made)[0]}" and run.sweep == "first" and run.path.parent == made.path / "runs"
+    assert own.sweep == "" and own.is_own and not run.is_own
+    for name in ("first/../../runs/own", "../runs/own", "first/", "/own", "first/runs/x", "first/none", "a/b/c"):
+        with pytest.raises(ValueError, match=r"80 letters|there is no run called"):
+            listing.open_run(name)
+    (made.path / "runs" / "link").symlink_to(own.path)
+    with pytest.raises(ValueError, match="there is no run called"):
+        listing.open_run("first/link")
+
+
+def test_a_run_of_a_sweep_is_neither_renamed_nor_deleted_by_itself():
+    made = sweep.create_sweep(plan())
+    trained(made)
+    run = made.run_of(names(made)[0])
+    for act in (changes.delete, lambda run: changes.rename(run, "mine")):
+        with pytest.raises(ValueError, match="is a run of the sweep first and cannot be"):
+            act(run)
+    assert run.path.exists()
+
+
+def test_time_left_goes_by_what_was_measured():
+    assert seconds_left(10.0, 0, 4) is None and seconds_left(10.0, 5, 4) == 8.0
+    assert seconds_left(10.0, 5, 0) == 0.0

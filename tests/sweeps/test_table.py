@@ -1,0 +1,233 @@
+"""A sweep as a table: what is read of it, how soon, means over seeds, the best by held-out images alone."""
+
+import json
+import math
+import shutil
+import statistics
+import time
+from dataclasses import replace
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from semidml.runs.process import this_process
+from semidml.runs.status import write_status
+from semidml.scores.table import SCORES
+from semidml.sweeps import sweep
+from semidml.sweeps import table as tables
+from semidml.sweeps.driver import train_sweep
+from semidml.sweeps.plan import Plan
+from semidml.sweeps.table import as_table, best, gather, read_rows, read_table, waiting_row, write_table
+from tests.sweeps.made import DIGEST, Engine, finish, plan
+
+THOUSAND = {"axes": {"alpha": [i / 10 for i in range(10)], "pl": [float(i) for i in range(1, 11)]}}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(sweep, "data_digest", lambda name, paths: DIGEST)
+
+
+def scored(axes, seeds, scores, **base):
+    """A table without folders: `scores` gives each cell's, by column, or None for one that waits."""
+    made = plan(axes=axes, seeds=seeds, **base)
+    made = Plan.of(made.model_dump() | {"data": dict.fromkeys(made.data_names, DIGEST)})
+    rows = [waiting_row(cell) for cell in made.cells]
+    for row in rows:
+        if (given := scores(row)) is not None:
+            row |= {"state": "done"} | given
+    return as_table(made, rows)
+
+
+def by_alpha(score, values):
+    """Scores for `scored`, by (alpha, seed)."""
+    return lambda row: {score: values[row["alpha"], row["seed"]]} if (row["alpha"], row["seed"]) in values else None
+
+
+def trained(made):
+    for _ in train_sweep(made, train_folders=Engine()):
+        pass
+
+
+# ---- read
+
+
+def test_what_changed_since_the_table_was_written_is_read_anew():
+    """A run that went on without the driver, or whose driver was killed before it wrote; others are not opened."""
+    made = sweep.create_sweep(plan())
+    trained(made)
+    first, second = (made.run_of(cell.name) for cell in made.plan().cells[:2])
+    finish(first, held_out=0.75)
+    (second.path / "metrics.json").write_text("{")  # which nobody reads, since the status is as it was
+    frame = read_table(made).frame
+    assert list(frame["validation_knn_accuracy"])[:2] == [0.75, 0.5] and list(frame["state"]) == ["done"] * 4
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1 nothing of the kind", "other columns"])
+def test_a_table_that_is_lost_or_damaged_is_made_anew_of_the_runs(content):
+    made = sweep.create_sweep(plan())
+    trained(made)
+    whole, path = read_table(made).frame, made.path / "table.parquet"
+    if content is None:
+        path.unlink()
+    elif isinstance(content, str):
+        pd.DataFrame({"alpha": [0.1], "cell": ["../../../etc"]}).to_parquet(path)
+    else:
+        path.write_bytes(content)
+    pd.testing.assert_frame_equal(read_table(made).frame, whole)
+
+
+def test_a_run_whose_driver_was_killed_is_interrupted_and_one_that_is_gone_waits():
+    made = sweep.create_sweep(plan())
+    trained(made)
+    rows, status = read_rows(made, made.plan()), made.run_of(made.plan().cells[0].name).status()
+    run = made.run_of(rows[0]["cell"])
+    write_status(run, replace(status, state="running", owner=this_process() | {"pid": 2**22 + 1, "born": "1"}))
+    shutil.rmtree(made.run_of(rows[1]["cell"]).path)
+    table = read_table(made)
+    assert list(table.frame["state"]) == ["interrupted", "waiting", "done", "done"]
+    assert table.counts["waiting"] == 1 and pd.isna(table.frame["validation_knn_accuracy"][1])
+
+
+def test_rows_of_an_older_release_are_read_under_their_names(monkeypatch):
+    """Where a later release calls cells otherwise, finished runs are found by what they vary."""
+    made = sweep.create_sweep(plan())
+    trained(made)
+    monkeypatch.setattr("semidml.sweeps.plan.DIGITS", 12)
+    sweep._plan_in.cache_clear()
+    assert len(made.plan().cells[0].name) == 12
+    assert list(read_table(made).frame["state"]) == ["done"] * 4
+    steps = list(train_sweep(made, train_folders=(engine := Engine())))
+    assert engine.begun == [] and steps[-1].counts["done"] == 4
+    sweep._plan_in.cache_clear()
+
+
+def test_every_score_has_its_column_and_its_type():
+    made = sweep.create_sweep(plan(axes={"model": ["dml-ae", "dml"], "latent_dim": [2, 3]}, seeds=[0]))
+    trained(made)
+    run = made.run_of(made.plan().cells[0].name)
+    values = {name: 0.5 for name in SCORES}
+    (run.path / "metrics.json").write_text(json.dumps(values | {"failed": {}, "notes": {}, "unheard": 1}))
+    write_status(run, run.recorded())
+    table = read_table(made)
+    held = [name.removeprefix("validation_") for name in table.scores if name.startswith("validation_")]
+    assert held == [name for name in SCORES if name != "seconds"]
+    stored = pq.read_schema(made.path / "table.parquet")
+    kinds = {name: str(stored.field(name).type) for name in ("model", "latent_dim", "seed", "state", "changed")}
+    assert kinds == {"model": "string", "latent_dim": "int64", "seed": "int64", "state": "string", "changed": "int64"}
+    assert list(table.frame["model"]) == ["dml-ae", "dml-ae", "dml", "dml"]
+
+
+def test_a_thousand_cells_are_read_within_three_tenths_of_a_second(monkeypatch):
+    """Of their folders only the times: no JSON file is opened. The time is the least of five on a busy machine."""
+    made = sweep.create_sweep(plan(**THOUSAND, seeds=range(10)))
+    whole, rows = made.plan(), []
+    assert whole.count == 1000
+    for cell in whole.cells:
+        folder = made.path / "runs" / cell.name
+        folder.mkdir()
+        (folder / "status.json").write_text("none of these is read")
+        scores = {f"{prefix}{name}": 0.5 for prefix in ("validation_", "test_") for name in list(SCORES)[:30]}
+        rows.append(waiting_row(cell) | {"state": "done", "changed": tables.changed_at(folder)} | scores)
+    write_table(made, whole, rows)
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        table = read_table(made)
+        times.append(time.perf_counter() - began)
+    assert table.counts["done"] == 1000 and len(table.scores) >= 50
+    assert min(times) <= 0.3, times
+
+
+# ---- said
+
+
+def test_means_over_seeds_are_those_of_statistics():
+    values = {(0.1, 0): 0.4, (0.1, 1): 0.6, (0.1, 2): 0.65, (0.5, 0): 0.9}
+    table = scored({"alpha": [0.1, 0.5, 0.9]}, [0, 1, 2], by_alpha("test_knn_accuracy", values))
+    rows = gather(table, "test_knn_accuracy").to_dict("records")
+    some = [0.4, 0.6, 0.65]
+    assert rows[0] == {
+        "alpha": 0.1,
+        "mean": pytest.approx(statistics.mean(some)),
+        "sd": pytest.approx(statistics.stdev(some)),
+        **{"n": 3, "done": 3, "cells": 3},
+    }
+    assert rows[1]["mean"] == 0.9 and math.isnan(rows[1]["sd"]) and rows[1]["n"] == 1 and rows[1]["cells"] == 3
+    assert math.isnan(rows[2]["mean"]) and rows[2]["n"] == 0
+
+
+def test_other_axes_are_gathered_too_and_one_training_counts_once():
+    """beta has no effect on a model without a prior: cells that differ in it alone are one training."""
+    table = scored(
+        {"model": ["dml", "dml-ae"], "beta": [1.0, 2.0], "pl": [1.0, 100.0]},
+        [0, 1],
+        lambda row: {"test_knn_accuracy": row["seed"] + row["pl"] / 1000},
+    )
+    rows = gather(table, "test_knn_accuracy", over=("seed", "beta")).to_dict("records")
+    assert [(row["model"], row["pl"], row["n"], row["cells"]) for row in rows] == [
+        ("dml", 1.0, 2, 2),
+        ("dml", 100.0, 2, 2),
+        ("dml-ae", 1.0, 2, 2),
+        ("dml-ae", 100.0, 2, 2),
+    ]
+    every = gather(table, "test_knn_accuracy", over=("seed", "model", "beta", "pl"))
+    assert len(every) == 1 and every["n"][0] == 8
+    for over, score in ((("lr",), "test_knn_accuracy"), (("seed",), "knn_accuracy"), (("seed",), "test_none")):
+        with pytest.raises(ValueError, match="there is no"):
+            gather(table, score, over)
+
+
+def test_refused_cells_are_rows_of_their_own():
+    axes = {"latent_dim": [2, 3], "pl": [1, 100]}
+    table = scored(axes, [0, 1], lambda row: None, model="dml-prior", prior="gmm", placement="lattice")
+    rows = gather(table, "test_knn_accuracy", over=("seed", "pl")).to_dict("records")
+    assert [(row["latent_dim"], row["cells"], row["done"]) for row in rows] == [(2, 4, 0), (3, 4, 0)]
+
+
+def test_the_best_is_chosen_by_held_out_images_alone():
+    table = scored(
+        {"alpha": [0.1, 0.5, 0.9]},
+        [0, 1],
+        lambda row: {"validation_knn_accuracy": 0.6 - abs(row["alpha"] - 0.5), "test_knn_accuracy": row["alpha"]},
+    )
+    chosen = best(table)
+    assert chosen.values == {"alpha": 0.5} and chosen.n == 2 and chosen.mean == 0.6 and chosen.test_mean == 0.5
+    assert chosen.words == (
+        "alpha 0.5: chosen by held-out images alone, kNN, all labels 0.600 ± 0.000 (n = 2 seeds); on the test images "
+        "0.500 ± 0.000."
+    )
+    assert len(chosen.cells) == 2 and set(chosen.cells) < set(table.frame["cell"])
+
+
+def test_what_is_better_lower_is_chosen_so():
+    table = scored({"alpha": [0.1, 0.5]}, [0], lambda row: {"validation_reconstruction_mse": row["alpha"]})
+    assert best(table, "reconstruction_mse").values == {"alpha": 0.1}
+    assert "; on the test" not in best(table, "reconstruction_mse").words
+
+
+def test_a_lucky_seed_alone_is_not_the_best():
+    score = lambda row: {"validation_knn_accuracy": 0.99 if row["alpha"] == 0.5 else 0.5}  # noqa: E731
+    table = scored(
+        {"alpha": [0.1, 0.5]}, [0, 1], lambda row: score(row) if row["alpha"] == 0.1 or not row["seed"] else None
+    )
+    assert best(table).values == {"alpha": 0.1}
+
+
+def test_without_held_out_images_none_is_the_best_and_it_is_said_what_to_do():
+    table = scored({"alpha": [0.1, 0.5]}, [0], lambda row: {"test_knn_accuracy": 0.5}, evaluate_on="test")
+    with pytest.raises(ValueError, match="settings are not chosen on these: make a sweep with evaluate_on validation"):
+        best(table)
+    with pytest.raises(ValueError, match="no run is done yet"):
+        best(scored({"alpha": [0.1, 0.5]}, [0], lambda row: None))
+    with pytest.raises(ValueError, match="spread has no better and worse; choose by one of knn_accuracy"):
+        best(table, "spread")
+
+
+def test_a_table_of_test_scores_alone_has_no_other():
+    made = sweep.create_sweep(plan(evaluate_on="test"))
+    trained(made)
+    table = read_table(made)
+    assert table.scores[0] == "test_knn_accuracy" and not [s for s in table.scores if s.startswith("validation_")]
