@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from semidml.cli import main
-from semidml.data import image_files
+from semidml.cli import main, sweeps
+from semidml.data import image_files, store
 from semidml.runs import listing
 from semidml.scores.table import SCORES
 from semidml.train import device
@@ -247,3 +247,8 @@ def test_many_files_are_read_under_a_bar_that_is_there_at_once(tmp_path, capsys,
     assert "set: looking for what has changed:   0%" in heard[0]
     assert main(["data", "look", str(tmp_path / "set")]) == 0
     assert "its files are listed:   0%" in capsys.readouterr().err
+    heard.clear()
+    monkeypatch.setattr(store, "_looks", {})
+    monkeypatch.setattr(sweeps, "find_or_create", lambda plan: int("no sweep is made here"))
+    assert main(["sweep", "--data", str(tmp_path / "set"), "--vary", "alpha=0.1,0.5"]) == 2
+    assert "set: looking for what has changed:   0%" in heard[0]

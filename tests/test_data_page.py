@@ -333,6 +333,32 @@ def test_a_look_that_takes_long_says_how_far_it_is(monkeypatch: pytest.MonkeyPat
     assert "**40 images**" in words(app) and "8 of 40 files looked at …" in told
 
 
+def test_a_data_set_whose_reading_takes_long_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, content in nested().items():
+        file = tmp_path / "data" / "uploads" / "shapes" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    told = []
+    monkeypatch.setattr(frame, "QUICK", 0.0)
+    monkeypatch.setattr(frame, "BETWEEN", 0.01)
+    monkeypatch.setattr(images, "TOLD", 4)
+    monkeypatch.setattr(decoders, "BATCH_COST", 1)
+    monkeypatch.setattr(st, "progress", lambda fraction, text="": told.append((fraction, text)))
+    pixels_of = decoding._pixels_of
+    monkeypatch.setattr(decoding, "_pixels_of", lambda *given: time.sleep(0.02) or pixels_of(*given))
+    app = opened(DATA, data="shapes")
+    assert "Training images, a row for each class" in words(app)
+    assert any(0.15 < fraction < 0.3 and text == "shapes: 8 of 40 images decoded …" for fraction, text in told)
+
+
+def test_a_data_set_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    (tmp_path / "data" / "uploads" / "empty").mkdir(parents=True)
+    app = opened(DATA, data="empty")
+    assert [error.value for error in app.error] and "empty: there are no class folders" in words(app)
+
+
 def test_what_a_server_left_that_was_killed_goes_and_what_lives_stays(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     code = (

@@ -33,6 +33,8 @@ from semidml.data import (
     store,
 )
 from semidml.data.choices import Choices
+from semidml.data.look import look
+from semidml.data.once import Once
 from semidml.execute import execute
 from semidml.runs import listing
 from semidml.ui import words
@@ -168,6 +170,52 @@ def test_several_processes_give_what_one_gives(tmp_path, folder, monkeypatch, ki
     monkeypatch.setattr(reading, "open_reading", lambda *_: pytest.fail("the files were read again"))
     again = load(name, folder / "several")
     assert again is not several and equal(one, again), "a second start reads what was kept"
+
+
+@pytest.mark.parametrize("place", [lambda top: top, write_zip], ids=["folder", "zip"])
+def test_processes_look_at_files_too_and_a_second_look_opens_none_of_them_again(tmp_path, folder, monkeypatch, place):
+    """Nor a damaged one; and how far a look is, is told."""
+    name, other = (
+        str(place(write_set(tmp_path / "set", ["grey.png", "clear.png"]))),
+        Choices(folders={"c2": "left out"}),
+    )
+    plain, changed = look(name, Choices(), folder), look(name, other, folder)
+    started, told, once = share(monkeypatch), [], Once()
+    monkeypatch.setattr(decoders, "SHARED_FROM", 1)
+    known = look(name, Choices(), folder, progress=lambda share, words: told.append((share, words)), once=once)
+    assert known == plain and len(started) == 4 and children() == []
+    assert "1 of 62 files could not be read" in known.notes[0]
+    assert told[0] == (0.0, "its files are listed")
+    assert any(words.endswith("of 62 files looked at") for _, words in told)
+    assert any(words.startswith("What a sample shows: ") and share > 0.2 for share, words in told)
+    started.clear()
+    monkeypatch.setattr(decoding, "_opened", lambda member: pytest.fail(f"{member.path} was opened again"))
+    assert look(name, other, folder, once=once) == changed != plain and started == []
+
+
+@pytest.mark.parametrize("words", ["files looked at", "images decoded"])
+def test_whoever_stops_a_look_leaves_no_process(tmp_path, folder, monkeypatch, words):
+    top, started = write_set(tmp_path / "set", ["grey.png"]), share(monkeypatch)
+
+    def stop(share, text):
+        if text.endswith(words):
+            raise InterruptedError(text)
+
+    with pytest.raises(InterruptedError, match=words):
+        look(str(top), Choices(), folder, progress=stop)
+    assert started and children() == []
+
+
+def test_an_npz_that_lies_here_is_looked_at_however_large_it_is(tmp_path, folder, monkeypatch):
+    place, pixels = tmp_path / "x.npz", np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)
+    np.savez(place, train_images=pixels, train_labels=np.arange(20) % 2)
+    monkeypatch.setattr(npz, "MAX_BYTES", 1000)
+    monkeypatch.setattr(decoded, "LARGE", 500)
+    assert look(str(place), Choices(), folder).counts == {"train": {"0": 10, "1": 10}}
+    assert len(load(place, folder).train.labels) == 16
+    monkeypatch.setattr(decoded, "MAX_BYTES", 1000)
+    with pytest.raises(ValueError, match="GiB of pixels"):
+        look(str(place), Choices(), folder)
 
 
 @pytest.mark.parametrize("size", [(20, 20), (80, 70)])
