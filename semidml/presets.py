@@ -1,6 +1,6 @@
 """Settings with a name and a reason: what Home, the page The prior and the lessons offer. Torch-free."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from semidml.config import RunConfig
@@ -22,6 +22,17 @@ class Preset(NamedTuple):
         """The knobs on a data set."""
         values = {**self.values, "data": data}
         return values | ({"epochs": round(self.times * RunConfig.of(values).epochs)} if self.times > 1 else {})
+
+
+class Grid(NamedTuple):
+    """Settings that show something together: what they share, what is varied, and with how many seeds."""
+
+    name: str  # of the sweep
+    title: str
+    words: str  # what it shows
+    values: Mapping[str, Any]  # knobs that all of them share
+    axes: Mapping[str, Sequence[Any]]  # the values of one or two others
+    seeds: int
 
 
 DIGITS_STEPS = {"batch_size": 64, "epochs": 30}  # the digits are few: steps enough for a prior
@@ -107,6 +118,38 @@ CLUSTERS = (  # on the page Clustering without labels; the data set is the visit
         {"model": "cbswr", "encoder": "conv-deep", "clusters": 256, "batch_size": 128, "lr": 0.002}
         | {"twin_transform": "photographs", "twin_strength": 0.6, "twin_colours": 2.0, "temperature": 0.1},
         times=3.6,  # 36 epochs of a visitor's own images, as measured on Cars-196
+    ),
+)
+
+GRIDS = (  # on the page Many at once
+    Grid(
+        "when-does-the-prior-collapse",
+        "When does the prior collapse?",
+        "Ten places in the plane. How wide may they be, and how strongly may the prior pull, before ten classes become "
+        "one heap?",
+        {"data": "digits", "latent_dim": 2, "warmup_epochs": 1.0, "batch_size": 64, "epochs": 15}
+        | {name: value for name, value in TEN_PLACES.items() if name not in ("alpha", "component_log_var")},
+        {"component_log_var": (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0), "alpha": (0.02, 0.1, 0.3, 0.6, 0.9, 0.98)},
+        seeds=2,
+    ),
+    Grid(
+        "what-are-labels-worth",
+        "What are labels worth?",
+        "Labels alone, with a reconstruction, and with a prior too, from 1 % of the labels to all of them.",
+        {"data": "digits", "latent_dim": 10, "epochs": 15},
+        {"pl": (1.0, 2.0, 5.0, 20.0, 100.0), "model": ("dml", "dml-ae", "metric-vae")},
+        seeds=3,
+    ),
+    Grid(
+        "which-loss",
+        "Which loss?",
+        "Metric losses beside one another, with few labels and with all.",
+        {"data": "digits", "model": "dml", "latent_dim": 10, "epochs": 15},
+        {
+            "loss": ("triplet", "contrastive", "supcon", "lifted-structure", "multi-similarity", "proxy-anchor"),
+            "pl": (5.0, 100.0),
+        },
+        seeds=3,
     ),
 )
 

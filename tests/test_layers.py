@@ -27,7 +27,7 @@ FLOORS = [  # the lowest first; modules of one floor do not import one another, 
     ["semidml.explore", "semidml.explore.*"],
     ["semidml.execute"],
     ["semidml.jobs", "semidml.jobs.*", "semidml.sweeps", "semidml.sweeps.*"],
-    ["semidml.cli", "semidml.cli.*", "semidml.ui", "semidml.ui.*", "semidml.ui.explorer", "semidml.ui.explorer.*"],
+    ["semidml.cli", "semidml.cli.*", "semidml.ui", "semidml.ui.*", "semidml.ui.explorer.*", "semidml.ui.many.*"],
     ["semidml.__main__", "pages.*"],
     ["app"],
 ]

@@ -56,7 +56,44 @@ labels is the same as to hide them: a training on what is left has the same weig
   of the data. One that is done is never trained again; one that failed is tried again when the sweep goes on.
 - **The table** has a row a cell: the varied knobs, `seed`, `cell` (the run), `state` (done, running, waiting, stopped,
   interrupted, failed), `why`, `seconds`, `finished`, `bytes`, and each score below as `validation_` and `test_`.
-  Means, sd (n - 1) and n are over seeds; the best setting is of those with most seeds, by held-out images."""
+  Means, sd (n - 1) and n are over seeds; the best setting is of those with most seeds, by held-out images.
+
+## Many runs on other machines
+
+Many runs train on processes of their own machine, one a core or GPU, which end with whoever started them. `--scheduler`
+or `SEMIDML_SCHEDULER` names a [Dask](https://distributed.dask.org) scheduler instead, and what workers it has train:
+
+```sh
+# on one machine of a network that is trusted; its pages are for that machine
+dask scheduler --host 10.0.0.1 --dashboard-address 127.0.0.1:8787
+# on each machine that trains, where semidml and the data are
+dask worker tcp://10.0.0.1:8786 --nthreads 1 --nworkers 8 --dashboard-address 127.0.0.1:0
+# one a GPU (not run here)
+CUDA_VISIBLE_DEVICES=0 dask worker tcp://10.0.0.1:8786 --nthreads 1 --dashboard-address 127.0.0.1:0
+export SEMIDML_SCHEDULER=tcp://10.0.0.1:8786
+```
+
+Three machines by ssh are the same commands, sent: `ssh node1 'cd semidml && .venv/bin/dask worker ...'`. Not run here:
+
+```python
+from dask_jobqueue import SLURMCluster  # of dask-jobqueue; for Kubernetes: dask_kubernetes.operator.KubeCluster
+cluster = SLURMCluster(cores=1, processes=1, memory="4GB", walltime="08:00:00")  # for a GPU each: job_extra_directives
+cluster.scale(20)
+print(cluster.scheduler_address)        # for --scheduler, as long as this process lives
+```
+
+- **Workers** have one thread (`--nthreads 1`); how many torch takes is `OMP_NUM_THREADS`, 1 where nobody sets it.
+  They need the same release of semidml and the same data; one that lacks either says so, and others take the run.
+- **Disk.** Where a worker sees the runs' folder, under the same path, it writes there, and after a crash a run goes on
+  from its last saved epoch. Where it does not, settings and results travel as the zip that `runs export` makes, of at
+  most 200 MB, are checked as an imported one is, and a run that was stopped goes on from what came back.
+- **Loss.** A worker that is killed costs what its run did since its last saved epoch, five seconds or so. A run whose
+  workers are lost three times (or as often as the scheduler's `allowed-failures` says, where that is more) before it
+  comes further has failed, and the others go on. When the scheduler goes, what was trained is kept, and the same
+  command goes on.
+- **Security.** A Dask scheduler runs whatever is sent to it, by whoever reaches it. The one of this machine listens to
+  127.0.0.1 only, and to who has the certificate that it made for its own workers; another belongs into a network that
+  is trusted, or gets certificates: `tls://` and `distributed.comm.tls` of Dask's own configuration, on all sides."""
 
 
 def tables() -> str:

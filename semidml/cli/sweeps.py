@@ -4,7 +4,6 @@ What reads tables is imported by the command that needs it: pandas takes half a 
 """
 
 import argparse
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +15,10 @@ from tqdm import tqdm
 
 from semidml.cli.command import add_command, heeded_signals, read_data
 from semidml.cli.train import add_knobs, given_knobs
-from semidml.config import RunConfig
 from semidml.data import store
 from semidml.disk import files
 from semidml.sweeps import sweep as folders
-from semidml.sweeps.plan import Plan, parse_axes, parse_seeds
+from semidml.sweeps.plan import Plan, name_by, parse_axes, parse_seeds
 from semidml.sweeps.sweep import Sweep
 from semidml.words import seconds_words, size_words, value_words
 
@@ -91,14 +89,6 @@ def settle_data(base: Mapping[str, Any], axes: Mapping[str, Any]) -> dict[str, A
     settled = {"data": store.settle_name(base["data"])} if "data" in base else {}
     varied = {"data": [store.settle_name(name) for name in axes["data"]]} if "data" in axes else {}
     return {"base": {**base, **settled}, "axes": {**axes, **varied}}
-
-
-def name_by(base: Mapping[str, Any], axes: Mapping[str, Any]) -> str:
-    """What a sweep is called by its data, its model and what it varies: the same command has the same name."""
-    fields = RunConfig.model_fields
-    parts = [str(base.get(name, fields[name].default)) for name in ("data", "model") if name not in axes]
-    parts = [Path(part).stem for part in parts]
-    return re.sub(r"[^A-Za-z0-9]+", "-", "-".join([*parts, "by", *axes])).strip("-")[:80]
 
 
 def find_or_create(plan: Plan) -> Sweep:

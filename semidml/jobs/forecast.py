@@ -13,11 +13,12 @@ ALIKE = ("data", "model", "prior", "variant", "encoder", "augment", "mining", "s
 MOST_MEASURED = 200  # of the newest runs
 
 
-def measure_alike(config: RunConfig) -> tuple[float, int] | None:
-    """(seconds that a training by this config takes here, how many finished runs say so); None where nothing like it
-    was measured. Runs of the same batch size count, if there are any; else the time goes with the number of steps."""
+def measure_alike(config: RunConfig, others: Sequence[Run] = ()) -> tuple[float, int] | None:
+    """(seconds that a training by this config takes here, how many finished runs say so, `others` beside the user's
+    own); None where nothing like it was measured. Runs of the same batch size count, if there are any; else the time
+    goes with the number of steps."""
     times: list[tuple[bool, float]] = []
-    for run in listing.list_runs(include_shipped=False)[:MOST_MEASURED]:
+    for run in [*listing.list_runs(include_shipped=False)[:MOST_MEASURED], *others]:
         if run.status().state != "done":
             continue
         other, seconds = run.config(), (run.metrics() or {}).get("seconds")

@@ -11,6 +11,7 @@ CLASS_COLOURS = (
     *("#00bb66", "#bb6622", "#bb44ff", "#99dd88", "#cc0055", "#00ccbb", "#cc77bb", "#006622", "#bbbb00", "#7722bb"),
 )
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")  # one for each twenty classes
+HEAT_COLOURS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")  # viridis, evenly: lightness tells the value too
 FAINT = "#b4bac4"  # points that are not the matter
 UNLABELLED = "#747b86"  # points of no class
 
@@ -26,6 +27,20 @@ def class_looks(count: int) -> list[tuple[str, str]]:
     """(colour, marker symbol) of the first classes: the next symbol for each twenty."""
     symbols = [SYMBOLS[number // len(CLASS_COLOURS) % len(SYMBOLS)] for number in range(count)]
     return [(class_colour(number), symbol) for number, symbol in enumerate(symbols)]
+
+
+def heat_colour(share: float) -> str:
+    """The colour of a value in a heat map, from 0 to 1, as #rrggbb."""
+    place = min(1.0, max(0.0, share)) * (len(HEAT_COLOURS) - 1)
+    first = min(int(place), len(HEAT_COLOURS) - 2)
+    pairs = zip(rgb(HEAT_COLOURS[first]), rgb(HEAT_COLOURS[first + 1]), strict=True)
+    return "#" + "".join(f"{round(a + (place - first) * (b - a)):02x}" for a, b in pairs)
+
+
+def ink_on(colour: str) -> str:
+    """What is legible on a colour: white or near black, by its luminance."""
+    red, green, blue = (part / 255 for part in rgb(colour))
+    return "#10161e" if 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 > 0.18 else "#ffffff"
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

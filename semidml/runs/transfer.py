@@ -7,6 +7,8 @@ import stat
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO
@@ -53,21 +55,40 @@ def import_zip(file: IO[bytes], name: str | None = None) -> Run:
 
     Only a run's own files are read, into a temporary folder that becomes the run when all of them are what they say.
     Raises: ValueError in words; nothing stays behind."""
+    with _opened(file) as archive:
+        own, members = _members(archive)
+        if name is not None and (places.runs_folder() / places.checked_id(name)).exists():
+            raise ValueError(f"there is already a run called {name}")
+        with estimate.one_at_a_time():
+            estimate.check_fits(sum(info.file_size for info in members.values()))
+            folder = _unpack(archive, members, places.runs_folder())
+            try:
+                return _settle(folder, name, own)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+
+
+def unpack_zip(file: IO[bytes], parent: Path) -> Path:
+    """A new folder in `parent` with the checked run of a zip, for whoever asks to rename it; its name is a hidden one.
+    Raises: ValueError in words; nothing stays behind."""
+    with _opened(file) as archive:
+        return _unpack(archive, _members(archive)[1], parent)
+
+
+@contextmanager
+def _opened(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
+    """A zip that is read within; what is wrong with it is a ValueError in words."""
     try:
         with zipfile.ZipFile(file) as archive:
-            own, members = _members(archive)
-            if name is not None and (places.runs_folder() / places.checked_id(name)).exists():
-                raise ValueError(f"there is already a run called {name}")
-            with estimate.one_at_a_time():
-                estimate.check_fits(sum(info.file_size for info in members.values()))
-                return _unpack(archive, members, name, own)
+            yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, OverflowError, NotImplementedError) as error:
         raise ValueError(f"the zip cannot be read: {str(error)[: zips.MOST_TOLD]}") from None
 
 
-def _unpack(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], name: str | None, own: str) -> Run:
-    """The run whose files these members are, whole or not at all."""
-    folder = Path(tempfile.mkdtemp(prefix=".import-", dir=places.runs_folder()))
+def _unpack(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], parent: Path) -> Path:
+    """A folder in `parent` with these files of a run, whole and checked or not at all."""
+    folder = Path(tempfile.mkdtemp(prefix=".import-", dir=parent))
     try:
         for path, info in members.items():
             (folder / path).parent.mkdir(exist_ok=True)
@@ -75,7 +96,7 @@ def _unpack(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], name:
                 shutil.copyfileobj(source, target)
         untrusted.check_folder(folder)
         folder.chmod(0o755)
-        return _settle(folder, name, own)
+        return folder
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -31,11 +31,15 @@ TICK_SECONDS = 0.5  # that a tick gets to be written when the process must end
 LIVE_EVERY = 1.0  # seconds between two frames in the middle of an epoch
 
 
+class BeingWritten(ValueError):
+    """Somebody else writes the run: 'first is being written by pid 7 on box'."""
+
+
 class Writer:
     """The one writer of a run. As a context it holds the lock and sends the heartbeat. `told`: whether its process was
     told to end. Of a run that is not `watched` frames of its start and its end are written, no more than one heartbeat
     every two seconds whatever its ticks, and a saved state once there is something to lose.
-    Raises: ValueError when somebody else is writing: 'first is being written by pid 7 on box'."""
+    Raises: BeingWritten when somebody else is writing; ValueError when the run is damaged."""
 
     def __init__(self, run: Run, told: Callable[[], bool] = lambda: False, watched: bool = True):
         self.run, self.path, self._told, self.watched = run, run.path, told, watched
@@ -344,10 +348,10 @@ class Writer:
 
 
 def refuse_second(run: Run) -> None:
-    """Raises ValueError that names who writes a run, if its lock says so; it says nothing while somebody holds it for a
-    moment, to change what only one may change."""
+    """Raises BeingWritten that names who writes a run, if its lock says so; that says nothing while somebody holds it
+    for a moment, to change what only one may change."""
     if holder := read_holder(run.path / "lock"):
-        raise ValueError(f"{run.id} is being written by {process.words_for(holder)}")
+        raise BeingWritten(f"{run.id} is being written by {process.words_for(holder)}")
 
 
 def read_holder(lock: Path) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def pack(drawing: Drawing) -> bytes:
     if pictures is not None:
         header["pictures"] = dict(zip(("count", "channels", "height", "width"), pictures.shape, strict=True))
         parts += [pictures.transpose(0, 2, 3, 1).tobytes()]
-    return _headed(header, *parts)
+    return headed(header, *parts)
 
 
 def pack_images(run: str, images: np.ndarray) -> bytes:
@@ -132,7 +132,7 @@ def pack_images(run: str, images: np.ndarray) -> bytes:
         images = images[:, :, ::2, ::2]
     n, channels, height, width = images.shape
     header = {"kind": "images", "run": run, "n": n, "height": height, "width": width, "channels": channels}
-    return _headed(header, images.transpose(0, 2, 3, 1).tobytes())
+    return headed(header, images.transpose(0, 2, 3, 1).tobytes())
 
 
 def pack_film(run: str, epochs: Sequence[int], clouds: Sequence[np.ndarray], scores: Sequence[str]) -> bytes:
@@ -140,7 +140,7 @@ def pack_film(run: str, epochs: Sequence[int], clouds: Sequence[np.ndarray], sco
     place, bounds = _fine(np.concatenate(clouds))
     n = len(clouds[0])
     header = {"kind": "film", "run": run, "n": n, "epochs": list(epochs), "scores": list(scores), "bounds": bounds}
-    return _headed(header, place.reshape(len(epochs), n, 2).transpose(0, 2, 1).astype("<u2").tobytes())
+    return headed(header, place.reshape(len(epochs), n, 2).transpose(0, 2, 1).astype("<u2").tobytes())
 
 
 def thinned(epochs: Sequence[int], n: int) -> list[int]:
@@ -156,10 +156,11 @@ def pack_lattice(run: str, box: Sequence[float], picture: np.ndarray) -> bytes:
     height, width, channels = picture.shape
     header = {"kind": "lattice", "run": run, "box": [float(edge) for edge in box]}
     header |= {"height": height, "width": width, "channels": channels}
-    return _headed(header, picture.tobytes())
+    return headed(header, picture.tobytes())
 
 
-def _headed(header: dict[str, Any], *parts: bytes) -> bytes:
+def headed(header: dict[str, Any], *parts: bytes) -> bytes:
+    """A header as JSON, and behind it the bytes that it tells of."""
     text = json.dumps({"version": VERSION, **header}, allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
     return len(text).to_bytes(4, "little") + text + b"".join(parts)

@@ -5,8 +5,6 @@ Wherever it ends, by a stop, a kill or a full disk, the next start trains what h
 
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +18,7 @@ from semidml.runs import estimate, listing, places
 from semidml.runs.run import Run
 from semidml.sweeps import quota
 from semidml.sweeps.plan import Cell
-from semidml.sweeps.sweep import BEAT, LOG, STOP, Sweep, check_data, find_elsewhere, held, take_over
+from semidml.sweeps.sweep import BEAT, STOP, Sweep, check_data, find_elsewhere, held, take_over
 from semidml.sweeps.table import STATES, Row, changed_at, read_row, read_rows, write_table
 
 WRITE_EVERY = 1.0  # seconds between two writes of the table
@@ -273,19 +271,3 @@ class Driver:
 def seconds_left(seconds: float, ended: int, left: int) -> float | None:
     """How long `left` runs take when `ended` took so many seconds, as many at a time as before; None where none has."""
     return seconds / ended * left if ended else None
-
-
-def start_process(sweep: Sweep, scheduler: str | None = None, workers: int | None = None) -> subprocess.Popen:
-    """Train a sweep in a process of its own, which goes on when this one ends and writes what it says to driver.log.
-    `Sweep.driver` tells whether it is at it, `Sweep.stop` stops it.
-    Raises: OSError when it cannot be started."""
-    command = [sys.executable, "-m", "semidml", "sweep", sweep.name]
-    command += ["--scheduler", scheduler] if scheduler else []
-    command += ["--workers", str(workers)] if workers else []
-    package = str(Path(__file__).resolve().parents[2])
-    places_of_code = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(places_of_code)}
-    environment["SEMIDML_SWEEPS"] = str(sweep.path.parent)
-    with open(sweep.path / LOG, "wb") as log:
-        own = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "start_new_session": True}
-        return subprocess.Popen(command, env=environment, **own)

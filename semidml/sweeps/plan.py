@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import product
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, TypeAdapter, ValidationError, model_validator
@@ -217,6 +218,14 @@ def _check_values(name: str, values: Sequence[Any]) -> None:
         raise ValueError(f"{name} must have 1 to {MOST_VALUES:,} values, got {count}")
     if twice := _first_twice(values):
         raise ValueError(f"{name} has the value {value_words(twice[0])} twice")
+
+
+def name_by(base: Mapping[str, Any], axes: Iterable[str]) -> str:
+    """What a sweep is called by its data, its model and what it varies: the same plan has the same name."""
+    fields, varied = RunConfig.model_fields, list(axes)
+    parts = [str(base.get(name, fields[name].default)) for name in ("data", "model") if name not in varied]
+    words = "-".join([*(Path(part).stem for part in parts), "by", *varied])
+    return re.sub(r"[^A-Za-z0-9]+", "-", words).strip("-")[:80]
 
 
 def parse_axis(text: str) -> tuple[str, list[Any]]:

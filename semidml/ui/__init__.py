@@ -9,8 +9,8 @@
     gate      who may speak to the server            intake    how much may be sent to it
     shared    values that all visitors share
 
-maps and living draw maps; explorer, clusters with query and labels_worth, lesson, mixture and uploads belong to one
-page or two, home the first. A page begins so:
+maps and living draw maps; explorer, many, clusters with query and labels_worth, lesson, mixture and uploads belong to
+one page or two, home the first. A page begins so:
 
     begin_page("Train", ["run"])             menu, what runs now; the parts of a link that it reads
     read_link()                              knobs out of the link; what is wrong with it is said

@@ -20,6 +20,7 @@ from semidml.plots.colours import class_colour
 from semidml.runs import listing
 from semidml.runs import quota as runs
 from semidml.runs.run import Run
+from semidml.sweeps.sweep import list_sweeps
 from semidml.tasks import Task, find_task
 from semidml.ui import incoming, words
 from semidml.ui.unread import say_unread
@@ -27,12 +28,14 @@ from semidml.words import size_words
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN, EXPLORE, DATA, PRIOR = "pages/1_Train.py", "pages/2_Explore.py", "pages/3_Data.py", "pages/4_Prior.py"
+COMPARE, MANY = "pages/8_Compare.py", "pages/10_Many_at_once.py"
 MENU = {
     "Play": [
         ("app.py", "Home", ":material/home:"),
         (TRAIN, "Train", ":material/play_circle:"),
         (EXPLORE, "Explore", ":material/travel_explore:"),
-        ("pages/8_Compare.py", "Compare", ":material/compare:"),
+        (COMPARE, "Compare", ":material/compare:"),
+        (MANY, "Many at once", ":material/grid_on:"),
     ],
     "Learn": [
         *((lesson.page, lesson.menu, ":material/school:") for lesson in LESSONS.values()),
@@ -103,12 +106,15 @@ def _tab_icon() -> str:
 
 @st.fragment(run_every=SECONDS_IDLE)
 def draw_running() -> None:
-    """What runs now, as a link to Train; below it, quietly, device, data folder and quota."""
+    """What runs now, as a link to Train or Many at once; below it, quietly, device, data folder and quota."""
     running = [run for run in listing.list_runs(include_shipped=False) if run.status().state == "running"]
     for run in running:
         label = f"Epoch {run.status().epoch} of {run.status().epochs}"
         link_run(TRAIN, label, "progress_activity", run, help=words.setting_words(run.config()))
-    if not running:
+    sweeps = [sweep.name for sweep in list_sweeps() if sweep.driver()]
+    for name in sweeps:
+        st.page_link(MANY, label=f"Sweep {name}", icon=":material/progress_activity:", query_params={"sweep": name})
+    if not running and not sweeps:
         st.caption("Nothing runs now.")
     st.caption(
         f"Device: {device_name()}  \nData: `{words.short_path(store.data_folder())}`  \n"

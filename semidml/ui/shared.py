@@ -57,6 +57,11 @@ class Shared:
         memory.keep((id(self), key), buffers, lambda: self._let_go(key))
         return value
 
+    def find(self, key: Hashable) -> Any | None:
+        """The value of that key where it is known; None where it would have to be made."""
+        with self._lock:
+            return self._kept[key][0] if key in self._kept else None
+
     def _let_go(self, key: Hashable) -> None:
         with self._lock:
             self._kept.pop(key, None)

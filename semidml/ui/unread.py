@@ -7,7 +7,7 @@ import streamlit as st
 from semidml.config import declared_knobs
 from semidml.ui.words import as_code
 
-CHOICES = ("run", "runs")  # parts of a link that are no knobs
+CHOICES = ("run", "runs", "sweep", "score", "cell", "columns", "rows", "seeds")  # parts of a link that are no knobs
 MOST_NAMED = 3  # parts that are told one by one
 
 

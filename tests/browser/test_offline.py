@@ -6,7 +6,19 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
-PATHS = ["/", "/Train", "/Explore", "/Compare", "/Few_labels", "/Places", "/MetricVAE", "/Clusters", "/Prior", "/Data"]
+PATHS = [
+    "/",
+    "/Train",
+    "/Explore",
+    "/Compare",
+    "/Few_labels",
+    "/Places",
+    "/MetricVAE",
+    "/Clusters",
+    "/Prior",
+    "/Data",
+    "/Many_at_once",
+]
 ICONS = """() => [...document.querySelectorAll('[data-testid=stIconMaterial]')]
     .map(icon => ({icon, box: icon.getBoundingClientRect(), size: parseFloat(getComputedStyle(icon).fontSize)}))
     .filter(({box}) => box.width > 0)

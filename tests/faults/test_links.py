@@ -1,5 +1,6 @@
 """What a link says that a page does not follow is said in words: which part, and what is used instead."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from tests.apptest import ROOT, checked
 
 TRAIN, EXPLORE, DATA = "pages/1_Train.py", "pages/2_Explore.py", "pages/3_Data.py"
 PRIOR, COMPARE, CLUSTERS = "pages/4_Prior.py", "pages/8_Compare.py", "pages/9_Clusters.py"
-PAGES = ["", TRAIN, EXPLORE, DATA, PRIOR, COMPARE, CLUSTERS, *(lesson.page for lesson in LESSONS.values())]
+MANY = "pages/10_Many_at_once.py"
+PAGES = ["", TRAIN, EXPLORE, DATA, PRIOR, COMPARE, CLUSTERS, MANY, *(lesson.page for lesson in LESSONS.values())]
 SHIPPED = sorted(path.name for path in places.shipped().iterdir())
 LONG = "x" * 10_000
 MARKDOWN = "![picture](http://evil.example/x.png) <img src=x onerror=alert(1)> :red[word] `code"
@@ -65,6 +67,8 @@ def test_a_part_that_no_page_reads_is_said_on_every_page(page: str) -> None:
         (DATA, {"run": SHIPPED[0]}, "run"),
         (TRAIN, {"runs": SHIPPED[0]}, "runs"),
         (CLUSTERS, {"runs": SHIPPED[0]}, "runs"),
+        (MANY, {"runs": SHIPPED[0]}, "runs"),
+        (TRAIN, {"columns": "alpha=0.1"}, "columns"),
         (PRIOR, {"positions": "0,0"}, "positions"),
         ("", {"model": "dml"}, "model"),
         (next(iter(LESSONS.values())).page, {"seed": "1"}, "seed"),
@@ -147,6 +151,15 @@ def test_what_is_not_here_is_said_and_not_echoed_at_length(page: str, part: str,
     assert len(sentence) < 300 and sentence.isprintable()
     assert any(words in sentence for words in ("Here is another one", "the others are compared", "names no run"))
     assert "http" not in "".join(sentence.split("`")[::2])
+
+
+@pytest.mark.parametrize("name", ["gone", LONG, MARKDOWN, CONTROL, "../../etc/passwd"])
+@pytest.mark.parametrize("part", ["sweep", "columns", "rows", "run", "seeds"])
+def test_what_a_plan_cannot_be_is_said_and_not_echoed_at_length(part: str, name: str) -> None:
+    app = opened(MANY, **{part: name})
+    sentences = [*said(app), *(element.value for element in app.error)]
+    assert sentences and all(len(sentence) < 400 for sentence in sentences)
+    assert not any("http" in "".join(re.split("[`']", sentence)[::2]) for sentence in sentences)
 
 
 def test_a_run_of_another_page_is_said() -> None:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from semidml.cli import main
-from semidml.sweeps import driver, sweep
+from semidml.sweeps import sweep
 from semidml.sweeps.table import read_table
 from tests.sweeps.made import DIGEST, Engine, plan
 
@@ -189,13 +189,3 @@ def test_told_to_end_it_stops_in_order_and_says_how_to_go_on(how, code):
     made = sweep.open_sweep("first")
     states = set(read_table(made).frame["state"])
     assert states == {"done", "waiting"} and not made.driver() and not (made.path / "stop").exists()
-
-
-def test_a_process_of_its_own_trains_a_sweep_and_writes_a_log(folder):
-    """The page's way. Its data are those of the digits, which these are not."""
-    made = sweep.create_sweep(plan(seeds=[0]))
-    with driver.start_process(made, workers=1) as process:
-        assert process.wait(120) == 2
-    said = (made.path / "driver.log").read_text()
-    assert "sweep folder:" in said and "the images or labels of digits here are not those of the sweep first" in said
-    assert not made.driver()

@@ -1,0 +1,145 @@
+"""Where many runs are trained: on workers of this machine, or on a Dask cluster that stands already.
+
+A Dask scheduler runs whatever it is sent. The one of this machine is bound to localhost and asks for a certificate that
+only this process and its workers have, since other accounts of the machine reach localhost, too. Another is reached by
+its address, tcp:// within a network that is trusted, tls:// with certificates of Dask's own configuration elsewhere.
+"""
+
+import asyncio
+import logging
+import os
+import re
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import dask
+from distributed import Client, Nanny, Scheduler, SpecCluster
+from distributed.comm import connect
+from distributed.core import send_recv
+from distributed.security import Security
+
+from semidml import memory
+
+WORKER_BYTES = 700 * 10**6  # of memory that a worker takes with torch, scikit-learn and a small data set
+REACH_SECONDS = 4.0  # that a scheduler gets to answer
+LOOPBACK = "127.0.0.1"
+PRELOAD = "semidml.sweeps.cell"
+NO_DASHBOARD = {"dashboard": False, "dashboard_address": f"{LOOPBACK}:0"}  # without an address it is open to all
+LOGGERS = ("distributed", "distributed.client")  # of Dask, those with a handler of their own
+SETTINGS = {  # of the cluster of this machine, whatever the user has configured for others
+    "distributed.scheduler.allowed-failures": 0,  # the engine counts: a run that comes further is no bad one
+    "distributed.worker.profile.enabled": False,
+    "distributed.diagnostics.nvml": False,
+}
+
+
+class Unreachable(ConnectionError):
+    """No scheduler answers, or the one that did has gone."""
+
+
+class Link:
+    """A connection to a cluster, made by `open`; `close` ends it, and the cluster too where that is this machine's."""
+
+    def __init__(self, scheduler: str | None, workers: int | None):
+        self.scheduler, self.workers = scheduler, workers
+        self.client: Client | None = None
+        self._opened = ExitStack()
+
+    @property
+    def where(self) -> str:
+        """The scheduler in words."""
+        return f"the scheduler at {self.scheduler}" if self.scheduler else "the scheduler of this machine"
+
+    def open(self) -> None:
+        """Connect; it takes seconds.
+        Raises: Unreachable, ValueError in words."""
+        self._opened.callback(_silence(logging.CRITICAL))
+        if self.scheduler is None:
+            self._opened.enter_context(dask.config.set(own_settings()))
+            at: Any = self._opened.enter_context(_start_cluster(self.workers))
+        else:
+            at = self.scheduler
+            _greet(self.scheduler)
+        self.client = self._opened.enter_context(Client(at, timeout=REACH_SECONDS, set_as_default=False))
+
+    def close(self) -> None:
+        """End what was opened."""
+        self._opened.close()
+
+
+def _greet(scheduler: str) -> None:
+    """Exchange a word with a scheduler: Dask's client would wait for ever for one that accepts and says nothing.
+    Raises: Unreachable."""
+
+    async def exchange() -> None:
+        security = Security()  # of Dask's configuration
+        comm = await connect(scheduler, timeout=REACH_SECONDS, **security.get_connection_args("client"))
+        try:
+            await send_recv(comm, op="identity", reply=True)
+        finally:
+            comm.abort()
+
+    async def exchange_in_time() -> None:
+        await asyncio.wait_for(exchange(), REACH_SECONDS)
+
+    try:
+        asyncio.run(exchange_in_time())
+    except Exception as error:  # whatever somebody else's server answers, or a name server, or a certificate
+        words = "what answers is something else" if isinstance(error, MemoryError) else str(error)
+        why = (words.splitlines() or [type(error).__name__])[0][:200]
+        raise Unreachable(
+            f"no Dask scheduler answers at {scheduler}: start one there, or correct SEMIDML_SCHEDULER or --scheduler, "
+            f"which is an address such as tcp://head:8786 ({why})"
+        ) from None
+
+
+def own_settings() -> dict[str, Any]:
+    """Dask's configuration for the cluster of this machine: as it comes, with SETTINGS."""
+    return dask.config.merge(*dask.config.defaults) | SETTINGS
+
+
+def _start_cluster(workers: int | None) -> SpecCluster:
+    gpus = list_gpus()
+    count = workers or count_workers(memory.cores(), memory.free_bytes(), len(gpus))
+    local = {"host": LOOPBACK, "protocol": "tls://", "security": Security.temporary()}  # made for this cluster alone
+    scheduler = {"cls": Scheduler, "options": {**local, **NO_DASHBOARD}}
+    options = {**local, **NO_DASHBOARD, "nthreads": 1, "memory_limit": 0, "preload": [PRELOAD]}
+    options["silence_logs"] = logging.CRITICAL
+    specs = {
+        number: {"cls": Nanny, "options": {**options, "env": worker_environment(number, count, memory.cores(), gpus)}}
+        for number in range(count)
+    }
+    return SpecCluster(workers=specs, scheduler=scheduler, security=local["security"], silence_logs=logging.CRITICAL)
+
+
+def list_gpus() -> list[str]:
+    """This machine's NVIDIA GPUs as CUDA_VISIBLE_DEVICES names them, asked without loading torch."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return [name.strip() for name in given.split(",") if name.strip() and name.strip() != "-1"]
+    devices = [path for path in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
+    return [str(number) for number in range(len(devices))]  # CUDA counts those that a container sees from 0
+
+
+def count_workers(cores: int, free: int, gpus: int) -> int:
+    """How many workers a machine gets that nobody has chosen: one a GPU or, without any, one a core, as far as `free`
+    bytes of memory hold them."""
+    return max(1, min(gpus or cores, free // WORKER_BYTES))
+
+
+def worker_environment(number: int, workers: int, cores: int, gpus: list[str]) -> dict[str, str]:
+    """Environment of one worker among several: its share of the cores, and the one GPU that torch will find, taken in
+    turn. It is set before torch is imported there. Not run on a machine with GPUs yet."""
+    threads = str(max(1, cores // workers))
+    own = {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    return own | ({"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {})
+
+
+def _silence(level: int) -> Any:
+    """Keep Dask's own remarks off the terminal; gives what undoes it."""
+    handlers = [handler for name in LOGGERS for handler in logging.getLogger(name).handlers]
+    levels = [(handler, handler.level) for handler in handlers]
+    for handler in handlers:
+        handler.setLevel(level)
+    return lambda: [handler.setLevel(before) for handler, before in levels]

@@ -1,0 +1,174 @@
+"""What a plan will take, what stands in its way, and its start."""
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from semidml import memory
+from semidml.config import RunConfig
+from semidml.disk import files
+from semidml.jobs import forecast
+from semidml.runs import estimate
+from semidml.runs.run import Run
+from semidml.sweeps import attended, quota
+from semidml.sweeps import sweep as folders
+from semidml.sweeps.plan import Plan
+from semidml.sweeps.sweep import Sweep
+from semidml.sweeps.table import read_table
+from semidml.ui import controls, frame
+from semidml.ui.manage import NOT_STARTED, perform
+from semidml.ui.many.planner import MOST_CHECKED, plan_of
+from semidml.ui.words import entry_title, escape_markdown, is_here
+from semidml.words import seconds_words, size_words
+
+SAMPLED = 5  # settings by which time and room are told
+START_SECONDS = 8.0  # that the workers take to begin
+
+
+def draw_start(plan: Plan | None, place: DeltaGenerator) -> None:
+    """Train, at its place, and what it will take; or what stands in its way."""
+    missing = [name for name in plan.data_names if not is_here(name)] if plan else []
+    problems = list_problems(plan) if plan and not missing else []
+    for name in missing:
+        st.warning(f"{entry_title('data', name)} is not on this machine yet.", icon=":material/block:")
+        st.page_link(frame.DATA, label="Fetch it on the page Data", icon=":material/download:")
+    is_hopeless = bool(plan) and len(problems) == len(settings_of(plan)) and bool(problems)
+    if problems:
+        number = len(problems)
+        words = "Every setting" if is_hopeless else f"{number} setting{'s' * (number > 1)}"
+        st.warning(f"{words} cannot be trained: {escape_markdown(problems[0])}", icon=":material/block:")
+    disabled = plan is None or bool(missing) or is_hopeless
+    act = {"on_click": perform, "args": (lambda: start(plan), "", NOT_STARTED), "disabled": disabled}
+    place.button("Train", type="primary", icon=":material/play_arrow:", width="stretch", key="train many", **act)
+    if plan is not None and not missing:
+        st.caption(effort_words(plan))
+
+
+def settings_of(plan: Plan) -> list[RunConfig]:
+    """The configs of its settings that are not refused, with the first seed."""
+    settings = plan.cells[: plan.count // len(plan.seeds)]
+    return [cell.config for cell in settings if cell.config is not None]
+
+
+def list_problems(plan: Plan) -> list[str]:
+    """What is known against some of its settings, each once a setting, of the first MOST_CHECKED."""
+    return [problem for config in settings_of(plan)[:MOST_CHECKED] if (problem := controls.cannot_work(config))]
+
+
+def effort_words(plan: Plan) -> str:
+    """How many runs, how many of them are there, how long the others will take, and how much room."""
+    there = count_there(plan)
+    factors = " × ".join([*(f"{len(values):,}" for values in plan.axes.values()), f"{len(plan.seeds):,} seeds"])
+    words = [f"**{plan.count:,} runs**: {factors}{f'; {there:,} are here already' if there else ''}."]
+    refused = sum(bool(cell.problem) for cell in plan.cells)
+    if refused:
+        problem = next(cell.problem for cell in plan.cells if cell.problem)
+        words.append(f"{refused:,} of them are refused: {escape_markdown(problem)}.")
+    left = max(0, plan.count - refused - there)
+    if not left:
+        return "  \n".join([*words, "Nothing is left to train."])
+    settings = settings_of(plan)
+    sampled = settings[:: max(1, len(settings) // SAMPLED)]
+    known = [seconds for config in sampled if (seconds := seconds_of_run(config)) is not None]
+    if known:
+        at_once = min(memory.cores(), left)
+        seconds = START_SECONDS + sum(known) / len(known) * left / at_once
+        words.append(f"About {seconds_words(seconds)} on this machine, {at_once} at a time.")
+    else:
+        words.append("How long a run takes was not measured here yet.")
+    if frame.is_warm():  # before, torch is not there
+        more = left * max(bytes_of_run(config) for config in sampled)
+        room = room_words(more)
+        words.append(f"They take about {size_words(more)}. {room}")
+    return "  \n".join(words)
+
+
+@st.cache_data(max_entries=256, ttl=60, show_spinner=False)
+def seconds_of_run(config: RunConfig) -> float | None:
+    """How long a run by this config takes, going by finished runs and by those of sweeps."""
+    measured = forecast.measure_alike(config, [run for sweep in folders.list_sweeps()[:5] for run in some_done(sweep)])
+    return measured and measured[0]
+
+
+def some_done(sweep: Sweep) -> list[Run]:
+    """A few runs of a sweep that are done."""
+    try:
+        table = read_table(sweep).frame
+    except (ValueError, OSError):
+        return []
+    done = table[(table["state"] == "done") & (table["cell"] != "")].drop_duplicates("cell")
+    return [sweep.run_of(cell) for cell in done["cell"].iloc[:: max(1, len(done) // 20)]]
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def bytes_of_run(config: RunConfig) -> int:
+    return estimate.kept_bytes(config)
+
+
+@st.cache_data(max_entries=64, ttl=20, show_spinner=False)
+def room_words(more: int) -> str:
+    """How much sweeps take, and whether `more` bytes fit."""
+    room = quota.Room()
+    lack = room.lack_words(more)
+    used = f"Sweeps take {size_words(room.used)} of {size_words(quota.allowed_bytes())}."
+    return f"{used} {lack[:1].upper()}{lack[1:]}." if lack else used
+
+
+def count_there(plan: Plan) -> int:
+    """How many of its runs are finished already, in the sweep of its name or in others."""
+    return _count_there(plan.model_dump_json(exclude={"created", "versions"}))
+
+
+@st.cache_data(max_entries=16, ttl=15, show_spinner=False)
+def _count_there(content: str) -> int:
+    plan, digests = plan_of(content.encode()), {}
+    sweeps = folders.list_sweeps()
+    for sweep in sweeps:
+        try:
+            digests |= {name: digest for name, digest in sweep.plan().data.items() if name not in digests}
+        except ValueError:  # it is said where this sweep is shown
+            continue
+    if not set(plan.data_names) <= set(digests):
+        return 0
+    named = plan_of(
+        files.as_json(files.json_object(content.encode(), "plan") | {"data": {n: digests[n] for n in plan.data_names}})
+    )
+    wanted, there = {cell.name for cell in named.cells if cell.name}, set()
+    for sweep in sweeps:
+        try:
+            table = read_table(sweep).frame
+        except (ValueError, OSError):
+            continue
+        there |= wanted & set(table.loc[table["state"] == "done", "cell"])
+    return sum(cell.name in there for cell in named.cells)
+
+
+# ---- the start
+
+
+def start(plan: Plan) -> None:
+    """Trains what a plan lacks, in the sweep of its name: a new one, or one that varies the same.
+    Raises: ValueError in words when it cannot be."""
+    sweep = find_or_create(plan)
+    attended.start(sweep)
+    st.session_state["shown sweep"] = sweep.name
+    st.session_state["chosen cell"] = ""
+
+
+def find_or_create(plan: Plan) -> Sweep:
+    """The sweep of a plan. Where another one has its name and a number is free, it gets that: a page asks for no name.
+    Raises: ValueError when its data are not here, or while that sweep is being trained."""
+    names = [plan.name, *(f"{plan.name[:70]}-{number}" for number in range(2, 100))]
+    for name in names:
+        try:
+            sweep = folders.open_sweep(name)
+        except ValueError:
+            return folders.create_sweep(plan.model_copy(update={"name": name}))
+        try:
+            known = sweep.plan()
+        except ValueError:  # damaged, which is said where it is shown
+            continue
+        if known.same_setting(plan):
+            if known.extended(plan.axes, plan.seeds).count > known.count:
+                folders.extend(sweep, plan.axes, plan.seeds)
+            return sweep
+    raise ValueError(f"there are a hundred sweeps called {plan.name}: delete some")
