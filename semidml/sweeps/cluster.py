@@ -20,7 +20,6 @@ from distributed.core import send_recv
 from distributed.security import Security
 
 from semidml import memory
-from semidml.execute import cores
 
 WORKER_BYTES = 700 * 10**6  # of memory that a worker takes with torch, scikit-learn and a small data set
 REACH_SECONDS = 4.0  # that a scheduler gets to answer
@@ -102,13 +101,13 @@ def own_settings() -> dict[str, Any]:
 
 def _start_cluster(workers: int | None) -> SpecCluster:
     gpus = list_gpus()
-    count = workers or count_workers(cores(), memory.free_bytes(), len(gpus))
+    count = workers or count_workers(memory.cores(), memory.free_bytes(), len(gpus))
     local = {"host": LOOPBACK, "protocol": "tls://", "security": Security.temporary()}  # made for this cluster alone
     scheduler = {"cls": Scheduler, "options": {**local, **NO_DASHBOARD}}
     options = {**local, **NO_DASHBOARD, "nthreads": 1, "memory_limit": 0, "preload": [PRELOAD]}
     options["silence_logs"] = logging.CRITICAL
     specs = {
-        number: {"cls": Nanny, "options": {**options, "env": worker_environment(number, count, cores(), gpus)}}
+        number: {"cls": Nanny, "options": {**options, "env": worker_environment(number, count, memory.cores(), gpus)}}
         for number in range(count)
     }
     return SpecCluster(workers=specs, scheduler=scheduler, security=local["security"], silence_logs=logging.CRITICAL)
