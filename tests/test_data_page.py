@@ -2,12 +2,14 @@
 
 import asyncio
 import io
+import itertools
 import os
 import re
 import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -320,15 +322,27 @@ def test_another_choice_decodes_and_reads_nothing_again(monkeypatch: pytest.Monk
         assert brought(app).known.classes != before.classes
 
 
+def wait_at_the_tenth(monkeypatch: pytest.MonkeyPatch, step: str, is_said: Callable[[], bool]) -> None:
+    """From now on files are read one after the other, and the tenth only once the page has said what it is to say."""
+    read, files, late = getattr(decoding, step), itertools.count(1), time.monotonic() + 60
+
+    def wait_and_read(*given: object) -> object:
+        if next(files) == 10:
+            while not is_said() and time.monotonic() < late:
+                time.sleep(0.01)
+        return read(*given)
+
+    monkeypatch.setattr(decoders, "BATCH_COST", 1)
+    monkeypatch.setattr(decoding, step, wait_and_read)
+
+
 def test_a_look_that_takes_long_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     told = []
     monkeypatch.setattr(frame, "QUICK", 0.0)
     monkeypatch.setattr(frame, "BETWEEN", 0.01)
     monkeypatch.setattr(images, "TOLD", 4)
     monkeypatch.setattr(st, "progress", lambda fraction, text="": told.append(text))
-    monkeypatch.setattr(decoders, "BATCH_COST", 1)
-    read_header = decoding._read_header
-    monkeypatch.setattr(decoding, "_read_header", lambda *given: time.sleep(0.02) or read_header(*given))
+    wait_at_the_tenth(monkeypatch, "_read_header", lambda: "8 of 40 files looked at …" in told)
     app = bring("shapes.zip", zipped(nested()))
     assert "**40 images**" in words(app) and "8 of 40 files looked at …" in told
 
@@ -344,13 +358,11 @@ def test_a_data_set_whose_reading_takes_long_says_how_far_it_is(
     monkeypatch.setattr(frame, "QUICK", 0.0)
     monkeypatch.setattr(frame, "BETWEEN", 0.01)
     monkeypatch.setattr(images, "TOLD", 4)
-    monkeypatch.setattr(decoders, "BATCH_COST", 1)
     monkeypatch.setattr(st, "progress", lambda fraction, text="": told.append((fraction, text)))
-    pixels_of = decoding._pixels_of
-    monkeypatch.setattr(decoding, "_pixels_of", lambda *given: time.sleep(0.02) or pixels_of(*given))
+    wait_at_the_tenth(monkeypatch, "_pixels_of", lambda: (0.2, "shapes: 8 of 40 images decoded …") in told)
     app = opened(DATA, data="shapes")
     assert "Training images, a row for each class" in words(app)
-    assert any(0.15 < fraction < 0.3 and text == "shapes: 8 of 40 images decoded …" for fraction, text in told)
+    assert (0.2, "shapes: 8 of 40 images decoded …") in told
 
 
 def test_a_data_set_that_cannot_be_read_says_why(tmp_path: Path) -> None:
