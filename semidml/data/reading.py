@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from semidml.data import image_files, layout
+from semidml.data import folders, image_files, layout
 from semidml.data.choices import Choices
 from semidml.data.image_files import Member
 from semidml.data.layout import Item, Layout, Question
@@ -81,7 +81,7 @@ def is_arrays(path: Path) -> bool:
     except (zipfile.BadZipFile, NotImplementedError, OSError):
         return False
     suffixes = {Path(name).suffix.lower() for name in names}
-    return ".npy" in suffixes and not suffixes & layout.IMAGES
+    return ".npy" in suffixes and not suffixes & folders.IMAGES
 
 
 def _of_file(path: Path, member: Member, choices: Choices, opened: ExitStack, once: Once | None) -> Reading:
@@ -96,7 +96,7 @@ def _of_file(path: Path, member: Member, choices: Choices, opened: ExitStack, on
         beside = _siblings(path, lambda other: idx.is_idx(other) and idx.prefix_of(other) == own)
     elif member.suffix in (".csv", ".tsv") and tables.may_name_files(member):
         with image_files.list_members(path.parent) as around:
-            pictures = [other for other in around if other.suffix in layout.IMAGES]
+            pictures = [other for other in around if other.suffix in folders.IMAGES]
         if known := tables.read_file_labels(member, pictures, choices):
             own = layout.read_layout(pictures, choices)
             return _of_layout(_labelled(own, {member: known}), "table of files and labels")
@@ -123,7 +123,7 @@ def _of_tree(
     """The files of a folder or an archive, or of some that belong together."""
     from semidml.data.formats import tables
 
-    if any(member.suffix in layout.IMAGES for member in members):
+    if any(member.suffix in folders.IMAGES for member in members):
         known = layout.read_layout(members, choices)
         if not known.class_names:
             pictures = [item.member for item in known.items]
@@ -146,7 +146,7 @@ def _of_tree(
         return Reading("Parquet files", known, packed.class_names, questions=packed.questions)
     for member in members:
         _refuse_pickle(member)
-    if members and any(layout.looks_like_image(member) for member in members):
+    if members and any(folders.looks_like_image(member) for member in members):
         return _of_layout(layout.read_layout(members, choices), kind)
     if kind == "file":
         raise ValueError(

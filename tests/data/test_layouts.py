@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from semidml.data import image_files, layout, names, store
+from semidml.data import folders, image_files, layout, names, store
 from semidml.data.choices import Choices
 from semidml.data.image_files import Member
 
@@ -274,7 +274,7 @@ def test_a_walk_does_not_look_through_all_folders_in_each():
             raise AssertionError("all folders are looked through")
 
     paths = ["a/0.png", "b/0.png", "notes/x/read.txt", "notes/read.txt", "a/more/read.txt"]
-    tree = layout._Tree([Member(tuple(path.split("/")), lambda: io.BytesIO(png())) for path in paths])
+    tree = folders.Tree([Member(tuple(path.split("/")), lambda: io.BytesIO(png())) for path in paths])
     tree.files = NotWhole(tree.files)
     walk = layout._Walk(tree, Choices())
     walk.visit((), "", ())
