@@ -93,10 +93,12 @@ class Tree:
                 return {name: "left out" if name in masks else "passed through" for name in group}
         if len(group) == 1 and not self.loose(folder):
             return {group[0]: "passed through" if self._is_wrapper(folder, group[0]) else "class"}
+        masks = {name for name in group if self._is_beside_images(folder, name)}
+        group = [name for name in group if name not in masks]
         none = {name for name in group if names.is_unlabelled(name) or (name == NO_LABEL and len(group) > 2)}
         plain = [name for name in group if name not in none]
         says_nothing = len(plain) == 1 and not names.rest_of(plain[0])  # `labelled` beside `unlabelled`
-        return {
+        return dict.fromkeys(masks, "left out") | {
             name: "unlabelled"
             if name not in plain
             else "passed through"
@@ -104,6 +106,12 @@ class Tree:
             else "class"
             for name in group
         }
+
+    def _is_beside_images(self, folder: Folder, name: str) -> bool:
+        """Whether a folder is one of masks of the images that lie beside it: alone with them, or not many more."""
+        loose, group = self.loose(folder), self.inside[folder]
+        of_loose = all(map(names.is_mask, group)) or 2 * loose >= self.count[(*folder, name)]
+        return names.is_mask(name) and loose > 0 and of_loose
 
     def _is_wrapper(self, folder: Folder, name: str) -> bool:
         """Whether a folder that is alone in another says nothing: it is called `images`, as one above it, or like a

@@ -1,7 +1,7 @@
 """Of a tree of files: which are images, of which split and class, what has no label, what is left out. Torch-free.
 
-What a folder is, `folders` tells. What was understood can be changed folder by folder (`Choices.folders`), and the level
-that names the class too (`Choices.level`).
+What a folder is, `folders` tells. What was understood can be changed folder by folder (`Choices.folders`), and so can
+the level that names the class (`Choices.level`).
 """
 
 from __future__ import annotations
@@ -102,6 +102,7 @@ class _Walk:
         self.rows: list[tuple[str, Folder | None, Member, bool]] = []  # split or "", folders or None, looks like one
         self.folders: dict[str, str] = {}
         self.left_out: list[tuple[str, str]] = []
+        self.of_class: dict[str, str] = {}  # {folder of masks beside the images of a class: the class}
 
     def visit(self, folder: Folder, split: str, classes: Folder | None) -> None:
         for member, is_image in self.tree.files.get(folder, ()):
@@ -113,6 +114,8 @@ class _Walk:
             inner = (*folder, name)
             if role != "class" and classes is not None:
                 self.folders["/".join(inner)] = role
+            if names.is_mask(name) and classes and self.tree.loose(folder):
+                self.of_class["/".join(inner)] = classes[-1]
             if role == "left out":
                 why = (
                     "masks"
@@ -248,6 +251,9 @@ def _questions_on_folders(walk: _Walk) -> list[Question]:
         if names.is_mask(name) and role == "left out":
             text = f"Are the {count:,} images in {folder} masks to leave out, or a class of their own?"
             options: tuple[str, ...] = ("left out", "class")
+            if folder in walk.of_class:
+                text = f"Are the {count:,} images in {folder} masks to leave out, or images of {walk.of_class[folder]}?"
+                options = ("left out", "passed through")
         elif role == "left out":
             text = f"What are the {count:,} images in {folder}, which lies beside training and test?"
             options = ("left out", "train", "val", "test", "unlabelled")

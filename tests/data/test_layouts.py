@@ -62,6 +62,16 @@ LAYOUTS = {
     "flat, wrapped": ("photos/*", {"train": {None}}),
     "flat splits": ("train/* test/*", {"train": {None}, "test": {None}}),
     "masks of each class": ("a/images/* a/masks/* b/images/* b/masks/*", {"train": {"a", "b"}}),
+    "masks below a class": ("horse/* horse/masks/* cow/* cow/masks/*", {"train": {"horse", "cow"}}),
+    "masks below a class of a split": (
+        "train/a/* train/a/mask/* train/b/* test/a/* test/a/mask/* test/b/*",
+        {"train": {"a", "b"}, "test": {"a", "b"}},
+    ),
+    "masks of loose images": ("* masks/* labels/*", {"train": {None}}),
+    "a stray image beside mask as a class": (
+        "x.png mask/* mask/2.png without_mask/*",
+        {"train": {"mask", "without_mask", None}},
+    ),
     "mask as a class": ("mask/* without_mask/*", {"train": {"mask", "without_mask"}}),
     "MVTec": (
         "bottle/train/good/* bottle/test/good/* bottle/test/broken/* bottle/ground_truth/broken/* x/readme.txt",
@@ -117,6 +127,17 @@ def test_what_a_folder_is_can_be_changed():
     }
     with pytest.raises(ValueError, match="the folder 'a' can be train, val"):
         understand(paths, folders={"a": "nonsense"})
+
+
+def test_masks_below_a_class_are_left_out_until_it_is_said_that_they_are_of_it():
+    paths = "horse/* horse/masks/* cow/*"
+    known = understand(paths)
+    assert len(known.items) == 4 and [left for left, _ in known.left_out] == ["horse/masks/ (2 images)"]
+    (asked,) = known.questions
+    assert asked.key == "folder:horse/masks" and asked.options == ("left out", "passed through")
+    assert asked.text == "Are the 2 images in horse/masks masks to leave out, or images of horse?"
+    said = understand(paths, folders={"horse/masks": "passed through"})
+    assert [item.class_name for item in said.items].count("horse") == 4 and not said.questions
 
 
 def test_a_test_folder_without_classes_can_be_left_out():
