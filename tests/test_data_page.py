@@ -154,6 +154,16 @@ def test_a_choice_on_folders_reads_them_anew_and_is_kept_with_the_set(
     assert held_files(tmp_path / "data") == ["uploads/shapes.npz", "uploads/shapes.semidml.json"]
 
 
+def test_a_folder_whose_name_has_an_equals_sign_can_be_chosen_for() -> None:
+    """As Hive names the folders of a table."""
+    files = {f"label={kind}/{i}.png": png(10 * k + i) for k, kind in enumerate(("cat", "cow", "dog")) for i in range(5)}
+    app = choose(bring("hive.zip", zipped(files)), "Another folder", "label=cat")
+    app = choose(app, "Folder `label=cat`", "unlabelled")
+    assert brought(app).choices == Choices(folders={"label=cat": "unlabelled"})
+    assert brought(app).known.unlabelled == {"train": 5} and control(app, "Folder `label=cat`").value == "unlabelled"
+    assert "folder:label=cat=unlabelled" in words(app)
+
+
 def test_a_choice_is_undone_where_it_was_made_and_all_of_them_at_once(tmp_path: Path) -> None:
     app = bring("shapes.zip", zipped(nested()))
     first = words(app)

@@ -25,6 +25,7 @@ ROLE_WORDS = {
 }
 ROLES = tuple(ROLE_WORDS)
 VALUES = ("", "as they are", "stretched")
+OF_FOLDER = "folder:"  # how the key of a choice begins that is of a folder
 MAX_FOLDERS = 1000
 MAX_TEXT = 400
 MAX_BYTES = 1 << 20  # of a kept file
@@ -91,14 +92,26 @@ class Choices:
     def words(self) -> list[str]:
         """These choices as `with_words` reads them."""
         plain = [known.name for known in fields(self) if known.name != "folders" and getattr(self, known.name)]
-        folders = [f"folder:{folder}={role}" for folder, role in self.folders.items()]
+        folders = [f"{OF_FOLDER}{folder}={role}" for folder, role in self.folders.items()]
         return [f"{name}={getattr(self, name)}" for name in plain] + folders
+
+    def value_of(self, key: str) -> str:
+        """What was chosen for a key, as a question names it; "" for nothing."""
+        if key.startswith(OF_FOLDER):
+            return self.folders.get(key.removeprefix(OF_FOLDER), "")
+        return getattr(self, key)
+
+    def with_value(self, key: str, value: str) -> Choices:
+        """These choices with another value for a key, as a question names it."""
+        if key.startswith(OF_FOLDER):
+            return replace(self, folders={**self.folders, key.removeprefix(OF_FOLDER): value})
+        return replace(self, **{key: value})
 
     def without(self, key: str) -> Choices:
         """These choices but for one, as a question names it: `level`, `folder:extra`."""
-        if not key.startswith("folder:"):
+        if not key.startswith(OF_FOLDER):
             return replace(self, **{key: ""})
-        folder = key.removeprefix("folder:")
+        folder = key.removeprefix(OF_FOLDER)
         return replace(self, folders={name: role for name, role in self.folders.items() if name != folder})
 
     def with_words(self, words: list[str]) -> Choices:
@@ -107,15 +120,15 @@ class Choices:
         chosen = self
         names = [known.name for known in fields(self) if known.name != "folders"]
         for word in words:
-            name, equals, value = word.partition("=")
-            if not equals or (name not in names and not name.startswith("folder:")):
+            parts = (
+                word.rpartition("=") if word.startswith(OF_FOLDER) else word.partition("=")
+            )  # a folder's name has some
+            name, equals, value = parts
+            if not equals or (name not in names and not name.startswith(OF_FOLDER)):
                 raise ValueError(
                     f"{word[:80]!r} is no choice; there are {', '.join(names)} and folder:NAME, each with =VALUE"
                 )
-            if name in names:
-                chosen = replace(chosen, **{name: value})
-            else:
-                chosen = replace(chosen, folders={**chosen.folders, name.removeprefix("folder:"): value})
+            chosen = chosen.with_value(name, value)
         return chosen
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from semidml.data import image_files, names
-from semidml.data.choices import Choices
+from semidml.data.choices import OF_FOLDER, Choices
 from semidml.data.folders import OTHERS, Folder, Tree
 from semidml.data.image_files import Member
 
@@ -262,6 +262,6 @@ def _questions_on_folders(walk: _Walk) -> list[Question]:
             options = ("unlabelled", "left out")
         if text:
             questions.append(
-                Question(f"folder:{folder}", text, options, "unlabelled" if role == "unlabelled" else "left out")
+                Question(f"{OF_FOLDER}{folder}", text, options, "unlabelled" if role == "unlabelled" else "left out")
             )
     return questions

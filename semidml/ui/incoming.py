@@ -72,12 +72,12 @@ class Brought:
 
     def is_answered(self, key: str) -> bool:
         """Whether something was chosen for a key of `Choices`."""
-        return any(word.startswith(f"{key}=") for word in self.choices.words())
+        return bool(self.choices.value_of(key))
 
     def choose(self, key: str, value: str, default: str) -> None:
         """Choose a value for a key of `Choices`; by `default` it is what it would be without."""
         plain = self.choices.without(key)
-        self.choose_all(plain if value == default else plain.with_words([f"{key}={value}"]))
+        self.choose_all(plain if value == default else plain.with_value(key, value))
 
     def choose_all(self, choices: Choices) -> None:
         """Choose; the file is looked at anew where that changes anything."""

@@ -10,7 +10,7 @@ from functools import partial
 import streamlit as st
 
 from semidml.data import uploads
-from semidml.data.choices import ROLE_WORDS, Choices
+from semidml.data.choices import OF_FOLDER, ROLE_WORDS, Choices
 from semidml.data.layout import Question
 from semidml.data.look import TITLES, Contrast, Understood
 from semidml.data.values import Range
@@ -166,7 +166,7 @@ def draw_choices(brought: Brought, known: Understood) -> None:
     for question in asked.values():
         draw_question(brought, known, question)
     parting = {folder for folder, role in known.folders.items() if role != "passed through"}
-    folders = [folder for folder in sorted(parting | {*brought.choices.folders}) if f"folder:{folder}" not in asked]
+    folders = [folder for folder in sorted(parting | {*brought.choices.folders}) if f"{OF_FOLDER}{folder}" not in asked]
     for folder in folders[:MOST_FOLDERS]:
         draw_folder(brought, known, folder)
     if known.contrast:
@@ -204,7 +204,7 @@ def option_words(known: Understood, key: str, option: str) -> str:
         return f"Level {option}: {', '.join(name[:LETTERS] for name in known.levels[int(option) - 1])}"
     if key == "level":
         return "All levels together, as one name"
-    if key.startswith("folder:"):
+    if key.startswith(OF_FOLDER):
         return ROLE_WORDS[option].capitalize()
     if key == "no_label":
         return "No label" if option else "A class of its own"
@@ -218,7 +218,9 @@ def draw_folder(brought: Brought, known: Understood, folder: str) -> None:
     end = folder if len(folder) <= LONGEST else f"…{folder[1 - LONGEST :]}"
     title = f"Folder {as_code(end)} ({known.folder_counts.get(folder, 0):,} images)"
     default = brought.roles.get(folder, known.folders.get(folder, "class"))
-    offer(brought, f"folder:{folder}", title, tuple(ROLE_WORDS), default, lambda role: ROLE_WORDS[role].capitalize())
+    offer(
+        brought, f"{OF_FOLDER}{folder}", title, tuple(ROLE_WORDS), default, lambda role: ROLE_WORDS[role].capitalize()
+    )
 
 
 def draw_other_folder(brought: Brought, known: Understood, folders: list[str]) -> None:
@@ -270,10 +272,7 @@ def offer(
     kind: Callable[..., str] = st.selectbox,
 ) -> None:
     """A control for a key of `Choices`, which shows what holds now."""
-    words = (word.partition("=") for word in brought.choices.words())
-    chosen = {name: value for name, _, value in words}.get(key, default)
-    if key.startswith("folder:"):
-        chosen = brought.choices.folders.get(key.removeprefix("folder:"), default)
+    chosen = brought.choices.value_of(key) or default
     options = options if chosen in options else (*options, chosen)
     widget = f"{key} {id(brought)} {chosen}"
 

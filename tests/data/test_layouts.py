@@ -140,6 +140,16 @@ def test_masks_below_a_class_are_left_out_until_it_is_said_that_they_are_of_it()
     assert [item.class_name for item in said.items].count("horse") == 4 and not said.questions
 
 
+def test_a_folder_whose_name_has_an_equals_sign_can_be_chosen_for():
+    choices = Choices().with_words(["folder:label=cat/a=b=left out"])
+    assert choices == Choices(folders={"label=cat/a=b": "left out"}) == Choices().with_words(choices.words())
+    key = "folder:label=cat/a=b"
+    assert choices.value_of(key) == "left out" and choices.value_of("folder:label") == ""
+    assert choices == Choices().with_value(key, "left out") and not choices.without(key)
+    with pytest.raises(ValueError, match="the folder 'a=b' can be train"):
+        Choices().with_words(["folder:a=b=cat"])
+
+
 def test_a_test_folder_without_classes_can_be_left_out():
     paths = "train/a/* train/b/* test/*"
     assert told(understand(paths)) == {"train": {"a", "b", None}}
