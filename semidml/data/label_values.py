@@ -1,6 +1,6 @@
 """What labels as they are written mean: which class a row is of, and which rows have no label. Torch-free.
 
--1, NaN and empty text are no label. Of several labels a row, one is made as `Choices.label` says.
+-1, -100, NaN and empty text are no label. Of several labels a row, one is made as `Choices.label` says.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import numpy as np
 from semidml.data.choices import Choices
 from semidml.data.labels import whole_labels
 from semidml.data.layout import Question
-from semidml.data.names import sort_classes
+from semidml.data.names import SPLIT_TITLES, sort_classes
 
 NO_LABEL = -1
 MOST_EXACT = 2.0**53  # up to which a float tells whole numbers apart
 MAX_LABELS_A_ROW = 64
+IGNORED = -100  # what PyTorch's losses leave out
 SUSPECT = 255  # what many write for no label, in bytes
 COMMONEST_SHARE = 0.5
 
@@ -47,18 +48,22 @@ def read_labels(
     else:
         flat, names, notes, questions = _one_a_row(written, class_names, choices)
         class_names = names
-    plain = {split: _checked(labels, split) for split, labels in flat.items()}
+    plain = {split: _checked(labels, split, choices) for split, labels in flat.items()}
     if any(labels.dtype.kind == "U" for labels in plain.values()):
         return _of_text(plain, class_names, choices, notes, questions)
     values = {split: labels.astype(np.int64) for split, labels in plain.items()}
-    every = np.concatenate(list(values.values()))
-    none, more_notes, more_questions = _none_values(every, class_names, choices)
-    known = np.setdiff1d(every, none)
+    none, more_notes, more_questions = _none_values(values, class_names, choices)
+    known = np.setdiff1d(np.concatenate(list(values.values())), none)
     if class_names is None:
         order, names = known, tuple(str(value) for value in known)
     else:
         order, names = np.arange(len(class_names)), tuple(class_names)
-        if len(known) and (known[0] < 0 or known[-1] >= len(names)):
+        if len(known) and known[0] > 0 and known[-1] == len(names):
+            order = order + 1
+            more_notes += (
+                f"Labels count from 1 to {len(names):,}, as many as there are class_names: 1 is {names[0]}.",
+            )
+        elif len(known) and (known[0] < 0 or known[-1] >= len(names)):
             raise ValueError(
                 f"with {len(names)} class_names labels must be 0 to {len(names) - 1}; got {known[0]} to {known[-1]}"
             )
@@ -68,8 +73,8 @@ def read_labels(
     )
 
 
-def _checked(labels: np.ndarray, split: str) -> np.ndarray:
-    """Labels (N,) as whole numbers or text.
+def _checked(labels: np.ndarray, split: str, choices: Choices) -> np.ndarray:
+    """Labels (N,) as whole numbers or text; negative ones are those alone that say that there is none.
     Raises: ValueError in words."""
     if labels.dtype.kind in "SU":
         return labels.astype(str)
@@ -82,7 +87,9 @@ def _checked(labels: np.ndarray, split: str) -> np.ndarray:
         return np.where(np.isnan(labels), NO_LABEL, labels)
     if labels.dtype.kind not in "iub":
         raise ValueError(f"the {split} labels are {labels.dtype}; labels must be whole numbers or text")
-    return whole_labels(f"{split}_labels", labels)
+    none = _chosen_numbers(choices) if choices.no_label else [IGNORED]
+    whole_labels(f"{split}_labels", np.where(np.isin(labels, none), 0, labels) if labels.dtype.kind == "i" else labels)
+    return labels.astype(np.int64)
 
 
 def _numbered(labels: np.ndarray, order: np.ndarray, none: np.ndarray) -> np.ndarray:
@@ -90,29 +97,44 @@ def _numbered(labels: np.ndarray, order: np.ndarray, none: np.ndarray) -> np.nda
 
 
 def _none_values(
-    every: np.ndarray, class_names: Sequence[str] | None, choices: Choices
+    labels: Mapping[str, np.ndarray], class_names: Sequence[str] | None, choices: Choices
 ) -> tuple[np.ndarray, tuple[str, ...], tuple[Question, ...]]:
     """(labels that say that there is none, what to say of them, what to ask)."""
-    values, counts = np.unique(every, return_counts=True)
     if choices.no_label:
-        try:
-            return np.array([int(part) for part in choices.no_label.split(",")]), (), ()
-        except (ValueError, OverflowError) as error:
-            raise ValueError(
-                f"no_label must be whole numbers, with commas between; got {choices.no_label[:40]!r}"
-            ) from error
+        return np.array(_chosen_numbers(choices)), (), ()
+    every = np.concatenate(list(labels.values()))
+    values = np.unique(every)
     if values.tolist() == [-1, 1] and class_names is None:
         text = "Labels are -1 and 1: are these two classes, or is -1 no label?"
         return np.array([], int), (), (Question("no_label", text, ("", "-1"), ""),)
-    none = np.array([NO_LABEL])
+    none, notes = np.array([NO_LABEL, IGNORED]), ()
+    if ignored := int((every == IGNORED).sum()):
+        notes = (
+            f"{ignored:,} rows have the label {IGNORED}, which PyTorch leaves out: they are read as without a label.",
+        )
     if class_names is not None and SUSPECT in values and len(class_names) <= SUSPECT:
-        count = counts[values == SUSPECT][0]
+        count = (every == SUSPECT).sum()
         note = f"{count:,} rows have the label 255, which names no class: they are read as rows without a label."
-        return np.array([NO_LABEL, SUSPECT]), (note,), ()
-    if values.size and values[-1] == SUSPECT and counts[-1] > COMMONEST_SHARE * len(every):
-        text = f"{counts[-1]:,} of {len(every):,} rows have the label 255. Is that a class, or no label?"
-        return none, (f"{text} It is read as a class.",), (Question("no_label", text, ("", "-1,255"), ""),)
-    return none, (), ()
+        return np.append(none, SUSPECT), (*notes, note), ()
+    if values.size and values[-1] == SUSPECT:
+        for kind, own in (("", every), *((f"{SPLIT_TITLES.get(split, split)} ", own) for split, own in labels.items())):
+            count = int((own == SUSPECT).sum())
+            if count > COMMONEST_SHARE * len(own):
+                text = f"{count:,} of {len(own):,} {kind}rows have the label 255. Is that a class, or no label?"
+                notes += (f"{text} It is read as a class.",)
+                return none, notes, (Question("no_label", text, ("", "-1,255"), ""),)
+    return none, notes, ()
+
+
+def _chosen_numbers(choices: Choices) -> list[int]:
+    """The numbers that were chosen to say that there is no label.
+    Raises: ValueError in words."""
+    try:
+        return [int(np.int64(int(part))) for part in choices.no_label.split(",")]
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            f"no_label must be whole numbers, with commas between; got {choices.no_label[:40]!r}"
+        ) from error
 
 
 def _of_text(

@@ -16,6 +16,7 @@ _SPLITS = {
     "val": "val valid validation validate validating dev devel development",
     "test": "test testing tst eval evaluation evaluate holdout heldout",
 }
+SPLIT_TITLES = {"train": "training", "val": "validation", "test": "test"}
 SPLIT_WORDS = {word: split for split, words in _SPLITS.items() for word in words.split()}
 PREDICTED = words_of("pred predict prediction predictions submission submit inference")
 MASKS = words_of(

@@ -175,6 +175,38 @@ def test_what_is_no_label(written, classes, given):
     assert known.class_names == classes or known.class_names == ("False", "True")
 
 
+def test_255_on_most_rows_of_one_split_is_asked_about():
+    """A large test with labels must not hide it."""
+    trained = np.where(np.arange(400) < 360, 255, np.arange(400) % 3)
+    known = read_labels({"train": trained, "test": np.arange(400) % 3}, None, Choices())
+    assert [question.key for question in known.questions] == ["no_label"]
+    assert known.questions[0].text.startswith("360 of 400 training rows have the label 255.")
+    every = read_labels({"train": trained, "test": trained}, None, Choices())
+    assert every.questions[0].text.startswith("720 of 800 rows have the label 255.")
+    assert not read_labels({"train": np.arange(256), "test": np.arange(256)}, None, Choices()).questions
+
+
+def test_minus_100_is_no_label_as_pytorch_has_it_and_can_be_said_to_be():
+    labels = np.array([0, -100, 1, -1])
+    known = read_labels({"train": labels}, None, Choices())
+    assert known.splits["train"].tolist() == [0, -1, 1, -1] and "1 rows have the label -100" in known.notes[0]
+    said = read_labels({"train": labels}, None, Choices(no_label="-100"))
+    assert said.class_names == ("-1", "0", "1") and said.splits["train"].tolist() == [1, -1, 2, 0]
+    other = Choices(no_label="-1,-9")
+    assert read_labels({"train": np.array([0, -9, 1])}, None, other).splits["train"].tolist() == [0, -1, 1]
+    with pytest.raises(ValueError, match="has -9 in row 1"):
+        read_labels({"train": np.array([0, -9, 1])}, None, Choices())
+
+
+def test_labels_that_count_from_one_are_those_of_as_many_class_names():
+    known = read_labels({"train": np.array([3, 1, -1]), "test": np.array([2])}, ["a", "b", "c"], Choices())
+    assert known.splits["train"].tolist() == [2, 0, -1] and known.splits["test"].tolist() == [1]
+    assert known.notes == ("Labels count from 1 to 3, as many as there are class_names: 1 is a.",)
+    for labels in ([0, 3], [1, 4]):
+        with pytest.raises(ValueError, match="labels must be 0 to 2"):
+            read_labels({"train": np.array(labels)}, ["a", "b", "c"], Choices())
+
+
 @pytest.mark.parametrize(
     "written, words",
     [
