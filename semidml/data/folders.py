@@ -82,10 +82,11 @@ class Tree:
         return known
 
     def _understood(self, folder: Folder, group: list[str]) -> dict[str, str]:
+        splits = names.splits_of(name for name in group if not _is_aside(name))
         if _parts_splits(group) or (
-            len(folder) in self.depths and all(names.split_of(name) and not names.rest_of(name) for name in group)
+            len(folder) in self.depths and all(splits.get(name) and not names.rest_of(name) for name in group)
         ):
-            return {name: _role_beside_splits(name) for name in group}
+            return {name: _role_beside_splits(name, splits.get(name, "")) for name in group}
         pictures = [name for name in group if names.is_container(name)]
         if pictures and all(names.is_mask(name) or names.is_container(name) for name in group):
             masks = [name for name in group if names.is_mask(name) and name not in pictures]
@@ -95,7 +96,9 @@ class Tree:
             return {group[0]: "passed through" if self._is_wrapper(folder, group[0]) else "class"}
         masks = {name for name in group if self._is_beside_images(folder, name)}
         group = [name for name in group if name not in masks]
-        none = {name for name in group if names.is_unlabelled(name) or (name == NO_LABEL and len(group) > 2)}
+        none = {name for name in group if names.is_unlabelled(name)}
+        if len(group) - len(none) > 2:
+            none |= {name for name in group if name == NO_LABEL or names.may_be_unlabelled(name)}
         plain = [name for name in group if name not in none]
         says_nothing = len(plain) == 1 and not names.rest_of(plain[0])  # `labelled` beside `unlabelled`
         return dict.fromkeys(masks, "left out") | {
@@ -128,11 +131,12 @@ def _parts_splits(group: list[str]) -> bool:
     """Whether a group of folders is training and test (or validation) folders, perhaps with more beside them. What all
     their names share says nothing: `seg_train`, `seg_test`; `train_station`, `test_tube` are no splits."""
     plain = [name for name in group if not _is_aside(name)]
-    called = [name for name in plain if names.split_of(name)]
+    splits = names.splits_of(plain)
+    called = [name for name in plain if splits[name]]
     alike = [names.rest_of(name) for name in group if name in called or _is_aside(name)]
     shared = frozenset.intersection(*alike) if len(alike) > 1 else frozenset()
     parting = [name for name in called if names.rest_of(name) <= shared]
-    kinds, strange = {names.split_of(name) for name in parting}, len(plain) - len(parting)
+    kinds, strange = {splits[name] for name in parting}, len(plain) - len(parting)
     if "train" not in kinds:
         return False
     if len(kinds) > 1:
@@ -141,10 +145,14 @@ def _parts_splits(group: list[str]) -> bool:
 
 
 def _is_aside(name: str) -> bool:
-    return names.is_unlabelled(name) or names.is_predicted(name) or names.is_mask(name)
+    return _has_no_label(name) or names.is_mask(name)
 
 
-def _role_beside_splits(name: str) -> str:
-    if names.is_unlabelled(name) or names.is_predicted(name):
+def _has_no_label(name: str) -> bool:
+    return names.is_unlabelled(name) or names.may_be_unlabelled(name) or names.is_predicted(name)
+
+
+def _role_beside_splits(name: str, split: str) -> str:
+    if _has_no_label(name):
         return "unlabelled"
-    return "left out" if names.is_mask(name) else names.split_of(name) or "left out"
+    return "left out" if names.is_mask(name) else split or "left out"

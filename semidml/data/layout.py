@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import NamedTuple
 
 from semidml.data import image_files, names
@@ -18,6 +19,7 @@ from semidml.data.image_files import Member
 
 HELD_BACK_WORDS = "were read as images without a label: nothing says what they show, so they cannot test"
 
+SUSPECT = "255"  # a number that many write for no label
 NAMED = 5  # folders that a note names
 
 
@@ -161,7 +163,7 @@ def _finish(walk: _Walk, choices: Choices) -> Layout:
     notes += _notes_on_merged(merged)
     left_out = (*walk.left_out, *others)
     notes += _notes_on_folders(walk)
-    questions += _questions_on_folders(walk)
+    questions += _questions_on_folders(walk) + _questions_on_suspects(walk) + _questions_on_one_class(walk, items)
     counts = {"/".join(folder): count for folder, count in sorted(walk.tree.count.items()) if folder}
     return Layout(
         *(tuple(items), walk.folders, left_out, tuple(others), level, levels, merged, tuple(notes), tuple(questions)),
@@ -257,6 +259,9 @@ def _questions_on_folders(walk: _Walk) -> list[Question]:
         elif role == "left out":
             text = f"What are the {count:,} images in {folder}, which lies beside training and test?"
             options = ("left out", "train", "val", "test", "unlabelled")
+        elif role == "unlabelled" and names.may_be_unlabelled(name):
+            text = f"Are the {count:,} images in {folder} without a label, or a class of their own?"
+            options = ("unlabelled", "class")
         elif role == "unlabelled" and names.is_predicted(name):
             text = f"Are the {count:,} images in {folder} to be learned from without a label, or left out?"
             options = ("unlabelled", "left out")
@@ -265,3 +270,42 @@ def _questions_on_folders(walk: _Walk) -> list[Question]:
                 Question(f"{OF_FOLDER}{folder}", text, options, "unlabelled" if role == "unlabelled" else "left out")
             )
     return questions
+
+
+def _questions_on_suspects(walk: _Walk) -> list[Question]:
+    """What is to be asked of folders called 255 among numbers, which hold most of their images."""
+    questions = []
+    for folder, group in walk.tree.groups():
+        path, total = (*folder, SUSPECT), sum(walk.tree.count[(*folder, name)] for name in group)
+        if (
+            SUSPECT not in group
+            or len(group) < 3
+            or not all(map(str.isdecimal, group))
+            or 2 * walk.tree.count[path] <= total
+        ):
+            continue
+        key = "/".join(path)
+        if key not in walk.choices.folders and walk.tree.roles(folder, walk.choices)[SUSPECT] == "class":
+            text = f"{walk.tree.count[path]:,} of {total:,} images lie in {key}. Is that a class, or no label?"
+            questions.append(Question(f"{OF_FOLDER}{key}", text, ("class", "unlabelled"), "class"))
+    return questions
+
+
+def _questions_on_one_class(walk: _Walk, items: list[Item]) -> list[Question]:
+    """Where all training images are of one class and others are tested, as those without a fault are: whether they are
+    to be learned from without a label, since a single class cannot be told from any other."""
+    trained = {item.class_name for item in items if item.split == "train"}
+    tested = [item for item in items if item.split != "train" and item.class_name is not None]
+    if len(trained) != 1 or None in trained or {item.class_name for item in tested} <= trained:
+        return []
+    folders = [item.member.parts[:-1] for item in items if item.split == "train"]
+    ends = zip(min(folders), max(folders), strict=False)
+    above = tuple(name for name, _ in takewhile(lambda pair: pair[0] == pair[1], ends))  # of all of them
+    if not above or any(item.member.parts[: len(above)] == above for item in tested):
+        return []
+    folder, (name,) = "/".join(above), trained
+    role = walk.folders.get(folder, "class")
+    text = (
+        f"All {len(folders):,} training images are of one class, {name}. Are they to be learned from without a label?"
+    )
+    return [Question(f"{OF_FOLDER}{folder}", text, (role, "unlabelled"), role)]

@@ -5,6 +5,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 
 
 def words_of(text: str) -> frozenset[str]:
@@ -12,12 +13,14 @@ def words_of(text: str) -> frozenset[str]:
 
 
 _SPLITS = {
-    "train": "train training trn learn learning",
+    "train": "train training trn learn learning trainval",
     "val": "val valid validation validate validating dev devel development",
     "test": "test testing tst eval evaluation evaluate holdout heldout",
 }
 SPLIT_TITLES = {"train": "training", "val": "validation", "test": "test"}
 SPLIT_WORDS = {word: split for split, words in _SPLITS.items() for word in words.split()}
+SHORT = {"tr": "train", "te": "test", "va": "val"}  # which may be words of their own: Turkish, Telugu
+GALLERY, QUERIES = words_of("gallery galleries"), words_of("query queries probe probes")  # searched in, searched for
 PREDICTED = words_of("pred predict prediction predictions submission submit inference")
 MASKS = words_of(
     "mask masks segmentation segmentations annotation annotations annot labelmap labelmaps groundtruth gt labels label"
@@ -28,6 +31,7 @@ CONTAINERS = words_of(
 )
 NEUTRAL = CONTAINERS | words_of("set split sets splits folder dir labelled labeled official original orig")
 UNLABELLED = re.compile("unlabel|nolabel|notlabel|withoutlabel|unsup|unannotat|untagged|nonlabel")
+MAYBE_UNLABELLED = words_of("none null nan noclass unclassified unclassed notclassified")
 IMAGE_WORDS = words_of("x images image img imgs data pixels features samples inputs input pictures")
 LABEL_WORDS = words_of("y labels label lbl target targets classes class categories category")
 
@@ -48,18 +52,46 @@ def _unglued(word: str) -> list[str]:
 
 
 def split_of(name: str) -> str:
-    """Which split the words of a name are of: train, val or test; "" for none, or for several."""
+    """Which split the words of a name are of: train, val or test; "" for none, or for several, but that training and
+    validation together, `train_val`, are to be trained on."""
     splits = {SPLIT_WORDS[word] for word in tokens(name) if word in SPLIT_WORDS}
+    if splits == {"train", "val"}:
+        return "train"
     return splits.pop() if len(splits) == 1 else ""
+
+
+def splits_of(group: Iterable[str]) -> dict[str, str]:
+    """{name: which split it is of, or ""} of names beside one another: where all are of splits, `tr` and `te` are, too;
+    so is a gallery beside queries, which is trained on where nothing else is."""
+    words = {name: set(tokens(name)) for name in group}
+    splits = {name: split_of(name) for name in words}
+    short = {name: SHORT[word] for name, own in words.items() for word in own if word in SHORT}
+    if all(splits[name] or name in short for name in words):
+        splits |= short
+    galleries, queries = ([name for name, own in words.items() if own & known] for known in (GALLERY, QUERIES))
+    if galleries and queries:
+        searched = "test" if "train" in splits.values() else "train"
+        splits |= dict.fromkeys(galleries, searched) | dict.fromkeys(queries, "test")
+    return splits
 
 
 def rest_of(name: str) -> frozenset[str]:
     """The words of a name that neither tell a split nor say nothing."""
-    return frozenset(word for word in tokens(name) if word not in SPLIT_WORDS and word not in NEUTRAL)
+    nothing = SPLIT_WORDS.keys() | SHORT.keys() | NEUTRAL | GALLERY | QUERIES
+    return frozenset(word for word in tokens(name) if word not in nothing)
 
 
 def is_unlabelled(name: str) -> bool:
-    return bool(UNLABELLED.search(re.sub("[\\W\\d_]", "", name.casefold())))
+    return "unlab" in tokens(name) or bool(UNLABELLED.search(_letters(name)))
+
+
+def may_be_unlabelled(name: str) -> bool:
+    """Whether a name is one of no label or of a class without a thing: `None`, `no_class`."""
+    return _letters(name) in MAYBE_UNLABELLED
+
+
+def _letters(name: str) -> str:
+    return re.sub("[\\W\\d_]", "", name.casefold())
 
 
 def is_predicted(name: str) -> bool:
@@ -122,6 +154,13 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip() or name
 
 
+def before_number(file: str) -> str | None:
+    """What stands before the number at the end of a file's name, but for its suffix: `dogs` of dogs_1.png, `cat` of
+    cat.0.jpg; None where there is no number, or nothing before it."""
+    parted = re.fullmatch(r"(.*?[^\W\d_].*?)[\W_]*\d+[\W_]*", PurePath(file).stem)
+    return parted[1].strip() if parted else None
+
+
 def part_of(name: str) -> tuple[str, str]:
     """What the name of an array says: (train, val, test or "", images, labels, names or ""). `x_train`, `trainY`,
     `test_labels`, `class_names`."""
@@ -137,7 +176,6 @@ def part_of(name: str) -> tuple[str, str]:
 
 def _unglued_letter(word: str) -> list[str]:
     """`xtrain` and `ytr` are x, train and y, train."""
-    short = {"tr": "train", "te": "test", "va": "val"}
-    if word[:1] in "xy" and (word[1:] in SPLIT_WORDS or word[1:] in short):
-        return [word[0], short.get(word[1:], word[1:])]
-    return [short.get(word, word)]
+    if word[:1] in "xy" and (word[1:] in SPLIT_WORDS or word[1:] in SHORT):
+        return [word[0], SHORT.get(word[1:], word[1:])]
+    return [SHORT.get(word, word)]

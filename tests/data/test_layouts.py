@@ -72,6 +72,19 @@ LAYOUTS = {
         "x.png mask/* mask/2.png without_mask/*",
         {"train": {"mask", "without_mask", None}},
     ),
+    "short splits": ("tr/a/* tr/b/* te/a/* te/b/*", PAIR),
+    "languages": ("en/* tr/* te/*", {"train": {"en", "tr", "te"}}),
+    "training and validation together": ("trainval/a/* trainval/b/* test/a/* test/b/*", PAIR),
+    "the same in two words": ("train_val/a/* train_val/b/* test/a/* test/b/*", PAIR),
+    "gallery and queries": ("gallery/a/* gallery/b/* query/a/* query/b/*", PAIR),
+    "a gallery beside training": ("train/a/* train/b/* gallery/c/* query/c/*", {"train": {"a", "b"}, "test": {"c"}}),
+    "a gallery among rooms": ("gallery/* kitchen/*", {"train": {"gallery", "kitchen"}}),
+    "unlab": ("train/a/* train/b/* unlab/*", {"train": {"a", "b", None}}),
+    "unlab beside classes": ("a/* b/* unlab/*", {"train": {"a", "b", None}}),
+    "None": ("a/* b/* None/*", {"train": {"a", "b", None}}),
+    "unclassified": ("train/a/* train/b/* train/unclassified/* test/a/*", {"train": {"a", "b", None}, "test": {"a"}}),
+    "no class": ("train/a/* train/b/* test/a/* no_class/*", {"train": {"a", "b", None}, "test": {"a"}}),
+    "one class and none": ("fault/* none/*", {"train": {"fault", "none"}}),
     "mask as a class": ("mask/* without_mask/*", {"train": {"mask", "without_mask"}}),
     "MVTec": (
         "bottle/train/good/* bottle/test/good/* bottle/test/broken/* bottle/ground_truth/broken/* x/readme.txt",
@@ -148,6 +161,43 @@ def test_a_folder_whose_name_has_an_equals_sign_can_be_chosen_for():
     assert choices == Choices().with_value(key, "left out") and not choices.without(key)
     with pytest.raises(ValueError, match="the folder 'a=b' can be train"):
         Choices().with_words(["folder:a=b=cat"])
+
+
+def test_a_folder_called_none_may_be_a_class():
+    (asked,) = understand("ok/* palm/* none/*").questions
+    assert asked.key == "folder:none" and asked.options == ("unlabelled", "class") and asked.default == "unlabelled"
+    assert told(understand("ok/* palm/* none/*", folders={"none": "class"})) == {"train": {"ok", "palm", "none"}}
+    assert not understand("ok/* palm/* unlab/*").questions, "that is sure"
+
+
+def test_a_folder_called_255_that_holds_most_images_is_asked_about():
+    many = " ".join(f"255/{i}.png" for i in range(9))
+    (asked,) = understand(f"0/* 1/* {many}").questions
+    assert asked.key == "folder:255" and asked.text.startswith("9 of 13 images lie in 255.")
+    assert told(understand(f"0/* 1/* {many}", folders={"255": "unlabelled"})) == {"train": {"0", "1", None}}
+    assert not understand("0/* 1/* 255/*").questions and not understand(f"a/* b/* {many}").questions
+
+
+@pytest.mark.parametrize(
+    "paths, folder",
+    [
+        ("train/good/* test/good/* test/broken/*", "train/good"),
+        (
+            "bottle/train/good/* bottle/test/good/* bottle/test/broken/* bottle/ground_truth/broken/*",
+            "bottle/train/good",
+        ),
+        ("good/train/* good/test/* broken/test/*", "good/train"),
+    ],
+)
+def test_training_images_of_one_class_are_asked_to_be_without_a_label(paths, folder):
+    asked = [question for question in understand(paths).questions if question.key == f"folder:{folder}"]
+    role = "train" if folder.endswith("train") else "class"
+    assert [(question.default, question.options) for question in asked] == [(role, (role, "unlabelled"))]
+    assert asked[0].text.startswith("All 2 training images are of one class, good.")
+    said = understand(paths, folders={folder: "unlabelled"})
+    assert told(said) == {"train": {None}, "test": {"good", "broken"}}
+    assert f"folder:{folder}" not in [question.key for question in said.questions]
+    assert not [q for q in understand("train/good/* unlabelled/* test/bad/*").questions if "one class" in q.text]
 
 
 def test_a_test_folder_without_classes_can_be_left_out():
