@@ -235,6 +235,24 @@ def test_an_array_larger_than_what_is_read_is_refused_by_its_header(tmp_path, fo
 # ---- tables
 
 
+@pytest.mark.parametrize("place", ["first", "last"])
+@pytest.mark.parametrize("corner", ["any", "black"])
+def test_a_csv_without_a_head_has_its_label_first_or_last_and_it_is_asked(tmp_path, folder, place, corner):
+    images = pixels().copy()
+    images[:, 0, 0] = np.arange(N) * 10
+    if corner == "black":
+        images[:, 0, 0] = images[:, -1, -1] = 0  # as of MNIST: a single number, but no label
+    table = [[y, *x.ravel()] if place == "first" else [*x.ravel(), y] for x, y in zip(images, labels(), strict=True)]
+    with (tmp_path / "bare.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(table)
+    data = load(tmp_path / "bare.csv", folder)
+    assert rows(data.train, data.test) == expected(images, labels())
+    (asked,) = look(str(tmp_path / "bare.csv"), folder=folder).questions
+    assert (asked.key, asked.options, asked.default) == ("label", ("f0", "f64"), "f0" if place == "first" else "f64")
+    other = look(str(tmp_path / "bare.csv"), Choices(label="f64" if place == "first" else "f0"), folder)
+    assert other.classes != data.class_names
+
+
 def test_a_csv_without_a_head_and_one_with_fractions(tmp_path, folder):
     with (tmp_path / "bare.csv").open("w", newline="") as file:
         csv.writer(file).writerows([[y, *x.ravel()] for x, y in zip(pixels(), labels(), strict=True)])

@@ -44,10 +44,14 @@ def read_pixels(member: Member, choices: Choices) -> tuple[dict[str, tuple[np.nd
     pixels: list[np.ndarray] = []
     parts: list[np.ndarray] = []
     questions: tuple = ()
+    label: str | None = None
     size = 0
     for batch in _batches(member):
         names = list(batch.schema.names)
-        label, questions = _label_column(names, [_is_text(batch, name) for name in names], choices)
+        if not pixels:
+            label, questions = _label_column(names, choices)
+            if label is None:
+                label, questions = _end_column(batch, member)
         own, part = _pixels(batch, [name for name in names if name != label], member)
         size += own.nbytes
         check_bytes(size, member.path)
@@ -107,9 +111,8 @@ def _is_text(batch: Any, name: str) -> bool:
     return pyarrow.types.is_string(batch.schema.field(name).type)
 
 
-def _label_column(names: list[str], text: list[bool], choices: Choices) -> tuple[str | None, tuple[Question, ...]]:
-    """(the column of the label, what to ask): one that is called so; of a table without names (f0, f1, ...), or of a
-    square number of pixels and one more, the first; else none."""
+def _label_column(names: list[str], choices: Choices) -> tuple[str | None, tuple[Question, ...]]:
+    """(the column of the label, what to ask): one that is called so, or None."""
     if choices.label in names:
         return choices.label, ()
     called = [name for name in names if set(tokens(name)) & (LABEL_WORDS | {"class", "emotion"})]
@@ -117,9 +120,27 @@ def _label_column(names: list[str], text: list[bool], choices: Choices) -> tuple
     if len(called) > 1:
         asked = f"There are several columns of labels, {', '.join(called[:20])}. Which one is to be read?"
         questions = (Question("label", asked, tuple(called), called[0]),)
-    if called:
-        return called[0], questions
-    return (names[0] if _is_square(len(names) - 1) and not any(text) else None), ()
+    return (called[0] if called else None), questions
+
+
+def _end_column(batch: Any, member: Member) -> tuple[str | None, tuple[Question, ...]]:
+    """(the column of the label, what to ask) of a table that calls none so and has one more than a square number of
+    pixels: the first or the last, of which labels are whole numbers, more than one, without gaps and few."""
+    names = list(batch.schema.names)
+    if not _is_square(len(names) - 1) or any(_is_text(batch, name) for name in names):
+        return None, ()
+
+    def is_unlike_labels(name: str) -> tuple[bool, bool, bool, int]:
+        column = batch.column(name).to_numpy(zero_copy_only=False).astype(np.float64)
+        values = np.unique(column[np.isfinite(column)])
+        is_whole = bool(len(values)) and bool((values == np.rint(values)).all())
+        has_gaps = is_whole and values[-1] - values[0] + 1 != len(values)
+        return not is_whole, len(values) < 2, has_gaps, len(values)
+
+    ends = names[0], names[-1]
+    label = min(ends, key=is_unlike_labels)
+    text = f"No column of {member.name} is called label. Is it the first, {ends[0]}, or the last, {ends[1]}?"
+    return label, (Question("label", text, ends, label),)
 
 
 def _is_square(count: int) -> bool:
@@ -199,7 +220,7 @@ def read_file_labels(member: Member, files: list[Member], choices: Choices) -> F
             rest = [name for name in batch.schema.names if name != column]
             if column is None or not rest:
                 return None
-            label, questions = _label_column(rest, [True] * len(rest), choices)
+            label, questions = _label_column(rest, choices)
             if label is None:
                 label = rest[0]
                 asked = f"Which column of {member.name} is the label?"
@@ -291,7 +312,7 @@ def _columns(file: Any, choices: Choices, member: Member) -> tuple[str, str | No
     plain = [f.name for f in schema if pyarrow.types.is_integer(f.type) or pyarrow.types.is_string(f.type)]
     if choices.label in plain:
         return image, choices.label, ()
-    label, questions = _label_column(plain, [True] * len(plain), choices)
+    label, questions = _label_column(plain, choices)
     if label is None and len(plain) == 1 and pyarrow.types.is_integer(schema.field(plain[0]).type):
         label = plain[0]
     return image, label, questions
