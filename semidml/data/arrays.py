@@ -43,8 +43,14 @@ class Understood(NamedTuple):
 Keep = Callable[[tuple[Hashable, ...], Callable[[], Any]], Any]  # (key, make) -> what was made
 
 
-def understand(source: Arrays, choices: Choices, keep: Keep = lambda key, make: make()) -> Understood:
-    """The splits that arrays are. keep: has what was made of these arrays before.
+def understand(
+    source: Arrays,
+    choices: Choices,
+    keep: Keep = lambda key, make: make(),
+    beat: Callable[[], object] = lambda: None,
+) -> Understood:
+    """The splits that arrays are. keep: has what was made of these arrays before; beat: called now and then, and may
+    raise to end it.
     Raises: ValueError in words."""
     labels = _labels(source, choices)
     pixels, notes = {}, []
@@ -79,7 +85,7 @@ def understand(source: Arrays, choices: Choices, keep: Keep = lambda key, make: 
         written = pixels["train"][:: max(1, len(pixels["train"]) // FEW)][:FEW].copy()
 
     def convert() -> dict[str, torch.Tensor]:
-        return {split: torch.from_numpy(in_bytes(images, ends)) for split, images in pixels.items()}
+        return {split: torch.from_numpy(in_bytes(images, ends, beat)) for split, images in pixels.items()}
 
     shown = keep(("bytes", choices.values, swapped), convert)
     splits = {split: Split(images, torch.from_numpy(labels.splits[split])) for split, images in shown.items()}
@@ -175,13 +181,14 @@ def _extreme(images: np.ndarray, which: object) -> float:
     return which(images)
 
 
-def in_bytes(images: np.ndarray, ends: Range) -> np.ndarray:
+def in_bytes(images: np.ndarray, ends: Range, beat: Callable[[], object] = lambda: None) -> np.ndarray:
     """Images (N, 1, 3 or 4, H, W) of any numbers as uint8 (N, 1 or 3, H, W), piece by piece; what is transparent
     is made white."""
     count, channels, height, width = images.shape
     result = np.empty((count, min(channels, 3), height, width), np.uint8)
     step = max(1, CHUNK // (channels * height * width))
     for first in range(0, count, step):
+        beat()
         piece = as_bytes(np.ascontiguousarray(images[first : first + step]), ends)
         if channels == 4:
             opaque = piece[:, 3:].astype(np.uint16)

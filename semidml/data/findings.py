@@ -14,16 +14,21 @@ MAX_HASHED = 2 << 30  # bytes of files that are read to find those that are the 
 DIGEST_BYTES = 16
 
 
-def row_digests(images: np.ndarray) -> list[bytes]:
-    """A digest of each row of (N, ...), equal where the rows are."""
-    return [blake2b(np.ascontiguousarray(row), digest_size=DIGEST_BYTES).digest() for row in images]
+def row_digests(images: np.ndarray, beat: Callable[[], object] = lambda: None) -> list[bytes]:
+    """A digest of each row of (N, ...), equal where the rows are. beat: called at each, and may raise to end it."""
+    digests = []
+    for row in images:
+        beat()
+        digests.append(blake2b(np.ascontiguousarray(row), digest_size=DIGEST_BYTES).digest())
+    return digests
 
 
-def digest_file(member: Member) -> bytes:
-    """A digest of what a file holds."""
+def digest_file(member: Member, beat: Callable[[], object] = lambda: None) -> bytes:
+    """A digest of what a file holds. beat: called at each piece, and may raise to end it."""
     with member.open() as file:
         content = blake2b(digest_size=DIGEST_BYTES)
         while chunk := file.read(1 << 20):
+            beat()
             content.update(chunk)
     return content.digest()
 

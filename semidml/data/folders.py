@@ -7,7 +7,7 @@ around the others; else it names a class. Splits may lie above or below the clas
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from semidml.data import names
 from semidml.data.choices import Choices
@@ -38,11 +38,12 @@ def looks_like_image(member: Member) -> bool:
 class Tree:
     """The folders of some files, and how many images lie below each."""
 
-    def __init__(self, members: list[Member]) -> None:
+    def __init__(self, members: list[Member], beat: Callable[[], object] = lambda: None) -> None:
         self.count: Counter[Folder] = Counter()  # images in and below a folder
         self.inside: dict[Folder, list[str]] = {}  # its folders that hold images, in order
         self.files: dict[Folder, list[tuple[Member, bool]]] = {}  # its own files, and whether they look like images
         for member in members:
+            beat()
             folder, is_image = member.parts[:-1], looks_like_image(member)
             self.files.setdefault(folder, []).append((member, is_image))
             if is_image:

@@ -7,7 +7,7 @@ the level that names the class (`Choices.level`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import NamedTuple
@@ -60,15 +60,15 @@ class Layout:
         return names.sort_classes(item.class_name for item in self.items if item.class_name is not None)
 
 
-def read_layout(members: list[Member], choices: Choices) -> Layout:
-    """What the files of a tree are.
+def read_layout(members: list[Member], choices: Choices, beat: Callable[[], object] = lambda: None) -> Layout:
+    """What the files of a tree are. beat: called now and then, and may raise to end it.
     Raises: ValueError when none of them is an image."""
-    tree = Tree(members)
+    tree = Tree(members, beat)
     if not tree.count[()]:
         raise ValueError(
             f"there are no images among the {len(members):,} files; put the images of each class into a folder"
         )
-    walk = _Walk(tree, choices)
+    walk = _Walk(tree, choices, beat)
     walk.visit((), "", ())
     return _finish(walk, choices)
 
@@ -99,14 +99,15 @@ def label_by_table(
 class _Walk:
     """Each image with its split and the folders that may name its class."""
 
-    def __init__(self, tree: Tree, choices: Choices) -> None:
-        self.tree, self.choices = tree, choices
+    def __init__(self, tree: Tree, choices: Choices, beat: Callable[[], object] = lambda: None) -> None:
+        self.tree, self.choices, self.beat = tree, choices, beat
         self.rows: list[tuple[str, Folder | None, Member, bool]] = []  # split or "", folders or None, looks like one
         self.folders: dict[str, str] = {}
         self.left_out: list[tuple[str, str]] = []
         self.of_class: dict[str, str] = {}  # {folder of masks beside the images of a class: the class}
 
     def visit(self, folder: Folder, split: str, classes: Folder | None) -> None:
+        self.beat()
         for member, is_image in self.tree.files.get(folder, ()):
             if is_image or classes:
                 self.rows.append((split, classes, member, is_image))
@@ -153,6 +154,7 @@ def _finish(walk: _Walk, choices: Choices) -> Layout:
         together.setdefault(own, {})[name] = None
     items, others, notes = [], [], []
     for split, name, member, is_image in named:
+        walk.beat()
         if (not is_image and member.suffix in OTHERS) or (name is not None and name not in merging):
             others.append((member.path, "not an image"))
         else:

@@ -20,6 +20,7 @@ from semidml.data.image_files import Member
 from semidml.data.layout import Item, Question
 from semidml.data.once import Once
 from semidml.data.values import BLACK_OR_WHITE, EIGHT_BITS, Range
+from semidml.data.watched import Beat
 from semidml.tasks import Progress
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 PICTURES = 3  # of a class that are shown
 MOST_PICTURES = 60  # of all
 SAMPLED = 200  # images of a folder that tell whether all are alike
+COMPARED = "Training images are compared with the others"
 FEW = 3  # images of a class below which it is named
 SHOWN_FILES = 20
 TITLES = {"train": "training", "val": "validation", "test": "test"}
@@ -134,7 +136,7 @@ def look(
             return once.get("plain", lambda: _of_plain(title, place, pictures, progress))
         with reading.open_reading(place.path, chosen, progress, once) as content:
             if content.arrays:
-                return _of_arrays(title, content, chosen, pictures, once)
+                return _of_arrays(title, content, chosen, pictures, progress, once)
             most = math.inf if place.path.is_dir() else images.MAX_ARCHIVE_PIXELS
             plan = images.plan(content, chosen, place.side, most, progress, once=once)
             return _of_files(title, content, plan, chosen, pictures, progress, once)
@@ -179,7 +181,10 @@ def _of_plain(title: str, place: store.Place, pictures: bool, progress: Progress
         )
 
 
-def _of_arrays(title: str, content: Reading, choices: Choices, pictures: bool, once: Once) -> Understood:
+def _of_arrays(
+    title: str, content: Reading, choices: Choices, pictures: bool, progress: Progress, once: Once
+) -> Understood:
+    beat = Beat(progress, COMPARED)
     own = content.arrays
     labels = {split: part.labels.numpy() for split, part in own.splits.items()}
     rows = {split: part.images.numpy() for split, part in own.splits.items()}
@@ -190,7 +195,9 @@ def _of_arrays(title: str, content: Reading, choices: Choices, pictures: bool, o
         own.swapped,
         tuple((split, len(y)) for split, y in labels.items()),
     )
-    digests = once.get_large(("digests", *of), lambda: {s: findings.row_digests(part) for s, part in rows.items()})
+    digests = once.get_large(
+        ("digests", *of), lambda: {s: findings.row_digests(part, beat) for s, part in rows.items()}
+    )
     alike = len(digests["train"]) > 1 and len(set(digests["train"])) == 1
     picked = _picked(own.class_names, labels)
     shown = _pictures(own.class_names, picked, lambda split, row: _as_png(rows[split][row])) if pictures else {}
@@ -213,8 +220,10 @@ def _of_files(
     for item in plan.readable:
         of_split.setdefault(item.split, []).append(item)
 
+    beat = Beat(progress, COMPARED)
+
     def digest(member: Member) -> bytes:
-        return once.get(("digest", member.parts), lambda: findings.digest_file(member))
+        return once.get(("digest", member.parts), lambda: findings.digest_file(member, beat))
 
     digests = findings.file_digests({split: [item.member for item in own] for split, own in of_split.items()}, digest)
     labels = {split: plan.labels(own).numpy() for split, own in of_split.items()}

@@ -18,6 +18,7 @@ from semidml.data.image_files import Member
 from semidml.data.layout import Item, Layout, Question
 from semidml.data.names import is_predicted
 from semidml.data.once import Once
+from semidml.data.watched import Beat, watch
 from semidml.tasks import Progress
 
 if TYPE_CHECKING:
@@ -60,17 +61,22 @@ def open_reading(
     """What is at a path; image files can be opened as long as the context is. progress: is told how many are listed;
     once: what earlier readings of it have read.
     Raises: ValueError in words."""
+    beat = Beat(progress, f"{path.name} is read")
     if path.is_file():
-        _refuse_pickle(Member((path.name,), partial(open, path, "rb")))
+        own = Member((path.name,), partial(open, path, "rb"))
+        _refuse_pickle(own)
         if is_arrays(path):
-            yield _of_arrays(partial(read_npz, path), choices, once)
+            yield _of_arrays(partial(_read_packed, [watch(own, beat)]), choices, once, beat)
             return
     with ExitStack() as opened:
         members = opened.enter_context(image_files.list_members(path, progress))
         if path.is_file() and len(members) == 1 and members[0].parts == (path.name,):
-            yield _of_file(path, members[0], choices, opened, once)
+            reading = _of_file(path, members[0], choices, opened, once, beat)
         else:
-            yield _of_tree(members, choices, "image folder" if path.is_dir() else "archive of images", opened, once)
+            kind = "image folder" if path.is_dir() else "archive of images"
+            reading = _of_tree(members, choices, kind, opened, once, beat)
+        beat.end()  # from here on who decodes tells how far it is
+        yield reading
 
 
 def is_arrays(path: Path) -> bool:
@@ -84,7 +90,7 @@ def is_arrays(path: Path) -> bool:
     return ".npy" in suffixes and not suffixes & folders.IMAGES
 
 
-def _of_file(path: Path, member: Member, choices: Choices, opened: ExitStack, once: Once | None) -> Reading:
+def _of_file(path: Path, member: Member, choices: Choices, opened: ExitStack, once: Once | None, beat: Beat) -> Reading:
     """A single file, with those beside it that belong to it."""
     from semidml.data.formats import idx, tables
 
@@ -98,12 +104,12 @@ def _of_file(path: Path, member: Member, choices: Choices, opened: ExitStack, on
         with image_files.list_members(path.parent) as around:
             pictures = [other for other in around if other.suffix in folders.IMAGES]
         if known := tables.read_file_labels(member, pictures, choices):
-            own = layout.read_layout(pictures, choices)
+            own = layout.read_layout(pictures, choices, beat)
             return _of_layout(_labelled(own, {member: known}), "table of files and labels")
-    return _of_tree(beside, choices, "file", opened, once)
+    return _of_tree(beside, choices, "file", opened, once, beat)
 
 
-def _siblings(path: Path, belongs: object) -> list[Member]:
+def _siblings(path: Path, belongs: Callable[[Member], bool]) -> list[Member]:
     """The files in the folder of a file that belong to it, itself among them."""
     files = sorted(other for other in path.parent.iterdir() if other.is_file() and not other.is_symlink())
     members = [Member((other.name,), partial(open, other, "rb"), other.stat().st_size) for other in files]
@@ -118,13 +124,13 @@ def _labelled(known: Layout, described: dict[Member, FileLabels]) -> Layout:
 
 
 def _of_tree(
-    members: list[Member], choices: Choices, kind: str, opened: ExitStack, once: Once | None = None
+    members: list[Member], choices: Choices, kind: str, opened: ExitStack, once: Once | None, beat: Beat
 ) -> Reading:
     """The files of a folder or an archive, or of some that belong together."""
     from semidml.data.formats import tables
 
     if any(member.suffix in folders.IMAGES for member in members):
-        known = layout.read_layout(members, choices)
+        known = layout.read_layout(members, choices, beat)
         if not known.class_names:
             pictures = [item.member for item in known.items]
             described = {
@@ -138,16 +144,16 @@ def _of_tree(
             if described:
                 return _of_layout(_labelled(known, described), f"{kind} with a table of labels")
         return _of_layout(known, kind)
-    if read := _arrays_of(members):
-        return _of_arrays(read, choices, once)
-    if parquet := [member for member in members if member.suffix == ".parquet"]:
+    if read := _arrays_of([watch(member, beat) for member in members]):
+        return _of_arrays(read, choices, once, beat)
+    if parquet := [watch(member, beat) for member in members if member.suffix == ".parquet"]:
         packed = tables.read_parquet(parquet, choices, opened)
         known = tuple(packed.items)
         return Reading("Parquet files", known, packed.class_names, questions=packed.questions)
     for member in members:
         _refuse_pickle(member)
     if members and any(folders.looks_like_image(member) for member in members):
-        return _of_layout(layout.read_layout(members, choices), kind)
+        return _of_layout(layout.read_layout(members, choices, beat), kind)
     if kind == "file":
         raise ValueError(
             f"it is neither an .npz file nor a .zip of class folders, nor of another format that is read: {BRINGS}"
@@ -199,15 +205,15 @@ def read_npz(file: object, choices: Choices) -> Arrays:
         return numpy_files.read_npz(archive, choices)
 
 
-def _of_arrays(read: Callable[[Choices], Arrays], choices: Choices, once: Once | None) -> Reading:
+def _of_arrays(read: Callable[[Choices], Arrays], choices: Choices, once: Once | None, beat: Beat) -> Reading:
     from semidml.data import arrays
 
     if once is None:
-        known = arrays.understand(source := read(choices), choices)
+        known = arrays.understand(source := read(choices), choices, beat=beat)
     else:
         key = _source_key(choices, once)
         source = once.get_large(key, partial(read, choices))
-        known = arrays.understand(source, choices, lambda own, make: once.get_large((*key, *own), make))
+        known = arrays.understand(source, choices, lambda own, make: once.get_large((*key, *own), make), beat)
     notes = known.notes
     if source.left_out:
         notes += (f"Left out: {', '.join(f'{name} ({why})' for name, why in source.left_out[:5])}.",)
