@@ -134,7 +134,7 @@ def arrange(images: np.ndarray, rows: int | None, name: str) -> tuple[np.ndarray
     told = ""
     if images.ndim in (3, 4) and rows is not None and shape[0] != rows == shape[-1]:
         images = np.moveaxis(images, -1, 0)
-        told = f"Images have shape {shape}: the last axis was read as the rows."
+        told = "The last axis of the images was read as the rows."
     if images.ndim == 2:
         images, told = _unflattened(images, name)
     if images.ndim == 3:
@@ -142,7 +142,7 @@ def arrange(images: np.ndarray, rows: int | None, name: str) -> tuple[np.ndarray
     elif images.ndim == 4 and images.shape[3] in CHANNELS:
         images = np.moveaxis(images, 3, 1)
     elif images.ndim == 4 and images.shape[1] in CHANNELS:
-        told = f"Images have shape {shape}: colours were read as the axis before height and width."
+        told = f"Images have shape {shape[1:]}: colours were read as the axis before height and width."
     else:
         raise ValueError(f"{name} have shape {shape}; it must be (N, H, W) for grey or (N, H, W, 3) for colour images")
     if not len(images):

@@ -9,6 +9,7 @@ from hashlib import blake2b
 import numpy as np
 
 from semidml.data.image_files import Member
+from semidml.data.names import SPLIT_TITLES
 
 MAX_HASHED = 2 << 30  # bytes of files that are read to find those that are the same
 DIGEST_BYTES = 16
@@ -62,14 +63,13 @@ def remarks(
 ) -> tuple[str, ...]:
     """What was found, in sentences. only_tested: classes without a training image; few: classes of
     which there are fewer than three."""
-    words = {"test": "test", "val": "validation", "validation": "validation"}
     told = []
     if alike:
         told.append("All training images are alike: there is nothing to learn from them.")
     for split, count in shared.items():
         if count:
             are = "image is a training image" if count == 1 else "images are training images"
-            told.append(f"{count:,} {words[split]} {are} too: scores flatter.")
+            told.append(f"{count:,} {SPLIT_TITLES.get(split, split)} {are} too: scores flatter.")
     if only_tested:
         told.append(f"Classes without a training image: {_listed(only_tested)}.")
     if few:

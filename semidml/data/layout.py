@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from pathlib import PurePath
 from typing import NamedTuple
 
 from semidml.data import image_files, names
@@ -20,6 +21,8 @@ from semidml.data.image_files import Member
 HELD_BACK_WORDS = "were read as images without a label: nothing says what they show, so they cannot test"
 
 SUSPECT = "255"  # a number that many write for no label
+LEFT_OUT = "Left out: "  # how a note begins that lists what is
+NOTED = ("left out", "unlabelled")  # roles of folders that a note tells
 NAMED = 5  # folders that a note names
 
 
@@ -112,7 +115,7 @@ class _Walk:
             if is_image or classes:
                 self.rows.append((split, classes, member, is_image))
             else:
-                self.left_out.append((member.path, "not an image"))
+                self.left_out.append((member.path, _why_left_out(member)))
         for name, role in self.tree.roles(folder, self.choices).items():
             inner = (*folder, name)
             if role != "class" and classes is not None:
@@ -134,7 +137,14 @@ class _Walk:
                 self.visit(inner, split, None if classes is None else (*classes, name))
             else:
                 self.visit(inner, role if role in ("train", "val", "test") else split, classes)
-        self.left_out += [(member.path, "not an image") for member in self.tree.beside.get(folder, ())]
+        self.left_out += [(member.path, _why_left_out(member)) for member in self.tree.beside.get(folder, ())]
+
+
+def _why_left_out(member: Member) -> str:
+    if member.suffix in (".csv", ".tsv"):
+        return "a table that was not read"
+    tells = set(names.tokens(PurePath(member.name).stem)) & (names.LABEL_WORDS | names.MASKS)
+    return "labels that were not read" if tells and member.suffix in (".txt", ".json", ".xml") else "not an image"
 
 
 def _finish(walk: _Walk, choices: Choices) -> Layout:
@@ -156,7 +166,7 @@ def _finish(walk: _Walk, choices: Choices) -> Layout:
     for split, name, member, is_image in named:
         walk.beat()
         if (not is_image and member.suffix in OTHERS) or (name is not None and name not in merging):
-            others.append((member.path, "not an image"))
+            others.append((member.path, _why_left_out(member)))
         else:
             items.append(Item(split, None if name is None else merging[name], member))
     items, mute = _without_mute(items)
@@ -235,7 +245,7 @@ def _notes_on_merged(merged: tuple[tuple[str, ...], ...]) -> list[str]:
 def _notes_on_folders(walk: _Walk) -> list[str]:
     """What is said of folders that name no class: in few words, since the words are kept with the data set."""
     notes = []
-    for role, words in (("left out", "are left out"), ("unlabelled", "were read as images without a label")):
+    for role, words in zip(NOTED, ("are left out", "were read as images without a label"), strict=True):
         folders = [folder for folder, own in walk.folders.items() if own == role]
         count = sum(walk.tree.count[tuple(folder.split("/"))] for folder in folders)
         more = f" and {len(folders) - NAMED:,} more folders" if len(folders) > NAMED else ""

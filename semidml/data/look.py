@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import math
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from semidml.data import findings, store
+from semidml.data import findings, layout, store
 from semidml.data.choices import Choices
 from semidml.data.image_files import Member
 from semidml.data.layout import Item, Question
+from semidml.data.names import SPLIT_TITLES as TITLES
 from semidml.data.once import Once
 from semidml.data.values import BLACK_OR_WHITE, EIGHT_BITS, Range
 from semidml.data.watched import Beat
@@ -33,7 +35,6 @@ SAMPLED = 200  # images of a folder that tell whether all are alike
 COMPARED = "Training images are compared with the others"
 FEW = 3  # images of a class below which it is named
 SHOWN_FILES = 20
-TITLES = {"train": "training", "val": "validation", "test": "test"}
 
 
 class Contrast(NamedTuple):
@@ -99,19 +100,29 @@ class Understood:
             told.append(
                 "There are no classes: what needs no label can be trained, and scores that need labels are absent."
             )
-        told += [f"Folder {folder}: {role}." for folder, role in list(self.folders.items())[:SHOWN_FILES]]
-        told += list(self.notes)
+        plain = {folder: role for folder, role in self.folders.items() if role not in layout.NOTED}
+        told += [f"Folder {folder}: {role}." for folder, role in list(plain.items())[:SHOWN_FILES]]
+        told += self.plain_notes()
         told += [f"So it cannot be read: {self.problem}."] if self.problem else []
-        told += [f"Left out: {path} ({why})." for path, why in self.left_out[:SHOWN_FILES]]
-        if len(self.left_out) > SHOWN_FILES:
-            told.append(f"Left out: {len(self.left_out) - SHOWN_FILES:,} more.")
+        noted = [folder for folder, role in self.folders.items() if role == "left out"][: layout.NAMED]
+        files = [(path, why) for path, why in self.left_out if path.partition("/ (")[0] not in noted]
+        files = [(path, why) for path, why in files if not any(f"{path} ({why})" in note for note in told)]
+        told += [f"Left out: {path} ({why})." for path, why in files[:SHOWN_FILES]]
+        if len(files) > SHOWN_FILES:
+            told.append(f"Left out: {len(files) - SHOWN_FILES:,} more.")
         return told + [_asked(question) for question in self.questions]
+
+    def plain_notes(self) -> list[str]:
+        """The notes without those that a question or the list of what is left out tells, too."""
+        others = (layout.LEFT_OUT, *(question.text for question in self.questions))
+        return [note for note in self.notes if not note.startswith(others)]
 
 
 def _asked(question: Question) -> str:
     """A question, what holds until it is answered, and what else can be said, in words."""
-    options = " or ".join(option or "nothing" for option in question.options)
-    return f"Asked: {question.text} Say {question.key}={options}; until then it is {question.default or 'nothing'}."
+    options = " or ".join(shlex.quote(option) for option in question.options if option)
+    said = f"Asked: {question.text} Say {shlex.quote(question.key)}={options}"
+    return f"{said}; until then it is {question.default}." if question.default else f"{said}, or leave it away, as now."
 
 
 def look(

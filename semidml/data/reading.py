@@ -216,7 +216,7 @@ def _of_arrays(read: Callable[[Choices], Arrays], choices: Choices, once: Once |
         known = arrays.understand(source, choices, lambda own, make: once.get_large((*key, *own), make), beat)
     notes = known.notes
     if source.left_out:
-        notes += (f"Left out: {', '.join(f'{name} ({why})' for name, why in source.left_out[:5])}.",)
+        notes += (f"{layout.LEFT_OUT}{', '.join(f'{name} ({why})' for name, why in source.left_out[:5])}.",)
     known = known._replace(notes=notes)
     return Reading(source.kind, arrays=known, left_out=source.left_out, notes=notes, questions=known.questions)
 

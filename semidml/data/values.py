@@ -29,16 +29,19 @@ def plain_range(high: float, whole: bool) -> Range:
 
 
 def understand_range(low: float, high: float, whole: bool, values: str = "") -> tuple[Range, str]:
-    """(what becomes black and white, that in a sentence or "" where it needs none) of a set whose numbers lie between
-    `low` and `high`; whole: whether they are whole ones. values: what was chosen, see `Choices`."""
+    """(what becomes black and white, that in a sentence) of a set whose numbers lie between `low` and `high`; whole:
+    whether they are whole ones. values: what was chosen, see `Choices`."""
     if values == "as they are":
         ends = plain_range(high, whole)
         return ends, f"Pixel values were read as they are, from 0 to {value_words(float(ends.high))}."
     if values != "stretched":
         if low >= 0 and 127 < high <= 255:
-            return EIGHT_BITS, "" if whole else "Pixel values are numbers from 0 to 255."
+            return EIGHT_BITS, "Pixel values are numbers from 0 to 255."
         if whole and low >= 0 and HALF_OF_16_BITS < high <= 65535:
-            return SIXTEEN_BITS, ""
+            return (
+                SIXTEEN_BITS,
+                f"Pixel values reach {value_words(float(high))}: they were read as 16 bits, 65535 is white.",
+            )
         if not whole and low >= 0 and 0.5 < high <= 1:
             return Range(0, 1), "Pixel values from 0 to 1 were read as black to white."
         if not whole and -1 <= low < -0.5 and 0.5 < high <= 1:

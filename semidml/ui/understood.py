@@ -12,7 +12,8 @@ import streamlit as st
 from semidml.data import uploads
 from semidml.data.choices import OF_FOLDER, ROLE_WORDS, Choices
 from semidml.data.layout import Question
-from semidml.data.look import TITLES, Contrast, Understood
+from semidml.data.look import Contrast, Understood
+from semidml.data.names import SPLIT_TITLES
 from semidml.data.values import Range
 from semidml.ui import frame, incoming, manage, pictures
 from semidml.ui.incoming import Brought
@@ -73,7 +74,7 @@ def draw_facts(brought: Brought, known: Understood) -> None:
     draw_classes(known)
     if known.contrast and known.contrast.plain != known.contrast.read:
         draw_contrast(known.contrast)
-    if notes := [note for note in known.notes if note not in known.remarks]:
+    if notes := [note for note in known.plain_notes() if note not in known.remarks]:
         st.markdown("\n".join(f"- {plain_markdown(note)}" for note in notes))
     if known.left_out:
         with st.expander(f"Left out ({len(known.left_out):,})", icon=":material/do_not_disturb_on:"):
@@ -89,7 +90,7 @@ def draw_parts(known: Understood) -> None:
         labelled, bare = sum(own.values()), known.unlabelled.get(split, 0)
         rows.append(
             {
-                "Part": TITLES[split].capitalize(),
+                "Part": SPLIT_TITLES[split].capitalize(),
                 "Images with a label": f"{labelled:,}",
                 "Without a label": f"{bare:,}",
                 "Classes": f"{len(own):,}",
@@ -119,7 +120,7 @@ def class_card(known: Understood, name: str) -> str:
     sizes: Mapping[str, int] = (
         {split: own[name] for split, own in known.counts.items() if name in own} if name else known.unlabelled
     )
-    told = " · ".join(f"{size:,} {TITLES[split]}" for split, size in sizes.items()) or "no image"
+    told = " · ".join(f"{size:,} {SPLIT_TITLES[split]}" for split, size in sizes.items()) or "no image"
     title = html.escape(printable(name)) if name else "<em>without a label</em>"
     shown = "".join(picture_html(file, SIDE) for file in known.pictures.get(name, ()))
     small = f"font-size: 0.8rem; opacity: 0.7; {ELLIPSIS}"
