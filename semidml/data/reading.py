@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from semidml.data.formats import Arrays
     from semidml.data.formats.tables import FileLabels
 
+READ = "its files are read"
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 BRINGS = "a folder or a .zip or .tar.gz of class folders, .npz, .npy, .csv, IDX, Parquet or MATLAB's .mat are read"
 CONVERT = {
@@ -61,7 +62,7 @@ def open_reading(
     """What is at a path; image files can be opened as long as the context is. progress: is told how many are listed;
     once: what earlier readings of it have read.
     Raises: ValueError in words."""
-    beat = Beat(progress, f"{path.name} is read")
+    beat = Beat(progress, READ)
     if path.is_file():
         own = Member((path.name,), partial(open, path, "rb"))
         _refuse_pickle(own)

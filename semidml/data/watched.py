@@ -19,7 +19,7 @@ class Beat:
 
     def __init__(self, progress: Progress, text: str) -> None:
         self.progress, self.text = progress, text
-        self._last, self._ended = 0.0, False
+        self._last, self._ended = time.monotonic(), False
 
     def __call__(self) -> None:
         now = time.monotonic()
