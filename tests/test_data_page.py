@@ -164,6 +164,28 @@ def test_a_folder_whose_name_has_an_equals_sign_can_be_chosen_for() -> None:
     assert "folder:label=cat=unlabelled" in words(app)
 
 
+def test_files_of_a_flat_archive_may_name_the_class(tmp_path: Path) -> None:
+    app = bring("pets.zip", zipped({f"{'cat' if i % 2 else 'dog'}.{i}.png": png(i) for i in range(12)}))
+    assert brought(app).known.classes == () and control(app, "Files are called").value == ""
+    app = choose(app, "Files are called", "names")
+    assert brought(app).known.classes == ("cat", "dog") and control(app, "Files are called").value == "names"
+    add(app)
+    assert store.load("pets", folder=tmp_path / "data").class_names == ("cat", "dog")
+
+
+def test_training_images_of_one_class_can_be_learned_from_without_a_label(tmp_path: Path) -> None:
+    places = ("train/good", "test/good", "test/broken")
+    app = bring(
+        "bottle.zip", zipped({f"{place}/{i}.png": png(10 * k + i) for k, place in enumerate(places) for i in range(6)})
+    )
+    assert next(button for button in app.button if button.label.startswith("Add ")).disabled
+    app = choose(app, "All 6 training images are of one class, good", "unlabelled")
+    assert brought(app).known.unlabelled == {"train": 6} and not brought(app).known.problem
+    add(app)
+    data = store.load("bottle", folder=tmp_path / "data")
+    assert data.class_names == ("broken", "good") and (data.train.labels == -1).all() and len(data.test.labels) == 12
+
+
 def test_a_choice_is_undone_where_it_was_made_and_all_of_them_at_once(tmp_path: Path) -> None:
     app = bring("shapes.zip", zipped(nested()))
     first = words(app)

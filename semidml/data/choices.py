@@ -25,6 +25,7 @@ ROLE_WORDS = {
 }
 ROLES = tuple(ROLE_WORDS)
 VALUES = ("", "as they are", "stretched")
+ALL, NAMES = "all", "names"  # of `Choices.level`
 OF_FOLDER = "folder:"  # how the key of a choice begins that is of a folder
 MAX_FOLDERS = 1000
 MAX_TEXT = 400
@@ -35,7 +36,8 @@ MAX_BYTES = 1 << 20  # of a kept file
 class Choices:
     """Each empty where what was understood is right.
 
-    level: which folder level names the class, `1` the outermost below the splits, or `all`, the whole way as one name.
+    level: which folder level names the class, `1` the outermost below the splits, or `all`, the whole way as one name,
+    or `names`: the files' own do, by what stands before the number in them.
     folders: {folder, with / between its parts: one of ROLES}. label: of several labels a row, `any` (two classes: none,
     any), `commonest`, or the name or number of one; of a table, the column of the label. images: the column or array
     of the images. no_label: labels that say that there is none, with commas between them. values: `as they are` or
@@ -55,8 +57,9 @@ class Choices:
             value = getattr(self, known.name)
             if known.name != "folders" and (not isinstance(value, str) or len(value) > MAX_TEXT):
                 raise ValueError(f"{known.name} must be a text of at most {MAX_TEXT} letters, got {value!r:.80}")
-        if self.level not in ("", "all") and not (self.level.isascii() and self.level.isdigit() and int(self.level)):
-            raise ValueError(f"level must be 1, 2, ... or all, got {self.level[:40]!r}")
+        is_number = self.level.isascii() and self.level.isdigit() and int(self.level)
+        if self.level not in ("", ALL, NAMES) and not is_number:
+            raise ValueError(f"level must be 1, 2, ..., {ALL} or {NAMES}, got {self.level[:40]!r}")
         if self.values not in VALUES:
             raise ValueError(f"values must be 'as they are' or 'stretched', got {self.values[:40]!r}")
         if self.transposed not in ("", "yes", "no"):
@@ -77,9 +80,10 @@ class Choices:
     def sentences(self) -> list[str]:
         """What was chosen, in words."""
         told = {
-            "level": "All folder levels together name the class."
-            if self.level == "all"
-            else f"Folder level {self.level} names the class.",
+            "level": {
+                ALL: "All folder levels together name the class.",
+                NAMES: "What stands before the number in a file's name is its class.",
+            }.get(self.level, f"Folder level {self.level} names the class."),
             "label": f"Of several labels the one that is read is {self.label}.",
             "images": f"Of several sets of images the one that is read is {self.images}.",
             "no_label": f"What says that there is no label is {self.no_label}.",

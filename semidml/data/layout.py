@@ -14,7 +14,7 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from semidml.data import image_files, names
-from semidml.data.choices import OF_FOLDER, Choices
+from semidml.data.choices import ALL, NAMES, OF_FOLDER, Choices
 from semidml.data.folders import OTHERS, Folder, Tree
 from semidml.data.image_files import Member
 
@@ -22,6 +22,7 @@ HELD_BACK_WORDS = "were read as images without a label: nothing says what they s
 
 SUSPECT = "255"  # a number that many write for no label
 LEFT_OUT = "Left out: "  # how a note begins that lists what is
+FEWEST = 2  # files of a class that their names tell
 NOTED = ("left out", "unlabelled")  # roles of folders that a note tells
 NAMED = 5  # folders that a note names
 
@@ -149,9 +150,10 @@ def _why_left_out(member: Member) -> str:
 
 def _finish(walk: _Walk, choices: Choices) -> Layout:
     rows = sorted(walk.rows, key=lambda row: walk.tree.order[row[2].parts])
-    level, levels, questions = _level(walk, rows, choices)
+    level, levels, questions = _level(rows, choices)
     named = [
-        (split or "train", _name_at(classes, level), member, is_image) for split, classes, member, is_image in rows
+        (split or "train", _name_at(classes, level, member), member, is_image)
+        for split, classes, member, is_image in rows
     ]
     parted = {split for split, *_ in named}
     used: dict[str, dict[str, None]] = {split: {} for split in ("train", "val", "test") if split in parted}
@@ -198,17 +200,19 @@ def _difference(own: tuple[str, ...]) -> str:
     return "the case of letters" if len({name.casefold() for name in own}) == 1 else "the way letters are stored"
 
 
-def _name_at(classes: Folder | None, level: str) -> str | None:
-    """The class that folders name at a level; None where they do not reach it."""
+def _name_at(classes: Folder | None, level: str, member: Member) -> str | None:
+    """The class that folders name at a level, or the file itself; None where they do not reach it."""
+    if level == NAMES:
+        return None if classes is None else names.before_number(member.name)
     if not classes:
         return None
-    if level == "all":
+    if level == ALL:
         return "/".join(classes)
     return classes[int(level) - 1] if len(classes) >= int(level) else None
 
 
 def _level(
-    walk: _Walk, rows: list[tuple[str, Folder | None, Member, bool]], choices: Choices
+    rows: list[tuple[str, Folder | None, Member, bool]], choices: Choices
 ) -> tuple[str, tuple[tuple[str, ...], ...], list[Question]]:
     """(the level that names the class, the names at each level, what is to be asked). The outermost level is taken at
     which training images are of two classes."""
@@ -222,15 +226,36 @@ def _level(
         for level in levels
     )
     default = str(next((at + 1 for at, level in enumerate(own) if len(level) > 1), 1))
-    if choices.level not in ("", "all") and int(choices.level) > max(depth, 1):
+    if choices.level not in ("", ALL, NAMES) and int(choices.level) > max(depth, 1):
         raise ValueError(f"level {choices.level} names no class: images lie {depth} folders deep below the splits")
     questions = []
     if depth > 1:
         told = "; ".join(f"{at + 1}: {', '.join(level)}" for at, level in enumerate(shown))
         text = f"Folders lie {depth} deep. Which level names the class? {told}; or all of them together?"
-        options = (*(str(at + 1) for at in range(depth)), "all")
+        options = (*(str(at + 1) for at in range(depth)), ALL)
         questions.append(Question("level", text, options, default))
+    elif not depth:
+        questions += _question_on_names([member.name for _, classes, member, _ in rows if classes is not None])
     return choices.level or default, shown, questions
+
+
+def _question_on_names(files: list[str]) -> list[Question]:
+    """What is to be asked of files that no folder names a class of: whether dogs_1.png and cats_1.png do so, where such
+    names are few and most files have one."""
+    first: dict[str, str] = {}
+    count: Counter[str] = Counter()
+    for file in files:
+        if (name := names.before_number(file)) is not None:
+            first.setdefault(name, file)
+            count[name] += 1
+    if len(count) < 2 or 2 * count.total() < len(files) or FEWEST * len(count) > count.total():
+        return []
+    few = [name for name, _ in count.most_common(NAMED)]
+    text = (
+        f"Files are called {first[few[0]]} and {first[few[1]]}: is what stands before the number the class? "
+        f"Then there are {len(count):,}: {', '.join(few)}{', ...' if len(count) > NAMED else ''}; else there is none."
+    )
+    return [Question("level", text, ("", NAMES), "")]
 
 
 def _notes_on_merged(merged: tuple[tuple[str, ...], ...]) -> list[str]:

@@ -157,8 +157,17 @@ def _composed(name: str) -> str:
 def before_number(file: str) -> str | None:
     """What stands before the number at the end of a file's name, but for its suffix: `dogs` of dogs_1.png, `cat` of
     cat.0.jpg; None where there is no number, or nothing before it."""
-    parted = re.fullmatch(r"(.*?[^\W\d_].*?)[\W_]*\d+[\W_]*", PurePath(file).stem)
-    return parted[1].strip() if parted else None
+    stem, ends = PurePath(file).stem, []
+    for belongs in (_says_nothing, str.isdecimal, _says_nothing):
+        ends.append(len(stem))
+        while stem and belongs(stem[-1]):
+            stem = stem[:-1]
+    has_number = ends[1] > ends[2]
+    return stem if has_number and any(map(str.isalpha, stem)) else None
+
+
+def _says_nothing(letter: str) -> bool:
+    return not letter.isalnum()
 
 
 def part_of(name: str) -> tuple[str, str]:

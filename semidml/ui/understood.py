@@ -10,7 +10,7 @@ from functools import partial
 import streamlit as st
 
 from semidml.data import uploads
-from semidml.data.choices import OF_FOLDER, ROLE_WORDS, Choices
+from semidml.data.choices import ALL, NAMES, OF_FOLDER, ROLE_WORDS, Choices
 from semidml.data.layout import Question
 from semidml.data.look import Contrast, Understood
 from semidml.data.names import SPLIT_TITLES
@@ -204,7 +204,12 @@ def option_words(known: Understood, key: str, option: str) -> str:
     if key == "level" and option.isdecimal() and int(option) <= len(known.levels):
         return f"Level {option}: {', '.join(name[:LETTERS] for name in known.levels[int(option) - 1])}"
     if key == "level":
-        return "All levels together, as one name"
+        words = {
+            ALL: "All levels together, as one name",
+            NAMES: "What stands before the number",
+            "": "There is no class",
+        }
+        return words[option]
     if key.startswith(OF_FOLDER):
         return ROLE_WORDS[option].capitalize()
     if key == "no_label":

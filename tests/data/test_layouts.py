@@ -163,6 +163,55 @@ def test_a_folder_whose_name_has_an_equals_sign_can_be_chosen_for():
         Choices().with_words(["folder:a=b=cat"])
 
 
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("dogs_1.png", "dogs"),
+        ("cat.0.jpg", "cat"),
+        ("great_pyrenees_12.jpg", "great_pyrenees"),
+        ("cat (3).png", "cat"),
+        ("b2-07.tif", "b2"),
+        ("Äpfel7.png", "Äpfel"),
+        ("0001.png", None),
+        ("2024-05_3.png", None),
+        ("dog.png", None),
+    ],
+)
+def test_what_stands_before_the_number_of_a_file(file, name):
+    assert names.before_number(file) == name
+
+
+def test_files_of_a_flat_folder_may_name_the_class_which_is_asked():
+    paths = "dogs_1.png dogs_2.png cats_1.png cats_2.png cats_3.png readme.md"
+    known = understand(paths)
+    assert told(known) == {"train": {None}}
+    (asked,) = known.questions
+    assert (asked.key, asked.options, asked.default) == ("level", ("", "names"), "")
+    assert asked.text == (
+        "Files are called cats_1.png and dogs_1.png: is what stands before the number the class? "
+        "Then there are 2: cats, dogs; else there is none."
+    )
+    said = understand(paths, level="names")
+    assert told(said) == {"train": {"dogs", "cats"}} and said.level == "names"
+    assert [item.class_name for item in said.items].count("cats") == 3
+    kaggle = "train/cat.0.jpg train/cat.1.jpg train/dog.0.jpg train/dog.1.jpg test/1.jpg test/2.jpg"
+    assert told(understand(kaggle, level="names")) == {"train": {"cat", "dog", None}}
+    assert told(understand(f"{paths} unlabelled/dogs_9.png", level="names")) == {"train": {"dogs", "cats", None}}
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        "IMG_1.png IMG_2.png IMG_3.png",
+        "1.png 2.png 3.png",
+        "a1.png b1.png c1.png",
+        "dogs_1.png dogs_2.png cats_1.png cats_2.png " + " ".join(f"{i}.png" for i in range(5)),
+    ],
+)
+def test_names_that_tell_no_classes_are_not_asked_about(paths):
+    assert not understand(paths).questions
+
+
 def test_a_folder_called_none_may_be_a_class():
     (asked,) = understand("ok/* palm/* none/*").questions
     assert asked.key == "folder:none" and asked.options == ("unlabelled", "class") and asked.default == "unlabelled"
