@@ -4,6 +4,7 @@ Nothing is decoded here but arrays."""
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -101,9 +102,8 @@ def _of_file(path: Path, member: Member, choices: Choices, opened: ExitStack, on
     elif idx.is_idx(member):
         own = idx.prefix_of(member)
         beside = _siblings(path, lambda other: idx.is_idx(other) and idx.prefix_of(other) == own)
-    elif member.suffix in (".csv", ".tsv") and tables.may_name_files(member):
-        with image_files.list_members(path.parent) as around:
-            pictures = [other for other in around if other.suffix in folders.IMAGES]
+    elif member.suffix in (".csv", ".tsv") and tables.names_images(member):
+        pictures = _pictures_around(path, beat)
         if known := tables.read_file_labels(member, pictures, choices):
             own = layout.read_layout(pictures, choices, beat)
             return _of_layout(_labelled(own, {member: known}), "table of files and labels")
@@ -115,6 +115,26 @@ def _siblings(path: Path, belongs: Callable[[Member], bool]) -> list[Member]:
     files = sorted(other for other in path.parent.iterdir() if other.is_file() and not other.is_symlink())
     members = [Member((other.name,), partial(open, other, "rb"), other.stat().st_size) for other in files]
     return [member for member in members if belongs(member)]
+
+
+def _pictures_around(path: Path, beat: Beat) -> list[Member]:
+    """The images beside a file and below, in the order of their names. Links, folders that may not be read and
+    what lies too deep are left out.
+    Raises: ValueError where there are too many."""
+    pictures = []
+    for folder, inside, files in os.walk(path.parent):
+        beat()
+        above = Path(folder).relative_to(path.parent).parts
+        inside[:] = [name for name in inside if len(above) < image_files.MAX_DEPTH and not image_files.is_clutter(name)]
+        for name in files:
+            file = Path(folder, name)
+            if file.suffix.lower() in folders.IMAGES and file.is_file() and not file.is_symlink():
+                pictures.append(Member((*above, name), partial(open, file, "rb"), file.stat().st_size))
+        if len(pictures) > image_files.MAX_FILES:
+            raise ValueError(
+                f"there are more than {image_files.MAX_FILES:,} images beside it; at most that many are read"
+            )
+    return sorted((member for member in pictures if not image_files.is_clutter(member.name)), key=lambda own: own.parts)
 
 
 def _labelled(known: Layout, described: dict[Member, FileLabels]) -> Layout:

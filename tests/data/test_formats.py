@@ -18,7 +18,7 @@ import scipy.io
 from PIL import Image, ImageCms
 
 from semidml import cli
-from semidml.data import DATASETS, find_entry, images, npz, store, uploads
+from semidml.data import DATASETS, find_entry, images, npz, reading, store, uploads
 from semidml.data.choices import Choices, file_for, keep_choices, parse_choices
 from semidml.data.label_values import read_labels
 from semidml.data.look import look
@@ -233,6 +233,36 @@ def test_an_array_larger_than_what_is_read_is_refused_by_its_header(tmp_path, fo
 
 
 # ---- tables
+
+
+def test_a_table_of_pixels_looks_at_nothing_beside_it(tmp_path, folder, monkeypatch):
+    """As FER-2013's does, whose column Usage is text."""
+    place = tmp_path / "home"
+    place.mkdir()
+    (place / "link").symlink_to(tmp_path)
+    with (place / "fer.csv").open("w", newline="") as file:
+        rows_of = [[y, " ".join(map(str, x.ravel())), "Training"] for x, y in zip(pixels(), labels(), strict=True)]
+        csv.writer(file).writerows([["emotion", "pixels", "Usage"], *rows_of])
+    with monkeypatch.context() as patch:
+        patch.setattr(reading.os, "walk", lambda *_: pytest.fail("it looked beside the table"))
+        data = load(place / "fer.csv", folder)
+    assert rows(data.train, data.test) == expected(pixels(), labels())
+
+
+def test_a_table_of_files_reads_those_beside_it_and_leaves_out_links(tmp_path, folder):
+    place = tmp_path / "set"
+    (place / "pictures").mkdir(parents=True)
+    for row, image in enumerate(pixels()):
+        (place / "pictures" / f"{row}.png").write_bytes(png(Image.fromarray(image)))
+    (tmp_path / "secret.png").write_bytes(png(Image.fromarray(pixels()[0])))
+    (place / "linked.png").symlink_to(tmp_path / "secret.png")
+    (place / "up").symlink_to(tmp_path)
+    (place / ".hidden").mkdir()
+    (place / ".hidden" / "x.png").write_bytes(b"x")
+    with (place / "train.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["id", "label"], *enumerate(f"k{label}" for label in labels())])
+    data = load(place / "train.csv", folder)
+    assert rows(data.train, data.test) == expected(pixels(), labels())
 
 
 @pytest.mark.parametrize("place", ["first", "last"])

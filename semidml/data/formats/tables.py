@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import lru_cache, partial
 from itertools import islice
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from semidml.data.choices import Choices
+from semidml.data.folders import IMAGES
 from semidml.data.formats import check_bytes
 from semidml.data.image_files import MAX_ARCHIVE_BYTES, Member, keys_of
 from semidml.data.label_values import read_labels
@@ -195,6 +197,25 @@ def _plain(labels: np.ndarray) -> np.ndarray:
 def may_name_files(member: Member) -> bool:
     """Whether a .csv has a column that may name files. Raises: ValueError in words."""
     return any(_file_columns(batch) for batch in islice(_batches(member), 1))
+
+
+def names_images(member: Member) -> bool:
+    """Whether the first rows of a .csv look as if they named image files: most cells of a column end as these do, or
+    are in a column called so and are no pixels. Raises: ValueError in words."""
+    for batch in islice(_batches(member), 1):
+        for column in _file_columns(batch):
+            cells = [str(value) for value in batch.column(column).slice(0, FEW).to_pylist()]
+            is_called = bool(set(tokens(column)) & FILE_WORDS)
+            names = [cell for cell in cells if PurePath(cell).suffix.lower() in IMAGES]
+            names += [cell for cell in cells if is_called and cell not in names and not _is_row_of_numbers(cell)]
+            if names and len(names) >= MATCHING * len(cells):
+                return True
+    return False
+
+
+def _is_row_of_numbers(cell: str) -> bool:
+    parts = cell.split()
+    return len(parts) > 1 and all(map(_is_number, parts))
 
 
 def _file_columns(batch: Any) -> list[str]:
