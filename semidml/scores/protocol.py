@@ -5,7 +5,7 @@ searched or fitted on, the *queries* are scored. What cannot be computed raises 
 turns that into None and keeps the words, as for what `meaning.judge` finds to mean nothing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from itertools import product
 from typing import Any
@@ -62,11 +62,9 @@ def score_latents(
     A score that cannot be computed, or whose value is forced whatever the latents are (`meaning.judge`), is None, with
     the reason under "failed": {name: reason}; "notes" has remarks on scores that were computed (few rows, a class of
     one row, which class_names name, a fit that has not settled). Either is absent when empty."""
-    (test, truth), seed, shared = given.tested, given.seed, given.shares_classes
-    every, few = given.every, given.few
-    asks_classes = shared or not len(truth) or not len(every[1])  # of which there may be none to be right or wrong
-    clusters, at = len(np.unique(truth)), [0, ""]
-    notes: dict[str, str] = {}
+    test, truth = given.tested
+    asks_classes = given.shares_classes or not len(truth) or not len(given.every[1])  # else none can be right
+    reader, clusters, at = _Reader(given, device), len(np.unique(truth)), [0, ""]
 
     def begin(step: int, name: str) -> None:
         at[:] = step, SCORES[name].title
@@ -77,74 +75,118 @@ def score_latents(
         if progress:
             progress((at[0] + fraction) / len(steps), at[1])
 
-    rows_of = {"": every, "_labelled": few}
-    sees_all = np.array_equal(given.seen, np.flatnonzero(given.train_labels >= 0))  # who reads one has read the other
-
-    @cache
-    def near(suffix: str) -> np.ndarray:
-        """Labels of the nearest of these rows to each test row: (M, k), nearest first."""
-        latents, labels = rows_of[suffix]
-        return labels[neighbours.knn(latents, test, NEIGHBOURS, device)[0]]
-
-    predictions: dict[str, Callable[[str, list[str]], np.ndarray]] = {  # by the rows' suffix; remarks are added to
-        "knn": lambda suffix, remarks: classifiers.vote(near(suffix), given.classes),
-        "knn1": lambda suffix, remarks: near(suffix)[:, 0],
-        "random_forest": lambda suffix, remarks: classifiers.forest_classify(*rows_of[suffix], test, seed),
-        "mlp": lambda suffix, remarks: classifiers.mlp_classify(*rows_of[suffix], test, seed, remarks.append),
-    }
-
-    @cache
-    def read_once(kind: str, suffix: str) -> tuple[tuple[float, float], list[str]]:
-        remarks: list[str] = []
-        predicted = predictions[kind](suffix, remarks)
-        return (agreement.accuracy(truth, predicted), agreement.ami(truth, predicted)), remarks
-
-    def read(kind: str, suffix: str, names: tuple[str, ...] = ()) -> tuple[float, float]:
-        """Accuracy and AMI of what a classifier says of the test rows; what it remarks is noted of these scores."""
-        scores, remarks = read_once(kind, "" if sees_all else suffix)
-        notes.update({name: remark for remark in remarks for name in names})
-        return scores
-
-    def compute_entry(entry: Score) -> tuple:
-        return (entry.resolve()(given.labelled if entry.needs_labels else given),)
-
-    steps: list[Step] = []
-    if asks_classes:
-        steps += [
-            (("knn_accuracy", "knn_ami"), partial(read, "knn", "")),
-            (
-                tuple(f"{knn}_{score}_labelled" for knn in OF_SEEN for score in ("accuracy", "ami")),
-                lambda: tuple(value for knn in OF_SEEN for value in read(knn, "_labelled")),
-            ),
-            (("seen_class_ceiling",), lambda: (agreement.seen_class_ceiling(few[1], truth),)),
-        ]
-    steps += [
-        (
-            OF_KMEANS + tuple(f"{name}{SCATTER}" for name in OF_KMEANS),
-            lambda: kmeans_scores(test, truth, clusters, seed=seed),
-        ),
-        (OF_RECALL, lambda: retrieval.recall_at(test, truth, device=device)),
-        (("map_at_r",), lambda: (retrieval.map_at_r(test, truth, device, within),)),
-        (("mean_pairwise_distance",), lambda: (collapse.mean_pairwise_distance(given.test, seed=seed),)),
-        (("spread",), lambda: (collapse.spread(given.test),)),
-        (("effective_rank",), lambda: (collapse.effective_rank(given.test),)),
-        (("collapsed",), lambda: (collapse.collapse(checks.finite(given.test), scale, seed=seed) is not None,)),
-    ]
+    steps = _neighbour_steps(reader) if asks_classes else []
+    steps += _cluster_and_retrieval_steps(given, clusters, device, within) + _spread_steps(given, scale)
     if reconstruction_mse is not None:
         steps.append((("reconstruction_mse",), lambda: (reconstruction_mse(),)))
-    for kind, suffix in product(("random_forest", "mlp") if full and asks_classes else (), rows_of):
-        names = (f"{kind}_accuracy{suffix}", f"{kind}_ami{suffix}")
-        steps.append((names, partial(read, kind, suffix, names)))
-    for entry in SCORES.values():
-        if entry.target and (asks_classes or not entry.fitted_on):
-            steps.append(((entry.name,), partial(compute_entry, entry)))
+    steps += _classifier_steps(reader) if full and asks_classes else []
+    steps += [step for entry, step in _entry_steps(given) if asks_classes or not entry.fitted_on]
 
-    (points,) = checks.subset(KMEANS_ROWS, seed, truth)
-    labels = (every[1], few[1], given.test_labels, points)
+    (points,) = checks.subset(KMEANS_ROWS, given.seed, truth)
+    labels = (given.every[1], given.few[1], given.test_labels, points)
     result, failed, judged = _take_steps(steps, (*labels, clusters, test.shape[1], class_names), begin)
     if progress:
         progress(1.0, "scores")
-    return meaning.told(result | {"failed": failed, "notes": notes}, judged)
+    return meaning.told(result | {"failed": failed, "notes": reader.notes}, judged)
+
+
+class _Reader:
+    """What classifiers say of the test rows, fitted on the training rows with a label or, with the suffix _labelled, on
+    the seen ones. Each is asked once; notes: {score: what it remarked}."""
+
+    def __init__(self, given: Scored, device: str) -> None:
+        self.given, self.device = given, device
+        self.test, self.truth = given.tested
+        self.rows_of = {"": given.every, "_labelled": given.few}
+        self.notes: dict[str, str] = {}
+        self._sees_all = np.array_equal(given.seen, np.flatnonzero(given.train_labels >= 0))
+        self._near, self._read_once = cache(self._find_near), cache(self._score)
+
+    def read(self, kind: str, suffix: str, names: tuple[str, ...] = ()) -> tuple[float, float]:
+        """Accuracy and AMI of what a classifier says; what it remarks is noted of the scores of these names."""
+        scores, remarks = self._read_once(kind, "" if self._sees_all else suffix)  # who reads one has read the other
+        self.notes.update({name: remark for remark in remarks for name in names})
+        return scores
+
+    def _score(self, kind: str, suffix: str) -> tuple[tuple[float, float], list[str]]:
+        remarks: list[str] = []
+        predicted = self._predict(kind, suffix, remarks)
+        return (agreement.accuracy(self.truth, predicted), agreement.ami(self.truth, predicted)), remarks
+
+    def _predict(self, kind: str, suffix: str, remarks: list[str]) -> np.ndarray:
+        """The class of each test row (M,) in a classifier's eyes; what there is to remark is added."""
+        if kind == "knn":
+            return classifiers.vote(self._near(suffix), self.given.classes)
+        if kind == "knn1":
+            return self._near(suffix)[:, 0]
+        rows, seed = self.rows_of[suffix], self.given.seed
+        if kind == "random_forest":
+            return classifiers.forest_classify(*rows, self.test, seed)
+        return classifiers.mlp_classify(*rows, self.test, seed, remarks.append)
+
+    def _find_near(self, suffix: str) -> np.ndarray:
+        """Labels of the nearest of these rows to each test row: (M, k), nearest first."""
+        latents, labels = self.rows_of[suffix]
+        return labels[neighbours.knn(latents, self.test, NEIGHBOURS, self.device)[0]]
+
+
+def _neighbour_steps(reader: _Reader) -> list[Step]:
+    """The scores of nearest neighbours, and the best that any classifier of the seen classes can reach."""
+    seen_labels = reader.rows_of["_labelled"][1]
+    return [
+        (("knn_accuracy", "knn_ami"), partial(reader.read, "knn", "")),
+        (
+            tuple(f"{knn}_{score}_labelled" for knn in OF_SEEN for score in ("accuracy", "ami")),
+            lambda: tuple(value for knn in OF_SEEN for value in reader.read(knn, "_labelled")),
+        ),
+        (("seen_class_ceiling",), lambda: (agreement.seen_class_ceiling(seen_labels, reader.truth),)),
+    ]
+
+
+def _classifier_steps(reader: _Reader) -> list[Step]:
+    """The scores of classifiers that take long to fit."""
+    steps: list[Step] = []
+    for kind, suffix in product(("random_forest", "mlp"), reader.rows_of):
+        names = (f"{kind}_accuracy{suffix}", f"{kind}_ami{suffix}")
+        steps.append((names, partial(reader.read, kind, suffix, names)))
+    return steps
+
+
+def _cluster_and_retrieval_steps(
+    given: Scored, clusters: int, device: str, within: Callable[[float], None]
+) -> list[Step]:
+    """The scores of test rows with a label among one another; within: is told how much of a step is done."""
+    test, truth = given.tested
+    return [
+        (
+            OF_KMEANS + tuple(f"{name}{SCATTER}" for name in OF_KMEANS),
+            lambda: kmeans_scores(test, truth, clusters, seed=given.seed),
+        ),
+        (OF_RECALL, lambda: retrieval.recall_at(test, truth, device=device)),
+        (("map_at_r",), lambda: (retrieval.map_at_r(test, truth, device, within),)),
+    ]
+
+
+def _spread_steps(given: Scored, scale: float) -> list[Step]:
+    """The scores of how all test rows lie; scale: see `collapse`."""
+    test, seed = given.test, given.seed
+    return [
+        (("mean_pairwise_distance",), lambda: (collapse.mean_pairwise_distance(test, seed=seed),)),
+        (("spread",), lambda: (collapse.spread(test),)),
+        (("effective_rank",), lambda: (collapse.effective_rank(test),)),
+        (("collapsed",), lambda: (collapse.collapse(checks.finite(test), scale, seed=seed) is not None,)),
+    ]
+
+
+def _entry_steps(given: Scored) -> Iterator[tuple[Score, Step]]:
+    """The scores whose entry has a target, each with its entry."""
+
+    def compute(entry: Score) -> tuple:
+        return (entry.resolve()(given.labelled if entry.needs_labels else given),)
+
+    for entry in SCORES.values():
+        if entry.target:
+            yield entry, ((entry.name,), partial(compute, entry))
 
 
 def as_raw(scores: dict[str, Any]) -> dict[str, Any]:
