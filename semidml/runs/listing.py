@@ -1,6 +1,8 @@
 """Find runs and make new ones."""
 
+import errno
 import platform
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -93,24 +95,27 @@ def new_run(config: RunConfig, path: Path | str | None = None, paths: bool = Fal
 
 
 def _write_new(target: Path, config: RunConfig, details: dict[str, Any]) -> Run:
-    """A new run's folder, with its config.json and status.json.
+    """A new run's folder, with its config.json and status.json, whole or not at all.
     Raises: ValueError when the name is taken."""
+    taken = f"there is already a run called {target.name}"
     if target.is_dir() and not any(target.iterdir()):
         target.rmdir()
+    if target.exists():
+        raise ValueError(taken)
     target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".new-{secrets.token_hex(8)}")
+    part.mkdir()
     try:
-        target.mkdir()
-    except FileExistsError:
-        raise ValueError(f"there is already a run called {target.name}") from None
-    run = Run(target)
-    try:
-        files.replace_file(target / "config.json", files.as_json(details))
+        files.replace_file(part / "config.json", files.as_json(details))
         owner = process.this_process()
-        write_status(run, Status("queued", epochs=config.epochs, updated=time.time(), owner=owner))
-    except BaseException:
-        shutil.rmtree(target)
+        write_status(Run(part), Status("queued", epochs=config.epochs, updated=time.time(), owner=owner))
+        part.rename(target)
+    except BaseException as error:
+        shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise ValueError(taken) from None
         raise
-    return run
+    return Run(target)
 
 
 def versions() -> dict[str, str]:
