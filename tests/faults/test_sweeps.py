@@ -79,10 +79,10 @@ class Disturbed:
             killer.join()
 
     def kill_worker(self) -> None:
-        """Kill a worker that trains a run which would be resumed, if there is any."""
+        """Kill a worker that trains a run which has come further since it last lost one, if there is any."""
         for run in self.chance.sample(self.runs, len(self.runs)):
             status, epoch = run.recorded(), run.resume_epoch()
-            if status.state == "running" and process.is_here(status.owner) and epoch > 0:
+            if status.state == "running" and process.is_here(status.owner) and epoch > self.killed.get(run.id, 0):
                 self.killed[run.id] = epoch
                 self.kills += 1
                 end_process(status.owner["pid"], "SIGKILL")

@@ -29,10 +29,10 @@ from tests.test_jobs import until
 
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory) -> Iterator[Cluster]:
-    """A cluster with two workers that see the disk; runs called `deadly` end them."""
+    """A cluster with two workers that see the disk; runs called `deadly` end them, and so do `stumbling` ones."""
     made = Cluster(tmp_path_factory.mktemp("cluster"))
     for name in ("first", "second"):
-        made.add_worker(name, again=True, ODD_DEADLY="deadly")
+        made.add_worker(name, again=True, ODD_DEADLY="deadly", ODD_STUMBLES="stumbling")
     yield made
     made.close()
 
@@ -97,6 +97,16 @@ def test_what_goes_wrong_with_one_run_is_its_own(standing, tmp_path):
     for name in ("missing", "nan", "deadly"):
         assert runs[name].status().state == "failed" and runs[name].status().reason, name
     assert runs["deadly"].status().reason.startswith("its worker process ended")
+
+
+def test_a_run_that_comes_further_outlives_as_many_workers_as_it_takes(standing, tmp_path):
+    """This cluster's scheduler gives up a run that has lost four workers, whether it came further or not."""
+    run = make_run(tmp_path / "stumbling", epochs=7)
+    undisturbed = make_run(tmp_path / "elsewhere" / "stumbling", epochs=7)
+    list(execute(undisturbed, threads=1, watched=False))
+    states, whys = trained([run], standing.address)
+    assert states["stumbling"][-1] == "done", whys
+    assert content(run) == content(undisturbed)
 
 
 def test_to_stop_is_to_stop_within_a_tick_and_to_leave_alone_what_waits(standing, tmp_path):
