@@ -60,6 +60,7 @@ class Cell:
     future: Future | None = None
     lost: int = 0  # attempts that lost their worker since it last came further
     epoch: int = 0  # that it went on from, as far as is known
+    ordered: int = 0  # the epoch from which its order was to go on
     is_running: bool = False
     is_away: bool = False  # its zip has been sent
     allowed: frozenset[str] = field(default_factory=frozenset)  # workers, where not all are
@@ -182,7 +183,7 @@ class Engine:
         self._put_token(cell.run.path.parent)
         self._orders += 1
         cell.key = f"semidml-{self.token[0].removeprefix(TOKEN)}-{self._orders}"
-        cell.is_running, cell.is_away = False, packed is not None
+        cell.is_running, cell.is_away, cell.ordered = False, packed is not None, cell.epoch
         order = {"key": cell.key, "folder": str(cell.run.path), "token": self.token, "version": __version__}
         order |= {"identity": cell.identity, "packed": packed}
         self.cells[cell.key] = cell
@@ -268,10 +269,10 @@ class Engine:
     def _end_in_error(self, cell: Cell, error: BaseException) -> Iterator[Event]:
         """The worker was lost, or could not do what it was asked to."""
         if isinstance(error, KilledWorker):
-            reached = cell.run.resume_epoch()
-            if reached > cell.epoch:
-                cell.epoch, cell.lost = reached, 0
-            if cell.is_running:  # else it was still waiting there
+            cell.epoch = max(cell.epoch, cell.run.resume_epoch())
+            if cell.epoch > cell.ordered:  # Dask does not know that the run came further between the workers it lost
+                cell.lost = 1
+            elif cell.is_running:  # else it was still waiting there
                 cell.lost += error.allowed_failures + 1
             why = f"its worker process ended {cell.lost} times before it came further, the last time killed or crashed"
         else:
