@@ -45,10 +45,12 @@ labels is the same as to hide them: a training on what is left has the same weig
 
 `sweep` takes the options of `train` but `--seed`, and further:
 
-- **`--vary KNOB=VALUES`**, for one to four knobs: `alpha=0.01,0.1,0.5`; `alpha=0..1/5`, five values, evenly from 0 to
+- **`--vary KNOB=VALUES`**, for up to four knobs: `alpha=0.01,0.1,0.5`; `alpha=0..1/5`, five values, evenly from 0 to
   1; where values have commas, bars between them: `positions=0,0;3,0|0,0;0,3`. Each value lies in the knob's bounds; a
   combination that is refused is a failed cell with its reason. At most 10,000 runs.
 - **`--seeds`** 10, as many from 0, or 3,5,8, these. `--name` is by data, model and knobs unless it is given.
+- **Seeds alone**, without `--vary`: one setting with each seed. A finished run that has this setting, a seed of these
+  and these data is taken as it is, wherever it was trained one by one; the others have live scores of each epoch.
 - **Held out.** A run trains without the images that settings are chosen on: the validation split or, without one, a
   tenth of the training images. It is scored on these and on the test images. With `--evaluate-on test` it trains on
   all and is scored on the test images alone; then no setting is called the best.

@@ -5,13 +5,13 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from semidml.sweeps import attended
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.sweep import Sweep
 from semidml.sweeps.table import read_table
-from tests.sweeps.clusters import Cluster
 from tests.sweeps.made import DIGEST, plan
 
 ROOT = Path(__file__).parents[2]
@@ -38,21 +38,19 @@ def wait_until(holds, seconds: float = 120.0) -> None:
         time.sleep(0.1)
 
 
-def test_it_ends_with_the_process_that_started_it_whatever_ends_that(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cluster = Cluster(folder / "cluster")
-    cluster.add_worker("first", SEMIDML_DATA=str(folder / "data"))
-    monkeypatch.setenv("SEMIDML_SCHEDULER", cluster.address)
+@pytest.mark.parametrize("end", [subprocess.Popen.kill, subprocess.Popen.terminate], ids=["killed", "told"])
+def test_it_ends_with_the_process_that_started_it_whatever_ends_that(end) -> None:
     sweep = folders.create_sweep(plan(axes={"alpha": [0.1, 0.5]}, seeds=[0], epochs=400))
     with subprocess.Popen([sys.executable, "-c", SERVER], cwd=ROOT, stdout=subprocess.PIPE) as server:
         wait_until(lambda: bool(sweep.driver()))
         wait_until(lambda: read_table(sweep).counts["running"] > 0)
-        server.kill()
+        workers = psutil.Process(sweep.driver()["pid"]).children(recursive=True)
+        assert len(workers) > 1
+        end(server)
     wait_until(lambda: not sweep.driver(), 30)
+    wait_until(lambda: not any(worker.is_running() for worker in workers), 30)
     assert attended.last_words(sweep)[-1] == attended.CLOSED
     assert not {"running", "done", "failed"} & set(read_table(sweep).frame["state"])
-    cluster.close()
 
 
 def test_its_words_are_kept_where_it_cannot_be_trained(monkeypatch: pytest.MonkeyPatch) -> None:
