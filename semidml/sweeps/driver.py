@@ -16,11 +16,13 @@ from typing import Protocol
 from semidml.disk import files
 from semidml.runs import estimate, listing, places
 from semidml.runs.run import Run
+from semidml.runs.trained_on import digest_of
 from semidml.sweeps import quota
 from semidml.sweeps.plan import Cell
-from semidml.sweeps.sweep import BEAT, STOP, Sweep, check_data, find_elsewhere, held, take_over
+from semidml.sweeps.sweep import BEAT, LOCK, STOP, Sweep, check_data, find_elsewhere, held, take_over
 from semidml.sweeps.table import STATES, Row, changed_at, read_row, read_rows, write_table
 
+CONFIG, STATUS = "config.json", "status.json"  # of a run
 WRITE_EVERY = 1.0  # seconds between two writes of the table
 WRITE_SHARE = 20  # of the time between them at most one part in so many is spent on writing
 MEASURED = 5  # settings whose runs are estimated, of many
@@ -180,21 +182,31 @@ class Driver:
         """The run of a cell, made or as it was left; None where its folder holds another one.
         Raises: OSError when the disk does not take it."""
         assert cell.config is not None
-        run, parts = self.sweep.run_of(cell.name), ("config.json", "status.json")
-        if run.path.exists() and not all((run.path / part).exists() for part in parts):
+        run = self.sweep.run_of(cell.name)
+        lacks = [part for part in (CONFIG, STATUS) if not (run.path / part).exists()]
+        if lacks and run.path.exists():
+            if _holds_results(run.path):
+                why = f"its folder has no {lacks[0]}, and holds what was trained; move or delete it to train this cell"
+                self._fail(cell.name, why)
+                return None
             shutil.rmtree(run.path)  # whoever made it was killed before it was whole
+        planned = self.plan.data[cell.config.data]
         if not run.path.exists():
             both, scored = self.plan.scores_both and cell.config.evaluate_on == "validation", not self.plan.axes
-            return listing.create_run(cell.config, path=run.path, paths=self.plan.paths, both=both, scored=scored)
+            more = {"paths": self.plan.paths, "both": both, "scored": scored, "planned_data": planned}
+            return listing.create_run(cell.config, path=run.path, **more)
         (run.path / STOP).unlink(missing_ok=True)  # of before this start
         try:
-            is_other = run.config() != cell.config
+            details, is_other = run.details(), run.config() != cell.config
         except ValueError as error:
             why = f"its folder is damaged: {error}; delete it to train this cell anew"
         else:
-            if not is_other:
+            if not is_other and digest_of(details.get("data")) in ("", planned):
+                if details.get("planned_data") != planned:  # of a release that did not tell it
+                    files.replace_file(run.path / CONFIG, files.as_json(details | {"planned_data": planned}))
                 return run
-            why = "its folder holds a run of another setting; delete it to train this cell"
+            why = f"its folder holds a run of {'another setting' if is_other else 'other data'}; delete it to train "
+            why += "this cell"
         self._fail(cell.name, why)
         return None
 
@@ -266,6 +278,11 @@ class Driver:
         seconds = seconds_left(time.monotonic() - self._began, self._ended, len(self._left))
         news, self._news = tuple(self._news), []
         return Progress(counts, seconds, news, self.is_stopping())
+
+
+def _holds_results(folder: Path) -> bool:
+    """Whether a run's folder holds more than what is there before it begins."""
+    return any(path.name not in (CONFIG, STATUS, LOCK, STOP) and not files.is_part(path) for path in folder.iterdir())
 
 
 def seconds_left(seconds: float, ended: int, left: int) -> float | None:

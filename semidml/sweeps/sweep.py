@@ -1,7 +1,6 @@
 """A sweep as a folder: plan.json, runs, table.parquet. It is found, made, changed and deleted here."""
 
 import errno
-import hashlib
 import os
 import secrets
 import shutil
@@ -123,19 +122,9 @@ def with_digests(plan: Plan) -> Plan:
 
 
 def data_digest(name: str, paths: bool) -> str:
-    """A digest of a data set as it is here: of its labels and of its image files or, where there are none, its pixels;
-    so it is the same on a machine whose library decodes files with other last bits.
+    """The digest (`trained_on.digest_of`) of a data set as it is here.
     Raises: ValueError when it is not here."""
-    return digest_of(trained_on.describe_data(store.load(name, allow_paths=paths)))
-
-
-def digest_of(told: Mapping[str, Any]) -> str:
-    """The digest of a data set by what a run tells of it, `trained_on.describe_data`; "" of a run of an older release,
-    which tells too little."""
-    content = told.get("files") or told.get("pixels") or told.get("digest")
-    if not content or "labels" not in told:
-        return ""
-    return hashlib.sha256(f"{told['labels']} {content}".encode()).hexdigest()
+    return trained_on.digest_of(trained_on.describe_data(store.load(name, allow_paths=paths)))
 
 
 def check_data(plan: Plan) -> None:
@@ -324,7 +313,7 @@ def find_alone(cells: Sequence[Cell]) -> dict[str, Run]:
 def name_run(run: Run) -> str:
     """What a cell with a run's config, on the data that it saw, is called; "" where it does not say what these were.
     Raises: ValueError when the run is damaged."""
-    digest = digest_of(run.details().get("data") or {})
+    digest = trained_on.digest_of(run.details().get("data"))
     return cell_name(decide(run.config()), digest) if digest else ""
 
 

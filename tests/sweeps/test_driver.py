@@ -10,6 +10,7 @@ import sys
 import time
 import zipfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,10 @@ from semidml.data import store
 from semidml.disk import files
 from semidml.runs import changes, listing
 from semidml.runs.process import this_process
+from semidml.runs.status import write_status
 from semidml.sweeps import driver, quota, sweep
 from semidml.sweeps.driver import seconds_left, train_sweep
+from semidml.sweeps.plan import Plan
 from semidml.sweeps.table import read_table
 from tests.sweeps.made import DIGEST, Engine, plan, train_here
 
@@ -177,6 +180,82 @@ def test_a_sweep_trains_digits_in_this_process(monkeypatch, unscored):
     held, tested = run.metrics(), run.test_metrics()
     assert held.keys() - tested.keys() == {"seconds"} and held["knn_accuracy"] != tested["knn_accuracy"]
     assert run.config().evaluate_on == "validation" and not run.damage()
+
+
+def test_data_that_are_replaced_while_a_sweep_is_trained_are_not_trained_on(monkeypatch, tmp_path, unscored):
+    """Not by further cells, nor are the test images of a run those of other data than its training's."""
+    monkeypatch.setattr(sweep, "data_digest", DATA_DIGEST)
+    rng = np.random.default_rng(0)
+
+    def write(labels):
+        arrays = {"x_train": rng.integers(0, 255, (200, 8, 8), dtype=np.uint8), "y_train": labels}
+        np.savez(tmp_path / "own.npz", **arrays, x_test=arrays["x_train"][:50], y_test=labels[:50])
+
+    write(np.arange(200) % 4)
+    base = {"data": str(tmp_path / "own.npz"), "epochs": 1}
+    axes = {"alpha": [0.1, 0.5]}
+    made = sweep.create_sweep(Plan.of({"name": "first", "base": base, "axes": axes, "seeds": [0, 1], "paths": True}))
+    steps = train_sweep(made, train_folders=train_here)
+    for step in steps:
+        if step.counts["done"] == 1:
+            write(np.arange(200) // 2 % 4)
+            break
+    assert [words for step in steps for words in step.news if "than the one that first/" in words]
+    assert states(made) == ["done", "failed", "failed", "failed"]
+    run = made.run_of(names(made)[1])
+    assert "is planned for" in run.status().reason and not run.history()
+    write(np.arange(200) % 4)
+    details = made.run_of(names(made)[0]).details()
+    with pytest.raises(ValueError, match="are not those of the sweep first"):  # the labels are, the pixels are not
+        trained(made, train_here)
+    assert details["planned_data"] == made.plan().data[details["config"]["data"]]
+
+
+def test_a_run_is_not_scored_on_test_images_of_other_data(monkeypatch, unscored):
+    from semidml import execute
+    from semidml.runs import trained_on
+
+    run = listing.create_run(plan().cells[0].config, "own", both=True)
+    load, count = trained_on.load_data, []
+
+    def load_other(run):
+        count.append(1)
+        data = load(run)
+        return data if len(count) == 1 else replace(data, test=data.train)
+
+    monkeypatch.setattr(trained_on, "load_data", load_other)
+    list(execute.execute(run))
+    assert run.status().state == "failed" and "another data set" in run.status().reason and len(count) == 2
+
+
+@pytest.mark.parametrize("lacking", ["status.json", "config.json"])
+def test_weights_whose_folder_is_not_whole_are_left_where_they_are(lacking):
+    made = sweep.create_sweep(plan(seeds=[0]))
+    trained(made)
+    first, second = (made.run_of(name) for name in names(made))
+    (first.path / "state.safetensors").write_bytes(b"weights")
+    (first.path / lacking).unlink()
+    (second.path / lacking).unlink()
+    for path in second.path.glob("*metrics.json"):  # as one that was killed while it was made
+        path.unlink()
+    if lacking == "config.json":
+        for run in (first, second):
+            write_status(run, replace(run.recorded(), state="stopped"))
+    _, engine = trained(made)
+    assert engine.begun == names(made)[1:] and (first.path / "state.safetensors").read_bytes() == b"weights"
+    frame = read_table(made).frame
+    assert list(frame["state"]) == ["failed", "done"] and f"its folder has no {lacking}" in frame["why"][0]
+
+
+def test_a_run_of_other_data_in_a_cell_is_left_alone_and_one_that_tells_less_is_told_which():
+    made = sweep.create_sweep(plan(seeds=[0]))
+    cells = made.plan().cells
+    runs = [listing.create_run(cell.config, path=made.path / "runs" / cell.name) for cell in cells]
+    other = runs[0].details() | {"data": {"labels": "a", "pixels": "b"}}
+    (runs[0].path / "config.json").write_bytes(files.as_json(other))
+    _, engine = trained(made)
+    assert engine.begun == [cells[1].name] and runs[1].details()["planned_data"] == DIGEST
+    assert "its folder holds a run of other data" in read_table(made).frame["why"][0]
 
 
 def test_test_scores_are_those_of_the_weights_on_the_test_images(monkeypatch, unscored):
