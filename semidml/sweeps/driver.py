@@ -18,9 +18,10 @@ from semidml.runs import estimate, listing, places
 from semidml.runs.run import Run
 from semidml.runs.trained_on import digest_of
 from semidml.sweeps import quota
+from semidml.sweeps.parquet import STATES, Row
 from semidml.sweeps.plan import Cell
 from semidml.sweeps.sweep import BEAT, LOCK, STOP, Sweep, check_data, find_elsewhere, held, take_over
-from semidml.sweeps.table import STATES, Row, changed_at, read_row, read_rows, write_table
+from semidml.sweeps.table import changed_at, failed_row, read_row, read_rows, write_table
 
 CONFIG, STATUS = "config.json", "status.json"  # of a run
 WRITE_EVERY = 1.0  # seconds between two writes of the table
@@ -229,16 +230,16 @@ class Driver:
         fresh, self._ended = read_row(row, run), self._ended + 1
         self._left.discard(name)
         if event.state == "failed" and fresh["state"] != "failed":
-            fresh |= {"state": "failed", "why": event.why}
+            fresh = failed_row(fresh, event.why)
         elif event.state == "done" and fresh["state"] != "done":
-            fresh |= {"state": "failed", "why": fresh["why"] or "it was said to be done, and its folder is not"}
+            fresh = failed_row(fresh, fresh["why"] or "it was said to be done, and its folder is not")
         self._set(name, fresh)
         self.room.take(fresh["bytes"])
         if fresh["state"] == "failed":
             self.note(f"{name} failed: {fresh['why']}")
 
     def _fail(self, name: str, why: str) -> None:
-        self._set(name, self._row(name) | {"state": "failed", "why": why})
+        self._set(name, failed_row(self._row(name), why))
         self._left.discard(name)
         self.note(f"{name} failed: {why}")
 
