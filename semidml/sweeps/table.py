@@ -243,7 +243,9 @@ class Best(NamedTuple):
     n: int
     test_mean: float  # of the test images, by the same runs; NaN where they were not scored on them
     test_sd: float
-    cells: tuple[str, ...]  # its runs
+    cells: tuple[str, ...]  # these runs
+    among: int  # settings that were compared, over the same seeds wherever these have any in common
+    settings: int  # that the sweep has, but for refused ones
 
     @property
     def words(self) -> str:
@@ -254,7 +256,8 @@ class Best(NamedTuple):
             "" if math.isnan(self.test_mean) else f"; on the test images {self.test_mean:.3f}{_sd_words(self.test_sd)}"
         )
         seeds = "1 seed" if self.n == 1 else f"{self.n} seeds"
-        return f"{setting}: chosen by held-out images alone, {title} {shown} (n = {seeds}){tested}."
+        among = "" if self.among == self.settings else f" among {self.among} of {self.settings} settings"
+        return f"{setting}: chosen{among} by held-out images alone, {title} {shown} (n = {seeds}){tested}."
 
 
 def _sd_words(sd: float) -> str:
@@ -263,7 +266,8 @@ def _sd_words(sd: float) -> str:
 
 def best(table: Table, score: str = "knn_accuracy") -> Best:
     """The setting with the best mean of a score over seeds, of held-out images: the test images choose nothing.
-    Settings of which fewer seeds are done than of others are no candidates.
+    While some settings have more seeds than others, they are compared over the seeds that all have that are compared:
+    those with at least half as many as the one with the most.
     Raises: ValueError where there is but one setting, where no run is scored on held-out images, with what must be set,
     or where no value of this score is better than another."""
     if not table.axes:
@@ -273,15 +277,28 @@ def best(table: Table, score: str = "knn_accuracy") -> Best:
     column = f"{HELD_OUT}{score}"
     if column not in table.frame or table.frame[column].isna().all():
         raise ValueError(_no_held_out(table, score))
-    gathered = gather(table, column)
-    gathered = gathered[gathered["n"] == gathered["n"].max()]
+    compared = _compared(table, column)
+    gathered = gather(compared, column)
     first = gathered.loc[gathered["mean"].idxmax() if better == "higher" else gathered["mean"].idxmin()]
     values = {name: first[name] for name in table.axes}
-    own = table.frame[(table.frame[list(table.axes)] == pd.Series(values)).all(axis=1)]
+    own = compared.frame[(compared.frame[list(table.axes)] == pd.Series(values)).all(axis=1)]
     tested = own[f"{TESTED}{score}"] if f"{TESTED}{score}" in own else pd.Series(dtype=float)
     values = {name: value.item() if hasattr(value, "item") else value for name, value in values.items()}
     numbers = (float(first["mean"]), float(first["sd"]), int(first["n"]), float(tested.mean()), float(tested.std()))
-    return Best(values, score, *numbers, tuple(own.loc[own[column].notna(), "cell"]))
+    named = table.frame[table.frame["cell"] != ""]
+    return Best(values, score, *numbers, tuple(own["cell"]), len(gathered), len(named.groupby(list(table.axes))))
+
+
+def _compared(table: Table, column: str) -> Table:
+    """The runs by which settings are compared, see `best`. Where the settings have no seed in common, those with the
+    most seeds are compared."""
+    axes = list(table.axes)
+    frame = table.frame[table.frame[column].notna()]
+    counts = frame.groupby(axes)["seed"].transform("nunique")
+    strong = frame[counts * 2 >= counts.max()]
+    having = strong.groupby("seed")["seed"].transform("size")
+    common = strong[having == len(strong.groupby(axes))]
+    return Table(frame[counts == counts.max()] if common.empty else common, table.axes)
 
 
 def _no_held_out(table: Table, score: str) -> str:

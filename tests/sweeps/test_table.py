@@ -327,12 +327,35 @@ def test_what_is_better_lower_is_chosen_so():
     assert "; on the test" not in best(table, "reconstruction_mse").words
 
 
-def test_a_lucky_seed_alone_is_not_the_best():
-    score = lambda row: {"validation_knn_accuracy": 0.99 if row["alpha"] == 0.5 else 0.5}  # noqa: E731
+def test_settings_are_compared_over_the_seeds_that_all_have():
+    """An easy seed alone does not make a setting the best, and one that was trained first is not the only candidate."""
+    values = {(0.1, 0): 0.95, (0.1, 1): 0.5, (0.5, 0): 0.9}
+    easy = best(scored({"alpha": [0.1, 0.5, 0.9]}, [0, 1], by_alpha("validation_knn_accuracy", values)))
+    assert easy.values == {"alpha": 0.1} and (easy.mean, easy.n, easy.among, easy.settings) == (0.95, 1, 2, 3)
+    assert len(easy.cells) == 1 and "alpha 0.1: chosen among 2 of 3 settings by held-out images" in easy.words
+    values |= {(0.5, 0): 0.99, (0.9, 0): 0.2}
+    begun = best(scored({"alpha": [0.1, 0.5, 0.9]}, [0, 1], by_alpha("validation_knn_accuracy", values)))
+    assert begun.values == {"alpha": 0.5} and (begun.mean, begun.n, begun.among, begun.settings) == (0.99, 1, 3, 3)
+
+
+def test_the_best_on_test_images_is_of_the_seeds_that_chose_it():
+    values = {(0.1, 0): 0.9, (0.1, 1): 0.1, (0.5, 1): 0.05, (0.1, 2): 0.3, (0.5, 2): 0.2}
+    score = by_alpha("validation_knn_accuracy", values)
     table = scored(
-        {"alpha": [0.1, 0.5]}, [0, 1], lambda row: score(row) if row["alpha"] == 0.1 or not row["seed"] else None
+        {"alpha": [0.1, 0.5]}, [0, 1, 2], lambda row: (s := score(row)) and s | {"test_knn_accuracy": 0.1 * row["seed"]}
     )
-    assert best(table).values == {"alpha": 0.1}
+    chosen = best(table)
+    assert chosen.mean == pytest.approx(0.2) and chosen.test_mean == pytest.approx(0.15) and chosen.n == 2
+
+
+def test_a_setting_that_lacks_most_seeds_is_no_candidate_and_it_is_said():
+    """As where all but one of its runs have failed: the others are compared over all seeds that they have."""
+    values = {(alpha, seed): alpha for alpha in (0.1, 0.5) for seed in range(4)} | {(0.9, 0): 0.9}
+    chosen = best(scored({"alpha": [0.1, 0.5, 0.9]}, range(4), by_alpha("validation_knn_accuracy", values)))
+    assert chosen.values == {"alpha": 0.5} and (chosen.n, chosen.among, chosen.settings) == (4, 2, 3)
+    apart = {(0.1, 0): 0.1, (0.1, 1): 0.1, (0.5, 2): 0.5}
+    chosen = best(scored({"alpha": [0.1, 0.5]}, range(3), by_alpha("validation_knn_accuracy", apart)))
+    assert chosen.values == {"alpha": 0.1} and (chosen.n, chosen.among, chosen.settings) == (2, 1, 2)
 
 
 def test_without_held_out_images_none_is_the_best_and_it_is_said_what_to_do():
