@@ -298,6 +298,151 @@ def test_a_cell_that_another_sweep_has_finished_is_taken_from_there():
     assert states(second) == ["done"] * 4 and read_table(second).frame["validation_knn_accuracy"][0] == 0.5
 
 
+def test_the_first_finished_run_of_a_cell_is_taken_whoever_else_has_a_folder_of_it():
+    """Another sweep that has begun it, and the sweep itself where it waits, do not stand in the way."""
+    for name in ("older", "newer"):
+        trained(sweep.create_sweep(plan(name, seeds=[0])))
+    newer, made = sweep.open_sweep("newer"), sweep.create_sweep(plan(seeds=[0]))
+    os.utime(newer.path)
+    for run in sweep.list_runs(newer):
+        (run.path / "status.json").write_text(json.dumps({"state": "stopped"}))
+    cell = made.plan().cells[0]
+    waiting = listing.create_run(cell.config, path=made.path / "runs" / cell.name)
+    _, engine = trained(made)
+    assert engine.begun == [] and states(made) == ["done"] * 2 and waiting.metrics()
+
+
+def test_what_was_begun_in_a_cell_is_not_given_up_for_a_run_from_elsewhere():
+    trained(sweep.create_sweep(plan("other", seeds=[0])))
+    made = sweep.create_sweep(plan(seeds=[0]))
+    cell = made.plan().cells[0]
+    begun = listing.create_run(cell.config, path=made.path / "runs" / cell.name)
+    (begun.path / "state.safetensors").write_bytes(b"weights")
+    damaged = listing.create_run(made.plan().cells[1].config, path=made.path / "runs" / made.plan().cells[1].name)
+    (damaged.path / "status.json").write_text("{")
+    _, engine = trained(made)
+    assert cell.name in engine.begun and begun.path.joinpath("state.safetensors").exists()
+
+
+@pytest.mark.parametrize("moment", ["before", "meanwhile"])
+def test_a_run_that_is_deleted_while_it_is_taken_is_trained_here(monkeypatch, moment):
+    other = sweep.create_sweep(plan("other", seeds=[0]))
+    trained(other)
+    made, find, copy = sweep.create_sweep(plan(seeds=[0])), driver.find_elsewhere, sweep._link_or_copy
+
+    def find_and_delete(*given):
+        runs = find(*given)
+        sweep.delete(other)
+        return runs
+
+    def copy_and_delete(source, target):
+        copy(source, target)
+        if other.path.exists():
+            sweep.delete(other)
+
+    if moment == "before":
+        monkeypatch.setattr(driver, "find_elsewhere", find_and_delete)
+    else:
+        monkeypatch.setattr(sweep, "_link_or_copy", copy_and_delete)
+    _, engine = trained(made)
+    assert len(engine.begun) == 2 and states(made) == ["done"] * 2
+    assert sorted(os.listdir(made.path / "runs")) == sorted(names(made))
+
+
+def test_a_sweep_that_is_deleted_while_sweeps_are_listed_is_none_of_them(monkeypatch):
+    first, second = sweep.create_sweep(plan()), sweep.create_sweep(plan("second"))
+    is_symlink = Path.is_symlink
+    monkeypatch.setattr(
+        Path, "is_symlink", lambda path: (path == second.path and shutil.rmtree(path)) or is_symlink(path)
+    )
+    assert sweep.list_sweeps() == [first] and not second.path.exists()
+
+
+def test_runs_that_are_shared_take_no_room_twice():
+    other = sweep.create_sweep(plan("other", seeds=[0]))
+    trained(other)
+    for run in sweep.list_runs(other):
+        (run.path / "weights.safetensors").write_bytes(bytes(10**6))
+    made = sweep.create_sweep(plan())
+    (made.path / "runs" / ".import-left").mkdir()
+    trained(made)
+    assert 2 * 10**6 < quota.used_bytes() < 2.5 * 10**6 and made.size() > 2 * 10**6
+    assert sorted(os.listdir(made.path / "runs")) == sorted(names(made))
+
+
+def test_what_was_taken_over_counts_in_the_room_there_is(monkeypatch):
+    monkeypatch.setattr(sweep.os, "link", lambda *given: _no_links())
+    other = sweep.create_sweep(plan("other", seeds=[0]))
+    trained(other)
+    for run in sweep.list_runs(other):
+        (run.path / "weights.safetensors").write_bytes(bytes(10**6))
+    made = sweep.create_sweep(plan())
+    monkeypatch.setenv("SEMIDML_SWEEPS_QUOTA", "3MB")
+    with pytest.raises(quota.QuotaFull, match=r"the sweeps take 4\.\d MB of the 3.0 MB they may"):
+        trained(made)
+    assert states(made) == ["done", "done", "waiting", "waiting"]
+
+
+def _no_links():
+    raise OSError(errno.EPERM, "this disk knows no links")
+
+
+def test_other_versions_than_those_of_runs_that_are_done_are_said():
+    made = sweep.create_sweep(plan(seeds=[0]))
+    trained(made)
+    for run in sweep.list_runs(made):
+        details = run.details()
+        details["versions"]["torch"] = "1.0"
+        (run.path / "config.json").write_bytes(files.as_json(details))
+    steps, _ = trained(made)
+    assert not [step.news for step in steps if step.news]  # nothing is left to train
+    sweep.extend(made, {}, [1])
+    steps, _ = trained(made)
+    (words,) = [words for step in steps for words in step.news]
+    assert words.startswith(
+        "some runs of this sweep were made with torch 1.0, those that follow are made with semidml "
+    )
+
+
+def test_a_driver_that_is_long_at_its_data_gives_signs_of_life(monkeypatch):
+    made = sweep.create_sweep(plan(seeds=[0]))
+    monkeypatch.setattr(driver, "BEAT", 0.05)
+    beaten, lock = [], made.path / "lock"
+
+    def read_long(name, paths):
+        os.utime(lock, (0, 0))
+        until = time.monotonic() + 20
+        while lock.stat().st_mtime == 0 and time.monotonic() < until:
+            time.sleep(0.02)
+        beaten.append(lock.stat().st_mtime)
+        return DIGEST
+
+    monkeypatch.setattr(sweep, "data_digest", read_long)
+    trained(made)
+    assert beaten and beaten[0] > 0
+
+
+def test_workers_of_other_sweeps_on_this_machine_are_taken(monkeypatch):
+    from semidml.sweeps import cluster
+
+    first, second = sweep.create_sweep(plan()), sweep.create_sweep(plan("second"))
+    monkeypatch.setattr(cluster, "cores", lambda: 4)
+    monkeypatch.setattr(cluster, "list_gpus", list)
+    monkeypatch.setattr(cluster.memory, "free_bytes", lambda: 3 * cluster.WORKER_BYTES)
+    with sweep.held(first, named=True) as lock, sweep.held(second, named=True) as other:
+        assert driver._choose_engine(first, lock, None, None)[1] == 3 == first.driver()["workers"]
+        assert driver._choose_engine(second, other, None, None)[1] == 1 == second.driver()["workers"]
+        assert first.driver().items() >= this_process().items()
+        assert driver._choose_engine(second, other, "tcp://head:8786", None)[1] is None
+        monkeypatch.setattr(cluster.memory, "free_bytes", lambda: cluster.WORKER_BYTES - 1)
+        with pytest.raises(
+            ValueError, match=r"3 workers of this machine train other sweeps, and its memory holds none"
+        ):
+            driver._choose_engine(second, other, None, None)
+        assert driver._choose_engine(second, other, None, 2)[1] == 2  # as many as somebody asks for
+    assert driver._choose_engine(second, None, None, None)[1] == 1
+
+
 @pytest.mark.parametrize("change", ["state", "config", "versions", "tested"])
 def test_what_is_no_result_of_a_cell_is_not_taken(change):
     """Unfinished, of another setting, of another release, without the scores of the test images."""
