@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from semidml.cli.command import add_command, heeded_signals
+from semidml.cli.command import add_command, heeded_signals, read_data
 from semidml.cli.train import add_knobs, given_knobs
 from semidml.data import store
 from semidml.disk import files
@@ -80,7 +80,9 @@ def do_sweep(asked: argparse.Namespace) -> int:
     axes, seeds = parse_axes(asked.vary), parse_seeds(asked.seeds or SEEDS)
     values = {"name": asked.name or name_by(given, axes), "seeds": seeds, "paths": True}
     Plan.of(values | {"base": given, "axes": axes})  # what is wrong in it is said before data are looked for
-    return train(find_or_create(Plan.of(values | settle_data(given, axes))), asked)
+    plan = Plan.of(values | settle_data(given, axes))
+    read_data(plan.data_names)
+    return train(find_or_create(plan), asked)
 
 
 def settle_data(base: Mapping[str, Any], axes: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from semidml.data import find_entry, store
 from semidml.runs.run import Run
+from semidml.tasks import Progress
 from semidml.words import list_names
 
 if TYPE_CHECKING:
@@ -37,11 +38,11 @@ def digest_of(told: Any) -> str:
     return hashlib.sha256(f"{known['labels']} {content}".encode()).hexdigest()
 
 
-def load_data(run: Run) -> "Dataset":
+def load_data(run: Run, progress: Progress = lambda fraction, text: None) -> "Dataset":
     """The data set that a run's config names, from a path only where the command line has allowed that; not yet
-    compared with what it was trained on.
+    compared with what it was trained on. progress: is told how far its reading is.
     Raises: ValueError when it is not here."""
-    return store.load(run.config().data, allow_paths=allows_path(run))
+    return store.load(run.config().data, allow_paths=allows_path(run), progress=progress)
 
 
 def allows_path(run: Run) -> bool:

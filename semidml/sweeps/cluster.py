@@ -20,7 +20,6 @@ from distributed.core import send_recv
 from distributed.security import Security
 
 from semidml import memory
-from semidml.execute import cores
 from semidml.words import size_words
 
 WORKER_BYTES = 700 * 10**6  # of memory that a worker takes with torch, scikit-learn and a small data set
@@ -103,13 +102,13 @@ def own_settings() -> dict[str, Any]:
 
 def _start_cluster(workers: int | None) -> SpecCluster:
     gpus = list_gpus()
-    count = workers or count_workers(cores(), memory.free_bytes(), len(gpus))
+    count = workers or count_workers(memory.cores(), memory.free_bytes(), len(gpus))
     local = {"host": LOOPBACK, "protocol": "tls://", "security": Security.temporary()}  # made for this cluster alone
     scheduler = {"cls": Scheduler, "options": {**local, **NO_DASHBOARD}}
     options = {**local, **NO_DASHBOARD, "nthreads": 1, "memory_limit": 0, "preload": [PRELOAD]}
     options["silence_logs"] = logging.CRITICAL
     specs = {
-        number: {"cls": Nanny, "options": {**options, "env": worker_environment(number, count, cores(), gpus)}}
+        number: {"cls": Nanny, "options": {**options, "env": worker_environment(number, count, memory.cores(), gpus)}}
         for number in range(count)
     }
     return SpecCluster(workers=specs, scheduler=scheduler, security=local["security"], silence_logs=logging.CRITICAL)
@@ -134,7 +133,7 @@ def share_workers(taken: int) -> int:
             f"none beside them: {size_words(free)} are free, and one takes {size_words(WORKER_BYTES)}; stop another "
             "sweep, or wait until it is done"
         )
-    return count_workers(cores(), free, len(list_gpus()), taken)
+    return count_workers(memory.cores(), free, len(list_gpus()), taken)
 
 
 def count_workers(cores: int, free: int, gpus: int, taken: int = 0) -> int:

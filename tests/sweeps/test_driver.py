@@ -218,9 +218,9 @@ def test_a_run_is_not_scored_on_test_images_of_other_data(monkeypatch, unscored)
     run = listing.create_run(plan().cells[0].config, "own", both=True)
     load, count = trained_on.load_data, []
 
-    def load_other(run):
+    def load_other(run, *given):
         count.append(1)
-        data = load(run)
+        data = load(run, *given)
         return data if len(count) == 1 else replace(data, test=data.train)
 
     monkeypatch.setattr(trained_on, "load_data", load_other)
@@ -426,7 +426,7 @@ def test_workers_of_other_sweeps_on_this_machine_are_taken(monkeypatch):
     from semidml.sweeps import cluster
 
     first, second = sweep.create_sweep(plan()), sweep.create_sweep(plan("second"))
-    monkeypatch.setattr(cluster, "cores", lambda: 4)
+    monkeypatch.setattr(cluster.memory, "cores", lambda: 4)
     monkeypatch.setattr(cluster, "list_gpus", list)
     monkeypatch.setattr(cluster.memory, "free_bytes", lambda: 3 * cluster.WORKER_BYTES)
     with sweep.held(first, named=True) as lock, sweep.held(second, named=True) as other:
