@@ -95,6 +95,7 @@ def _score_test(writer: Writer, training: "Training") -> dict[str, Any] | None:
     if writer.config.evaluate_on != "validation" or details.get("both") is not True:
         return None
     data = trained_on.load_data(writer.run)
+    trained_on.check_data(writer.run, data)
     return training.score_test(data, lambda fraction, text: _stop_if_asked(writer))
 
 
