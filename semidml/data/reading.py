@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from semidml.data import image_files, layout
 from semidml.data.choices import Choices
+from semidml.data.file_labels import label_by_tables
 from semidml.data.image_files import Member
 from semidml.data.layout import Item, Layout, Question
 from semidml.data.names import is_predicted
@@ -23,7 +24,6 @@ from semidml.tasks import Progress
 if TYPE_CHECKING:
     from semidml.data import arrays
     from semidml.data.formats import Arrays
-    from semidml.data.formats.tables import FileLabels
 
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 BRINGS = "a folder or a .zip or .tar.gz of class folders, .npz, .npy, .csv, IDX, Parquet or MATLAB's .mat are read"
@@ -99,7 +99,7 @@ def _of_file(path: Path, member: Member, choices: Choices, opened: ExitStack, on
             pictures = [other for other in around if other.suffix in layout.IMAGES]
         if known := tables.read_file_labels(member, pictures, choices):
             own = layout.read_layout(pictures, choices)
-            return _of_layout(_labelled(own, {member: known}), "table of files and labels")
+            return _of_layout(label_by_tables(own, {member: known}), "table of files and labels")
     return _of_tree(beside, choices, "file", opened, once)
 
 
@@ -108,13 +108,6 @@ def _siblings(path: Path, belongs: object) -> list[Member]:
     files = sorted(other for other in path.parent.iterdir() if other.is_file() and not other.is_symlink())
     members = [Member((other.name,), partial(open, other, "rb"), other.stat().st_size) for other in files]
     return [member for member in members if belongs(member)]
-
-
-def _labelled(known: Layout, described: dict[Member, FileLabels]) -> Layout:
-    """A layout with the labels of tables, of which the first that names a file counts."""
-    labels = {file: label for table in reversed(described.values()) for file, label in table.labels.items()}
-    questions = tuple(dict.fromkeys(question for table in described.values() for question in table.questions))
-    return layout.label_by_table(known, labels, [member.path for member in described], questions)
 
 
 def _of_tree(
@@ -136,7 +129,7 @@ def _of_tree(
                 and (table := tables.read_file_labels(member, pictures, choices))
             }
             if described:
-                return _of_layout(_labelled(known, described), f"{kind} with a table of labels")
+                return _of_layout(label_by_tables(known, described), f"{kind} with a table of labels")
         return _of_layout(known, kind)
     if read := _arrays_of(members):
         return _of_arrays(read, choices, once)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from semidml.data.choices import Choices
+from semidml.data.file_labels import FileLabels, Row
 from semidml.data.formats import check_bytes
 from semidml.data.image_files import MAX_ARCHIVE_BYTES, Member, keys_of
 from semidml.data.label_values import read_labels
@@ -25,13 +26,6 @@ FEW = 200  # rows of a table that tell what its columns are
 MOST_COLUMNS = 300_000
 MOST_DESCRIBING = 200  # columns of a table that describes files
 MATCHING = 0.5  # share of these rows whose text names a file, for a column to be one of files
-
-
-class FileLabels(NamedTuple):
-    """What a table says of image files."""
-
-    labels: dict[str, str]  # {name of a file as the table has it: label}, "" where there is none
-    questions: tuple[Question, ...]
 
 
 # ---- .csv
@@ -132,9 +126,8 @@ def _is_square(count: int) -> bool:
 def _pixels(batch: Any, names: list[str], member: Member) -> tuple[np.ndarray, np.ndarray | None]:
     """(pixels (N, P) in as few bytes as hold them, the split of each row where a column tells it)."""
     part = None
-    for name in [name for name in names if set(tokens(name)) & SPLIT_COLUMNS and _is_text(batch, name)]:
-        splits = [split_of(str(value)) or "train" for value in batch.column(name).to_pylist()]
-        part = np.array(splits)
+    for name in [name for name in _split_columns(batch) if name in names]:
+        part = np.array([split or "train" for split in _splits_in(batch, name)])
         names = [other for other in names if other != name]
     text = [name for name in names if _is_text(batch, name)]
     if len(text) == 1 and " " in str(batch.column(text[0])[0]):
@@ -188,15 +181,18 @@ def _file_columns(batch: Any) -> list[str]:
 def read_file_labels(member: Member, files: list[Member], choices: Choices) -> FileLabels | None:
     """What a .csv says of image files; None where no column names them. Raises: ValueError in words."""
     named: list[str] = []
+    parted: list[str] = []
     written: list[np.ndarray] = []
     questions: tuple[Question, ...] = ()
-    column = label = None
+    column = label = part = None
     known = {key for file in files for key in keys_of(file)}
     for batch in _batches(member):
         if column is None:
             columns = _file_columns(batch)
             column = next((name for name in columns if _names_files(batch.column(name).slice(0, FEW), known)), None)
-            rest = [name for name in batch.schema.names if name != column]
+            telling = [name for name in _split_columns(batch) if any(_splits_in(batch, name))]
+            part = next((name for name in telling if name not in (column, choices.label)), None)
+            rest = [name for name in batch.schema.names if name not in (column, part)]
             if column is None or not rest:
                 return None
             label, questions = _label_column(rest, [True] * len(rest), choices)
@@ -205,12 +201,24 @@ def read_file_labels(member: Member, files: list[Member], choices: Choices) -> F
                 asked = f"Which column of {member.name} is the label?"
                 questions = (Question("label", asked, tuple(rest), label),) if len(rest) > 1 else ()
         named += [str(file) for file in batch.column(column).to_pylist()]
+        parted += _splits_in(batch, part) if part else [""] * len(batch)
         written.append(_plain(batch.column(label).to_numpy(zero_copy_only=False)))
     if not named:
         return None
     own = read_labels({"train": np.concatenate(written)}, None, choices)
     classes = [own.class_names[number] if number >= 0 else "" for number in own.splits["train"].tolist()]
-    return FileLabels(dict(zip(named, classes, strict=True)), (*questions, *own.questions))
+    rows = tuple(Row(*told) for told in zip(named, classes, parted, strict=True))
+    return FileLabels(rows, (*questions, *own.questions), own.notes)
+
+
+def _split_columns(batch: Any) -> list[str]:
+    """The columns that tell the split of each row."""
+    return [name for name in batch.schema.names if set(tokens(name)) & SPLIT_COLUMNS and _is_text(batch, name)]
+
+
+def _splits_in(batch: Any, name: str) -> list[str]:
+    """The split of each row as a column tells it, "" where it tells none."""
+    return [split_of(str(value)) for value in batch.column(name).to_pylist()]
 
 
 def _names_files(column: Any, known: set[str]) -> bool:
