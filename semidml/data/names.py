@@ -26,7 +26,8 @@ CONTAINERS = words_of(
     "frames raw files all"
 )
 NEUTRAL = CONTAINERS | words_of("set split sets splits folder dir labelled labeled official original orig")
-UNLABELLED = re.compile("unlabel|nolabel|notlabel|withoutlabel|unsup|unannotat|untagged|nonlabel")
+UNLABELLED = re.compile("unlabel|nolabel|notlabel|withoutlabel|unsup(?!port)|unannotat|untagged|nonlabel")
+NO_LABELS = words_of("nan none null na n/a ? -1")  # what is written where a label is missing
 IMAGE_WORDS = words_of("x images image img imgs data pixels features samples inputs input pictures")
 LABEL_WORDS = words_of("y labels label lbl target targets classes class categories category")
 
@@ -59,6 +60,12 @@ def rest_of(name: str) -> frozenset[str]:
 
 def is_unlabelled(name: str) -> bool:
     return bool(UNLABELLED.search(re.sub("[\\W\\d_]", "", name.casefold())))
+
+
+def is_no_label(label: str) -> bool:
+    """Whether a label that is text says that there is none."""
+    own = label.strip().casefold()
+    return not own or own in NO_LABELS or is_unlabelled(own)
 
 
 def is_predicted(name: str) -> bool:

@@ -114,7 +114,7 @@ def _of_tree(
     members: list[Member], choices: Choices, kind: str, opened: ExitStack, once: Once | None = None
 ) -> Reading:
     """The files of a folder or an archive, or of some that belong together."""
-    from semidml.data.formats import tables
+    from semidml.data.formats import parquet, tables
 
     if any(member.suffix in layout.IMAGES for member in members):
         known = layout.read_layout(members, choices)
@@ -133,10 +133,11 @@ def _of_tree(
         return _of_layout(known, kind)
     if read := _arrays_of(members):
         return _of_arrays(read, choices, once)
-    if parquet := [member for member in members if member.suffix == ".parquet"]:
-        packed = tables.read_parquet(parquet, choices, opened)
-        known = tuple(packed.items)
-        return Reading("Parquet files", known, packed.class_names, questions=packed.questions)
+    if own := [member for member in members if member.suffix == ".parquet"]:
+        packed = parquet.read_parquet(own, choices, opened)
+        return Reading(
+            "Parquet files", packed.items, packed.class_names, notes=packed.notes, questions=packed.questions
+        )
     for member in members:
         _refuse_pickle(member)
     if members and any(layout.looks_like_image(member) for member in members):
