@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import struct
+import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
@@ -173,6 +174,44 @@ def test_what_is_no_label(written, classes, given):
     known = read_labels({"train": written}, None, Choices())
     assert known.splits["train"].tolist() == given
     assert known.class_names == classes or known.class_names == ("False", "True")
+
+
+@pytest.mark.parametrize("word", ["-1", "unlabeled", "None", "NA", "n/a", "null", "NULL", "?", "not labelled"])
+@pytest.mark.parametrize("form", ["U", "S"])
+def test_text_that_says_so_is_no_label_and_that_is_said(word, form):
+    written = {"train": np.array(["cat", word, "dog", f" {word} ", "unsupported"], form)}
+    known = read_labels(written, None, Choices())
+    assert known.class_names == ("cat", "dog", "unsupported")
+    assert known.splits["train"].tolist() == [0, -1, 1, -1, 2]
+    assert [f"2 rows have the label {word!r}" in note for note in known.notes] == [True] * (word != "-1")
+    as_class = read_labels(written, None, Choices(no_label="nan"))
+    assert word in as_class.class_names and (as_class.splits["train"] >= 0).all()
+    named = read_labels(written, ["cat", "dog", word, "unsupported"], Choices())
+    assert named.splits["train"].tolist() == [0, 2, 1, 2, 3]
+
+
+def test_text_of_minus_one_and_one_is_asked_as_numbers_are():
+    known = read_labels({"train": np.array(["-1", "1", "1"])}, None, Choices())
+    assert known.class_names == ("-1", "1") and [question.key for question in known.questions] == ["no_label"]
+    assert read_labels({"train": np.array([b"\xff", b"a"])}, None, Choices()).class_names == ("\\xff", "a")
+
+
+def test_text_labels_take_little_more_memory_than_the_array(monkeypatch):
+    written = np.array(["a" * 100, "b", "c", "-1"] * 50_000, "S200")
+    tracemalloc.start()
+    read_labels({"train": written}, None, Choices())
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2.5 * written.nbytes
+    with pytest.raises(ValueError, match="the train labels have up to 100,000 letters; labels of at most 200"):
+        read_labels({"train": np.zeros(40, "S100000")}, None, Choices())
+
+
+def test_a_table_with_a_label_as_long_as_a_book_is_refused_before_each_row_takes_its_room(tmp_path, folder):
+    files = {f"{i}.png": png(Image.fromarray(x)) for i, x in enumerate(pixels())}
+    files["labels.csv"] = b"id,label\n" + b"".join(b"%d,a\n" % i for i in range(23)) + b"23," + b"x" * 5000 + b"\n"
+    with pytest.raises(ValueError, match="the labels of the table have up to 5,000 letters"):
+        load(put(tmp_path / "set", files), folder)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from semidml.data.choices import Choices
 from semidml.data.file_labels import FileLabels, Row
 from semidml.data.formats import check_bytes
 from semidml.data.image_files import Member, keys_of
-from semidml.data.label_values import read_labels
+from semidml.data.label_values import check_letters, read_labels
 from semidml.data.layout import Question
 from semidml.data.names import LABEL_WORDS, split_of, tokens, words_of
 
@@ -154,10 +154,13 @@ def _narrow(numbers: np.ndarray) -> np.ndarray:
 
 
 def _plain(labels: np.ndarray) -> np.ndarray:
-    """Labels of a table: text, or numbers with NaN where there are none."""
+    """Labels of a table: text, or numbers with NaN where there are none.
+    Raises: ValueError for texts too long for a label."""
     if labels.dtype != object:
         return labels
-    return np.array(["" if label is None else str(label) for label in labels])
+    texts = ["" if label is None else str(label) for label in labels]
+    check_letters(max(map(len, texts), default=0), "the labels of the table")
+    return np.array(texts)
 
 
 def may_name_files(member: Member) -> bool:
