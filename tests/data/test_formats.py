@@ -150,6 +150,41 @@ def test_images_without_a_label_in_arrays_of_their_own_are_of_training(tmp_path,
     assert [note[:16] for note in data.notes[:2]] == ["5 test images we", "9 further images"]
 
 
+FINE, COARSE = labels(), labels() // 2
+TESTED = {
+    "y_fine_test": (FINE, ("y_coarse_test", "y_fine_test")),
+    "coarse alone": (None, ("y_coarse_test",)),
+    "others": (None, ("labels_a_test", "labels_b_test")),
+}
+
+
+@pytest.mark.parametrize("case", TESTED)
+@pytest.mark.parametrize("choice", ["", "y_fine_train"])
+def test_the_labels_of_a_test_are_those_that_training_learns(tmp_path, folder, case, choice):
+    """CIFAR-100's fine labels of training were read beside coarse ones of the test."""
+    given, names = TESTED[case]
+    known = {"y_fine_train": FINE[:16], "y_coarse_train": COARSE[:16]}
+    known |= {name: (FINE if "fine" in name else COARSE)[16:] for name in names}
+    path = saved(tmp_path / "x.npz", x_train=pixels()[:16], x_test=pixels()[16:], **known)
+    keep_choices(file_for(folder, path), Choices(label=choice))
+    data = load(path, folder)
+    if given is None:
+        assert (data.train.labels < 0).sum() == 8 and set(data.class_names) == {"0", "1", "2"}
+        told = "The test images are read without a label: none of"
+        assert any(note.startswith(told) and "called as y_fine_train" in note for note in data.notes)
+    else:
+        assert data.test.labels.tolist() == FINE[16:].tolist()
+
+
+def test_the_images_of_a_test_are_of_the_set_that_training_sees(tmp_path, folder):
+    more = {"x_small_train": pixels()[:16, ::2, ::2], "x_small_test": pixels()[16:, ::2, ::2]}
+    more |= {"x_a_train": pixels()[:16], "x_a_test": pixels()[16:], "y_train": FINE[:16], "y_test": FINE[16:]}
+    path = saved(tmp_path / "x.npz", **more)
+    keep_choices(file_for(folder, path), Choices(images="x_a_train"))
+    data = load(path, folder)
+    assert rows(data.train, data.test) == expected(pixels(), FINE) and data.shape == (1, 8, 8)
+
+
 def test_one_hot_labels_names_and_what_is_neither(tmp_path, folder):
     one_hot = np.eye(3)[labels()]
     one_hot[:4] = 0
