@@ -6,7 +6,7 @@ Every split is a view of that file (see `sections`), and nothing is loaded whole
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from hashlib import sha256
 from itertools import pairwise
@@ -23,6 +23,7 @@ from semidml.data.dataset import Dataset, Split, held_note, held_rows
 from semidml.data.fingerprint import PixelDigest, digest_files
 from semidml.data.images import Damaged, Plan
 from semidml.data.sections import AGAIN, SECTIONS, Sections, describe_rows, hold_out, part_rows
+from semidml.data.values import BLACK_OR_WHITE
 from semidml.disk import files
 from semidml.disk.locks import alone
 from semidml.tasks import Progress
@@ -186,11 +187,13 @@ def _keep(plan: Plan, place: Place, title: str, progress: Progress) -> None:
     sections = part_rows(plan, hold_out(plan) if held_out else plan.readable)
     rows = sum(len(sections[key]) for key in (*SECTIONS, *AGAIN))
     with new_pixels(place, rows * math.prod(plan.shape), title) as file:
-        kept, damaged = _write(file, plan, sections, rows, title, progress)
+        kept, damaged, told = _write(file, plan, sections, rows, title, progress)
         images.check_left(plan.items, [item for items in kept.values() for item in items], damaged)
         with files.whole_file(place.rest) as beside:
             np.savez(
-                beside, **describe_rows(plan, kept, damaged, held_out), files=np.array(digest_files(*plan.digested))
+                beside,
+                **describe_rows(plan, kept, damaged, held_out, told),
+                files=np.array(digest_files(*plan.digested)),
             )
     remove(place.folder, place.of, but=place)
 
@@ -206,7 +209,9 @@ def _keep_arrays(
         parts["val"] = labels.get("val", labels["train"][:0])
         ends = dict(zip(parts, np.cumsum([len(y) for y in parts.values()]).tolist(), strict=True))
         rest = {part: np.array((ends[part] - len(y), ends[part])) for part, y in parts.items()}
-        notes = (*source.notes, *((held_note(parts["test"]),) if held.any() else ()))
+        factor = _factor(pixels.max() for split in labels for pixels in source.pieces(split, spare=place.pixels.parent))
+        told = (BLACK_OR_WHITE,) if factor > 1 else ()
+        notes = (*source.notes, *((held_note(parts["test"]),) if held.any() else ()), *told)
         rest |= {
             "labels": torch.cat(list(parts.values())).numpy(),
             "first": np.zeros(2, int),
@@ -228,6 +233,7 @@ def _keep_arrays(
             for split in labels:
                 row = 0
                 for pixels in source.pieces(split, spare=place.pixels.parent):
+                    pixels = pixels * factor if factor > 1 else pixels
                     out = held[row : row + len(pixels)].numpy() if split == "train" else np.zeros(len(pixels), bool)
                     append(split, pixels[~out])
                     append("test", pixels[out])
@@ -300,22 +306,26 @@ def _mapped(path: Path) -> Tensor:
 
 def _write(
     file: BinaryIO, plan: Plan, sections: Sections, rows: int, title: str, progress: Progress
-) -> tuple[Sections, list[Damaged]]:
-    """Write the rows of all sections; (the items that could be read, what is wrong with the others). They are decoded
-    in the order of their files, which tables are read in piece by piece, each into its place."""
+) -> tuple[Sections, list[Damaged], tuple[str, ...]]:
+    """Write the rows of all sections; (the items that could be read, what is wrong with the others, notes). They are
+    decoded in the order of their files, in which tables are read piece by piece, each into its place."""
     start, size = _header(file, (rows, *plan.shape)), math.prod(plan.shape)
     order = [item for items in sections.values() for item in items]
     file_place = {item.member: place for place, item in enumerate(plan.readable)}
     by_file = sorted(range(len(order)), key=lambda row: file_place[order[row].member])
     wrong: dict[int, Damaged] = {}  # by row
+    brightest = 0
     with closing(images.told(plan, [order[row] for row in by_file], f"{title}: ", progress)) as stream:
         for row, (_, pixels) in zip(by_file, stream, strict=True):
             if isinstance(pixels, Damaged):
                 wrong[row] = pixels
             else:
+                brightest = max(brightest, int(pixels.max()))
                 file.seek(start + row * size)
                 file.write(pixels.tobytes())
     _close_up(file, start, size, len(order), sorted(wrong))
+    if (factor := _factor([brightest])) > 1:
+        _multiply(file, start, factor)
     kept: Sections = {key: [] for key in SECTIONS}
     row, begin, begins = 0, start, {}
     for key, items in sections.items():
@@ -328,7 +338,28 @@ def _write(
     file.truncate()
     if _header(file, (written, *plan.shape)) != start:
         raise AssertionError("numpy keeps room in a header for any number of rows")
-    return kept, [*plan.damaged, *wrong.values()]
+    return kept, [*plan.damaged, *wrong.values()], (BLACK_OR_WHITE,) if factor > 1 else ()
+
+
+def _factor(brightest: Iterable[int]) -> int:
+    """What pixels are multiplied by, of which some are no brighter than these: 255 where they are 0 and 1 throughout,
+    which would all look black. As soon as one is brighter no more are asked for."""
+    most = 0
+    for own in brightest:
+        most = max(most, int(own))
+        if most > 1:
+            break
+    return 255 if most == 1 else 1
+
+
+def _multiply(file: BinaryIO, start: int, factor: int) -> None:
+    """Multiply the bytes from a place on to where the file stands, which it does then again."""
+    end = file.tell()
+    for at in range(start, end, CHUNK):
+        file.seek(at)
+        piece = np.frombuffer(file.read(min(CHUNK, end - at)), np.uint8)
+        file.seek(at)
+        file.write((piece * np.uint8(factor)).data)
 
 
 def _close_up(file: BinaryIO, start: int, size: int, rows: int, holes: list[int]) -> None:

@@ -48,14 +48,16 @@ def part_rows(plan: Plan, items: list[Item]) -> Sections:
     return sections
 
 
-def describe_rows(plan: Plan, kept: Sections, damaged: Sequence[Damaged], held_out: bool) -> dict[str, np.ndarray]:
-    """What lies beside the pixels: see `Place.rest`."""
+def describe_rows(
+    plan: Plan, kept: Sections, damaged: Sequence[Damaged], held_out: bool, told: tuple[str, ...]
+) -> dict[str, np.ndarray]:
+    """What lies beside the pixels: see `decoded.Place.rest`. told: further notes on the pixels."""
     ends = dict(zip(SECTIONS, np.cumsum([len(kept[key]) for key in SECTIONS]).tolist(), strict=True))
     total = ends["second test"]
     test_end = total + sum(len(kept[f"{part} test"]) for part in ("first", "last", "no"))
     labels = plan.labels([item for key in (*SECTIONS, *AGAIN) for item in kept[key]]).numpy()
     tested = plan.labels([item for items in kept.values() for item in items if item.split == "test"])
-    notes = (*plan.all_notes(damaged), *((held_note(tested),) if held_out else ()))
+    notes = (*plan.all_notes(damaged), *((held_note(tested),) if held_out else ()), *told)
     return {
         "labels": labels,
         "class_names": np.array(plan.class_names, dtype=str),

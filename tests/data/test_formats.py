@@ -19,7 +19,7 @@ import scipy.io
 from PIL import Image, ImageCms
 
 from semidml import cli
-from semidml.data import DATASETS, find_entry, images, npz, store, uploads
+from semidml.data import DATASETS, decoded, find_entry, images, npz, store, uploads
 from semidml.data.choices import Choices, file_for, keep_choices, parse_choices
 from semidml.data.label_values import read_labels
 from semidml.data.look import look
@@ -138,6 +138,26 @@ def test_bytes_of_0_and_1_are_black_and_white(tmp_path, folder):
     data = load(saved(tmp_path / "bits.npz", train_images=bits, train_labels=labels()), folder)
     assert rows(data.train, data.test) == expected(bits * 255, labels())
     assert "Pixels are 0 or 1: black or white." in data.notes
+
+
+@pytest.mark.parametrize("kind", ["arrays", "turned arrays", "files"])
+@pytest.mark.parametrize("bits", [1, 2])
+def test_bytes_of_0_and_1_are_black_and_white_however_large_the_set(tmp_path, folder, monkeypatch, kind, bits):
+    values, read = pixels() % (2 * bits), []
+    if kind == "files":
+        path = put(tmp_path / "set", {f"{y}/{i}.png": png(Image.fromarray(values[i])) for i, y in enumerate(labels())})
+    else:
+        order = np.asfortranarray if kind == "turned arrays" else np.ascontiguousarray
+        path = saved(tmp_path / "x.npz", train_images=order(values), train_labels=labels())
+    for large in (False, True):
+        monkeypatch.setattr(decoded, "LARGE", 0 if large else 1 << 30)
+        store.kept.clear()
+        read.append(load(path, folder))
+    small, large = read
+    assert set(small.train.images.unique().tolist()) == ({0, 255} if bits == 1 else {0, 1, 2, 3})
+    assert rows(small.train, small.test) == rows(large.train, large.test)
+    assert kind == "files" or small.pixels == large.pixels
+    assert [note for note in small.notes if "0 and 1" in note] == [note for note in large.notes if "0 and 1" in note]
 
 
 def test_images_without_a_label_in_arrays_of_their_own_are_of_training(tmp_path, folder):
@@ -557,8 +577,6 @@ def test_choices_for_a_path_are_kept_in_the_data_folder_and_read_again(tmp_path,
 
 
 def test_large_sets_are_decoded_anew_for_other_choices(tmp_path, folder, monkeypatch):
-    from semidml.data import decoded
-
     monkeypatch.setattr(decoded, "LARGE", 0)
     files = {f"{top}/{c}/{i}.png": png(Image.fromarray(pixels()[i])) for top in "xy" for i, c in enumerate("pqpq")}
     top = put(tmp_path / "set", files)
