@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 BRINGS = "a folder or a .zip or .tar.gz of class folders, .npz, .npy, .csv, IDX, Parquet or MATLAB's .mat are read"
+PACKED = {  # how files begin that are packed
+    b"\xfd7zXZ\0": "xz",
+    b"BZh": "bzip2",
+    b"\x1f\x8b": "gzip",
+    b"7z\xbc\xaf\x27\x1c": "7-Zip",
+    b"Rar!": "RAR",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"\x1f\x9d": "compress",
+}
 CONVERT = {
     "torch": "  data = torch.load({0!r})\n"
     "  numpy.savez('data.npz', train_images=data['images'], train_labels=data['labels'])",
@@ -143,6 +152,7 @@ def _of_tree(
     if members and any(layout.looks_like_image(member) for member in members):
         return _of_layout(layout.read_layout(members, choices), kind)
     if kind == "file":
+        _refuse_packed(members[0])
         raise ValueError(
             f"it is neither an .npz file nor a .zip of class folders, nor of another format that is read: {BRINGS}"
         )
@@ -221,6 +231,18 @@ def _source_key(choices: Choices, once: Once) -> tuple[str, str, str]:
 def _of_layout(known: Layout, kind: str) -> Reading:
     left = known.left_out
     return Reading(kind, known.items, None, known.others, left, known.notes, known.questions, known)
+
+
+def _refuse_packed(member: Member) -> None:
+    """Raises ValueError for a file that is packed in a way that is not read."""
+    with member.open() as file:
+        start = file.read(8)
+    for mark, packing in PACKED.items():
+        if start.startswith(mark):
+            raise ValueError(
+                f"{member.path} is packed by {packing}: unpack it first, and bring the file, or a .zip or .tar.gz of "
+                "the folder that is in it"
+            )
 
 
 def _refuse_pickle(member: Member) -> None:

@@ -1,9 +1,11 @@
 """Formats besides folders of images, and pixels of other kinds: read as they are meant, or refused with what to do."""
 
+import bz2
 import csv
 import gzip
 import io
 import json
+import lzma
 import pickle
 import struct
 import tracemalloc
@@ -433,6 +435,23 @@ def test_a_pickle_is_refused_with_the_two_lines_that_convert_it(tmp_path, folder
     for path in (place / name, place):
         with pytest.raises(ValueError, match=r"is a pickle, which could run code(.|\n)*load\((.|\n)*numpy\.savez"):
             load(path, folder)
+
+
+@pytest.mark.parametrize(
+    "name, pack",
+    [
+        ("set.tar.xz", lzma.compress),
+        ("set.tar.bz2", bz2.compress),
+        ("labels.csv.gz", gzip.compress),
+        ("x", gzip.compress),
+    ],
+)
+def test_what_is_packed_otherwise_is_refused_with_what_to_do(tmp_path, folder, name, pack):
+    (tmp_path / name).write_bytes(pack(b"label,pixels\n" * 1000))
+    with pytest.raises(ValueError, match=rf"{name} is packed by (xz|bzip2|gzip): unpack it first"):
+        load(tmp_path / name, folder)
+    with pytest.raises(ValueError, match="unpack it first"):
+        uploads.save_upload("mine", (tmp_path / name).read_bytes(), name, folder)
 
 
 def test_a_torch_file_that_is_a_zip_is_refused_as_a_pickle(tmp_path, folder):
