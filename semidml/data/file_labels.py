@@ -44,22 +44,21 @@ class _Told(NamedTuple):
     torn: int  # images that have several labels
 
 
-def split_of_table(table: Member) -> str:
-    """Which split the name of a table is of, or that of a folder it lies in: train, val, test or ""."""
-    return next((split for part in reversed(table.parts) if (split := split_of(part))), "")
-
-
 def label_by_tables(layout: Layout, tables: Mapping[Member, FileLabels]) -> Layout:
     """A layout whose images have the labels of tables, of which the first that has one for a file counts; those that
     no table names have none. A split that a column tells counts; that of a table's name where no folder is a split."""
     items, by_folder = layout.items, any(role in SPLITS for role in layout.folders.values())
     places = _places_of(items, {row.name for told in tables.values() for row in told.rows})
-    read = {table: _read(table, told.rows, items, places, by_folder) for table, told in tables.items()}
-    by_name = not by_folder and "train" in {split_of_table(table) for table in tables}
+    of_table = {table: _split_of_table(table, layout) for table in tables}
+    read = {
+        table: _read(table, told.rows, items, places, of_table[table] if by_folder else None)
+        for table, told in tables.items()
+    }
+    by_name = not by_folder and "train" in of_table.values()
     labels: dict[int, str] = {}
     splits: dict[int, str] = {}
     for table, told in read.items():
-        own = dict.fromkeys(told.labels, split_of_table(table)) if by_name else {}
+        own = dict.fromkeys(told.labels, of_table[table]) if by_name else {}
         for place, label in told.labels.items():
             if not labels.get(place):
                 labels[place] = label
@@ -80,6 +79,20 @@ def label_by_tables(layout: Layout, tables: Mapping[Member, FileLabels]) -> Layo
     )
 
 
+def _split_of_table(table: Member, layout: Layout) -> str:
+    """Which split a table is of: train, val, test or "". Its name tells, or a folder around it that was understood to be
+    a split, or that holds no image and is called like one."""
+    if split := split_of(table.name):
+        return split
+    for depth in range(len(table.parts) - 1, 0, -1):
+        folder = "/".join(table.parts[:depth])
+        if layout.folders.get(folder) in SPLITS:
+            return layout.folders[folder]
+        if folder not in layout.counts and (split := split_of(table.parts[depth - 1])):
+            return split
+    return ""
+
+
 def _own(tables: Mapping[Member, FileLabels], field: str) -> tuple:
     """What all tables ask or note, once each."""
     return tuple(dict.fromkeys(told for table in tables.values() for told in getattr(table, field)))
@@ -95,20 +108,20 @@ def _places_of(items: Iterable[Item], wanted: set[str]) -> dict[str, list[int]]:
 
 
 def _read(
-    table: Member, rows: Iterable[Row], items: tuple[Item, ...], places: Mapping[str, list[int]], by_folder: bool
+    table: Member, rows: Iterable[Row], items: tuple[Item, ...], places: Mapping[str, list[int]], split: str | None
 ) -> _Told:
-    """What the rows of a table say of which image."""
-    own = split_of_table(table)
+    """What the rows of a table say of which image. split: of the table; None where no folder is a
+    split."""
     meets = any(len(places.get(row.name, ())) > 1 for row in rows)  # files of several folders have one name
     labels: dict[int, set[str]] = {}
     splits: dict[int, str] = {}
     several = set()
     for row in rows:
-        fits, split = places.get(row.name, []), row.split or own
+        fits, own = places.get(row.name, []), "" if split is None else row.split or split
         if len(fits) > 1:
             fits = [place for place in fits if _is_beside(items[place].member, table, row.name)] or fits
-        if by_folder and split and meets:
-            fits = [place for place in fits if items[place].split == split]
+        if own and meets:
+            fits = [place for place in fits if items[place].split == own]
         if len(fits) > 1:
             several.add(row.name)
         elif fits:

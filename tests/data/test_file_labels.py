@@ -62,6 +62,21 @@ def test_a_table_in_a_folder_is_of_the_files_there(table):
     assert {file: label for file, (_, label) in told(known).items() if label} == TRAIN
 
 
+@pytest.mark.parametrize("top", ["my_test", "training_data"])
+def test_a_folder_around_them_all_that_is_called_like_a_split_says_nothing(top):
+    paths = " ".join(f"{top}/{path}" for path in SPLITS.split())
+    known = read(paths, **{f"{top}__labels": "id,label|0,a|1,b|2,a|3,b"})
+    assert {file for file, (_, label) in told(known).items() if label} == {f"{top}/train/2.png", f"{top}/train/3.png"}
+    known = read(paths, **{f"{top}__train_labels__all": "id,label|0,a|1,b|2,a|3,b"})
+    assert {file for file, (_, label) in told(known).items() if label} == {f"{top}/{file}" for file in TRAIN}
+
+
+def test_a_column_tells_which_of_several_files_a_row_is_of():
+    known = told(read(SPLITS, labels="id,split,label|0,train,a|1,train,b|2,train,a|3,train,b|0,test,b|1,test,a"))
+    assert known["test/0.png"] == ("test", "b") and known["train/0.png"] == ("train", "a")
+    assert all(label for _, label in known.values())
+
+
 def test_a_file_with_several_labels_has_none_and_that_is_said():
     known = read("0.png 1.png 2.png 3.png", labels="id,label|0,a|1,b|2,a|2,b|3,b|3,b")
     assert [label for _, label in told(known).values()] == ["a", "b", None, "b"]

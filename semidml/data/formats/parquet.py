@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from semidml.data.choices import Choices
-from semidml.data.file_labels import split_of_table
 from semidml.data.formats.tables import SPLIT_COLUMNS, label_column
 from semidml.data.image_files import MAX_ARCHIVE_BYTES, MAX_FILES, Member
 from semidml.data.layout import Item, Question
@@ -63,7 +62,7 @@ def read_parquet(members: list[Member], choices: Choices, opened: ExitStack) -> 
             splits = [split_of(str(value)) for value in _values(file, columns.split)]
         except (ArrowException, OSError) as error:
             raise ValueError(f"{member.path} cannot be read as a Parquet file ({str(error)[:200]})") from error
-        cells, own = _Cells(file, columns.images), split_of_table(member) or "train"
+        cells, own = _Cells(file, columns.images), _split_of_file(member)
         row = 0
         for number, group in enumerate(groups):
             each = _column_bytes(group, columns.images) // max(1, group.num_rows)
@@ -86,6 +85,11 @@ def _open_file(stream: Any, opened: ExitStack) -> Any:
     text = [field.name for field in plain.schema_arrow if pyarrow.types.is_string(field.type)]
     text += [field.name for field in plain.schema_arrow if pyarrow.types.is_large_string(field.type)]
     return opened.enter_context(ParquetFile(stream, read_dictionary=text, metadata=plain.metadata))
+
+
+def _split_of_file(member: Member) -> str:
+    """Which split the name of a file is of, or that of a folder it lies in."""
+    return next((split for part in reversed(member.parts) if (split := split_of(part))), "train")
 
 
 def _check_size(member: Member, size: int, rows: int, largest: int) -> None:
