@@ -24,8 +24,9 @@ the same on the command line, on the pages, in links and in `config.json`. How t
 
 ## Images without a label
 
-A label of -1, NaN or an empty text says that an image has none, and so does its place beside class folders. To remove
-labels is the same as to hide them: a training on what is left has the same weights as one whose `--pl` sees just those.
+A label of -1, NaN or an empty text says that an image has none, and so do texts as `unlabeled`, `None`, `n/a` or `?`
+(`no_label=nan` makes these a class) and its place beside class folders. To remove labels is the same as to hide them: a
+training on what is left has the same weights as one whose `--pl` sees just those.
 
 - **Training.** An epoch is a pass over all training images. Reconstruction, prior and CBSwR learn from those without a
   label as from all others; the metric loss never sees them, and `--labelled-per-class` counts images with a seen label.

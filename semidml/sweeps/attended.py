@@ -26,7 +26,7 @@ def start(sweep: Sweep) -> None:
     Raises: ValueError while it is being trained, OSError when it cannot be started."""
     if sweep.driver() or is_starting(sweep):
         raise ValueError(f"the sweep {sweep.name} is being trained already")
-    command = [sys.executable, "-m", "semidml.sweeps.attended", sweep.name]
+    command = [sys.executable, "-P", "-m", "semidml.sweeps.attended", sweep.name]
     paths = [str(PACKAGE), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "SEMIDML_SWEEPS": str(sweep.path.parent)}
     with open(sweep.path / LOG, "wb") as log:
