@@ -49,8 +49,9 @@ def execute(
 
     `watched` is false where nobody looks while it goes on, as at a cell of a sweep: weights and final scores are then
     the same to the bit, and what only a map in motion and curves of scores are drawn from is left out (`Training`,
-    `Writer`). A run may be begun in one way and resumed in the other. What the app or the command line trains is
-    watched, in a terminal or not: any page on the same disk can open it.
+    `Writer`); a run that was made so (`scored`) keeps its live scores. A run may be begun in one way and resumed in the
+    other. What the app or the command line trains is watched, in a terminal or not: any page on the same disk can open
+    it.
 
     Raises: ValueError when the run is damaged, or being written by somebody else.
     """
@@ -113,7 +114,8 @@ def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Tr
             torch.set_float32_matmul_precision(fastest_precision())
     data = trained_on.load_data(writer.run)
     trained_on.check_data(writer.run, data)
-    training = fit(config, data, writer.saved_state(), writer.watched)
+    scored = writer.watched or writer.run.details().get("scored") is True
+    training = fit(config, data, writer.saved_state(), scored)
     trained_on.check_drawn(writer.run, training.rows(), data.name)
     machine = {name: training.facts[name] for name in MACHINE if name in training.facts}
     machine |= {"cores": cores(), "system": platform.system()}

@@ -73,8 +73,10 @@ def do_sweep(asked: argparse.Namespace) -> int:
                 f"{asked.known} --vary KNOB=VALUES`"
             )
         return train(folders.open_sweep(asked.known), asked)
-    if not asked.vary:
-        raise ValueError("say what is varied, like --vary alpha=0.01,0.1,0.5, or the name of a sweep to go on with")
+    if not asked.vary and not asked.seeds:
+        raise ValueError(
+            "say what is varied, like --vary alpha=0.01,0.1,0.5, or --seeds alone, or the name of a sweep to go on with"
+        )
     axes, seeds = parse_axes(asked.vary), parse_seeds(asked.seeds or SEEDS)
     values = {"name": asked.name or name_by(given, axes), "seeds": seeds, "paths": True}
     Plan.of(values | {"base": given, "axes": axes})  # what is wrong in it is said before data are looked for
@@ -182,7 +184,8 @@ def show_means(table: "Table") -> None:
     for row in cells:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     chosen = next((score_of(name).name for name in columns if name.startswith(HELD_OUT)), "")
-    print(f"best: {best(table, chosen).words}" if chosen else f"best: {explain_no_best(table)}")
+    if table.axes:
+        print(f"best: {best(table, chosen).words}" if chosen else f"best: {explain_no_best(table)}")
 
 
 def explain_no_best(table: "Table") -> str:

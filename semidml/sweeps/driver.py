@@ -132,7 +132,7 @@ class Driver:
         cells = self._cells(self.missing)
         for name, run in find_elsewhere(self.sweep, cells).items():
             if not self.sweep.run_of(name).path.exists():
-                self._set(name, read_row(self._row(name), take_over(run, self.sweep)))
+                self._set(name, read_row(self._row(name), take_over(run, self.sweep, name)))
                 self._left.discard(name)
                 yield self._beat()
         self.missing = [name for name in self.missing if name in self._left]
@@ -184,8 +184,8 @@ class Driver:
         if run.path.exists() and not all((run.path / part).exists() for part in parts):
             shutil.rmtree(run.path)  # whoever made it was killed before it was whole
         if not run.path.exists():
-            both = cell.config.evaluate_on == "validation"
-            return listing.create_run(cell.config, path=run.path, paths=self.plan.paths, both=both)
+            both, scored = self.plan.scores_both and cell.config.evaluate_on == "validation", not self.plan.axes
+            return listing.create_run(cell.config, path=run.path, paths=self.plan.paths, both=both, scored=scored)
         (run.path / STOP).unlink(missing_ok=True)  # of before this start
         try:
             is_other = run.config() != cell.config

@@ -1,5 +1,5 @@
-"""What a sweep trains: a base setting, values of one to four knobs, seeds. Each combination is a cell, which has a name
-by its config and its data. Torch-free.
+"""What a sweep trains: a base setting, values of up to four knobs, seeds. Each combination is a cell, which has a name
+by its config and its data; without any knob it is one setting, with each seed. Torch-free.
 """
 
 import hashlib
@@ -89,8 +89,8 @@ class Plan(BaseModel):
     @model_validator(mode="after")
     def _bounded(self) -> "Plan":
         places.checked_id(self.name, "sweep")
-        if not 1 <= len(self.axes) <= MOST_AXES:
-            raise ValueError(f"a sweep varies 1 to {MOST_AXES} knobs, got {len(self.axes)}")
+        if len(self.axes) > MOST_AXES:
+            raise ValueError(f"a sweep varies at most {MOST_AXES} knobs, got {len(self.axes)}")
         for name, values in self.axes.items():
             if name in self.base:
                 raise ValueError(f"{name} is varied, and is set to {value_words(self.base[name])} as well: do one")
@@ -118,6 +118,12 @@ class Plan(BaseModel):
         return math.prod(map(len, self.axes.values())) * len(self.seeds)
 
     @property
+    def scores_both(self) -> bool:
+        """Whether runs that are scored on held-out images are scored on the test images, too: where settings are
+        chosen, so not where there is but one."""
+        return bool(self.axes)
+
+    @property
     def data_names(self) -> list[str]:
         """The data sets that it trains on."""
         return self.axes.get("data") or [self.base.get("data", RunConfig.model_fields["data"].default)]
@@ -132,7 +138,7 @@ class Plan(BaseModel):
                 settings.append((values, RunConfig.of(self.base | values), ""))
             except ValueError as error:
                 settings.append((values, None, str(error)))
-        decided = [_decided(config) if config else {} for _, config, _ in settings]
+        decided = [decide(config) if config else {} for _, config, _ in settings]
         cells = []
         for seed in self.seeds:
             for (values, config, problem), known in zip(settings, decided, strict=True):
@@ -150,7 +156,9 @@ class Plan(BaseModel):
         """With further values and seeds; those that are there already stay as they are.
         Raises: ValueError for a knob that is not varied, and as `of`."""
         if unknown := [name for name in axes if name not in self.axes]:
-            raise ValueError(f"{self.name} does not vary {unknown[0]}: it varies {', '.join(self.axes)}")
+            raise ValueError(
+                f"{self.name} does not vary {unknown[0]}: it varies {', '.join(self.axes) or 'seeds alone'}"
+            )
         more = {name: [read_value(name, value) for value in axes.get(name, ())] for name in self.axes}
         whole = {name: list(dict.fromkeys([*values, *more[name]])) for name, values in self.axes.items()}
         kept = self.model_dump() | {"axes": whole, "seeds": list(dict.fromkeys([*self.seeds, *seeds]))}
@@ -167,7 +175,7 @@ class Plan(BaseModel):
         return " ".join([*words, f"--seeds {seeds_text(self.seeds)}", f"--name {self.name}"])
 
 
-def _decided(config: RunConfig) -> dict[str, Any]:
+def decide(config: RunConfig) -> dict[str, Any]:
     """The knobs that have an effect, with their values."""
     used = config.used()
     return {name: value for name, value in config.model_dump().items() if name in used}
@@ -221,10 +229,11 @@ def _check_values(name: str, values: Sequence[Any]) -> None:
 
 
 def name_by(base: Mapping[str, Any], axes: Iterable[str]) -> str:
-    """What a sweep is called by its data, its model and what it varies: the same plan has the same name."""
+    """What a sweep is called by its data, its model and what it varies, if anything but seeds: the same plan has the
+    same name."""
     fields, varied = RunConfig.model_fields, list(axes)
     parts = [str(base.get(name, fields[name].default)) for name in ("data", "model") if name not in varied]
-    words = "-".join([*(Path(part).stem for part in parts), "by", *varied])
+    words = "-".join([*(Path(part).stem for part in parts), *(["by", *varied] if varied else ["seeds"])])
     return re.sub(r"[^A-Za-z0-9]+", "-", words).strip("-")[:80]
 
 

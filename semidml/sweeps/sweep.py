@@ -19,7 +19,7 @@ from semidml.disk import files, locks
 from semidml.runs import heartbeat, listing, places, process, trained_on, transfer
 from semidml.runs.run import Run
 from semidml.runs.writer import read_holder
-from semidml.sweeps.plan import Cell, Plan
+from semidml.sweeps.plan import Cell, Plan, cell_name, decide
 from semidml.words import is_full, trouble_words
 
 PLAN, TABLE, STOP, LOCK, LOG = "plan.json", "table.parquet", "stop", "lock", "driver.log"
@@ -126,8 +126,15 @@ def data_digest(name: str, paths: bool) -> str:
     """A digest of a data set as it is here: of its labels and of its image files or, where there are none, its pixels;
     so it is the same on a machine whose library decodes files with other last bits.
     Raises: ValueError when it is not here."""
-    told = trained_on.describe_data(store.load(name, allow_paths=paths))
-    content = told.get("files") or told.get("pixels") or told["digest"]
+    return digest_of(trained_on.describe_data(store.load(name, allow_paths=paths)))
+
+
+def digest_of(told: Mapping[str, Any]) -> str:
+    """The digest of a data set by what a run tells of it, `trained_on.describe_data`; "" of a run of an older release,
+    which tells too little."""
+    content = told.get("files") or told.get("pixels") or told.get("digest")
+    if not content or "labels" not in told:
+        return ""
     return hashlib.sha256(f"{told['labels']} {content}".encode()).hexdigest()
 
 
@@ -287,32 +294,56 @@ def list_runs(sweep: Sweep) -> list[Run]:
 
 
 def find_elsewhere(sweep: Sweep, cells: Sequence[Cell]) -> dict[str, Run]:
-    """Finished runs of these cells, by name, in other sweeps."""
+    """Finished runs of these cells, by name, in other sweeps and, of a sweep that varies nothing but seeds, among the
+    runs that were trained one by one."""
     wanted, there = {cell.name: cell for cell in cells}, {}
+    plan = sweep.plan()
     for other in list_sweeps():
         folder = other.path / places.CELLS
         if other != sweep and folder.is_dir():
             there |= {name: folder / name for name in os.listdir(folder) if name in wanted and name not in there}
     runs = {name: Run(path) for name, path in there.items()}
-    return {name: run for name, run in runs.items() if _is_result(run, wanted[name])}
+    known = {name: run for name, run in runs.items() if _is_result(run, wanted[name], plan.scores_both)}
+    return known if plan.axes else known | find_alone(cells)
 
 
-def _is_result(run: Run, cell: Cell) -> bool:
+def find_alone(cells: Sequence[Cell]) -> dict[str, Run]:
+    """Finished runs of these cells, by name, that are in no sweep: the user's, the newest first, and shipped ones."""
+    wanted, alone = {cell.name: cell for cell in cells if cell.name}, {}
+    settings = {cell.config for cell in wanted.values()}
+    for run in listing.list_runs() if wanted else ():
+        try:
+            name = name_run(run) if run.config() in settings else ""
+        except ValueError:  # damaged: the lists of runs say so
+            continue
+        if name in wanted and name not in alone and _is_result(run, wanted[name], False):
+            alone[name] = run
+    return alone
+
+
+def name_run(run: Run) -> str:
+    """What a cell with a run's config, on the data that it saw, is called; "" where it does not say what these were.
+    Raises: ValueError when the run is damaged."""
+    digest = digest_of(run.details().get("data") or {})
+    return cell_name(decide(run.config()), digest) if digest else ""
+
+
+def _is_result(run: Run, cell: Cell, scores_both: bool) -> bool:
     """Whether a run is what this release would make of a cell, finished, with its scores; a damaged one is not."""
     try:
         if run.recorded().state != "done" or run.config() != cell.config or run.damage():
             return False
         versions, now = run.details().get("versions", {}), listing.versions()
-        is_scored = run.test_metrics() is not None or run.config().evaluate_on == "test"
+        is_scored = not scores_both or run.test_metrics() is not None or run.config().evaluate_on == "test"
     except ValueError:
         return False
     return is_scored and all(versions.get(name) == now[name] for name in ("semidml", "torch"))
 
 
-def take_over(run: Run, sweep: Sweep) -> Run:
-    """A finished run of another sweep as one of this, whole or not at all: large files, which nobody changes in place,
+def take_over(run: Run, sweep: Sweep, cell: str) -> Run:
+    """A finished run from elsewhere as that of a cell, whole or not at all: large files, which nobody changes in place,
     are shared where the disk can, so that they take no room twice."""
-    target = sweep.path / places.CELLS / run.path.name
+    target = sweep.path / places.CELLS / cell
     part = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
     try:
         shutil.copytree(run.path, part, dirs_exist_ok=True, ignore=_not_taken, copy_function=_link_or_copy)

@@ -265,8 +265,10 @@ def _sd_words(sd: float) -> str:
 def best(table: Table, score: str = "knn_accuracy") -> Best:
     """The setting with the best mean of a score over seeds, of held-out images: the test images choose nothing.
     Settings of which fewer seeds are done than of others are no candidates.
-    Raises: ValueError where no run is scored on held-out images, with what must be set, or where no value of this score
-    is better than another."""
+    Raises: ValueError where there is but one setting, where no run is scored on held-out images, with what must be set,
+    or where no value of this score is better than another."""
+    if not table.axes:
+        raise ValueError("there is one setting, with several seeds: there is nothing to choose")
     if score not in SCORES or not (better := SCORES[score].better):
         raise ValueError(f"{score} has no better and worse; choose by one of {', '.join(chosen_by())}")
     column = f"{HELD_OUT}{score}"

@@ -114,7 +114,7 @@ def room_words(more: int) -> str:
 
 
 def count_there(plan: Plan) -> int:
-    """How many of its runs are finished already, in the sweep of its name or in others."""
+    """How many of its runs are finished already, in the sweep of its name, in others or, of seeds alone, in none."""
     return _count_there(plan.model_dump_json(exclude={"created", "versions"}))
 
 
@@ -139,6 +139,8 @@ def _count_there(content: str) -> int:
         except (ValueError, OSError):
             continue
         there |= wanted & set(table.loc[table["state"] == "done", "cell"])
+    if not plan.axes:
+        there |= folders.find_alone(named.cells).keys()
     return sum(cell.name in there for cell in named.cells)
 
 

@@ -15,6 +15,7 @@ from semidml.runs.run import Run
 from semidml.sweeps.plan import Plan, axis_text, name_by, parse_axis, parse_seeds, seeds_text
 from semidml.sweeps.sweep import open_sweep
 from semidml.ui import frame, knobs, links
+from semidml.ui.many.lattice import SEED
 from semidml.ui.words import (
     as_code,
     entry_title,
@@ -81,17 +82,19 @@ def read_link() -> None:
     if all(asked[name] is None for name in ("columns", "rows", "seeds")):
         take_linked_sweep()
         return
-    axes = []
+    axes, known = [], chosen()
     for name in ("columns", "rows"):
         knob, _, values = (asked[name] or "").partition("=")
         knob = knob.strip().replace("-", "_")
+        if knob == SEED and name == "columns" and not values:
+            continue
         if knob in declared_knobs() and knob not in NOT_VARIED:
             axes.append((knob, values))
         elif asked[name]:
             words = f"no knob called {as_code(knob)} can be varied"
             st.warning(f"The link was not followed in one place: {words}.", icon=":material/link_off:")
-    known = chosen()
-    choose(axes or known.axes, asked["seeds"] or known.seeds, "")
+    is_of_seeds = asked["columns"] == SEED
+    choose(axes if axes or is_of_seeds else known.axes, asked["seeds"] or known.seeds, "")
 
 
 def start_from_link(run_id: str) -> None:
@@ -126,7 +129,7 @@ def write_link(plan: Plan) -> None:
     """Puts the plan into the link."""
     link = {name: value_words(value) for name, value in plan.base.items() if (name, value) != USUAL}
     link |= {place: axis_text(*axis) for place, axis in zip(("columns", "rows"), plan.axes.items(), strict=False)}
-    link["seeds"] = seeds_text(plan.seeds)
+    link |= {"seeds": seeds_text(plan.seeds)} | ({} if plan.axes else {"columns": SEED})
     parts = {*declared_knobs(), "columns", "rows", "seeds"}
     others = {name: st.query_params[name] for name in st.query_params if name not in parts}
     if dict(st.query_params) != others | link:
@@ -181,8 +184,9 @@ def draw_base() -> None:
 
 def draw_axes() -> DeltaGenerator:
     """One or two knobs and their values, and the seeds; gives the place of the button beside these."""
-    draw_axis(0)
-    draw_axis(1, optional=True)
+    draw_axis(0, SEED)
+    if chosen().axes:
+        draw_axis(1, NO_KNOB)
     left, right = st.columns([1, 1.3], vertical_alignment="bottom")
     set_widget("many seeds", chosen().seeds)
     left.text_input(
@@ -202,33 +206,35 @@ def set_widget(key: str, value: Any) -> None:
 
 
 def take_axis(position: int, name: str, text: str) -> None:
-    """A knob along an edge was chosen, or its values were: "" for none."""
-    axes = [axis for i, axis in enumerate(chosen().axes) if i != position]
-    choose([*axes[:position], *([(name, text)] if name else []), *axes[position:]], chosen().seeds, "")
+    """A knob along an edge was chosen, or its values were: NO_KNOB, or SEED instead of all knobs."""
+    axes = [axis for i, axis in enumerate(chosen().axes) if i != position and name != SEED]
+    own = [] if name in (NO_KNOB, SEED) else [(name, text)]
+    choose([*axes[:position], *own, *axes[position:]], chosen().seeds, "")
 
 
-def draw_axis(position: int, optional: bool = False) -> None:
-    """A knob that is varied, and its values: chips where it has choices, else as text."""
+def draw_axis(position: int, without: str) -> None:
+    """A knob that is varied, and its values: chips where it has choices, else as text. without: what is chosen where
+    none is, NO_KNOB or SEED."""
     axes = chosen().axes
-    name, text = axes[position] if position < len(axes) else (NO_KNOB, "")
+    name, text = axes[position] if position < len(axes) else (without, "")
     others = {knob for i, (knob, _) in enumerate(axes) if i != position}
     offered = [knob for knob in declared_knobs() if knob not in NOT_VARIED and knob not in others]
-    offered = [NO_KNOB, *offered] if optional else offered
+    offered = [without, *offered]
     key = f"many knob {position}"
     set_widget(key, name)
 
     def take_knob() -> None:
         new = st.session_state[key]
-        take_axis(position, new, usual_values(new) if new else "")
+        take_axis(position, new, "" if new == without else usual_values(new))
 
     st.selectbox(
         "Along the side" if position else "Varied along the bottom",
         offered,
-        format_func=lambda knob: knob_title(knob) if knob else "no second knob",
+        format_func=lambda knob: {NO_KNOB: "no second knob", SEED: "seeds alone"}.get(knob) or knob_title(knob),
         key=key,
         on_change=take_knob,
     )
-    if not name:
+    if name == without:
         return
     knob = declared_knobs()[name]
     choices = knobs.data_names() if name == "data" else knob.choices

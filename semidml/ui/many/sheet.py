@@ -17,6 +17,7 @@ from semidml.sweeps.sweep import Sweep
 from semidml.sweeps.table import Row, score_of
 from semidml.ui import frame, links
 from semidml.ui.many.lattice import (
+    SEED,
     Lattice,
     Setting,
     bounds,
@@ -104,7 +105,8 @@ def build_sheet(
             f"{100 * end:.0f} %" if known.unit == "yes or no" else score_words(known.name, end) for end in (low, high)
         ]
         scale = Scale(HEAT_COLOURS, *ends, marks)
-    title = f"{score_title(score)}: mean over seeds{unit_words(score)}" if score else "No score yet"
+    of_cells = "each seed" if lattice.columns == SEED else "mean over seeds"
+    title = f"{score_title(score)}: {of_cells}{unit_words(score)}" if score else "No score yet"
     return Sheet(
         title,
         "The points of each, by class",
