@@ -10,7 +10,7 @@ from semidml.config import declared_knobs
 from semidml.explore import points
 from semidml.sweeps.plan import Plan
 from semidml.sweeps.sweep import Sweep
-from semidml.sweeps.table import Table, gather, headline, read_table
+from semidml.sweeps.table import Table, gather, headline, prefix_of, read_table
 from semidml.ui import cache, frame, links, manage, seeds
 from semidml.ui.many import effort, planner, sections, sheet, shown
 from semidml.ui.many.lattice import SEED, Lattice, choice_words, lay_out, list_floors, mean_words, score_title
@@ -66,10 +66,12 @@ def choose_lattice(table: Table, plan: Plan, score: str) -> tuple[Lattice, int |
     return lay_out(table, plan, score, columns, rows, fixed), seed
 
 
-def read_floors(sweep: Sweep, table: Table) -> tuple[Mapping[str, float], bool]:
-    """(what needs no training, of the data of this sweep; whether it is still to come: it takes a while, in which the
-    sheet is there). Nothing where the data are varied."""
+def read_floors(sweep: Sweep, plan: Plan, table: Table, score: str) -> tuple[Mapping[str, float], bool]:
+    """(what needs no training, of the images that a score is of; whether it is still to come: it takes a while, in
+    which the sheet is there). Nothing where the data are varied, or where no run draws the images of this score."""
     done = table.frame[(table.frame["state"] == "done") & (table.frame["cell"] != "")]
+    drawn = done["evaluate_on"] if "evaluate_on" in plan.axes else [plan.base["evaluate_on"]] * len(done)
+    done = done[[score.startswith(prefix_of(images)) for images in drawn]]
     if done.empty or {"data", "split"} & set(table.axes):
         return {}, False
     if not frame.is_warm():
@@ -87,7 +89,7 @@ def draw_sweep(sweep: Sweep, was_active: bool) -> None:
     with st.container(horizontal=True):
         score = choose_score(table)
         lattice, seed = choose_lattice(table, plan, score)
-    pixels, floors_come = read_floors(sweep, table)
+    pixels, floors_come = read_floors(sweep, plan, table, score)
     floors = list_floors(table, score, pixels)
     maps, maps_come = sheet.read_maps(sweep, lattice, seed)
     drawn = sheet.build_sheet(lattice, score, floors, chosen_cell(table), maps)

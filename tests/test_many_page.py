@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from semidml import tasks
 from semidml.disk import files
 from semidml.plots.colours import HEAT_COLOURS, heat_colour, ink_on
 from semidml.plots.many import Curve, band_curves, line_colour, round_ticks
 from semidml.presets import GRIDS
 from semidml.runs import places, process
+from semidml.runs.run import Run
 from semidml.scatter import bundle
 from semidml.scatter.sheet import Axis, Sheet, SheetCell, little_map, pack_sheet
 from semidml.sweeps import sweep as folders
@@ -22,6 +24,7 @@ from semidml.sweeps.driver import train_sweep
 from semidml.sweeps.plan import Plan
 from semidml.sweeps.sweep import Sweep
 from semidml.sweeps.table import changed_at, read_table, waiting_row, write_table
+from semidml.ui import cache
 from semidml.ui.many import sheet as sheets
 from semidml.ui.many.lattice import lay_out, list_floors, mean_words
 from tests.apptest import checked, opened, press, words
@@ -418,6 +421,26 @@ def test_floors_are_those_of_the_score() -> None:
     drawn = sheets.build_sheet(lattice, "validation_knn_accuracy", [(0.505, "raw pixels")], "", {})
     assert [cell.at_floor for cell in drawn.cells] == [True, True, False] * 2
     assert drawn.cells[0].words[-1] == "not above raw pixels" and drawn.scale.marks[0][0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("axes", [{"alpha": [0.1, 0.9]}, {"alpha": [0.1, 0.9], "evaluate_on": ["test", "validation"]}])
+def test_floors_are_of_the_images_that_the_score_is_of(axes: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the images that a run draws, which are held out, say nothing of scores on the test images."""
+
+    def floors_of(run: Run) -> tuple[dict[str, float], str]:
+        level = 0.9 if run.config().evaluate_on == "validation" else 0.7
+        return {"chance": 0.1, "pixel_knn_accuracy": level}, ""
+
+    monkeypatch.setattr(cache, "floors_or_reason", floors_of)
+    monkeypatch.setattr("semidml.ui.frame.is_warm", lambda: True)
+    monkeypatch.setattr(tasks.Task, "wait", lambda task, seconds, wait=tasks.Task.wait: wait(task, 60.0))
+    made(axes=axes)
+    told = {}
+    for score in ("validation_knn_accuracy", "test_knn_accuracy"):
+        marks = component(opened(PAGE, sweep="first", score=score), bundle.SHEET)["scale"]["marks"]
+        told[score] = [mark["words"] for mark in marks]
+    of_test = ["chance 10.0 %", "raw pixels 70.0 %"] if "evaluate_on" in axes else []
+    assert told == {"validation_knn_accuracy": ["chance 10.0 %", "raw pixels 90.0 %"], "test_knn_accuracy": of_test}
 
 
 def test_means_and_ticks_in_words() -> None:

@@ -72,6 +72,11 @@ def score_of(column: str) -> Score | None:
     return None
 
 
+def prefix_of(evaluate_on: str) -> str:
+    """How the columns of scores begin that a run with this `evaluate_on` shows: of the images that its map draws."""
+    return HELD_OUT if evaluate_on == "validation" else TESTED
+
+
 # ---- rows
 
 
@@ -98,7 +103,7 @@ def read_row(row: Row, run: Run) -> Row:
 def read_scores(run: Run) -> Row:
     """The scores of a finished run, by column."""
     metrics, tested = run.metrics() or {}, run.test_metrics() or {}
-    prefix = HELD_OUT if run.config().evaluate_on == "validation" else TESTED
+    prefix = prefix_of(run.config().evaluate_on)
     named = {f"{prefix}{name}": value for name, value in metrics.items()}
     named |= {f"{TESTED}{name}": value for name, value in tested.items()}
     return {name: float(value) for name, value in named.items() if value is not None and _is_of_rows(name)}
