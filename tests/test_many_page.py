@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from semidml.runs import places, process
 from semidml.runs.run import Run
 from semidml.scatter import bundle
 from semidml.scatter.sheet import Axis, Sheet, SheetCell, little_map, pack_sheet
+from semidml.sweeps import attended
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.driver import train_sweep
 from semidml.sweeps.plan import Plan
@@ -245,6 +248,16 @@ def test_a_sweep_that_is_trained_says_how_far_it_is_and_stops(monkeypatch: pytes
         monkeypatch.setattr("semidml.ui.many.shown.SECONDS_TO_STOP", 0.0)
         press(app, "Stop")
         assert (sweep.path / "stop").exists()
+
+
+def test_a_sweep_that_is_about_to_be_trained_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = folders.create_sweep(plan(axes=TWO))
+    command = [sys.executable, "-c", "import sys; sys.stdin.readline()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        monkeypatch.setitem(attended._started, sweep.path, process)
+        app = press(opened(PAGE, sweep="first"), "Stop")
+        assert process.wait(10) == 0 and not app.error, words(app)
+    assert "Go on" in labels(opened(PAGE, sweep="first"))
 
 
 def test_a_driver_that_was_killed_is_told_apart() -> None:

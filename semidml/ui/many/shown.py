@@ -120,7 +120,7 @@ def stop(sweep: Sweep) -> None:
     """Asks it to stop, and waits a moment, so that the page that follows can already say so."""
 
     def act() -> None:
-        sweep.stop()
+        attended.stop(sweep)
         patience = time.monotonic() + SECONDS_TO_STOP
         while is_active(sweep) and time.monotonic() < patience:
             time.sleep(0.05)
