@@ -28,7 +28,8 @@ if TYPE_CHECKING:  # at run time these would import pandas
 
 SEEDS = "5"  # of a sweep that says nothing of them
 VARIED = ("seed",)  # no option of its own: seeds are given together
-LINE_EVERY = 30.0  # seconds between two lines of progress where there is no terminal
+BAR_EVERY = 0.2  # seconds between two looks of the bar on a terminal
+LINE_EVERY = 30.0  # seconds between two lines of progress where there is none
 
 
 def add_commands(commands: Any) -> None:
@@ -135,10 +136,11 @@ def train(sweep: Sweep, asked: argparse.Namespace) -> int:
 def progress_bar() -> Iterator[Callable[["Progress"], None]]:
     """What draws progress on stderr: a bar on a terminal, else a line now and then. News are lines of their own."""
     began, due = time.monotonic(), time.monotonic() + LINE_EVERY
+    bar_due = began
     with tqdm(total=0, unit="run", file=sys.stderr, dynamic_ncols=True, disable=None) as bar:
 
         def draw(progress: "Progress") -> None:
-            nonlocal due
+            nonlocal due, bar_due
             for words in progress.news:
                 bar.write(words, file=sys.stderr)
             now = time.monotonic()
@@ -149,8 +151,9 @@ def progress_bar() -> Iterator[Callable[["Progress"], None]]:
                 return
             bar.total, bar.n = progress.all, progress.ended
             bar.set_postfix_str(progress_words(progress), refresh=False)
-            if now - bar.last_print_t >= 0:
+            if now >= bar_due:
                 bar.refresh()
+                bar_due = now + BAR_EVERY
 
         yield draw
 

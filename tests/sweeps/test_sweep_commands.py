@@ -1,9 +1,12 @@
 """Sweeps from the command line, each command as a user types it."""
 
+import os
+import pty
 import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 import types
 import zipfile
@@ -13,7 +16,9 @@ import pandas as pd
 import pytest
 
 from semidml.cli import main
+from semidml.cli import sweeps as sweep_commands
 from semidml.sweeps import sweep
+from semidml.sweeps.driver import Progress
 from semidml.sweeps.table import read_table
 from tests.sweeps.made import DIGEST, Engine, plan
 
@@ -137,6 +142,23 @@ def test_failures_are_counted_told_and_make_the_exit_status(use, capsys):
     assert main(["sweeps", "show", "first"]) == 0
     said = capsys.readouterr()
     assert "1 failed: out of memory" in said.err and "(n = 1)" in said.out and "(n = 2)" in said.out
+
+
+def test_the_bar_on_a_terminal_moves(monkeypatch):
+    """It is drawn while runs end, not only when all have."""
+    terminal, inside = pty.openpty()
+    termios.tcsetwinsize(inside, (24, 120))
+    os.set_blocking(terminal, False)
+    counts = dict.fromkeys(("done", "running", "waiting", "stopped", "interrupted", "failed"), 0)
+    with open(inside, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        with sweep_commands.progress_bar() as draw:
+            for done in range(1, 5):
+                draw(Progress(counts | {"done": done, "waiting": 5 - done}, None))
+                time.sleep(1.2 * sweep_commands.BAR_EVERY)
+            said = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert all(f"{done} of 5 done" in said for done in range(1, 5)), said
 
 
 def test_exports(use, folder, capsys):
