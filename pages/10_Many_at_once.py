@@ -174,12 +174,12 @@ def draw_recipe(plan: Plan) -> None:
         plan.command(),
         "from semidml.sweeps.driver import train_sweep\n"
         "from semidml.sweeps.plan import Plan\n"
-        "from semidml.sweeps.sweep import create_sweep\n"
+        "from semidml.sweeps.reuse import find_or_create\n"
         f"from semidml.sweeps.table import {'best, ' if axes else ''}gather, read_table\n\n"
         'if __name__ == "__main__":  # its workers import this file\n'
         f"    base = {base!r}\n    axes = {axes!r}\n"
         f'    plan = Plan.of({{"name": {plan.name!r}, "base": base, "axes": axes, "seeds": {plan.seeds!r}}})\n'
-        "    sweep = create_sweep(plan)\n"
+        "    sweep = find_or_create(plan)\n"
         "    for progress in train_sweep(sweep):\n        print(progress.ended, progress.all)\n"
         "    table = read_table(sweep)\n"
         '    print(gather(table, "test_knn_accuracy"))' + ("\n    print(best(table).words)" if axes else ""),

@@ -183,6 +183,35 @@ def test_what_is_here_already_is_counted_and_train_finds_its_sweep(monkeypatch: 
     assert started[1].name == "digits-dml-ae-by-alpha-2" and sweep.plan().count == 6
 
 
+def test_train_says_what_else_the_sweep_lacks_that_it_goes_on_with() -> None:
+    """A sweep of the same setting is trained whole, also where a part of it is asked for."""
+    folders.create_sweep(plan(name="digits-dml-ae-by-alpha", axes={"alpha": [0.1, 0.5, 0.9]}, seeds=range(4)))
+    said = words(opened(PAGE, columns="alpha=0.5", seeds="1", epochs="1"))
+    assert "**1 run**: 1 × 1 seed." in said
+    assert "the sweep `digits-dml-ae-by-alpha`, which lacks 11 runs besides: **Train** trains all 12." in said
+    said = words(opened(PAGE, columns="alpha=0.1,0.5,0.9", seeds="4", epochs="1"))
+    assert "**12 runs**: 3 × 4 seeds." in said and "besides" not in said
+
+
+def test_a_union_that_is_too_large_is_said_before() -> None:
+    axes = {"alpha": [number / 100 for number in range(101)]}
+    folders.create_sweep(plan(name="digits-dml-ae-by-alpha", axes=axes, seeds=range(90)))
+    app = opened(PAGE, columns="alpha=0.015", seeds="100", epochs="1")
+    assert "102 x 100 are 10,200 runs; a sweep has at most 10,000" in words(app)
+    assert next(button for button in app.button if button.label == "Train").disabled
+
+
+def test_the_recipe_goes_on_in_the_sweep_that_was_just_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semidml.sweeps.engine.train_folders", Engine())
+    made(name="digits-dml-ae-by-alpha", epochs=2)
+    sweep = made(name="digits-dml-ae-by-alpha-2", axes={"alpha": [0.1, 0.5]})
+    app = opened(PAGE, columns="alpha=0.1,0.5", seeds="2", epochs="1")
+    assert command_of(app).endswith("--name digits-dml-ae-by-alpha-2")
+    program = next(code.value for code in app.code if "train_sweep" in code.value)
+    exec(program, {"__name__": "__main__"})
+    assert sorted(folders.list_sweeps(), key=lambda known: known.name)[1] == sweep and len(folders.list_sweeps()) == 2
+
+
 # ---- a sweep that is shown
 
 

@@ -17,6 +17,7 @@ from semidml.cli.command import add_command, heeded_signals
 from semidml.cli.train import add_knobs, given_knobs
 from semidml.data import store
 from semidml.disk import files
+from semidml.sweeps import reuse
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.plan import Plan, name_by, parse_axes, parse_seeds
 from semidml.sweeps.sweep import Sweep
@@ -81,7 +82,13 @@ def do_sweep(asked: argparse.Namespace) -> int:
     axes, seeds = parse_axes(asked.vary), parse_seeds(asked.seeds or SEEDS)
     values = {"name": asked.name or name_by(given, axes), "seeds": seeds, "paths": True}
     Plan.of(values | {"base": given, "axes": axes})  # what is wrong in it is said before data are looked for
-    return train(find_or_create(Plan.of(values | settle_data(given, axes))), asked)
+    plan = Plan.of(values | settle_data(given, axes))
+    known = reuse.find_sweep(plan)
+    count = known.plan().count if known else 0
+    sweep = reuse.find_or_create(plan)
+    if known and (more := sweep.plan().count - count):
+        print(f"{more:,} runs are added to {plan.name}", file=sys.stderr)
+    return train(sweep, asked)
 
 
 def settle_data(base: Mapping[str, Any], axes: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,25 +97,6 @@ def settle_data(base: Mapping[str, Any], axes: Mapping[str, Any]) -> dict[str, A
     settled = {"data": store.settle_name(base["data"])} if "data" in base else {}
     varied = {"data": [store.settle_name(name) for name in axes["data"]]} if "data" in axes else {}
     return {"base": {**base, **settled}, "axes": {**axes, **varied}}
-
-
-def find_or_create(plan: Plan) -> Sweep:
-    """The sweep of a plan: a new one, or the one of this name, with what it has not, where it varies the same about
-    the same base.
-    Raises: ValueError for another sweep of this name."""
-    try:
-        sweep = folders.open_sweep(plan.name)
-    except ValueError:
-        return folders.create_sweep(plan)
-    known = sweep.plan()
-    if not known.same_setting(plan):
-        raise ValueError(
-            f"there is already a sweep called {plan.name}, of another plan ({known.command()}): give this one another "
-            "--name"
-        )
-    if known.extended(plan.axes, plan.seeds).count > known.count:
-        print(f"{folders.extend(sweep, plan.axes, plan.seeds):,} runs are added to {plan.name}", file=sys.stderr)
-    return sweep
 
 
 def train(sweep: Sweep, asked: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ import pytest
 
 from semidml.cli import main
 from semidml.cli import sweeps as sweep_commands
+from semidml.config import RunConfig
 from semidml.sweeps import sweep
 from semidml.sweeps.driver import Progress
 from semidml.sweeps.table import read_table
@@ -78,6 +79,15 @@ def test_without_a_name_the_same_command_is_the_same_sweep(use):
     again = use()
     assert main(words) == 0 and again.begun == []
     assert [made.name for made in sweep.list_sweeps()] == ["digits-dml-ae-by-alpha"]
+
+
+def test_a_default_that_is_written_makes_no_other_sweep(use, capsys):
+    """What the page writes of a setting is more than what is typed."""
+    assert main(VARY) == 0
+    again = use()
+    assert main([*VARY, "--model", "dml-ae", "--lr", str(RunConfig.model_fields["lr"].default)]) == 0
+    assert again.begun == [] and len(sweep.list_sweeps()) == 1
+    assert main([*VARY, "--lr", "0.5"]) == 2 and "of another plan" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

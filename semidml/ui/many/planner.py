@@ -12,6 +12,7 @@ from semidml.disk import files
 from semidml.presets import GRIDS, Grid
 from semidml.runs import listing
 from semidml.runs.run import Run
+from semidml.sweeps import reuse
 from semidml.sweeps.plan import Plan, axis_text, name_by, parse_axis, parse_seeds, seeds_text
 from semidml.sweeps.sweep import open_sweep
 from semidml.ui import frame, knobs, links
@@ -277,7 +278,8 @@ def usual_values(name: str) -> str:
 
 
 def choose_plan() -> Plan | None:
-    """The plan of what is chosen, or None after saying, in the words of the command line, why there is none."""
+    """The plan of what is chosen, under the name that Train gives it, or None after saying, in the words of the command
+    line, why there is none."""
     known = chosen()
     try:
         axes = dict(parse_axis(f"{name}={text}") for name, text in known.axes)
@@ -286,7 +288,7 @@ def choose_plan() -> Plan | None:
         seeds = parse_seeds(known.seeds)
         base = base_of(knobs.chosen_knobs(), axes)
         content = {"base": base, "axes": axes, "seeds": seeds, "name": known.name or name_by(base, axes)}
-        return plan_of(files.as_json(content))
+        return reuse.with_free_name(plan_of(files.as_json(content)))
     except ValueError as error:
         frame.show_error(error)
         return None
