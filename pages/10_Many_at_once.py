@@ -17,7 +17,7 @@ from semidml.ui.many.lattice import SEED, Lattice, choice_words, lay_out, list_f
 from semidml.ui.words import as_code, knob_title
 
 SECONDS_FLOORS = 0.1  # for which the sheet waits for them
-READS = ("sweep", "score", "cell", "columns", "rows", "seeds", "run")
+READS = ("sweep", "score", "cell", *planner.PLACES, "seeds", "run")
 
 
 def choose_score(table: Table) -> str:

@@ -366,6 +366,21 @@ def test_knobs_that_lie_along_no_edge_are_chosen() -> None:
     assert drawn["columns"]["values"] == ["50", "100"] and drawn["rows"]["values"] == ["0.1", "0.5"]
 
 
+def test_a_plan_of_three_knobs_is_started_from_whole_and_is_in_the_link() -> None:
+    sweep = made(axes={"alpha": [0.1, 0.5], "latent_dim": [2, 4], "pl": [50, 100]}, seeds=[0])
+    linked = opened(PAGE, sweep="first")
+    assert command_of(linked).endswith("--vary pl=50,100 --seeds 1 --name first")
+    app = opened(PAGE)
+    box(app, "many section").set_value("This sweep").run()
+    app = press(app, "Start from its plan")
+    assert command_of(app) == command_of(linked) and link_of(app)["third"] == "pl=50,100"
+    again = opened(PAGE, **{name: text for name, text in link_of(app).items() if name != "sweep"})
+    assert "--vary alpha=0.1,0.5 --vary latent_dim=2,4 --vary pl=50,100" in command_of(again)
+    box(app, "many knob 2").set_value("").run()
+    assert "4 runs**: 2 × 2 × 1 seed" in words(checked(app)) and "third" not in link_of(app)
+    assert sweep.plan().count == 8
+
+
 def test_every_cell_has_the_little_map_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shipped runs, put in the place of two cells."""
     monkeypatch.setattr(sheets, "SECONDS_MAPS", 60.0)
