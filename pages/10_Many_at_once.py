@@ -224,8 +224,8 @@ with sweep_column:
             sections.draw_damaged(chosen_sweep, error)
         else:
             is_going = shown.is_active(chosen_sweep)
-            every = frame.SECONDS_LIVE if is_going or st.session_state.get("sheet comes") else None
-            living = st.fragment(lambda: shown.follow(chosen_sweep, is_going, draw_sweep), run_every=every)
+            every = shown.seconds_between() if is_going or st.session_state.get("sheet comes") else None
+            living = st.fragment(lambda: shown.follow(chosen_sweep, is_going, every, draw_sweep), run_every=every)
             living()
 if chosen_plan is not None:
     planner.write_link(chosen_plan)

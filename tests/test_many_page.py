@@ -28,8 +28,10 @@ from semidml.sweeps.plan import Plan
 from semidml.sweeps.sweep import Sweep
 from semidml.sweeps.table import changed_at, read_table, waiting_row, write_table
 from semidml.ui import cache
+from semidml.ui.many import planner, shown
 from semidml.ui.many import sheet as sheets
 from semidml.ui.many.lattice import lay_out, list_floors, mean_words
+from semidml.words import size_words
 from tests.apptest import checked, opened, press, words
 from tests.sweeps.made import DIGEST, Engine, plan
 
@@ -109,8 +111,8 @@ def test_the_link_holds_the_plan() -> None:
     app = press(opened(PAGE), GRIDS[0].title)
     link = link_of(app)
     again = opened(PAGE, **link)
-    for shown in (app, again):
-        assert "--vary alpha=0.02,0.1,0.3,0.6,0.9,0.98 --seeds 2" in command_of(shown)
+    for page in (app, again):
+        assert "--vary alpha=0.02,0.1,0.3,0.6,0.9,0.98 --seeds 2" in command_of(page)
     assert "--placement lattice" in command_of(again)
 
 
@@ -405,6 +407,35 @@ def test_maps_that_take_too_long_are_read_at_the_next_look(monkeypatch: pytest.M
     assert sheets.read_maps(sweep, lattice, None) == ({}, True)
     monkeypatch.setattr(sheets, "SECONDS_MAPS", 60.0)
     assert sheets.read_maps(sweep, lattice, None) == ({}, False)  # none of these runs has a frame
+    sheets.little_maps.clear()
+    monkeypatch.setattr(sheets, "SECONDS_MAPS", -1.0)
+    monkeypatch.setattr(sheets, "MOST_MAPS", 5)  # more are not drawn, and so not read
+    assert sheets.read_maps(sweep, lattice, None) == ({}, False)
+
+
+def test_looks_that_take_long_are_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second for each look of two seconds would leave nothing for anybody else."""
+    sweep, reruns = made(), []
+    monkeypatch.setattr(shown.st, "session_state", {})
+    monkeypatch.setattr(shown.st, "rerun", lambda: reruns.append(shown.seconds_between()))
+    for every, took in ((1.0, 0.1), (1.0, 2.0), (8.0, 2.0), (8.0, 0.1), (1.0, 0.1), (None, 9.0)):
+        shown.follow(sweep, False, every, lambda *_: None, clock=iter((0.0, took)).__next__)
+    assert reruns == [8.0, 1.0]
+
+
+def test_the_room_of_a_sweep_is_told_without_a_walk_through_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = read_table(made())
+    monkeypatch.setattr(Sweep, "size", lambda sweep: 1 / 0)
+    app = opened(PAGE, sweep="first")
+    box(app, "many section").set_value("This sweep").run()
+    assert f"**`first`** · {size_words(table.bytes)}" in words(checked(app))
+
+
+def test_plans_that_are_kept_are_bounded_by_their_cells() -> None:
+    for number in range(24):
+        axes = {"alpha": [each / 1000 + number / 10000 for each in range(900)]}
+        planner.plan_of(files.as_json({"name": "x", "base": {}, "axes": axes, "seeds": list(range(2))}))
+    assert 0 < planner.plans.held <= planner.plans.room
 
 
 def thousand() -> Sweep:

@@ -1,7 +1,6 @@
 """The plan of a sweep: where it starts from, the knobs that are varied with their values, seeds."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -17,6 +16,7 @@ from semidml.sweeps.plan import Plan, axis_text, name_by, parse_axis, parse_seed
 from semidml.sweeps.sweep import open_sweep
 from semidml.ui import frame, knobs, links
 from semidml.ui.many.lattice import SEED
+from semidml.ui.shared import Shared
 from semidml.ui.words import (
     as_code,
     entry_title,
@@ -35,6 +35,7 @@ PLACES = (*EDGES, "third", "fourth")  # of knobs in a link: those that lie along
 TITLES = ("Varied along the bottom", "Along the side", "Varied besides", "Varied besides")
 SEEDS = "3"
 FIRST = {"alpha": (0.02, 0.1, 0.5, 0.9), "pl": (5.0, 20.0, 100.0), "latent_dim": (2, 4, 10)}  # what is varied at first
+CELL_BYTES = 6000  # that a plan takes for a cell: 10,000 take 58 MB
 MOST_CHECKED = 60  # settings that are looked at one by one before they are trained
 
 
@@ -299,9 +300,16 @@ def choose_plan() -> Plan | None:
         return None
 
 
-@lru_cache(16)
+plans = Shared(130_000_000)  # two of the largest: as it is chosen, and on the data that are here
+
+
 def plan_of(content: bytes) -> Plan:
-    return Plan.of(files.json_object(content, "plan"))
+    """The plan that a JSON object tells, with its cells, which take a while."""
+
+    def read() -> Plan:
+        return Plan.of(files.json_object(content, "plan"))
+
+    return plans.get(content, read, lambda plan: plan.count * CELL_BYTES)
 
 
 def base_of(values: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
