@@ -144,7 +144,7 @@ def follow(
     was_active: bool,
     every: float | None,
     draw: Callable[[Sweep, bool], None],
-    clock: Clock = time.monotonic,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """The living part of the page, drawn by `draw` each `every` seconds: the whole page is drawn anew where what stands
     outside has to follow, or where looks take much longer than they did, or much shorter."""
