@@ -1,7 +1,10 @@
 """Data: what there is to train on, what can be fetched, which labels a setting sees, and your own images."""
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
+from semidml import tasks
 from semidml.config import RunConfig, declared_knobs
 from semidml.data import DATASETS, labels, store
 from semidml.data.splits import seen_labels
@@ -12,6 +15,9 @@ from semidml.plots.pictures import image_sheet
 from semidml.ui import frame, links, pictures, uploads
 from semidml.ui.words import as_code, entry_title, plain_markdown
 from semidml.words import size_words, value_words
+
+if TYPE_CHECKING:
+    from semidml.data.dataset import Dataset
 
 CLASSES_AT_ONCE = 12
 IMAGES_A_CLASS = 12
@@ -61,9 +67,23 @@ def draw_facts(data: Available) -> None:
         st.caption(f"Licence: {facts['licence']} · [Source]({facts['source']}) · {entry.paper}")
 
 
+def load_data(name: str) -> "Dataset":
+    """A data set; where its reading takes a while the page says how far that is. It goes on if the visitor leaves.
+    Raises: ValueError in words."""
+
+    def load(progress: tasks.Progress) -> None:
+        progress(0.0, "Loading the images")
+        store.load(name, progress=progress)
+
+    task = tasks.start_task(("load", name), load)
+    frame.wait_for(task)
+    if task.error:
+        raise ValueError(task.error)
+    return store.load(name)
+
+
 def draw_images(name: str) -> None:
-    with st.spinner("Loading the images …"):
-        data = store.load(name)
+    data = load_data(name)
     for note in data.notes:
         st.info(plain_markdown(note), icon=":material/info:")
     names, train, test = dataset.class_counts(data)

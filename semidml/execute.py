@@ -2,7 +2,6 @@
 machine call. It knows no process of ours and may be called twice.
 """
 
-import os
 import platform
 import traceback
 from collections.abc import Callable, Iterator
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from semidml.config import RunConfig
 from semidml.disk import files
+from semidml.memory import cores
 from semidml.runs import quota, trained_on
 from semidml.runs.run import Run
 from semidml.runs.writer import Writer
-from semidml.tasks import NOT_KEPT
+from semidml.tasks import NOT_KEPT, Progress
 from semidml.words import is_full, trouble_words
 
 if TYPE_CHECKING:  # at run time these would import torch
@@ -28,16 +28,12 @@ class Stop(Exception):
     """Somebody asked the run to stop."""
 
 
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def execute(
     run: Run | Path | str,
     threads: int | None = None,
     full: bool = False,
     told: Callable[[], bool] = lambda: False,
+    progress: Progress = lambda fraction, text: None,
     watched: bool = True,
 ) -> "Iterator[Record]":
     """Train or resume the run in a folder and write it there; gives each record once it is written. To stop is to stop
@@ -46,6 +42,7 @@ def execute(
     Whatever goes wrong ends the run, not the caller: its status then says failed, and why. `threads` sets torch's
     threads and, on a CPU, its matrix precision for the whole process; without it they stay as they are. `full` adds the
     slow scores. `told` says whether this process was told to end: the run then stops as if somebody had asked for it.
+    `progress` is told how far the reading of its data is.
 
     `watched` is false where nobody looks while it goes on, as at a cell of a sweep: weights and final scores are then
     the same to the bit, and what only a map in motion and curves of scores are drawn from is left out (`Training`,
@@ -60,15 +57,20 @@ def execute(
         yield from run.history()[-1:]
         return
     with Writer(run, told, watched) as writer:
-        yield from train_in(writer, threads, full)
+        yield from train_in(writer, threads, full, progress)
 
 
-def train_in(writer: Writer, threads: int | None = None, full: bool = False) -> "Iterator[Record]":
+def train_in(
+    writer: Writer,
+    threads: int | None = None,
+    full: bool = False,
+    progress: Progress = lambda fraction, text: None,
+) -> "Iterator[Record]":
     """As `execute`, for who holds the run's writer."""
     config = writer.config
     try:
         _stop_if_asked(writer)
-        training = open_training(writer, config, threads)
+        training = open_training(writer, config, threads, progress)
         _stop_if_asked(writer)  # while the data were read
         for record in training:
             writer.tick(record, training)
@@ -93,6 +95,7 @@ def _score_test(writer: Writer, training: "Training") -> dict[str, Any] | None:
     if writer.config.evaluate_on != "validation" or details.get("both") is not True:
         return None
     data = trained_on.load_data(writer.run)
+    trained_on.check_data(writer.run, data)
     return training.score_test(data, lambda fraction, text: _stop_if_asked(writer))
 
 
@@ -101,8 +104,11 @@ def _stop_if_asked(writer: Writer) -> None:
         raise Stop
 
 
-def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Training":
-    """The training of a run from where it was left, on this machine, which config.json then names."""
+def open_training(
+    writer: Writer, config: RunConfig, threads: int | None, progress: Progress = lambda fraction, text: None
+) -> "Training":
+    """The training of a run from where it was left, on this machine, which config.json then names. How far the reading
+    of its data is, the run's status and `progress` are told; who asks the run to stop is heard meanwhile."""
     from semidml.train.device import fastest_precision, pick_device
     from semidml.train.loop import fit
 
@@ -112,7 +118,13 @@ def open_training(writer: Writer, config: RunConfig, threads: int | None) -> "Tr
         torch.set_num_threads(threads)
         if pick_device(config.device).type == "cpu":
             torch.set_float32_matmul_precision(fastest_precision())
-    data = trained_on.load_data(writer.run)
+
+    def tell(share: float, words: str) -> None:
+        _stop_if_asked(writer)
+        writer.prepare(share, words)
+        progress(share, words)
+
+    data = trained_on.load_data(writer.run, tell)
     trained_on.check_data(writer.run, data)
     scored = writer.watched or writer.run.details().get("scored") is True
     training = fit(config, data, writer.saved_state(), scored)
@@ -171,7 +183,7 @@ def score_run(
 
     config = run.config()
     model = run.model()
-    data = trained_on.load_data(run)
+    data = trained_on.load_data(run, progress or (lambda fraction, text: None))
     splits, seen = trained_on.read_splits(run, data)
     metrics = final.score_model(model, config, splits, seen, full=full, progress=progress)
     if not keep:

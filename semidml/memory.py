@@ -5,6 +5,7 @@ it; whoever uses it again says so to `touch`. When more is kept than the budget 
 longest goes, whatever it is: a data set, a model, frames or packed pictures.
 """
 
+import os
 import sys
 import threading
 import weakref
@@ -30,6 +31,11 @@ Buffers = dict[int, int]  # {address: bytes}
 
 
 # ---- what there is
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine_bytes() -> int:

@@ -22,6 +22,7 @@ def test_there_are_scripts_of_both_kinds():
         "claim3",
         "cbswr",
         "crowd",
+        "decode",
         "retrieval",
         "shipped",
         "throughput",

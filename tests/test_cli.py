@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from semidml.cli import main
+from semidml.cli import main, sweeps
+from semidml.data import image_files, store
 from semidml.runs import listing
 from semidml.scores.table import SCORES
 from semidml.train import device
@@ -225,3 +227,28 @@ def test_the_readme_s_command_runs_as_a_process(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "kNN, all labels" in done.stdout and (tmp_path / "run" / "weights.safetensors").exists()
+
+
+def test_many_files_are_read_under_a_bar_that_is_there_at_once(tmp_path, capsys, monkeypatch):
+    for number in range(8):
+        place = tmp_path / "set" / "ab"[number % 2] / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 20 * number).save(place)
+    heard = []
+    look_at = image_files.state_of
+
+    def listen(path):
+        heard.append(capsys.readouterr().err)
+        return look_at(path)
+
+    monkeypatch.setattr(image_files, "state_of", listen)
+    words = ["train", "--data", str(tmp_path / "set"), "--alpha", "1", "--epochs", "1", "--labelled-per-class", "2"]
+    assert main(words) == 0
+    assert "set: looking for what has changed:   0%" in heard[0]
+    assert main(["data", "look", str(tmp_path / "set")]) == 0
+    assert "its files are listed:   0%" in capsys.readouterr().err
+    heard.clear()
+    monkeypatch.setattr(store, "_looks", {})
+    monkeypatch.setattr(sweeps, "find_or_create", lambda plan: int("no sweep is made here"))
+    assert main(["sweep", "--data", str(tmp_path / "set"), "--vary", "alpha=0.1,0.5"]) == 2
+    assert "set: looking for what has changed:   0%" in heard[0]

@@ -2,12 +2,14 @@
 
 import asyncio
 import io
+import itertools
 import os
 import re
 import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,10 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from semidml.data import arrays, images, store, uploads
+from semidml.data import arrays, decoders, decoding, images, store, uploads
 from semidml.data.choices import Choices, read_choices
 from semidml.data.formats import numpy_files
-from semidml.ui import incoming, intake, understood
+from semidml.ui import frame, incoming, intake
 from semidml.ui import words as ui_words
 from tests.apptest import ROOT, checked, opened, press, words
 
@@ -32,7 +34,7 @@ SIDE = 12
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEMIDML_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(understood, "QUICK", 60.0)
+    monkeypatch.setattr(frame, "QUICK", 60.0)
 
 
 def png(seed: int, deep: int = 0) -> bytes:
@@ -311,8 +313,8 @@ def test_another_choice_decodes_and_reads_nothing_again(monkeypatch: pytest.Monk
         app = bring(name, content)
         before = brought(app).known
         with monkeypatch.context() as patch:
-            for place in ("_read_header", "_pixels", "_measure"):
-                patch.setattr(images, place, refuse)
+            for place in ("_opened", "_read_header", "_pixels_of", "_measure"):
+                patch.setattr(decoding, place, refuse)
             patch.setattr(numpy_files, "_load", refuse)
             patch.setattr(arrays, "in_bytes", refuse)
             app = choose(app, start, value)
@@ -320,16 +322,53 @@ def test_another_choice_decodes_and_reads_nothing_again(monkeypatch: pytest.Monk
         assert brought(app).known.classes != before.classes
 
 
+def wait_at_the_tenth(monkeypatch: pytest.MonkeyPatch, step: str, is_said: Callable[[], bool]) -> None:
+    """From now on files are read one after the other, and the tenth only once the page has said what it is to say."""
+    read, files, late = getattr(decoding, step), itertools.count(1), time.monotonic() + 60
+
+    def wait_and_read(*given: object) -> object:
+        if next(files) == 10:
+            while not is_said() and time.monotonic() < late:
+                time.sleep(0.01)
+        return read(*given)
+
+    monkeypatch.setattr(decoders, "BATCH_COST", 1)
+    monkeypatch.setattr(decoding, step, wait_and_read)
+
+
 def test_a_look_that_takes_long_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     told = []
-    monkeypatch.setattr(understood, "QUICK", 0.0)
-    monkeypatch.setattr(understood, "BETWEEN", 0.01)
+    monkeypatch.setattr(frame, "QUICK", 0.0)
+    monkeypatch.setattr(frame, "BETWEEN", 0.01)
     monkeypatch.setattr(images, "TOLD", 4)
     monkeypatch.setattr(st, "progress", lambda fraction, text="": told.append(text))
-    read_header = images._read_header
-    monkeypatch.setattr(images, "_read_header", lambda *given: time.sleep(0.02) or read_header(*given))
+    wait_at_the_tenth(monkeypatch, "_read_header", lambda: "8 of 40 files looked at …" in told)
     app = bring("shapes.zip", zipped(nested()))
     assert "**40 images**" in words(app) and "8 of 40 files looked at …" in told
+
+
+def test_a_data_set_whose_reading_takes_long_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, content in nested().items():
+        file = tmp_path / "data" / "uploads" / "shapes" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    told = []
+    monkeypatch.setattr(frame, "QUICK", 0.0)
+    monkeypatch.setattr(frame, "BETWEEN", 0.01)
+    monkeypatch.setattr(images, "TOLD", 4)
+    monkeypatch.setattr(st, "progress", lambda fraction, text="": told.append((fraction, text)))
+    wait_at_the_tenth(monkeypatch, "_pixels_of", lambda: (0.2, "shapes: 8 of 40 images decoded …") in told)
+    app = opened(DATA, data="shapes")
+    assert "Training images, a row for each class" in words(app)
+    assert (0.2, "shapes: 8 of 40 images decoded …") in told
+
+
+def test_a_data_set_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    (tmp_path / "data" / "uploads" / "empty").mkdir(parents=True)
+    app = opened(DATA, data="empty")
+    assert [error.value for error in app.error] and "empty: there are no class folders" in words(app)
 
 
 def test_what_a_server_left_that_was_killed_goes_and_what_lives_stays(tmp_path: Path) -> None:

@@ -18,11 +18,12 @@ import pytest
 
 from semidml import planes
 from semidml.config import RunConfig
-from semidml.execute import cores, execute
+from semidml.execute import execute
 from semidml.explore import points, prior, take_away
 from semidml.explore.points import read_plane
 from semidml.jobs import lane, queue, worker
 from semidml.jobs.queue import Jobs
+from semidml.memory import cores
 from semidml.runs import changes, listing
 from semidml.runs import run as run_folder
 from semidml.runs.process import this_process

@@ -446,7 +446,7 @@ def thousand() -> Sweep:
         run = sweep.run_of(cell.name)
         run.path.mkdir()
         (run.path / "status.json").write_text("{}")
-        ended = {"state": "done", "seconds": 2.0, "finished": 1.0, "bytes": 9, "changed": changed_at(run.path)}
+        ended = {"state": "done", "seconds": 2.0, "bytes": 9, "changed": changed_at(run.path)}
         rows.append(waiting_row(cell) | ended | {"validation_knn_accuracy": number / 1000})
     write_table(sweep, sweep.plan(), rows)
     return sweep

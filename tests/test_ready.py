@@ -13,9 +13,9 @@ import torch
 from semidml import memory
 from semidml.cli import main
 from semidml.config import RunConfig
-from semidml.data import labels, store, uploads
+from semidml.data import store, uploads
 from semidml.data.batches import Batches
-from semidml.data.labels import fit_per_class, too_large
+from semidml.data.labels import describe_step, fit_per_class, too_large
 from semidml.execute import execute
 from semidml.jobs.queue import Jobs
 from semidml.runs import listing, places
@@ -232,4 +232,4 @@ def test_only_the_default_fits_itself():
     assert (
         RunConfig(data="cub200").fits_per_class and not RunConfig(data="cub200", labelled_per_class=20).fits_per_class
     )
-    assert labels.describe_step({"labelled_per_class": "<b>"}) == labels.describe_step({}) == ""
+    assert describe_step({"labelled_per_class": "<b>"}) == describe_step({}) == ""

@@ -107,7 +107,7 @@ def faked(monkeypatch):
     """Runs train on FakeTraining; gives a dictionary of what it is made with."""
     given = {}
 
-    def open_training(writer, config, threads):
+    def open_training(writer, config, threads, progress):
         training = FakeTraining(config, writer.saved_state(), **given)
         writer.describe(machine={"device": "cpu"}, facts={"seen_labels": 7}, data=IMAGES)
         return training
@@ -497,7 +497,7 @@ from semidml import execute as executing
 from semidml.runs import listing, writer
 os.environ["SEMIDML_RUNS"] = {mount!r}
 writer.STATE_EVERY = 0.0
-def open_training(writer, config, threads):
+def open_training(writer, config, threads, progress):
     training = t.FakeTraining(config, writer.saved_state())
     writer.describe(data=t.IMAGES)
     return training

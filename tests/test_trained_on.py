@@ -13,7 +13,7 @@ from PIL import Image
 
 from semidml.cli import main
 from semidml.config import RunConfig
-from semidml.data import decoded, fingerprint, images, npz, store
+from semidml.data import decoded, decoding, fingerprint, image_files, npz, store
 from semidml.execute import execute, score_run
 from semidml.explore import prior, take_away
 from semidml.runs import changes, listing, places, trained_on, transfer
@@ -164,8 +164,8 @@ def test_a_relative_path_of_an_older_run_that_is_not_here_says_where_it_was_look
 
 def of_another_library(monkeypatch) -> None:
     """Decodes as another release of a JPEG library would: the last bits are others."""
-    real = images._pixels
-    monkeypatch.setattr(images, "_pixels", lambda *given: real(*given) ^ 1)
+    real = decoding.read_pixels
+    monkeypatch.setattr(decoding, "read_pixels", lambda *given: real(*given) ^ 1)
     store.kept.clear()
 
 
@@ -248,7 +248,7 @@ def test_an_imported_run_knows_its_data(tmp_path):
 
 def test_a_file_that_cannot_be_brought_is_said(tmp_path):
     member = next(iter(make_folder(tmp_path / "birds").rglob("*.png")))
-    with images.image_files.list_members(tmp_path / "birds") as members:
+    with image_files.list_members(tmp_path / "birds") as members:
         assert len(fingerprint.digest_files(members)) == 64
         member.unlink()
         with pytest.raises(ValueError, match=r"\.png could not be read \(No such file or directory\)"):

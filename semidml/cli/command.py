@@ -1,15 +1,16 @@
-"""What the commands share: a command, a run by its name, signals that are heeded, a progress bar."""
+"""What the commands share: a command, a run by its name, signals that are heeded, data read under a progress bar."""
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from tqdm import tqdm
 
+from semidml.data import store
 from semidml.runs import listing
 from semidml.runs.run import Run
 
@@ -55,12 +56,25 @@ def heeded_signals() -> Iterator[list[int]]:
 
 
 @contextmanager
-def percent_bar(hidden: bool = False) -> Iterator[Callable[[float, str], None]]:
-    """A progress bar on stderr. What it gives is called with the share that is done, 0 to 1, and what is done now."""
-    with tqdm(total=100, unit="%", file=sys.stderr, disable=hidden) as bar:
+def percent_bar() -> Iterator[Callable[[float, str], None]]:
+    """A progress bar on stderr, from the first word on, which goes at the end. What it gives is called with the share
+    that is done, 0 to 1, and what is done now."""
+    with ExitStack() as opened:
+        bars: list[tqdm] = []
 
         def progress(share: float, what: str) -> None:
-            bar.set_description_str(what)
-            bar.update(round(100 * share) - bar.n)
+            if not bars:
+                bars.append(opened.enter_context(tqdm(total=100, unit="%", file=sys.stderr, leave=False)))
+            bars[0].set_description_str(what, refresh=False)
+            bars[0].n = round(100 * share)
+            bars[0].refresh()
 
         yield progress
+
+
+def read_data(names: Iterable[str]) -> None:
+    """Read the data sets of those names, or at paths, under a progress bar: who asks for them next has them at once.
+    Raises: ValueError as `store.facts` does."""
+    with percent_bar() as progress:
+        for name in names:
+            store.facts(name, allow_paths=True, progress=progress)

@@ -52,7 +52,8 @@ def do_look(asked: argparse.Namespace) -> None:
     folder = store.data_folder()
     place = store.find_place(asked.path, folder)
     choices = (Choices() if asked.forget else place.choices(folder)).with_words(asked.choice)
-    known = look(asked.path, choices, folder, pictures=False)
+    with percent_bar() as progress:
+        known = look(asked.path, choices, folder, pictures=False, progress=progress)
     if asked.keep:
         keep_choices(file_for(folder, place.path), choices)
     print(json.dumps(known.as_json(), indent=1) if asked.json else "\n".join(known.sentences()))

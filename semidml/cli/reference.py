@@ -55,8 +55,9 @@ labels is the same as to hide them: a training on what is left has the same weig
 - **The folder**: `plan.json`, `runs/`, `table.parquet`. A run's name is a digest of the knobs that have an effect and
   of the data. One that is done is never trained again; one that failed is tried again when the sweep goes on.
 - **The table** has a row a cell: the varied knobs, `seed`, `cell` (the run), `state` (done, running, waiting, stopped,
-  interrupted, failed), `why`, `seconds`, `finished`, `bytes`, and each score below as `validation_` and `test_`.
-  Means, sd (n - 1) and n are over seeds; the best setting is of those with most seeds, by held-out images.
+  interrupted, failed), `why`, `seconds`, `bytes`, and each score below as `validation_` and `test_`.
+  Means, sd (n - 1) and n are over seeds. The best setting is chosen by held-out images, over the seeds that all have;
+  one with fewer than half of the seeds of another is left out. A table that was lost or edited is made anew.
 
 ## Many runs on other machines
 

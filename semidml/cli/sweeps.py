@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from semidml.cli.command import add_command, heeded_signals
+from semidml.cli.command import add_command, heeded_signals, read_data
 from semidml.cli.train import add_knobs, given_knobs
 from semidml.data import store
 from semidml.disk import files
@@ -83,6 +83,7 @@ def do_sweep(asked: argparse.Namespace) -> int:
     values = {"name": asked.name or name_by(given, axes), "seeds": seeds, "paths": True}
     Plan.of(values | {"base": given, "axes": axes})  # what is wrong in it is said before data are looked for
     plan = Plan.of(values | settle_data(given, axes))
+    read_data(plan.data_names)
     known = reuse.find_sweep(plan)
     count = known.plan().count if known else 0
     sweep = reuse.find_or_create(plan)

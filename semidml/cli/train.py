@@ -5,19 +5,20 @@ import json
 import sys
 import time
 from collections.abc import Collection
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from semidml.cli.command import add_command, find_run, heeded_signals, percent_bar
+from semidml.cli.command import add_command, find_run, heeded_signals, percent_bar, read_data
 from semidml.cli.shown import show_scores
 from semidml.config import RunConfig, allowed, declared_knobs
 from semidml.data import store
 from semidml.data.labels import describe_step
-from semidml.execute import cores, execute, score_run
+from semidml.execute import execute, score_run
 from semidml.explore import prior
+from semidml.memory import cores
 from semidml.rules import list_remarks
 from semidml.runs import listing
 from semidml.runs.run import Run
@@ -60,6 +61,7 @@ def do_train(asked: argparse.Namespace) -> int:
     given = given_knobs(asked)
     config = RunConfig.of(given)
     config = RunConfig.of(given | {"data": store.settle_name(config.data)})  # a path that is found from any folder
+    read_data([config.data])
     if idle := [name for name in given if name not in config.used()]:
         print(f"note: without effect here: {', '.join(idle)}", file=sys.stderr)
     for remark in [*list_remarks(config), *machine_remarks(config)]:
@@ -73,11 +75,13 @@ def train(run: Run, full: bool = False) -> int:
     end, it stops the run at the last finished epoch."""
     began, bar = time.perf_counter(), None
     print(f"{run.config().command()}\nrun folder: {run.path}", file=sys.stderr)
-    with heeded_signals() as signals:
-        records = execute(run, threads=max(1, cores() - 1), full=full, told=lambda: bool(signals))
+    with heeded_signals() as signals, ExitStack() as reading:
+        threads, progress = max(1, cores() - 1), reading.enter_context(percent_bar())
+        records = execute(run, threads=threads, full=full, told=lambda: bool(signals), progress=progress)
         with closing(records):  # whatever happens to the terminal that the bar is drawn on
             for record in records:
                 if bar is None:
+                    reading.close()
                     bar = tqdm(
                         total=run.config().epochs * record.steps, unit="step", file=sys.stderr, dynamic_ncols=True
                     )
@@ -100,7 +104,7 @@ def train(run: Run, full: bool = False) -> int:
 
 
 def do_evaluate(asked: argparse.Namespace) -> None:
-    with percent_bar(hidden=not asked.full) as progress:
+    with percent_bar() as progress:
         metrics = score_run(find_run(asked.run), asked.full, progress)
     print(json.dumps(metrics, indent=2, allow_nan=False))
 

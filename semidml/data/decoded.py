@@ -12,7 +12,7 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from semidml import memory
-from semidml.data import image_files, images, npz, quota, splits
+from semidml.data import images, npz, quota, splits
 from semidml.data.dataset import Dataset, Split, first_half, held_note, held_rows
 from semidml.data.fingerprint import PixelDigest, digest_files
 from semidml.data.images import Damaged, Plan
@@ -34,7 +34,6 @@ from semidml.tasks import Progress
 LARGE = 512 << 20  # bytes of pixels from which they are kept in a file
 MAX_BYTES = 64 << 30  # of pixels in a file
 CHUNK = 1 << 24
-TOLD = 100  # images between two words on the progress
 LAYOUT = "1"  # another number when files of older versions are to be made anew
 # Of the file, each a part of the classes ("no" of them for rows without a label) and a split; some follow once more.
 SECTIONS = ["no val", "no test", "last val", "last test", "first val", "first test", "no train", "first train"]
@@ -64,19 +63,6 @@ class Place(NamedTuple):
         return self.pixels.is_file() and self.rest.is_file()
 
 
-def state_of(path: Path) -> str:
-    """Changes when a file, or one below a folder, does; of a link, the link itself. Clutter does not count.
-    Raises: ValueError in words where the system cannot say."""
-    try:
-        if not path.is_dir():
-            return str(_times(path))
-        return str([(str(file.relative_to(path)), *_times(file)) for file in _files(path)])
-    except OSError as error:
-        raise ValueError(
-            f"{error.filename or path} could not be looked at ({error.strerror}); if its files were changing, try again"
-        ) from error
-
-
 def most_in_memory() -> int:
     """Bytes of pixels of a data set up to which they are kept in memory: LARGE, or less where memory is scarce."""
     return min(LARGE, memory.budget_bytes() // 4)
@@ -89,26 +75,120 @@ def keep(plan: Plan, place: Place, title: str, most: int, progress: Progress) ->
     _make(place, title, progress, lambda: _keep(plan, place, title, progress))
 
 
-def keep_arrays(path: Path, place: Place, title: str, progress: Progress) -> None:
+def keep_arrays(
+    path: Path, place: Place, title: str, most: int, progress: Progress, single: npz.Single | None = None
+) -> None:
     """Unpack the images of an .npz file into their file, as `keep` does those of a plan, in the file's own order:
-    training rows, test rows, validation rows.
-    Raises: ValueError when something is wrong with the file, or the disk has no room."""
-    _make(place, title, progress, lambda: _keep_arrays(path, place, title, progress))
+    training rows, test rows, validation rows. `single` makes one label of a row of several.
+    Raises: ValueError when something is wrong with the file, it has more than `most` bytes of pixels, or the disk has
+    no room."""
+    _make(place, title, progress, lambda: _keep_arrays(path, place, title, most, progress, single))
+
+
+def take_in(
+    make_plan: Callable[[], Plan], place: Place, title: str, most: int, progress: Progress
+) -> images.Read | None:
+    """Plan and decode many image files, once: if another is at it, wait for what it keeps. The images, if they are few
+    enough for the memory: they are kept whole as well, or it is said in their notes why not. None if they lie in their
+    file.
+    Raises: ValueError as `keep` does, and in words of the plan."""
+    with _alone(place, title, progress) as trouble:
+        if place.is_there():
+            return None
+        plan = make_plan()
+        images.check_bytes(plan, most)
+        if plan.bytes <= most_in_memory():
+            memory.check_free(plan.bytes, f"decoding {title}")
+            read = images.in_memory(plan, progress, f"{title}: ")._replace(files=digest_files(*plan.digested))
+            trouble = trouble or _keep_whole(read, place, title)
+            said = (f"Its decoded images are not kept, and every start decodes them: {trouble}.",) if trouble else ()
+            return read._replace(notes=(*read.notes, *said))
+        if trouble:
+            raise ValueError(trouble)
+        _in_words(place, title, lambda: _keep(plan, place, title, progress))
+    return None
+
+
+@contextmanager
+def _alone(place: Place, title: str, progress: Progress) -> Iterator[str]:
+    """Holds the lock of a place; gives why it cannot be written to, in words, or ""."""
+    folder, lock = place.pixels.parent, place.pixels.with_name(f".{place.pixels.stem}.lock")
+    with ExitStack() as opened:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            opened.enter_context(
+                alone(lock, lambda: progress(0.0, f"{title}: its images are being decoded by another already"))
+            )
+            files.sweep(folder.glob(".*.part"))
+            trouble = ""
+        except OSError as error:
+            trouble = _unwritable(place, title, error)
+        yield trouble
+
+
+def _unwritable(place: Place, title: str, error: OSError) -> str:
+    return (
+        f"the decoded images of {title} could not be written to {place.pixels.parent} ({error}); name another data "
+        "folder in SEMIDML_DATA"
+    )
 
 
 def _make(place: Place, title: str, progress: Progress, write: Callable[[], None]) -> None:
-    folder, lock = place.pixels.parent, place.pixels.with_name(f".{place.pixels.stem}.lock")
+    with _alone(place, title, progress) as trouble:
+        if trouble:
+            raise ValueError(trouble)
+        if not place.is_there():
+            _in_words(place, title, write)
+
+
+def _in_words(place: Place, title: str, write: Callable[[], None]) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with alone(lock, lambda: progress(0.0, f"{title}: its images are being decoded by another already")):
-            if not place.is_there():
-                files.sweep(folder.glob(".*.part"))
-                write()
+        write()
     except OSError as error:
-        raise ValueError(
-            f"the decoded images of {title} could not be written to {folder} ({error}); name another data folder in "
-            "SEMIDML_DATA"
-        ) from error
+        raise ValueError(_unwritable(place, title, error)) from error
+
+
+def _keep_whole(read: images.Read, place: Place, title: str) -> str:
+    """Write images that are in memory, split after split; why that could not be, in words, or ""."""
+
+    def write() -> None:
+        parts = list(read.splits.values())
+        rows, shape = sum(len(part.labels) for part in parts), parts[0].images.shape[1:]
+        with new_pixels(place, rows * math.prod(shape), title) as file:
+            _header(file, (rows, *shape))
+            for part in parts:
+                file.write(part.images.numpy().data)
+            with files.whole_file(place.rest) as beside:
+                np.savez(
+                    beside,
+                    labels=torch.cat([part.labels for part in parts]).numpy(),
+                    class_names=np.array(read.class_names, dtype=str),
+                    notes=np.array(read.notes, dtype=str),
+                    splits=np.array(list(read.splits), dtype=str),
+                    rows=np.array([len(part.labels) for part in parts]),
+                    files=np.array(read.files),
+                )
+        remove(place.folder, place.of, but=place)
+
+    try:
+        _in_words(place, title, write)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def read_whole(place: Place) -> images.Read | None:
+    """Images that were kept whole, in memory; None where a file has those of a set too large for it."""
+    with np.load(place.rest) as rest:
+        if "splits" not in rest:
+            return None
+        labels, rows, names = torch.from_numpy(rest["labels"]), rest["rows"].tolist(), rest["splits"].tolist()
+        class_names, notes = (tuple(str(text) for text in rest[key]) for key in ("class_names", "notes"))
+        of_files = str(rest["files"])
+    _note_use(place)
+    pixels = torch.from_numpy(np.load(place.pixels))
+    cut = zip(names, pixels.split(rows), labels.split(rows), strict=True)
+    return images.Read({name: Split(*part) for name, *part in cut}, class_names, notes, of_files)
 
 
 def _keep(plan: Plan, place: Place, title: str, progress: Progress) -> None:
@@ -123,8 +203,10 @@ def _keep(plan: Plan, place: Place, title: str, progress: Progress) -> None:
     remove(place.folder, place.of, but=place)
 
 
-def _keep_arrays(path: Path, place: Place, title: str, progress: Progress) -> None:
-    with npz.opened(path) as source:
+def _keep_arrays(
+    path: Path, place: Place, title: str, most: int, progress: Progress, single: npz.Single | None
+) -> None:
+    with npz.opened(path, single, most) as source:
         labels, total = source.labels, sum(len(y) for y in source.labels.values())
         npz.check_classes(labels["train"])
         held = torch.zeros(len(labels["train"]), dtype=torch.bool) if "test" in labels else held_rows(labels["train"])
@@ -185,10 +267,15 @@ def remove(folder: Path, of: str, but: Place | None = None) -> None:
             old.unlink(missing_ok=True)
 
 
+def _note_use(place: Place) -> None:
+    """What was read last goes last: see `quota.make_room`."""
+    with suppress(PermissionError):  # somebody else's folder
+        os.utime(place.rest)
+
+
 def read(place: Place, name: str, title: str) -> Dataset:
     """The data set in the file of decoded images; its splits are views of the memory-mapped file."""
-    with suppress(PermissionError):  # somebody else's folder
-        os.utime(place.rest)  # what was read last goes last: see `quota.make_room`
+    _note_use(place)
     with np.load(place.rest) as rest:
         labels = torch.from_numpy(rest["labels"])
         spans = {key: slice(*rest[key].tolist()) for key in ("train", "test", "val", "first", "second")}
@@ -272,18 +359,17 @@ def _write(
     kept: Sections = {key: [] for key in SECTIONS}
     damaged = list(plan.damaged)
     start = _header(file, (rows, *plan.shape))
-    size, begins, done = math.prod(plan.shape), {}, 0
-    for key, items in sections.items():
-        begins[key] = file.tell()
-        for item, pixels in images.decoded(plan, items):
-            done += 1
-            if done % TOLD == 0:
-                progress(done / len(plan.readable), f"{title}: {done:,} of {len(plan.readable):,} images decoded")
-            if isinstance(pixels, Damaged):
-                damaged.append(pixels)
-            else:
-                file.write(pixels.tobytes())
-                kept[key].append(item)
+    size, begins = math.prod(plan.shape), {}
+    order = [item for items in sections.values() for item in items]
+    with closing(images.told(plan, order, f"{title}: ", progress)) as stream:
+        for key, items in sections.items():
+            begins[key] = file.tell()
+            for item, (_, pixels) in zip(items, stream, strict=False):
+                if isinstance(pixels, Damaged):
+                    damaged.append(pixels)
+                else:
+                    file.write(pixels.tobytes())
+                    kept[key].append(item)
     for key in AGAIN:
         _repeat(file, begins[key], len(kept[key]) * size)
     written = (file.tell() - start) // size
@@ -312,19 +398,3 @@ def _repeat(file: BinaryIO, begin: int, size: int) -> None:
 
 def _digest(text: str) -> str:
     return sha256(f"{LAYOUT} {text}".encode()).hexdigest()[:16]
-
-
-def _files(top: Path) -> Iterator[Path]:
-    """Every file below a folder, folder by folder, but for clutter."""
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    for folder, folders, names in os.walk(top, onerror=fail):
-        folders[:] = sorted(name for name in folders if not image_files.is_clutter(name))
-        yield from (Path(folder) / name for name in sorted(names) if not image_files.is_clutter(name))
-
-
-def _times(path: Path) -> tuple[int, int]:
-    known = path.lstat()
-    return known.st_mtime_ns, known.st_size

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from semidml.data import decoded, images
+from semidml.data import decoded, image_files, images
 from semidml.data.dataset import Dataset
 from semidml.data.fetch import absent, fetch_all, unpack
 from semidml.data.image_files import Member
@@ -38,7 +38,7 @@ def load_birds(entry: Entry, folder: Path, download: bool, progress: Progress) -
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = f"is damaged ({type(error).__name__}: {error}): delete that folder and fetch it again"
         raise ValueError(f"{entry.title} in {top} {reason}") from error
-    return _read(entry, folder, items, decoded.state_of(top), progress)
+    return _read(entry, folder, items, image_files.state_of(top), progress)
 
 
 def _bring_birds(entry: Entry, folder: Path, top: Path, download: bool, progress: Progress) -> None:
@@ -81,7 +81,7 @@ def load_cars(entry: Entry, folder: Path, download: bool, progress: Progress) ->
                 items.append(_item(split, name, Path(path).name, Path(path)))
     except (MatReadError, RuntimeError, ValueError, TypeError, KeyError, IndexError, OSError) as error:
         raise ValueError(f"{entry.title} in {top} is damaged ({error}): put those files there anew") from error
-    return _read(entry, folder, items, decoded.state_of(top), progress)
+    return _read(entry, folder, items, image_files.state_of(top), progress)
 
 
 def _numbered(file: Path) -> dict[str, str]:
@@ -99,7 +99,7 @@ def _read(entry: Entry, folder: Path, items: Iterable[Item], state: str, progres
     place = decoded.Place(folder, f"{entry.name} {side}", state)
     try:
         if not place.is_there():
-            plan = images.survey(list(items), side)
+            plan = images.survey(list(items), side, progress=progress, title=f"{entry.title}: ")
             decoded.keep(plan, place, entry.title, decoded.MAX_BYTES, progress)
         data = decoded.read(place, entry.name, entry.title)
     except ValueError as error:

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from semidml.disk import zips
+from semidml.tasks import Progress
 
 MAX_FILES = 1_000_000
+TOLD = 1000  # files between two words while they are listed
 MAX_DEPTH = 8  # folders above a file
 MAX_FILE_BYTES = 64 << 20  # of an image
 MAX_ARCHIVE_BYTES = 1 << 30  # of all files of an archive, unpacked
@@ -53,13 +55,18 @@ class Member(NamedTuple):
 
 
 @contextmanager
-def list_members(path: Path) -> Iterator[list[Member]]:
+def list_members(path: Path, progress: Progress = lambda fraction, text: None) -> Iterator[list[Member]]:
     """The files of a folder or an archive in the order of their names, or a single file; open as long as the context
-    is. What systems leave behind does not count.
+    is. What systems leave behind does not count. `progress` is told of every TOLD files.
     Raises: ValueError in words."""
     with ExitStack() as opened:
         try:
-            members = list(islice(_files_at(path, opened), MAX_FILES + 1))
+            members = []
+            progress(0.0, "its files are listed")
+            for member in islice(_files_at(path, opened), MAX_FILES + 1):
+                members.append(member)
+                if len(members) % TOLD == 0:
+                    progress(0.0, f"{len(members):,} files listed")
         except OSError as error:
             if isinstance(error, gzip.BadGzipFile | tarfile.TarError):
                 raise ValueError(
@@ -115,7 +122,9 @@ def kind_of(path: Path) -> str:
 
 def _walk(path: Path, above: tuple[str, ...]) -> Iterator[Member]:
     """The files below a folder, in the order of their names. Links are refused: they may lead anywhere."""
-    for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
+    with os.scandir(path) as entries:
+        known = sorted(entries, key=lambda entry: entry.name)
+    for entry in known:
         parts = (*above, entry.name)
         if is_clutter(entry.name):
             continue
@@ -131,6 +140,35 @@ def _walk(path: Path, above: tuple[str, ...]) -> Iterator[Member]:
 def is_clutter(name: str) -> bool:
     """Whether a file or folder is one that systems leave behind."""
     return name.startswith((".", "~$")) or name.lower() in CLUTTER
+
+
+def state_of(path: Path) -> str:
+    """Changes when a file, or one below a folder, does; of a link, the link itself. Clutter does not count.
+    Raises: ValueError in words where the system cannot say."""
+    try:
+        if not path.is_dir():
+            return str(_times(path.lstat()))
+        return str([(name, *_times(entry.stat(follow_symlinks=False))) for name, entry in _entries(path, "")])
+    except OSError as error:
+        raise ValueError(
+            f"{error.filename or path} could not be looked at ({error.strerror}); if its files were changing, try again"
+        ) from error
+
+
+def _entries(folder: Path | str, above: str) -> Iterator[tuple[str, os.DirEntry]]:
+    """(its path below the top, itself) of every file below a folder, folder by folder, but for clutter. What a link
+    leads to is not looked into."""
+    with os.scandir(folder) as entries:
+        known = sorted((entry for entry in entries if not is_clutter(entry.name)), key=lambda e: e.name)
+    folders = [entry for entry in known if entry.is_dir()]
+    yield from ((above + entry.name, entry) for entry in known if not entry.is_dir())
+    for entry in folders:
+        if not entry.is_symlink():
+            yield from _entries(entry.path, f"{above}{entry.name}/")
+
+
+def _times(known: os.stat_result) -> tuple[int, int]:
+    return known.st_mtime_ns, known.st_size
 
 
 # ---- archives

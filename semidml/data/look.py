@@ -4,8 +4,10 @@ values, and what `store.load` reads is exactly that."""
 from __future__ import annotations
 
 import io
+import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -115,11 +117,11 @@ def look(
     choices: Choices | None = None,
     folder: Path | None = None,
     pictures: bool = True,
-    once: Once | None = None,
     progress: Progress = lambda fraction, text: None,
+    once: Once | None = None,
 ) -> Understood:
-    """What the data at a path, or an upload, are understood to be with some choices, or those that are kept. once: what
-    earlier looks at the same files have read; progress: is told how far it is, and may raise to end it.
+    """What the data at a path, or an upload, are understood to be with some choices, or those that are kept. progress:
+    is told how far it is, and may raise to end it; once: what earlier looks at the same files have read.
     Raises: ValueError in words where they cannot be read."""
     from semidml.data import images, reading
 
@@ -129,22 +131,22 @@ def look(
     title = place.path.name
     try:
         if not chosen and not place.side and store.is_plain(place.path):
-            return once.get("plain", lambda: _of_plain(title, place.path, pictures, progress))
-        with reading.open_reading(place.path, chosen, once) as content:
+            return once.get("plain", lambda: _of_plain(title, place, pictures, progress))
+        with reading.open_reading(place.path, chosen, progress, once) as content:
             if content.arrays:
                 return _of_arrays(title, content, chosen, pictures, once)
-            most = None if place.path.is_dir() else images.MAX_ARCHIVE_PIXELS
-            plan = images.plan(content, chosen, place.side, most, progress, once)
-            return _of_files(title, content, plan, chosen, pictures, once, progress)
+            most = math.inf if place.path.is_dir() else images.MAX_ARCHIVE_PIXELS
+            plan = images.plan(content, chosen, place.side, most, progress, once=once)
+            return _of_files(title, content, plan, chosen, pictures, progress, once)
     except ValueError as error:
         raise ValueError(f"{title}: {error}") from error
 
 
-def _of_plain(title: str, path: Path, pictures: bool, progress: Progress) -> Understood:
+def _of_plain(title: str, place: store.Place, pictures: bool, progress: Progress) -> Understood:
     """Of an .npz in MedMNIST's layout, of which no more is unpacked at a time than a piece."""
     from semidml.data import npz, reading
 
-    with npz.opened(path) as source:
+    with npz.opened(place.path, most=store.most_bytes(place)) as source:
         labels = {split: own.numpy() for split, own in source.labels.items()}
         picked = _picked(source.class_names, labels)
         wanted = {row for rows in picked.values() for row in rows} if pictures else set()
@@ -205,10 +207,8 @@ def _of_arrays(title: str, content: Reading, choices: Choices, pictures: bool, o
 
 
 def _of_files(
-    title: str, content: Reading, plan: Plan, choices: Choices, pictures: bool, once: Once, progress: Progress
+    title: str, content: Reading, plan: Plan, choices: Choices, pictures: bool, progress: Progress, once: Once
 ) -> Understood:
-    from semidml.data import images
-
     of_split: dict[str, list] = {}
     for item in plan.readable:
         of_split.setdefault(item.split, []).append(item)
@@ -219,35 +219,27 @@ def _of_files(
     digests = findings.file_digests({split: [item.member for item in own] for split, own in of_split.items()}, digest)
     labels = {split: plan.labels(own).numpy() for split, own in of_split.items()}
 
-    def decode(item: Item, plan: Plan = plan) -> tuple[bytes, bytes] | None:
-        """(digest of its pixels, .png) of an image; None of a damaged one."""
-
-        def make() -> tuple[bytes, bytes] | None:
-            pixels = next(images.decoded(plan, [item]))[1]
-            return (findings.row_digests(pixels[None])[0], _as_png(pixels)) if isinstance(pixels, np.ndarray) else None
-
-        return once.get(("decoded", item.member.parts, plan.shape, plan.look.values, plan.look.ground), make)
-
     trained = of_split.get("train", [])
     sample = trained[:: max(1, len(trained) // SAMPLED)]
-    decoded = []
-    for done, item in enumerate(sample):
-        progress(done / len(sample), f"{done:,} of {len(sample):,} images decoded to see what they show")
-        decoded.append(decode(item))
-    seen = [image for image in decoded if image]
-    alike = len(seen) > 1 and len({image[0] for image in seen}) == 1
+    picked = _picked(plan.class_names, labels) if pictures else {}
+    wanted = [of_split[split][row] for rows in picked.values() for split, row in rows]
+    decoded = _decode(plan, [*sample, *wanted], progress, once)
+    seen = [image.digest for item in sample if (image := decoded[item.member])]
+    alike = len(seen) > 1 and len(set(seen)) == 1
 
     def draw(split: str, row: int) -> bytes | None:
-        image = decode(of_split[split][row])
-        return image and image[1]
+        image = decoded[of_split[split][row].member]
+        return image and image.picture
 
-    shown = _pictures(plan.class_names, _picked(plan.class_names, labels), draw) if pictures else {}
+    shown = _pictures(plan.class_names, picked, draw)
     contrast = None
     if plan.look.ranges and pictures:
-        plans = [plan._replace(look=plan.look._replace(values=ends)) for ends in plan.look.ranges[:2]]
         few = sample[:: max(1, len(sample) // PICTURES)][:PICTURES]
-        sides = ([image[1] for item in few if (image := decode(item, own))] for own in plans)
-        contrast = Contrast(*plan.look.ranges, *map(tuple, sides))
+        sides = []
+        for ends in plan.look.ranges[:2]:
+            side = _decode(plan._replace(look=plan.look._replace(values=ends)), few, progress, once)
+            sides.append(tuple(image.picture for image in side.values() if image))
+        contrast = Contrast(*plan.look.ranges, *sides)
     notes = plan.all_notes(plan.damaged)
     shared = findings.count_shared(digests) if digests else {}
     if digests is None:
@@ -258,6 +250,29 @@ def _of_files(
         *(title, content, choices, plan.class_names, labels, plan.shape, shared, alike, shown, notes, ends, left),
         contrast,
     )
+
+
+class Decoded(NamedTuple):
+    """An image file as it is read."""
+
+    digest: bytes  # of its pixels
+    picture: bytes  # .png
+
+
+def _decode(plan: Plan, items: Sequence[Item], progress: Progress, once: Once) -> dict[Member, Decoded | None]:
+    """{file: the image in it, or None where it is damaged} of some of a plan's; those that `once` has are not read."""
+    from semidml.data import images
+
+    keys = {item: ("decoded", item.member.parts, plan.shape, plan.look.values, plan.look.ground) for item in items}
+    images_of = {item: once.find(key) for item, key in keys.items()}
+    missing = [item for item, image in images_of.items() if image is None]
+    with closing(images.told(plan, missing, "What a sample shows: ", progress)) as stream:
+        for item, pixels in stream:
+            is_image = isinstance(pixels, np.ndarray)
+            image = Decoded(findings.row_digests(pixels[None])[0], _as_png(pixels)) if is_image else pixels
+            images_of[item] = image
+            once.keep(keys[item], image)
+    return {item.member: image if isinstance(image, Decoded) else None for item, image in images_of.items()}
 
 
 def _described(

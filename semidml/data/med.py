@@ -1,14 +1,13 @@
 """The 2-D data sets of MedMNIST (Yang et al. 2023, doi 10.1038/s41597-022-01721-8), 28 pixels a side, or 64, 128 or 224
 where the name says so: `organamnist@64`."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from semidml.data import npz
+from semidml.data import decoded, image_files, npz
 from semidml.data.dataset import Dataset
 from semidml.data.fetch import fetch_all
 from semidml.registry import Entry
@@ -28,13 +27,22 @@ def load(entry: Entry, folder: Path, download: bool, progress: Progress) -> Data
         fetch_all(entry, folder, [(path, [info[f"url{which}"]], info[f"MD5{which}"])], download, progress)
     single = _single(info)
     try:
-        data = npz.read(path, entry.name, entry.title, single)
+        is_large = npz.pixel_bytes(path, decoded.MAX_BYTES, single) > decoded.most_in_memory()
+        data = None if is_large else npz.read(path, entry.name, entry.title, single)
     except ValueError as error:
         raise ValueError(
             f"{entry.title} in {path} is damaged ({error}): delete that file and fetch it again"
         ) from error
+    data = data or _read_large(path, entry, folder, progress, single)
     names = ("no finding", "a finding") if single else tuple(info["label"].get(name, name) for name in data.class_names)
     return replace(data, class_names=names)
+
+
+def _read_large(path: Path, entry: Entry, folder: Path, progress: Progress, single: npz.Single | None) -> Dataset:
+    place = decoded.Place(folder, entry.name, image_files.state_of(path))
+    if not place.is_there():
+        decoded.keep_arrays(path, place, entry.title, decoded.MAX_BYTES, progress, single)
+    return decoded.read(place, entry.name, entry.title)
 
 
 def by_class(entry: Entry, folder: Path) -> tuple[int, ...] | None:
@@ -43,14 +51,16 @@ def by_class(entry: Entry, folder: Path) -> tuple[int, ...] | None:
     from medmnist.info import INFO
 
     path = _file(entry, folder)
-    return npz.facts(path, _single(INFO[entry.name.partition("@")[0]]))["by_class"] if path.is_file() else None
+    if not path.is_file():
+        return None
+    return npz.facts(path, _single(INFO[entry.name.partition("@")[0]]), decoded.MAX_BYTES)["by_class"]
 
 
 def _file(entry: Entry, folder: Path) -> Path:
     return folder / entry.facts["files"][0]
 
 
-def _single(info: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray] | None:
+def _single(info: dict[str, Any]) -> npz.Single | None:
     """What makes one label of several."""
     return any_finding if info["task"].startswith("multi-label") else None
 

@@ -26,22 +26,23 @@ from semidml.data.dataset import Dataset, Split, held_note, held_rows, known, la
 from semidml.data.formats.numpy_files import MAX_HEADER, damage_in_words, read_header
 from semidml.data.label_values import read_labels
 from semidml.data.layout import Question
+from semidml.data.pixels import SIDES
 from semidml.disk import zips
 from semidml.disk.zips import Header
 
+Single = Callable[[np.ndarray], np.ndarray]  # one label of several: (N, L) -> (N,)
 SPLITS = ("train", "val", "test")
 NAMES = (*(f"{split}_{part}" for split in SPLITS for part in ("images", "labels")), "class_names", "notes")
-MAX_BYTES = 2 << 30  # of pixels, in all splits together
+MAX_BYTES = 2 << 30  # of pixels, in all splits together; of a file that lies here already more may be read
 MAX_ROWS = 2_000_000  # in all splits together
 MAX_CLASSES = 1000
 MAX_NAME_BYTES = 800  # of a class, at four bytes a letter
 MAX_NOTES, MAX_NOTE_BYTES = 10, 8000
 MAX_LABELS_A_ROW = 64
-SIDES = (4, 256)  # pixels that an image may be wide or high
 CHUNK = 1 << 22  # bytes of pixels that are unpacked at a time
 
 
-def read(path: Path, name: str, title: str, single: Callable[[np.ndarray], np.ndarray] | None = None) -> Dataset:
+def read(path: Path, name: str, title: str, single: Single | None = None) -> Dataset:
     """The data set in an .npz file. `single` makes one label of a row of several: (N, L) -> (N,).
     Raises: ValueError that says what is wrong with the file and what is allowed."""
     with opened(path, single) as source:
@@ -61,10 +62,10 @@ def check(path: Path) -> None:
             source.check(split)
 
 
-def pixel_bytes(path: Path) -> int:
+def pixel_bytes(path: Path, most: int | None = None, single: Single | None = None) -> int:
     """Bytes of the images of a file once they are unpacked, as its headers have them.
-    Raises: ValueError as `read` does."""
-    with opened(path) as source:
+    Raises: ValueError as `read` does, and where they are more than `most`, without it MAX_BYTES."""
+    with opened(path, single, most) as source:
         return source.pixel_bytes
 
 
@@ -92,10 +93,10 @@ def is_plain(path: Path) -> bool:
     )
 
 
-def facts(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) -> dict[str, Any]:
+def facts(path: Path, single: Single | None = None, most: int | None = None) -> dict[str, Any]:
     """The facts of `store.facts` of what `read` would give, without unpacking an image.
-    Raises: ValueError as `read` does."""
-    with opened(path, single) as source:
+    Raises: ValueError as `read` does, and where its pixels are more than `most` bytes, without it MAX_BYTES."""
+    with opened(path, single, most) as source:
         labels, class_names, shape = source.labels, source.class_names, source.shape
     labels = {"validation" if s == "val" else s: y for s, y in labels.items()}
     if "test" not in labels:
@@ -152,14 +153,15 @@ def write(
 
 
 @contextmanager
-def opened(path: Path, single: Callable[[np.ndarray], np.ndarray] | None = None) -> Iterator["Source"]:
-    """A file whose promises all keep to the limits, with its labels read and no image unpacked.
+def opened(path: Path, single: Single | None = None, most: int | None = None) -> Iterator["Source"]:
+    """A file whose promises all keep to the limits, its pixels to `most` bytes, without it MAX_BYTES, with its
+    labels read and no image unpacked.
     Raises: ValueError that says what is wrong with the file and what is allowed."""
     with ExitStack() as files:
         with damage_in_words():
             archive = files.enter_context(zipfile.ZipFile(path))
             zips.check_packing(archive)
-            headers = _checked(archive, several=single is not None)
+            headers = _checked(archive, single is not None, most)
             source = Source(archive, headers, *_classes(archive, headers, single))
         yield source
 
@@ -247,7 +249,7 @@ def _turned(
             yield rows.reshape(len(rows), height, width, channels).transpose(0, 3, 1, 2)
 
 
-def _checked(archive: zipfile.ZipFile, several: bool) -> dict[str, Header]:
+def _checked(archive: zipfile.ZipFile, several: bool, most: int | None) -> dict[str, Header]:
     """{array: header} of a file whose promises all keep to the limits."""
     members = archive.infolist()
     names = [member.filename.removesuffix(".npy") for member in members]
@@ -278,10 +280,8 @@ def _checked(archive: zipfile.ZipFile, several: bool) -> dict[str, Header]:
     pixels = [h.shape for n, h in headers.items() if n.endswith("_images")]
     if (rows := sum(shape[0] for shape in pixels)) > MAX_ROWS:
         raise ValueError(f"the file promises {rows:,} images; at most {MAX_ROWS:,} are read")
-    if (size := sum(int(np.prod(shape, dtype=object)) for shape in pixels)) > MAX_BYTES:
-        raise ValueError(
-            f"the file promises {size / 2**30:,.1f} GiB of pixels; at most {MAX_BYTES / 2**30:g} GiB are read"
-        )
+    if (size := sum(int(np.prod(shape, dtype=object)) for shape in pixels)) > (most := most or MAX_BYTES):
+        raise ValueError(f"the file promises {size / 2**30:,.1f} GiB of pixels; at most {most / 2**30:g} GiB are read")
     if "class_names" in headers:
         rule = "class_names must be a plain list of text, one name a class, of at most 200 letters"
         _check_text(headers["class_names"], rule, MAX_NAME_BYTES)
@@ -341,7 +341,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 
 def _classes(
-    archive: zipfile.ZipFile, headers: dict[str, Header], single: Callable[[np.ndarray], np.ndarray] | None
+    archive: zipfile.ZipFile, headers: dict[str, Header], single: Single | None
 ) -> tuple[dict[str, Tensor], tuple[str, ...], tuple[str, ...], tuple[Question, ...]]:
     """Each split's labels, 0 to K - 1 or -1, the names of the K classes (the file's own, or the labels as written),
     what is to be said of them, and to be asked."""

@@ -21,14 +21,18 @@ class Once:
         """What is kept under `key`; None where nothing is, or no longer."""
         return self._kept.get(key)
 
+    def keep(self, key: Hashable, value: Any) -> None:
+        """Keep something small under `key`."""
+        if len(self._kept) >= MOST_KEPT:
+            self.close()
+        self._kept[key] = value
+
     def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What is kept under `key`, or is made now. What `make` raises is not kept."""
         value = self._kept.get(key, NOTHING)
         if value is NOTHING:
             value = make()
-            if len(self._kept) >= MOST_KEPT:
-                self.close()
-            self._kept[key] = value
+            self.keep(key, value)
         return value
 
     def get_large(self, key: Hashable, make: Callable[[], Any]) -> Any:

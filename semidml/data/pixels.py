@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 
 from semidml.data.values import EIGHT_BITS, SIXTEEN_BITS, Range, as_bytes, plain_range, understand_range
 
+SIDES = (4, 256)  # pixels that an image may be wide or high
 WHITE, BLACK, GREY = 255, 0, 128
 FAINT = 1 / 8  # of the contrast that an image has on the ground that suits it best, below which it counts as invisible
 DEEP = ("I", "F")  # modes of more than 8 bits a pixel, besides those that begin with I;16
@@ -80,7 +81,7 @@ def flatten(image: Image.Image, mode: str, look: Look) -> Image.Image:
     if image.has_transparency_data:
         above = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", above.size, (look.ground,) * 3), above)
-    return image.convert(mode)
+    return image if image.mode == mode else image.convert(mode)
 
 
 # ---- what is decided once for a set

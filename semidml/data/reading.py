@@ -18,6 +18,7 @@ from semidml.data.image_files import Member
 from semidml.data.layout import Item, Layout, Question
 from semidml.data.names import is_predicted
 from semidml.data.once import Once
+from semidml.tasks import Progress
 
 if TYPE_CHECKING:
     from semidml.data import arrays
@@ -50,9 +51,14 @@ class Reading:
 
 
 @contextmanager
-def open_reading(path: Path, choices: Choices, once: Once | None = None) -> Iterator[Reading]:
-    """What is at a path; image files can be opened as long as the context is. once: what earlier readings of it have
-    read.
+def open_reading(
+    path: Path,
+    choices: Choices,
+    progress: Progress = lambda fraction, text: None,
+    once: Once | None = None,
+) -> Iterator[Reading]:
+    """What is at a path; image files can be opened as long as the context is. progress: is told how many are listed;
+    once: what earlier readings of it have read.
     Raises: ValueError in words."""
     if path.is_file():
         _refuse_pickle(Member((path.name,), partial(open, path, "rb")))
@@ -60,7 +66,7 @@ def open_reading(path: Path, choices: Choices, once: Once | None = None) -> Iter
             yield _of_arrays(partial(read_npz, path), choices, once)
             return
     with ExitStack() as opened:
-        members = opened.enter_context(image_files.list_members(path))
+        members = opened.enter_context(image_files.list_members(path, progress))
         if path.is_file() and len(members) == 1 and members[0].parts == (path.name,):
             yield _of_file(path, members[0], choices, opened, once)
         else:

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,7 +30,7 @@ SIDES = (8, 512)  # pixels that images of a folder may be given a side, after an
 LOOK = 5.0  # seconds between two looks at every file of a folder whose images are in memory
 
 kept: dict[tuple, Dataset] = {}  # within the budget of `memory`
-_looks: dict[Path, tuple[float, str]] = {}  # of folders: when, and what was seen
+_looks: dict[Path, tuple[float, str]] = {}  # of folders: when one began, and what was seen
 lock = RLock()
 
 
@@ -53,7 +54,9 @@ def load(
     Raises: ValueError that says what was given, what there is and what to do; a data set of the table that is not here
     is such an error too, unless `download` fetches it."""
     folder = Path(folder) if folder else data_folder()
-    place = _find(name, folder, allow_paths)
+    place, began = _find(name, folder, allow_paths), time.monotonic()
+    if isinstance(place, Place):
+        progress(0.0, f"{place.title(name)}: looking for what has changed")
     key = (name, str(folder), _state(place, folder))
     with lock:
         if key in kept:
@@ -62,7 +65,7 @@ def load(
     if isinstance(place, Entry):
         data = place.resolve()(place, folder, download, progress)
     else:
-        data = _read(place, name, folder, progress)
+        data = _read(place, name, folder, progress, began)
     if isinstance(place, Entry):
         key = (name, str(folder), _state(place, folder))  # of what is downloaded: the state anew
     with lock:
@@ -79,7 +82,12 @@ def _let_go(key: tuple) -> None:
     memory.forget(("data", key))
 
 
-def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> dict[str, Any]:
+def facts(
+    name: str,
+    allow_paths: bool = False,
+    folder: Path | None = None,
+    progress: Progress = lambda fraction, text: None,
+) -> dict[str, Any]:
     """train, test and, where there is one, validation (rows), classes and shape (C, H, W) of a data set; of the table's
     more, of others by_class (rows of each class, in all splits), where some class has no training row training_classes
     (how many have), and where some row has no label labelled ({split: rows with one}). Images are read only where there
@@ -91,10 +99,10 @@ def facts(name: str, allow_paths: bool = False, folder: Path | None = None) -> d
     if isinstance(place, Place) and not place.side and not place.choices(folder) and is_plain(place.path):
         from semidml.data import npz
 
-        return npz.facts(place.path)
+        return npz.facts(place.path, most=most_bytes(place))
+    data = load(name, allow_paths=allow_paths, folder=folder, progress=progress)
     from semidml.data.dataset import label_facts
 
-    data = load(name, allow_paths=allow_paths, folder=folder)
     labels = {split: part.labels for split, part in data.parts.items()}
     return label_facts(labels, len(data.class_names), data.shape)
 
@@ -124,6 +132,10 @@ class Place(NamedTuple):
     def decoded_of(self) -> str:
         """What its decoded images are of: see `decoded.Place`."""
         return f"{self.path} {self.side}"
+
+    def title(self, name: str) -> str:
+        """What the data set of that name is called."""
+        return name if NAME.fullmatch(name) else self.path.stem + (f" at {self.side} pixels" if self.side else "")
 
     def choices(self, folder: Path) -> Choices:
         """What was chosen on how it is read; of an upload nothing is left to choose, since it is kept as it was read.
@@ -252,49 +264,68 @@ def uploaded(name: str, place: Path) -> Available:
     return Available(name, name, "upload", True, size, known)
 
 
-def _read(place: Place, name: str, folder: Path, progress: Progress) -> Dataset:
-    """The data set at a place on the disk."""
-    title = name if NAME.fullmatch(name) else place.path.stem + (f" at {place.side} pixels" if place.side else "")
-    choices = place.choices(folder)
+def _read(place: Place, name: str, folder: Path, progress: Progress, since: float) -> Dataset:
+    """The data set at a place on the disk. since: when it was asked for."""
+    title, choices = place.title(name), place.choices(folder)
     try:
         if not choices and not place.side and is_plain(place.path):
             return _read_plain(place, name, title, folder, progress)
-        return _read_any(place, choices, name, title, folder, progress)
+        return _read_any(place, choices, name, title, folder, progress, since)
     except ValueError as error:
         raise ValueError(f"{title}: {error}") from error
 
 
-def _read_plain(place: Place, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
-    """The data set of an .npz file in MedMNIST's layout: in memory or, if large, in a file of decoded images."""
+def most_bytes(place: Place) -> int:
+    """Bytes of pixels that are read: of what lies on this machine as many as are decoded into a file."""
     from semidml.data import decoded, npz
 
-    if npz.pixel_bytes(place.path) <= decoded.most_in_memory():
+    return npz.MAX_BYTES if place.is_upload else decoded.MAX_BYTES
+
+
+def _read_plain(place: Place, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
+    """The data set of an .npz file in MedMNIST's layout: in memory or, if large, in a file of decoded images."""
+    from semidml.data import decoded, image_files, npz
+
+    most = most_bytes(place)
+    if npz.pixel_bytes(place.path, most) <= decoded.most_in_memory():
         return _remarked(npz.read(place.path, name, title))
-    kept = decoded.Place(folder, place.decoded_of, f"{decoded.state_of(place.path)} {READ_AS}")
+    kept = decoded.Place(folder, place.decoded_of, f"{image_files.state_of(place.path)} {READ_AS}")
     if not kept.is_there():
-        decoded.keep_arrays(place.path, kept, title, progress)
+        decoded.keep_arrays(place.path, kept, title, most, progress)
     return decoded.read(kept, name, title)
 
 
-def _read_any(place: Place, choices: Choices, name: str, title: str, folder: Path, progress: Progress) -> Dataset:
-    """The data set at a place, in any format: in memory or, if image files are many, in a file of decoded ones."""
-    from semidml.data import decoded, images, npz, reading
+def _read_any(
+    place: Place, choices: Choices, name: str, title: str, folder: Path, progress: Progress, since: float
+) -> Dataset:
+    """The data set at a place, in any format: in memory or, if image files are many, in a file of decoded ones, which
+    those that take long to decode have as well."""
+    from semidml.data import decoded, decoders, image_files, images, npz, reading
 
-    path, side = place.path, place.side
-    kept = decoded.Place(folder, place.decoded_of, f"{decoded.state_of(path)} {READ_AS} {choices.as_json()}")
+    path, side, told = place.path, place.side, f"{title}: "
+    state = _looked_into(path, since) if path.is_dir() else image_files.state_of(path)
+    kept, read = decoded.Place(folder, place.decoded_of, f"{state} {READ_AS} {choices.as_json()}"), None
     if not kept.is_there():
-        with reading.open_reading(path, choices) as content:
+        with reading.open_reading(path, choices, lambda share, text: progress(share, told + text)) as content:
             if content.arrays:
                 if side:
                     raise ValueError(f"the images of {content.kind} are read as they are; leave @{side} away")
                 return _remarked(npz.assemble(name, title, *content.arrays[:3]))
-            plan = images.plan(content, choices, side, None if path.is_dir() else images.MAX_ARCHIVE_PIXELS, progress)
-            if plan.bytes <= decoded.most_in_memory():
-                memory.check_free(plan.bytes, f"decoding {title}")
-                data = _remarked(npz.assemble(name, title, *images.in_memory(plan, progress)))
-                return replace(data, files=digest_files(*plan.digested))
-            most = npz.MAX_BYTES if place.is_upload else decoded.MAX_BYTES
-            decoded.keep(plan, kept, title, most, progress)
+            pixels = math.inf if path.is_dir() else images.MAX_ARCHIVE_PIXELS
+            most = most_bytes(place)
+            if decoders.cost_of([item.member for item in content.items]) >= decoders.SHARED_FROM:
+                ready = min(decoded.most_in_memory(), memory.free_bytes() // 4)
+                planning = partial(images.plan, content, choices, side, pixels, progress, ready, told)
+                read = decoded.take_in(planning, kept, title, most, progress)
+            else:
+                plan = images.plan(content, choices, side, pixels, progress, title=told)
+                if plan.bytes <= decoded.most_in_memory():
+                    memory.check_free(plan.bytes, f"decoding {title}")
+                    read = images.in_memory(plan, progress, told)._replace(files=digest_files(*plan.digested))
+                else:
+                    decoded.keep(plan, kept, title, most, progress)
+    if read := read or decoded.read_whole(kept):
+        return replace(_remarked(npz.assemble(name, title, *read[:3])), files=read.files)
     return decoded.read(kept, name, title)
 
 
@@ -335,15 +366,21 @@ def _state(place: Entry | Place, folder: Path) -> tuple:
         files = [top, *sorted(p for p in top.glob("**/") if p != top)] if top.is_dir() else [top]
         files += [] if place.is_upload else [file_for(folder, top)]
     times = tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) if f.exists() else None for f in files)
-    return times if isinstance(place, Entry) or not place.path.is_dir() else (*times, _looked_into(place.path))
+    return (
+        times
+        if isinstance(place, Entry) or not place.path.is_dir()
+        else (*times, _looked_into(place.path, time.monotonic() - LOOK))
+    )
 
 
-def _looked_into(folder: Path) -> str:
-    """Changes when a file of a folder is written anew, which its folder does not tell; as of the last look."""
-    from semidml.data import decoded
+def _looked_into(folder: Path, since: float) -> str:
+    """Changes when a file of a folder is written anew, which its folder does not tell; as of a look that began after
+    `since`."""
+    from semidml.data import image_files
 
     when, state = _looks.get(folder, (-math.inf, ""))
-    if time.monotonic() - when > LOOK:
-        state = decoded.state_of(folder)
-        _looks[folder] = time.monotonic(), state
+    if when < since:
+        when = time.monotonic()
+        state = image_files.state_of(folder)
+        _looks[folder] = when, state
     return state

@@ -32,9 +32,10 @@ import numpy as np
 from semidml import planes
 from semidml.config import RunConfig
 from semidml.data import store
-from semidml.execute import cores, score_run, train_in
+from semidml.execute import score_run, train_in
 from semidml.explore import prior, take_away
 from semidml.jobs.lane import COLD
+from semidml.memory import cores
 from semidml.runs import trained_on
 from semidml.runs.run import Run
 from semidml.runs.status import Status

@@ -48,11 +48,13 @@ def create_run(
     paths: bool = False,
     both: bool = False,
     scored: bool = False,
+    planned_data: str = "",
 ) -> Run:
     """A new run, queued: in the runs' folder under `run_id` or a new name, or at `path`, wherever that is.
 
     `paths` (command line only) allows `config.data` to be a path. `both`: whether a run whose scores are of held-out
     images is scored on the test images, too. `scored`: whether each epoch has live scores even where nobody watches.
+    `planned_data`: the digest (`trained_on.digest_of`) of the data that it is for; any others are then refused.
     Raises: ValueError when the name is taken, or when it would pass the quota, beside what other runs still write."""
     if path is None:
         target = places.runs_folder() / places.checked_id(places.new_id(config) if run_id is None else run_id)
@@ -61,6 +63,7 @@ def create_run(
         places.checked_id(target.name)
     details = {"config": config.model_dump(), "created": time.time(), "paths": paths, "versions": versions()}
     details |= ({"both": True} if both else {}) | ({"scored": True} if scored else {})
+    details |= {"planned_data": planned_data} if planned_data else {}
     if target.parent != places.runs_folder():
         return _write_new(target, config, details)
     if places.ships(target.name):

@@ -29,6 +29,8 @@ class Status:
     updated: float = 0.0
     owner: dict[str, Any] = field(default_factory=dict)
     latest: dict[str, Any] | None = None  # the newest record, as JSON has it
+    preparing: str = ""  # what is done before the first step, in words: many images are decoded
+    prepared: Annotated[float, Field(ge=0, le=1)] = 0.0  # the share of that which is done
 
     @property
     def active(self) -> bool:

@@ -51,6 +51,7 @@ class Writer:
         owner, epochs = process.this_process(), self.config.epochs
         self._begun = Status("running", epochs=epochs, started=now, updated=now, owner=owner)
         self._record: Record | None = None  # the newest
+        self._prepared: dict[str, Any] = {}  # of the status: what is done before the first tick
         self._mutex = threading.Lock()  # over status.json
         self._wake = threading.Event()
         self._ended = threading.Event()
@@ -133,7 +134,9 @@ class Writer:
 
     def _status_now(self, **parts: Any) -> Status:
         """Where the run stands by its newest record, with other parts in their place."""
-        now: dict[str, Any] = {"updated": time.time()}
+        now: dict[str, Any] = {"updated": time.time()} | (
+            {} if self._record or self._ended.is_set() else self._prepared
+        )
         if record := self._record:
             now |= {"epoch": record.epoch, "step": record.step, "steps": record.steps, "latest": asdict(record)}
         return replace(self._begun, **now | parts)
@@ -186,6 +189,14 @@ class Writer:
         """Add machine, data and facts to config.json."""
         details = self.run.details() | {"versions": listing.versions()} | parts
         files.replace_file(self.path / "config.json", files.as_json(details))
+
+    def prepare(self, share: float, words: str) -> None:
+        """Say in the status what is done before the first step, and how far that is, 0 to 1. It stays until the first
+        tick; the heartbeat writes it."""
+        is_new = not self._prepared
+        self._prepared = {"preparing": words, "prepared": min(1.0, max(0.0, share))}
+        if is_new:
+            self._wake.set()
 
     # -- while it goes on
 

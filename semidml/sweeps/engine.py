@@ -54,7 +54,7 @@ class Cell:
     """A run that the scheduler knows of."""
 
     run: Run
-    data: str
+    data: str  # which data it asks for: their name, and what is known of them
     identity: str  # of the run, the same whoever sends it
     key: str = ""  # of the order that is out
     future: Future | None = None
@@ -116,7 +116,7 @@ class Engine:
         self.token = (f"{TOKEN}{secrets.token_hex(8)}", secrets.token_hex(16))
         self.tokens: set[Path] = set()  # files of that name
         self.threads: dict[str, int] = {}  # of each worker there is
-        self.unfit: dict[str, dict[str, str]] = {}  # {data set: {worker: why it cannot train on it}}
+        self.unfit: dict[str, dict[str, str]] = {}  # {data asked for: {worker: why it cannot train on them}}
         self.sends = False  # zips: some worker does not see the folders
         self.is_stopping = self.is_exhausted = False
         self._due = 0.0
@@ -153,10 +153,9 @@ class Engine:
                 return
             run = Run(folder)
             try:
-                config = run.config()
                 if run.recorded().state != "queued":
                     (run.path / "stop").unlink(missing_ok=True)  # a stop before this
-                cell = Cell(run, config.data, _identity_of(run), epoch=run.resume_epoch())
+                cell = Cell(run, _data_of(run), _identity_of(run), epoch=run.resume_epoch())
             except ValueError as error:
                 yield Event(run.path, "failed", f"this run's folder is damaged: {error}")
                 continue
@@ -357,6 +356,12 @@ class Engine:
             f"{self.link.where} has gone, or cannot be reached any more: what was trained is kept, and the same "
             "again goes on from there"
         )
+
+
+def _data_of(run: Run) -> str:
+    """Tells which data a run asks for: what one worker cannot give, another run of other data may still have there."""
+    details = run.details()
+    return json.dumps([run.config().data, details.get("planned_data"), details.get("data")], sort_keys=True)
 
 
 def _identity_of(run: Run) -> str:

@@ -25,7 +25,6 @@ from semidml.words import damage_words, value_words
 MOST_AXES, MOST_VALUES, MOST_SEEDS, MOST_CELLS = 4, 1000, 1000, 10_000
 DIGITS = 16  # hexadecimal, of a cell's name
 DIGEST = re.compile("[0-9a-f]{64}")
-RANGE = re.compile(r"(.+)\.\.(.+)/(\d{1,9})")  # 0..1/5: so many values from the first to the last, evenly
 
 
 @dataclass(frozen=True)
@@ -97,10 +96,10 @@ class Plan(BaseModel):
             _check_values(name, values)
         if "seed" in self.base or "seed" in self.axes:
             raise ValueError("seeds are no knob of a sweep's setting: give them as seeds")
-        for seed in self.seeds:
-            read_value("seed", seed)
         if not 1 <= len(self.seeds) <= MOST_SEEDS:
             raise ValueError(f"a sweep has 1 to {MOST_SEEDS:,} seeds, got {len(self.seeds):,}")
+        for seed in self.seeds:
+            read_value("seed", seed)
         if twice := _first_twice(self.seeds):
             raise ValueError(f"the seed {twice[0]} is there twice")
         if self.count > MOST_CELLS:
@@ -261,14 +260,21 @@ def parse_axis(text: str) -> tuple[str, list[Any]]:
     if not equals:
         raise ValueError(f"what is varied is written like alpha=0.01,0.1,0.5; got {text[:60]!r}")
     known = declared_knobs().get(name)
-    if known and known.kind in (int, float) and (match := RANGE.fullmatch(rest.strip())):
-        return name, _range_values(name, match[1], match[2], int(match[3]))
+    if known and known.kind in (int, float) and (span := _read_range(rest.strip())):
+        return name, _range_values(name, *span)
     is_text = bool(known and known.form)
     by_bars = (rest if is_text else rest.removesuffix("|")).split("|")
     parts = [part.strip() for part in (by_bars if is_text or "|" in rest else rest.split(","))]
     if len(parts) > MOST_VALUES:
         raise ValueError(f"{name} must have 1 to {MOST_VALUES:,} values, got {len(parts):,}")
     return name, [read_value(name, part) for part in parts]
+
+
+def _read_range(text: str) -> tuple[str, str, int] | None:
+    """(first, last, count) of `0..1/5`: so many values from the first to the last, evenly; None of anything else."""
+    span, _, count = text.rpartition("/")
+    first, _, last = span.partition("..")
+    return (first, last, int(count)) if first and last and re.fullmatch(r"[0-9]{1,9}", count) else None
 
 
 def _range_values(name: str, first: str, last: str, count: int) -> list[Any]:

@@ -51,6 +51,8 @@ TAB_ICON = (  # (x, y, class) of dots in a square of 32 by 32
 )
 SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
+QUICK = 0.4  # seconds that something may take before the page says how far it is
+BETWEEN = 0.2  # seconds between two words on that
 SECONDS_LIVE = 1.0  # between two looks at a run that trains
 SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
 STYLE = """<style>
@@ -184,6 +186,15 @@ def draw_task(key: tuple, words_of: Callable[[Task], str]) -> None:
     if task is None or task.done:
         st.rerun()
     st.progress(task.fraction, text=words_of(task))
+
+
+def wait_for(task: Task) -> None:
+    """Wait for work in the background, and say how far it is where that takes longer than QUICK."""
+    if not task.wait(QUICK).done:
+        with st.empty():
+            while not task.wait(BETWEEN).done:
+                st.progress(task.fraction, text=f"{words.escape_markdown(task.text)} …")
+            st.container()
 
 
 def show_error(error: Exception | str) -> None:

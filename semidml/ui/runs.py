@@ -160,7 +160,7 @@ def draw_progress(run_id: str, frames: int) -> None:
     if not status.active:
         st.rerun()
     words, button = st.columns([4, 1], vertical_alignment="center")
-    words.progress(status.fraction, text=state_words(run, status))
+    words.progress(status.prepared or status.fraction, text=state_words(run, status))
     new = len(run.frames()) - frames
     if new and button.button(f"Show {new} new epoch{'s' * (new > 1)}", key="show new", width="stretch"):
         st.session_state.pop(f"epoch {run_id}", None)
@@ -236,7 +236,7 @@ def draw_heading(run: Run, status: Status) -> None:
 
 def draw_state(run: Run, status: Status) -> None:
     if status.active:
-        st.progress(status.fraction, text=state_words(run, status))
+        st.progress(status.prepared or status.fraction, text=state_words(run, status))
         if status.state == "queued" and (before := queue.jobs().before(run)):
             st.caption(before_words(before))
     else:

@@ -19,8 +19,6 @@ from semidml.ui.incoming import Brought
 from semidml.ui.words import as_code, escape_markdown, plain_markdown, printable
 from semidml.words import value_words
 
-QUICK = 0.4  # seconds that a look may take before the page says how far it is
-BETWEEN = 0.2  # seconds between two words on that
 MOST_CARDS = 12  # classes that are shown at once
 MOST_LISTED = 100  # files left out that are listed
 MOST_FOLDERS = 8  # folders with a control of their own
@@ -40,7 +38,8 @@ def draw_brought() -> None:
     if brought is None:
         st.rerun()
     with st.container(border=True):
-        wait_for_look(brought)
+        frame.wait_for(brought.start_look())
+        brought.take_result()
         if brought.error:
             frame.show_error(brought.error)
         known = brought.known
@@ -55,17 +54,6 @@ def draw_brought() -> None:
         with choices:
             draw_choices(brought, known)
             draw_end(brought, known)
-
-
-def wait_for_look(brought: Brought) -> None:
-    """Wait until the file has been looked at, and say how far that is."""
-    task = brought.start_look()
-    if not task.wait(QUICK).done:
-        with st.empty():
-            while not task.wait(BETWEEN).done:
-                st.progress(task.fraction, text=f"{escape_markdown(task.text)} …")
-            st.container()
-    brought.take_result()
 
 
 # ---- what was understood

@@ -154,6 +154,8 @@ def state_words(run: Run, status: Status) -> str:
     seconds = (status.latest or {}).get("seconds", 0)
     at = f"epoch {status.epoch} of {status.epochs}"
     if status.state == "running":
+        if status.preparing:
+            return f"{escape_markdown(status.preparing)} ({100 * status.prepared:.0f} %)"
         if status.epoch == status.epochs:
             return f"Scoring all images ({seconds:.0f} s of training)"
         return f"Training: {at}, {seconds:.0f} s"

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from torchvision import datasets
 
-from semidml.data import DATASETS, fetch, store
+from semidml.data import DATASETS, decoded, fetch, npz, store
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "MNIST" / "raw"
 KINDS = {"mnist": "MNIST", "fashionmnist": "FashionMNIST", "kmnist": "KMNIST"}
@@ -301,6 +301,24 @@ def test_a_medmnist_file_is_downloaded_and_read(flag, server, tmp_path, monkeypa
     assert told == sorted(told) and told[-1] == 1
     assert [p.name for p in (tmp_path / "medmnist").iterdir()] == [f"{flag}.npz"]
     assert data.class_names[0] == {"organamnist": "bladder", "bloodmnist": "basophil"}.get(flag, "no finding")
+
+
+@pytest.mark.parametrize("flag", ["bloodmnist", "chestmnist"])
+def test_one_that_is_large_is_unpacked_into_a_file_and_is_not_called_damaged(tmp_path, monkeypatch, flag):
+    (tmp_path / "medmnist").mkdir()
+    (tmp_path / "medmnist" / f"{flag}.npz").write_bytes(med_file(flag))
+    small, told = store.load(flag, folder=tmp_path), []
+    store.kept.clear()
+    monkeypatch.setattr(decoded, "LARGE", 0)
+    monkeypatch.setattr(npz, "MAX_BYTES", 1000)
+    large = store.load(flag, folder=tmp_path, progress=lambda *words: told.append(words))
+    assert len(list((tmp_path / "decoded").glob("*.npy"))) == 1 and told[-1][0] == 1
+    assert large.digest == small.digest and large.class_names == small.class_names
+    monkeypatch.setenv("SEMIDML_DATA_QUOTA", "1KB")
+    (tmp_path / "medmnist" / f"{flag}.npz").touch()
+    store.kept.clear()
+    with pytest.raises(ValueError, match="SEMIDML_DATA_QUOTA"):
+        store.load(flag, folder=tmp_path)
 
 
 def test_a_medmnist_file_put_there_by_hand_is_read_and_a_damaged_one_refused(tmp_path):

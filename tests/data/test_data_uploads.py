@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from semidml import memory
-from semidml.data import image_files, images, npz, store, uploads
+from semidml.data import decoding, image_files, images, npz, store, uploads
 
 
 @pytest.fixture
@@ -398,8 +398,8 @@ def test_the_pixels_of_damaged_images_count_too_and_none_is_unpacked_beyond_the_
     file = io.BytesIO()
     Image.new("P", (2000, 2000)).save(file, "GIF")
     cut = {f"cut{i}": file.getvalue()[:-2000] for i in range(6)}
-    looked, flat = [], images.in_colour
-    monkeypatch.setattr(images, "in_colour", lambda image: looked.append(image.size) or flat(image))
+    looked, flat = [], decoding.in_colour
+    monkeypatch.setattr(decoding, "in_colour", lambda image: looked.append(image.size) or flat(image))
     with pytest.raises(ValueError, match="more than 20 million pixels together"):
         uploads.save_upload("mine", zipped(two_folders(**cut)), "mine.zip", folder)
     assert looked.count((2000, 2000)) == 5

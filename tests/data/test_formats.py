@@ -554,7 +554,14 @@ def test_reading_many_files_says_how_far_it_is(tmp_path, folder, monkeypatch):
     monkeypatch.setattr(images, "TOLD", 4)
     top, told = put(tmp_path / "set", two_classes(lambda x: png(Image.fromarray(x)))), []
     store.load(str(top), allow_paths=True, folder=folder, progress=lambda share, text: told.append(text))
-    assert told == ["4 of 8 files looked at", "4 of 8 images decoded"]
+    assert told == [
+        "set: looking for what has changed",
+        "set: its files are listed",
+        "set: 0 of 8 files looked at",
+        "set: 4 of 8 files looked at",
+        "set: 0 of 8 images decoded",
+        "set: 4 of 8 images decoded",
+    ]
 
 
 def test_look_says_what_load_reads(tmp_path, folder):

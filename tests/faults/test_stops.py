@@ -17,9 +17,10 @@ import pytest
 
 from semidml.config import RunConfig
 from semidml.disk import files
-from semidml.execute import cores, train_in
+from semidml.execute import train_in
 from semidml.frames import Record
 from semidml.jobs.queue import Jobs
+from semidml.memory import cores
 from semidml.runs import changes, listing
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status

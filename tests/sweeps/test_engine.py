@@ -21,6 +21,7 @@ from semidml.execute import execute
 from semidml.runs import process
 from semidml.runs.run import Run
 from semidml.runs.status import Status
+from semidml.runs.trained_on import describe_data, digest_of
 from semidml.sweeps import cell, cluster, engine, parcels
 from semidml.sweeps.engine import train_folders
 from tests.faults.lives import content, records
@@ -208,13 +209,17 @@ def test_a_worker_that_cannot_train_a_run_says_why_and_others_do(alone, tmp_path
 
 
 def test_a_run_is_not_trained_on_other_data_of_that_name(standing, tmp_path, digits):
-    runs = [make_run(tmp_path / f"run-{seed}") for seed in range(2)]
-    for run, digest in zip(runs, ("0" * 64, digits.digest), strict=True):
-        details = run.details() | {"data": {"digest": digest}}
-        (run.path / "config.json").write_text(json.dumps(details))
+    """By what a run was trained on or, before that, is planned for; the others that come after it are trained."""
+    runs = [make_run(tmp_path / f"run-{seed}", epochs=1) for seed in range(8)]
+    other, own = "0" * 64, digest_of(describe_data(digits))
+    tells = [{"data": {"digest": other}}, {"planned_data": other}, {"data": {"digest": digits.digest}}]
+    for run, told in zip(runs, [*tells, *[{"planned_data": own}] * 5], strict=True):
+        (run.path / "config.json").write_text(json.dumps(run.details() | told))
     states, whys = trained(runs, standing.address)
-    assert states == {"run-0": ["failed"], "run-1": ["running", "done"]}
+    failed = {"run-0": ["failed"], "run-1": ["failed"]}
+    assert states == failed | {run.id: ["running", "done"] for run in runs[2:]}
     assert "digits here is another data set than the one that run-0 was trained on" in whys["run-0"]
+    assert "digits here is another data set than the one that run-1 is planned for" in whys["run-1"]
 
 
 def test_without_a_common_disk_runs_travel_and_are_as_if_they_had_not(alone, tmp_path):
@@ -278,6 +283,10 @@ def test_what_comes_back_must_be_the_run_that_was_sent(done_run, tmp_path, knobs
 def test_what_comes_back_must_be_of_the_same_data_and_of_a_size_that_can_be(done_run, tmp_path, monkeypatch):
     run, packed = make_run(tmp_path / "run", epochs=3), parcels.pack_run(done_run)
     details = run.details() | {"data": {"digest": "0" * 64}}
+    (run.path / "config.json").write_text(json.dumps(details))
+    with pytest.raises(ValueError, match="is another run"):
+        parcels.take_back(run, packed)
+    details = {key: value for key, value in details.items() if key != "data"} | {"planned_data": "0" * 64}
     (run.path / "config.json").write_text(json.dumps(details))
     with pytest.raises(ValueError, match="is another run"):
         parcels.take_back(run, packed)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 
@@ -128,6 +129,21 @@ def test_a_plan_that_cannot_be_is_said_in_words(change, words):
     values = plan().model_dump() | change
     with pytest.raises(ValueError, match=re.escape(words)):
         Plan.of(values)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: parse_axis(f"alpha={'.' * 40_000}"),
+        lambda: parse_axis(f"alpha=0{'..1/2' * 20_000}x"),
+        lambda: Plan.of(plan().model_dump() | {"seeds": list(range(300_000))}),
+    ],
+)
+def test_what_is_much_too_long_is_refused_at_once(read):
+    began = time.perf_counter()
+    with pytest.raises(ValueError, match=r"alpha must be|a sweep has 1 to 1,000 seeds, got 300,000"):
+        read()
+    assert time.perf_counter() - began < 0.5
 
 
 def test_ten_thousand_cells_are_allowed_and_no_more():

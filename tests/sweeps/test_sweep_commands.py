@@ -8,12 +8,12 @@ import subprocess
 import sys
 import termios
 import time
-import types
 import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from semidml.cli import main
 from semidml.cli import sweeps as sweep_commands
@@ -40,7 +40,7 @@ def use(monkeypatch):
 
     def put(engine=None):
         engine = engine or Engine()
-        monkeypatch.setitem(sys.modules, "semidml.sweeps.engine", types.SimpleNamespace(train_folders=engine))
+        monkeypatch.setattr("semidml.sweeps.engine.train_folders", engine)
         return engine
 
     put()
@@ -122,7 +122,10 @@ def test_what_cannot_be_is_said_in_a_line(use, capsys, words, said):
 
 
 def test_a_path_is_kept_whole_and_one_that_is_not_there_is_said(use, folder, monkeypatch, capsys):
-    (folder / "birds").mkdir()
+    for number in range(8):
+        place = folder / "birds" / "ab"[number % 2] / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 20 * number).save(place)
     monkeypatch.chdir(folder)
     assert main(["sweep", "--data", "birds", "--vary", "alpha=0.1", "--seeds", "1"]) == 0
     (made,) = sweep.list_sweeps()

@@ -61,10 +61,10 @@ def ask_image(run: Run, shape: tuple[int, int, int], others: np.ndarray) -> np.n
         mark = hashlib.sha256(content).hexdigest()
         if st.session_state.get(f"own file taken {run.id}") != mark:
             st.session_state[f"own file taken {run.id}"] = mark
-            from semidml.data import images
+            from semidml.data import decoding
 
             try:
-                taken = images.read_one(content, file.name, shape)
+                taken = decoding.read_content(content, file.name, shape)
                 st.session_state[key] = 255 - taken if pictures.is_inverted(taken, others) else taken
             except ValueError as error:
                 show_error(error)

@@ -3,9 +3,9 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from semidml import memory
 from semidml.config import RunConfig
 from semidml.disk import files
-from semidml.execute import cores
 from semidml.jobs import forecast
 from semidml.runs import estimate
 from semidml.runs.run import Run
@@ -101,7 +101,7 @@ def effort_words(plan: Plan, whole: Plan) -> str:
     sampled = settings[:: max(1, len(settings) // SAMPLED)]
     known = [seconds for config in sampled if (seconds := seconds_of_run(config)) is not None]
     if known:
-        at_once = min(cores(), left)
+        at_once = min(memory.cores(), left)
         seconds = START_SECONDS + sum(known) / len(known) * left / at_once
         words.append(f"About {seconds_words(seconds)} on this machine, {at_once} at a time.")
     else:
