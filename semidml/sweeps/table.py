@@ -174,11 +174,27 @@ def read_rows(sweep: Sweep, plan: Plan) -> list[Row]:
             if name not in read:  # of two cells that are one training
                 read[name] = changed_at(folder / name)
             if read[name] != row["changed"] or not _tells_state(row, folder / name):
-                row = read_row(row, Run(folder / name))
+                row = _read_anew(row, folder / name, read[name])
             if row["state"] == "running" and not is_driven and row["changed"] == read[name]:
                 row = read_row(row, Run(folder / name))  # of a driver that has ended
         rows.append(row)
     return rows
+
+
+_ended: dict[tuple[Path, int], Row] = {}  # what runs tell that have ended, by folder and time; 50 MB at most
+
+
+def _read_anew(row: Row, folder: Path, changed: int) -> Row:
+    """`read_row`, which of a run that has ended is kept: where nobody writes the table, its runs are not read again at
+    each look."""
+    told = _ended.get((folder, changed))
+    if told is None:
+        told = read_row({}, Run(folder))
+        if told["state"] in ("done", "failed") and told["changed"] == changed:
+            while len(_ended) >= MOST_CELLS:
+                _ended.pop(next(iter(_ended)), None)
+            _ended[folder, changed] = told
+    return {name: value for name, value in row.items() if score_of(name) is None} | told
 
 
 def _tells_state(row: Row, folder: Path) -> bool:
