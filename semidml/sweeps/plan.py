@@ -148,8 +148,15 @@ class Plan(BaseModel):
         return cells
 
     def same_setting(self, other: "Plan") -> bool:
-        """Whether it varies the same knobs about the same base, on data of the same names."""
-        return self.base == other.base and set(self.axes) == set(other.axes)
+        """Whether it varies the same knobs about the same setting, on data of the same names: the same values of these
+        knobs are then the same training, whatever is written and what is left to its default."""
+        if set(self.axes) != set(other.axes):
+            return False
+        if self.base == other.base:
+            return True
+        merged = [dict.fromkeys([*values, *other.axes[name]]) for name, values in self.axes.items()]
+        settings = (dict(zip(self.axes, chosen, strict=True)) for chosen in product(*merged))
+        return all(_decided(self.base | values) == _decided(other.base | values) for values in settings)
 
     def extended(self, axes: Mapping[str, Sequence[Any]], seeds: Sequence[int] = ()) -> "Plan":
         """With further values and seeds; those that are there already stay as they are.
@@ -178,6 +185,14 @@ def decide(config: RunConfig) -> dict[str, Any]:
     """The knobs that have an effect, with their values."""
     used = config.used()
     return {name: value for name, value in config.model_dump().items() if name in used}
+
+
+def _decided(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The knobs that have an effect, with their values; none where the setting is refused."""
+    try:
+        return decide(RunConfig.of(values))
+    except ValueError:
+        return {}
 
 
 def cell_name(values: Mapping[str, Any], digest: str) -> str:

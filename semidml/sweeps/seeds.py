@@ -12,7 +12,7 @@ from semidml.config import RunConfig
 from semidml.runs.run import Run
 from semidml.sweeps.plan import Plan, name_by
 from semidml.sweeps.sweep import Sweep, list_sweeps, name_run, open_sweep
-from semidml.sweeps.table import HELD_OUT, TESTED, Table, gather, read_table
+from semidml.sweeps.table import Table, gather, prefix_of, read_table
 
 COUNT = 10
 LiveScores = Mapping[int, Mapping[str, float | None]]  # by epoch
@@ -23,7 +23,7 @@ class Siblings(NamedTuple):
 
     sweep: Sweep
     table: Table
-    prefix: str  # of the columns that hold the scores which its runs show: HELD_OUT or TESTED
+    prefix: str  # of the columns that hold the scores which its runs show: see `prefix_of`
 
     @property
     def runs(self) -> list[Run]:
@@ -78,8 +78,8 @@ def find_siblings(run: Run) -> Siblings | None:
         frame = frame[frame[axis] == own[axis].iloc[0]]
     if len(frame) < 2:
         return None
-    prefix = HELD_OUT if run.config().evaluate_on == "validation" else TESTED
-    return Siblings(sweep, Table(frame.drop(columns=list(table.axes)), ()), prefix)
+    own_scores = prefix_of(run.config().evaluate_on)
+    return Siblings(sweep, Table(frame.drop(columns=list(table.axes)), ()), own_scores)
 
 
 def _cells_of_seeds(sweep: Sweep, config: RunConfig) -> set[str]:

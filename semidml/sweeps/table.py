@@ -61,6 +61,11 @@ def score_of(column: str) -> Score | None:
     return None
 
 
+def prefix_of(evaluate_on: str) -> str:
+    """How the columns of scores begin that a run with this `evaluate_on` shows: of the images that its map draws."""
+    return HELD_OUT if evaluate_on == "validation" else TESTED
+
+
 # ---- rows
 
 
@@ -92,7 +97,7 @@ def read_row(row: Row, run: Run) -> Row:
 def read_scores(run: Run) -> Row:
     """The scores of a finished run, by column."""
     metrics, tested = run.metrics() or {}, run.test_metrics() or {}
-    prefix = HELD_OUT if run.config().evaluate_on == "validation" else TESTED
+    prefix = prefix_of(run.config().evaluate_on)
     named = {f"{prefix}{name}": value for name, value in metrics.items()}
     named |= {f"{TESTED}{name}": value for name, value in tested.items()}
     return {name: float(value) for name, value in named.items() if value is not None and _is_of_rows(name)}
@@ -169,11 +174,27 @@ def read_rows(sweep: Sweep, plan: Plan) -> list[Row]:
             if name not in read:  # of two cells that are one training
                 read[name] = changed_at(folder / name)
             if read[name] != row["changed"] or not _tells_state(row, folder / name):
-                row = read_row(row, Run(folder / name))
+                row = _read_anew(row, folder / name, read[name])
             if row["state"] == "running" and not is_driven and row["changed"] == read[name]:
                 row = read_row(row, Run(folder / name))  # of a driver that has ended
         rows.append(row)
     return rows
+
+
+_ended: dict[tuple[Path, int], Row] = {}  # what runs tell that have ended, by folder and time; 50 MB at most
+
+
+def _read_anew(row: Row, folder: Path, changed: int) -> Row:
+    """`read_row`, which of a run that has ended is kept: where nobody writes the table, its runs are not read again at
+    each look."""
+    told = _ended.get((folder, changed))
+    if told is None:
+        told = read_row({}, Run(folder))
+        if told["state"] in ("done", "failed") and told["changed"] == changed:
+            while len(_ended) >= MOST_CELLS:
+                _ended.pop(next(iter(_ended)), None)
+            _ended[folder, changed] = told
+    return {name: value for name, value in row.items() if score_of(name) is None} | told
 
 
 def _tells_state(row: Row, folder: Path) -> bool:

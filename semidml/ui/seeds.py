@@ -11,7 +11,7 @@ from semidml.sweeps import seeds
 from semidml.sweeps.plan import Plan
 from semidml.sweeps.seeds import Band, Siblings
 from semidml.sweeps.sweep import Sweep
-from semidml.sweeps.table import HELD_OUT, TESTED, Table
+from semidml.sweeps.table import Table, prefix_of
 from semidml.ui import cache, controls, frame, manage
 from semidml.ui.many import effort
 from semidml.ui.many.lattice import mean_words
@@ -31,7 +31,7 @@ def find(run: Run) -> Siblings | None:
 
 def siblings_of(sweep: Sweep, plan: Plan, table: Table) -> Siblings:
     """All runs of a sweep that varies nothing but seeds."""
-    return Siblings(sweep, table, HELD_OUT if plan.base.get("evaluate_on") == "validation" else TESTED)
+    return Siblings(sweep, table, prefix_of(plan.base["evaluate_on"]))
 
 
 def draw_seeds(run: Run, names: Iterable[str]) -> None:

@@ -64,5 +64,17 @@ def test_its_words_are_kept_where_it_cannot_be_trained(monkeypatch: pytest.Monke
     assert not sweep.driver()
 
 
+def test_it_is_stopped_before_it_is_at_it() -> None:
+    """Until its process has the lock, no driver is known that could be asked."""
+    sweep = folders.create_sweep(plan(axes={"alpha": [0.1, 0.5]}, seeds=[0], epochs=400))
+    attended.start(sweep)
+    assert not sweep.driver() and attended.is_starting(sweep)
+    attended.stop(sweep)
+    wait_until(lambda: not attended.is_starting(sweep), 60)
+    assert set(read_table(sweep).frame["state"]) == {"waiting"} and attended.last_words(sweep) == []
+    with pytest.raises(ValueError, match="the sweep first is not being trained"):
+        attended.stop(sweep)
+
+
 def test_no_log_has_no_words(tmp_path: Path) -> None:
     assert attended.last_words(Sweep(tmp_path)) == [] and not attended.is_starting(Sweep(tmp_path))

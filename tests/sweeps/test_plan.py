@@ -196,6 +196,14 @@ def test_more_values_and_seeds_leave_the_cells_that_are_there():
         first.extended({"pl": [1]})
 
 
+def test_the_same_setting_is_what_trains_the_same():
+    assert known().same_setting(known(model="dml-ae", beta=1)) and not known().same_setting(known(lr=0.5))
+    assert known(model="dml").same_setting(known(model="dml", beta=2))  # which it does not read
+    models = known({"model": ["dml", "dml-ae"]}, seeds=[0])
+    assert not models.same_setting(known({"model": ["dml"]}, seeds=[0], reconstruction="mean"))
+    assert not known().same_setting(known({"pl": [1]}))
+
+
 def test_settings_are_chosen_on_held_out_images_unless_the_plan_says_otherwise():
     assert {cell.config.evaluate_on for cell in known().cells} == {"validation"}
     assert {cell.config.evaluate_on for cell in known(evaluate_on="test").cells} == {"test"}

@@ -198,6 +198,23 @@ class LostAfterwards(Engine):
             yield replace(event, state="failed", why="could not be taken back") if is_first else event
 
 
+def test_runs_that_have_ended_are_read_once_where_nobody_writes_the_table(monkeypatch):
+    made = sweep.create_sweep(plan())
+    trained(made)
+    (made.path / "table.parquet").unlink()
+    whole, read = read_table(made).frame, []
+    monkeypatch.setattr(
+        tables, "read_row", lambda row, run, read_row=tables.read_row: read.append(run) or read_row(row, run)
+    )
+    pd.testing.assert_frame_equal(read_table(made).frame, whole)
+    assert read == []
+    finish(made.run_of(made.plan().cells[0].name), held_out=0.75)
+    assert read_table(made).frame["validation_knn_accuracy"][0] == 0.75 and len(read) == 1
+    monkeypatch.setattr(tables, "MOST_CELLS", 2)
+    finish(made.run_of(made.plan().cells[1].name))
+    assert len(read_table(made).frame) == 4 and len(tables._ended) <= 2
+
+
 def test_a_run_whose_driver_was_killed_is_interrupted_and_one_that_is_gone_waits():
     made = sweep.create_sweep(plan())
     trained(made)

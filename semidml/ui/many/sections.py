@@ -274,7 +274,7 @@ def draw_management(sweep: Sweep, plan: Plan, table: Table, is_active: bool) -> 
         act = {"on_click": add, "args": (sweep, axes, seeds), "disabled": is_active}
         st.button("Add", key="add to sweep", icon=":material/add:", **act)
     with right:
-        st.markdown(f"**{as_code(name)}** · {size_words(sweep.size())}")
+        st.markdown(f"**{as_code(name)}** · {size_words(table.bytes)}")
         new = st.text_input("New name", key=f"new name of {name}", max_chars=80, placeholder=name)
         act = {"on_click": rename, "args": (sweep,), "disabled": is_active or not new}
         st.button("Rename", key="rename sweep", icon=":material/edit:", **act)

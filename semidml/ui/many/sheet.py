@@ -12,7 +12,7 @@ from semidml.explore import drawing
 from semidml.plots.colours import CLASS_COLOURS, HEAT_COLOURS, UNLABELLED, heat_colour, ink_on
 from semidml.runs.run import Run
 from semidml.scatter import bundle, sent
-from semidml.scatter.sheet import NO_MAP, Axis, LittleMap, Scale, Sheet, SheetCell, little_map, pack_sheet
+from semidml.scatter.sheet import MOST_MAPS, NO_MAP, Axis, LittleMap, Scale, Sheet, SheetCell, little_map, pack_sheet
 from semidml.sweeps.sweep import Sweep
 from semidml.sweeps.table import Row, score_of
 from semidml.ui import frame, links
@@ -56,7 +56,9 @@ def read_map(run: Run) -> LittleMap:
 
 def read_maps(sweep: Sweep, lattice: Lattice, seed: int | None) -> tuple[dict[int, LittleMap], bool]:
     """(the little map of each setting, of its run with this seed or, without that, its first; whether some are still to
-    be read)."""
+    be read). None where there are too many settings to draw any."""
+    if len(lattice.settings) > MOST_MAPS:
+        return {}, False
     maps, late, is_late = {}, time.monotonic() + SECONDS_MAPS, False
     for number, setting in enumerate(lattice.settings):
         row = run_drawn(setting, seed)
