@@ -10,14 +10,14 @@ from semidml.config import declared_knobs
 from semidml.explore import points
 from semidml.sweeps.plan import Plan
 from semidml.sweeps.sweep import Sweep
-from semidml.sweeps.table import Table, headline, read_table
-from semidml.ui import cache, frame, links, manage
+from semidml.sweeps.table import Table, gather, headline, prefix_of, read_table
+from semidml.ui import cache, frame, links, manage, seeds
 from semidml.ui.many import effort, planner, sections, sheet, shown
-from semidml.ui.many.lattice import Lattice, choice_words, lay_out, list_floors, score_title
+from semidml.ui.many.lattice import SEED, Lattice, choice_words, lay_out, list_floors, mean_words, score_title
 from semidml.ui.words import as_code, knob_title
 
 SECONDS_FLOORS = 0.1  # for which the sheet waits for them
-READS = ("sweep", "score", "cell", "columns", "rows", "seeds", "run")
+READS = ("sweep", "score", "cell", *planner.PLACES, "seeds", "run")
 
 
 def choose_score(table: Table) -> str:
@@ -44,6 +44,8 @@ def choose_score(table: Table) -> str:
 
 def choose_lattice(table: Table, plan: Plan, score: str) -> tuple[Lattice, int | None]:
     """Which knobs lie along the edges, what the others are, and which seed's maps are drawn (None: the first's)."""
+    if not plan.axes:
+        return lay_out(table, plan, score, SEED, "", {}), None
     names, fixed = list(plan.axes), {}
     columns, rows = names[0], names[1] if len(names) > 1 else ""
     if len(names) > 1:
@@ -64,10 +66,12 @@ def choose_lattice(table: Table, plan: Plan, score: str) -> tuple[Lattice, int |
     return lay_out(table, plan, score, columns, rows, fixed), seed
 
 
-def read_floors(sweep: Sweep, table: Table) -> tuple[Mapping[str, float], bool]:
-    """(what needs no training, of the data of this sweep; whether it is still to come: it takes a while, in which the
-    sheet is there). Nothing where the data are varied."""
+def read_floors(sweep: Sweep, plan: Plan, table: Table, score: str) -> tuple[Mapping[str, float], bool]:
+    """(what needs no training, of the images that a score is of; whether it is still to come: it takes a while, in
+    which the sheet is there). Nothing where the data are varied, or where no run draws the images of this score."""
     done = table.frame[(table.frame["state"] == "done") & (table.frame["cell"] != "")]
+    drawn = done["evaluate_on"] if "evaluate_on" in plan.axes else [plan.base["evaluate_on"]] * len(done)
+    done = done[[score.startswith(prefix_of(images)) for images in drawn]]
     if done.empty or {"data", "split"} & set(table.axes):
         return {}, False
     if not frame.is_warm():
@@ -85,12 +89,17 @@ def draw_sweep(sweep: Sweep, was_active: bool) -> None:
     with st.container(horizontal=True):
         score = choose_score(table)
         lattice, seed = choose_lattice(table, plan, score)
-    pixels, floors_come = read_floors(sweep, table)
+    pixels, floors_come = read_floors(sweep, plan, table, score)
     floors = list_floors(table, score, pixels)
     maps, maps_come = sheet.read_maps(sweep, lattice, seed)
     drawn = sheet.build_sheet(lattice, score, floors, chosen_cell(table), maps)
     sheet.draw_sheet(drawn, lambda number: sheet.choose_cell(lattice, number))
-    sections.draw_best(table, score)
+    if plan.axes:
+        sections.draw_best(table, score)
+    elif score:
+        mean = gather(table, score).iloc[0]
+        words = mean_words(score, mean["mean"], mean["sd"], int(mean["n"]))
+        st.markdown(f"**{score_title(score)}**: {words}, mean and standard deviation over seeds")
     if drawn.chosen >= 0:
         with st.container(border=True):
             sheet.draw_chosen(sweep, lattice.settings[drawn.chosen], score)
@@ -122,10 +131,16 @@ def draw_section(
     is_active: bool,
 ) -> None:
     """The part below the sheet that was asked for."""
-    section = st.segmented_control(
-        "More", sections.SECTIONS, default="Curves", key="many section", label_visibility="collapsed"
-    )
-    if section == "Curves":
+    of_seeds = not plan.axes
+    offered = sections.OF_SEEDS if of_seeds else sections.SECTIONS
+    if st.session_state.get("many section") not in (None, *offered):
+        st.session_state["many section"] = "Curves"  # of another kind of sweep
+    section = st.segmented_control("More", offered, default="Curves", key="many section", label_visibility="collapsed")
+    if section == "Scores":
+        seeds.draw_table(seeds.siblings_of(sweep, plan, table))
+    elif section == "Curves" and of_seeds:
+        sections.draw_epochs(seeds.siblings_of(sweep, plan, table))
+    elif section == "Curves":
         sections.draw_curves(lattice, score, floors)
     elif section == "Parallel coordinates":
         sections.draw_parallel(table, score, lambda values: choose_setting(table, values))
@@ -159,15 +174,15 @@ def draw_recipe(plan: Plan) -> None:
         plan.command(),
         "from semidml.sweeps.driver import train_sweep\n"
         "from semidml.sweeps.plan import Plan\n"
-        "from semidml.sweeps.sweep import create_sweep\n"
-        "from semidml.sweeps.table import best, gather, read_table\n\n"
+        "from semidml.sweeps.reuse import find_or_create\n"
+        f"from semidml.sweeps.table import {'best, ' if axes else ''}gather, read_table\n\n"
         'if __name__ == "__main__":  # its workers import this file\n'
         f"    base = {base!r}\n    axes = {axes!r}\n"
         f'    plan = Plan.of({{"name": {plan.name!r}, "base": base, "axes": axes, "seeds": {plan.seeds!r}}})\n'
-        "    sweep = create_sweep(plan)\n"
+        "    sweep = find_or_create(plan)\n"
         "    for progress in train_sweep(sweep):\n        print(progress.ended, progress.all)\n"
         "    table = read_table(sweep)\n"
-        '    print(gather(table, "test_knn_accuracy"))\n    print(best(table).words)',
+        '    print(gather(table, "test_knn_accuracy"))' + ("\n    print(best(table).words)" if axes else ""),
         linked=True,
     )
 
@@ -209,8 +224,8 @@ with sweep_column:
             sections.draw_damaged(chosen_sweep, error)
         else:
             is_going = shown.is_active(chosen_sweep)
-            every = frame.SECONDS_LIVE if is_going or st.session_state.get("sheet comes") else None
-            living = st.fragment(lambda: shown.follow(chosen_sweep, is_going, draw_sweep), run_every=every)
+            every = shown.seconds_between() if is_going or st.session_state.get("sheet comes") else None
+            living = st.fragment(lambda: shown.follow(chosen_sweep, is_going, every, draw_sweep), run_every=every)
             living()
 if chosen_plan is not None:
     planner.write_link(chosen_plan)

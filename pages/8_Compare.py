@@ -16,7 +16,7 @@ from semidml.plots.curves import compared_curves
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES, shown_at
-from semidml.ui import cache, links, maps, pictures
+from semidml.ui import cache, links, maps, pictures, seeds
 from semidml.ui.frame import TRAIN, begin_page, draw_recipe, show_error
 from semidml.ui.runs import runs_of_sweeps
 from semidml.ui.scores import remark_words, score_rows
@@ -104,7 +104,9 @@ def draw_scores(some: list[Run], names: Iterable[str], **how: Any) -> None:
     """These scores of the runs and how they differ (see `score_rows`), what there is to know of them, and why some are
     missing, run for run."""
     metrics = {letter: run.metrics() or {} for letter, run in zip(LETTERS, some, strict=False)}
-    if rows := score_rows(names, metrics, **how):
+    if rows := score_rows(
+        names, metrics, told=seeds.tell_spreads(dict(zip(LETTERS, some, strict=False)), names), **how
+    ):
         pictures.draw_table(rows)
     else:
         st.caption("None of these runs has final scores (yet).")
@@ -132,10 +134,16 @@ def draw_curves(some: list[Run]) -> None:
     histories = {letter: run.history() for letter, run in zip(LETTERS, some, strict=False)}
     state = tuple(pictures.state_of(run, history) for run, history in zip(some, histories.values(), strict=False))
     names = shown_at("compared")
+    siblings = {letter: seeds.find(run) for letter, run in zip(LETTERS, some, strict=False)}
+    bands = {letter: seeds.read_bands(known, names) for letter, known in siblings.items() if known}
     for column, name in zip(st.columns(len(names)), names, strict=True):
-        draw = partial(compared_curves, histories, name, SCORES[name].title)
+        own = {letter: known[name] for letter, known in bands.items() if name in known}
+        draw = partial(compared_curves, histories, name, SCORES[name].title, bands=own)
+        shown = (*state, tuple((letter, *band.spreads) for letter, band in own.items()))
         with column:
-            pictures.draw_scores(f"compared {name}", list(chain(*histories.values())), state, draw)
+            pictures.draw_scores(f"compared {name}", list(chain(*histories.values())), shown, draw)
+    if any(bands.values()):
+        st.caption("Bands: mean and one standard deviation to either side over the seeds of a run's setting.")
 
 
 def draw_flight(some: list[Run]) -> None:

@@ -46,8 +46,9 @@ def execute(
 
     `watched` is false where nobody looks while it goes on, as at a cell of a sweep: weights and final scores are then
     the same to the bit, and what only a map in motion and curves of scores are drawn from is left out (`Training`,
-    `Writer`). A run may be begun in one way and resumed in the other. What the app or the command line trains is
-    watched, in a terminal or not: any page on the same disk can open it.
+    `Writer`); a run that was made so (`scored`) keeps its live scores. A run may be begun in one way and resumed in the
+    other. What the app or the command line trains is watched, in a terminal or not: any page on the same disk can open
+    it.
 
     Raises: ValueError when the run is damaged, or being written by somebody else.
     """
@@ -94,6 +95,7 @@ def _score_test(writer: Writer, training: "Training") -> dict[str, Any] | None:
     if writer.config.evaluate_on != "validation" or details.get("both") is not True:
         return None
     data = trained_on.load_data(writer.run)
+    trained_on.check_data(writer.run, data)
     return training.score_test(data, lambda fraction, text: _stop_if_asked(writer))
 
 
@@ -124,7 +126,8 @@ def open_training(
 
     data = trained_on.load_data(writer.run, tell)
     trained_on.check_data(writer.run, data)
-    training = fit(config, data, writer.saved_state(), writer.watched)
+    scored = writer.watched or writer.run.details().get("scored") is True
+    training = fit(config, data, writer.saved_state(), scored)
     trained_on.check_drawn(writer.run, training.rows(), data.name)
     machine = {name: training.facts[name] for name in MACHINE if name in training.facts}
     machine |= {"cores": cores(), "system": platform.system()}

@@ -59,8 +59,9 @@ def start_task(key: tuple, work: Callable[[Progress], Any]) -> Task:
         running = _tasks.get(key)
         if running is not None and not running.done:
             return running
-        made = _tasks[key] = Task(work)
-        made.start()
+        made = Task(work)
+        made.start()  # before others find it: who waits for what has not begun is refused
+        _tasks[key] = made
         _tasks.move_to_end(key)
         for old in [k for k, t in _tasks.items() if t.done][: max(0, len(_tasks) - KEPT_TASKS)]:
             del _tasks[old]

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,20 +12,26 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from semidml import tasks
 from semidml.disk import files
 from semidml.plots.colours import HEAT_COLOURS, heat_colour, ink_on
 from semidml.plots.many import Curve, band_curves, line_colour, round_ticks
 from semidml.presets import GRIDS
 from semidml.runs import places, process
+from semidml.runs.run import Run
 from semidml.scatter import bundle
 from semidml.scatter.sheet import Axis, Sheet, SheetCell, little_map, pack_sheet
+from semidml.sweeps import attended
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.driver import train_sweep
 from semidml.sweeps.plan import Plan
 from semidml.sweeps.sweep import Sweep
 from semidml.sweeps.table import changed_at, read_table, waiting_row, write_table
+from semidml.ui import cache
+from semidml.ui.many import planner, shown
 from semidml.ui.many import sheet as sheets
 from semidml.ui.many.lattice import lay_out, list_floors, mean_words
+from semidml.words import size_words
 from tests.apptest import checked, opened, press, words
 from tests.sweeps.made import DIGEST, Engine, plan
 
@@ -103,8 +111,8 @@ def test_the_link_holds_the_plan() -> None:
     app = press(opened(PAGE), GRIDS[0].title)
     link = link_of(app)
     again = opened(PAGE, **link)
-    for shown in (app, again):
-        assert "--vary alpha=0.02,0.1,0.3,0.6,0.9,0.98 --seeds 2" in command_of(shown)
+    for page in (app, again):
+        assert "--vary alpha=0.02,0.1,0.3,0.6,0.9,0.98 --seeds 2" in command_of(page)
     assert "--placement lattice" in command_of(again)
 
 
@@ -177,6 +185,35 @@ def test_what_is_here_already_is_counted_and_train_finds_its_sweep(monkeypatch: 
     assert started[1].name == "digits-dml-ae-by-alpha-2" and sweep.plan().count == 6
 
 
+def test_train_says_what_else_the_sweep_lacks_that_it_goes_on_with() -> None:
+    """A sweep of the same setting is trained whole, also where a part of it is asked for."""
+    folders.create_sweep(plan(name="digits-dml-ae-by-alpha", axes={"alpha": [0.1, 0.5, 0.9]}, seeds=range(4)))
+    said = words(opened(PAGE, columns="alpha=0.5", seeds="1", epochs="1"))
+    assert "**1 run**: 1 × 1 seed." in said
+    assert "the sweep `digits-dml-ae-by-alpha`, which lacks 11 runs besides: **Train** trains all 12." in said
+    said = words(opened(PAGE, columns="alpha=0.1,0.5,0.9", seeds="4", epochs="1"))
+    assert "**12 runs**: 3 × 4 seeds." in said and "besides" not in said
+
+
+def test_a_union_that_is_too_large_is_said_before() -> None:
+    axes = {"alpha": [number / 100 for number in range(101)]}
+    folders.create_sweep(plan(name="digits-dml-ae-by-alpha", axes=axes, seeds=range(90)))
+    app = opened(PAGE, columns="alpha=0.015", seeds="100", epochs="1")
+    assert "102 x 100 are 10,200 runs; a sweep has at most 10,000" in words(app)
+    assert next(button for button in app.button if button.label == "Train").disabled
+
+
+def test_the_recipe_goes_on_in_the_sweep_that_was_just_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semidml.sweeps.engine.train_folders", Engine())
+    made(name="digits-dml-ae-by-alpha", epochs=2)
+    sweep = made(name="digits-dml-ae-by-alpha-2", axes={"alpha": [0.1, 0.5]})
+    app = opened(PAGE, columns="alpha=0.1,0.5", seeds="2", epochs="1")
+    assert command_of(app).endswith("--name digits-dml-ae-by-alpha-2")
+    program = next(code.value for code in app.code if "train_sweep" in code.value)
+    exec(program, {"__name__": "__main__"})
+    assert sorted(folders.list_sweeps(), key=lambda known: known.name)[1] == sweep and len(folders.list_sweeps()) == 2
+
+
 # ---- a sweep that is shown
 
 
@@ -242,6 +279,16 @@ def test_a_sweep_that_is_trained_says_how_far_it_is_and_stops(monkeypatch: pytes
         monkeypatch.setattr("semidml.ui.many.shown.SECONDS_TO_STOP", 0.0)
         press(app, "Stop")
         assert (sweep.path / "stop").exists()
+
+
+def test_a_sweep_that_is_about_to_be_trained_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = folders.create_sweep(plan(axes=TWO))
+    command = [sys.executable, "-c", "import sys; sys.stdin.readline()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        monkeypatch.setitem(attended._started, sweep.path, process)
+        app = press(opened(PAGE, sweep="first"), "Stop")
+        assert process.wait(10) == 0 and not app.error, words(app)
+    assert "Go on" in labels(opened(PAGE, sweep="first"))
 
 
 def test_a_driver_that_was_killed_is_told_apart() -> None:
@@ -321,6 +368,21 @@ def test_knobs_that_lie_along_no_edge_are_chosen() -> None:
     assert drawn["columns"]["values"] == ["50", "100"] and drawn["rows"]["values"] == ["0.1", "0.5"]
 
 
+def test_a_plan_of_three_knobs_is_started_from_whole_and_is_in_the_link() -> None:
+    sweep = made(axes={"alpha": [0.1, 0.5], "latent_dim": [2, 4], "pl": [50, 100]}, seeds=[0])
+    linked = opened(PAGE, sweep="first")
+    assert command_of(linked).endswith("--vary pl=50,100 --seeds 1 --name first")
+    app = opened(PAGE)
+    box(app, "many section").set_value("This sweep").run()
+    app = press(app, "Start from its plan")
+    assert command_of(app) == command_of(linked) and link_of(app)["third"] == "pl=50,100"
+    again = opened(PAGE, **{name: text for name, text in link_of(app).items() if name != "sweep"})
+    assert "--vary alpha=0.1,0.5 --vary latent_dim=2,4 --vary pl=50,100" in command_of(again)
+    box(app, "many knob 2").set_value("").run()
+    assert "4 runs**: 2 × 2 × 1 seed" in words(checked(app)) and "third" not in link_of(app)
+    assert sweep.plan().count == 8
+
+
 def test_every_cell_has_the_little_map_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shipped runs, put in the place of two cells."""
     monkeypatch.setattr(sheets, "SECONDS_MAPS", 60.0)
@@ -345,6 +407,35 @@ def test_maps_that_take_too_long_are_read_at_the_next_look(monkeypatch: pytest.M
     assert sheets.read_maps(sweep, lattice, None) == ({}, True)
     monkeypatch.setattr(sheets, "SECONDS_MAPS", 60.0)
     assert sheets.read_maps(sweep, lattice, None) == ({}, False)  # none of these runs has a frame
+    sheets.little_maps.clear()
+    monkeypatch.setattr(sheets, "SECONDS_MAPS", -1.0)
+    monkeypatch.setattr(sheets, "MOST_MAPS", 5)  # more are not drawn, and so not read
+    assert sheets.read_maps(sweep, lattice, None) == ({}, False)
+
+
+def test_looks_that_take_long_are_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second for each look of two seconds would leave nothing for anybody else."""
+    sweep, reruns = made(), []
+    monkeypatch.setattr(shown.st, "session_state", {})
+    monkeypatch.setattr(shown.st, "rerun", lambda: reruns.append(shown.seconds_between()))
+    for every, took in ((1.0, 0.1), (1.0, 2.0), (8.0, 2.0), (8.0, 0.1), (1.0, 0.1), (None, 9.0)):
+        shown.follow(sweep, False, every, lambda *_: None, clock=iter((0.0, took)).__next__)
+    assert reruns == [8.0, 1.0]
+
+
+def test_the_room_of_a_sweep_is_told_without_a_walk_through_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = read_table(made())
+    monkeypatch.setattr(Sweep, "size", lambda sweep: 1 / 0)
+    app = opened(PAGE, sweep="first")
+    box(app, "many section").set_value("This sweep").run()
+    assert f"**`first`** · {size_words(table.bytes)}" in words(checked(app))
+
+
+def test_plans_that_are_kept_are_bounded_by_their_cells() -> None:
+    for number in range(24):
+        axes = {"alpha": [each / 1000 + number / 10000 for each in range(900)]}
+        planner.plan_of(files.as_json({"name": "x", "base": {}, "axes": axes, "seeds": list(range(2))}))
+    assert 0 < planner.plans.held <= planner.plans.room
 
 
 def thousand() -> Sweep:
@@ -355,7 +446,7 @@ def thousand() -> Sweep:
         run = sweep.run_of(cell.name)
         run.path.mkdir()
         (run.path / "status.json").write_text("{}")
-        ended = {"state": "done", "seconds": 2.0, "finished": 1.0, "bytes": 9, "changed": changed_at(run.path)}
+        ended = {"state": "done", "seconds": 2.0, "bytes": 9, "changed": changed_at(run.path)}
         rows.append(waiting_row(cell) | ended | {"validation_knn_accuracy": number / 1000})
     write_table(sweep, sweep.plan(), rows)
     return sweep
@@ -418,6 +509,26 @@ def test_floors_are_those_of_the_score() -> None:
     drawn = sheets.build_sheet(lattice, "validation_knn_accuracy", [(0.505, "raw pixels")], "", {})
     assert [cell.at_floor for cell in drawn.cells] == [True, True, False] * 2
     assert drawn.cells[0].words[-1] == "not above raw pixels" and drawn.scale.marks[0][0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("axes", [{"alpha": [0.1, 0.9]}, {"alpha": [0.1, 0.9], "evaluate_on": ["test", "validation"]}])
+def test_floors_are_of_the_images_that_the_score_is_of(axes: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the images that a run draws, which are held out, say nothing of scores on the test images."""
+
+    def floors_of(run: Run) -> tuple[dict[str, float], str]:
+        level = 0.9 if run.config().evaluate_on == "validation" else 0.7
+        return {"chance": 0.1, "pixel_knn_accuracy": level}, ""
+
+    monkeypatch.setattr(cache, "floors_or_reason", floors_of)
+    monkeypatch.setattr("semidml.ui.frame.is_warm", lambda: True)
+    monkeypatch.setattr(tasks.Task, "wait", lambda task, seconds, wait=tasks.Task.wait: wait(task, 60.0))
+    made(axes=axes)
+    told = {}
+    for score in ("validation_knn_accuracy", "test_knn_accuracy"):
+        marks = component(opened(PAGE, sweep="first", score=score), bundle.SHEET)["scale"]["marks"]
+        told[score] = [mark["words"] for mark in marks]
+    of_test = ["chance 10.0 %", "raw pixels 70.0 %"] if "evaluate_on" in axes else []
+    assert told == {"validation_knn_accuracy": ["chance 10.0 %", "raw pixels 90.0 %"], "test_knn_accuracy": of_test}
 
 
 def test_means_and_ticks_in_words() -> None:

@@ -18,10 +18,12 @@ from semidml.explore import drawing
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES
+from semidml.sweeps import sweep
 from semidml.train import device
 from semidml.ui import cache, frame, maps, pictures, scores
 from semidml.ui.words import escape_markdown, run_words, setting_words
 from tests.apptest import map_of, opened, press, words
+from tests.sweeps.made import plan
 
 ROOT = Path(__file__).parents[1]
 TRAIN = "pages/1_Train.py"
@@ -35,6 +37,15 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_home_opens() -> None:
     assert "See a latent space form" in opened().title[0].value
+
+
+def test_home_and_the_sidebar_tell_of_sweeps_where_there_are_some(tmp_path: Path) -> None:
+    assert "Sweeps:" not in words(opened())
+    for count, label in ((1, "A sweep of many runs is on the page"), (2, "2 sweeps of many runs each are on the page")):
+        sweep.create_sweep(plan(f"number-{count}"))
+        home = opened()
+        assert f"{label} Many at once" in [link.proto.label for link in home.get("page_link")]
+        assert "Sweeps: " in words(home) and "of 20.0 GB" in words(home)
 
 
 def test_train_opens_with_the_defaults() -> None:

@@ -13,7 +13,8 @@ from PIL import Image
 
 from semidml.cli import main
 from semidml.config import RunConfig
-from semidml.data import decoded, decoding, fingerprint, image_files, npz, store
+from semidml.data import decoded, decoding, fingerprint, image_files, layout, npz, store
+from semidml.data.choices import Choices, file_for, keep_choices
 from semidml.execute import execute, score_run
 from semidml.explore import prior, take_away
 from semidml.runs import changes, listing, places, trained_on, transfer
@@ -184,6 +185,22 @@ def test_the_same_files_are_the_same_images_whatever_decodes_them(tmp_path, monk
         trained_on.read_splits(run, trained_on.load_data(run))
 
 
+def test_training_and_test_that_change_places_are_other_data(tmp_path):
+    """On another machine, whose library decodes the files otherwise, their files alone tell it."""
+    top, place = make_folder(tmp_path / "birds" / "p", form="JPEG").parent, tmp_path / "data"
+    for path in sorted(top.glob("p/*/*")):
+        other = top / "q" / path.relative_to(top / "p")
+        other.parent.mkdir(parents=True, exist_ok=True)
+        other.write_bytes(picture(1000 + int(path.stem), "JPEG"))
+    read = []
+    for roles in ({"p": "train", "q": "test"}, {"p": "test", "q": "train"}):
+        keep_choices(file_for(place, top), Choices(folders=roles))
+        read.append(store.load(str(top), allow_paths=True))
+    first, turned = read
+    known = trained_on.describe_data(first) | {"pixels": "0" * 64}
+    assert trained_on.list_differences(known, first) == [] and trained_on.list_differences(known, turned)
+
+
 def test_the_same_pixels_are_the_same_images_whatever_holds_them(tmp_path):
     """Files packed anew, moved, in an archive, as arrays: what was decoded is the same."""
     top = make_folder(tmp_path / "birds")
@@ -249,10 +266,11 @@ def test_an_imported_run_knows_its_data(tmp_path):
 def test_a_file_that_cannot_be_brought_is_said(tmp_path):
     member = next(iter(make_folder(tmp_path / "birds").rglob("*.png")))
     with image_files.list_members(tmp_path / "birds") as members:
-        assert len(fingerprint.digest_files(members)) == 64
+        items = layout.read_layout(members, Choices()).items
+        assert len(fingerprint.digest_files(items)) == 64
         member.unlink()
         with pytest.raises(ValueError, match=r"\.png could not be read \(No such file or directory\)"):
-            fingerprint.digest_files(members)
+            fingerprint.digest_files(items)
 
 
 def test_pages_show_pictures_of_what_the_command_line_trained_on_alone(tmp_path):

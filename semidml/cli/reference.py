@@ -24,8 +24,9 @@ the same on the command line, on the pages, in links and in `config.json`. How t
 
 ## Images without a label
 
-A label of -1, -100 (PyTorch's), NaN or an empty text says that an image has none, and so does its place beside class
-folders. To remove labels is the same as to hide them: a training on what is left has the same weights as one whose `--pl` sees just those.
+A label of -1, -100 (PyTorch's), NaN or an empty text says that an image has none, and so do texts as `unlabeled`,
+`None`, `n/a` or `?` (`no_label=nan` makes these a class) and its place beside class folders. To remove labels is the
+same as to hide them: a training on what is left has the same weights as one whose `--pl` sees just those.
 
 - **Training.** An epoch is a pass over all training images. Reconstruction, prior and CBSwR learn from those without a
   label as from all others; the metric loss never sees them, and `--labelled-per-class` counts images with a seen label.
@@ -45,18 +46,21 @@ folders. To remove labels is the same as to hide them: a training on what is lef
 
 `sweep` takes the options of `train` but `--seed`, and further:
 
-- **`--vary KNOB=VALUES`**, for one to four knobs: `alpha=0.01,0.1,0.5`; `alpha=0..1/5`, five values, evenly from 0 to
+- **`--vary KNOB=VALUES`**, for up to four knobs: `alpha=0.01,0.1,0.5`; `alpha=0..1/5`, five values, evenly from 0 to
   1; where values have commas, bars between them: `positions=0,0;3,0|0,0;0,3`. Each value lies in the knob's bounds; a
   combination that is refused is a failed cell with its reason. At most 10,000 runs.
 - **`--seeds`** 10, as many from 0, or 3,5,8, these. `--name` is by data, model and knobs unless it is given.
+- **Seeds alone**, without `--vary`: one setting with each seed. A finished run that has this setting, a seed of these
+  and these data is taken as it is, wherever it was trained one by one; the others have live scores of each epoch.
 - **Held out.** A run trains without the images that settings are chosen on: the validation split or, without one, a
   tenth of the training images. It is scored on these and on the test images. With `--evaluate-on test` it trains on
   all and is scored on the test images alone; then no setting is called the best.
 - **The folder**: `plan.json`, `runs/`, `table.parquet`. A run's name is a digest of the knobs that have an effect and
   of the data. One that is done is never trained again; one that failed is tried again when the sweep goes on.
 - **The table** has a row a cell: the varied knobs, `seed`, `cell` (the run), `state` (done, running, waiting, stopped,
-  interrupted, failed), `why`, `seconds`, `finished`, `bytes`, and each score below as `validation_` and `test_`.
-  Means, sd (n - 1) and n are over seeds; the best setting is of those with most seeds, by held-out images.
+  interrupted, failed), `why`, `seconds`, `bytes`, and each score below as `validation_` and `test_`.
+  Means, sd (n - 1) and n are over seeds. The best setting is chosen by held-out images, over the seeds that all have;
+  one with fewer than half of the seeds of another is left out. A table that was lost or edited is made anew.
 
 ## Many runs on other machines
 

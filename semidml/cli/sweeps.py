@@ -17,6 +17,7 @@ from semidml.cli.command import add_command, heeded_signals, read_data
 from semidml.cli.train import add_knobs, given_knobs
 from semidml.data import store
 from semidml.disk import files
+from semidml.sweeps import reuse
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.plan import Plan, name_by, parse_axes, parse_seeds
 from semidml.sweeps.sweep import Sweep
@@ -28,7 +29,8 @@ if TYPE_CHECKING:  # at run time these would import pandas
 
 SEEDS = "5"  # of a sweep that says nothing of them
 VARIED = ("seed",)  # no option of its own: seeds are given together
-LINE_EVERY = 30.0  # seconds between two lines of progress where there is no terminal
+BAR_EVERY = 0.2  # seconds between two looks of the bar on a terminal
+LINE_EVERY = 30.0  # seconds between two lines of progress where there is none
 
 
 def add_commands(commands: Any) -> None:
@@ -73,14 +75,21 @@ def do_sweep(asked: argparse.Namespace) -> int:
                 f"{asked.known} --vary KNOB=VALUES`"
             )
         return train(folders.open_sweep(asked.known), asked)
-    if not asked.vary:
-        raise ValueError("say what is varied, like --vary alpha=0.01,0.1,0.5, or the name of a sweep to go on with")
+    if not asked.vary and not asked.seeds:
+        raise ValueError(
+            "say what is varied, like --vary alpha=0.01,0.1,0.5, or --seeds alone, or the name of a sweep to go on with"
+        )
     axes, seeds = parse_axes(asked.vary), parse_seeds(asked.seeds or SEEDS)
     values = {"name": asked.name or name_by(given, axes), "seeds": seeds, "paths": True}
     Plan.of(values | {"base": given, "axes": axes})  # what is wrong in it is said before data are looked for
     plan = Plan.of(values | settle_data(given, axes))
     read_data(plan.data_names)
-    return train(find_or_create(plan), asked)
+    known = reuse.find_sweep(plan)
+    count = known.plan().count if known else 0
+    sweep = reuse.find_or_create(plan)
+    if known and (more := sweep.plan().count - count):
+        print(f"{more:,} runs are added to {plan.name}", file=sys.stderr)
+    return train(sweep, asked)
 
 
 def settle_data(base: Mapping[str, Any], axes: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,25 +98,6 @@ def settle_data(base: Mapping[str, Any], axes: Mapping[str, Any]) -> dict[str, A
     settled = {"data": store.settle_name(base["data"])} if "data" in base else {}
     varied = {"data": [store.settle_name(name) for name in axes["data"]]} if "data" in axes else {}
     return {"base": {**base, **settled}, "axes": {**axes, **varied}}
-
-
-def find_or_create(plan: Plan) -> Sweep:
-    """The sweep of a plan: a new one, or the one of this name, with what it has not, where it varies the same about
-    the same base.
-    Raises: ValueError for another sweep of this name."""
-    try:
-        sweep = folders.open_sweep(plan.name)
-    except ValueError:
-        return folders.create_sweep(plan)
-    known = sweep.plan()
-    if not known.same_setting(plan):
-        raise ValueError(
-            f"there is already a sweep called {plan.name}, of another plan ({known.command()}): give this one another "
-            "--name"
-        )
-    if known.extended(plan.axes, plan.seeds).count > known.count:
-        print(f"{folders.extend(sweep, plan.axes, plan.seeds):,} runs are added to {plan.name}", file=sys.stderr)
-    return sweep
 
 
 def train(sweep: Sweep, asked: argparse.Namespace) -> int:
@@ -135,10 +125,11 @@ def train(sweep: Sweep, asked: argparse.Namespace) -> int:
 def progress_bar() -> Iterator[Callable[["Progress"], None]]:
     """What draws progress on stderr: a bar on a terminal, else a line now and then. News are lines of their own."""
     began, due = time.monotonic(), time.monotonic() + LINE_EVERY
+    bar_due = began
     with tqdm(total=0, unit="run", file=sys.stderr, dynamic_ncols=True, disable=None) as bar:
 
         def draw(progress: "Progress") -> None:
-            nonlocal due
+            nonlocal due, bar_due
             for words in progress.news:
                 bar.write(words, file=sys.stderr)
             now = time.monotonic()
@@ -149,8 +140,9 @@ def progress_bar() -> Iterator[Callable[["Progress"], None]]:
                 return
             bar.total, bar.n = progress.all, progress.ended
             bar.set_postfix_str(progress_words(progress), refresh=False)
-            if now - bar.last_print_t >= 0:
+            if now >= bar_due:
                 bar.refresh()
+                bar_due = now + BAR_EVERY
 
         yield draw
 
@@ -184,7 +176,8 @@ def show_means(table: "Table") -> None:
     for row in cells:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     chosen = next((score_of(name).name for name in columns if name.startswith(HELD_OUT)), "")
-    print(f"best: {best(table, chosen).words}" if chosen else f"best: {explain_no_best(table)}")
+    if table.axes:
+        print(f"best: {best(table, chosen).words}" if chosen else f"best: {explain_no_best(table)}")
 
 
 def explain_no_best(table: "Table") -> str:

@@ -14,6 +14,7 @@ from semidml.data.dataset import Split
 from semidml.data.formats import UNLABELLED, Arrays
 from semidml.data.label_values import Labels, read_labels
 from semidml.data.layout import Question
+from semidml.data.mute import mute_note, mute_splits
 from semidml.data.values import BLACK_OR_WHITE, EIGHT_BITS, Range, as_bytes, plain_range, understand_range
 
 CHANNELS = (1, 3, 4)
@@ -98,19 +99,18 @@ def understand(
 def _without_mute(splits: dict[str, Split]) -> tuple[dict[str, Split], tuple[str, ...]]:
     """(splits, notes): images without a label belong to training, those of a whole split too where training has
     labels."""
-    has_labels = bool((splits["train"].labels >= 0).any())
-    mute = [
-        split
-        for split, part in splits.items()
-        if split == UNLABELLED or (split != "train" and has_labels and not (part.labels >= 0).any())
-    ]
+    labelled = [split for split, part in splits.items() if (part.labels >= 0).any()]
+    further = [split for split in splits if split == UNLABELLED]
+    mute = [*mute_splits(splits.keys() - {UNLABELLED}, labelled), *further]
     if not mute:
         return splits, ()
     own = [splits[split] for split in ("train", *mute)]
     train = Split(torch.cat([part.images for part in own]), torch.cat([part.labels for part in own]))
-    titles = {"val": "validation", UNLABELLED: "further"}
-    told = "images were read as images of training without a label."
-    notes = tuple(f"{len(splits[split].labels):,} {titles.get(split, split)} {told}" for split in mute)
+    notes = tuple(mute_note(split, len(splits[split].labels)) for split in mute if split not in further)
+    notes += tuple(
+        f"{len(splits[split].labels):,} further images were read as images of training without a label."
+        for split in further
+    )
     return {"train": train} | {split: part for split, part in splits.items() if split not in ("train", *mute)}, notes
 
 

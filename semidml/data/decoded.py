@@ -1,19 +1,15 @@
 """Large sets of image files: decoded once, image by image, into one memory-mapped file, and read from there.
 
-The file has the rows that a split takes side by side, for the data set's own splits and for `Dataset.by_classes`, so
-that every split is a view of it and nothing is loaded whole. With A, B the training and test rows of the first half of
-the classes, a, b those of its last classes (`splits.last_classes`), and D, C those of the second half, it reads
-b B A a D C B b: b B A a | D C are the halves, A a D is training, C B b is test, and B A trains where settings are
-chosen on new classes. Validation rows lie beside the test rows, and once more at the end. Rows without a label, of
-which training is the half that may learn from them, lie before all others and, those of training, before A.
+Every split is a view of that file (see `sections`), and nothing is loaded whole.
 """
 
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -22,11 +18,12 @@ import torch
 from torch import Tensor
 
 from semidml import memory
-from semidml.data import images, npz, quota, splits
-from semidml.data.dataset import Dataset, Split, first_half, held_note, held_rows
+from semidml.data import images, npz, quota
+from semidml.data.dataset import Dataset, Split, held_note, held_rows
 from semidml.data.fingerprint import PixelDigest, digest_files
 from semidml.data.images import Damaged, Plan
-from semidml.data.layout import Item
+from semidml.data.sections import AGAIN, SECTIONS, Sections, describe_rows, hold_out, part_rows
+from semidml.data.values import BLACK_OR_WHITE
 from semidml.disk import files
 from semidml.disk.locks import alone
 from semidml.tasks import Progress
@@ -35,12 +32,6 @@ LARGE = 512 << 20  # bytes of pixels from which they are kept in a file
 MAX_BYTES = 64 << 30  # of pixels in a file
 CHUNK = 1 << 24
 LAYOUT = "1"  # another number when files of older versions are to be made anew
-# Of the file, each a part of the classes ("no" of them for rows without a label) and a split; some follow once more.
-SECTIONS = ["no val", "no test", "last val", "last test", "first val", "first test", "no train", "first train"]
-SECTIONS += ["last train", "second train", "second val", "second test"]
-AGAIN = ["first test", "last test", "no test", "first val", "last val", "second val", "no val"]
-
-Sections = dict[str, list[Item]]
 
 
 class Place(NamedTuple):
@@ -193,13 +184,17 @@ def read_whole(place: Place) -> images.Read | None:
 
 def _keep(plan: Plan, place: Place, title: str, progress: Progress) -> None:
     held_out = all(item.split != "test" for item in plan.readable)
-    sections = _sections(plan, _held_out(plan) if held_out else plan.readable)
+    sections = part_rows(plan, hold_out(plan) if held_out else plan.readable)
     rows = sum(len(sections[key]) for key in (*SECTIONS, *AGAIN))
     with new_pixels(place, rows * math.prod(plan.shape), title) as file:
-        kept, damaged = _write(file, plan, sections, rows, title, progress)
+        kept, damaged, told = _write(file, plan, sections, rows, title, progress)
         images.check_left(plan.items, [item for items in kept.values() for item in items], damaged)
         with files.whole_file(place.rest) as beside:
-            np.savez(beside, **_rest(plan, kept, damaged, held_out), files=np.array(digest_files(*plan.digested)))
+            np.savez(
+                beside,
+                **describe_rows(plan, kept, damaged, held_out, told),
+                files=np.array(digest_files(*plan.digested)),
+            )
     remove(place.folder, place.of, but=place)
 
 
@@ -214,7 +209,9 @@ def _keep_arrays(
         parts["val"] = labels.get("val", labels["train"][:0])
         ends = dict(zip(parts, np.cumsum([len(y) for y in parts.values()]).tolist(), strict=True))
         rest = {part: np.array((ends[part] - len(y), ends[part])) for part, y in parts.items()}
-        notes = (*source.notes, *((held_note(parts["test"]),) if held.any() else ()))
+        factor = _factor(pixels.max() for split in labels for pixels in source.pieces(split, spare=place.pixels.parent))
+        told = (BLACK_OR_WHITE,) if factor > 1 else ()
+        notes = (*source.notes, *((held_note(parts["test"]),) if held.any() else ()), *told)
         rest |= {
             "labels": torch.cat(list(parts.values())).numpy(),
             "first": np.zeros(2, int),
@@ -236,6 +233,7 @@ def _keep_arrays(
             for split in labels:
                 row = 0
                 for pixels in source.pieces(split, spare=place.pixels.parent):
+                    pixels = pixels * factor if factor > 1 else pixels
                     out = held[row : row + len(pixels)].numpy() if split == "train" else np.zeros(len(pixels), bool)
                     append(split, pixels[~out])
                     append("test", pixels[out])
@@ -290,52 +288,6 @@ def read(place: Place, name: str, title: str) -> Dataset:
     return Dataset(name, title, cut["train"], cut["test"], validation, class_names, notes, **known)
 
 
-# ---- the layout
-
-
-def _held_out(plan: Plan) -> list[Item]:
-    """The readable items, of which some training ones become test ones."""
-    train = [item for item in plan.readable if item.split == "train"]
-    labels = plan.labels(train)
-    npz.check_classes(labels)
-    held = held_rows(labels).tolist()
-    parted = [item._replace(split="test") if out else item for item, out in zip(train, held, strict=True)]
-    return parted + [item for item in plan.readable if item.split != "train"]
-
-
-def _sections(plan: Plan, items: list[Item]) -> Sections:
-    """The items of each section, class after class."""
-    first = [plan.class_names[c] for c in first_half(plan.labels(items)).tolist()]
-    held = splits.last_classes(len(first))
-    part_of = dict.fromkeys(first, "first") | dict.fromkeys(first[-held:] if held < len(first) else (), "last")
-    sections: Sections = {key: [] for key in SECTIONS}
-    number = {name: c for c, name in enumerate(plan.class_names)}
-    for item in sorted(items, key=lambda item: number.get(item.class_name, -1)):
-        part = "no" if item.class_name is None else part_of.get(item.class_name, "second")
-        sections[f"{part} {item.split}"].append(item)
-    return sections
-
-
-def _rest(plan: Plan, kept: Sections, damaged: Sequence[Damaged], held_out: bool) -> dict[str, np.ndarray]:
-    """What lies beside the pixels: see `Place.rest`."""
-    ends = dict(zip(SECTIONS, np.cumsum([len(kept[key]) for key in SECTIONS]).tolist(), strict=True))
-    total = ends["second test"]
-    test_end = total + sum(len(kept[f"{part} test"]) for part in ("first", "last", "no"))
-    labels = plan.labels([item for key in (*SECTIONS, *AGAIN) for item in kept[key]]).numpy()
-    tested = plan.labels([item for items in kept.values() for item in items if item.split == "test"])
-    notes = (*plan.all_notes(damaged), *((held_note(tested),) if held_out else ()))
-    return {
-        "labels": labels,
-        "class_names": np.array(plan.class_names, dtype=str),
-        "notes": np.array(notes, dtype=str),
-        "train": np.array((ends["first test"], ends["second train"])),
-        "test": np.array((ends["second val"], test_end)),
-        "val": np.array((test_end, len(labels))),
-        "first": np.array((0, ends["last train"])),
-        "second": np.array((ends["last train"], total)),
-    }
-
-
 # ---- the file
 
 
@@ -354,29 +306,74 @@ def _mapped(path: Path) -> Tensor:
 
 def _write(
     file: BinaryIO, plan: Plan, sections: Sections, rows: int, title: str, progress: Progress
-) -> tuple[Sections, list[Damaged]]:
-    """Write the rows of all sections; (the items that could be read, what is wrong with the others)."""
-    kept: Sections = {key: [] for key in SECTIONS}
-    damaged = list(plan.damaged)
-    start = _header(file, (rows, *plan.shape))
-    size, begins = math.prod(plan.shape), {}
+) -> tuple[Sections, list[Damaged], tuple[str, ...]]:
+    """Write the rows of all sections; (the items that could be read, what is wrong with the others, notes). They are
+    decoded in the order of their files, in which tables are read piece by piece, each into its place."""
+    start, size = _header(file, (rows, *plan.shape)), math.prod(plan.shape)
     order = [item for items in sections.values() for item in items]
-    with closing(images.told(plan, order, f"{title}: ", progress)) as stream:
-        for key, items in sections.items():
-            begins[key] = file.tell()
-            for item, (_, pixels) in zip(items, stream, strict=False):
-                if isinstance(pixels, Damaged):
-                    damaged.append(pixels)
-                else:
-                    file.write(pixels.tobytes())
-                    kept[key].append(item)
+    file_place = {item.member: place for place, item in enumerate(plan.readable)}
+    by_file = sorted(range(len(order)), key=lambda row: file_place[order[row].member])
+    wrong: dict[int, Damaged] = {}  # by row
+    brightest = 0
+    with closing(images.told(plan, [order[row] for row in by_file], f"{title}: ", progress)) as stream:
+        for row, (_, pixels) in zip(by_file, stream, strict=True):
+            if isinstance(pixels, Damaged):
+                wrong[row] = pixels
+            else:
+                brightest = max(brightest, int(pixels.max()))
+                file.seek(start + row * size)
+                file.write(pixels.tobytes())
+    _close_up(file, start, size, len(order), sorted(wrong))
+    if (factor := _factor([brightest])) > 1:
+        _multiply(file, start, factor)
+    kept: Sections = {key: [] for key in SECTIONS}
+    row, begin, begins = 0, start, {}
+    for key, items in sections.items():
+        kept[key] = [item for place, item in enumerate(items, row) if place not in wrong]
+        begins[key], begin = begin, begin + size * len(kept[key])
+        row += len(items)
     for key in AGAIN:
         _repeat(file, begins[key], len(kept[key]) * size)
     written = (file.tell() - start) // size
     file.truncate()
     if _header(file, (written, *plan.shape)) != start:
         raise AssertionError("numpy keeps room in a header for any number of rows")
-    return kept, damaged
+    return kept, [*plan.damaged, *wrong.values()], (BLACK_OR_WHITE,) if factor > 1 else ()
+
+
+def _factor(brightest: Iterable[int]) -> int:
+    """What pixels are multiplied by, of which some are no brighter than these: 255 where they are 0 and 1 throughout,
+    which would all look black. As soon as one is brighter no more are asked for."""
+    most = 0
+    for own in brightest:
+        most = max(most, int(own))
+        if most > 1:
+            break
+    return 255 if most == 1 else 1
+
+
+def _multiply(file: BinaryIO, start: int, factor: int) -> None:
+    """Multiply the bytes from a place on to where the file stands, which it does then again."""
+    end = file.tell()
+    for at in range(start, end, CHUNK):
+        file.seek(at)
+        piece = np.frombuffer(file.read(min(CHUNK, end - at)), np.uint8)
+        file.seek(at)
+        file.write((piece * np.uint8(factor)).data)
+
+
+def _close_up(file: BinaryIO, start: int, size: int, rows: int, holes: list[int]) -> None:
+    """Move rows up over those that hold nothing; the file then stands behind the last one."""
+    end = start + size * (holes[0] if holes else rows)
+    for hole, following in pairwise([*holes, rows]):
+        begin, until = start + size * (hole + 1), start + size * following
+        for at in range(begin, until, CHUNK):
+            file.seek(at)
+            piece = file.read(min(CHUNK, until - at))
+            file.seek(end)
+            file.write(piece)
+            end += len(piece)
+    file.seek(end)
 
 
 def _header(file: BinaryIO, shape: tuple[int, ...]) -> int:

@@ -170,7 +170,8 @@ class _Decoder:
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         env = os.environ | threads | {"PYTHONPATH": os.pathsep.join(paths)}
-        command, pipe = [sys.executable, "-m", "semidml.data.decoders"], subprocess.PIPE
+        # -P: what lies in the working folder, as a PIL.py, is no library
+        command, pipe = [sys.executable, "-P", "-m", "semidml.data.decoders"], subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=env)
 
     def ask(self, function: Callable[..., Answers], batch: list[Member], more: tuple) -> Answers:

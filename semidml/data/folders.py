@@ -26,13 +26,17 @@ Folder = tuple[str, ...]
 
 
 def looks_like_image(member: Member) -> bool:
-    """Whether a file is an image by its name or, where that says nothing, by its first bytes."""
+    """Whether a file is an image by its name or, where that says nothing, by its first bytes; a damaged one of an
+    archive is none."""
     if member.suffix in IMAGES:
         return True
     if member.suffix in OTHERS:
         return False
-    with member.open() as file:
-        return file.read(8).startswith(STARTS)
+    try:
+        with member.open() as file:
+            return file.read(8).startswith(STARTS)
+    except ValueError:
+        return False
 
 
 class Tree:

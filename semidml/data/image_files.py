@@ -188,7 +188,17 @@ def list_zip(archive: zipfile.ZipFile) -> Iterator[Member]:
             raise ValueError(f"the .zip holds a link, {name[:80]!r}; put what it leads to there instead")
         if not parts or name.endswith(("/", "\\")) or any(is_clutter(part) for part in parts):
             continue
-        yield Member(parts, lambda info=info: io.BytesIO(zips.content(archive, info)), info.file_size)
+        yield Member(parts, partial(_bring, ".zip", name, partial(zips.content, archive, info)), info.file_size)
+
+
+def _bring(kind: str, name: str, read: Callable[[], bytes]) -> BinaryIO:
+    """A file of an archive.
+    Raises: ValueError in words where it is damaged."""
+    try:
+        return io.BytesIO(read())
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, tarfile.TarError) as error:
+        why = str(error)[: zips.MOST_TOLD]
+        raise ValueError(f"{name[-80:]!r} in the {kind} is damaged ({why}); make the {kind} anew") from error
 
 
 def _letters_of(members: Sequence[zipfile.ZipInfo]) -> str:
@@ -228,7 +238,8 @@ def _list_tar(archive: tarfile.TarFile) -> Iterator[Member]:
         if not info.isreg() or info.issparse():
             kind = "a link" if info.issym() or info.islnk() else "what is no plain file"
             raise ValueError(f"the .tar holds {kind}, {info.name[:80]!r}; {ONLY_PLAIN}")
-        yield Member(parts, lambda info=info: io.BytesIO(archive.extractfile(info).read()), info.size)
+        read = partial(lambda info: archive.extractfile(info).read(), info)
+        yield Member(parts, partial(_bring, ".tar", info.name, read), info.size)
 
 
 def _parts_of(kind: str, name: str) -> tuple[str, ...]:

@@ -67,9 +67,9 @@ class Plan(NamedTuple):
         return tuple(dict.fromkeys(item.split for item in self.items))
 
     @property
-    def digested(self) -> tuple[list[Member], tuple[str, str], dict[Member, bytes]]:
-        """What `fingerprint.digest_files` is of: its files, what was decided on their decoding, and what is known."""
-        return [item.member for item in self.readable], (str(self.look.values), str(self.look.ground)), self.digests
+    def digested(self) -> tuple[list[Item], tuple[str, str], dict[Member, bytes]]:
+        """What `fingerprint.digest_files` is of: its items, what was decided on their decoding, and what is known."""
+        return self.readable, (str(self.look.values), str(self.look.ground)), self.digests
 
     def labels(self, items: list[Item]) -> Tensor:
         """The classes of some of its items, 0 to K - 1, and -1 where there is none: int64 (n,)."""

@@ -1,19 +1,21 @@
 """What labels as they are written mean: which class a row is of, and which rows have no label. Torch-free.
 
--1, -100, NaN and empty text are no label. Of several labels a row, one is made as `Choices.label` says.
+-1, -100, NaN, empty text and text as "unlabeled" or "n/a" are no label. Of several labels a row, one is made as
+`Choices.label` says.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from semidml.data.choices import Choices
 from semidml.data.labels import whole_labels
 from semidml.data.layout import Question
-from semidml.data.names import SPLIT_TITLES, sort_classes
+from semidml.data.names import SPLIT_TITLES, is_no_label, sort_classes
 
 NO_LABEL = -1
 MOST_EXACT = 2.0**53  # up to which a float tells whole numbers apart
@@ -21,6 +23,10 @@ MAX_LABELS_A_ROW = 64
 IGNORED = -100  # what PyTorch's losses leave out
 SUSPECT = 255  # what many write for no label, in bytes
 COMMONEST_SHARE = 0.5
+MAX_LETTERS = 200  # of a label: it becomes the name of a class
+PLAIN_NONE = ("nan", "-1")  # text that is no label without a word on it, as the number is
+NAMED = 5
+TWO_OR_NONE = Question("no_label", "Labels are -1 and 1: are these two classes, or is -1 no label?", ("", "-1"), "")
 
 
 class Labels(NamedTuple):
@@ -48,8 +54,9 @@ def read_labels(
     else:
         flat, names, notes, questions = _one_a_row(written, class_names, choices)
         class_names = names
-    plain = {split: _checked(labels, split, choices) for split, labels in flat.items()}
-    if any(labels.dtype.kind == "U" for labels in plain.values()):
+    is_text = any(labels.dtype.kind in "SU" for labels in flat.values())
+    plain = {split: _checked(labels, split, choices, is_text) for split, labels in flat.items()}
+    if is_text:
         return _of_text(plain, class_names, choices, notes, questions)
     values = {split: labels.astype(np.int64) for split, labels in plain.items()}
     none, more_notes, more_questions = _none_values(values, class_names, choices)
@@ -73,11 +80,13 @@ def read_labels(
     )
 
 
-def _checked(labels: np.ndarray, split: str, choices: Choices) -> np.ndarray:
-    """Labels (N,) as whole numbers or text; negative ones are those alone that say that there is none.
+def _checked(labels: np.ndarray, split: str, choices: Choices, is_text: bool) -> np.ndarray:
+    """Labels (N,) as whole numbers or text; negative ones are those alone that say that there is none. is_text: those
+    of some split are text, and so may be what was chosen to say that there is none.
     Raises: ValueError in words."""
     if labels.dtype.kind in "SU":
-        return labels.astype(str)
+        check_letters(labels.dtype.itemsize // (4 if labels.dtype.kind == "U" else 1), f"the {split} labels")
+        return labels
     if labels.dtype.kind == "f":
         own = labels[~np.isnan(labels)].astype(np.float64)
         if (np.abs(own) > MOST_EXACT).any() or (own != np.rint(own)).any():
@@ -87,9 +96,15 @@ def _checked(labels: np.ndarray, split: str, choices: Choices) -> np.ndarray:
         return np.where(np.isnan(labels), NO_LABEL, labels)
     if labels.dtype.kind not in "iub":
         raise ValueError(f"the {split} labels are {labels.dtype}; labels must be whole numbers or text")
-    none = _chosen_numbers(choices) if choices.no_label else [IGNORED]
+    none = _chosen_numbers(choices) if choices.no_label and not is_text else [IGNORED]
     whole_labels(f"{split}_labels", np.where(np.isin(labels, none), 0, labels) if labels.dtype.kind == "i" else labels)
     return labels.astype(np.int64)
+
+
+def check_letters(letters: int, name: str) -> None:
+    """Raises ValueError for text too long for a label: an array has as much room for each as for the longest."""
+    if letters > MAX_LETTERS:
+        raise ValueError(f"{name} have up to {letters:,} letters; labels of at most {MAX_LETTERS} are read")
 
 
 def _numbered(labels: np.ndarray, order: np.ndarray, none: np.ndarray) -> np.ndarray:
@@ -105,8 +120,7 @@ def _none_values(
     every = np.concatenate(list(labels.values()))
     values = np.unique(every)
     if values.tolist() == [-1, 1] and class_names is None:
-        text = "Labels are -1 and 1: are these two classes, or is -1 no label?"
-        return np.array([], int), (), (Question("no_label", text, ("", "-1"), ""),)
+        return np.array([], int), (), (TWO_OR_NONE,)
     none, notes = np.array([NO_LABEL, IGNORED]), ()
     if ignored := int((every == IGNORED).sum()):
         notes = (
@@ -144,20 +158,51 @@ def _of_text(
     notes: tuple[str, ...],
     questions: tuple[Question, ...],
 ) -> Labels:
-    """Labels that are text: an empty one, or "nan", is none."""
-    none = {"", "nan", *(part.strip() for part in choices.no_label.split(","))}
-    stripped = {split: np.char.strip(labels.astype(str)) for split, labels in plain.items()}
-    names = sort_classes(
-        str(n) for labels in stripped.values() for n in np.unique(labels) if str(n).lower() not in none
-    )
+    """Labels that are text: an empty one, or one that says so (`names.is_no_label`), is none, unless it is among
+    `class_names`; what is chosen counts instead."""
+    texts, places = {}, {}  # of each split: the texts there are, and which of them a row has
+    for split, labels in plain.items():
+        values, places[split] = np.unique(labels, return_inverse=True)
+        texts[split] = [_as_text(value) for value in values]
+    every = {text for own in texts.values() for text in own}
+    if choices.no_label:
+        none = {"", "nan", *(part.strip().lower() for part in choices.no_label.split(","))}
+        none = {text for text in every if text.lower() in none}
+    elif every == {"-1", "1"} and class_names is None:
+        none, questions = set(), (*questions, TWO_OR_NONE)
+    else:
+        none = {text for text in every if is_no_label(text) and text not in (class_names or ())}
+        notes += _notes_on_none(none, texts, places)
+    names = sort_classes(every - none)
     if class_names is not None and set(names) <= set(class_names):
         names = tuple(class_names)
     number = {name: place for place, name in enumerate(names)}
     splits = {
-        split: np.array([number.get(str(label), NO_LABEL) for label in labels], np.int64)
-        for split, labels in stripped.items()
+        split: np.array([number.get(text, NO_LABEL) for text in own], np.int64)[places[split].reshape(-1)]
+        for split, own in texts.items()
     }
     return Labels(splits, names, notes, questions)
+
+
+def _as_text(label: Any) -> str:
+    """A label as text without space around it, a number as a whole one; bytes that are no UTF-8 as their numbers."""
+    label = int(label) if isinstance(label, float) else label
+    return (label.decode("utf-8", "backslashreplace") if isinstance(label, bytes) else str(label)).strip()
+
+
+def _notes_on_none(none: set[str], texts: Mapping[str, list[str]], places: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    """How many rows have a label that says that there is none, where it says so in words."""
+    counts: Counter[str] = Counter()
+    for split, own in texts.items():
+        for text, count in zip(own, np.bincount(places[split].reshape(-1), minlength=len(own)).tolist(), strict=True):
+            counts[text] += count
+    told = sorted(text for text in none if text and text.lower() not in PLAIN_NONE)
+    if not told:
+        return ()
+    count = sum(counts[text] for text in told)
+    named = ", ".join(repr(text[:40]) for text in told[:NAMED])
+    rows = "1 row has" if count == 1 else f"{count:,} rows have"
+    return (f"{rows} the label {named}, which says that there is none; no_label=nan would make it a class.",)
 
 
 # ---- several labels a row

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import PurePath
 from typing import NamedTuple
 
-from semidml.data import image_files, names
+from semidml.data import names
 from semidml.data.choices import ALL, NAMES, OF_FOLDER, Choices
 from semidml.data.folders import OTHERS, Folder, Tree
 from semidml.data.image_files import Member
-
-HELD_BACK_WORDS = "were read as images without a label: nothing says what they show, so they cannot test"
+from semidml.data.mute import without_mute
 
 SUSPECT = "255"  # a number that many write for no label
 LEFT_OUT = "Left out: "  # how a note begins that lists what is
@@ -75,26 +74,6 @@ def read_layout(members: list[Member], choices: Choices, beat: Callable[[], obje
     walk = _Walk(tree, choices, beat)
     walk.visit((), "", ())
     return _finish(walk, choices)
-
-
-def label_by_table(
-    layout: Layout, labels: Mapping[str, str], tables: list[str], questions: tuple[Question, ...]
-) -> Layout:
-    """A layout whose images have the labels that tables give to files (`image_files.keys_of`); "" is none, and those
-    that tables leave out have none."""
-    items, count = [], 0
-    for item in layout.items:
-        label = next((labels[key] for key in image_files.keys_of(item.member) if key in labels), "")
-        count += bool(label)
-        items.append(item._replace(class_name=label or None))
-    items, notes = _without_mute(items)
-    images = "1 image is" if count == 1 else f"{count:,} images are"
-    notes = [f"The labels of {images} those of {' and '.join(tables[:NAMED])}.", *notes]
-    left_out = tuple(left for left in layout.left_out if left[0] not in tables)
-    asked = tuple(question for question in layout.questions if question.key != "level")
-    return replace(
-        layout, items=tuple(items), left_out=left_out, notes=(*layout.notes, *notes), questions=(*asked, *questions)
-    )
 
 
 # ---- the walk
@@ -171,7 +150,7 @@ def _finish(walk: _Walk, choices: Choices) -> Layout:
             others.append((member.path, _why_left_out(member)))
         else:
             items.append(Item(split, None if name is None else merging[name], member))
-    items, mute = _without_mute(items)
+    items, mute = without_mute(items)
     notes += mute
     merged = tuple(tuple(own) for own in together.values() if len(own) > 1)
     notes += _notes_on_merged(merged)
@@ -183,17 +162,6 @@ def _finish(walk: _Walk, choices: Choices) -> Layout:
         *(tuple(items), walk.folders, left_out, tuple(others), level, levels, merged, tuple(notes), tuple(questions)),
         counts,
     )
-
-
-def _without_mute(items: list[Item]) -> tuple[list[Item], list[str]]:
-    """(items, notes): where training images have labels, and those of another split have none, the latter are images of
-    training without a label."""
-    labelled = {item.split for item in items if item.class_name is not None}
-    count = Counter(item.split for item in items)
-    mute = {split for split in count if split not in labelled} if "train" in labelled else set()
-    titles = {"test": "test", "val": "validation"}
-    notes = [f"{count[split]:,} {titles[split]} images {HELD_BACK_WORDS}." for split in sorted(mute)]
-    return [item._replace(split="train") if item.split in mute else item for item in items], notes
 
 
 def _difference(own: tuple[str, ...]) -> str:

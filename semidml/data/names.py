@@ -4,6 +4,7 @@ classes stand. Torch-free."""
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 
@@ -30,8 +31,9 @@ CONTAINERS = words_of(
     "frames raw files all"
 )
 NEUTRAL = CONTAINERS | words_of("set split sets splits folder dir labelled labeled official original orig")
-UNLABELLED = re.compile("unlabel|nolabel|notlabel|withoutlabel|unsup|unannotat|untagged|nonlabel")
+UNLABELLED = re.compile("unlabel|nolabel|notlabel|withoutlabel|unsup(?!port)|unannotat|untagged|nonlabel")
 MAYBE_UNLABELLED = words_of("none null nan noclass unclassified unclassed notclassified")
+NO_LABELS = words_of("nan none null na n/a ? -1 -100")  # what is written where a label is missing
 IMAGE_WORDS = words_of("x images image img imgs data pixels features samples inputs input pictures")
 LABEL_WORDS = words_of("y labels label lbl target targets classes class categories category")
 
@@ -94,6 +96,12 @@ def _letters(name: str) -> str:
     return re.sub("[\\W\\d_]", "", name.casefold())
 
 
+def is_no_label(label: str) -> bool:
+    """Whether a label that is text says that there is none."""
+    own = label.strip().casefold()
+    return not own or own in NO_LABELS or is_unlabelled(own)
+
+
 def is_predicted(name: str) -> bool:
     return bool(PREDICTED & set(tokens(name)))
 
@@ -137,11 +145,8 @@ def merge_names(used: Mapping[str, Sequence[str]]) -> dict[str, str]:
             known = by_case.setdefault(name.casefold(), [])
             if name not in known:
                 known.append(name)
-    apart = (
-        {case for names in composed.values() for case in by_case if sum(name.casefold() == case for name in names) > 1}
-        if any(len(known) > 1 for known in by_case.values())
-        else set()
-    )
+    counts = [Counter(map(str.casefold, names)) for names in composed.values()]
+    apart = {case for own in counts for case, count in own.items() if count > 1}
     merged = {}
     for names in used.values():
         for name in names:
@@ -181,6 +186,14 @@ def part_of(name: str) -> tuple[str, str]:
     if set(words) & LABEL_WORDS:
         return split, "labels"
     return split, "images" if set(words) & IMAGE_WORDS else ""
+
+
+def rest_of_array(name: str) -> tuple[str, ...]:
+    """The words and numbers of the name of an array but for those of its split: what arrays that belong together have
+    in common. `y_fine_train` and `y_fine_test` are y, fine."""
+    parts = re.findall("[^\\W\\d_]+|[0-9]+", unicodedata.normalize("NFC", name).replace("t10k", "test"))
+    words = [part for own in parts for word in tokens(own) or [own] for part in _unglued_letter(word)]
+    return tuple(word for word in words if word not in SPLIT_WORDS and word not in ("set", "split"))
 
 
 def _unglued_letter(word: str) -> list[str]:

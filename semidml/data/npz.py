@@ -24,7 +24,7 @@ from semidml import memory
 from semidml.data.choices import Choices
 from semidml.data.dataset import Dataset, Split, held_note, held_rows, known, label_facts, take
 from semidml.data.formats.numpy_files import MAX_HEADER, damage_in_words, read_header
-from semidml.data.label_values import read_labels
+from semidml.data.label_values import MAX_LETTERS, read_labels
 from semidml.data.layout import Question
 from semidml.data.pixels import SIDES
 from semidml.disk import zips
@@ -36,7 +36,7 @@ NAMES = (*(f"{split}_{part}" for split in SPLITS for part in ("images", "labels"
 MAX_BYTES = 2 << 30  # of pixels, in all splits together; of a file that lies here already more may be read
 MAX_ROWS = 2_000_000  # in all splits together
 MAX_CLASSES = 1000
-MAX_NAME_BYTES = 800  # of a class, at four bytes a letter
+MAX_NAME_BYTES = 4 * MAX_LETTERS  # of a class, at four bytes a letter
 MAX_NOTES, MAX_NOTE_BYTES = 10, 8000
 MAX_LABELS_A_ROW = 64
 CHUNK = 1 << 22  # bytes of pixels that are unpacked at a time
@@ -283,7 +283,7 @@ def _checked(archive: zipfile.ZipFile, several: bool, most: int | None) -> dict[
     if (size := sum(int(np.prod(shape, dtype=object)) for shape in pixels)) > (most := most or MAX_BYTES):
         raise ValueError(f"the file promises {size / 2**30:,.1f} GiB of pixels; at most {most / 2**30:g} GiB are read")
     if "class_names" in headers:
-        rule = "class_names must be a plain list of text, one name a class, of at most 200 letters"
+        rule = f"class_names must be a plain list of text, one name a class, of at most {MAX_LETTERS} letters"
         _check_text(headers["class_names"], rule, MAX_NAME_BYTES)
         if (names := headers["class_names"].shape[0]) > MAX_CLASSES:
             raise ValueError(f"class_names has {names:,} names; at most {MAX_CLASSES:,} classes are read")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from semidml.data import folders, image_files, layout
 from semidml.data.choices import Choices
+from semidml.data.file_labels import label_by_tables
 from semidml.data.image_files import Member
 from semidml.data.layout import Item, Layout, Question
 from semidml.data.names import is_predicted
@@ -25,11 +26,19 @@ from semidml.tasks import Progress
 if TYPE_CHECKING:
     from semidml.data import arrays
     from semidml.data.formats import Arrays
-    from semidml.data.formats.tables import FileLabels
 
 READ = "its files are read"
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 BRINGS = "a folder or a .zip or .tar.gz of class folders, .npz, .npy, .csv, IDX, Parquet or MATLAB's .mat are read"
+PACKED = {  # how files begin that are packed
+    b"\xfd7zXZ\0": "xz",
+    b"BZh": "bzip2",
+    b"\x1f\x8b": "gzip",
+    b"7z\xbc\xaf\x27\x1c": "7-Zip",
+    b"Rar!": "RAR",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"\x1f\x9d": "compress",
+}
 CONVERT = {
     "torch": "  data = torch.load({0!r})\n"
     "  numpy.savez('data.npz', train_images=data['images'], train_labels=data['labels'])",
@@ -106,7 +115,7 @@ def _of_file(path: Path, member: Member, choices: Choices, opened: ExitStack, on
         pictures = _pictures_around(path, beat)
         if known := tables.read_file_labels(member, pictures, choices):
             own = layout.read_layout(pictures, choices, beat)
-            return _of_layout(_labelled(own, {member: known}), "table of files and labels")
+            return _of_layout(label_by_tables(own, {member: known}), "table of files and labels")
     return _of_tree(beside, choices, "file", opened, once, beat)
 
 
@@ -137,18 +146,11 @@ def _pictures_around(path: Path, beat: Beat) -> list[Member]:
     return sorted((member for member in pictures if not image_files.is_clutter(member.name)), key=lambda own: own.parts)
 
 
-def _labelled(known: Layout, described: dict[Member, FileLabels]) -> Layout:
-    """A layout with the labels of tables, of which the first that names a file counts."""
-    labels = {file: label for table in reversed(described.values()) for file, label in table.labels.items()}
-    questions = tuple(dict.fromkeys(question for table in described.values() for question in table.questions))
-    return layout.label_by_table(known, labels, [member.path for member in described], questions)
-
-
 def _of_tree(
     members: list[Member], choices: Choices, kind: str, opened: ExitStack, once: Once | None, beat: Beat
 ) -> Reading:
     """The files of a folder or an archive, or of some that belong together."""
-    from semidml.data.formats import tables
+    from semidml.data.formats import parquet, tables
 
     if any(member.suffix in folders.IMAGES for member in members):
         known = layout.read_layout(members, choices, beat)
@@ -163,19 +165,21 @@ def _of_tree(
                 and (table := tables.read_file_labels(member, pictures, choices))
             }
             if described:
-                return _of_layout(_labelled(known, described), f"{kind} with a table of labels")
+                return _of_layout(label_by_tables(known, described), f"{kind} with a table of labels")
         return _of_layout(known, kind)
     if read := _arrays_of([watch(member, beat) for member in members]):
         return _of_arrays(read, choices, once, beat)
-    if parquet := [watch(member, beat) for member in members if member.suffix == ".parquet"]:
-        packed = tables.read_parquet(parquet, choices, opened)
-        known = tuple(packed.items)
-        return Reading("Parquet files", known, packed.class_names, questions=packed.questions)
+    if own := [watch(member, beat) for member in members if member.suffix == ".parquet"]:
+        packed = parquet.read_parquet(own, choices, opened)
+        return Reading(
+            "Parquet files", packed.items, packed.class_names, notes=packed.notes, questions=packed.questions
+        )
     for member in members:
         _refuse_pickle(member)
     if members and any(folders.looks_like_image(member) for member in members):
         return _of_layout(layout.read_layout(members, choices, beat), kind)
     if kind == "file":
+        _refuse_packed(members[0])
         raise ValueError(
             f"it is neither an .npz file nor a .zip of class folders, nor of another format that is read: {BRINGS}"
         )
@@ -254,6 +258,18 @@ def _source_key(choices: Choices, once: Once) -> tuple[str, str, str]:
 def _of_layout(known: Layout, kind: str) -> Reading:
     left = known.left_out
     return Reading(kind, known.items, None, known.others, left, known.notes, known.questions, known)
+
+
+def _refuse_packed(member: Member) -> None:
+    """Raises ValueError for a file that is packed in a way that is not read."""
+    with member.open() as file:
+        start = file.read(8)
+    for mark, packing in PACKED.items():
+        if start.startswith(mark):
+            raise ValueError(
+                f"{member.path} is packed by {packing}: unpack it first, and bring the file, or a .zip or .tar.gz of "
+                "the folder that is in it"
+            )
 
 
 def _refuse_pickle(member: Member) -> None:

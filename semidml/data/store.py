@@ -341,7 +341,7 @@ def _remarked(data: Dataset) -> Dataset:
 
 def _brightened(data: Dataset) -> Dataset:
     """A data set whose pixels are 0 and 1 throughout with 255 for 1: as bytes they would all look black."""
-    if any(part.images.max() != 1 for part in data.parts.values()):
+    if max(int(part.images.max()) for part in data.parts.values()) != 1:
         return data
     from semidml.data.values import BLACK_OR_WHITE
 

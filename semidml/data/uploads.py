@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import shutil
 import tempfile
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -49,8 +52,8 @@ class Incoming:
         try:
             self._held = locks.take(self._spare / HELD, lambda: None)
             self.path.parent.mkdir()
-            _reserve(folder, self.path, size, filename)
-            _receive(file, self.path)
+            _reserve(folder, {self.path: size}, filename)
+            _receive(file, self.path, size)
         except BaseException:
             self.remove()
             raise
@@ -116,9 +119,20 @@ def save_upload(
 
 def receive(file: bytes | BinaryIO, filename: str, folder: Path | None = None) -> Incoming:
     """A visitor's file on the disk: see `Incoming`."""
-    size = len(file) if isinstance(file, bytes) else getattr(file, "size", 0)
     opened = io.BytesIO(file) if isinstance(file, bytes) else file
-    return Incoming(opened, size, filename, Path(folder) if folder else store.data_folder())
+    return Incoming(opened, _size_of(opened), filename, Path(folder) if folder else store.data_folder())
+
+
+def _size_of(file: BinaryIO) -> int:
+    """Bytes that a file will bring, as it says or as its end tells; the most that may come where nothing does."""
+    if (size := getattr(file, "size", None)) is not None:
+        return size
+    if not file.seekable():
+        return MAX_UPLOAD
+    here = file.tell()
+    size = file.seek(0, os.SEEK_END) - here
+    file.seek(here)
+    return size
 
 
 def sweep(folder: Path) -> None:
@@ -142,24 +156,35 @@ def name_for(filename: str, folder: Path | None = None) -> str:
     return next(name for n in count(1) if (name := stem if n == 1 else f"{stem}-{n}").lower() not in taken)
 
 
-def _reserve(folder: Path, place: Path, size: int, filename: str) -> None:
-    """A file of so many bytes, which counts from now on.
-    Raises: ValueError when there is no room for it."""
+def _reserve(folder: Path, sizes: Mapping[Path, int], filename: str) -> None:
+    """Files of so many bytes, which count from now on. Who writes to them opens them with `_reserved`.
+    Raises: ValueError when there is no room for them."""
     with quota.one_at_a_time(folder):
-        quota.make_room(folder, size, filename)
-        with place.open("wb") as file:
-            file.truncate(size)
+        quota.make_room(folder, sum(sizes.values()), filename)
+        for place, size in sizes.items():
+            with place.open("wb") as file:
+                file.truncate(size)
 
 
-def _receive(file: BinaryIO, place: Path) -> None:
-    """Copy what a visitor sends into a file that is there.
-    Raises: ValueError when it is more than may be."""
+@contextmanager
+def _reserved(place: Path) -> Iterator[BinaryIO]:
+    """A reserved file, open to be written from its begin on: it keeps its size until all is written, and ends there."""
+    with place.open("r+b") as file:
+        yield file
+        file.truncate(file.tell())
+
+
+def _receive(file: BinaryIO, place: Path, size: int) -> None:
+    """Copy what a visitor sends into a file that is reserved for it.
+    Raises: ValueError when it is more than may be, or than it said."""
     received = 0
-    with place.open("wb") as target:
+    with _reserved(place) as target:
         while piece := file.read(CHUNK):
             received += len(piece)
             if received > MAX_UPLOAD:
                 raise ValueError(TOO_LARGE)
+            if received > size:
+                raise ValueError(f"the file is larger than the {size:,} bytes that were announced; send it again")
             target.write(piece)
 
 
@@ -172,14 +197,19 @@ def _pack(came: Path, spare: Path, folder: Path, filename: str, choices: Choices
     with reading.open_reading(came, choices) as content, ExitStack() as opened:
         packed, known = spare / "packed", content.arrays
         if known:
-            size, splits, shape = known.bytes, tuple(known.splits), tuple(known.splits["train"].images.shape[1:])
+            rows, shape = (
+                {s: len(part.labels) for s, part in known.splits.items()},
+                known.splits["train"].images.shape[1:],
+            )
         else:
             plan = images.plan(content, choices, None, images.MAX_ARCHIVE_PIXELS, progress)
             images.check_bytes(plan, npz.MAX_BYTES)
-            size, splits, shape = plan.bytes, plan.splits, plan.shape
-        _reserve(folder, packed, 2 * size, filename)  # the pixels, and the file that they are put into
-        places = {split: spare / f"{split} pixels" for split in splits}
-        pixel_files = {split: opened.enter_context(place.open("wb")) for split, place in places.items()}
+            counted = Counter(item.split for item in plan.readable)
+            rows, shape = {split: counted[split] for split in plan.splits}, plan.shape
+        places = {split: spare / f"{split} pixels" for split in rows}
+        sizes = {places[split]: count * math.prod(shape) for split, count in rows.items()}
+        _reserve(folder, {**sizes, packed: sum(sizes.values())}, filename)
+        pixel_files = {split: opened.enter_context(_reserved(place)) for split, place in places.items()}
 
         def place(split: str, row: int, pixels: np.ndarray) -> None:
             pixel_files[split].write(pixels.transpose(1, 2, 0).tobytes())
@@ -192,7 +222,7 @@ def _pack(came: Path, spare: Path, folder: Path, filename: str, choices: Choices
         else:
             (labels, notes), names = images.decode_splits(plan, place, progress), plan.class_names
         opened.close()
-        with packed.open("wb") as file:
+        with _reserved(packed) as file:
             npz.write(file, places, shape, labels, names, notes)
     return packed
 

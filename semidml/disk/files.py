@@ -137,10 +137,14 @@ def json_object(content: bytes, name: str) -> dict[str, Any]:
 
 
 def folder_size(path: Path) -> int:
-    """Bytes of all files below a folder; links are not followed."""
-    total = 0
+    """Bytes of all files below a folder; links are not followed, and what has several names there counts once."""
+    total, shared = 0, set()
     for folder, _, names in os.walk(path):
         for name in names:
             with suppress(FileNotFoundError):  # replaced or deleted since it was listed
-                total += os.lstat(os.path.join(folder, name)).st_size
+                told = os.lstat(os.path.join(folder, name))
+                if told.st_nlink == 1 or (told.st_dev, told.st_ino) not in shared:
+                    total += told.st_size
+                if told.st_nlink > 1:
+                    shared.add((told.st_dev, told.st_ino))
     return total

@@ -1,5 +1,6 @@
 """When a run that waits will begin, going by what was measured here: the pace of the run that trains, and how long runs
-like those before it took.
+like those before it took. A sweep, or whatever else takes the processor, slows the one that trains, and so is counted
+for those that follow.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 
 ALIKE = ("data", "model", "prior", "variant", "encoder", "augment", "mining", "split")  # what a step's time depends on
+TELLING_EPOCHS = 2  # that have ended before a pace says how fast the machine is now
 MOST_MEASURED = 200  # of the newest runs
 
 
@@ -38,29 +40,45 @@ def seconds_an_epoch(run: Run) -> float | None:
     return seconds / epochs if epochs and seconds else None
 
 
-def seconds_left(run: Run, pace: float | None, measured: Callable[[RunConfig], float | None]) -> float | None:
-    """How long a run that has not begun will train: as long as runs like it took (`measured`), or as its epochs take at
-    a `pace`, in seconds an epoch; None where neither is known."""
+def seconds_left(
+    run: Run, pace: float | None, measured: Callable[[RunConfig], float | None], slower: float = 1.0
+) -> float | None:
+    """How long a run that has not begun will train: `slower` times as long as runs like it took (`measured`), or as its
+    epochs take at a `pace`, in seconds an epoch; None where neither is known."""
     status = run.status()
     try:
         seconds = measured(run.config())
     except ValueError:  # deleted meanwhile, or damaged: it will hold nobody up
         return 0.0
     if seconds:
-        return seconds * (1 - status.fraction)
+        return seconds * slower * (1 - status.fraction)
     return None if pace is None else pace * status.epochs * (1 - status.fraction)
+
+
+def how_much_slower(run: Run, pace: float, measured: Callable[[RunConfig], float | None]) -> float:
+    """How many times as long as runs like it took a run takes that trains at a `pace`, in seconds an epoch: more than 1
+    while a sweep trains beside it. 1 where nothing like it was measured, or in the first epochs, which tell little."""
+    status = run.status()
+    if status.epoch < TELLING_EPOCHS:
+        return 1.0
+    try:
+        seconds = measured(run.config())
+    except ValueError:  # deleted meanwhile, or damaged
+        return 1.0
+    return max(1.0, pace * status.epochs / seconds) if seconds else 1.0
 
 
 def begin_times(runs: Sequence[Run], measured: Callable[[RunConfig], float | None]) -> list[float | None]:
     """In how many seconds each of some runs begins that train one after the other, of which the first may train
     already, and, last, one behind them; None where it is not known of all before."""
     times: list[float | None] = [0.0]
-    pace = None
+    pace, slower = None, 1.0
     for run in runs:
         status = run.status()
         if status.state == "running" and (pace := seconds_an_epoch(run)):
             seconds = pace * status.epochs * (1 - status.fraction)
+            slower = how_much_slower(run, pace, measured)
         else:
-            seconds = seconds_left(run, pace, measured)
+            seconds = seconds_left(run, pace, measured, slower)
         times.append(None if times[-1] is None or seconds is None else times[-1] + seconds)
     return times

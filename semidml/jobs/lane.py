@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-WORKER = (sys.executable, "-m", "semidml.jobs.worker")
+WORKER = (sys.executable, "-P", "-m", "semidml.jobs.worker")
 COLD = "--cold"  # to a worker: begin without what a training needs
 CHECK_SECONDS = 2.0  # between two checks whether an idle worker has ended
 LEAVE = 2.5  # seconds that a worker gets to leave when its pipe is closed

@@ -81,14 +81,17 @@ def score_curves(
     dark: bool | None = None,
     height: int = 280,
     place: str = "curves",
+    bands: Mapping[str, Any] | None = None,
 ) -> "Figure":
     """The live scores of a place (`table.PLACES`) over epochs, from 0 to 1, with what needs no training beside
     them: chance dotted, raw pixels dashed in the colour of the score that they belong to. floors: see
-    `protocol.floors`."""
+    `protocol.floors`; bands: over seeds, by score, see `sweeps.seeds.spread_history`."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
     for i, key in enumerate(shown_at(place)):
+        if bands and key in bands:
+            _add_band(figure, bands[key], SCORES[key].title, i)
         if any(key in record.scores for record in records):
             _add_score(figure, records, key, SCORES[key].title, i)
         if floors and (floor := floors.get(f"{PIXELS}{key}")) is not None:
@@ -136,13 +139,21 @@ def worth_curve(
 
 
 def compared_curves(
-    runs: Mapping[str, Sequence[Any]], score: str, title: str, dark: bool | None = None, height: int = 280
+    runs: Mapping[str, Sequence[Any]],
+    score: str,
+    title: str,
+    dark: bool | None = None,
+    height: int = 280,
+    bands: Mapping[str, Any] | None = None,
 ) -> "Figure":
-    """One score of several runs by epoch, a line a run. runs: records by the run's name."""
+    """One score of several runs by epoch, a line a run. runs: records by the run's name; bands: over the seeds of its
+    setting, by its name too, see `sweeps.seeds.spread_history`."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
     for position, (name, records) in enumerate(runs.items()):
+        if bands and name in bands:
+            _add_band(figure, bands[name], name, position)
         if scored := [record for record in records if record.scores.get(score) is not None]:
             _add_score(figure, scored, score, name, position)
     style.dress(figure, dark, height, score, EPOCHS, {"title_text": title})
@@ -163,6 +174,25 @@ def _add_score(figure: "Figure", records: Sequence[Any], score: str, name: str, 
     x = [record.epoch + record.step / record.steps if record.steps else float(record.epoch) for record in scored]
     y = [record.scores.get(score) for record in scored]
     figure.add_trace(_line(x, y, name, position, hovertemplate="%{y:.3f}"))
+
+
+def _add_band(figure: "Figure", band: Any, name: str, position: int) -> None:
+    """Mean and one standard deviation to either side over seeds, by epoch, in the colour of a line."""
+    colour = style.LINE_COLOURS[position % len(style.LINE_COLOURS)]
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    means = [spread.mean for spread in band.spreads]
+    sds = [0.0 if math.isnan(spread.sd) else spread.sd for spread in band.spreads]
+    edges = [mean + sd for mean, sd in zip(means, sds, strict=True)]
+    edges += [mean - sd for mean, sd in zip(means[::-1], sds[::-1], strict=True)]
+    fill = {"fill": "toself", "fillcolor": f"rgba({red},{green},{blue},0.18)", "line": {"width": 0}}
+    figure.add_scatter(
+        x=[*band.epochs, *band.epochs[::-1]], y=edges, mode="lines", **fill, hoverinfo="skip", showlegend=False
+    )
+    words = [f"± {sd:.3f} (n = {spread.n})" for sd, spread in zip(sds, band.spreads, strict=True)]
+    figure.add_scatter(
+        x=band.epochs, y=means, mode="lines", line={"color": colour, "width": 1.2, "dash": "dot"}, showlegend=False,
+        name=f"{name}, mean of seeds", hovertext=words, hovertemplate="%{y:.3f} %{hovertext}",
+    )  # fmt: skip
 
 
 def _level(figure: "Figure", value: float, name: str, colour: str, dash: str) -> None:

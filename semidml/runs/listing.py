@@ -1,6 +1,8 @@
 """Find runs and make new ones."""
 
+import errno
 import platform
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -47,11 +49,14 @@ def create_run(
     path: Path | str | None = None,
     paths: bool = False,
     both: bool = False,
+    scored: bool = False,
+    planned_data: str = "",
 ) -> Run:
     """A new run, queued: in the runs' folder under `run_id` or a new name, or at `path`, wherever that is.
 
     `paths` (command line only) allows `config.data` to be a path. `both`: whether a run whose scores are of held-out
-    images is scored on the test images, too.
+    images is scored on the test images, too. `scored`: whether each epoch has live scores even where nobody watches.
+    `planned_data`: the digest (`trained_on.digest_of`) of the data that it is for; any others are then refused.
     Raises: ValueError when the name is taken, or when it would pass the quota, beside what other runs still write."""
     if path is None:
         target = places.runs_folder() / places.checked_id(places.new_id(config) if run_id is None else run_id)
@@ -59,7 +64,8 @@ def create_run(
         target = Path(path).absolute()
         places.checked_id(target.name)
     details = {"config": config.model_dump(), "created": time.time(), "paths": paths, "versions": versions()}
-    details |= {"both": True} if both else {}
+    details |= ({"both": True} if both else {}) | ({"scored": True} if scored else {})
+    details |= {"planned_data": planned_data} if planned_data else {}
     if target.parent != places.runs_folder():
         return _write_new(target, config, details)
     if places.ships(target.name):
@@ -93,24 +99,27 @@ def new_run(config: RunConfig, path: Path | str | None = None, paths: bool = Fal
 
 
 def _write_new(target: Path, config: RunConfig, details: dict[str, Any]) -> Run:
-    """A new run's folder, with its config.json and status.json.
+    """A new run's folder, with its config.json and status.json, whole or not at all.
     Raises: ValueError when the name is taken."""
+    taken = f"there is already a run called {target.name}"
     if target.is_dir() and not any(target.iterdir()):
         target.rmdir()
+    if target.exists():
+        raise ValueError(taken)
     target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".new-{secrets.token_hex(8)}")
+    part.mkdir()
     try:
-        target.mkdir()
-    except FileExistsError:
-        raise ValueError(f"there is already a run called {target.name}") from None
-    run = Run(target)
-    try:
-        files.replace_file(target / "config.json", files.as_json(details))
+        files.replace_file(part / "config.json", files.as_json(details))
         owner = process.this_process()
-        write_status(run, Status("queued", epochs=config.epochs, updated=time.time(), owner=owner))
-    except BaseException:
-        shutil.rmtree(target)
+        write_status(Run(part), Status("queued", epochs=config.epochs, updated=time.time(), owner=owner))
+        part.rename(target)
+    except BaseException as error:
+        shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise ValueError(taken) from None
         raise
-    return run
+    return Run(target)
 
 
 def versions() -> dict[str, str]:

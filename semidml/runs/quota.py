@@ -36,8 +36,9 @@ def used_bytes() -> int:
 
 
 def sweep_runs() -> None:
-    """Remove what a process left that was killed while it deleted or imported a run."""
-    files.sweep([*places.runs_folder().glob(".deleted-*"), *places.runs_folder().glob(".import-*")])
+    """Remove what a process left that was killed while it made, deleted or imported a run."""
+    folder = places.runs_folder()
+    files.sweep([path for kind in ("new", "deleted", "import") for path in folder.glob(f".{kind}-*")])
 
 
 def check_quota(more: int = 0, waiting: int = 0) -> None:

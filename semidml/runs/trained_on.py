@@ -1,5 +1,6 @@
 """What a run was trained on: told in its config.json and rows.npz, and checked wherever its images are used again."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,17 @@ def describe_data(data: "Dataset") -> dict[str, Any]:
     told |= {"rows": _rows_of(data), "digest": data.digest, "labels": data.label_digest}
     prints = {"pixels": data.pixels, "files": data.files}
     return told | {name: digest for name, digest in prints.items() if digest}
+
+
+def digest_of(told: Any) -> str:
+    """The digest of a data set by what a run tells of it, `describe_data`: of its labels and of its image files or,
+    where there are none, its pixels, so that it is the same on a machine whose library decodes files with other last
+    bits. "" of a run of an older release, which tells too little."""
+    known = told if isinstance(told, Mapping) else {}
+    content = known.get("files") or known.get("pixels") or known.get("digest")
+    if not content or "labels" not in known:
+        return ""
+    return hashlib.sha256(f"{known['labels']} {content}".encode()).hexdigest()
 
 
 def load_data(run: Run, progress: Progress = lambda fraction, text: None) -> "Dataset":
@@ -57,11 +69,17 @@ def read_splits(run: Run, data: "Dataset") -> "tuple[Dataset, Seen]":
 
 
 def check_data(run: Run, data: "Dataset") -> None:
-    """Raises ValueError that names what differs when a data set is not what the run was trained on, as far as the run
-    says what that was."""
-    if differences := list_differences(run.details().get("data") or {}, data):
+    """Raises ValueError that names what differs when a data set is not what the run was trained on or, before that, is
+    planned for, as far as the run says what that is."""
+    details = run.details()
+    planned, trained = details.get("planned_data"), details.get("data") or {}
+    differences = list_differences(trained, data)
+    if not differences and planned and planned != digest_of(describe_data(data)):
+        differences = ["some of its images or labels are others"]
+    if differences:
         raise ValueError(
-            f"{data.name} here is another data set than the one that {run.id} was trained on: "
+            f"{data.name} here is another data set than the one that {run.id} "
+            f"{'was trained on' if trained else 'is planned for'}: "
             f"{'; '.join(differences)}. Bring that one back, or train the same setting again"
         )
 

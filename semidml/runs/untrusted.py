@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -27,7 +28,8 @@ MOST_WEIGHTS = 10**9  # bytes of a model, as of an unpacked zip
 
 Shapes = dict[str, tuple[int, ...]]
 Name = Annotated[str, Field(max_length=200)]
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+DIGEST = "[0-9a-f]{64}"
+Digest = Annotated[str, Field(pattern=f"^{DIGEST}$")]
 
 
 class Images(Pictured):
@@ -53,6 +55,10 @@ def check_folder(folder: Path) -> None:
     clean: dict[str, Any] = {"config": config.model_dump(), "created": run.created(), "imported": time.time()}
     clean["paths"] = False
     clean |= {"both": True} if details.get("both") is True else {}
+    if "planned_data" in details:
+        planned = details["planned_data"]
+        _require(isinstance(planned, str) and bool(re.fullmatch(DIGEST, planned)), "planned_data of config.json")
+        clean["planned_data"] = planned
     for part in ("versions", "machine", "facts"):
         values = details.get(part, {})
         _require(isinstance(values, dict) and len(values) <= 50 and _plain(values), f"{part} of config.json")

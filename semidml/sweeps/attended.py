@@ -1,6 +1,6 @@
 """Train a sweep in a process of its own that ends with the one which started it, as the app's does.
 
-    python -m semidml.sweeps.attended NAME        until it is done, or until the end of what it reads
+    python -m semidml.sweeps.attended NAME        until it is done, or it reads a word or the end of what it reads
 
 What it says is kept in the sweep's driver.log. However either process ends, the sweep goes on where it was.
 """
@@ -16,17 +16,18 @@ from semidml.words import trouble_words
 
 PACKAGE = Path(__file__).resolve().parents[2]
 CLOSED = "The app was closed, and this sweep stopped with it."
+STOP_WORD = b"stop\n"  # what it is told to stop by; the end of what it reads is that of whoever started it
 MOST_LOG = 4000  # bytes that are read of its end
 
 _started: dict[Path, subprocess.Popen] = {}  # processes of this one, by the sweep's folder
 
 
 def start(sweep: Sweep) -> None:
-    """Train a sweep in a process that ends with this one. `Sweep.driver` tells when it is at it, `Sweep.stop` stops it.
+    """Train a sweep in a process that ends with this one. `Sweep.driver` tells when it is at it, `stop` stops it.
     Raises: ValueError while it is being trained, OSError when it cannot be started."""
     if sweep.driver() or is_starting(sweep):
         raise ValueError(f"the sweep {sweep.name} is being trained already")
-    command = [sys.executable, "-m", "semidml.sweeps.attended", sweep.name]
+    command = [sys.executable, "-P", "-m", "semidml.sweeps.attended", sweep.name]
     paths = [str(PACKAGE), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "SEMIDML_SWEEPS": str(sweep.path.parent)}
     with open(sweep.path / LOG, "wb") as log:
@@ -34,6 +35,22 @@ def start(sweep: Sweep) -> None:
         process = subprocess.Popen(command, env=environment, **own)
     _started[sweep.path] = process
     threading.Thread(target=_await_end, args=(process,), name=f"sweep {sweep.name}", daemon=True).start()
+
+
+def stop(sweep: Sweep) -> None:
+    """Ask whoever trains a sweep to stop, also a process of this one that is not at it yet, which `Sweep.stop` does not
+    know.
+    Raises: ValueError when nobody trains it."""
+    process = _started.get(sweep.path)
+    if process is None or process.returncode is not None:
+        sweep.stop()
+        return
+    try:
+        os.write(process.stdin.fileno(), STOP_WORD)
+    except (OSError, ValueError):  # it has ended meanwhile, and its pipe is closed
+        raise ValueError(f"the sweep {sweep.name} is not being trained") from None
+    if (driver := sweep.driver()) and driver.get("pid") != process.pid:  # somebody else was sooner
+        sweep.stop()
 
 
 def _await_end(process: subprocess.Popen) -> None:
@@ -63,16 +80,16 @@ def main(name: str) -> int:
     """Train it, and say what somebody should know."""
     from semidml.sweeps.driver import train_sweep
 
-    closed = threading.Event()
+    told, closed = threading.Event(), threading.Event()
 
     def watch() -> None:
-        while os.read(0, 4096):  # its end is that of whoever started this
-            pass
-        closed.set()
+        if not os.read(0, 4096):
+            closed.set()
+        told.set()
 
     threading.Thread(target=watch, daemon=True).start()
     try:
-        for progress in train_sweep(open_sweep(name), told=closed.is_set):
+        for progress in train_sweep(open_sweep(name), told=told.is_set):
             for words in progress.news:
                 print(words, flush=True)
     except (ValueError, OSError) as error:

@@ -20,6 +20,7 @@ from distributed.core import send_recv
 from distributed.security import Security
 
 from semidml import memory
+from semidml.words import size_words
 
 WORKER_BYTES = 700 * 10**6  # of memory that a worker takes with torch, scikit-learn and a small data set
 REACH_SECONDS = 4.0  # that a scheduler gets to answer
@@ -122,10 +123,23 @@ def list_gpus() -> list[str]:
     return [str(number) for number in range(len(devices))]  # CUDA counts those that a container sees from 0
 
 
-def count_workers(cores: int, free: int, gpus: int) -> int:
-    """How many workers a machine gets that nobody has chosen: one a GPU or, without any, one a core, as far as `free`
-    bytes of memory hold them."""
-    return max(1, min(gpus or cores, free // WORKER_BYTES))
+def share_workers(taken: int) -> int:
+    """How many workers of this machine a sweep gets that nobody has chosen, beside `taken` of other sweeps.
+    Raises: ValueError where its memory holds none beside them."""
+    free = memory.free_bytes()
+    if taken and free < WORKER_BYTES:
+        raise ValueError(
+            f"{taken} {'worker' if taken == 1 else 'workers'} of this machine train other sweeps, and its memory holds "
+            f"none beside them: {size_words(free)} are free, and one takes {size_words(WORKER_BYTES)}; stop another "
+            "sweep, or wait until it is done"
+        )
+    return count_workers(memory.cores(), free, len(list_gpus()), taken)
+
+
+def count_workers(cores: int, free: int, gpus: int, taken: int = 0) -> int:
+    """How many workers a machine gets that nobody has chosen: one a GPU or, without any, one a core, but for those that
+    are taken, as far as `free` bytes of memory hold them; at least one."""
+    return max(1, min((gpus or cores) - taken, free // WORKER_BYTES))
 
 
 def worker_environment(number: int, workers: int, cores: int, gpus: list[str]) -> dict[str, str]:

@@ -5,10 +5,11 @@ Wherever it ends, by a stop, a kill or a full disk, the next start trains what h
 
 import os
 import shutil
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -16,14 +17,29 @@ from typing import Protocol
 from semidml.disk import files
 from semidml.runs import estimate, listing, places
 from semidml.runs.run import Run
+from semidml.runs.trained_on import digest_of
 from semidml.sweeps import quota
+from semidml.sweeps.parquet import STATES, Row
 from semidml.sweeps.plan import Cell
-from semidml.sweeps.sweep import BEAT, STOP, Sweep, check_data, find_elsewhere, held, take_over
-from semidml.sweeps.table import STATES, Row, changed_at, read_row, read_rows, write_table
+from semidml.sweeps.sweep import (
+    BEAT,
+    LOCK,
+    STOP,
+    Sweep,
+    check_data,
+    count_workers_of_others,
+    find_elsewhere,
+    held,
+    take_over,
+    tell_workers,
+)
+from semidml.sweeps.table import changed_at, failed_row, read_row, read_rows, write_table
 
+CONFIG, STATUS = "config.json", "status.json"  # of a run
 WRITE_EVERY = 1.0  # seconds between two writes of the table
 WRITE_SHARE = 20  # of the time between them at most one part in so many is spent on writing
-MEASURED = 5  # settings whose runs are estimated, of many
+MEASURED = 5  # settings whose runs are estimated, of many; runs that are asked for their versions
+COMPARED = ("semidml", "torch")  # versions by which the same run may be another
 
 
 class Event(Protocol):
@@ -83,12 +99,12 @@ def train_sweep(
     train_folders: the engine, `semidml.sweeps.engine`'s where none is given; it gets `scheduler` and `workers`.
     Raises: ValueError while somebody else trains it, when its data here are others, or where nothing would fit; OSError
     when the disk does not take the table; what the engine raises. The same again goes on then."""
-    with held(sweep, named=True) as lock:
-        driver = Driver(sweep, lock, told)
+    with held(sweep, named=True) as lock, _alive(lock):
+        driver = Driver(sweep, told)
         try:
             yield from driver.prepare()
             if train_folders is None:
-                from semidml.sweeps.engine import train_folders  # Dask takes a second to import
+                train_folders, workers = _choose_engine(sweep, lock, scheduler, workers)
             events = train_folders(
                 driver.feed(), scheduler=scheduler, workers=workers, stop=driver.is_stopping, told=driver.note
             )
@@ -101,11 +117,45 @@ def train_sweep(
         raise driver.problem
 
 
+@contextmanager
+def _alive(lock: int | None) -> Iterator[None]:
+    """Gives signs of life while a lock is held, whatever takes long meanwhile: else another machine would take the
+    driver for gone."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while lock is not None and not ended.wait(BEAT):
+            os.utime(lock)
+
+    thread = threading.Thread(target=beat, name="sign of life", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _choose_engine(
+    sweep: Sweep, lock: int | None, scheduler: str | None, workers: int | None
+) -> tuple[TrainFolders, int | None]:
+    """The engine of Dask, and how many workers of this machine it gets: those that other sweeps have are taken. None
+    where a scheduler has workers already.
+    Raises: ValueError where the memory holds no further one."""
+    from semidml.sweeps import cluster, engine  # Dask takes a second to import
+
+    if not (scheduler or os.environ.get("SEMIDML_SCHEDULER")):
+        workers = workers or cluster.share_workers(count_workers_of_others(sweep))
+        if lock is not None:
+            tell_workers(lock, workers)
+    return engine.train_folders, workers
+
+
 class Driver:
     """The rows of a sweep that is being trained. Its lock is held."""
 
-    def __init__(self, sweep: Sweep, lock: int | None, told: Callable[[], bool]):
-        self.sweep, self.lock, self.told = sweep, lock, told
+    def __init__(self, sweep: Sweep, told: Callable[[], bool]):
+        self.sweep, self.told = sweep, told
         (sweep.path / STOP).unlink(missing_ok=True)  # of before this start
         self.plan = sweep.plan()
         check_data(self.plan)
@@ -119,11 +169,11 @@ class Driver:
         self.room = quota.Room()
         self.problem: Exception | None = None  # for which no further run is begun
         self._news: list[str] = []
-        self._write_due = self._beat_due = 0.0
+        self._write_due = 0.0
         self._began, self._ended, self._left = time.monotonic(), 0, set(self.missing)  # runs since this start
         runs = sweep.path / places.CELLS
         runs.mkdir(exist_ok=True)
-        files.sweep(runs.glob(".new-*"), 0)  # of a driver that was killed
+        files.sweep([*runs.glob(".new-*"), *runs.glob(".import-*")], 0)  # of a driver that was killed
 
     def prepare(self) -> Iterator[Progress]:
         """Take what other sweeps have finished, and see what is left."""
@@ -131,11 +181,22 @@ class Driver:
         yield self.progress()
         cells = self._cells(self.missing)
         for name, run in find_elsewhere(self.sweep, cells).items():
-            if not self.sweep.run_of(name).path.exists():
-                self._set(name, read_row(self._row(name), take_over(run, self.sweep)))
-                self._left.discard(name)
-                yield self._beat()
+            own = self.sweep.run_of(name)
+            if _is_waiting(own):
+                shutil.rmtree(own.path)
+            if own.path.exists():
+                continue
+            try:
+                taken = take_over(run, self.sweep, name)
+            except FileNotFoundError:  # somebody deletes it meanwhile: then it is trained here
+                continue
+            self._set(name, read_row(self._row(name), taken))
+            self._left.discard(name)
+            yield self._beat()
+        if len(self._left) < len(self.missing):
+            self.room = quota.Room()
         self.missing = [name for name in self.missing if name in self._left]
+        self._note_versions()
         self._note_size([cell for cell in cells if cell.name in self._left])
         self._began = time.monotonic()
 
@@ -144,6 +205,27 @@ class Driver:
         this release would give it goes on under that."""
         cells = self.plan.cells
         return [replace(cells[self.at[name][0]], name=name) for name in names]
+
+    def _note_versions(self) -> None:
+        """Says where runs that are done were made with other versions than those that are to be trained; a few are
+        asked."""
+        done = [name for name, rows in self.at.items() if self.rows[rows[0]]["state"] == "done"] if self._left else []
+        now, others = listing.versions(), set()
+        for name in done[:: max(1, len(done) // MEASURED)]:
+            try:
+                versions = self.sweep.run_of(name).details().get("versions")
+            except ValueError:  # its config.json is damaged: its own page says so
+                continue
+            known = versions if isinstance(versions, dict) else {}
+            others |= {f"{part} {known[part]}" for part in COMPARED if known.get(part, now[part]) != now[part]}
+        if others:
+            before, after = (
+                " and ".join(parts) for parts in (sorted(others), (f"{part} {now[part]}" for part in COMPARED))
+            )
+            self.note(
+                f"some runs of this sweep were made with {before}, those that follow are made with {after}: a "
+                "difference between them may be one of these versions"
+            )
 
     def _note_size(self, cells: list[Cell]) -> None:
         """Says where these runs may take more room than there is: as many as fit are trained."""
@@ -180,21 +262,31 @@ class Driver:
         """The run of a cell, made or as it was left; None where its folder holds another one.
         Raises: OSError when the disk does not take it."""
         assert cell.config is not None
-        run, parts = self.sweep.run_of(cell.name), ("config.json", "status.json")
-        if run.path.exists() and not all((run.path / part).exists() for part in parts):
+        run = self.sweep.run_of(cell.name)
+        lacks = [part for part in (CONFIG, STATUS) if not (run.path / part).exists()]
+        if lacks and run.path.exists():
+            if _holds_results(run.path):
+                why = f"its folder has no {lacks[0]}, and holds what was trained; move or delete it to train this cell"
+                self._fail(cell.name, why)
+                return None
             shutil.rmtree(run.path)  # whoever made it was killed before it was whole
+        planned = self.plan.data[cell.config.data]
         if not run.path.exists():
-            both = cell.config.evaluate_on == "validation"
-            return listing.create_run(cell.config, path=run.path, paths=self.plan.paths, both=both)
+            both, scored = self.plan.scores_both and cell.config.evaluate_on == "validation", not self.plan.axes
+            more = {"paths": self.plan.paths, "both": both, "scored": scored, "planned_data": planned}
+            return listing.create_run(cell.config, path=run.path, **more)
         (run.path / STOP).unlink(missing_ok=True)  # of before this start
         try:
-            is_other = run.config() != cell.config
+            details, is_other = run.details(), run.config() != cell.config
         except ValueError as error:
             why = f"its folder is damaged: {error}; delete it to train this cell anew"
         else:
-            if not is_other:
+            if not is_other and digest_of(details.get("data")) in ("", planned):
+                if details.get("planned_data") != planned:  # of a release that did not tell it
+                    files.replace_file(run.path / CONFIG, files.as_json(details | {"planned_data": planned}))
                 return run
-            why = "its folder holds a run of another setting; delete it to train this cell"
+            why = f"its folder holds a run of {'another setting' if is_other else 'other data'}; delete it to train "
+            why += "this cell"
         self._fail(cell.name, why)
         return None
 
@@ -217,16 +309,16 @@ class Driver:
         fresh, self._ended = read_row(row, run), self._ended + 1
         self._left.discard(name)
         if event.state == "failed" and fresh["state"] != "failed":
-            fresh |= {"state": "failed", "why": event.why}
+            fresh = failed_row(fresh, event.why)
         elif event.state == "done" and fresh["state"] != "done":
-            fresh |= {"state": "failed", "why": fresh["why"] or "it was said to be done, and its folder is not"}
+            fresh = failed_row(fresh, fresh["why"] or "it was said to be done, and its folder is not")
         self._set(name, fresh)
-        self.room.take(fresh["bytes"])
+        self.room.take(fresh["bytes"] - row["bytes"])
         if fresh["state"] == "failed":
             self.note(f"{name} failed: {fresh['why']}")
 
     def _fail(self, name: str, why: str) -> None:
-        self._set(name, self._row(name) | {"state": "failed", "why": why})
+        self._set(name, failed_row(self._row(name), why))
         self._left.discard(name)
         self.note(f"{name} failed: {why}")
 
@@ -245,13 +337,9 @@ class Driver:
             self.counts[row["state"]] += 1
 
     def _beat(self) -> Progress:
-        """Give a sign of life, and write the table when it is due.
+        """Write the table when it is due.
         Raises: OSError when the disk does not take it."""
-        now = time.monotonic()
-        if now >= self._beat_due and self.lock is not None:
-            os.utime(self.lock)
-            self._beat_due = now + BEAT
-        if now >= self._write_due:
+        if time.monotonic() >= self._write_due:
             self.write()
         return self.progress()
 
@@ -266,6 +354,21 @@ class Driver:
         seconds = seconds_left(time.monotonic() - self._began, self._ended, len(self._left))
         news, self._news = tuple(self._news), []
         return Progress(counts, seconds, news, self.is_stopping())
+
+
+def _is_waiting(run: Run) -> bool:
+    """Whether a run's folder is there and nothing of it was begun, nor is it being begun."""
+    if not all((run.path / part).exists() for part in (CONFIG, STATUS)) or _holds_results(run.path):
+        return False
+    try:
+        return run.recorded().state == "queued" and not (run.path / LOCK).exists()
+    except ValueError:  # damaged, as is said when it is to be trained
+        return False
+
+
+def _holds_results(folder: Path) -> bool:
+    """Whether a run's folder holds more than what is there before it begins."""
+    return any(path.name not in (CONFIG, STATUS, LOCK, STOP) and not files.is_part(path) for path in folder.iterdir())
 
 
 def seconds_left(seconds: float, ended: int, left: int) -> float | None:

@@ -54,12 +54,13 @@ class Cell:
     """A run that the scheduler knows of."""
 
     run: Run
-    data: str
+    data: str  # which data it asks for: their name, and what is known of them
     identity: str  # of the run, the same whoever sends it
     key: str = ""  # of the order that is out
     future: Future | None = None
     lost: int = 0  # attempts that lost their worker since it last came further
     epoch: int = 0  # that it went on from, as far as is known
+    ordered: int = 0  # the epoch from which its order was to go on
     is_running: bool = False
     is_away: bool = False  # its zip has been sent
     allowed: frozenset[str] = field(default_factory=frozenset)  # workers, where not all are
@@ -116,7 +117,7 @@ class Engine:
         self.token = (f"{TOKEN}{secrets.token_hex(8)}", secrets.token_hex(16))
         self.tokens: set[Path] = set()  # files of that name
         self.threads: dict[str, int] = {}  # of each worker there is
-        self.unfit: dict[str, dict[str, str]] = {}  # {data set: {worker: why it cannot train on it}}
+        self.unfit: dict[str, dict[str, str]] = {}  # {data asked for: {worker: why it cannot train on them}}
         self.sends = False  # zips: some worker does not see the folders
         self.is_stopping = self.is_exhausted = False
         self._due = 0.0
@@ -153,10 +154,9 @@ class Engine:
                 return
             run = Run(folder)
             try:
-                config = run.config()
                 if run.recorded().state != "queued":
                     (run.path / "stop").unlink(missing_ok=True)  # a stop before this
-                cell = Cell(run, config.data, _identity_of(run), epoch=run.resume_epoch())
+                cell = Cell(run, _data_of(run), _identity_of(run), epoch=run.resume_epoch())
             except ValueError as error:
                 yield Event(run.path, "failed", f"this run's folder is damaged: {error}")
                 continue
@@ -182,7 +182,7 @@ class Engine:
         self._put_token(cell.run.path.parent)
         self._orders += 1
         cell.key = f"semidml-{self.token[0].removeprefix(TOKEN)}-{self._orders}"
-        cell.is_running, cell.is_away = False, packed is not None
+        cell.is_running, cell.is_away, cell.ordered = False, packed is not None, cell.epoch
         order = {"key": cell.key, "folder": str(cell.run.path), "token": self.token, "version": __version__}
         order |= {"identity": cell.identity, "packed": packed}
         self.cells[cell.key] = cell
@@ -268,10 +268,10 @@ class Engine:
     def _end_in_error(self, cell: Cell, error: BaseException) -> Iterator[Event]:
         """The worker was lost, or could not do what it was asked to."""
         if isinstance(error, KilledWorker):
-            reached = cell.run.resume_epoch()
-            if reached > cell.epoch:
-                cell.epoch, cell.lost = reached, 0
-            if cell.is_running:  # else it was still waiting there
+            cell.epoch = max(cell.epoch, cell.run.resume_epoch())
+            if cell.epoch > cell.ordered:  # Dask does not know that the run came further between the workers it lost
+                cell.lost = 1
+            elif cell.is_running:  # else it was still waiting there
                 cell.lost += error.allowed_failures + 1
             why = f"its worker process ended {cell.lost} times before it came further, the last time killed or crashed"
         else:
@@ -357,6 +357,12 @@ class Engine:
             f"{self.link.where} has gone, or cannot be reached any more: what was trained is kept, and the same "
             "again goes on from there"
         )
+
+
+def _data_of(run: Run) -> str:
+    """Tells which data a run asks for: what one worker cannot give, another run of other data may still have there."""
+    details = run.details()
+    return json.dumps([run.config().data, details.get("planned_data"), details.get("data")], sort_keys=True)
 
 
 def _identity_of(run: Run) -> str:

@@ -3,12 +3,15 @@
 import io
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from semidml.data import store
 from semidml.disk import files
 from semidml.runs import quota, transfer
 from semidml.runs.run import Run
+from semidml.runs.trained_on import digest_of
 from semidml.runs.writer import Writer
 from semidml.words import size_words
 
@@ -78,9 +81,16 @@ def take_back(run: Run, packed: bytes) -> None:
 
 def _check_same(run: Run, returned: Run) -> None:
     """Raises ValueError unless a run that came back has the config that was sent, and was trained on the same data."""
-    sent, came = run.details().get("data"), returned.details().get("data")
-    if returned.config() != run.config() or (sent and came and sent.get("digest") != came.get("digest")):
+    sent, came = run.details(), returned.details().get("data") or {}
+    wanted = {sent.get("planned_data"), digest_of(sent.get("data"))} - {None, ""}
+    if returned.config() != run.config() or (came and wanted - {digest_of(came)}) or _is_other(sent.get("data"), came):
         raise ValueError(f"what a worker sent back as {run.id} is another run")
+
+
+def _is_other(sent: Mapping[str, Any] | None, came: Mapping[str, Any]) -> bool:
+    """Whether data differ, where a release up to 0.3 has told of one of them, which knew one digest alone."""
+    is_old = sent and came and not (digest_of(sent) and digest_of(came))
+    return bool(is_old) and sent.get("digest") != came.get("digest")
 
 
 def _replace_content(folder: Path, other: Path) -> None:

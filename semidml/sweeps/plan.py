@@ -1,5 +1,5 @@
-"""What a sweep trains: a base setting, values of one to four knobs, seeds. Each combination is a cell, which has a name
-by its config and its data. Torch-free.
+"""What a sweep trains: a base setting, values of up to four knobs, seeds. Each combination is a cell, which has a name
+by its config and its data; without any knob it is one setting, with each seed. Torch-free.
 """
 
 import hashlib
@@ -25,7 +25,6 @@ from semidml.words import damage_words, value_words
 MOST_AXES, MOST_VALUES, MOST_SEEDS, MOST_CELLS = 4, 1000, 1000, 10_000
 DIGITS = 16  # hexadecimal, of a cell's name
 DIGEST = re.compile("[0-9a-f]{64}")
-RANGE = re.compile(r"(.+)\.\.(.+)/(\d{1,9})")  # 0..1/5: so many values from the first to the last, evenly
 
 
 @dataclass(frozen=True)
@@ -89,18 +88,18 @@ class Plan(BaseModel):
     @model_validator(mode="after")
     def _bounded(self) -> "Plan":
         places.checked_id(self.name, "sweep")
-        if not 1 <= len(self.axes) <= MOST_AXES:
-            raise ValueError(f"a sweep varies 1 to {MOST_AXES} knobs, got {len(self.axes)}")
+        if len(self.axes) > MOST_AXES:
+            raise ValueError(f"a sweep varies at most {MOST_AXES} knobs, got {len(self.axes)}")
         for name, values in self.axes.items():
             if name in self.base:
                 raise ValueError(f"{name} is varied, and is set to {value_words(self.base[name])} as well: do one")
             _check_values(name, values)
         if "seed" in self.base or "seed" in self.axes:
             raise ValueError("seeds are no knob of a sweep's setting: give them as seeds")
-        for seed in self.seeds:
-            read_value("seed", seed)
         if not 1 <= len(self.seeds) <= MOST_SEEDS:
             raise ValueError(f"a sweep has 1 to {MOST_SEEDS:,} seeds, got {len(self.seeds):,}")
+        for seed in self.seeds:
+            read_value("seed", seed)
         if twice := _first_twice(self.seeds):
             raise ValueError(f"the seed {twice[0]} is there twice")
         if self.count > MOST_CELLS:
@@ -118,6 +117,12 @@ class Plan(BaseModel):
         return math.prod(map(len, self.axes.values())) * len(self.seeds)
 
     @property
+    def scores_both(self) -> bool:
+        """Whether runs that are scored on held-out images are scored on the test images, too: where settings are
+        chosen, so not where there is but one."""
+        return bool(self.axes)
+
+    @property
     def data_names(self) -> list[str]:
         """The data sets that it trains on."""
         return self.axes.get("data") or [self.base.get("data", RunConfig.model_fields["data"].default)]
@@ -132,7 +137,7 @@ class Plan(BaseModel):
                 settings.append((values, RunConfig.of(self.base | values), ""))
             except ValueError as error:
                 settings.append((values, None, str(error)))
-        decided = [_decided(config) if config else {} for _, config, _ in settings]
+        decided = [decide(config) if config else {} for _, config, _ in settings]
         cells = []
         for seed in self.seeds:
             for (values, config, problem), known in zip(settings, decided, strict=True):
@@ -143,14 +148,23 @@ class Plan(BaseModel):
         return cells
 
     def same_setting(self, other: "Plan") -> bool:
-        """Whether it varies the same knobs about the same base, on data of the same names."""
-        return self.base == other.base and set(self.axes) == set(other.axes)
+        """Whether it varies the same knobs about the same setting, on data of the same names: the same values of these
+        knobs are then the same training, whatever is written and what is left to its default."""
+        if set(self.axes) != set(other.axes):
+            return False
+        if self.base == other.base:
+            return True
+        merged = [dict.fromkeys([*values, *other.axes[name]]) for name, values in self.axes.items()]
+        settings = (dict(zip(self.axes, chosen, strict=True)) for chosen in product(*merged))
+        return all(_decided(self.base | values) == _decided(other.base | values) for values in settings)
 
     def extended(self, axes: Mapping[str, Sequence[Any]], seeds: Sequence[int] = ()) -> "Plan":
         """With further values and seeds; those that are there already stay as they are.
         Raises: ValueError for a knob that is not varied, and as `of`."""
         if unknown := [name for name in axes if name not in self.axes]:
-            raise ValueError(f"{self.name} does not vary {unknown[0]}: it varies {', '.join(self.axes)}")
+            raise ValueError(
+                f"{self.name} does not vary {unknown[0]}: it varies {', '.join(self.axes) or 'seeds alone'}"
+            )
         more = {name: [read_value(name, value) for value in axes.get(name, ())] for name in self.axes}
         whole = {name: list(dict.fromkeys([*values, *more[name]])) for name, values in self.axes.items()}
         kept = self.model_dump() | {"axes": whole, "seeds": list(dict.fromkeys([*self.seeds, *seeds]))}
@@ -167,10 +181,18 @@ class Plan(BaseModel):
         return " ".join([*words, f"--seeds {seeds_text(self.seeds)}", f"--name {self.name}"])
 
 
-def _decided(config: RunConfig) -> dict[str, Any]:
+def decide(config: RunConfig) -> dict[str, Any]:
     """The knobs that have an effect, with their values."""
     used = config.used()
     return {name: value for name, value in config.model_dump().items() if name in used}
+
+
+def _decided(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The knobs that have an effect, with their values; none where the setting is refused."""
+    try:
+        return decide(RunConfig.of(values))
+    except ValueError:
+        return {}
 
 
 def cell_name(values: Mapping[str, Any], digest: str) -> str:
@@ -221,10 +243,11 @@ def _check_values(name: str, values: Sequence[Any]) -> None:
 
 
 def name_by(base: Mapping[str, Any], axes: Iterable[str]) -> str:
-    """What a sweep is called by its data, its model and what it varies: the same plan has the same name."""
+    """What a sweep is called by its data, its model and what it varies, if anything but seeds: the same plan has the
+    same name."""
     fields, varied = RunConfig.model_fields, list(axes)
     parts = [str(base.get(name, fields[name].default)) for name in ("data", "model") if name not in varied]
-    words = "-".join([*(Path(part).stem for part in parts), "by", *varied])
+    words = "-".join([*(Path(part).stem for part in parts), *(["by", *varied] if varied else ["seeds"])])
     return re.sub(r"[^A-Za-z0-9]+", "-", words).strip("-")[:80]
 
 
@@ -237,14 +260,21 @@ def parse_axis(text: str) -> tuple[str, list[Any]]:
     if not equals:
         raise ValueError(f"what is varied is written like alpha=0.01,0.1,0.5; got {text[:60]!r}")
     known = declared_knobs().get(name)
-    if known and known.kind in (int, float) and (match := RANGE.fullmatch(rest.strip())):
-        return name, _range_values(name, match[1], match[2], int(match[3]))
+    if known and known.kind in (int, float) and (span := _read_range(rest.strip())):
+        return name, _range_values(name, *span)
     is_text = bool(known and known.form)
     by_bars = (rest if is_text else rest.removesuffix("|")).split("|")
     parts = [part.strip() for part in (by_bars if is_text or "|" in rest else rest.split(","))]
     if len(parts) > MOST_VALUES:
         raise ValueError(f"{name} must have 1 to {MOST_VALUES:,} values, got {len(parts):,}")
     return name, [read_value(name, part) for part in parts]
+
+
+def _read_range(text: str) -> tuple[str, str, int] | None:
+    """(first, last, count) of `0..1/5`: so many values from the first to the last, evenly; None of anything else."""
+    span, _, count = text.rpartition("/")
+    first, _, last = span.partition("..")
+    return (first, last, int(count)) if first and last and re.fullmatch(r"[0-9]{1,9}", count) else None
 
 
 def _range_values(name: str, first: str, last: str, count: int) -> list[Any]:

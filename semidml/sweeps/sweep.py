@@ -1,7 +1,6 @@
 """A sweep as a folder: plan.json, runs, table.parquet. It is found, made, changed and deleted here."""
 
 import errno
-import hashlib
 import os
 import secrets
 import shutil
@@ -19,7 +18,7 @@ from semidml.disk import files, locks
 from semidml.runs import heartbeat, listing, places, process, trained_on, transfer
 from semidml.runs.run import Run
 from semidml.runs.writer import read_holder
-from semidml.sweeps.plan import Cell, Plan
+from semidml.sweeps.plan import Cell, Plan, cell_name, decide
 from semidml.words import is_full, trouble_words
 
 PLAN, TABLE, STOP, LOCK, LOG = "plan.json", "table.parquet", "stop", "lock", "driver.log"
@@ -110,7 +109,16 @@ def list_sweeps() -> list[Sweep]:
     folder = places.sweeps_folder()
     paths = [path for path in folder.iterdir() if places.valid_id(path.name)] if folder.is_dir() else []
     paths = [path for path in paths if (path / PLAN).is_file() and not path.is_symlink()]
-    return sorted(map(Sweep, paths), key=lambda sweep: (-sweep.path.stat().st_mtime, sweep.name))
+    changed = {path: time for path in paths if (time := _changed_at(path))}
+    return [Sweep(path) for path in sorted(changed, key=lambda path: (-changed[path], path.name))]
+
+
+def _changed_at(folder: Path) -> float:
+    """When a folder was changed; 0 of one that was deleted since it was listed."""
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def with_digests(plan: Plan) -> Plan:
@@ -123,12 +131,9 @@ def with_digests(plan: Plan) -> Plan:
 
 
 def data_digest(name: str, paths: bool) -> str:
-    """A digest of a data set as it is here: of its labels and of its image files or, where there are none, its pixels;
-    so it is the same on a machine whose library decodes files with other last bits.
+    """The digest (`trained_on.digest_of`) of a data set as it is here.
     Raises: ValueError when it is not here."""
-    told = trained_on.describe_data(store.load(name, allow_paths=paths))
-    content = told.get("files") or told.get("pixels") or told["digest"]
-    return hashlib.sha256(f"{told['labels']} {content}".encode()).hexdigest()
+    return trained_on.digest_of(trained_on.describe_data(store.load(name, allow_paths=paths)))
 
 
 def check_data(plan: Plan) -> None:
@@ -200,12 +205,14 @@ def held(sweep: Sweep, named: bool = False, makes_room: bool = False) -> Iterato
         return
     try:
         holder = read_holder(path)
-        lives = holder and not process.has_ended(holder) and holder != process.this_process()
+        own = process.this_process()
+        is_other = any(holder.get(name) != value for name, value in own.items())
+        lives = holder and not process.has_ended(holder) and is_other
         if lives and heartbeat.is_replaced(path, 2.5 * BEAT):  # of another machine, whose lock is not seen
             _refuse(sweep, holder)
         os.ftruncate(handle, 0)
         if named:
-            os.pwrite(handle, files.as_json(process.this_process()), 0)
+            os.pwrite(handle, files.as_json(own), 0)
     except BaseException:
         os.close(handle)
         raise
@@ -215,6 +222,20 @@ def held(sweep: Sweep, named: bool = False, makes_room: bool = False) -> Iterato
         if locks.is_at(handle, path):
             path.unlink()
         os.close(handle)
+
+
+def tell_workers(lock: int, workers: int) -> None:
+    """Say in a lock that is held how many workers of this machine train its sweep."""
+    content = files.as_json(process.this_process() | {"workers": workers})
+    os.pwrite(lock, content, 0)
+    os.ftruncate(lock, len(content))
+
+
+def count_workers_of_others(sweep: Sweep) -> int:
+    """Workers of this machine that other sweeps have now, as far as their drivers tell."""
+    holders = [other.driver() for other in list_sweeps() if other != sweep]
+    told = [holder.get("workers") for holder in holders if process.is_here(holder)]
+    return sum(workers for workers in told if isinstance(workers, int) and workers > 0)
 
 
 def _refuse(sweep: Sweep, holder: Mapping[str, Any]) -> None:
@@ -282,43 +303,77 @@ def export_zip(sweep: Sweep, file: IO[bytes]) -> None:
 def list_runs(sweep: Sweep) -> list[Run]:
     """The runs that are there, of cells of its plan or not any more, by name."""
     folder = sweep.path / places.CELLS
-    names = sorted(os.listdir(folder)) if folder.is_dir() else []
+    names = sorted(_names_in(folder))
     return [sweep.run_of(name) for name in names if places.valid_id(name) and (folder / name / "config.json").exists()]
 
 
 def find_elsewhere(sweep: Sweep, cells: Sequence[Cell]) -> dict[str, Run]:
-    """Finished runs of these cells, by name, in other sweeps."""
-    wanted, there = {cell.name: cell for cell in cells}, {}
+    """Finished runs of these cells, by name, in other sweeps and, of a sweep that varies nothing but seeds, among the
+    runs that were trained one by one."""
+    wanted, known = {cell.name: cell for cell in cells}, {}
+    plan = sweep.plan()
     for other in list_sweeps():
         folder = other.path / places.CELLS
-        if other != sweep and folder.is_dir():
-            there |= {name: folder / name for name in os.listdir(folder) if name in wanted and name not in there}
-    runs = {name: Run(path) for name, path in there.items()}
-    return {name: run for name, run in runs.items() if _is_result(run, wanted[name])}
+        for name in (wanted.keys() - known.keys()).intersection(_names_in(folder) if other != sweep else ()):
+            if _is_result(run := Run(folder / name), wanted[name], plan.scores_both):
+                known[name] = run
+    return known if plan.axes else known | find_alone(cells)
 
 
-def _is_result(run: Run, cell: Cell) -> bool:
+def _names_in(folder: Path) -> list[str]:
+    """What lies in a folder; nothing in one that is deleted."""
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def find_alone(cells: Sequence[Cell]) -> dict[str, Run]:
+    """Finished runs of these cells, by name, that are in no sweep: the user's, the newest first, and shipped ones."""
+    wanted, alone = {cell.name: cell for cell in cells if cell.name}, {}
+    settings = {cell.config for cell in wanted.values()}
+    for run in listing.list_runs() if wanted else ():
+        try:
+            name = name_run(run) if run.config() in settings else ""
+        except ValueError:  # damaged: the lists of runs say so
+            continue
+        if name in wanted and name not in alone and _is_result(run, wanted[name], False):
+            alone[name] = run
+    return alone
+
+
+def name_run(run: Run) -> str:
+    """What a cell with a run's config, on the data that it saw, is called; "" where it does not say what these were.
+    Raises: ValueError when the run is damaged."""
+    digest = trained_on.digest_of(run.details().get("data"))
+    return cell_name(decide(run.config()), digest) if digest else ""
+
+
+def _is_result(run: Run, cell: Cell, scores_both: bool) -> bool:
     """Whether a run is what this release would make of a cell, finished, with its scores; a damaged one is not."""
     try:
         if run.recorded().state != "done" or run.config() != cell.config or run.damage():
             return False
         versions, now = run.details().get("versions", {}), listing.versions()
-        is_scored = run.test_metrics() is not None or run.config().evaluate_on == "test"
+        is_scored = not scores_both or run.test_metrics() is not None or run.config().evaluate_on == "test"
     except ValueError:
         return False
     return is_scored and all(versions.get(name) == now[name] for name in ("semidml", "torch"))
 
 
-def take_over(run: Run, sweep: Sweep) -> Run:
-    """A finished run of another sweep as one of this, whole or not at all: large files, which nobody changes in place,
-    are shared where the disk can, so that they take no room twice."""
-    target = sweep.path / places.CELLS / run.path.name
+def take_over(run: Run, sweep: Sweep, cell: str) -> Run:
+    """A finished run from elsewhere as that of a cell, whole or not at all: large files, which nobody changes in place,
+    are shared where the disk can, so that they take no room twice.
+    Raises: FileNotFoundError when it is deleted meanwhile; OSError."""
+    target = sweep.path / places.CELLS / cell
     part = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
     try:
         shutil.copytree(run.path, part, dirs_exist_ok=True, ignore=_not_taken, copy_function=_link_or_copy)
         _move(part, target, f"there is already a run called {target.name}")
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, shutil.Error) and not (run.path / "config.json").exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(run.path)) from None
         raise
     return Run(target)
 

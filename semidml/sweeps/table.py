@@ -5,9 +5,9 @@ the test images. The driver writes the table; whoever reads it looks anew at tho
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -15,29 +15,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from semidml.config import declared_knobs
+from semidml.config import RunConfig
 from semidml.disk import files
 from semidml.runs import places
 from semidml.runs.run import Run
+from semidml.runs.trained_on import digest_of
 from semidml.scores.table import SCORES, Score, shown_at
-from semidml.sweeps.plan import Cell, Plan
+from semidml.sweeps.parquet import HELD_OUT, STATES, TESTED, Row, as_arrow, read_file
+from semidml.sweeps.plan import MOST_CELLS, Cell, Plan
 from semidml.sweeps.sweep import TABLE, Sweep
 from semidml.words import value_words
 
-HELD_OUT, TESTED = "validation_", "test_"  # how the columns of scores begin
 WAITING = "waiting"
-STATES = ("done", "running", WAITING, "stopped", "interrupted", "failed")
-KINDS = {int: pa.int64(), float: pa.float64(), str: pa.string()}
-PLAIN = {  # columns beside knobs and scores
-    "cell": pa.string(),  # its run's name; "" of a setting that is refused
-    "state": pa.string(),  # one of STATES
-    "why": pa.string(),  # it failed or stopped
-    "seconds": pa.float64(),  # of training
-    "finished": pa.float64(),  # when its state was written, in seconds since 1970; 0 before
-    "bytes": pa.int64(),  # on the disk, once it has ended
-    "changed": pa.int64(),  # when the status.json was written that this row is of, in ns by the disk's clock
-}
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -72,14 +61,24 @@ def score_of(column: str) -> Score | None:
     return None
 
 
+def prefix_of(evaluate_on: str) -> str:
+    """How the columns of scores begin that a run with this `evaluate_on` shows: of the images that its map draws."""
+    return HELD_OUT if evaluate_on == "validation" else TESTED
+
+
 # ---- rows
 
 
 def waiting_row(cell: Cell) -> Row:
     """The row of a cell whose run is not there."""
     state = {"state": "failed", "why": cell.problem} if cell.problem else {"state": WAITING, "why": ""}
-    plain = {"cell": cell.name, "seconds": None, "finished": 0.0, "bytes": 0, "changed": 0}
+    plain = {"cell": cell.name, "seconds": None, "bytes": 0, "changed": 0}
     return {**cell.values, "seed": cell.seed, **plain, **state}
+
+
+def failed_row(row: Row, why: str) -> Row:
+    """A cell's row where its run has failed: its scores, if it had any, are no result."""
+    return {name: value for name, value in row.items() if score_of(name) is None} | {"state": "failed", "why": why}
 
 
 def read_row(row: Row, run: Run) -> Row:
@@ -87,10 +86,10 @@ def read_row(row: Row, run: Run) -> Row:
     changed = changed_at(run.path)  # before anything is read: what changes meanwhile is read once more
     known = {name: value for name, value in row.items() if score_of(name) is None}
     if not changed:
-        return known | {"state": WAITING, "why": "", "seconds": None, "finished": 0.0, "bytes": 0, "changed": 0}
+        return known | {"state": WAITING, "why": "", "seconds": None, "bytes": 0, "changed": 0}
     status = run.status()
     ended = {"state": WAITING if status.state == "queued" else status.state, "why": status.reason}
-    ended |= {"finished": status.updated, "bytes": 0 if status.active else run.size(), "changed": changed}
+    ended |= {"bytes": 0 if status.active else run.size(), "changed": changed}
     ended["seconds"] = (status.latest or {}).get("seconds")
     return known | ended | (read_scores(run) if status.state == "done" else {})
 
@@ -98,7 +97,7 @@ def read_row(row: Row, run: Run) -> Row:
 def read_scores(run: Run) -> Row:
     """The scores of a finished run, by column."""
     metrics, tested = run.metrics() or {}, run.test_metrics() or {}
-    prefix = HELD_OUT if run.config().evaluate_on == "validation" else TESTED
+    prefix = prefix_of(run.config().evaluate_on)
     named = {f"{prefix}{name}": value for name, value in metrics.items()}
     named |= {f"{TESTED}{name}": value for name, value in tested.items()}
     return {name: float(value) for name, value in named.items() if value is not None and _is_of_rows(name)}
@@ -121,15 +120,6 @@ def changed_at(folder: Path) -> int:
 # ---- the file
 
 
-def as_arrow(plan: Plan, rows: Sequence[Row]) -> pa.Table:
-    """Rows as a typed table: knobs, seed, PLAIN, the scores that there are in the order of their table."""
-    there = {name for row in rows for name in row}
-    scores = [f"{prefix}{name}" for prefix in (HELD_OUT, TESTED) for name in SCORES if f"{prefix}{name}" in there]
-    knobs = [(name, KINDS[declared_knobs()[name].kind]) for name in plan.axes]
-    fields = [*knobs, ("seed", pa.int64()), *PLAIN.items(), *((name, pa.float64()) for name in scores)]
-    return pa.Table.from_pylist(list(rows), schema=pa.schema(fields))
-
-
 def write_table(sweep: Sweep, plan: Plan, rows: Sequence[Row], durable: bool = False) -> None:
     """Replace table.parquet, whole or not at all; durable: see `files.whole_file`.
     Raises: OSError when the disk does not take it."""
@@ -138,32 +128,40 @@ def write_table(sweep: Sweep, plan: Plan, rows: Sequence[Row], durable: bool = F
 
 
 def stored_rows(sweep: Sweep, plan: Plan) -> list[Row]:
-    """A row a cell of the plan, as table.parquet has it; where that has none, is damaged or is not there, of a cell
-    that waits: all else is then read from its run's folder."""
-    stored = {_key(plan, row): row for row in _read_file(sweep.path / TABLE)}
-    if all(key in stored for key in _keys(plan)):
-        return [stored[key] for key in _keys(plan)]
-    cells = {(*cell.values.values(), cell.seed): cell for cell in plan.cells}
-    return [stored.get(key) or waiting_row(cells[key]) for key in _keys(plan)]
-
-
-def _read_file(path: Path) -> list[Row]:
-    try:
-        with files.open_plain(path) as file:
-            rows = pq.read_table(file).to_pylist()
-    except (ValueError, FileNotFoundError, pa.ArrowException):  # it can be made anew from the runs' folders
-        return []
-    return [{name: value for name, value in row.items() if value is not None or name in PLAIN} for row in rows]
+    """A row a cell of the plan, as table.parquet has it; where that has none, is damaged, is of another plan or is not
+    there, of a cell that waits: all else is then read from its run's folder."""
+    stored = {_key(plan, row): row for row in read_file(sweep.path / TABLE, plan)}
+    rows = []
+    for cell in plan.cells:
+        row = stored.get((*cell.values.values(), cell.seed))
+        rows.append(row if row and _is_of(row, cell, sweep, plan) else waiting_row(cell))
+    return rows
 
 
 def _key(plan: Plan, row: Row) -> tuple:
     return (*(row.get(name) for name in plan.axes), row.get("seed"))
 
 
-def _keys(plan: Plan) -> Iterable[tuple]:
-    """The axes' values and the seed of each cell, in the order of `Plan.cells`."""
-    settings = list(product(*plan.axes.values()))
-    return ((*values, seed) for seed in plan.seeds for values in settings)
+def _is_of(row: Row, cell: Cell, sweep: Sweep, plan: Plan) -> bool:
+    """Whether a row is a cell's, by its name: one that was written before plan.json was changed is not. An older
+    release may have called it otherwise: then by the run's own config and data."""
+    if not cell.config or row["cell"] == cell.name:
+        return cell.config is not None
+    folder = sweep.path / places.CELLS / row["cell"]
+    return places.valid_id(row["cell"]) and _has_config(
+        folder, row["changed"], cell.config, plan.data.get(cell.config.data, "")
+    )
+
+
+@lru_cache(MOST_CELLS)
+def _has_config(folder: Path, changed: int, config: RunConfig, digest: str) -> bool:
+    """Whether the run in a folder, as it was at a time, is of this config, on data with this digest."""
+    run = Run(folder)
+    try:
+        details, own = run.details(), run.config()
+    except ValueError:  # damaged: nothing of it is a result
+        return False
+    return own == config and (digest_of(details.get("data")) or details.get("planned_data")) == digest
 
 
 def read_rows(sweep: Sweep, plan: Plan) -> list[Row]:
@@ -172,15 +170,37 @@ def read_rows(sweep: Sweep, plan: Plan) -> list[Row]:
     is_driven, folder, read = bool(sweep.driver()), sweep.path / places.CELLS, {}
     rows = []
     for row in stored_rows(sweep, plan):
-        if (name := row.get("cell")) and places.valid_id(name):
+        if name := row["cell"]:
             if name not in read:  # of two cells that are one training
                 read[name] = changed_at(folder / name)
-            if read[name] != row["changed"]:
-                row = read_row(row, Run(folder / name))
+            if read[name] != row["changed"] or not _tells_state(row, folder / name):
+                row = _read_anew(row, folder / name, read[name])
             if row["state"] == "running" and not is_driven and row["changed"] == read[name]:
                 row = read_row(row, Run(folder / name))  # of a driver that has ended
         rows.append(row)
     return rows
+
+
+_ended: dict[tuple[Path, int], Row] = {}  # what runs tell that have ended, by folder and time; 50 MB at most
+
+
+def _read_anew(row: Row, folder: Path, changed: int) -> Row:
+    """`read_row`, which of a run that has ended is kept: where nobody writes the table, its runs are not read again at
+    each look."""
+    told = _ended.get((folder, changed))
+    if told is None:
+        told = read_row({}, Run(folder))
+        if told["state"] in ("done", "failed") and told["changed"] == changed:
+            while len(_ended) >= MOST_CELLS:
+                _ended.pop(next(iter(_ended)), None)
+            _ended[folder, changed] = told
+    return {name: value for name, value in row.items() if score_of(name) is None} | told
+
+
+def _tells_state(row: Row, folder: Path) -> bool:
+    """Whether a row may say what it does: where no status was ever written, that a cell waits, or why the folder that
+    is there cannot be used."""
+    return bool(row["changed"]) or row["state"] == WAITING or (row["state"] == "failed" and folder.exists())
 
 
 def read_table(sweep: Sweep) -> Table:
@@ -244,7 +264,9 @@ class Best(NamedTuple):
     n: int
     test_mean: float  # of the test images, by the same runs; NaN where they were not scored on them
     test_sd: float
-    cells: tuple[str, ...]  # its runs
+    cells: tuple[str, ...]  # these runs
+    among: int  # settings that were compared, over the same seeds wherever these have any in common
+    settings: int  # that the sweep has, but for refused ones
 
     @property
     def words(self) -> str:
@@ -255,7 +277,8 @@ class Best(NamedTuple):
             "" if math.isnan(self.test_mean) else f"; on the test images {self.test_mean:.3f}{_sd_words(self.test_sd)}"
         )
         seeds = "1 seed" if self.n == 1 else f"{self.n} seeds"
-        return f"{setting}: chosen by held-out images alone, {title} {shown} (n = {seeds}){tested}."
+        among = "" if self.among == self.settings else f" among {self.among} of {self.settings} settings"
+        return f"{setting}: chosen{among} by held-out images alone, {title} {shown} (n = {seeds}){tested}."
 
 
 def _sd_words(sd: float) -> str:
@@ -264,23 +287,39 @@ def _sd_words(sd: float) -> str:
 
 def best(table: Table, score: str = "knn_accuracy") -> Best:
     """The setting with the best mean of a score over seeds, of held-out images: the test images choose nothing.
-    Settings of which fewer seeds are done than of others are no candidates.
-    Raises: ValueError where no run is scored on held-out images, with what must be set, or where no value of this score
-    is better than another."""
+    While some settings have more seeds than others, they are compared over the seeds that all have that are compared:
+    those with at least half as many as the one with the most.
+    Raises: ValueError where there is but one setting, where no run is scored on held-out images, with what must be set,
+    or where no value of this score is better than another."""
+    if not table.axes:
+        raise ValueError("there is one setting, with several seeds: there is nothing to choose")
     if score not in SCORES or not (better := SCORES[score].better):
         raise ValueError(f"{score} has no better and worse; choose by one of {', '.join(chosen_by())}")
     column = f"{HELD_OUT}{score}"
     if column not in table.frame or table.frame[column].isna().all():
         raise ValueError(_no_held_out(table, score))
-    gathered = gather(table, column)
-    gathered = gathered[gathered["n"] == gathered["n"].max()]
+    compared = _compared(table, column)
+    gathered = gather(compared, column)
     first = gathered.loc[gathered["mean"].idxmax() if better == "higher" else gathered["mean"].idxmin()]
     values = {name: first[name] for name in table.axes}
-    own = table.frame[(table.frame[list(table.axes)] == pd.Series(values)).all(axis=1)]
+    own = compared.frame[(compared.frame[list(table.axes)] == pd.Series(values)).all(axis=1)]
     tested = own[f"{TESTED}{score}"] if f"{TESTED}{score}" in own else pd.Series(dtype=float)
     values = {name: value.item() if hasattr(value, "item") else value for name, value in values.items()}
     numbers = (float(first["mean"]), float(first["sd"]), int(first["n"]), float(tested.mean()), float(tested.std()))
-    return Best(values, score, *numbers, tuple(own.loc[own[column].notna(), "cell"]))
+    named = table.frame[table.frame["cell"] != ""]
+    return Best(values, score, *numbers, tuple(own["cell"]), len(gathered), len(named.groupby(list(table.axes))))
+
+
+def _compared(table: Table, column: str) -> Table:
+    """The runs by which settings are compared, see `best`. Where the settings have no seed in common, those with the
+    most seeds are compared."""
+    axes = list(table.axes)
+    frame = table.frame[table.frame[column].notna()]
+    counts = frame.groupby(axes)["seed"].transform("nunique")
+    strong = frame[counts * 2 >= counts.max()]
+    having = strong.groupby("seed")["seed"].transform("size")
+    common = strong[having == len(strong.groupby(axes))]
+    return Table(frame[counts == counts.max()] if common.empty else common, table.axes)
 
 
 def _no_held_out(table: Table, score: str) -> str:

@@ -13,13 +13,15 @@ import streamlit as st
 
 from semidml.data import quota as images
 from semidml.data import store
+from semidml.disk.files import folder_size
 from semidml.jobs import queue
 from semidml.lessons import LESSONS
 from semidml.methods import METHODS
 from semidml.plots.colours import class_colour
-from semidml.runs import listing
+from semidml.runs import listing, places
 from semidml.runs import quota as runs
 from semidml.runs.run import Run
+from semidml.sweeps import quota as sweep_quota
 from semidml.sweeps.sweep import list_sweeps
 from semidml.tasks import Task, find_task
 from semidml.ui import incoming, words
@@ -116,11 +118,22 @@ def draw_running() -> None:
         st.page_link(MANY, label=f"Sweep {name}", icon=":material/progress_activity:", query_params={"sweep": name})
     if not running and not sweeps:
         st.caption("Nothing runs now.")
+    many = f"Sweeps: {share_words(sweeps_bytes(), sweep_quota.allowed_bytes)}  \n" if list_sweeps() else ""
     st.caption(
         f"Device: {device_name()}  \nData: `{words.short_path(store.data_folder())}`  \n"
-        f"Runs: {share_words(runs.used_bytes(), runs.allowed_bytes)}  \n"
+        f"Runs: {share_words(runs.used_bytes(), runs.allowed_bytes)}  \n{many}"
         f"Uploads and decoded images: {share_words(images.used_bytes(store.data_folder()), images.allowed_bytes)}"
     )
+
+
+@st.cache_data(max_entries=8, ttl=60, show_spinner=False)
+def _folder_bytes(folder: str) -> int:
+    return folder_size(Path(folder))
+
+
+def sweeps_bytes() -> int:
+    """Bytes that all sweeps take, at most a minute old: thousands of runs are not measured at each look."""
+    return _folder_bytes(str(places.sweeps_folder()))
 
 
 def share_words(used: int, allowed: Callable[[], int]) -> str:

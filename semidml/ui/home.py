@@ -10,6 +10,7 @@ from semidml.methods import MODELS
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.meaning import list_left_out
+from semidml.sweeps.sweep import list_sweeps
 from semidml.ui import frame, links, living
 from semidml.ui.words import escape_markdown, setting_words
 from semidml.words import age_words
@@ -26,6 +27,7 @@ def draw_home() -> None:
     place = draw_heading(star)
     draw_starts()
     draw_gallery(own[: GALLERY - min(4, len(shipped))] + shipped)
+    draw_sweeps()
     if star is not None:
         living.draw_living_map(star, place)
 
@@ -66,6 +68,17 @@ def draw_gallery(finished: list[Run]) -> None:
                 draw_card(run)
     if len(finished) > GALLERY:
         st.caption(f"And {len(finished) - GALLERY} more in the list on the pages Train and Explore.")
+
+
+def draw_sweeps() -> None:
+    """How many sweeps there are, where there are some: their runs are in no list."""
+    if count := len(list_sweeps()):
+        label = (
+            "A sweep of many runs is on the page"
+            if count == 1
+            else f"{count:,} sweeps of many runs each are on the page"
+        )
+        st.page_link(frame.MANY, label=f"{label} Many at once", icon=":material/grid_on:")
 
 
 def draw_card(run: Run) -> None:

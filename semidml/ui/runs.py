@@ -14,7 +14,8 @@ from semidml.methods import method_of
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.runs.status import Status
-from semidml.ui import cache, controls, frame, knobs, links, manage
+from semidml.scores.table import shown_at
+from semidml.ui import cache, controls, frame, knobs, links, manage, seeds
 from semidml.ui.words import (
     as_code,
     before_words,
@@ -229,6 +230,8 @@ def draw_heading(run: Run, status: Status) -> None:
                     act = {"on_click": manage.delete_run, "args": (run.id,)}
                     st.button("Delete", icon=":material/delete:", key="delete", **act)
     draw_alarms(status)
+    if status.state == "done":
+        seeds.draw_seeds(run, shown_at("train"))
 
 
 def draw_state(run: Run, status: Status) -> None:

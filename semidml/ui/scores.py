@@ -63,9 +63,11 @@ def score_rows(
     head: str = "score",
     difference: tuple[str, str, str] | None = None,
     in_brackets: bool = False,
+    told: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[dict[str, str]]:
     """A table of scores: a row a score that is known in a column, a column the scores of a run. `difference`: title of
-    a last column, and the two columns from which and to which it is. `in_brackets`: how each differs from the first."""
+    a last column, and the two columns from which and to which it is. `in_brackets`: how each differs from the first.
+    `told`: further columns, of words by score."""
     rows = []
     for name in names:
         values = {column: scores.get(name) for column, scores in columns.items()}
@@ -79,6 +81,7 @@ def score_rows(
         if difference:
             title, before, after = difference
             row[title] = difference_words(name, values[before], values[after])
+        row |= {column: words.get(name, "–") for column, words in (told or {}).items()}
         rows.append({head: SCORES[name].title} | row)
     return rows
 

@@ -17,8 +17,8 @@ SECONDS_LIVE = 0.5
 TYPES = ["npz", "zip", "tar", "gz", "npy", "csv", "parquet", "mat"]
 LAYOUT = """An **.npz** file in [MedMNIST's layout](https://medmnist.com), as `numpy.savez` writes it:
 
-- `train_images` (N, H, W) grey or (N, H, W, 3) colour, `uint8`; `train_labels` (N,), whole numbers or text; -1, NaN or
-  an empty text where an image has no label
+- `train_images` (N, H, W) grey or (N, H, W, 3) colour, `uint8`; `train_labels` (N,), whole numbers or text; -1, NaN,
+  an empty text or one as `unlabeled` where an image has no label
 - perhaps `test_images` and `test_labels`, `val_images` and `val_labels`, `class_names`
 
 or a **.zip** or **.tar.gz** of class folders: `cats/1.png`, `dogs/1.jpg`, perhaps in `train` and `test`; images in no

@@ -1,6 +1,7 @@
 """What a visitor of Many at once sees: from a question to the runs of a cell, by mouse and by keyboard."""
 
 import re
+from types import SimpleNamespace
 
 from playwright.sync_api import Page, expect
 
@@ -48,3 +49,18 @@ def test_from_a_question_to_the_runs_of_a_cell(page: Page) -> None:
     expect(page.get_by_role("heading", name="Explore", exact=True).first).to_be_visible()
     expect(page).to_have_url(re.compile(r"run=digits-dml-prior-by-component-log-var-alpha(%2F|/)[0-9a-f]{16}"))
     expect(page.locator(".map canvas").first).to_be_visible()
+
+
+def test_one_click_turns_a_run_into_the_same_with_ten_seeds(page: Page, app: SimpleNamespace) -> None:
+    page.goto("/Train?data=digits&model=dml&epochs=3&seed=4&batch_size=300", wait_until="domcontentloaded")
+    page.get_by_role("button", name=re.compile(r"\bTrain$")).first.click()
+    click = page.get_by_role("button", name=re.compile("The same with 10 seeds$"))
+    click.click(timeout=MINUTES)
+    expect(page.get_by_role("heading", name="Many at once", exact=True).first).to_be_visible()
+    expect(page).to_have_url(re.compile("sweep=digits-dml-seeds"))
+    heat = page.locator(".heat .field button")
+    expect(heat).to_have_count(10, timeout=MINUTES)
+    expect(heat.nth(4)).to_have_text(re.compile(r"\d+"), timeout=MINUTES)  # the run's own seed: it is here already
+    expect(page.get_by_text(re.compile(r"\(n = \d+\), mean and standard deviation over seeds"))).to_be_visible()
+    page.get_by_role("button", name=re.compile(r"\bStop$")).click()
+    expect(page.get_by_role("button", name=re.compile(r"\bGo on$"))).to_be_visible(timeout=MINUTES)

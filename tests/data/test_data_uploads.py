@@ -424,6 +424,66 @@ def test_an_upload_has_at_most_fifty_megabytes(folder, monkeypatch):
     assert os.listdir(folder / "uploads") == []
 
 
+class Nested(io.BytesIO):
+    """A file in the middle of which the next visitor's comes."""
+
+    def __init__(self, size: int, then):
+        super().__init__(bytes(size))
+        self.then = then
+
+    def read(self, size=-1):
+        piece = super().read(1000)
+        if self.tell() == 2000:
+            self.then()
+        return piece
+
+
+def test_what_is_on_its_way_counts_in_the_quota_until_it_is_there(folder, monkeypatch):
+    """A file that was reserved was made empty when the first byte came: three of 40 % each were taken."""
+    monkeypatch.setenv("SEMIDML_DATA_QUOTA", "100kB")
+    taken = []
+
+    def receive(more: int) -> None:
+        file = Nested(40_000, lambda: receive(more - 1) if more > 1 else None)
+        taken.append(uploads.receive(file, "x.npz", folder))
+
+    with pytest.raises(ValueError, match=r"x\.npz needs 40.* of the 100"):
+        receive(3)
+    assert taken == [] and os.listdir(folder / "uploads") == []
+    receive(2)
+    assert [incoming.path.stat().st_size for incoming in taken] == [40_000, 40_000]
+    for incoming in taken:
+        incoming.remove()
+
+
+def test_a_file_that_is_larger_than_it_said_is_refused(folder):
+    file = io.BytesIO(bytes(2000))
+    file.size = 1000
+    with pytest.raises(ValueError, match="larger than the 1,000 bytes that were announced"):
+        uploads.save_upload("mine", file, "mine.npz", folder)
+    assert os.listdir(folder / "uploads") == []
+
+
+def test_what_is_unpacked_for_an_upload_counts_in_the_quota_until_it_is_there(folder, monkeypatch):
+    from semidml.data import quota
+
+    files, used = zipped({f"{c}/{i}.png": png((32, 32)) for c in "ab" for i in range(20)}), []
+    plain = images.decode_splits
+
+    def decode(plan, place, progress):
+        def placed(*args):
+            place(*args)
+            used.append(quota.used_bytes(folder))
+
+        return plain(plan, placed, progress)
+
+    monkeypatch.setattr(images, "decode_splits", decode)
+    uploads.save_upload("mine", files, "mine.zip", folder)
+    pixels = 40 * 32 * 32
+    assert len(used) == 40 and all(2 * pixels <= now - len(files) < 2 * pixels + 100 for now in used)
+    assert quota.used_bytes(folder) < 1.2 * pixels and len(store.load("mine", folder=folder).train.labels) == 32
+
+
 @pytest.mark.parametrize("name", ["", " ", "..", "../x", "/x", "a/b", "a\\b", "a\0b", ".hidden", "x" * 65, "é", "a\n"])
 def test_no_name_leads_out_of_the_folder(folder, tmp_path, name):
     (tmp_path / "x.npz").write_bytes(packed(**arrays()))

@@ -424,6 +424,17 @@ def test_no_process_outlives_who_started_it(tmp_path, folder, how):
 # ---- limits
 
 
+def test_what_lies_in_the_working_folder_is_no_library(tmp_path, folder, monkeypatch):
+    """A PIL.py there, as a pupil may have, ended every process."""
+    place, work = write_set(tmp_path / "set", ["grey.png"]), tmp_path / "work"
+    for name in ("PIL", "numpy", "struct"):
+        (work / name).mkdir(parents=True)
+        (work / name / "__init__.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(work)
+    started = share(monkeypatch)
+    assert len(load(place, folder).class_names) == 3 and len(started) > 1
+
+
 def test_the_pixels_of_an_archive_are_counted_in_all_processes(tmp_path, folder, monkeypatch):
     place = write_zip(write_set(tmp_path / "set", ["grey.png"]))
     share(monkeypatch)

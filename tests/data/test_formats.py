@@ -1,11 +1,14 @@
 """Formats besides folders of images, and pixels of other kinds: read as they are meant, or refused with what to do."""
 
+import bz2
 import csv
 import gzip
 import io
 import json
+import lzma
 import pickle
 import struct
+import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
@@ -18,7 +21,7 @@ import scipy.io
 from PIL import Image, ImageCms
 
 from semidml import cli
-from semidml.data import DATASETS, find_entry, images, npz, reading, store, uploads
+from semidml.data import DATASETS, decoded, find_entry, images, npz, reading, store, uploads
 from semidml.data.choices import Choices, file_for, keep_choices, parse_choices
 from semidml.data.label_values import read_labels
 from semidml.data.look import look
@@ -139,6 +142,26 @@ def test_bytes_of_0_and_1_are_black_and_white(tmp_path, folder):
     assert "Pixels are 0 or 1: black or white." in data.notes
 
 
+@pytest.mark.parametrize("kind", ["arrays", "turned arrays", "files"])
+@pytest.mark.parametrize("bits", [1, 2])
+def test_bytes_of_0_and_1_are_black_and_white_however_large_the_set(tmp_path, folder, monkeypatch, kind, bits):
+    values, read = pixels() % (2 * bits), []
+    if kind == "files":
+        path = put(tmp_path / "set", {f"{y}/{i}.png": png(Image.fromarray(values[i])) for i, y in enumerate(labels())})
+    else:
+        order = np.asfortranarray if kind == "turned arrays" else np.ascontiguousarray
+        path = saved(tmp_path / "x.npz", train_images=order(values), train_labels=labels())
+    for large in (False, True):
+        monkeypatch.setattr(decoded, "LARGE", 0 if large else 1 << 30)
+        store.kept.clear()
+        read.append(load(path, folder))
+    small, large = read
+    assert set(small.train.images.unique().tolist()) == ({0, 255} if bits == 1 else {0, 1, 2, 3})
+    assert rows(small.train, small.test) == rows(large.train, large.test)
+    assert kind == "files" or small.pixels == large.pixels
+    assert [note for note in small.notes if "0 and 1" in note] == [note for note in large.notes if "0 and 1" in note]
+
+
 def test_images_without_a_label_in_arrays_of_their_own_are_of_training(tmp_path, folder):
     given = {"unlabeled_images": 255 - pixels()[:9], "X_test": pixels()[:5] // 2}
     data = load(saved(tmp_path / "x.npz", X_train=pixels(), y_train=labels(), **given), folder)
@@ -147,6 +170,41 @@ def test_images_without_a_label_in_arrays_of_their_own_are_of_training(tmp_path,
     both = np.concatenate([255 - pixels()[:9], pixels()[:5] // 2])
     assert unlabelled == expected(both, [-1] * 14)
     assert [note[:16] for note in data.notes[:2]] == ["5 test images we", "9 further images"]
+
+
+FINE, COARSE = labels(), labels() // 2
+TESTED = {
+    "y_fine_test": (FINE, ("y_coarse_test", "y_fine_test")),
+    "coarse alone": (None, ("y_coarse_test",)),
+    "others": (None, ("labels_a_test", "labels_b_test")),
+}
+
+
+@pytest.mark.parametrize("case", TESTED)
+@pytest.mark.parametrize("choice", ["", "y_fine_train"])
+def test_the_labels_of_a_test_are_those_that_training_learns(tmp_path, folder, case, choice):
+    """CIFAR-100's fine labels of training were read beside coarse ones of the test."""
+    given, names = TESTED[case]
+    known = {"y_fine_train": FINE[:16], "y_coarse_train": COARSE[:16]}
+    known |= {name: (FINE if "fine" in name else COARSE)[16:] for name in names}
+    path = saved(tmp_path / "x.npz", x_train=pixels()[:16], x_test=pixels()[16:], **known)
+    keep_choices(file_for(folder, path), Choices(label=choice))
+    data = load(path, folder)
+    if given is None:
+        assert (data.train.labels < 0).sum() == 8 and set(data.class_names) == {"0", "1", "2"}
+        told = "The test images are read without a label: none of"
+        assert any(note.startswith(told) and "called as y_fine_train" in note for note in data.notes)
+    else:
+        assert data.test.labels.tolist() == FINE[16:].tolist()
+
+
+def test_the_images_of_a_test_are_of_the_set_that_training_sees(tmp_path, folder):
+    more = {"x_small_train": pixels()[:16, ::2, ::2], "x_small_test": pixels()[16:, ::2, ::2]}
+    more |= {"x_a_train": pixels()[:16], "x_a_test": pixels()[16:], "y_train": FINE[:16], "y_test": FINE[16:]}
+    path = saved(tmp_path / "x.npz", **more)
+    keep_choices(file_for(folder, path), Choices(images="x_a_train"))
+    data = load(path, folder)
+    assert rows(data.train, data.test) == expected(pixels(), FINE) and data.shape == (1, 8, 8)
 
 
 def test_one_hot_labels_names_and_what_is_neither(tmp_path, folder):
@@ -205,6 +263,50 @@ def test_labels_that_count_from_one_are_those_of_as_many_class_names():
     for labels in ([0, 3], [1, 4]):
         with pytest.raises(ValueError, match="labels must be 0 to 2"):
             read_labels({"train": np.array(labels)}, ["a", "b", "c"], Choices())
+
+
+@pytest.mark.parametrize("word", ["-1", "-100", "unlabeled", "None", "NA", "n/a", "null", "NULL", "?", "not labelled"])
+@pytest.mark.parametrize("form", ["U", "S"])
+def test_text_that_says_so_is_no_label_and_that_is_said(word, form):
+    written = {"train": np.array(["cat", word, "dog", f" {word} ", "unsupported"], form)}
+    known = read_labels(written, None, Choices())
+    assert known.class_names == ("cat", "dog", "unsupported")
+    assert known.splits["train"].tolist() == [0, -1, 1, -1, 2]
+    assert [f"2 rows have the label {word!r}" in note for note in known.notes] == [True] * (word != "-1")
+    as_class = read_labels(written, None, Choices(no_label="nan"))
+    assert word in as_class.class_names and (as_class.splits["train"] >= 0).all()
+    named = read_labels(written, ["cat", "dog", word, "unsupported"], Choices())
+    assert named.splits["train"].tolist() == [0, 2, 1, 2, 3]
+
+
+def test_what_is_chosen_for_no_label_may_be_text_where_labels_of_a_split_are_numbers():
+    written = {"train": np.array(["1", "unlabeled"]), "test": np.array([1, 2])}
+    known = read_labels(written, None, Choices(no_label="unlabeled"))
+    assert known.class_names == ("1", "2") and known.splits["train"].tolist() == [0, -1]
+
+
+def test_text_of_minus_one_and_one_is_asked_as_numbers_are():
+    known = read_labels({"train": np.array(["-1", "1", "1"])}, None, Choices())
+    assert known.class_names == ("-1", "1") and [question.key for question in known.questions] == ["no_label"]
+    assert read_labels({"train": np.array([b"\xff", b"a"])}, None, Choices()).class_names == ("\\xff", "a")
+
+
+def test_text_labels_take_little_more_memory_than_the_array(monkeypatch):
+    written = np.array(["a" * 100, "b", "c", "-1"] * 50_000, "S200")
+    tracemalloc.start()
+    read_labels({"train": written}, None, Choices())
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2.5 * written.nbytes
+    with pytest.raises(ValueError, match="the train labels have up to 100,000 letters; labels of at most 200"):
+        read_labels({"train": np.zeros(40, "S100000")}, None, Choices())
+
+
+def test_a_table_with_a_label_as_long_as_a_book_is_refused_before_each_row_takes_its_room(tmp_path, folder):
+    files = {f"{i}.png": png(Image.fromarray(x)) for i, x in enumerate(pixels())}
+    files["labels.csv"] = b"id,label\n" + b"".join(b"%d,a\n" % i for i in range(23)) + b"23," + b"x" * 5000 + b"\n"
+    with pytest.raises(ValueError, match="the labels of the table have up to 5,000 letters"):
+        load(put(tmp_path / "set", files), folder)
 
 
 @pytest.mark.parametrize(
@@ -421,6 +523,23 @@ def test_a_pickle_is_refused_with_the_two_lines_that_convert_it(tmp_path, folder
             load(path, folder)
 
 
+@pytest.mark.parametrize(
+    "name, pack",
+    [
+        ("set.tar.xz", lzma.compress),
+        ("set.tar.bz2", bz2.compress),
+        ("labels.csv.gz", gzip.compress),
+        ("x", gzip.compress),
+    ],
+)
+def test_what_is_packed_otherwise_is_refused_with_what_to_do(tmp_path, folder, name, pack):
+    (tmp_path / name).write_bytes(pack(b"label,pixels\n" * 1000))
+    with pytest.raises(ValueError, match=rf"{name} is packed by (xz|bzip2|gzip): unpack it first"):
+        load(tmp_path / name, folder)
+    with pytest.raises(ValueError, match="unpack it first"):
+        uploads.save_upload("mine", (tmp_path / name).read_bytes(), name, folder)
+
+
 def test_a_torch_file_that_is_a_zip_is_refused_as_a_pickle(tmp_path, folder):
     import torch
 
@@ -563,8 +682,6 @@ def test_choices_for_a_path_are_kept_in_the_data_folder_and_read_again(tmp_path,
 
 
 def test_large_sets_are_decoded_anew_for_other_choices(tmp_path, folder, monkeypatch):
-    from semidml.data import decoded
-
     monkeypatch.setattr(decoded, "LARGE", 0)
     files = {f"{top}/{c}/{i}.png": png(Image.fromarray(pixels()[i])) for top in "xy" for i, c in enumerate("pqpq")}
     top = put(tmp_path / "set", files)

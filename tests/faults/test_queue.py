@@ -109,7 +109,7 @@ def waiting(folder, name, epochs, **values) -> Run:
 
 
 def test_a_run_begins_when_those_before_it_have_ended_by_what_was_measured(tmp_path):
-    unknown, alike = lambda config: None, lambda config: 7.0
+    unknown, alike = lambda config: None, lambda config: 2.0 * config.epochs + 1
     now = running(tmp_path, 5, 20, 10.0)  # 2 s an epoch
     assert forecast.begin_times([now], unknown)[-1] == pytest.approx(30)
     short = waiting(tmp_path, "short", 3)
@@ -119,7 +119,18 @@ def test_a_run_begins_when_those_before_it_have_ended_by_what_was_measured(tmp_p
     assert forecast.begin_times([now, short], alike)[-1] == pytest.approx(30 + 7), "as long as runs like it took"
     begun = running(tmp_path, 0, 20, 0.0)
     assert forecast.begin_times([begun], unknown)[-1] is None, "nothing is measured yet"
-    assert forecast.begin_times([begun], alike)[-1] == 7 and forecast.begin_times([], unknown)[-1] == 0
+    assert forecast.begin_times([begun], alike)[-1] == 41 and forecast.begin_times([], unknown)[-1] == 0
+
+
+def test_what_slows_the_run_that_trains_slows_those_after_it(tmp_path):
+    """As a sweep on all cores does: runs like these took half a second an epoch, this one takes two."""
+    alike = lambda config: 0.5 * config.epochs  # noqa: E731
+    now, short = running(tmp_path, 5, 20, 10.0), waiting(tmp_path, "short", 4)
+    assert forecast.begin_times([now, short], alike) == pytest.approx([0, 30, 30 + 4 * 2])
+    first = running(tmp_path, 1, 20, 10.0)  # an epoch of which the first use of everything is a part
+    assert forecast.begin_times([first, short], alike)[-1] == pytest.approx(190 + 4 * 0.5)
+    faster = lambda config: 8.0 * config.epochs  # noqa: E731
+    assert forecast.begin_times([now, short], faster)[-1] == pytest.approx(30 + 4 * 8), "never sooner than was measured"
 
 
 def test_a_run_that_goes_on_from_an_epoch_needs_the_rest_only(tmp_path):

@@ -1,12 +1,16 @@
 """Clusters that stand already, as somebody would start them, and drivers of the engine in processes of their own."""
 
+import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -36,50 +40,80 @@ def surroundings(folder: Path, **variables: str) -> dict[str, str]:
     return own | {"PYTHONPATH": PACKAGE} | {name: str(place) for name, place in places.items()} | variables
 
 
+class Forked:
+    """A process that the nursery has become. It speaks as subprocess.Popen does."""
+
+    def __init__(self, pid: int):
+        self.pid, self._process = pid, psutil.Process(pid)
+
+    def poll(self) -> int | None:
+        return None if self._process.is_running() else 0
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self) -> None:
+        self._process.wait(LONG)
+
+
+@cache
+def open_nursery() -> subprocess.Popen:
+    """The nursery of these tests; it ends with them."""
+    command = [sys.executable, "-m", "tests.sweeps.nursery"]
+    with tempfile.TemporaryDirectory() as folder:
+        environment = surroundings(Path(folder), **QUIET)
+        nursery = subprocess.Popen(command, env=environment, cwd=PACKAGE, stdin=-1, stdout=-1, text=True)
+    atexit.register(nursery.communicate)
+    return nursery
+
+
 class Cluster:
-    """A scheduler and workers, each a process that the tests may kill."""
+    """A scheduler and workers, each a process that the tests may kill. They are forked from one that has loaded what
+    they need, but for workers that are `cold`."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"scheduler-{time.monotonic_ns()}.json"
-        words = [
-            "dask_scheduler",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--no-dashboard",
-            "--scheduler-file",
-            str(file),
-        ]
-        self.processes = [self._start(words, {})]
+        words = ["--host", "127.0.0.1", "--port", "0", *CLOSED[:1], "--scheduler-file", str(file)]
+        self.processes: list[Forked | subprocess.Popen] = [self._fork("dask_scheduler", words, {})]
         until(file.exists)
         self.address: str = until(lambda: _address_in(file))
 
     @property
-    def scheduler(self) -> subprocess.Popen:
+    def scheduler(self) -> Forked | subprocess.Popen:
         return self.processes[0]
 
-    def add_worker(self, name: str, *, nanny: bool = True, **variables: str) -> subprocess.Popen:
-        """A worker. variables: see odd_worker.py."""
-        words = ["dask_worker", self.address, "--nthreads", "1", *CLOSED, "--name", name, "--preload", ODD]
-        words += ["--local-directory", str(self.folder)] + ([] if nanny else ["--no-nanny"])
-        self.processes.append(self._start(words, variables))
+    def add_worker(
+        self, name: str, *, again: bool = False, cold: bool = False, **variables: str
+    ) -> Forked | subprocess.Popen:
+        """A worker. again: it is begun anew when it ends. cold: a worker with a nanny, as somebody starts it from the
+        command line. variables: see odd_worker.py."""
+        words = [self.address, "--nthreads", "1", *CLOSED, "--name", name, "--preload", ODD]
+        words += ["--local-directory", str(self.folder)] + ([] if cold else ["--no-nanny"])
+        if cold:
+            self.processes.append(self._start("dask_worker", words, variables))
+        else:
+            self.processes.append(self._fork("dask_worker", words, variables, again))
         return self.processes[-1]
 
     def wait_for_workers(self, count: int) -> None:
         with Client(self.address, set_as_default=False) as client:
             client.wait_for_workers(count, timeout=LONG)
 
-    def _start(self, words: list[str], variables: dict[str, str]) -> subprocess.Popen:
-        command = [sys.executable, "-m", f"distributed.cli.{words[0]}", *words[1:]]
+    def _start(self, module: str, words: list[str], variables: dict[str, str]) -> subprocess.Popen:
+        command = [sys.executable, "-m", f"distributed.cli.{module}", *words]
         environment = surroundings(self.folder, **QUIET, **variables)
-        log = open(self.folder / "log.txt", "ab")  # noqa: SIM115 - the process has it
-        try:
+        with open(self.folder / "log.txt", "ab") as log:
             return subprocess.Popen(command, env=environment, cwd=self.folder, stdout=log, stderr=log)
-        finally:
-            log.close()
+
+    def _fork(self, module: str, words: list[str], variables: dict[str, str], again: bool = False) -> Forked:
+        order = {"module": f"distributed.cli.{module}", "words": words, "again": again}
+        order |= {"folder": str(self.folder), "log": str(self.folder / "log.txt")}
+        order["variables"] = surroundings(self.folder, **QUIET, **variables)
+        nursery = open_nursery()
+        print(json.dumps(order), file=nursery.stdin, flush=True)
+        return Forked(int(nursery.stdout.readline()))
 
     def close(self) -> None:
         for process in reversed(self.processes):
@@ -93,22 +127,34 @@ def _address_in(file: Path) -> str:
         return ""
 
 
-def end_tree(process: subprocess.Popen) -> None:
+def end_tree(process: Forked | subprocess.Popen) -> None:
     """End a process that the tests have started, and what it has started."""
     if process.poll() is None:
-        for child in psutil.Process(process.pid).children(recursive=True):
-            child.kill()
+        os.kill(process.pid, signal.SIGSTOP)  # lest it start more meanwhile
+        children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
     process.wait()
 
 
 DRIVER = """
-import json, sys, time
+import json, multiprocessing, sys, time
 from pathlib import Path
+from distributed import utils
+from semidml.sweeps import cluster
 from semidml.sweeps.engine import train_folders
+
+def share_imports():  # workers are forked from a process that has loaded what they need
+    cluster.SETTINGS["distributed.worker.multiprocessing-method"] = "forkserver"
+    utils._forkserver_preload_set = True
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["tests.sweeps.warm"])
 
 def main():
     asked = json.loads(sys.argv[1])
+    if asked["forks"]:
+        share_imports()
     began = last = time.monotonic()
     longest = 0.0
     folders = map(Path, asked["folders"])
@@ -130,18 +176,29 @@ if __name__ == "__main__":
 
 
 class Driver:
-    """A process that trains folders."""
+    """A process that trains folders. forks: workers of its own are forked from one process that has torch, instead of
+    loading it each: a third of what they take."""
 
-    def __init__(self, folder: Path, runs: list[Run], scheduler: str | None = None, workers: int = 2, **variables: str):
+    def __init__(
+        self,
+        folder: Path,
+        runs: list[Run],
+        scheduler: str | None = None,
+        workers: int = 2,
+        forks: bool = False,
+        **variables: str,
+    ):
         script = folder / "driver.py"
         script.write_text(DRIVER)
         self.stop_file = folder / "stop everything"
         self.stop_file.unlink(missing_ok=True)
         asked = {"folders": [str(run.path) for run in runs], "scheduler": scheduler, "workers": workers}
+        asked["forks"] = forks
         command = [sys.executable, str(script), json.dumps(asked | {"stop": str(self.stop_file)})]
         environment = surroundings(folder, **variables)
         self.process = subprocess.Popen(command, env=environment, stdout=-1, stderr=-1, text=True)
         self.lines: list[dict[str, Any]] = []
+        self.cluster: Cluster | None = None  # that stands for it alone
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Its lines as they come."""

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from semidml.sweeps import attended
@@ -37,13 +38,17 @@ def wait_until(holds, seconds: float = 120.0) -> None:
         time.sleep(0.1)
 
 
-def test_it_ends_with_the_process_that_started_it_whatever_ends_that() -> None:
+@pytest.mark.parametrize("end", [subprocess.Popen.kill, subprocess.Popen.terminate], ids=["killed", "told"])
+def test_it_ends_with_the_process_that_started_it_whatever_ends_that(end) -> None:
     sweep = folders.create_sweep(plan(axes={"alpha": [0.1, 0.5]}, seeds=[0], epochs=400))
     with subprocess.Popen([sys.executable, "-c", SERVER], cwd=ROOT, stdout=subprocess.PIPE) as server:
         wait_until(lambda: bool(sweep.driver()))
         wait_until(lambda: read_table(sweep).counts["running"] > 0)
-        server.kill()
+        workers = psutil.Process(sweep.driver()["pid"]).children(recursive=True)
+        assert len(workers) > 1
+        end(server)
     wait_until(lambda: not sweep.driver(), 30)
+    wait_until(lambda: not any(worker.is_running() for worker in workers), 30)
     assert attended.last_words(sweep)[-1] == attended.CLOSED
     assert not {"running", "done", "failed"} & set(read_table(sweep).frame["state"])
 
@@ -57,6 +62,18 @@ def test_its_words_are_kept_where_it_cannot_be_trained(monkeypatch: pytest.Monke
     wait_until(lambda: not attended.is_starting(sweep))
     assert "the images or labels of digits here are not those of the sweep first" in attended.last_words(sweep)[-1]
     assert not sweep.driver()
+
+
+def test_it_is_stopped_before_it_is_at_it() -> None:
+    """Until its process has the lock, no driver is known that could be asked."""
+    sweep = folders.create_sweep(plan(axes={"alpha": [0.1, 0.5]}, seeds=[0], epochs=400))
+    attended.start(sweep)
+    assert not sweep.driver() and attended.is_starting(sweep)
+    attended.stop(sweep)
+    wait_until(lambda: not attended.is_starting(sweep), 60)
+    assert set(read_table(sweep).frame["state"]) == {"waiting"} and attended.last_words(sweep) == []
+    with pytest.raises(ValueError, match="the sweep first is not being trained"):
+        attended.stop(sweep)
 
 
 def test_no_log_has_no_words(tmp_path: Path) -> None:

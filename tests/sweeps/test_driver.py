@@ -10,6 +10,7 @@ import sys
 import time
 import zipfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,10 @@ from semidml.data import store
 from semidml.disk import files
 from semidml.runs import changes, listing
 from semidml.runs.process import this_process
+from semidml.runs.status import write_status
 from semidml.sweeps import driver, quota, sweep
 from semidml.sweeps.driver import seconds_left, train_sweep
+from semidml.sweeps.plan import Plan
 from semidml.sweeps.table import read_table
 from tests.sweeps.made import DIGEST, Engine, plan, train_here
 
@@ -179,6 +182,82 @@ def test_a_sweep_trains_digits_in_this_process(monkeypatch, unscored):
     assert run.config().evaluate_on == "validation" and not run.damage()
 
 
+def test_data_that_are_replaced_while_a_sweep_is_trained_are_not_trained_on(monkeypatch, tmp_path, unscored):
+    """Not by further cells, nor are the test images of a run those of other data than its training's."""
+    monkeypatch.setattr(sweep, "data_digest", DATA_DIGEST)
+    rng = np.random.default_rng(0)
+
+    def write(labels):
+        arrays = {"x_train": rng.integers(0, 255, (200, 8, 8), dtype=np.uint8), "y_train": labels}
+        np.savez(tmp_path / "own.npz", **arrays, x_test=arrays["x_train"][:50], y_test=labels[:50])
+
+    write(np.arange(200) % 4)
+    base = {"data": str(tmp_path / "own.npz"), "epochs": 1}
+    axes = {"alpha": [0.1, 0.5]}
+    made = sweep.create_sweep(Plan.of({"name": "first", "base": base, "axes": axes, "seeds": [0, 1], "paths": True}))
+    steps = train_sweep(made, train_folders=train_here)
+    for step in steps:
+        if step.counts["done"] == 1:
+            write(np.arange(200) // 2 % 4)
+            break
+    assert [words for step in steps for words in step.news if "than the one that first/" in words]
+    assert states(made) == ["done", "failed", "failed", "failed"]
+    run = made.run_of(names(made)[1])
+    assert "is planned for" in run.status().reason and not run.history()
+    write(np.arange(200) % 4)
+    details = made.run_of(names(made)[0]).details()
+    with pytest.raises(ValueError, match="are not those of the sweep first"):  # the labels are, the pixels are not
+        trained(made, train_here)
+    assert details["planned_data"] == made.plan().data[details["config"]["data"]]
+
+
+def test_a_run_is_not_scored_on_test_images_of_other_data(monkeypatch, unscored):
+    from semidml import execute
+    from semidml.runs import trained_on
+
+    run = listing.create_run(plan().cells[0].config, "own", both=True)
+    load, count = trained_on.load_data, []
+
+    def load_other(run, *given):
+        count.append(1)
+        data = load(run, *given)
+        return data if len(count) == 1 else replace(data, test=data.train)
+
+    monkeypatch.setattr(trained_on, "load_data", load_other)
+    list(execute.execute(run))
+    assert run.status().state == "failed" and "another data set" in run.status().reason and len(count) == 2
+
+
+@pytest.mark.parametrize("lacking", ["status.json", "config.json"])
+def test_weights_whose_folder_is_not_whole_are_left_where_they_are(lacking):
+    made = sweep.create_sweep(plan(seeds=[0]))
+    trained(made)
+    first, second = (made.run_of(name) for name in names(made))
+    (first.path / "state.safetensors").write_bytes(b"weights")
+    (first.path / lacking).unlink()
+    (second.path / lacking).unlink()
+    for path in second.path.glob("*metrics.json"):  # as one that was killed while it was made
+        path.unlink()
+    if lacking == "config.json":
+        for run in (first, second):
+            write_status(run, replace(run.recorded(), state="stopped"))
+    _, engine = trained(made)
+    assert engine.begun == names(made)[1:] and (first.path / "state.safetensors").read_bytes() == b"weights"
+    frame = read_table(made).frame
+    assert list(frame["state"]) == ["failed", "done"] and f"its folder has no {lacking}" in frame["why"][0]
+
+
+def test_a_run_of_other_data_in_a_cell_is_left_alone_and_one_that_tells_less_is_told_which():
+    made = sweep.create_sweep(plan(seeds=[0]))
+    cells = made.plan().cells
+    runs = [listing.create_run(cell.config, path=made.path / "runs" / cell.name) for cell in cells]
+    other = runs[0].details() | {"data": {"labels": "a", "pixels": "b"}}
+    (runs[0].path / "config.json").write_bytes(files.as_json(other))
+    _, engine = trained(made)
+    assert engine.begun == [cells[1].name] and runs[1].details()["planned_data"] == DIGEST
+    assert "its folder holds a run of other data" in read_table(made).frame["why"][0]
+
+
 def test_test_scores_are_those_of_the_weights_on_the_test_images(monkeypatch, unscored):
     from semidml.execute import execute
     from semidml.train import final, task
@@ -217,6 +296,151 @@ def test_a_cell_that_another_sweep_has_finished_is_taken_from_there():
     assert {run.path.name for run in sweep.list_runs(second)} == set(names(second))
     sweep.delete(first)
     assert states(second) == ["done"] * 4 and read_table(second).frame["validation_knn_accuracy"][0] == 0.5
+
+
+def test_the_first_finished_run_of_a_cell_is_taken_whoever_else_has_a_folder_of_it():
+    """Another sweep that has begun it, and the sweep itself where it waits, do not stand in the way."""
+    for name in ("older", "newer"):
+        trained(sweep.create_sweep(plan(name, seeds=[0])))
+    newer, made = sweep.open_sweep("newer"), sweep.create_sweep(plan(seeds=[0]))
+    os.utime(newer.path)
+    for run in sweep.list_runs(newer):
+        (run.path / "status.json").write_text(json.dumps({"state": "stopped"}))
+    cell = made.plan().cells[0]
+    waiting = listing.create_run(cell.config, path=made.path / "runs" / cell.name)
+    _, engine = trained(made)
+    assert engine.begun == [] and states(made) == ["done"] * 2 and waiting.metrics()
+
+
+def test_what_was_begun_in_a_cell_is_not_given_up_for_a_run_from_elsewhere():
+    trained(sweep.create_sweep(plan("other", seeds=[0])))
+    made = sweep.create_sweep(plan(seeds=[0]))
+    cell = made.plan().cells[0]
+    begun = listing.create_run(cell.config, path=made.path / "runs" / cell.name)
+    (begun.path / "state.safetensors").write_bytes(b"weights")
+    damaged = listing.create_run(made.plan().cells[1].config, path=made.path / "runs" / made.plan().cells[1].name)
+    (damaged.path / "status.json").write_text("{")
+    _, engine = trained(made)
+    assert cell.name in engine.begun and begun.path.joinpath("state.safetensors").exists()
+
+
+@pytest.mark.parametrize("moment", ["before", "meanwhile"])
+def test_a_run_that_is_deleted_while_it_is_taken_is_trained_here(monkeypatch, moment):
+    other = sweep.create_sweep(plan("other", seeds=[0]))
+    trained(other)
+    made, find, copy = sweep.create_sweep(plan(seeds=[0])), driver.find_elsewhere, sweep._link_or_copy
+
+    def find_and_delete(*given):
+        runs = find(*given)
+        sweep.delete(other)
+        return runs
+
+    def copy_and_delete(source, target):
+        copy(source, target)
+        if other.path.exists():
+            sweep.delete(other)
+
+    if moment == "before":
+        monkeypatch.setattr(driver, "find_elsewhere", find_and_delete)
+    else:
+        monkeypatch.setattr(sweep, "_link_or_copy", copy_and_delete)
+    _, engine = trained(made)
+    assert len(engine.begun) == 2 and states(made) == ["done"] * 2
+    assert sorted(os.listdir(made.path / "runs")) == sorted(names(made))
+
+
+def test_a_sweep_that_is_deleted_while_sweeps_are_listed_is_none_of_them(monkeypatch):
+    first, second = sweep.create_sweep(plan()), sweep.create_sweep(plan("second"))
+    is_symlink = Path.is_symlink
+    monkeypatch.setattr(
+        Path, "is_symlink", lambda path: (path == second.path and shutil.rmtree(path)) or is_symlink(path)
+    )
+    assert sweep.list_sweeps() == [first] and not second.path.exists()
+
+
+def test_runs_that_are_shared_take_no_room_twice():
+    other = sweep.create_sweep(plan("other", seeds=[0]))
+    trained(other)
+    for run in sweep.list_runs(other):
+        (run.path / "weights.safetensors").write_bytes(bytes(10**6))
+    made = sweep.create_sweep(plan())
+    (made.path / "runs" / ".import-left").mkdir()
+    trained(made)
+    assert 2 * 10**6 < quota.used_bytes() < 2.5 * 10**6 and made.size() > 2 * 10**6
+    assert sorted(os.listdir(made.path / "runs")) == sorted(names(made))
+
+
+def test_what_was_taken_over_counts_in_the_room_there_is(monkeypatch):
+    monkeypatch.setattr(sweep.os, "link", lambda *given: _no_links())
+    other = sweep.create_sweep(plan("other", seeds=[0]))
+    trained(other)
+    for run in sweep.list_runs(other):
+        (run.path / "weights.safetensors").write_bytes(bytes(10**6))
+    made = sweep.create_sweep(plan())
+    monkeypatch.setenv("SEMIDML_SWEEPS_QUOTA", "3MB")
+    with pytest.raises(quota.QuotaFull, match=r"the sweeps take 4\.\d MB of the 3.0 MB they may"):
+        trained(made)
+    assert states(made) == ["done", "done", "waiting", "waiting"]
+
+
+def _no_links():
+    raise OSError(errno.EPERM, "this disk knows no links")
+
+
+def test_other_versions_than_those_of_runs_that_are_done_are_said():
+    made = sweep.create_sweep(plan(seeds=[0]))
+    trained(made)
+    for run in sweep.list_runs(made):
+        details = run.details()
+        details["versions"]["torch"] = "1.0"
+        (run.path / "config.json").write_bytes(files.as_json(details))
+    steps, _ = trained(made)
+    assert not [step.news for step in steps if step.news]  # nothing is left to train
+    sweep.extend(made, {}, [1])
+    steps, _ = trained(made)
+    (words,) = [words for step in steps for words in step.news]
+    assert words.startswith(
+        "some runs of this sweep were made with torch 1.0, those that follow are made with semidml "
+    )
+
+
+def test_a_driver_that_is_long_at_its_data_gives_signs_of_life(monkeypatch):
+    made = sweep.create_sweep(plan(seeds=[0]))
+    monkeypatch.setattr(driver, "BEAT", 0.05)
+    beaten, lock = [], made.path / "lock"
+
+    def read_long(name, paths):
+        os.utime(lock, (0, 0))
+        until = time.monotonic() + 20
+        while lock.stat().st_mtime == 0 and time.monotonic() < until:
+            time.sleep(0.02)
+        beaten.append(lock.stat().st_mtime)
+        return DIGEST
+
+    monkeypatch.setattr(sweep, "data_digest", read_long)
+    trained(made)
+    assert beaten and beaten[0] > 0
+
+
+def test_workers_of_other_sweeps_on_this_machine_are_taken(monkeypatch):
+    from semidml.sweeps import cluster
+
+    first, second = sweep.create_sweep(plan()), sweep.create_sweep(plan("second"))
+    monkeypatch.setattr(cluster.memory, "cores", lambda: 4)
+    monkeypatch.setattr(cluster, "list_gpus", list)
+    monkeypatch.setattr(cluster.memory, "free_bytes", lambda: 3 * cluster.WORKER_BYTES)
+    with sweep.held(first, named=True) as lock, sweep.held(second, named=True) as other:
+        assert driver._choose_engine(first, lock, None, None)[1] == 3 == first.driver()["workers"]
+        assert driver._choose_engine(second, other, None, None)[1] == 1 == second.driver()["workers"]
+        assert first.driver().items() >= this_process().items()
+        assert driver._choose_engine(second, other, "tcp://head:8786", None)[1] is None
+        monkeypatch.setattr(cluster.memory, "free_bytes", lambda: cluster.WORKER_BYTES - 1)
+        with pytest.raises(
+            ValueError, match=r"3 workers of this machine train other sweeps, and its memory holds none"
+        ):
+            driver._choose_engine(second, other, None, None)
+        assert driver._choose_engine(second, other, None, 2)[1] == 2  # as many as somebody asks for
+    assert driver._choose_engine(second, None, None, None)[1] == 1
 
 
 @pytest.mark.parametrize("change", ["state", "config", "versions", "tested"])

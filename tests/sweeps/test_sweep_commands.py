@@ -1,11 +1,13 @@
 """Sweeps from the command line, each command as a user types it."""
 
+import os
+import pty
 import re
 import signal
 import subprocess
 import sys
+import termios
 import time
-import types
 import zipfile
 from pathlib import Path
 
@@ -14,7 +16,10 @@ import pytest
 from PIL import Image
 
 from semidml.cli import main
+from semidml.cli import sweeps as sweep_commands
+from semidml.config import RunConfig
 from semidml.sweeps import sweep
+from semidml.sweeps.driver import Progress
 from semidml.sweeps.table import read_table
 from tests.sweeps.made import DIGEST, Engine, plan
 
@@ -35,7 +40,7 @@ def use(monkeypatch):
 
     def put(engine=None):
         engine = engine or Engine()
-        monkeypatch.setitem(sys.modules, "semidml.sweeps.engine", types.SimpleNamespace(train_folders=engine))
+        monkeypatch.setattr("semidml.sweeps.engine.train_folders", engine)
         return engine
 
     put()
@@ -74,6 +79,15 @@ def test_without_a_name_the_same_command_is_the_same_sweep(use):
     again = use()
     assert main(words) == 0 and again.begun == []
     assert [made.name for made in sweep.list_sweeps()] == ["digits-dml-ae-by-alpha"]
+
+
+def test_a_default_that_is_written_makes_no_other_sweep(use, capsys):
+    """What the page writes of a setting is more than what is typed."""
+    assert main(VARY) == 0
+    again = use()
+    assert main([*VARY, "--model", "dml-ae", "--lr", str(RunConfig.model_fields["lr"].default)]) == 0
+    assert again.begun == [] and len(sweep.list_sweeps()) == 1
+    assert main([*VARY, "--lr", "0.5"]) == 2 and "of another plan" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -141,6 +155,23 @@ def test_failures_are_counted_told_and_make_the_exit_status(use, capsys):
     assert main(["sweeps", "show", "first"]) == 0
     said = capsys.readouterr()
     assert "1 failed: out of memory" in said.err and "(n = 1)" in said.out and "(n = 2)" in said.out
+
+
+def test_the_bar_on_a_terminal_moves(monkeypatch):
+    """It is drawn while runs end, not only when all have."""
+    terminal, inside = pty.openpty()
+    termios.tcsetwinsize(inside, (24, 120))
+    os.set_blocking(terminal, False)
+    counts = dict.fromkeys(("done", "running", "waiting", "stopped", "interrupted", "failed"), 0)
+    with open(inside, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        with sweep_commands.progress_bar() as draw:
+            for done in range(1, 5):
+                draw(Progress(counts | {"done": done, "waiting": 5 - done}, None))
+                time.sleep(1.2 * sweep_commands.BAR_EVERY)
+            said = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert all(f"{done} of 5 done" in said for done in range(1, 5)), said
 
 
 def test_exports(use, folder, capsys):

@@ -2,12 +2,14 @@
 
 import json
 import math
+import random
 import shutil
 import statistics
 import time
 from dataclasses import replace
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -77,6 +79,140 @@ def test_a_table_that_is_lost_or_damaged_is_made_anew_of_the_runs(content):
     else:
         path.write_bytes(content)
     pd.testing.assert_frame_equal(read_table(made).frame, whole)
+
+
+def change_table(made, change):
+    """Write table.parquet anew, by hand, with the types that it has."""
+    path = made.path / "table.parquet"
+    table = pa.Table.from_pandas(change(pq.read_table(path).to_pandas()), preserve_index=False)
+    types = [(name, pa.string() if pa.types.is_large_string(kind) else kind) for name, kind in kinds_of(table)]
+    pq.write_table(table.cast(pa.schema(types)), path)
+
+
+def kinds_of(table):
+    return [(field.name, field.type) for field in table.schema]
+
+
+def with_column(name, value):
+    return lambda frame: frame.assign(**{name: value if callable(value) else [value] * len(frame)})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda frame: frame.drop(columns="changed"),
+        lambda frame: frame.drop(columns="state"),
+        with_column("seed", [0]),
+        with_column("cell", 7),
+        with_column("state", 3),
+        with_column("state", "wonderful"),
+        with_column("state", None),
+        with_column("bytes", None),
+        with_column("bytes", lambda frame: frame["bytes"].where(frame["seed"] == 0)),
+        with_column("alpha", "0.1"),
+        with_column("validation_knn_accuracy", "high"),
+        lambda frame: pd.concat([frame] * 3000),
+        with_column("why", "long" * 10**7),
+    ],
+)
+def test_a_strange_table_is_made_anew_of_the_runs(change):
+    """Of other columns or types, with more rows than a sweep has, with texts that would fill the memory."""
+    made = sweep.create_sweep(plan())
+    trained(made)
+    whole = read_table(made).frame
+    change_table(made, change)
+    began = time.monotonic()
+    pd.testing.assert_frame_equal(read_table(made).frame, whole)
+    assert time.monotonic() - began < 5
+
+
+def test_a_table_that_is_damaged_anywhere_is_made_anew_of_the_runs():
+    made = sweep.create_sweep(plan())
+    trained(made)
+    whole, path = read_table(made).frame, made.path / "table.parquet"
+    content, rng = path.read_bytes(), random.Random(0)
+    for _ in range(60):
+        damaged = bytearray(content)
+        for at in rng.sample(range(len(content) // 2, len(content)), 3):
+            damaged[at] = rng.randrange(256)
+        path.write_bytes(damaged[: rng.choice([len(content), rng.randrange(len(content))])])
+        frame = read_table(made).frame
+        assert list(frame[["alpha", "seed", "cell"]].itertuples()) == list(
+            whole[["alpha", "seed", "cell"]].itertuples()
+        )
+
+
+def test_a_million_rows_of_no_plan_are_not_read():
+    made = sweep.create_sweep(plan())
+    trained(made)
+    whole = read_table(made).frame
+    change_table(made, lambda frame: frame.iloc[[0] * 10**6])
+    began = time.monotonic()
+    pd.testing.assert_frame_equal(read_table(made).frame, whole)
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("state", ["done", "running", "stopped"])
+def test_a_row_without_a_run_waits_whatever_the_table_says(state):
+    made = sweep.create_sweep(plan())
+    rows = [waiting_row(cell) | {"state": state, "validation_knn_accuracy": 1.0} for cell in made.plan().cells]
+    write_table(made, made.plan(), rows)
+    table = read_table(made)
+    assert table.counts["waiting"] == 4 and not table.scores
+    steps = list(train_sweep(made, train_folders=(engine := Engine())))
+    assert len(engine.begun) == 4 and steps[-1].counts["done"] == 4
+
+
+@pytest.mark.parametrize("change", ["base", "data"])
+def test_rows_of_another_base_or_other_data_are_not_those_of_the_plan(change):
+    """plan.json was edited by hand after it was trained: nothing of what is planned now is done."""
+    made = sweep.create_sweep(plan())
+    trained(made)
+    values = made.plan().model_dump()
+    values |= {"base": values["base"] | {"epochs": 50}} if change == "base" else {"data": {"digits": DIGEST[::-1]}}
+    (made.path / "plan.json").write_text(json.dumps(values))
+    table = read_table(made)
+    assert table.counts["waiting"] == 4 and not table.scores and not table.bytes
+    assert list(table.frame["cell"]) == [cell.name for cell in made.plan().cells]
+
+
+def test_scores_of_a_run_that_has_failed_count_nowhere():
+    """Its worker was lost after it was done, or the table says so."""
+    made = sweep.create_sweep(plan())
+    for _ in train_sweep(made, train_folders=LostAfterwards()):
+        pass
+    table = read_table(made)
+    assert list(table.frame["state"]) == ["failed", "done", "done", "done"]
+    assert pd.isna(table.frame["validation_knn_accuracy"][0])
+    assert list(gather(table, "validation_knn_accuracy")["n"]) == [1, 2]
+    change_table(made, lambda frame: frame.assign(state="failed", validation_knn_accuracy=1.0))
+    assert not read_table(made).scores
+
+
+class LostAfterwards(Engine):
+    """Says of the first run that it has failed, whatever its folder says."""
+
+    def __call__(self, folders, **given):
+        for event in super().__call__(folders, **given):
+            is_first = event and event.state == "done" and event.folder.name == self.begun[0]
+            yield replace(event, state="failed", why="could not be taken back") if is_first else event
+
+
+def test_runs_that_have_ended_are_read_once_where_nobody_writes_the_table(monkeypatch):
+    made = sweep.create_sweep(plan())
+    trained(made)
+    (made.path / "table.parquet").unlink()
+    whole, read = read_table(made).frame, []
+    monkeypatch.setattr(
+        tables, "read_row", lambda row, run, read_row=tables.read_row: read.append(run) or read_row(row, run)
+    )
+    pd.testing.assert_frame_equal(read_table(made).frame, whole)
+    assert read == []
+    finish(made.run_of(made.plan().cells[0].name), held_out=0.75)
+    assert read_table(made).frame["validation_knn_accuracy"][0] == 0.75 and len(read) == 1
+    monkeypatch.setattr(tables, "MOST_CELLS", 2)
+    finish(made.run_of(made.plan().cells[1].name))
+    assert len(read_table(made).frame) == 4 and len(tables._ended) <= 2
 
 
 def test_a_run_whose_driver_was_killed_is_interrupted_and_one_that_is_gone_waits():
@@ -208,12 +344,35 @@ def test_what_is_better_lower_is_chosen_so():
     assert "; on the test" not in best(table, "reconstruction_mse").words
 
 
-def test_a_lucky_seed_alone_is_not_the_best():
-    score = lambda row: {"validation_knn_accuracy": 0.99 if row["alpha"] == 0.5 else 0.5}  # noqa: E731
+def test_settings_are_compared_over_the_seeds_that_all_have():
+    """An easy seed alone does not make a setting the best, and one that was trained first is not the only candidate."""
+    values = {(0.1, 0): 0.95, (0.1, 1): 0.5, (0.5, 0): 0.9}
+    easy = best(scored({"alpha": [0.1, 0.5, 0.9]}, [0, 1], by_alpha("validation_knn_accuracy", values)))
+    assert easy.values == {"alpha": 0.1} and (easy.mean, easy.n, easy.among, easy.settings) == (0.95, 1, 2, 3)
+    assert len(easy.cells) == 1 and "alpha 0.1: chosen among 2 of 3 settings by held-out images" in easy.words
+    values |= {(0.5, 0): 0.99, (0.9, 0): 0.2}
+    begun = best(scored({"alpha": [0.1, 0.5, 0.9]}, [0, 1], by_alpha("validation_knn_accuracy", values)))
+    assert begun.values == {"alpha": 0.5} and (begun.mean, begun.n, begun.among, begun.settings) == (0.99, 1, 3, 3)
+
+
+def test_the_best_on_test_images_is_of_the_seeds_that_chose_it():
+    values = {(0.1, 0): 0.9, (0.1, 1): 0.1, (0.5, 1): 0.05, (0.1, 2): 0.3, (0.5, 2): 0.2}
+    score = by_alpha("validation_knn_accuracy", values)
     table = scored(
-        {"alpha": [0.1, 0.5]}, [0, 1], lambda row: score(row) if row["alpha"] == 0.1 or not row["seed"] else None
+        {"alpha": [0.1, 0.5]}, [0, 1, 2], lambda row: (s := score(row)) and s | {"test_knn_accuracy": 0.1 * row["seed"]}
     )
-    assert best(table).values == {"alpha": 0.1}
+    chosen = best(table)
+    assert chosen.mean == pytest.approx(0.2) and chosen.test_mean == pytest.approx(0.15) and chosen.n == 2
+
+
+def test_a_setting_that_lacks_most_seeds_is_no_candidate_and_it_is_said():
+    """As where all but one of its runs have failed: the others are compared over all seeds that they have."""
+    values = {(alpha, seed): alpha for alpha in (0.1, 0.5) for seed in range(4)} | {(0.9, 0): 0.9}
+    chosen = best(scored({"alpha": [0.1, 0.5, 0.9]}, range(4), by_alpha("validation_knn_accuracy", values)))
+    assert chosen.values == {"alpha": 0.5} and (chosen.n, chosen.among, chosen.settings) == (4, 2, 3)
+    apart = {(0.1, 0): 0.1, (0.1, 1): 0.1, (0.5, 2): 0.5}
+    chosen = best(scored({"alpha": [0.1, 0.5]}, range(3), by_alpha("validation_knn_accuracy", apart)))
+    assert chosen.values == {"alpha": 0.1} and (chosen.n, chosen.among, chosen.settings) == (2, 1, 2)
 
 
 def test_without_held_out_images_none_is_the_best_and_it_is_said_what_to_do():

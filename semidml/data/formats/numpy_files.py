@@ -15,7 +15,7 @@ from semidml.data.choices import Choices
 from semidml.data.formats import UNLABELLED, Arrays, check_bytes
 from semidml.data.image_files import Member
 from semidml.data.layout import Question
-from semidml.data.names import is_unlabelled, part_of
+from semidml.data.names import is_unlabelled, part_of, rest_of_array
 from semidml.disk import zips
 from semidml.disk.zips import Header
 
@@ -129,11 +129,18 @@ def _arranged(
             f"there is no array of training images among {', '.join(list(headers)[:8]) or 'none'}; call it "
             "train_images or X_train, its labels train_labels or y_train"
         )
-    questions, splits, others = [], {}, []
+    questions, splits, others, chosen, chosen_label = [], {}, [], "", ""
     for split in (split for split in (*SPLITS, UNLABELLED) if split in images):
-        own = _chosen(images[split], choices.images)
         of_labels = labels.get(split, [])
-        label = _chosen(of_labels, choices.label) if of_labels else None
+        own = _chosen(images[split], choices.images, chosen, images["train"]) or images[split][0]
+        label = _chosen(of_labels, choices.label, chosen_label, labels.get("train", []))
+        if split == "train":
+            chosen, chosen_label = own, label
+        elif of_labels and not label:
+            notes += (
+                f"The {split} images are read without a label: none of {', '.join(of_labels)} is called as "
+                f"{chosen_label}, which is read for training.",
+            )
         if len(of_labels) > 1 and split == "train":
             text = f"There are several arrays of labels, {', '.join(of_labels)}. Which one is to be read?"
             questions.append(Question("label", text, tuple(of_labels), of_labels[0]))
@@ -150,8 +157,15 @@ def _is_name_list(header: Header, headers: Mapping[str, Header]) -> bool:
     return all(len(other.shape) < 2 or other.shape[0] != header.shape[0] for other in headers.values())
 
 
-def _chosen(names: list[str], choice: str) -> str:
-    return choice if choice in names else names[0]
+def _chosen(names: list[str], choice: str, partner: str, trained: list[str]) -> str:
+    """Which of several arrays of a split is read: what is chosen, else what is called as its `partner` of those of
+    training but for the split, else the only one, where training has only one; "" where there is none."""
+    if choice in names:
+        return choice
+    if not partner:
+        return names[0] if names else ""
+    alike = [name for name in names if rest_of_array(name) == rest_of_array(partner)]
+    return alike[0] if alike else names[0] if len(names) == len(trained) == 1 else ""
 
 
 def _by_shape(headers: Mapping[str, Header]) -> tuple[dict[str, list[str]], dict[str, list[str]], list[str]]:

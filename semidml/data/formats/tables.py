@@ -1,24 +1,21 @@
-"""Tables: a .csv of a label and pixels or of files and labels; Parquet as the hub of data sets writes images."""
+"""Tables: a .csv of a label and pixels, or of files and labels."""
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Iterator
-from contextlib import ExitStack
-from functools import lru_cache, partial
 from itertools import islice
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from semidml.data.choices import Choices
+from semidml.data.file_labels import FileLabels, Row
 from semidml.data.folders import IMAGES
 from semidml.data.formats import check_bytes
-from semidml.data.image_files import MAX_ARCHIVE_BYTES, Member, keys_of
-from semidml.data.label_values import read_labels
-from semidml.data.layout import Item, Question
+from semidml.data.image_files import Member, keys_of
+from semidml.data.label_values import check_letters, read_labels
+from semidml.data.layout import Question
 from semidml.data.names import LABEL_WORDS, split_of, tokens, words_of
 
 FILE_WORDS = words_of("file filename filepath path image images img imagepath fname name id imagename imageid")
@@ -27,13 +24,6 @@ FEW = 200  # rows of a table that tell what its columns are
 MOST_COLUMNS = 300_000
 MOST_DESCRIBING = 200  # columns of a table that describes files
 MATCHING = 0.5  # share of these rows whose text names a file, for a column to be one of files
-
-
-class FileLabels(NamedTuple):
-    """What a table says of image files."""
-
-    labels: dict[str, str]  # {name of a file as the table has it: label}, "" where there is none
-    questions: tuple[Question, ...]
 
 
 # ---- .csv
@@ -51,7 +41,7 @@ def read_pixels(member: Member, choices: Choices) -> tuple[dict[str, tuple[np.nd
     for batch in _batches(member):
         names = list(batch.schema.names)
         if not pixels:
-            label, questions = _label_column(names, choices)
+            label, questions = label_column(names, choices)
             if label is None:
                 label, questions = _end_column(batch, member)
         own, part = _pixels(batch, [name for name in names if name != label], member)
@@ -113,7 +103,7 @@ def _is_text(batch: Any, name: str) -> bool:
     return pyarrow.types.is_string(batch.schema.field(name).type)
 
 
-def _label_column(names: list[str], choices: Choices) -> tuple[str | None, tuple[Question, ...]]:
+def label_column(names: list[str], choices: Choices) -> tuple[str | None, tuple[Question, ...]]:
     """(the column of the label, what to ask): one that is called so, or None."""
     if choices.label in names:
         return choices.label, ()
@@ -155,9 +145,8 @@ def _is_square(count: int) -> bool:
 def _pixels(batch: Any, names: list[str], member: Member) -> tuple[np.ndarray, np.ndarray | None]:
     """(pixels (N, P) in as few bytes as hold them, the split of each row where a column tells it)."""
     part = None
-    for name in [name for name in names if set(tokens(name)) & SPLIT_COLUMNS and _is_text(batch, name)]:
-        splits = [split_of(str(value)) or "train" for value in batch.column(name).to_pylist()]
-        part = np.array(splits)
+    for name in [name for name in _split_columns(batch) if name in names]:
+        part = np.array([split or "train" for split in _splits_in(batch, name)])
         names = [other for other in names if other != name]
     text = [name for name in names if _is_text(batch, name)]
     if len(text) == 1 and " " in str(batch.column(text[0])[0]):
@@ -188,10 +177,13 @@ def _narrow(numbers: np.ndarray) -> np.ndarray:
 
 
 def _plain(labels: np.ndarray) -> np.ndarray:
-    """Labels of a table: text, or numbers with NaN where there are none."""
+    """Labels of a table: text, or numbers with NaN where there are none.
+    Raises: ValueError for texts too long for a label."""
     if labels.dtype != object:
         return labels
-    return np.array(["" if label is None else str(label) for label in labels])
+    texts = ["" if label is None else str(label) for label in labels]
+    check_letters(max(map(len, texts), default=0), "the labels of the table")
+    return np.array(texts)
 
 
 def may_name_files(member: Member) -> bool:
@@ -230,139 +222,46 @@ def _file_columns(batch: Any) -> list[str]:
 def read_file_labels(member: Member, files: list[Member], choices: Choices) -> FileLabels | None:
     """What a .csv says of image files; None where no column names them. Raises: ValueError in words."""
     named: list[str] = []
+    parted: list[str] = []
     written: list[np.ndarray] = []
     questions: tuple[Question, ...] = ()
-    column = label = None
+    column = label = part = None
     known = {key for file in files for key in keys_of(file)}
     for batch in _batches(member):
         if column is None:
             columns = _file_columns(batch)
             column = next((name for name in columns if _names_files(batch.column(name).slice(0, FEW), known)), None)
-            rest = [name for name in batch.schema.names if name != column]
+            telling = [name for name in _split_columns(batch) if any(_splits_in(batch, name))]
+            part = next((name for name in telling if name not in (column, choices.label)), None)
+            rest = [name for name in batch.schema.names if name not in (column, part)]
             if column is None or not rest:
                 return None
-            label, questions = _label_column(rest, choices)
+            label, questions = label_column(rest, choices)
             if label is None:
                 label = rest[0]
                 asked = f"Which column of {member.name} is the label?"
                 questions = (Question("label", asked, tuple(rest), label),) if len(rest) > 1 else ()
         named += [str(file) for file in batch.column(column).to_pylist()]
+        parted += _splits_in(batch, part) if part else [""] * len(batch)
         written.append(_plain(batch.column(label).to_numpy(zero_copy_only=False)))
     if not named:
         return None
     own = read_labels({"train": np.concatenate(written)}, None, choices)
     classes = [own.class_names[number] if number >= 0 else "" for number in own.splits["train"].tolist()]
-    return FileLabels(dict(zip(named, classes, strict=True)), (*questions, *own.questions))
+    rows = tuple(Row(*told) for told in zip(named, classes, parted, strict=True))
+    return FileLabels(rows, (*questions, *own.questions), own.notes)
+
+
+def _split_columns(batch: Any) -> list[str]:
+    """The columns that tell the split of each row."""
+    return [name for name in batch.schema.names if set(tokens(name)) & SPLIT_COLUMNS and _is_text(batch, name)]
+
+
+def _splits_in(batch: Any, name: str) -> list[str]:
+    """The split of each row as a column tells it, "" where it tells none."""
+    return [split_of(str(value)) for value in batch.column(name).to_pylist()]
 
 
 def _names_files(column: Any, known: set[str]) -> bool:
     values = [str(value) for value in column.to_pylist()]
     return bool(values) and sum(value in known for value in values) >= MATCHING * len(values)
-
-
-# ---- Parquet
-
-
-class Packed(NamedTuple):
-    """The images in a table."""
-
-    items: list[Item]
-    class_names: tuple[str, ...] | None  # in the order of the hub's own description, where there is one
-    questions: tuple[Question, ...]
-
-
-def read_parquet(members: list[Member], choices: Choices, opened: ExitStack) -> Packed:
-    """The images of tables with a column of packed ones; which split a file is of, its name or its folder's tells.
-    Files stay open as long as `opened` is.
-    Raises: ValueError in words."""
-    from pyarrow import ArrowException
-    from pyarrow.parquet import ParquetFile
-
-    items: list[Item] = []
-    questions: tuple[Question, ...] = ()
-    names: list[str] | None = None
-    size = 0
-    for member in members:
-        try:
-            file = opened.enter_context(ParquetFile(opened.enter_context(member.open())))
-            groups = [file.metadata.row_group(g) for g in range(file.num_row_groups)]
-            size += sum(group.total_byte_size for group in groups)
-            if size > MAX_ARCHIVE_BYTES * 64:
-                raise ValueError(f"{member.path} promises {size / 2**30:,.0f} GiB; no more than 64 GiB are read")
-            if any(group.total_byte_size > MAX_ARCHIVE_BYTES for group in groups):
-                raise ValueError(f"{member.path} has a group of rows of more than 1 GiB; write it in smaller groups")
-            images, label, asked = _columns(file, choices, member)
-            questions = questions or asked
-            names = _hub_names(file, label)
-            where = next((split_of(part) for part in reversed(member.parts) if split_of(part)), "train")
-            values = file.read(columns=[label]).column(0).to_pylist() if label else [None] * file.metadata.num_rows
-        except (ArrowException, OSError) as error:
-            raise ValueError(f"{member.path} cannot be read as a Parquet file ({str(error)[:200]})") from error
-        load = lru_cache(maxsize=1)(partial(_load_group, file, images))
-        row = 0
-        for number, group in enumerate(groups):
-            for place in range(group.num_rows):
-                parts = (*member.parts, f"{row:08d}")
-                items.append(
-                    Item(where, _class_of(values[row], names), Member(parts, partial(_open_cell, load, number, place)))
-                )
-                row += 1
-    used = {item.class_name for item in items}
-    order = tuple(name for name in names if name in used) if names else ()
-    return Packed(items, order if len(order) == len(used - {None}) else None, questions)
-
-
-def _columns(file: Any, choices: Choices, member: Member) -> tuple[str, str | None, tuple[Question, ...]]:
-    """(the column of the images, that of the labels, what to ask)."""
-    import pyarrow
-
-    schema = file.schema_arrow
-    images = [
-        field.name
-        for field in schema
-        if pyarrow.types.is_binary(field.type)
-        or pyarrow.types.is_large_binary(field.type)
-        or (pyarrow.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0)
-    ]
-    if not images:
-        raise ValueError(
-            f"{member.path} has no column of packed images among {', '.join(schema.names[:10])}; the hub writes one "
-            "called image, with bytes and path"
-        )
-    image = choices.images if choices.images in images else images[0]
-    plain = [f.name for f in schema if pyarrow.types.is_integer(f.type) or pyarrow.types.is_string(f.type)]
-    if choices.label in plain:
-        return image, choices.label, ()
-    label, questions = _label_column(plain, choices)
-    if label is None and len(plain) == 1 and pyarrow.types.is_integer(schema.field(plain[0]).type):
-        label = plain[0]
-    return image, label, questions
-
-
-def _hub_names(file: Any, label: str | None) -> list[str] | None:
-    """The class names that the hub's own description of the columns has."""
-    metadata = file.schema_arrow.metadata or {}
-    try:
-        features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-        names = features.get(label, {}).get("names")
-    except (ValueError, AttributeError, RecursionError):
-        return None
-    return [str(name) for name in names] if isinstance(names, list) else None
-
-
-def _class_of(value: Any, names: list[str] | None) -> str | None:
-    if value is None or value == "" or value == -1:
-        return None
-    if names and isinstance(value, int) and 0 <= value < len(names):
-        return names[value]
-    return str(value)
-
-
-def _load_group(file: Any, column: str, group: int) -> Any:
-    return file.read_row_group(group, columns=[column]).column(0)
-
-
-def _open_cell(load: Any, group: int, place: int) -> io.BytesIO:
-    value = load(group)[place].as_py()
-    content = value.get("bytes") if isinstance(value, dict) else value
-    return io.BytesIO(content or b"")

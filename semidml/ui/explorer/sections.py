@@ -16,9 +16,9 @@ from semidml.plots.pictures import image_strip, lattice_image
 from semidml.runs.run import Run
 from semidml.scores import agreement
 from semidml.scores.meaning import list_left_out
-from semidml.scores.table import GROUPS, SCATTER, SCORES
+from semidml.scores.table import GROUPS, SCATTER, SCORES, shown_at
 from semidml.tasks import Task
-from semidml.ui import cache, pictures
+from semidml.ui import cache, pictures, seeds
 from semidml.ui.cache import images_of, missing_images
 from semidml.ui.explorer import questions
 from semidml.ui.frame import SECONDS_LIVE, draw_task, show_error
@@ -55,6 +55,7 @@ def draw_scores(run: Run, frame: Frame, names: list[str]) -> None:
             icon=":material/hourglass_empty:",
         )
         return
+    seeds.draw_seeds(run, shown_at("compare"))
     rows_words, failed, notes = fitted_words(run), metrics.get("failed", {}), metrics.get("notes", {})
     for group in GROUPS.values():
         known = [name for name, score in SCORES.items() if name in metrics and score.group == group.name]
@@ -140,8 +141,12 @@ def draw_curves(run: Run, frame: Frame, names: list[str]) -> None:
     with loss:
         pictures.draw_losses(history, state)
     with score:
-        pictures.draw_scores("scores", history, state, lambda dark: score_curves(drawn, low, dark))
+        siblings = seeds.find(run)
+        bands = seeds.read_bands(siblings, shown_at("curves")) if siblings else {}
+        state = (*state, tuple((name, *band.spreads) for name, band in bands.items()))
+        pictures.draw_scores("scores", history, state, lambda dark: score_curves(drawn, low, dark, bands=bands))
     words = ["Scores of every epoch are of the points drawn; the final ones are of all rows."]
+    words += [seeds.band_words(siblings)] if siblings and bands else []
     words += [f"Dashed: {pixels_words(run)}."] if low else []
     st.caption(" ".join([*words, why]).strip())
 

@@ -9,7 +9,7 @@ from semidml.disk import files
 from semidml.jobs import forecast
 from semidml.runs import estimate
 from semidml.runs.run import Run
-from semidml.sweeps import attended, quota
+from semidml.sweeps import attended, quota, reuse
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.plan import Plan
 from semidml.sweeps.sweep import Sweep
@@ -17,7 +17,7 @@ from semidml.sweeps.table import read_table
 from semidml.ui import controls, frame
 from semidml.ui.manage import NOT_STARTED, perform
 from semidml.ui.many.planner import MOST_CHECKED, plan_of
-from semidml.ui.words import entry_title, escape_markdown, is_here
+from semidml.ui.words import as_code, entry_title, escape_markdown, is_here
 from semidml.words import seconds_words, size_words
 
 SAMPLED = 5  # settings by which time and room are told
@@ -36,11 +36,21 @@ def draw_start(plan: Plan | None, place: DeltaGenerator) -> None:
         number = len(problems)
         words = "Every setting" if is_hopeless else f"{number} setting{'s' * (number > 1)}"
         st.warning(f"{words} cannot be trained: {escape_markdown(problems[0])}", icon=":material/block:")
-    disabled = plan is None or bool(missing) or is_hopeless
+    whole = merge_plan(plan) if plan else None
+    disabled = plan is None or whole is None or bool(missing) or is_hopeless
     act = {"on_click": perform, "args": (lambda: start(plan), "", NOT_STARTED), "disabled": disabled}
     place.button("Train", type="primary", icon=":material/play_arrow:", width="stretch", key="train many", **act)
-    if plan is not None and not missing:
-        st.caption(effort_words(plan))
+    if plan is not None and whole is not None and not missing:
+        st.caption(effort_words(plan, whole))
+
+
+def merge_plan(plan: Plan) -> Plan | None:
+    """What Train trains: see `reuse.merge_plan`; None after saying why it cannot."""
+    try:
+        return reuse.merge_plan(plan)
+    except ValueError as error:
+        frame.show_error(error)
+        return None
 
 
 def settings_of(plan: Plan) -> list[RunConfig]:
@@ -49,24 +59,45 @@ def settings_of(plan: Plan) -> list[RunConfig]:
     return [cell.config for cell in settings if cell.config is not None]
 
 
+def count_words(count: int, noun: str) -> str:
+    """`1 run`, `2,000 runs`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def count_refused(plan: Plan) -> int:
+    return sum(bool(cell.problem) for cell in plan.cells)
+
+
 def list_problems(plan: Plan) -> list[str]:
     """What is known against some of its settings, each once a setting, of the first MOST_CHECKED."""
     return [problem for config in settings_of(plan)[:MOST_CHECKED] if (problem := controls.cannot_work(config))]
 
 
-def effort_words(plan: Plan) -> str:
-    """How many runs, how many of them are there, how long the others will take, and how much room."""
+def effort_words(plan: Plan, whole: Plan) -> str:
+    """How many runs, how many of them are there, how long what is trained will take, and how much room. whole: see
+    `merge_plan`."""
     there = count_there(plan)
-    factors = " × ".join([*(f"{len(values):,}" for values in plan.axes.values()), f"{len(plan.seeds):,} seeds"])
-    words = [f"**{plan.count:,} runs**: {factors}{f'; {there:,} are here already' if there else ''}."]
-    refused = sum(bool(cell.problem) for cell in plan.cells)
+    seeds = count_words(len(plan.seeds), "seed")
+    factors = " × ".join([*(f"{len(values):,}" for values in plan.axes.values()), seeds])
+    is_there = f"; {there:,} {'is' if there == 1 else 'are'} here already" if there else ""
+    words = [f"**{count_words(plan.count, 'run')}**: {factors}{is_there}."]
+    refused = count_refused(plan)
     if refused:
         problem = next(cell.problem for cell in plan.cells if cell.problem)
-        words.append(f"{refused:,} of them are refused: {escape_markdown(problem)}.")
+        words.append(f"{refused:,} of them {'is' if refused == 1 else 'are'} refused: {escape_markdown(problem)}.")
     left = max(0, plan.count - refused - there)
+    if whole.count > plan.count:
+        every = max(0, whole.count - count_refused(whole) - count_there(whole))
+        if every > left:
+            others = count_words(every - left, "run")
+            words.append(
+                f"They belong to the sweep {as_code(plan.name)}, which lacks {others} besides: **Train** trains all "
+                f"{every:,}."
+            )
+        left = every
     if not left:
         return "  \n".join([*words, "Nothing is left to train."])
-    settings = settings_of(plan)
+    settings = settings_of(whole)
     sampled = settings[:: max(1, len(settings) // SAMPLED)]
     known = [seconds for config in sampled if (seconds := seconds_of_run(config)) is not None]
     if known:
@@ -114,7 +145,7 @@ def room_words(more: int) -> str:
 
 
 def count_there(plan: Plan) -> int:
-    """How many of its runs are finished already, in the sweep of its name or in others."""
+    """How many of its runs are finished already, in the sweep of its name, in others or, of seeds alone, in none."""
     return _count_there(plan.model_dump_json(exclude={"created", "versions"}))
 
 
@@ -139,6 +170,8 @@ def _count_there(content: str) -> int:
         except (ValueError, OSError):
             continue
         there |= wanted & set(table.loc[table["state"] == "done", "cell"])
+    if not plan.axes:
+        there |= folders.find_alone(named.cells).keys()
     return sum(cell.name in there for cell in named.cells)
 
 
@@ -148,27 +181,7 @@ def _count_there(content: str) -> int:
 def start(plan: Plan) -> None:
     """Trains what a plan lacks, in the sweep of its name: a new one, or one that varies the same.
     Raises: ValueError in words when it cannot be."""
-    sweep = find_or_create(plan)
+    sweep = reuse.find_or_create(reuse.with_free_name(plan))
     attended.start(sweep)
     st.session_state["shown sweep"] = sweep.name
     st.session_state["chosen cell"] = ""
-
-
-def find_or_create(plan: Plan) -> Sweep:
-    """The sweep of a plan. Where another one has its name and a number is free, it gets that: a page asks for no name.
-    Raises: ValueError when its data are not here, or while that sweep is being trained."""
-    names = [plan.name, *(f"{plan.name[:70]}-{number}" for number in range(2, 100))]
-    for name in names:
-        try:
-            sweep = folders.open_sweep(name)
-        except ValueError:
-            return folders.create_sweep(plan.model_copy(update={"name": name}))
-        try:
-            known = sweep.plan()
-        except ValueError:  # damaged, which is said where it is shown
-            continue
-        if known.same_setting(plan):
-            if known.extended(plan.axes, plan.seeds).count > known.count:
-                folders.extend(sweep, plan.axes, plan.seeds)
-            return sweep
-    raise ValueError(f"there are a hundred sweeps called {plan.name}: delete some")

@@ -1,4 +1,6 @@
-"""A sweep's table laid out over one or two of its knobs: a setting a cell, with its runs and the mean of a score."""
+"""A sweep's table laid out over one or two of its knobs: a setting a cell, with its runs and the mean of a score. Where
+nothing but seeds is varied, a seed a cell.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,6 +14,7 @@ from semidml.ui.scores import score_words
 from semidml.ui.words import entry_title, knob_title, short_value
 
 PARTS = ("running", "stopped", "interrupted", "waiting", "failed")  # what is said of a setting, the first that applies
+SEED = "seed"  # lies along the bottom where no knob does
 COMPONENT_FLOORS = ("component_ami_rotated", "component_ami_random")
 
 
@@ -99,21 +102,22 @@ def unit_words(column: str) -> str:
 
 
 def lay_out(table: Table, plan: Plan, score: str, columns: str, rows: str, fixed: Mapping[str, Any]) -> Lattice:
-    """The settings over these knobs, of other varied knobs the `fixed` values. score: a column of the table, "" for
-    none."""
-    across, along = plan.axes[columns], plan.axes[rows] if rows else [None]
-    names = list(plan.axes)
+    """The settings over these knobs, of other varied knobs the `fixed` values; columns: SEED where none is varied.
+    score: a column of the table, "" for none."""
+    choices = plan.axes or {SEED: plan.seeds}
+    across, along = choices[columns], choices[rows] if rows else [None]
+    names, over = list(choices), ("seed",) if plan.axes else ()
     means = {}
     if score:
-        for row in gather(table, score).to_dict("records"):
+        for row in gather(table, score, over).to_dict("records"):
             means[tuple(row[name] for name in names)] = (row["mean"], row["sd"], row["n"])
-    own_floors = gather_floors(table, score, names)
+    own_floors = gather_floors(table, score, names, over)
     runs: dict[tuple, list[Row]] = {}
     for row in table.frame.to_dict("records"):
         runs.setdefault(tuple(row[name] for name in names), []).append(row)
     settings = []
     told = {
-        (name, value): f"{knob_title(name)} {choice_words(name, value)}" for name in names for value in plan.axes[name]
+        (name, value): f"{knob_title(name)} {choice_words(name, value)}" for name in names for value in choices[name]
     }
     for low in along:
         for wide in across:
@@ -126,7 +130,9 @@ def lay_out(table: Table, plan: Plan, score: str, columns: str, rows: str, fixed
     return Lattice(columns, rows, across, along, settings)
 
 
-def gather_floors(table: Table, score: str, names: Sequence[str]) -> dict[tuple, list[tuple[float, str]]]:
+def gather_floors(
+    table: Table, score: str, names: Sequence[str], over: Sequence[str] = ("seed",)
+) -> dict[tuple, list[tuple[float, str]]]:
     """What each setting has of its own for floors of a score: those of component AMI, of its own latents."""
     floors: dict[tuple, list[tuple[float, str]]] = {}
     known = score_of(score) if score else None
@@ -136,7 +142,7 @@ def gather_floors(table: Table, score: str, names: Sequence[str]) -> dict[tuple,
         column, words = f"{score.removesuffix(known.name)}{name}", SCORES[name].title.removeprefix("floor: ")
         if column not in table.frame:
             continue
-        for row in gather(table, column).to_dict("records"):
+        for row in gather(table, column, over).to_dict("records"):
             if row["n"]:
                 floors.setdefault(tuple(row[knob] for knob in names), []).append((row["mean"], words))
     return floors

@@ -1,7 +1,6 @@
-"""The plan of a sweep: where it starts from, one or two knobs with their values, seeds; what it will take."""
+"""The plan of a sweep: where it starts from, the knobs that are varied with their values, seeds."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -12,9 +11,12 @@ from semidml.disk import files
 from semidml.presets import GRIDS, Grid
 from semidml.runs import listing
 from semidml.runs.run import Run
+from semidml.sweeps import reuse
 from semidml.sweeps.plan import Plan, axis_text, name_by, parse_axis, parse_seeds, seeds_text
 from semidml.sweeps.sweep import open_sweep
 from semidml.ui import frame, knobs, links
+from semidml.ui.many.lattice import SEED
+from semidml.ui.shared import Shared
 from semidml.ui.words import (
     as_code,
     entry_title,
@@ -28,8 +30,12 @@ from semidml.words import value_words
 
 NOT_VARIED = ("seed", "device")  # seeds have a place of their own
 NO_KNOB = ""
+EDGES = ("columns", "rows")  # of the sheet, as the link calls them
+PLACES = (*EDGES, "third", "fourth")  # of knobs in a link: those that lie along no edge come with a sweep's plan
+TITLES = ("Varied along the bottom", "Along the side", "Varied besides", "Varied besides")
 SEEDS = "3"
 FIRST = {"alpha": (0.02, 0.1, 0.5, 0.9), "pl": (5.0, 20.0, 100.0), "latent_dim": (2, 4, 10)}  # what is varied at first
+CELL_BYTES = 6000  # that a plan takes for a cell: 10,000 take 58 MB
 MOST_CHECKED = 60  # settings that are looked at one by one before they are trained
 
 
@@ -68,30 +74,32 @@ def take_grid(grid: Grid) -> None:
 def take_sweep(plan: Plan) -> None:
     """Starts from the plan of a sweep that is there."""
     knobs.set_knobs(plan.base)
-    choose([(n, text_of(n, values)) for n, values in list(plan.axes.items())[:2]], seeds_text(plan.seeds), plan.name)
+    choose([(name, text_of(name, values)) for name, values in plan.axes.items()], seeds_text(plan.seeds), plan.name)
 
 
 def read_link() -> None:
     """The plan as the link says: knobs, axes and seeds, or the setting of the run that it names."""
     links.read_link()
-    asked = {name: links.asked_of_link(name, f"plan {name}") for name in ("columns", "rows", "seeds", "run")}
+    asked = {name: links.asked_of_link(name, f"plan {name}") for name in (*PLACES, "seeds", "run")}
     if asked["run"] is not None:
         start_from_link(asked["run"])
         st.query_params.pop("run", None)
-    if all(asked[name] is None for name in ("columns", "rows", "seeds")):
+    if all(asked[name] is None for name in (*PLACES, "seeds")):
         take_linked_sweep()
         return
-    axes = []
-    for name in ("columns", "rows"):
+    axes, known = [], chosen()
+    for name in PLACES:
         knob, _, values = (asked[name] or "").partition("=")
         knob = knob.strip().replace("-", "_")
+        if knob == SEED and name == "columns" and not values:
+            continue
         if knob in declared_knobs() and knob not in NOT_VARIED:
             axes.append((knob, values))
         elif asked[name]:
             words = f"no knob called {as_code(knob)} can be varied"
             st.warning(f"The link was not followed in one place: {words}.", icon=":material/link_off:")
-    known = chosen()
-    choose(axes or known.axes, asked["seeds"] or known.seeds, "")
+    is_of_seeds = asked["columns"] == SEED
+    choose(axes if axes or is_of_seeds else known.axes, asked["seeds"] or known.seeds, "")
 
 
 def start_from_link(run_id: str) -> None:
@@ -108,7 +116,7 @@ def start_from_link(run_id: str) -> None:
 def take_linked_sweep() -> None:
     """Starts from the plan of the sweep that the link names, where it names no plan itself."""
     name = st.query_params.get("sweep", "")
-    if not name or {"columns", "rows", "seeds"} & set(st.query_params) or not links.is_new("shown sweep", name):
+    if not name or {*PLACES, "seeds"} & set(st.query_params) or not links.is_new("shown sweep", name):
         return
     try:
         take_sweep(open_sweep(name).plan())
@@ -125,14 +133,14 @@ def take_run(run: Run) -> None:
 def write_link(plan: Plan) -> None:
     """Puts the plan into the link."""
     link = {name: value_words(value) for name, value in plan.base.items() if (name, value) != USUAL}
-    link |= {place: axis_text(*axis) for place, axis in zip(("columns", "rows"), plan.axes.items(), strict=False)}
-    link["seeds"] = seeds_text(plan.seeds)
-    parts = {*declared_knobs(), "columns", "rows", "seeds"}
+    link |= {place: axis_text(*axis) for place, axis in zip(PLACES, plan.axes.items(), strict=False)}
+    link |= {"seeds": seeds_text(plan.seeds)} | ({} if plan.axes else {"columns": SEED})
+    parts = {*declared_knobs(), *PLACES, "seeds"}
     others = {name: st.query_params[name] for name in st.query_params if name not in parts}
     if dict(st.query_params) != others | link:
         st.query_params.from_dict(others | link)
     links.note_written("knobs", {name: value for name, value in link.items() if name in declared_knobs()})
-    for name in ("columns", "rows", "seeds"):
+    for name in (*PLACES, "seeds"):
         if name in link:
             links.note_written(f"plan {name}", link[name])
 
@@ -180,9 +188,12 @@ def draw_base() -> None:
 
 
 def draw_axes() -> DeltaGenerator:
-    """One or two knobs and their values, and the seeds; gives the place of the button beside these."""
-    draw_axis(0)
-    draw_axis(1, optional=True)
+    """The knobs and their values, one or two or those of the plan it starts from, and the seeds; gives the place of the
+    button beside these."""
+    draw_axis(0, SEED)
+    if chosen().axes:
+        for position in range(1, max(len(EDGES), len(chosen().axes))):
+            draw_axis(position, NO_KNOB)
     left, right = st.columns([1, 1.3], vertical_alignment="bottom")
     set_widget("many seeds", chosen().seeds)
     left.text_input(
@@ -202,33 +213,35 @@ def set_widget(key: str, value: Any) -> None:
 
 
 def take_axis(position: int, name: str, text: str) -> None:
-    """A knob along an edge was chosen, or its values were: "" for none."""
-    axes = [axis for i, axis in enumerate(chosen().axes) if i != position]
-    choose([*axes[:position], *([(name, text)] if name else []), *axes[position:]], chosen().seeds, "")
+    """A knob along an edge was chosen, or its values were: NO_KNOB, or SEED instead of all knobs."""
+    axes = [axis for i, axis in enumerate(chosen().axes) if i != position and name != SEED]
+    own = [] if name in (NO_KNOB, SEED) else [(name, text)]
+    choose([*axes[:position], *own, *axes[position:]], chosen().seeds, "")
 
 
-def draw_axis(position: int, optional: bool = False) -> None:
-    """A knob that is varied, and its values: chips where it has choices, else as text."""
+def draw_axis(position: int, without: str) -> None:
+    """A knob that is varied, and its values: chips where it has choices, else as text. without: what is chosen where
+    none is, NO_KNOB or SEED."""
     axes = chosen().axes
-    name, text = axes[position] if position < len(axes) else (NO_KNOB, "")
+    name, text = axes[position] if position < len(axes) else (without, "")
     others = {knob for i, (knob, _) in enumerate(axes) if i != position}
     offered = [knob for knob in declared_knobs() if knob not in NOT_VARIED and knob not in others]
-    offered = [NO_KNOB, *offered] if optional else offered
+    offered = [without, *offered]
     key = f"many knob {position}"
     set_widget(key, name)
 
     def take_knob() -> None:
         new = st.session_state[key]
-        take_axis(position, new, usual_values(new) if new else "")
+        take_axis(position, new, "" if new == without else usual_values(new))
 
     st.selectbox(
-        "Along the side" if position else "Varied along the bottom",
+        TITLES[position],
         offered,
-        format_func=lambda knob: knob_title(knob) if knob else "no second knob",
+        format_func=lambda knob: {NO_KNOB: "no further knob", SEED: "seeds alone"}.get(knob) or knob_title(knob),
         key=key,
         on_change=take_knob,
     )
-    if not name:
+    if name == without:
         return
     knob = declared_knobs()[name]
     choices = knobs.data_names() if name == "data" else knob.choices
@@ -271,7 +284,8 @@ def usual_values(name: str) -> str:
 
 
 def choose_plan() -> Plan | None:
-    """The plan of what is chosen, or None after saying, in the words of the command line, why there is none."""
+    """The plan of what is chosen, under the name that Train gives it, or None after saying, in the words of the command
+    line, why there is none."""
     known = chosen()
     try:
         axes = dict(parse_axis(f"{name}={text}") for name, text in known.axes)
@@ -280,15 +294,22 @@ def choose_plan() -> Plan | None:
         seeds = parse_seeds(known.seeds)
         base = base_of(knobs.chosen_knobs(), axes)
         content = {"base": base, "axes": axes, "seeds": seeds, "name": known.name or name_by(base, axes)}
-        return plan_of(files.as_json(content))
+        return reuse.with_free_name(plan_of(files.as_json(content)))
     except ValueError as error:
         frame.show_error(error)
         return None
 
 
-@lru_cache(16)
+plans = Shared(130_000_000)  # two of the largest: as it is chosen, and on the data that are here
+
+
 def plan_of(content: bytes) -> Plan:
-    return Plan.of(files.json_object(content, "plan"))
+    """The plan that a JSON object tells, with its cells, which take a while."""
+
+    def read() -> Plan:
+        return Plan.of(files.json_object(content, "plan"))
+
+    return plans.get(content, read, lambda plan: plan.count * CELL_BYTES)
 
 
 def base_of(values: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> dict[str, Any]:

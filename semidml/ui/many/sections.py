@@ -14,6 +14,7 @@ from semidml.scatter import bundle, sent
 from semidml.scores.table import SCORES, shown_at
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.plan import Plan, parse_axis, parse_seeds
+from semidml.sweeps.seeds import Siblings, Spread
 from semidml.sweeps.sweep import Sweep
 from semidml.sweeps.table import (
     HELD_OUT,
@@ -27,7 +28,7 @@ from semidml.sweeps.table import (
     write_csv,
     write_parquet,
 )
-from semidml.ui import frame, manage
+from semidml.ui import frame, manage, seeds
 from semidml.ui.explorer.downloads import draw_download
 from semidml.ui.many import planner
 from semidml.ui.many.lattice import Lattice, bounds, choice_words, mean_words, score_title
@@ -35,6 +36,7 @@ from semidml.ui.words import as_code, knob_title
 from semidml.words import size_words, value_words
 
 SECTIONS = ("Curves", "Parallel coordinates", "Table", "This sweep")
+OF_SEEDS = ("Scores", "Curves", "Table", "This sweep")  # where nothing else is varied
 MOST_CURVES = 12
 MOST_LINES = 1000
 MOST_SCORES = 4  # axes of parallel coordinates that are scores
@@ -70,16 +72,40 @@ def draw_curves(lattice: Lattice, score: str, floors: Sequence[tuple[float, str]
     values = [choice_words(lattice.columns, value) for value in lattice.column_values]
     title = f"{score_title(score)} over {knob_title(lattice.columns).lower()}"
     data = band_curves(knob_title(lattice.columns), values, curves, floors, title)
-    draw = st.components.v2.component(
-        bundle.BANDS, html=bundle.MANY_HTML[bundle.BANDS], css=bundle.css("many"), js=bundle.javascript("bands")
-    )
     st.markdown(f"**{title}**")
-    draw(data=data, key="bands")
+    draw_bands(data)
     counts = [setting.n for setting in lattice.settings]
     n = f"n = {min(counts)}" if min(counts) == max(counts) else f"n = {min(counts)} to {max(counts)}"
     left_out = len(lattice.row_values) - MOST_CURVES
     more = f" The first {MOST_CURVES} of {len(lattice.row_values)} curves are drawn." if left_out > 0 else ""
     st.caption(f"A line is the mean over seeds, its band one standard deviation to either side ({n}).{more}")
+
+
+def draw_bands(data: dict[str, Any]) -> None:
+    """The component; data: see `band_curves`."""
+    draw = st.components.v2.component(
+        bundle.BANDS, html=bundle.MANY_HTML[bundle.BANDS], css=bundle.css("many"), js=bundle.javascript("bands")
+    )
+    draw(data=data, key="bands")
+
+
+def draw_epochs(siblings: Siblings) -> None:
+    """Live scores by epoch, of a sweep of seeds alone: a curve a score, a band of one sd over seeds."""
+    names = shown_at("curves")
+    bands = seeds.read_bands(siblings, names)
+    if not bands:
+        st.caption("No run is done yet that has scores of its epochs.")
+        return
+    epochs = sorted({epoch for band in bands.values() for epoch in band.epochs})
+    curves = []
+    for name, band in bands.items():
+        at = dict(zip(band.epochs, band.spreads, strict=True))
+        spreads = [at.get(epoch, Spread(math.nan, math.nan, 0)) for epoch in epochs]
+        words = [mean_words(f"{siblings.prefix}{name}", *spread) for spread in spreads]
+        curves.append(Curve(SCORES[name].title, [s.mean for s in spreads], [s.sd for s in spreads], words))
+    data = band_curves("Epoch", list(map(str, epochs)), curves, words="Live scores by epoch")
+    draw_bands(data)
+    st.caption(f"Scores of every epoch are of the points drawn. {seeds.band_words(siblings)}")
 
 
 # ---- parallel coordinates
@@ -248,7 +274,7 @@ def draw_management(sweep: Sweep, plan: Plan, table: Table, is_active: bool) -> 
         act = {"on_click": add, "args": (sweep, axes, seeds), "disabled": is_active}
         st.button("Add", key="add to sweep", icon=":material/add:", **act)
     with right:
-        st.markdown(f"**{as_code(name)}** · {size_words(sweep.size())}")
+        st.markdown(f"**{as_code(name)}** · {size_words(table.bytes)}")
         new = st.text_input("New name", key=f"new name of {name}", max_chars=80, placeholder=name)
         act = {"on_click": rename, "args": (sweep,), "disabled": is_active or not new}
         st.button("Rename", key="rename sweep", icon=":material/edit:", **act)

@@ -12,11 +12,12 @@ from semidml.explore import drawing
 from semidml.plots.colours import CLASS_COLOURS, HEAT_COLOURS, UNLABELLED, heat_colour, ink_on
 from semidml.runs.run import Run
 from semidml.scatter import bundle, sent
-from semidml.scatter.sheet import NO_MAP, Axis, LittleMap, Scale, Sheet, SheetCell, little_map, pack_sheet
+from semidml.scatter.sheet import MOST_MAPS, NO_MAP, Axis, LittleMap, Scale, Sheet, SheetCell, little_map, pack_sheet
 from semidml.sweeps.sweep import Sweep
 from semidml.sweeps.table import Row, score_of
 from semidml.ui import frame, links
 from semidml.ui.many.lattice import (
+    SEED,
     Lattice,
     Setting,
     bounds,
@@ -55,7 +56,9 @@ def read_map(run: Run) -> LittleMap:
 
 def read_maps(sweep: Sweep, lattice: Lattice, seed: int | None) -> tuple[dict[int, LittleMap], bool]:
     """(the little map of each setting, of its run with this seed or, without that, its first; whether some are still to
-    be read)."""
+    be read). None where there are too many settings to draw any."""
+    if len(lattice.settings) > MOST_MAPS:
+        return {}, False
     maps, late, is_late = {}, time.monotonic() + SECONDS_MAPS, False
     for number, setting in enumerate(lattice.settings):
         row = run_drawn(setting, seed)
@@ -104,7 +107,8 @@ def build_sheet(
             f"{100 * end:.0f} %" if known.unit == "yes or no" else score_words(known.name, end) for end in (low, high)
         ]
         scale = Scale(HEAT_COLOURS, *ends, marks)
-    title = f"{score_title(score)}: mean over seeds{unit_words(score)}" if score else "No score yet"
+    of_cells = "each seed" if lattice.columns == SEED else "mean over seeds"
+    title = f"{score_title(score)}: {of_cells}{unit_words(score)}" if score else "No score yet"
     return Sheet(
         title,
         "The points of each, by class",

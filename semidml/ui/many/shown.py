@@ -12,12 +12,13 @@ from semidml.sweeps import attended
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.sweep import LOCK, Sweep
 from semidml.sweeps.table import Table
-from semidml.ui import links, manage
+from semidml.ui import frame, links, manage
 from semidml.ui.words import as_code, escape_markdown
 from semidml.words import age_words, seconds_words
 
 SECONDS_TO_STOP = 1.5
 MOST_REASONS = 8
+LOOK_PARTS = 4  # a look takes at most one part in so many of the time between two
 
 
 def pick_sweep() -> Sweep | None:
@@ -120,7 +121,7 @@ def stop(sweep: Sweep) -> None:
     """Asks it to stop, and waits a moment, so that the page that follows can already say so."""
 
     def act() -> None:
-        sweep.stop()
+        attended.stop(sweep)
         patience = time.monotonic() + SECONDS_TO_STOP
         while is_active(sweep) and time.monotonic() < patience:
             time.sleep(0.05)
@@ -132,11 +133,28 @@ def go_on(sweep: Sweep) -> None:
     manage.perform(lambda: attended.start(sweep), failed=f"{as_code(sweep.name)} could not be started")
 
 
-def follow(sweep: Sweep, was_active: bool, draw: Callable[[Sweep, bool], None]) -> None:
-    """What the living part of the page begins with: it is drawn anew where what stands outside has to follow."""
+def seconds_between() -> float:
+    """Seconds between two looks at what changes: so many that most of them are left for everything else, however large
+    the sweep is that the last look was at."""
+    return max(frame.SECONDS_LIVE, LOOK_PARTS * st.session_state.get("look took", 0.0))
+
+
+def follow(
+    sweep: Sweep,
+    was_active: bool,
+    every: float | None,
+    draw: Callable[[Sweep, bool], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """The living part of the page, drawn by `draw` each `every` seconds: the whole page is drawn anew where what stands
+    outside has to follow, or where looks take much longer than they did, or much shorter."""
     if not (sweep.path / folders.PLAN).exists() or is_active(sweep) != was_active or manage.has_outcome():
         st.rerun()
+    began = clock()
     draw(sweep, was_active)
+    st.session_state["look took"] = clock() - began
+    if every is not None and not every / 4 <= seconds_between() <= 2 * every:
+        st.rerun()
 
 
 def about_words(sweep: Sweep, table: Table) -> str:
