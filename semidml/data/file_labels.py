@@ -80,8 +80,8 @@ def label_by_tables(layout: Layout, tables: Mapping[Member, FileLabels]) -> Layo
 
 
 def _split_of_table(table: Member, layout: Layout) -> str:
-    """Which split a table is of: train, val, test or "". Its name tells, or a folder around it that was understood to be
-    a split, or that holds no image and is called like one."""
+    """Which split a table is of: train, val, test or "". Its name tells, or a folder around it that was understood to
+    be a split, or that holds no image and is called like one."""
     if split := split_of(table.name):
         return split
     for depth in range(len(table.parts) - 1, 0, -1):
