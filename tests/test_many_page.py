@@ -28,7 +28,7 @@ from semidml.sweeps.plan import Plan
 from semidml.sweeps.sweep import Sweep
 from semidml.sweeps.table import changed_at, read_table, waiting_row, write_table
 from semidml.ui import cache
-from semidml.ui.many import planner, shown
+from semidml.ui.many import effort, planner, shown
 from semidml.ui.many import sheet as sheets
 from semidml.ui.many.lattice import lay_out, list_floors, mean_words
 from semidml.words import size_words
@@ -195,6 +195,13 @@ def test_train_says_what_else_the_sweep_lacks_that_it_goes_on_with() -> None:
     assert "**12 runs**: 3 × 4 seeds." in said and "besides" not in said
 
 
+def test_a_quota_that_cannot_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semidml.ui.frame.is_warm", lambda: True)
+    monkeypatch.setenv("SEMIDML_SWEEPS_QUOTA", "much")
+    effort.room_words.clear()
+    assert "SEMIDML_SWEEPS_QUOTA must be a size such as 500MB or 2GB" in words(opened(PAGE))
+
+
 def test_a_union_that_is_too_large_is_said_before() -> None:
     axes = {"alpha": [number / 100 for number in range(101)]}
     folders.create_sweep(plan(name="digits-dml-ae-by-alpha", axes=axes, seeds=range(90)))
@@ -227,11 +234,14 @@ def test_a_finished_sweep_fills_the_sheet() -> None:
     assert drawn["cells"][1]["words"] == ["Alpha 0.5, Latent dimensions 2", "51.0 ± 1.4 % (n = 2)"]
     assert drawn["cells"][0]["colour"] == HEAT_COLOURS[0] and drawn["cells"][2]["colour"] == HEAT_COLOURS[-1]
     assert "12 of 12 runs are done. Made just now, 24 s of training." in words(app) and not app.get("progress")
-    assert "chosen by held-out images alone" in words(app) and "alpha 0.9" in words(app)
+    assert "chosen by held-out images alone" in words(app) and "Alpha 0.9" in words(app).replace("\\", "")
+    assert "kNN, all labels 91.0 ± 1.4 % (n = 2); on the test images 0.0 ± 0.0 % (n = 2). Fewer than 6" in words(app)
     assert not {"Stop", "Go on"} & set(labels(app))
     box(app, "score box").set_value("test_knn_accuracy").run()
     assert [cell["text"] for cell in component(checked(app), bundle.SHEET)["cells"]] == ["80", "40", "0"] * 2
-    assert "alpha 0.9" in words(app) and link_of(app)["score"] == "test_knn_accuracy"  # the best stays the best
+    assert (
+        "Alpha 0.9" in words(app).replace("\\", "") and link_of(app)["score"] == "test_knn_accuracy"
+    )  # the best stays the best
 
 
 def test_its_plan_comes_with_its_link_and_a_chosen_cell_leads_to_its_runs() -> None:

@@ -50,7 +50,11 @@ class Link:
     @property
     def where(self) -> str:
         """The scheduler in words."""
-        return f"the scheduler at {self.scheduler}" if self.scheduler else "the scheduler of this machine"
+        return (
+            f"the scheduler at {self.scheduler}"
+            if self.scheduler
+            else "what hands the runs of this machine to its workers"
+        )
 
     def open(self) -> None:
         """Connect; it takes seconds.

@@ -34,6 +34,7 @@ from semidml.sweeps.sweep import (
     tell_workers,
 )
 from semidml.sweeps.table import changed_at, failed_row, read_row, read_rows, write_table
+from semidml.words import value_words
 
 CONFIG, STATUS = "config.json", "status.json"  # of a run
 WRITE_EVERY = 1.0  # seconds between two writes of the table
@@ -315,12 +316,17 @@ class Driver:
         self._set(name, fresh)
         self.room.take(fresh["bytes"] - row["bytes"])
         if fresh["state"] == "failed":
-            self.note(f"{name} failed: {fresh['why']}")
+            self.note(f"{self._words_of(name)} failed: {fresh['why']}")
 
     def _fail(self, name: str, why: str) -> None:
         self._set(name, failed_row(self._row(name), why))
         self._left.discard(name)
-        self.note(f"{name} failed: {why}")
+        self.note(f"{self._words_of(name)} failed: {why}")
+
+    def _words_of(self, name: str) -> str:
+        """What a run is, in words: `alpha 0.5, seed 1 (0123456789abcdef)`."""
+        row = self._row(name)
+        return f"{', '.join(f'{knob} {value_words(row[knob])}' for knob in (*self.plan.axes, 'seed'))} ({name})"
 
     # ---- the table
 

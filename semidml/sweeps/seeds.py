@@ -15,6 +15,7 @@ from semidml.sweeps.sweep import Sweep, list_sweeps, name_run, open_sweep
 from semidml.sweeps.table import Table, gather, prefix_of, read_table
 
 COUNT = 10
+DECIDING = 6  # fewer decide nothing between two settings: a paired sign test of five is at best 6 %, two-sided
 LiveScores = Mapping[int, Mapping[str, float | None]]  # by epoch
 
 

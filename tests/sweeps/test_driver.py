@@ -478,7 +478,8 @@ def test_failed_and_refused_cells_tell_why_and_the_others_go_on():
     assert list(frame["state"]) == ["failed"] * 4 + ["done", "failed"] and len(engine.begun) == 3
     assert list(frame["why"])[::2] == ["out of memory", "its worker died three times", ""]
     assert all(why.startswith("a lattice lies in the plane") for why in frame["why"][1::2])
-    assert f"{engine.begun[0]} failed: out of memory" in [words for step in steps for words in step.news]
+    news = [words for step in steps for words in step.news]
+    assert f"latent_dim 2, seed 0 ({engine.begun[0]}) failed: out of memory" in news
     _, again = trained(made)  # what failed is tried again, what is refused is not
     assert again.begun == engine.begun[:2] and states(made) == ["done", "failed"] * 3
 

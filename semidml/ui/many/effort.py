@@ -12,6 +12,7 @@ from semidml.runs.run import Run
 from semidml.sweeps import attended, quota, reuse
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.plan import Plan
+from semidml.sweeps.seeds import DECIDING
 from semidml.sweeps.sweep import Sweep
 from semidml.sweeps.table import read_table
 from semidml.ui import controls, frame
@@ -41,7 +42,12 @@ def draw_start(plan: Plan | None, place: DeltaGenerator) -> None:
     act = {"on_click": perform, "args": (lambda: start(plan), "", NOT_STARTED), "disabled": disabled}
     place.button("Train", type="primary", icon=":material/play_arrow:", width="stretch", key="train many", **act)
     if plan is not None and whole is not None and not missing:
-        st.caption(effort_words(plan, whole))
+        try:
+            words = effort_words(plan, whole)
+        except ValueError as error:  # of what sweeps may take, which somebody has set wrongly
+            frame.show_error(error)
+        else:
+            st.caption(words)
 
 
 def merge_plan(plan: Plan) -> Plan | None:
@@ -85,6 +91,8 @@ def effort_words(plan: Plan, whole: Plan) -> str:
     if refused:
         problem = next(cell.problem for cell in plan.cells if cell.problem)
         words.append(f"{refused:,} of them {'is' if refused == 1 else 'are'} refused: {escape_markdown(problem)}.")
+    if len(whole.seeds) < DECIDING:
+        words.append(f"They show where to look: fewer than {DECIDING} seeds decide nothing.")
     left = max(0, plan.count - refused - there)
     if whole.count > plan.count:
         every = max(0, whole.count - count_refused(whole) - count_there(whole))

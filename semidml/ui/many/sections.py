@@ -14,12 +14,13 @@ from semidml.scatter import bundle, sent
 from semidml.scores.table import SCORES, shown_at
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.plan import Plan, parse_axis, parse_seeds
-from semidml.sweeps.seeds import Siblings, Spread
+from semidml.sweeps.seeds import DECIDING, Siblings, Spread
 from semidml.sweeps.sweep import Sweep
 from semidml.sweeps.table import (
     HELD_OUT,
     STATES,
     TESTED,
+    Best,
     Table,
     best,
     chosen_by,
@@ -32,7 +33,7 @@ from semidml.ui import frame, manage, seeds
 from semidml.ui.explorer.downloads import draw_download
 from semidml.ui.many import planner
 from semidml.ui.many.lattice import Lattice, bounds, choice_words, mean_words, score_title
-from semidml.ui.words import as_code, knob_title
+from semidml.ui.words import as_code, knob_title, plain_markdown
 from semidml.words import size_words, value_words
 
 SECTIONS = ("Curves", "Parallel coordinates", "Table", "This sweep")
@@ -48,10 +49,22 @@ def draw_best(table: Table, score: str) -> None:
     known = score_of(score)
     name = known.name if known is not None and known.better else chosen_by()[0]
     try:
-        words = f"**Best** · {best(table, name).words}"
+        words = f"**Best** · {best_words(best(table, name))}"
     except ValueError as error:
         words = f"**Best**: {error}."
     st.caption(f":material/trophy: {words}")
+
+
+def best_words(chosen: Best) -> str:
+    """The best setting as it is read, for Markdown."""
+    setting = ", ".join(f"{knob_title(knob)} {choice_words(knob, value)}" for knob, value in chosen.values.items())
+    own = mean_words(f"{HELD_OUT}{chosen.score}", chosen.mean, chosen.sd, chosen.n)
+    tested = f"; on the test images {mean_words(f'{TESTED}{chosen.score}', chosen.test_mean, chosen.test_sd, chosen.n)}"
+    tested = "" if math.isnan(chosen.test_mean) else tested
+    among = "" if chosen.among == chosen.settings else f" among {chosen.among} of {chosen.settings} settings"
+    few = f" Fewer than {DECIDING} seeds decide nothing." if chosen.n < DECIDING else ""
+    title = SCORES[chosen.score].title
+    return f"{plain_markdown(setting)}: chosen{among} by held-out images alone, {title} {own}{tested}.{few}"
 
 
 # ---- curves
