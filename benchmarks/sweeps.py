@@ -1,6 +1,6 @@
 """What it costs to train many runs at once, beside the training itself.
 
-    python benchmarks/sweeps.py [--smoke | --write]
+    python benchmarks/sweeps.py [--smoke]
 
 Four numbers: what a run that has nothing left to train takes on one worker; how many of those eight workers do in a
 second, and what processor time that costs the process with the scheduler; how much faster two workers train the same
@@ -64,7 +64,7 @@ def rate(folder: Path, count: int, workers: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    asked = arguments(__doc__)
+    asked = arguments(__doc__, table=False)
     count, thin, rounds, runs, epochs = (12, 2, 1, 2, 1) if asked.smoke else (1000, 8, 3, 8, 20)
     before = others_busy(asked.smoke)
     ratios, first = [], []
@@ -105,7 +105,7 @@ def main() -> None:
             markdown(["what", "it takes"], rows),
         ]
     )
-    report("sweeps", text, numbers, asked.write)
+    report("sweeps", text, numbers)
 
 
 if __name__ == "__main__":
