@@ -35,6 +35,7 @@ BEAT = 0.4  # seconds without news after which None is given
 REFRESH = 2.0  # seconds between two looks at which workers there are
 AHEAD = 2  # runs a thread of a worker that the scheduler knows of: no more, however many there are
 ATTEMPTS = 3  # of a run whose workers are lost before it comes further
+EARLY_ATTEMPTS = 12  # of one whose workers are lost before it begins: those that wait beside a bad one lose theirs, too
 RESULT_SECONDS = 5.0  # that an answer gets to arrive
 TOKEN = ".shared-"  # begins the name of a file by which a worker knows this disk
 
@@ -59,6 +60,7 @@ class Cell:
     key: str = ""  # of the order that is out
     future: Future | None = None
     lost: int = 0  # attempts that lost their worker since it last came further
+    early: int = 0  # attempts that lost their worker before it said that it begins
     epoch: int = 0  # that it went on from, as far as is known
     ordered: int = 0  # the epoch from which its order was to go on
     is_running: bool = False
@@ -221,7 +223,7 @@ class Engine:
             return
         if message["epoch"] > cell.epoch:
             cell.epoch, cell.lost = message["epoch"], 0
-        cell.is_running = True
+        cell.is_running, cell.early = True, 0
         yield Event(cell.run.path, "running", f"from epoch {cell.epoch}" if cell.epoch else "")
 
     def _end(self, cell: Cell) -> Iterator[Event]:
@@ -271,9 +273,13 @@ class Engine:
             cell.epoch = max(cell.epoch, cell.run.resume_epoch())
             if cell.epoch > cell.ordered:  # Dask does not know that the run came further between the workers it lost
                 cell.lost = 1
-            elif cell.is_running:  # else it was still waiting there
+            elif cell.is_running:
                 cell.lost += error.allowed_failures + 1
-            why = f"its worker process ended {cell.lost} times before it came further, the last time killed or crashed"
+            else:  # it was still waiting there, most likely; if not, it ends each of its workers before it begins
+                cell.early += 1
+                cell.lost = ATTEMPTS if cell.early >= EARLY_ATTEMPTS else cell.lost
+            times = f"{cell.early} times before it began" if cell.early else f"{cell.lost} times before it came further"
+            why = f"its worker process ended {times}, the last time killed or crashed"
         else:
             self._find_unfit(cell.data)
             cell.lost += 1

@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from distributed.comm import connect
 from distributed.core import send_recv
+from distributed.scheduler import KilledWorker
 from distributed.security import Security
 
 from semidml import __version__
@@ -450,3 +452,18 @@ def test_a_scheduler_that_goes_is_said_and_the_same_again_goes_on(alone, tmp_pat
     until(lambda: run.status().state == "stopped", 60)  # the worker ends in good order
     reached = run.resume_epoch()
     assert reached > 0 and rest_of(tmp_path) == set()
+
+
+def test_a_run_whose_workers_end_before_it_begins_is_given_up(tmp_path, monkeypatch):
+    """What waits on a worker is lost with it, too, and is handed out again; but not for ever."""
+    cell_run = make_run(tmp_path / "run")
+    made = engine.Engine(SimpleNamespace(client=object()), lambda words: None)
+    orders = []
+    monkeypatch.setattr(made, "_submit", lambda cell: orders.append(cell) or iter(()))
+    cell_of_run = engine.Cell(cell_run, "", "")
+    error = KilledWorker("order", SimpleNamespace(address="tcp://nowhere"), 0)
+    ends = []
+    while not ends and len(orders) < 100:
+        ends = list(made._end_in_error(cell_of_run, error))
+    assert len(orders) == engine.EARLY_ATTEMPTS - 1 and cell_run.recorded().state == "failed"
+    assert "ended 12 times before it began" in ends[0].why
