@@ -31,6 +31,7 @@ from semidml.ui import cache
 from semidml.ui.many import effort, planner, shown
 from semidml.ui.many import sheet as sheets
 from semidml.ui.many.lattice import lay_out, list_floors, mean_words
+from semidml.ui.many.planner import Chosen
 from semidml.words import size_words
 from tests.apptest import checked, opened, press, words
 from tests.sweeps.made import DIGEST, Engine, plan
@@ -155,6 +156,14 @@ def test_values_are_typed_and_a_knob_brings_its_own() -> None:
     assert "--vary alpha=0,0.5,1 --vary model=dml" in command_of(checked(app))
     box(app, "many knob 1").set_value("").run()
     assert "9 runs**: 3 × 3 seeds" in words(checked(app))
+
+
+def test_typed_values_stay_where_the_browser_tells_late_of_their_knob() -> None:
+    """On a busy machine the box answers after a preset has set it, as if the visitor had chosen what it shows."""
+    app = opened(PAGE, columns="pl=5,20", rows="lr=0.001,0.01")
+    app.session_state["chosen axes"] = Chosen((("pl", "5,20"), ("alpha", "0.1")), "1", "")
+    box(app, "many knob 1").set_value("alpha").run()
+    assert "--vary pl=5,20 --vary alpha=0.1 " in command_of(checked(app))
 
 
 def test_settings_that_cannot_be_trained_are_said_before() -> None:

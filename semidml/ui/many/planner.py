@@ -231,7 +231,9 @@ def draw_axis(position: int, without: str) -> None:
     set_widget(key, name)
 
     def take_knob() -> None:
-        new = st.session_state[key]
+        new, known = st.session_state[key], chosen().axes
+        if position < len(known) and known[position][0] == new:
+            return  # the browser is late: a preset chose this knob meanwhile, and its values may be typed
         take_axis(position, new, "" if new == without else usual_values(new))
 
     st.selectbox(
