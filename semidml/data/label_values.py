@@ -186,7 +186,7 @@ def _of_text(
 
 def _as_text(label: Any) -> str:
     """A label as text without space around it, a number as a whole one; bytes that are no UTF-8 as their numbers."""
-    label = int(label) if isinstance(label, float) else label
+    label = int(label) if isinstance(label, float | np.floating) else label
     return (label.decode("utf-8", "backslashreplace") if isinstance(label, bytes) else str(label)).strip()
 
 

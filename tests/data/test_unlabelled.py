@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from semidml.data import npz, store, uploads
+from semidml.data.choices import Choices
 from semidml.data.dataset import HELD_UNLABELLED_NOTE, Dataset, Split, held_rows
+from semidml.data.label_values import read_labels
 from semidml.data.labels import describe, draw, problem
 
 
@@ -162,3 +164,9 @@ def test_without_a_label_nothing_is_drawn_and_a_metric_loss_is_refused():
 )
 def test_what_is_seen_is_told_of_what_has_labels(given, words):
     assert describe(*given) == words
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "int8"])
+def test_a_number_in_one_part_is_the_text_of_another(kind):
+    labels = read_labels({"train": np.array(["3", "4"]), "test": np.array([3, 4], kind)}, None, Choices())
+    assert labels.class_names == ("3", "4") and labels.splits["test"].tolist() == [0, 1]
