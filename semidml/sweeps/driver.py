@@ -143,13 +143,14 @@ def _choose_engine(
     """The engine of Dask, and how many workers of this machine it gets: those that other sweeps have are taken. None
     where a scheduler has workers already.
     Raises: ValueError where the memory holds no further one."""
-    from semidml.sweeps import cluster, engine  # Dask takes a second to import
+    from semidml.sweeps.cluster import share_workers  # Dask takes a second to import
+    from semidml.sweeps.engine import train_folders
 
     if not (scheduler or os.environ.get("SEMIDML_SCHEDULER")):
-        workers = workers or cluster.share_workers(count_workers_of_others(sweep))
+        workers = workers or share_workers(count_workers_of_others(sweep))
         if lock is not None:
             tell_workers(lock, workers)
-    return engine.train_folders, workers
+    return train_folders, workers
 
 
 class Driver:
