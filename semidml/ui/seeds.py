@@ -19,6 +19,8 @@ from semidml.ui.scores import score_rows
 from semidml.ui.words import as_code, config_of, seconds_of_alike
 from semidml.words import seconds_words
 
+STARTED = "sweep of seeds started"  # of the session: where the page leads when it is drawn next
+
 
 def find(run: Run) -> Siblings | None:
     """The runs of its setting with other seeds, see `seeds.find_siblings`; None where it or its sweep is damaged, which
@@ -37,6 +39,8 @@ def siblings_of(sweep: Sweep, plan: Plan, table: Table) -> Siblings:
 def draw_seeds(run: Run, names: Iterable[str]) -> None:
     """These scores of a finished run beside mean, sd and n over the seeds of its setting; or the button that trains
     them."""
+    if name := st.session_state.pop(STARTED, ""):
+        st.switch_page(frame.MANY, query_params={"sweep": name})
     siblings = find(run)
     if siblings is None:
         draw_button(run)
@@ -61,14 +65,18 @@ def draw_button(run: Run) -> None:
         return
     problem, seconds = controls.cannot_work(config), seconds_of_alike(config)
     further = seeds.COUNT - 1
-    time = f", about {seconds_words(seconds * further / min(cores(), further))}" if seconds else ""
+    time = f", about {seconds_words(seconds * further / min(cores(), further))}," if seconds else ""
     button, words = st.columns([1, 2.4], vertical_alignment="center")
-    words.caption(problem or f"One run says little: {further} further seeds{time}, tell how far its scores scatter.")
+    words.caption(problem or f"One run says little: {further} further seeds{time} tell how far its scores scatter.")
     label = f"The same with {seeds.COUNT} seeds"
-    if button.button(label, icon=":material/grid_on:", width="stretch", key=f"seeds {run.id}", disabled=bool(problem)):
-        if manage.perform(lambda: effort.start(seeds.plan_seeds(run)), failed=manage.NOT_STARTED):
-            st.switch_page(frame.MANY, query_params={"sweep": st.session_state["shown sweep"]})
-        st.rerun()
+    act = {"on_click": start, "args": (run,), "disabled": bool(problem), "key": f"seeds {run.id}"}
+    button.button(label, icon=":material/grid_on:", width="stretch", **act)
+
+
+def start(run: Run) -> None:
+    """Trains them; what is drawn next leads there. A click is heard so even where the page is drawn anew meanwhile."""
+    if manage.perform(lambda: effort.start(seeds.plan_seeds(run)), failed=manage.NOT_STARTED):
+        st.session_state[STARTED] = st.session_state["shown sweep"]
 
 
 def tell_spreads(runs: Mapping[str, Run], names: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -23,7 +23,7 @@ def test_from_a_question_to_the_runs_of_a_cell(page: Page) -> None:
     fill(page, "Values of alpha", "0.1")
     expect(page.get_by_text(re.compile(r"4 runs: 2 × 1 × 2 seeds"))).to_be_visible()
     fill(page, "Seeds", "1")
-    expect(page.get_by_text(re.compile(r"2 runs: 2 × 1 × 1 seeds"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"2 runs: 2 × 1 × 1 seed\b"))).to_be_visible()
     page.get_by_role("button", name="Train", exact=True).click()
 
     heat, maps = page.locator(".heat .field button"), page.locator(".maps .field button")
