@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from semidml.cli import main, sweeps
+from semidml.cli import main
 from semidml.data import image_files, store
 from semidml.runs import listing
 from semidml.scores.table import SCORES
+from semidml.sweeps import reuse
 from semidml.train import device
 
 ROOT = Path(__file__).parents[1]
@@ -249,6 +250,6 @@ def test_many_files_are_read_under_a_bar_that_is_there_at_once(tmp_path, capsys,
     assert "its files are listed:   0%" in capsys.readouterr().err
     heard.clear()
     monkeypatch.setattr(store, "_looks", {})
-    monkeypatch.setattr(sweeps, "find_or_create", lambda plan: int("no sweep is made here"))
+    monkeypatch.setattr(reuse, "find_or_create", lambda plan: int("no sweep is made here"))
     assert main(["sweep", "--data", str(tmp_path / "set"), "--vary", "alpha=0.1,0.5"]) == 2
     assert "set: looking for what has changed:   0%" in heard[0]

@@ -496,7 +496,7 @@ def test_large_images_are_drawn_small(there: Path, digits, monkeypatch: pytest.M
         return floors(given)
 
     monkeypatch.setattr(protocol, "floors", noted)
-    monkeypatch.setattr(store, "load", lambda name: large)
+    monkeypatch.setattr(store, "load", lambda name, **how: large)
     monkeypatch.setattr(clusters, "is_warm", lambda: True)
     cache.forget_runs()
     app = opened(run="baseline")

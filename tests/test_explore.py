@@ -416,7 +416,7 @@ def test_where_the_images_are_not_here_the_prior_is_fitted_to_the_map(deep_run, 
 
     latents, _ = prior.training_latents(deep_run)
 
-    def missing(name):
+    def missing(name, **how):
         raise ValueError(f"{name} is not here")
 
     monkeypatch.setattr(store, "load", missing)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from semidml import cli
+from semidml.cli import shown
 from semidml.config import RunConfig
 from semidml.execute import execute, score_run
 from semidml.runs import listing, places, transfer
@@ -73,7 +74,7 @@ def test_a_new_score_is_computed_shown_listed_and_exported(run, added, capsys, t
     assert cli.main(["runs"]) == 0
     head, line, *_ = capsys.readouterr().out.splitlines()
     assert head.split()[-1] == added.name and line.split()[-1] == f"{value:.4f}"
-    cli.show_scores(run.metrics())
+    shown.show_scores(run.metrics())
     assert f"{added.title:52} {value:.4f}" in capsys.readouterr().out
     row = f"| `{added.name}` | {added.title} | {added.summary} | share | higher | read with all labels |"
     assert row in cli.tables().splitlines()

@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -388,7 +389,8 @@ def answers_a_stranger(address: str) -> bool:
         return await asyncio.wait_for(greet(), 3)
 
     try:
-        return bool(asyncio.run(greet_in_time()))
+        with ThreadPoolExecutor(1) as pool:  # the main thread may have a loop that runs, of a browser
+            return bool(pool.submit(asyncio.run, greet_in_time()).result())
     except (TimeoutError, OSError, MemoryError):  # TLS' first bytes taken for a length
         return False
 
