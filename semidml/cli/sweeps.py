@@ -161,7 +161,7 @@ def progress_words(progress: "Progress") -> str:
 
 def show_means(table: "Table") -> None:
     """Mean, sd and n over seeds of each setting, of the usual scores that there are, and the best setting."""
-    from semidml.sweeps.table import HELD_OUT, TESTED, best, chosen_by, mean_words, score_of
+    from semidml.sweeps.table import HELD_OUT, TESTED, chosen_by, list_means, score_of
 
     columns = [f"{prefix}{name}" for name in chosen_by() for prefix in (HELD_OUT, TESTED)]
     columns = [name for name in columns if name in table.frame and table.frame[name].notna().any()]
@@ -169,23 +169,23 @@ def show_means(table: "Table") -> None:
         print("no run is done yet")
         return
     cells = [[*table.axes, *columns]]
-    words = [mean_words(table, column) for column in columns]
+    words = [list_means(table, column) for column in columns]
     for lines in zip(*words, strict=True):
         cells.append([*map(value_words, lines[0][0].values()), *(number for _, number in lines)])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    chosen = next((score_of(name).name for name in columns if name.startswith(HELD_OUT)), "")
     if table.axes:
-        print(f"best: {best(table, chosen).words}" if chosen else f"best: {explain_no_best(table)}")
+        held_out = [score_of(name).name for name in columns if name.startswith(HELD_OUT)]
+        print(f"best: {best_words(table, *held_out[:1])}")
 
 
-def explain_no_best(table: "Table") -> str:
-    """Why none is the best, in words."""
+def best_words(table: "Table", *score: str) -> str:
+    """The best setting, by the usual score or another one, or why none is said to be."""
     from semidml.sweeps.table import best
 
     try:
-        return best(table).words
+        return best(table, *score).words
     except ValueError as error:
         return f"not said: {error}"
 
@@ -205,7 +205,7 @@ def do_list(asked: argparse.Namespace) -> None:
         ended, every = counts["done"] + counts["failed"], sum(counts.values())
         state = "running" if sweep.driver() else "ended" if ended == every else "stopped"
         numbers = (f"{counts['done']:,} / {every:,}", f"{counts['failed']:,}")
-        print(row.format(sweep.name, *numbers, state, size_words(sweep.size()), explain_no_best(table)))
+        print(row.format(sweep.name, *numbers, state, size_words(sweep.size()), best_words(table)))
 
 
 def do_show(asked: argparse.Namespace) -> None:

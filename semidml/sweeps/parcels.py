@@ -96,7 +96,7 @@ def _is_other(sent: Mapping[str, Any] | None, came: Mapping[str, Any]) -> bool:
 def _replace_content(folder: Path, other: Path) -> None:
     """Move the files of one run's folder into another, but for status.json, and remove what has no counterpart."""
     names = {path.relative_to(other).as_posix() for path in other.rglob("*") if path.is_file()} - {"status.json"}
-    gone = [*folder.glob("frames/*.npz"), *folder.glob("*.safetensors"), folder / "metrics.json"]
+    gone = [*folder.glob("frames/*.npz"), *folder.glob("*.safetensors"), *folder.glob("*metrics.json")]
     for path in gone:
         if path.relative_to(folder).as_posix() not in names:
             path.unlink(missing_ok=True)

@@ -345,7 +345,7 @@ def headline(table: Table) -> str:
     return next((name for name in columns if name in table.frame and table.frame[name].notna().any()), "")
 
 
-def mean_words(table: Table, score: str) -> list[tuple[Mapping[str, Any], str]]:
+def list_means(table: Table, score: str) -> list[tuple[Mapping[str, Any], str]]:
     """(a setting's values, its mean ± sd and n in words), of each setting."""
     rows = gather(table, score).to_dict("records")
     return [({name: row[name] for name in table.axes}, number_words(row["mean"], row["sd"], row["n"])) for row in rows]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import streamlit as st
 
-from semidml.execute import cores
+from semidml.memory import cores
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES
 from semidml.sweeps import seeds

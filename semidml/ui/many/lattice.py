@@ -32,10 +32,6 @@ class Setting:
     words: str = ""  # its values
 
     @property
-    def done(self) -> int:
-        return sum(run["state"] == "done" for run in self.runs)
-
-    @property
     def state(self) -> str:
         """done, or what stands in the way of that."""
         states = {run["state"] for run in self.runs}

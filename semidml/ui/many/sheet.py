@@ -153,6 +153,8 @@ def draw_sheet(sheet: Sheet, pick: Callable[[int], None]) -> None:
         pick(sent.picked_of(st.session_state["sheet"]["picked"], len(sheet.cells)))
 
     draw(data=pack_sheet(sheet), key="sheet", on_picked_change=hear)
+    if any(cell.at_floor for cell in sheet.cells):
+        st.caption("▲ is not above what needs no training: the cell says what.")
 
 
 def draw_chosen(sweep: Sweep, setting: Setting, score: str) -> None:
