@@ -155,6 +155,7 @@ def test_who_imports_renames_makes_or_deletes_is_killed(whole, tmp_path, monkeyp
         if run.status().state == "done":
             own = content(run)
             own = {name: value for name, value in own.items() if not name.startswith("projections/")}
+            own.pop("lock", None)  # of who was killed while it held it: whoever comes next takes it
             assert own == expected, run
         else:
             assert run.is_orphan() or "status.json is missing" in run.status().reason, run.status()
