@@ -1,21 +1,18 @@
 """What a person does to a run: stop, queue again, rename, delete. Of several who do it at once one does it, and the
 others are told."""
 
-import errno
 import os
-import secrets
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from semidml.disk import files, locks
+from semidml.disk import files, folders, locks
 from semidml.runs import estimate, places, process
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
 from semidml.runs.writer import read_holder, refuse_second
-from semidml.words import is_full, trouble_words
+from semidml.words import is_full
 
 OWN = {"config.json", "status.json", "lock", "history.jsonl", "rows.npz", "frames", "projections", "metrics.json"}
 OWN |= {"test_metrics.json", "state.safetensors", "weights.safetensors"}
@@ -75,12 +72,7 @@ def rename(run: Run, new: str) -> Run:
         raise ValueError(taken)
     with _alone(run):
         _check_idle(run, "renamed", ("running", "queued"))
-        try:
-            run.path.rename(target)  # which no folder that holds anything gives way to
-        except OSError as error:
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                raise ValueError(taken) from None
-            raise
+        folders.move_folder(run.path, target, taken)
         (target / "lock").unlink(missing_ok=True)
     return Run(target)
 
@@ -89,18 +81,10 @@ def delete(run: Run) -> None:
     """Remove the folder.
     Raises: ValueError while it runs."""
     _check_idle(run, "deleted", ("running",))
-    hidden = run.path.with_name(f".deleted-{run.path.name}-{secrets.token_hex(4)}")
     with _alone(run, makes_room=True):
-        _check_idle(run, "deleted", ("running",))
-        strange = sorted(path.name for path in run.path.iterdir() if path.name not in OWN and not files.is_part(path))
-        if strange:  # many a folder that is no run has a config.json
-            raise ValueError(f"{run.path} holds what is not a run's ({', '.join(strange[:3])}): it is not deleted")
-        run.path.rename(hidden)  # at once gone for every reader
-    try:
-        shutil.rmtree(hidden)
-    except OSError as error:
-        kept = f"{run.id} is no longer a run, but not all of its files could be removed from {hidden}"
-        raise ValueError(f"{kept}: {trouble_words(error)}") from None
+        _check_idle(run, "deleted", ("running",))  # many a folder that is no run has a config.json:
+        hidden = folders.hide_folder(run.path, lambda path: path.name in OWN or files.is_part(path), "run")
+    folders.remove_hidden(hidden, run.id, "run")
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Find runs and make new ones."""
 
-import errno
 import platform
 import secrets
 import shutil
@@ -14,7 +13,7 @@ from typing import Any
 
 from semidml import __version__
 from semidml.config import RunConfig
-from semidml.disk import files
+from semidml.disk import files, folders
 from semidml.presets import SHIPPED
 from semidml.runs import estimate, places, process, quota
 from semidml.runs.run import Run
@@ -113,11 +112,9 @@ def _write_new(target: Path, config: RunConfig, details: dict[str, Any]) -> Run:
         files.replace_file(part / "config.json", files.as_json(details))
         owner = process.this_process()
         write_status(Run(part), Status("queued", epochs=config.epochs, updated=time.time(), owner=owner))
-        part.rename(target)
-    except BaseException as error:
+        folders.move_folder(part, target, taken)
+    except BaseException:
         shutil.rmtree(part, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-            raise ValueError(taken) from None
         raise
     return Run(target)
 

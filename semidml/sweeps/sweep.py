@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 import shutil
 import tempfile
 import time
@@ -14,12 +13,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from semidml.data import store
-from semidml.disk import files, locks
+from semidml.disk import files, folders, locks
 from semidml.runs import heartbeat, listing, places, process, trained_on, transfer
 from semidml.runs.run import Run
 from semidml.runs.writer import read_holder
 from semidml.sweeps.plan import Cell, Plan, cell_name, decide
-from semidml.words import is_full, trouble_words
+from semidml.words import is_full
 
 PLAN, TABLE, STOP, LOCK, LOG = "plan.json", "table.parquet", "stop", "lock", "driver.log"
 OWN = {PLAN, TABLE, STOP, LOCK, LOG, places.CELLS}  # all that a sweep's folder may hold
@@ -160,7 +159,7 @@ def create_sweep(plan: Plan) -> Sweep:
         _write_plan(part, plan)
         (part / places.CELLS).mkdir()
         part.chmod(0o755)
-        _move(part, target, taken)
+        folders.move_folder(part, target, taken)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
@@ -169,17 +168,6 @@ def create_sweep(plan: Plan) -> Sweep:
 
 def _write_plan(folder: Path, plan: Plan) -> None:
     files.replace_file(folder / PLAN, files.as_json(plan.model_dump()))
-
-
-def _move(folder: Path, target: Path, taken: str) -> None:
-    """Rename a folder; one that holds anything does not give way.
-    Raises: ValueError that says `taken`."""
-    try:
-        folder.rename(target)
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-            raise ValueError(taken) from None
-        raise
 
 
 def _sweep_leftovers() -> None:
@@ -264,7 +252,7 @@ def rename(sweep: Sweep, new: str) -> Sweep:
     with held(sweep):
         if target.exists():
             raise ValueError(taken)
-        _move(sweep.path, target, taken)
+        folders.move_folder(sweep.path, target, taken)
         (target / LOCK).unlink(missing_ok=True)
     return Sweep(target)
 
@@ -272,21 +260,9 @@ def rename(sweep: Sweep, new: str) -> Sweep:
 def delete(sweep: Sweep) -> None:
     """Remove the folder with all runs.
     Raises: ValueError while it is being trained, or where it holds what is not a sweep's."""
-    hidden = sweep.path.with_name(f".deleted-{sweep.name}-{secrets.token_hex(4)}")
     with held(sweep, makes_room=True):
-        strange = sorted(path.name for path in sweep.path.iterdir() if not _is_own(path))
-        if strange:
-            raise ValueError(f"{sweep.path} holds what is not a sweep's ({', '.join(strange[:3])}): it is not deleted")
-        sweep.path.rename(hidden)  # at once gone for every reader
-    try:
-        shutil.rmtree(hidden)
-    except OSError as error:
-        kept = f"{sweep.name} is no longer a sweep, but not all of its files could be removed from {hidden}"
-        raise ValueError(f"{kept}: {trouble_words(error)}") from None
-
-
-def _is_own(path: Path) -> bool:
-    return path.name in OWN or files.is_part(path)
+        hidden = folders.hide_folder(sweep.path, lambda path: path.name in OWN or files.is_part(path), "sweep")
+    folders.remove_hidden(hidden, sweep.name, "sweep")
 
 
 def export_zip(sweep: Sweep, file: IO[bytes]) -> None:
@@ -369,7 +345,7 @@ def take_over(run: Run, sweep: Sweep, cell: str) -> Run:
     part = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
     try:
         shutil.copytree(run.path, part, dirs_exist_ok=True, ignore=_not_taken, copy_function=_link_or_copy)
-        _move(part, target, f"there is already a run called {target.name}")
+        folders.move_folder(part, target, f"there is already a run called {target.name}")
     except BaseException as error:
         shutil.rmtree(part, ignore_errors=True)
         if isinstance(error, shutil.Error) and not (run.path / "config.json").exists():
