@@ -54,7 +54,7 @@ def check_folder(folder: Path) -> None:
     details = run.details()
     clean: dict[str, Any] = {"config": config.model_dump(), "created": run.created(), "imported": time.time()}
     clean["paths"] = False
-    clean |= {"both": True} if details.get("both") is True else {}
+    clean |= {name: True for name in ("both", "scored") if details.get(name) is True}
     if "planned_data" in details:
         planned = details["planned_data"]
         _require(isinstance(planned, str) and bool(re.fullmatch(DIGEST, planned)), "planned_data of config.json")

@@ -1,6 +1,7 @@
 """A sweep as a folder, and who trains it: only what is missing, whole after a stop, a kill, a full disk."""
 
 import errno
+import io
 import json
 import os
 import re
@@ -18,7 +19,7 @@ import pytest
 
 from semidml.data import store
 from semidml.disk import files
-from semidml.runs import changes, listing
+from semidml.runs import changes, listing, transfer
 from semidml.runs.process import this_process
 from semidml.runs.status import write_status
 from semidml.sweeps import driver, quota, sweep
@@ -273,6 +274,15 @@ def test_test_scores_are_those_of_the_weights_on_the_test_images(monkeypatch, un
     alone = listing.create_run(plan().cells[0].config, "alone")
     list(execute(alone))
     assert alone.test_metrics() is None and alone.metrics() == pytest.approx(run.metrics() | alone.metrics())
+
+
+@pytest.mark.parametrize("asked", [{"both": True}, {"scored": True}, {"planned_data": "ab" * 32}, {}])
+def test_what_a_run_was_asked_for_travels_with_it(asked):
+    """To a worker without a common disk, which trains what it is sent."""
+    run, packed = listing.create_run(plan().cells[0].config, "own", **asked), io.BytesIO()
+    transfer.export_zip(run, packed)
+    details = transfer.import_zip(packed, "sent").details()
+    assert {name: details[name] for name in ("both", "scored", "planned_data") if name in details} == asked
 
 
 def test_more_values_and_seeds_train_what_is_new_alone():
