@@ -110,8 +110,7 @@ def _places_of(items: Iterable[Item], wanted: set[str]) -> dict[str, list[int]]:
 def _read(
     table: Member, rows: Iterable[Row], items: tuple[Item, ...], places: Mapping[str, list[int]], split: str | None
 ) -> _Told:
-    """What the rows of a table say of which image. split: of the table; None where no folder is a
-    split."""
+    """What the rows of a table say of which image. split: of the table; None where no folder is a split."""
     meets = any(len(places.get(row.name, ())) > 1 for row in rows)  # files of several folders have one name
     labels: dict[int, set[str]] = {}
     splits: dict[int, str] = {}

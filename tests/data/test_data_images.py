@@ -23,16 +23,6 @@ from semidml.data.images import Damaged
 from semidml.disk import locks
 
 
-@pytest.fixture(autouse=True)
-def nothing_kept():
-    store.kept.clear()
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "data"
-
-
 @pytest.fixture
 def on_disk(monkeypatch):
     """Every data set is a large one."""

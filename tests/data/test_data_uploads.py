@@ -19,16 +19,6 @@ from semidml import memory
 from semidml.data import decoding, image_files, images, npz, store, uploads
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "data"
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept():
-    store.kept.clear()
-
-
 def rng():
     return np.random.default_rng(0)
 

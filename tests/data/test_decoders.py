@@ -102,11 +102,6 @@ def nothing_kept():
     store._looks.clear()
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "data"
-
-
 def share(monkeypatch, cores: int = 2) -> list[object]:
     """From now on every set is one of many files, on a machine of so many cores; the processes that are started."""
     started, start = [], decoders._Decoder

@@ -20,11 +20,6 @@ CARS = ("AM General Hummer SUV 2000", "Acura RL Sedan 2012", "Ram C/V Cargo Van 
 ROWS = 6  # of a class; two of three are trained on
 
 
-@pytest.fixture(autouse=True)
-def nothing_kept():
-    store.kept.clear()
-
-
 def jpeg(value: int) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (90, 70), (value, value // 2, 10)).save(file, "JPEG", quality=95)

@@ -30,16 +30,6 @@ from semidml.data.values import as_bytes, understand_range
 N = 24
 
 
-@pytest.fixture(autouse=True)
-def nothing_kept():
-    store.kept.clear()
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "data"
-
-
 def pixels(n=N, side=8) -> np.ndarray:
     """Grey images (n, side, side), all different, from black to white."""
     values = np.random.default_rng(0).integers(0, 256, (n, side, side), dtype=np.uint8)

@@ -7,34 +7,20 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from semidml.data import decoded, store
+from semidml.data import decoded
 from semidml.data.choices import Choices
 from semidml.data.formats import parquet
 from semidml.data.look import look
 from semidml.data.reading import open_reading
-from tests.data.test_formats import N, expected, labels, pixels, png, rows
+from tests.data.test_formats import N, expected, labels, load, pixels, png, rows
 
 CELLS = [{"bytes": png(Image.fromarray(image)), "path": None} for image in pixels()]
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept():
-    store.kept.clear()
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "data"
 
 
 def write(path, group=5, images=CELLS, **columns):
     path.parent.mkdir(parents=True, exist_ok=True)
     pyarrow.parquet.write_table(pyarrow.table({"image": images, **columns}), path, row_group_size=group)
     return path
-
-
-def load(path, folder):
-    return store.load(str(path), allow_paths=True, folder=folder)
 
 
 NAMED = [("cat", "dog", "cow")[label] for label in labels()]
