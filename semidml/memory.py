@@ -6,6 +6,7 @@ longest goes, whatever it is: a data set, a model, frames or packed pictures.
 """
 
 import os
+import re
 import sys
 import threading
 import weakref
@@ -36,6 +37,15 @@ Buffers = dict[int, int]  # {address: bytes}
 def cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def list_gpus() -> list[str]:
+    """This machine's NVIDIA GPUs as CUDA_VISIBLE_DEVICES names them, asked without loading torch."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return [name.strip() for name in given.split(",") if name.strip() and name.strip() != "-1"]
+    devices = [path for path in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
+    return [str(number) for number in range(len(devices))]  # CUDA counts those that a container sees from 0
 
 
 def machine_bytes() -> int:

@@ -11,7 +11,6 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from semidml.execute import execute, explain_failure
 from semidml.runs import trained_on
 from semidml.runs.run import Run
 from semidml.runs.writer import BeingWritten
-from semidml.sweeps import parcels
+from semidml.sweeps import parcels, warm
 
 TOPIC = "semidml-cells"  # where workers say that a run begins
 YIELDS = 10  # steps of priority below ordinary processes, and 5 below the app's own worker
@@ -32,7 +31,6 @@ MOST_LOG = 20_000  # letters of a traceback that travel
 LIVES = ("init", "starting", "running", "paused")  # of a worker that is not told to end
 
 _stopped: set[str] = set()  # orders whose runs are to stop
-_is_warm = False
 
 
 def dask_setup(worker: Worker) -> None:
@@ -41,6 +39,7 @@ def dask_setup(worker: Worker) -> None:
     if hasattr(os, "nice"):
         os.nice(YIELDS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warm.limit_threads(worker_threads())
 
 
 def hear_stop(keys: Iterable[str]) -> None:
@@ -138,22 +137,12 @@ def _is_told_to_end(worker: Worker) -> Callable[[], bool]:
 
 def _find_refusal(run: Run) -> dict[str, Any] | None:
     """Why this machine cannot train a run and another may: its data are not here, or are others."""
-    _warm_up()
+    warm.load()
     try:
         trained_on.check_data(run, trained_on.load_data(run))
     except ValueError as error:
         return _refused(str(error))
     return None
-
-
-def _warm_up() -> None:
-    """Load what every run needs, once a process."""
-    global _is_warm
-    if not _is_warm:
-        for module in ("torch", "safetensors.torch", "semidml.train.loop", "semidml.train.final"):
-            import_module(module)
-        gc.freeze()  # what is there now stays: a collection after each run then takes milliseconds
-        _is_warm = True
 
 
 def _execute_when_free(run: Run, told: Callable[[], bool]) -> None:

@@ -7,10 +7,7 @@ its address, tcp:// within a network that is trusted, tls:// with certificates o
 
 import asyncio
 import logging
-import os
-import re
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import dask
@@ -20,12 +17,14 @@ from distributed.core import send_recv
 from distributed.security import Security
 
 from semidml import memory
+from semidml.sweeps import warm
 from semidml.words import size_words
 
 WORKER_BYTES = 700 * 10**6  # of memory that a worker takes with torch, scikit-learn and a small data set
 REACH_SECONDS = 4.0  # that a scheduler gets to answer
 LOOPBACK = "127.0.0.1"
 PRELOAD = "semidml.sweeps.cell"
+METHOD = "distributed.worker.multiprocessing-method"
 NO_DASHBOARD = {"dashboard": False, "dashboard_address": f"{LOOPBACK}:0"}  # without an address it is open to all
 LOGGERS = ("distributed", "distributed.client")  # of Dask, those with a handler of their own
 SETTINGS = {  # of the cluster of this machine, whatever the user has configured for others
@@ -101,11 +100,12 @@ def _greet(scheduler: str) -> None:
 
 def own_settings() -> dict[str, Any]:
     """Dask's configuration for the cluster of this machine: as it comes, with SETTINGS."""
-    return dask.config.merge(*dask.config.defaults) | SETTINGS
+    return dask.config.merge(*dask.config.defaults) | SETTINGS | ({METHOD: "forkserver"} if warm.can_fork() else {})
 
 
 def _start_cluster(workers: int | None) -> SpecCluster:
-    gpus = list_gpus()
+    warm.begin_to_load()
+    gpus = memory.list_gpus()
     count = workers or count_workers(memory.cores(), memory.free_bytes(), len(gpus))
     local = {"host": LOOPBACK, "protocol": "tls://", "security": Security.temporary()}  # made for this cluster alone
     scheduler = {"cls": Scheduler, "options": {**local, **NO_DASHBOARD}}
@@ -118,15 +118,6 @@ def _start_cluster(workers: int | None) -> SpecCluster:
     return SpecCluster(workers=specs, scheduler=scheduler, security=local["security"], silence_logs=logging.CRITICAL)
 
 
-def list_gpus() -> list[str]:
-    """This machine's NVIDIA GPUs as CUDA_VISIBLE_DEVICES names them, asked without loading torch."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return [name.strip() for name in given.split(",") if name.strip() and name.strip() != "-1"]
-    devices = [path for path in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
-    return [str(number) for number in range(len(devices))]  # CUDA counts those that a container sees from 0
-
-
 def share_workers(taken: int) -> int:
     """How many workers of this machine a sweep gets that nobody has chosen, beside `taken` of other sweeps.
     Raises: ValueError where its memory holds none beside them."""
@@ -137,7 +128,7 @@ def share_workers(taken: int) -> int:
             f"none beside them: {size_words(free)} are free, and one takes {size_words(WORKER_BYTES)}; stop another "
             "sweep, or wait until it is done"
         )
-    return count_workers(memory.cores(), free, len(list_gpus()), taken)
+    return count_workers(memory.cores(), free, len(memory.list_gpus()), taken)
 
 
 def count_workers(cores: int, free: int, gpus: int, taken: int = 0) -> int:
@@ -148,7 +139,7 @@ def count_workers(cores: int, free: int, gpus: int, taken: int = 0) -> int:
 
 def worker_environment(number: int, workers: int, cores: int, gpus: list[str]) -> dict[str, str]:
     """Environment of one worker among several: its share of the cores, and the one GPU that torch will find, taken in
-    turn. It is set before torch is imported there. Not run on a machine with GPUs yet."""
+    turn. Where there are GPUs it is set before torch is imported there. Not run on a machine with GPUs yet."""
     threads = str(max(1, cores // workers))
     own = {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     return own | ({"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {})

@@ -18,7 +18,7 @@ from semidml.disk import files
 from semidml.runs import estimate, listing, places
 from semidml.runs.run import Run
 from semidml.runs.trained_on import digest_of
-from semidml.sweeps import quota
+from semidml.sweeps import quota, warm
 from semidml.sweeps.parquet import STATES, Row
 from semidml.sweeps.plan import Cell
 from semidml.sweeps.sweep import (
@@ -100,6 +100,8 @@ def train_sweep(
     train_folders: the engine, `semidml.sweeps.engine`'s where none is given; it gets `scheduler` and `workers`.
     Raises: ValueError while somebody else trains it, when its data here are others, or where nothing would fit; OSError
     when the disk does not take the table; what the engine raises. The same again goes on then."""
+    if train_folders is None and not _address(scheduler):
+        warm.begin_to_load()
     with held(sweep, named=True) as lock, _alive(lock):
         driver = Driver(sweep, told)
         try:
@@ -146,11 +148,16 @@ def _choose_engine(
     from semidml.sweeps.cluster import share_workers  # Dask takes a second to import
     from semidml.sweeps.engine import train_folders
 
-    if not (scheduler or os.environ.get("SEMIDML_SCHEDULER")):
+    if not _address(scheduler):
         workers = workers or share_workers(count_workers_of_others(sweep))
         if lock is not None:
             tell_workers(lock, workers)
     return train_folders, workers
+
+
+def _address(scheduler: str | None) -> str | None:
+    """Of the cluster that was asked for; None for one of this machine's own."""
+    return scheduler or os.environ.get("SEMIDML_SCHEDULER") or None
 
 
 class Driver:

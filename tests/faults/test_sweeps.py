@@ -47,7 +47,7 @@ class Disturbed:
         try:
             for name in ("first", "second") if cluster else ():
                 cluster.add_worker(name, again=True)
-            with driver(self.folder, self.runs, cluster.address if cluster else None, forks=True) as made:
+            with driver(self.folder, self.runs, cluster.address if cluster else None, often=True) as made:
                 made.cluster = cluster
                 yield made
         finally:

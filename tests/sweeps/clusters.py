@@ -140,21 +140,15 @@ def end_tree(process: Forked | subprocess.Popen) -> None:
 
 
 DRIVER = """
-import json, multiprocessing, sys, time
+import json, sys, time
 from pathlib import Path
-from distributed import utils
-from semidml.sweeps import cluster
+from semidml.sweeps import warm
 from semidml.sweeps.engine import train_folders
-
-def share_imports():  # workers are forked from a process that has loaded what they need
-    cluster.SETTINGS["distributed.worker.multiprocessing-method"] = "forkserver"
-    utils._forkserver_preload_set = True
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["tests.sweeps.warm"])
 
 def main():
     asked = json.loads(sys.argv[1])
-    if asked["forks"]:
-        share_imports()
+    if asked["often"]:
+        warm.MODULES = ["tests.sweeps.warm"]
     began = last = time.monotonic()
     longest = 0.0
     folders = map(Path, asked["folders"])
@@ -176,8 +170,8 @@ if __name__ == "__main__":
 
 
 class Driver:
-    """A process that trains folders. forks: workers of its own are forked from one process that has torch, instead of
-    loading it each: a third of what they take."""
+    """A process that trains folders. often: workers of its own keep their runs' states each half second, not each
+    five."""
 
     def __init__(
         self,
@@ -185,7 +179,7 @@ class Driver:
         runs: list[Run],
         scheduler: str | None = None,
         workers: int = 2,
-        forks: bool = False,
+        often: bool = False,
         **variables: str,
     ):
         script = folder / "driver.py"
@@ -193,7 +187,7 @@ class Driver:
         self.stop_file = folder / "stop everything"
         self.stop_file.unlink(missing_ok=True)
         asked = {"folders": [str(run.path) for run in runs], "scheduler": scheduler, "workers": workers}
-        asked["forks"] = forks
+        asked["often"] = often
         command = [sys.executable, str(script), json.dumps(asked | {"stop": str(self.stop_file)})]
         environment = surroundings(folder, **variables)
         self.process = subprocess.Popen(command, env=environment, stdout=-1, stderr=-1, text=True)
@@ -226,9 +220,9 @@ class Driver:
         return self.process.stderr.read()
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that it has started, but for multiprocessing's tracker."""
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        """The processes that are forked from the one which it has started for that."""
+        started = psutil.Process(self.process.pid).children()
+        return [worker for child in started for worker in child.children()]
 
 
 @contextmanager

@@ -437,7 +437,7 @@ def test_workers_of_other_sweeps_on_this_machine_are_taken(monkeypatch):
 
     first, second = sweep.create_sweep(plan()), sweep.create_sweep(plan("second"))
     monkeypatch.setattr(cluster.memory, "cores", lambda: 4)
-    monkeypatch.setattr(cluster, "list_gpus", list)
+    monkeypatch.setattr(cluster.memory, "list_gpus", list)
     monkeypatch.setattr(cluster.memory, "free_bytes", lambda: 3 * cluster.WORKER_BYTES)
     with sweep.held(first, named=True) as lock, sweep.held(second, named=True) as other:
         assert driver._choose_engine(first, lock, None, None)[1] == 3 == first.driver()["workers"]

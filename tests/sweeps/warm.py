@@ -3,8 +3,8 @@ of training, not from five."""
 
 from semidml.data import store
 from semidml.runs import writer
-from semidml.sweeps import cell
+from semidml.sweeps import warm
 
 writer.STATE_EVERY = 0.5
-cell._warm_up()
+warm.load()
 store.load("digits")
