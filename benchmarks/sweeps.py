@@ -1,13 +1,15 @@
 """What it costs to train many runs at once, beside the training itself.
 
-    python benchmarks/sweeps.py [--smoke]
+    python benchmarks/sweeps.py [--smoke | --write]
 
-Four numbers: what a run that has nothing left to train takes on one worker; how many of those eight workers do in a
-second, and what processor time that costs the process with the scheduler; how much faster two workers train the same
-runs of the digits than one, in turn, from the first that begins to the last that is done; and when the first run of a
-cluster that has just been started begins, and is done. Workers are processes of this machine, one thread each.
+First a sweep of 64 runs of the digits, as the page Many at once starts it: when its first run is done, and all are, and
+what a worker does beside the steps of its runs. Then how much faster two workers train the same runs than one, in turn,
+from the first that begins to the last that is done. And what a run that has nothing left to train takes on one worker,
+how many of those eight workers do in a second, and what processor time that costs the process with the scheduler.
+Workers are processes of this machine, one thread each.
 """
 
+import os
 import statistics
 import tempfile
 import time
@@ -19,7 +21,14 @@ from common import SINGLE, arguments, busy_words, machine, markdown, others_busy
 
 from semidml.config import RunConfig
 from semidml.runs import listing
+from semidml.runs.run import Run
+from semidml.sweeps import attended
 from semidml.sweeps.engine import train_folders
+from semidml.sweeps.plan import Plan
+from semidml.sweeps.sweep import Sweep, create_sweep
+
+ALPHAS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8]
+LOG_VARS = [-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]
 
 
 class Timed(NamedTuple):
@@ -56,6 +65,56 @@ def timed(folders: list[Path], workers: int) -> Timed:
     return times._replace(processor=sum(own.cpu_times()[:2]) - processor)
 
 
+class Sheet(NamedTuple):
+    """Seconds of a sweep: since its start, and of its runs."""
+
+    first_done: float
+    all_done: float
+    steps: float  # median of a run's epochs
+    scoring: float  # ... of all else between its first and its last word: its data, scores on two splits, its files
+    between: float  # ... from a run's end to the next one's first word on the same worker
+
+
+def time_sheet(folder: Path, alphas: list[float], log_vars: list[float], epochs: int) -> Sheet:
+    """A sweep of two knobs, as the page starts it.
+    Raises: ValueError when a run is not done."""
+    os.environ["SEMIDML_SWEEPS"] = str(folder)
+    base = {"data": "digits", "model": "dml-prior", "prior": "gmm", "placement": "lattice", "components": 10}
+    base |= {"epochs": epochs, "device": "cpu", **SINGLE}
+    axes = {"alpha": alphas, "component_log_var": log_vars}
+    sweep = create_sweep(Plan.of({"name": "sheet", "base": base, "axes": axes, "seeds": [0]}))
+    start = time.time()
+    attended.start(sweep)
+    while attended.is_starting(sweep):
+        time.sleep(0.1)
+    runs = list_runs(sweep)
+    lives = sorted((status.started, status.updated, status.latest["seconds"]) for status in (r.status() for r in runs))
+    if len(lives) < len(alphas) * len(log_vars) or any(run.status().state != "done" for run in runs):
+        raise ValueError("\n".join(["some runs are not done", *attended.last_words(sweep)]))
+    return Sheet(
+        min(end for _, end, _ in lives) - start,
+        max(end for _, end, _ in lives) - start,
+        statistics.median(steps for *_, steps in lives),
+        statistics.median(end - begin - steps for begin, end, steps in lives),
+        statistics.median(pauses([life[:2] for life in lives])),
+    )
+
+
+def list_runs(sweep: Sweep) -> list[Run]:
+    return [sweep.run_of(folder.name) for folder in sorted(sweep.path.joinpath("runs").iterdir())]
+
+
+def pauses(lives: list[tuple[float, float]]) -> list[float]:
+    """Seconds between runs of the same worker: each run goes to the one that has waited for the shortest time."""
+    ends, found = [], []
+    for begin, end in lives:
+        if free := [other for other in ends if other <= begin]:
+            ends.remove(max(free))
+            found.append(begin - max(free))
+        ends.append(end)
+    return found or [0.0]
+
+
 def rate(folder: Path, count: int, workers: int) -> tuple[float, float]:
     """Finished runs answered in a second, and milliseconds of this process's time for each."""
     times = timed([folder] * count, workers)
@@ -64,48 +123,52 @@ def rate(folder: Path, count: int, workers: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    asked = arguments(__doc__, table=False)
-    count, thin, rounds, runs, epochs = (12, 2, 1, 2, 1) if asked.smoke else (1000, 8, 3, 8, 20)
+    asked = arguments(__doc__)
+    count, thin, rounds, runs, epochs = (12, 2, 1, 2, 1) if asked.smoke else (1000, 8, 3, 16, 60)
+    side = 1 if asked.smoke else 8
+    alphas, log_vars = ALPHAS[:side], LOG_VARS[:side]
+    os.environ["OMP_NUM_THREADS"] = "1"  # one worker alone would have the threads of two
     before = others_busy(asked.smoke)
-    ratios, first = [], []
+    ratios = []
     with tempfile.TemporaryDirectory() as top:
+        sheet = time_sheet(Path(top, "sweeps"), alphas, log_vars, epochs)
         for number in range(rounds):
             seconds = {}
             for workers in (1, 2):
                 times = timed(make_runs(Path(top, f"{number}-{workers}"), runs, epochs), workers)
                 seconds[workers] = times.ended[-1] - times.began[0]
-                first.append((times.began[0], times.ended[0]))
             ratios.append(seconds[1] / seconds[2])
         done = Path(top, "0-1", "run-0")
         alone, _ = rate(done, max(5, count // 10), 1)
         together, milliseconds = rate(done, count, thin)
     after = others_busy(asked.smoke)
-    begins, ends = (statistics.median(values) for values in zip(*first, strict=True))
     numbers = {
         "seconds_a_run": 1 / alone,
         "runs_a_second": together,
         "driver_milliseconds_a_run": milliseconds,
         "two_workers_times": ratios,
-        "first_begins_seconds": begins,
-        "first_done_seconds": ends,
+        **sheet._asdict(),
         "others_busy_cores": [before, after],
     }
     rows = [
+        [f"a sweep of {side * side} runs of {epochs} epochs, until its first run is done", f"{sheet.first_done:.1f} s"],
+        ["... and until all are", f"{sheet.all_done:.1f} s"],
+        ["a run's steps in it", f"{sheet.steps:.2f} s"],
+        ["all else of the run: its data, scores on two splits, its files", f"{sheet.scoring:.2f} s"],
+        ["from a run's end to the next one's begin on the same worker", f"{sheet.between:.2f} s"],
+        [f"two workers beside one, {runs} runs of {epochs} epochs", f"{statistics.median(ratios):.2f} times"],
         ["a finished run, asked for again, on one worker", f"{1000 / alone:.0f} ms"],
         [f"{count:,} of them on {thin} workers", f"{together:,.0f} a second"],
         ["processor time of scheduler and driver together, a run", f"{milliseconds:.1f} ms"],
-        [f"two workers beside one, {runs} runs of {epochs} epochs", f"{statistics.median(ratios):.2f} times"],
-        ["from the start of a cluster until its first run begins", f"{begins:.1f} s"],
-        ["... and is done", f"{ends:.1f} s"],
     ]
     text = "\n\n".join(
         [
-            f"Runs of the digits on workers of this machine, one thread each; medians of {rounds} interleaved rounds; "
-            f"{machine()}. {busy_words(before, after)}",
+            "Runs of the digits on workers of this machine, one thread each; medians of the sweep's runs, and of "
+            f"{rounds} rounds of two workers and one; {machine()}. {busy_words(before, after)}",
             markdown(["what", "it takes"], rows),
         ]
     )
-    report("sweeps", text, numbers)
+    report("sweeps", text, numbers, asked.write)
 
 
 if __name__ == "__main__":

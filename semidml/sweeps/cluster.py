@@ -7,6 +7,7 @@ its address, tcp:// within a network that is trusted, tls:// with certificates o
 
 import asyncio
 import logging
+import os
 from contextlib import ExitStack
 from typing import Any
 
@@ -138,9 +139,12 @@ def count_workers(cores: int, free: int, gpus: int, taken: int = 0) -> int:
 
 
 def worker_environment(number: int, workers: int, cores: int, gpus: list[str]) -> dict[str, str]:
-    """Environment of one worker among several: its share of the cores, and the one GPU that torch will find, taken in
-    turn. Where there are GPUs it is set before torch is imported there. Not run on a machine with GPUs yet."""
-    threads = str(max(1, cores // workers))
+    """Environment of one worker among several: its share of the cores, or fewer where OMP_NUM_THREADS says so, and the
+    one GPU that torch will find, taken in turn. Where there are GPUs it is set before torch is imported there. Not run
+    on a machine with GPUs yet."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    most = int(asked) if asked.isdecimal() and int(asked) else cores
+    threads = str(max(1, min(most, cores // workers)))
     own = {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     return own | ({"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {})
 

@@ -341,13 +341,17 @@ def test_as_many_workers_as_cores_or_gpus_and_memory_hold(cores, free, gpus, wor
     assert cluster.count_workers(cores, int(free), gpus) == workers
 
 
-def test_workers_share_cores_and_gpus():
+def test_workers_share_cores_and_gpus(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     given = [cluster.worker_environment(number, 4, 16, ["0", "GPU-7"]) for number in range(4)]
     assert [own["CUDA_VISIBLE_DEVICES"] for own in given] == ["0", "GPU-7", "0", "GPU-7"]
     assert {own["OMP_NUM_THREADS"] for own in given} == {"4"}
     assert cluster.worker_environment(0, 2, 2, [])["OMP_NUM_THREADS"] == "1"
     assert cluster.worker_environment(2, 3, 2, [])["OMP_NUM_THREADS"] == "1"
     assert "CUDA_VISIBLE_DEVICES" not in cluster.worker_environment(0, 2, 2, [])
+    for asked, threads in (("1", "1"), ("3", "3"), ("64", "8"), ("0", "8"), ("4,2", "8")):
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+        assert cluster.worker_environment(0, 2, 16, [])["OMP_NUM_THREADS"] == threads
 
 
 @pytest.mark.parametrize(("given", "gpus"), [("", []), ("-1", []), ("3, 1", ["3", "1"]), ("GPU-ab", ["GPU-ab"])])
