@@ -533,10 +533,11 @@ def test_curves_of_a_long_training_are_thinned(there: Path, monkeypatch: pytest.
 
 
 def test_home_names_a_run_without_labels_by_a_score_without_labels(there: Path) -> None:
-    said = words(opened(""))
-    metrics = listing.open_run("whole").metrics()
-    assert f"no labels, CBSwR: R@1 {percent(metrics['recall_at_1'])}" in said
-    assert f"SME: R@1 {percent(listing.open_run('baseline').metrics()['recall_at_1'])}" in said
+    home = opened("")
+    said, links = words(home), [link.proto.label for link in home.get("page_link")]
+    for run, title in (("whole", "CBSwR"), ("baseline", "SME")):
+        assert f"**{title}**" in links
+        assert f"**R@1 {percent(listing.open_run(run).metrics()['recall_at_1'])}**" in said
     assert "kNN on all labels" not in said
 
 

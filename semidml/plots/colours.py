@@ -3,9 +3,9 @@
 from typing import Literal
 
 # Searched for: sRGB in steps of 15, a hue and a lightness for each of the first ten, farthest points with swaps. The
-# smallest distance of two in CIELAB is 19.3 over normal, protan, deutan and tritan vision (Machado et al. 2009), against
-# 15.6 for brighter ones found the same way. The next ten are the farthest from those before them, 11.9. No chroma is
-# over 66, which a printer can mix and an eye can bear; contrast at least 2 to white, 2.6 to near black.
+# smallest distance of two in CIELAB is 19.3 over normal, protan, deutan and tritan vision (Machado et al. 2009); that
+# of brighter ones was 15.6. The next ten are the farthest from those before them, 11.9. No chroma is over 66, which a
+# printer can mix and an eye can bear; contrast at least 2 to white, 2.6 to near black.
 CLASS_COLOURS = (
     *("#5a87e1", "#f0a53c", "#a54b3c", "#5ac3c3", "#873c87", "#ff7878", "#877800", "#96a5e1", "#b40f5a", "#4b4bb4"),
     *("#00695a", "#874b0f", "#c369b4", "#3ca569", "#ff87b4", "#a5783c", "#d2a55a", "#965ab4", "#87a5ff", "#87c396"),

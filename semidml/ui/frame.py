@@ -61,10 +61,30 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding: 2.6rem 2.2rem 3rem; max-width: 1500px;}
 [data-testid="stSidebarUserContent"] {padding-left: 1rem; padding-right: 1rem;}
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.45rem;}
-h1 {font-size: 1.9rem !important; padding-bottom: 0.2rem !important;}
-h2 {font-size: 1.3rem !important; padding-top: 1.2rem !important;}
-h3 {font-size: 1.05rem !important;}
+h1 {padding-bottom: 0.2rem !important;}
+h2 {padding-top: 1.2rem !important;}
+h3 {padding-top: 0.4rem !important;}
 [data-testid="stMetricValue"] {font-size: 1.5rem;}
+[data-testid="stCaptionContainer"] {opacity: 0.8;}
+[data-testid="stBaseButton-primary"]:enabled, [data-testid="stMultiSelect"] [data-baseweb="tag"] {
+    color: light-dark(#ffffff, #0f141b);
+}
+.st-key-gallery {
+    display: grid; grid-template-columns: repeat(auto-fill, minmax(min(14rem, 45%), 1fr)); gap: 1rem;
+    align-items: stretch !important;
+}
+[class*="st-key-card-"] {position: relative;}
+[class*="st-key-card-"]:hover {border-color: currentColor;}
+[class*="st-key-card-"] [data-testid="stPageLink"], [class*="st-key-card-"] [data-testid="stPageLink"] * {
+    position: static;
+}
+[class*="st-key-card-"] [data-testid="stPageLink"] a::after {content: ""; position: absolute; inset: 0;}
+.st-key-gallery > div {display: flex; height: auto; min-width: 0;}
+.st-key-gallery > div > div {min-width: 0;}
+[class*="st-key-card-run"] [data-testid="stPageLink"] a {padding: 0; line-height: 1.3; background: none;}
+[class*="st-key-card-"] [data-testid="stPageLink"] p {white-space: normal; overflow: visible;}
+[class*="st-key-card-run"] strong {font-size: 1.05rem;}
+.brand {font-size: 1.1rem; font-weight: 650;}
 [data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
 </style>"""
@@ -88,7 +108,7 @@ def begin_page(title: str, reads: Collection[str] = ()) -> None:
     import pandas  # noqa: F401 (whole: Plotly, when another thread has begun to import it, fails on the missing half)
 
     with st.sidebar:
-        st.markdown("### semidml")
+        st.html('<div class="brand">semidml</div>')
         for group, links in MENU.items():
             st.caption(group)
             for path, label, page_icon in links:
