@@ -12,7 +12,7 @@ from semidml.data.store import Available
 from semidml.explore import dataset, points
 from semidml.plots.counts import image_grid
 from semidml.plots.pictures import image_sheet
-from semidml.ui import frame, links, pictures, uploads
+from semidml.ui import cache, frame, links, pictures, uploads
 from semidml.ui.words import as_code, entry_title, plain_markdown
 from semidml.words import size_words, value_words
 
@@ -193,7 +193,9 @@ st.title("Data")
 st.markdown("Images to train on: what is on this machine, what can be **fetched**, and **your own**.")
 chosen = pick_data()
 draw_facts(chosen)
-if chosen.here:
+if chosen.here and not frame.is_warm():
+    st.caption(cache.COLD)
+elif chosen.here:
     try:
         draw_images(chosen.name)
         st.subheader("Which labels a setting sees")

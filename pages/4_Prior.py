@@ -16,7 +16,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter.pack import Drawing
 from semidml.ui import cache, knobs, maps, mixture, pictures
-from semidml.ui.frame import TRAIN, begin_page, draw_recipe, show_error
+from semidml.ui.frame import TRAIN, begin_page, draw_recipe, is_warm, show_error
 from semidml.ui.words import as_code, escape_markdown, python_of, run_words, values_of
 
 SAMPLES_DECODED = 16
@@ -101,6 +101,9 @@ def draw_samples(mixed: dict[str, Any]) -> None:
         st.caption("No finished run has a decoder and two dimensions: train one, and it can draw these samples.")
         return
     chosen = st.selectbox("By the decoder of", able, format_func=run_words, key="decoder of")
+    if not is_warm():
+        st.caption(cache.COLD)
+        return
     try:
         strip = cache.decoded_samples(chosen, mixed["samples"][:SAMPLES_DECODED])
     except ValueError as error:

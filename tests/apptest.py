@@ -4,6 +4,8 @@ import json
 from functools import cache
 from pathlib import Path
 
+import sklearn.datasets  # noqa: F401 (pages are those of an app that is warm, see frame.is_warm)
+import torch  # noqa: F401
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 

@@ -20,7 +20,7 @@ def test_chips_tell_what_differs_and_nothing_else() -> None:
     few, wide = RunConfig(data="digits", pl=10), RunConfig(data="digits", pl=10, alpha=0.5, batch_size=32)
     alike = name_cards([few, wide])
     assert alike[1] == Card("DML autoencoder", ("Digits 8x8", "130 labels", "alpha 0.5", "batch size 32"))
-    assert alike[0] == Card("DML autoencoder", ("Digits 8x8", "130 labels", "alpha 0.02", "batch size 64"))
+    assert alike[0] == Card("DML autoencoder", ("Digits 8x8", "130 labels", "alpha 0.02", "batch size 256"))
     other = RunConfig(data="digits", model="metric-vae", alpha=1.0, latent_dim=4)
     assert name_cards([few, other])[1] == Card("VAE", ("Digits 8x8", "all labels", "VampPrior", "4 dimensions"))
     assert name_cards([few, few])[1].chips[-1] == "2 of 2"

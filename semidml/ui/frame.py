@@ -105,7 +105,6 @@ def begin_page(title: str, reads: Collection[str] = ()) -> None:
         incoming.leave()
     st.html(STYLE)
     warm_up()
-    import pandas  # noqa: F401 (whole: Plotly, when another thread has begun to import it, fails on the missing half)
 
     with st.sidebar:
         st.html('<div class="brand">semidml</div>')
@@ -115,6 +114,8 @@ def begin_page(title: str, reads: Collection[str] = ()) -> None:
                 st.page_link(path, label=label, icon=page_icon)
         st.space("small")
         draw_running()
+        if not is_warm():
+            await_warmth()
     say_unread(reads)
 
 
@@ -168,7 +169,7 @@ def share_words(used: int, allowed: Callable[[], int]) -> str:
 def device_name() -> str:
     """The device that `auto` takes, once torch is loaded."""
     torch = sys.modules.get("torch")
-    if torch is None or not is_warm():  # not there, or half of it
+    if not is_warm():
         return "looking …"
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
@@ -182,7 +183,9 @@ def warm_up() -> threading.Thread:
     def work() -> None:
         time.sleep(HEAD_START)
         queue.jobs().warm()
+        import pandas  # noqa: F401 (whole, before Plotly: it fails on half of it)
         import plotly.graph_objects  # noqa: F401
+        import sklearn.datasets  # noqa: F401 (the digits are its)
         import torch  # noqa: F401
 
         gc.collect()
@@ -194,8 +197,16 @@ def warm_up() -> threading.Thread:
 
 
 def is_warm() -> bool:
-    """Whether torch is loaded in this process."""
-    return not warm_up().is_alive()
+    """Whether torch is loaded in this process, whole."""
+    torch = sys.modules.get("torch")
+    return torch is not None and not getattr(torch.__spec__, "_initializing", False)
+
+
+@st.fragment(run_every=SECONDS_LIVE)
+def await_warmth() -> None:
+    """Draws the page anew once torch is loaded: with images, floors, and whatever else waited for it."""
+    if is_warm():
+        st.rerun()
 
 
 def link_run(page: str, label: str, icon: str, run: Run, **more: Any) -> None:

@@ -16,6 +16,7 @@ from semidml.plots.curves import loss_curves, loss_words
 from semidml.plots.pictures import image_strip
 from semidml.runs.run import Run
 from semidml.ui import cache
+from semidml.ui.frame import is_warm
 from semidml.ui.shared import Shared
 from semidml.ui.words import escape_markdown
 
@@ -39,6 +40,8 @@ def draw_chart(key: str, state: Hashable, draw: Callable[[bool | None], Any]) ->
     """The Plotly figure that `draw` gives for a dark theme or not, in the page's own font. It is drawn once of the same
     theme and `state`, whoever looks at it, so that `state` must hold all that it shows; the browser leaves a figure
     alone that is the same."""
+    import pandas  # noqa: F401 (whole: Plotly, when another thread has begun to import it, fails on the missing half)
+
     dark = is_dark()
 
     def drawn() -> Any:
@@ -83,6 +86,9 @@ def say_missing(run: Run) -> str:
 def draw_reconstructions(run: Run, frame: Frame) -> None:
     """Test images over what a run's decoder makes of them after an epoch; nothing for a run without a decoder."""
     if frame.reconstructions is None:
+        return
+    if not is_warm():
+        st.caption(cache.COLD)
         return
     try:
         shown_images = cache.shown_images(run)

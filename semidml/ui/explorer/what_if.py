@@ -15,7 +15,7 @@ import streamlit as st
 from semidml.explore import decode, points
 from semidml.explore.points import stamp
 from semidml.frames import Frame
-from semidml.priors import given
+from semidml.priors import density, given
 from semidml.priors.words import MOST_COUNTED
 from semidml.runs.run import Run
 from semidml.scores import components
@@ -117,11 +117,7 @@ def draw_answer(run: Run, before: Frame, after: Frame, names: list[str], visible
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def mode_count(means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray) -> int:
-    import torch
-
-    from semidml.priors import mixture
-
-    return len(mixture.modes(*(torch.tensor(values) for values in (means, log_vars, weights))))
+    return len(density.modes(means, log_vars, weights))
 
 
 def values_with(run: Run, after: Frame) -> dict[str, Any]:

@@ -4,9 +4,8 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import pandas as pd
 import streamlit as st
 
 from semidml.plots.many import Coordinate, Curve, band_curves, parallel_lines
@@ -35,6 +34,9 @@ from semidml.ui.many import planner
 from semidml.ui.many.lattice import Lattice, bounds, choice_words, mean_words, score_title
 from semidml.ui.words import as_code, knob_title, plain_markdown
 from semidml.words import size_words, value_words
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SECTIONS = ("Curves", "Parallel coordinates", "Table", "This sweep")
 OF_SEEDS = ("Scores", "Curves", "Table", "This sweep")  # where nothing else is varied
@@ -229,7 +231,7 @@ def order_scores(table: Table) -> list[str]:
     return [*(name for name in usual if name in there), *(name for name in there if name not in usual)]
 
 
-def filtered(table: Table) -> pd.DataFrame:
+def filtered(table: Table) -> "pd.DataFrame":
     """The rows that the visitor asks for: by state, and by the values of each knob."""
     rows = table.frame
     with st.container(horizontal=True):
