@@ -26,7 +26,7 @@ SAMPLE_LOOK = ("#8a94a3", "circle")
 
 def draw_offer(config: RunConfig, whole: bool) -> None:
     """What the mixture has to offer, the map of it, and the way between two neighbours."""
-    st.markdown(f"### {cache.prior_words(config)}")
+    st.markdown(cache.prior_words(config))
     mixed = mixture.picture()
     map_place, between = st.columns([1.5, 1])
     with map_place:
@@ -96,7 +96,7 @@ def choose_points(mixed: dict[str, Any]) -> tuple[Run | None, Frame | None, str]
 
 def draw_samples(mixed: dict[str, Any]) -> None:
     able = [run for run in listing.list_runs() if run.status().state == "done" and cache.decodes_plane(run)]
-    st.markdown("**Samples, decoded**")
+    st.header("Samples, decoded", anchor=False)
     if not able:
         st.caption("No finished run has a decoder and two dimensions: train one, and it can draw these samples.")
         return

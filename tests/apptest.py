@@ -40,7 +40,17 @@ def press(app: AppTest, label: str) -> AppTest:
 
 def words(app: AppTest) -> str:
     """All that the page says, kind by kind."""
-    kinds = (app.title, app.header, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
+    kinds = (
+        app.title,
+        app.header,
+        app.subheader,
+        app.markdown,
+        app.caption,
+        app.info,
+        app.success,
+        app.warning,
+        app.error,
+    )
     return "\n".join(element.value for kind in kinds for element in kind)
 
 

@@ -546,10 +546,10 @@ def test_a_prediction_among_new_classes_is_explained_by_rows_of_its_split(there:
     rows = listing.open_run("halves").rows()
     for position in (3, len(rows["split"]) - 3):
         app.session_state["chosen point"] = position
-        said = checked(app.run()).markdown
-        titles = [its for its in said if its.value.startswith("**Nearest t")]
+        said = checked(app.run()).header
+        titles = [its for its in said if its.value.startswith("Nearest t")]
         own = "test" if rows["split"][position] == frames.TEST else "training"
-        assert titles[0].value == f"**Nearest {own} rows**" and titles[0].proto.help.startswith("These vote")
+        assert titles[0].value == f"Nearest {own} rows" and titles[0].proto.help.startswith("These vote")
         assert len(titles) == 2 and titles[1].proto.help.startswith("Rows of other classes")
         assert "Nearest seen labels" not in words(app)
     app.session_state["section"] = "Confusion"

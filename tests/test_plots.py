@@ -312,3 +312,19 @@ def test_retrieval_has_curves_of_its_own():
     ticks = [Tick(e, scores={"recall_at_1": 0.1 * e, "kmeans_nmi": 0.2, "knn_accuracy": 0.5}) for e in range(3)]
     figure = plain(curves.score_curves(ticks, place="retrieval"))
     assert [line["y"] for line in figure["data"]] == [[0, 0.1, 0.2], [0.2, 0.2, 0.2]]
+
+
+def test_a_chart_is_told_in_words():
+    """What somebody hears who sees no chart: axes, where each line begins and ends, each bar, each cell but zeros."""
+    records = [Tick(0, scores={"knn_accuracy": 0.25}), Tick(1), Tick(2, scores={"knn_accuracy": 0.75})]
+    lines = curves.compared_curves({"A": records, "B": records[:1]}, "knn_accuracy", "kNN")
+    assert style.chart_words(lines) == "Chart: kNN by epoch. A: 0.25 at 0 to 0.75 at 2. B: 0.25 at 0."
+    bars = counts.class_counts(["cat", "dog"], {"training": [3, 1200], "test": [1, 2]})
+    assert style.chart_words(bars) == "Chart. training: cat 3, dog 1200. test (paler): cat 1, dog 2."
+    cells = style.chart_words(counts.confusion_figure(np.array([[3, 1], [0, 2]]), ["cat", "dog"]))
+    assert cells.startswith("Chart: true by predicted. cat read as cat: 3 (75.0%); cat read as dog: 1 (25.0%)")
+    assert "dog read as cat" not in cells
+    grid = counts.image_grid([np.zeros((2, 1, 4, 4), np.uint8)], ["cat"])
+    assert style.chart_words(grid) == "Chart. A row of images for each of: cat."
+    many = counts.class_counts([f"{n}" for n in range(60)], {"all": [1] * 60})
+    assert style.chart_words(many).endswith("39 1, ….")

@@ -44,8 +44,8 @@ def draw_heading(run: Run | None) -> DeltaGenerator:
                 frame.link_run(frame.EXPLORE, "Explore this map", "travel_explore", run)
     with picture:
         if run is None:
-            with st.container(border=True):
-                st.markdown("Here a map will move, once there is a finished run. **Train** makes one in a few seconds.")
+            with frame.draw_empty("Here a map will move"):
+                st.markdown("Once there is a finished run: **Train** makes one in a few seconds.")
         else:
             place = st.empty()
             place.html(living.frame_picture())

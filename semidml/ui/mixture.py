@@ -88,7 +88,7 @@ def give(read_middles: Callable[[], Any], *, seen_anew: bool) -> None:
 
 def choose_mixture() -> bool:
     """Presets, and the knobs of the mixture; whether these are whole: a row of the table may not be filled in yet."""
-    st.markdown("**Start from**")
+    st.caption("Start from")
     for preset in presets.MIXTURES:
         kind = "primary" if mixture_of(preset) == mine() else "secondary"
         key = f"preset {preset.title}"

@@ -14,6 +14,7 @@ from semidml.frames import Frame, Record
 from semidml.plots.counts import class_counts
 from semidml.plots.curves import loss_curves, loss_words
 from semidml.plots.pictures import image_strip
+from semidml.plots.style import chart_words
 from semidml.runs.run import Run
 from semidml.ui import cache
 from semidml.ui.frame import is_warm
@@ -48,6 +49,7 @@ def draw_chart(key: str, state: Hashable, draw: Callable[[bool | None], Any]) ->
         return draw(dark).update_layout(font_family='"Source Sans", "Source Sans Pro", sans-serif')
 
     figure = figures.get((key, state, dark), drawn, size=lambda figure: len(figure.to_json()))
+    st.html(f'<p class="unseen">{html.escape(chart_words(figure))}</p>')  # which screen readers read
     st.plotly_chart(figure, key=f"chart {key}", config=PLOTLY, theme=None)
 
 
@@ -95,8 +97,8 @@ def draw_reconstructions(run: Run, frame: Frame) -> None:
     except ValueError as error:
         st.caption(f"The originals cannot be shown: {escape_markdown(str(error))}")
         return
-    st.markdown("**Test images over their reconstructions**")
-    draw_pixels(image_strip([shown_images, frame.reconstructions], scale=1), "images over their reconstructions")
+    draw_pixels(image_strip([shown_images, frame.reconstructions], scale=1), "test images over their reconstructions")
+    st.caption("Test images over their reconstructions")
 
 
 def draw_table(rows: Sequence[Mapping[str, str]]) -> None:

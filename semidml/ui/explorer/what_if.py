@@ -76,9 +76,9 @@ def draw_answer(run: Run, before: Frame, after: Frame, names: list[str], visible
     means = after.components[0]
     if len(change.moved) == 1:
         (x, y), number = means[change.moved[0]], change.moved[0] + 1
-        st.markdown(f"**What if component {number} were at {x:.3g}, {y:.3g}**")
+        st.header(f"What if component {number} were at {x:.3g}, {y:.3g}", anchor=False)
     else:
-        st.markdown(f"**What if {len(change.moved)} components were elsewhere**")
+        st.header(f"What if {len(change.moved)} components were elsewhere", anchor=False)
     with st.container(horizontal=True):
         st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
         if run.config().prior == "gmm" and len(means) <= MOST_COUNTED:

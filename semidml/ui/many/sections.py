@@ -87,7 +87,7 @@ def draw_curves(lattice: Lattice, score: str, floors: Sequence[tuple[float, str]
     values = [choice_words(lattice.columns, value) for value in lattice.column_values]
     title = f"{score_title(score)} over {knob_title(lattice.columns).lower()}"
     data = band_curves(knob_title(lattice.columns), values, curves, floors, title)
-    st.markdown(f"**{title}**")
+    st.header(title, anchor=False)
     draw_bands(data)
     counts = [setting.n for setting in lattice.settings]
     n = f"n = {min(counts)}" if min(counts) == max(counts) else f"n = {min(counts)} to {max(counts)}"
@@ -275,7 +275,8 @@ def draw_management(sweep: Sweep, plan: Plan, table: Table, is_active: bool) -> 
     st.button("Start from its plan", key="take its plan", icon=":material/arrow_back:", **act)
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown("**Add to it**: what is there stays, only what is new is trained")
+        st.header("Add to it", anchor=False)
+        st.caption("What is there stays, only what is new is trained.")
         axes = {
             knob: st.text_input(
                 f"Further values of {knob_title(knob)[:1].lower()}{knob_title(knob)[1:]}",
