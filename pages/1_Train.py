@@ -156,8 +156,8 @@ def draw_prior_pictures(frame: Frame) -> None:
     }
     for words, images in strips.items():
         if images is not None:
-            st.markdown(f"**{words}**")
             pictures.draw_pixels(image_sheet(images, columns=min(16, len(images)), scale=1), words)
+            st.caption(words)
 
 
 def draw_curves(run: Run) -> None:
@@ -178,7 +178,7 @@ def compare_with_previous(run: Run) -> None:
     before = previous_run(run)
     if before is None:
         return
-    st.markdown("**Beside the run before it**")
+    st.header("Beside the run before it", anchor=False)
     st.caption(f"{run_words(before)}.  \nSettings: {change_words(before.config(), run.config()) or 'the same'}.")
     columns = {"before": before.metrics() or {}, "now": run.metrics() or {}}
     rows = score_rows(shown_at("train"), columns, difference=("difference", "before", "now"))

@@ -17,7 +17,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES, shown_at
 from semidml.ui import cache, links, maps, pictures, seeds
-from semidml.ui.frame import TRAIN, begin_page, draw_recipe, show_error
+from semidml.ui.frame import TRAIN, begin_page, draw_empty, draw_recipe, show_error
 from semidml.ui.runs import runs_of_sweeps
 from semidml.ui.scores import remark_words, score_rows
 from semidml.ui.words import as_code, entry_title, knob_title, run_words, short_value
@@ -93,7 +93,7 @@ def draw_settings(some: list[Run]) -> None:
         }
         if len(set(row.values())) > 1:
             rows.append({"knob": knob_title(name)} | row)
-    st.markdown("**What differs in the settings**")
+    st.header("What differs in the settings", anchor=False)
     if rows:
         pictures.draw_table(rows)
     else:
@@ -148,7 +148,7 @@ def draw_curves(some: list[Run]) -> None:
 
 def draw_flight(some: list[Run]) -> None:
     """The points of one map, flying from where one run puts them to where another does."""
-    st.subheader("Fly from one to the other")
+    st.header("Fly from one to the other", anchor=False)
     letters = list(LETTERS[: len(some)])
     if st.session_state.get("flown") not in letters:
         st.session_state["flown"] = "A"
@@ -193,13 +193,13 @@ def draw_runs(some: list[Run]) -> None:
             "These runs draw different images, so their maps are not linked: choose runs of the same data and seed."
         )
     with right:
-        st.markdown("**What differs in the scores**")
+        st.header("What differs in the scores", anchor=False)
         draw_scores(some, shown_at("compare"), difference=("B - A", "A", "B") if len(some) == 2 else None)
     draw_curves(some)
     if linked:
         draw_flight(some)
     with st.expander("All scores", icon=":material/table:"):
-        st.markdown("**Final scores**, and in brackets the difference from A")
+        st.markdown("Final scores, and in brackets the difference from A")
         draw_scores(some, NUMBERS, in_brackets=True)
     draw_recipe(
         "\n".join(f"python -m semidml evaluate {run.id}" for run in some),
@@ -215,8 +215,7 @@ st.title("Compare")
 st.markdown("Choose two to four runs: what differs in their settings, what it does to their maps and scores.")
 chosen = pick_runs()
 if len(chosen) < 2:
-    with st.container(border=True, height=220, vertical_alignment="center", horizontal_alignment="center"):
-        st.markdown("### Choose a second run" if chosen else "### Choose two runs")
+    with draw_empty("Choose a second run" if chosen else "Choose two runs"):
         st.page_link(TRAIN, label="Or train one with one knob changed", icon=":material/play_circle:")
 else:
     try:

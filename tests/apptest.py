@@ -4,6 +4,8 @@ import json
 from functools import cache
 from pathlib import Path
 
+import sklearn.datasets  # noqa: F401 (pages are those of an app that is warm, see frame.is_warm)
+import torch  # noqa: F401
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
@@ -38,7 +40,17 @@ def press(app: AppTest, label: str) -> AppTest:
 
 def words(app: AppTest) -> str:
     """All that the page says, kind by kind."""
-    kinds = (app.title, app.header, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
+    kinds = (
+        app.title,
+        app.header,
+        app.subheader,
+        app.markdown,
+        app.caption,
+        app.info,
+        app.success,
+        app.warning,
+        app.error,
+    )
     return "\n".join(element.value for kind in kinds for element in kind)
 
 

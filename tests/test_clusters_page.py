@@ -533,10 +533,11 @@ def test_curves_of_a_long_training_are_thinned(there: Path, monkeypatch: pytest.
 
 
 def test_home_names_a_run_without_labels_by_a_score_without_labels(there: Path) -> None:
-    said = words(opened(""))
-    metrics = listing.open_run("whole").metrics()
-    assert f"no labels, CBSwR: R@1 {percent(metrics['recall_at_1'])}" in said
-    assert f"SME: R@1 {percent(listing.open_run('baseline').metrics()['recall_at_1'])}" in said
+    home = opened("")
+    said, links = words(home), [link.proto.label for link in home.get("page_link")]
+    for run, title in (("whole", "CBSwR"), ("baseline", "SME")):
+        assert f"**{title}**" in links
+        assert f"**R@1 {percent(listing.open_run(run).metrics()['recall_at_1'])}**" in said
     assert "kNN on all labels" not in said
 
 
@@ -545,10 +546,10 @@ def test_a_prediction_among_new_classes_is_explained_by_rows_of_its_split(there:
     rows = listing.open_run("halves").rows()
     for position in (3, len(rows["split"]) - 3):
         app.session_state["chosen point"] = position
-        said = checked(app.run()).markdown
-        titles = [its for its in said if its.value.startswith("**Nearest t")]
+        said = checked(app.run()).header
+        titles = [its for its in said if its.value.startswith("Nearest t")]
         own = "test" if rows["split"][position] == frames.TEST else "training"
-        assert titles[0].value == f"**Nearest {own} rows**" and titles[0].proto.help.startswith("These vote")
+        assert titles[0].value == f"Nearest {own} rows" and titles[0].proto.help.startswith("These vote")
         assert len(titles) == 2 and titles[1].proto.help.startswith("Rows of other classes")
         assert "Nearest seen labels" not in words(app)
     app.session_state["section"] = "Confusion"

@@ -89,7 +89,7 @@ def test_a_loss_by_direction_is_said_and_its_full_scores_stand_beside_those_with
     app = opened(EXPLORE, run="sphere")
     said = "The loss supervised contrastive learns from directions alone: each latent is scaled to length 1"
     assert words(app).count(said) == 2, "under the map and under the scores"
-    assert "**With lengths**" in words(app) and "bfloat16" not in words(app)
+    assert "With lengths" in words(app) and "bfloat16" not in words(app)
     both = [metric.value for metric in app.metric if metric.label in ("MAP@R", "MAP@R, raw")]
     assert len(both) == 2
     assert said not in words(opened(EXPLORE, run="deep")) and "made by version" not in words(app)

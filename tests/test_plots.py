@@ -41,13 +41,13 @@ def linear(colour):
     return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
 
 
-def oklab(rgb):
-    """Ottosson 2020."""
-    to_lms = [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
-              [0.0883024619, 0.2817188376, 0.6299787005]]  # fmt: skip
-    to_lab = [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099],
-              [0.0259040371, 0.7827717662, -0.8086757660]]  # fmt: skip
-    return np.array(to_lab) @ np.cbrt(np.array(to_lms) @ rgb.clip(0, 1))
+def cielab(rgb):
+    """CIE 1976, of linear sRGB under D65."""
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
+              [0.0193339, 0.1191920, 0.9503041]]  # fmt: skip
+    xyz = np.array(to_xyz) @ rgb.clip(0, 1) / [0.95047, 1, 1.08883]
+    x, y, z = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
 def contrast(a, b):
@@ -72,15 +72,23 @@ def plain(figure):
 
 
 @pytest.mark.parametrize("vision", VISIONS)
-def test_ten_classes_can_be_told_apart_by_every_kind_of_eye(vision):
-    seen = [oklab(np.array(VISIONS[vision]) @ linear(c)) for c in colours.CLASS_COLOURS]
+def test_classes_can_be_told_apart_by_every_kind_of_eye(vision):
+    seen = [cielab(np.array(VISIONS[vision]) @ linear(c)) for c in colours.CLASS_COLOURS]
     nearest = {n: min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen[:n], 2)) for n in (10, 20)}
-    assert nearest[10] > 0.1 and nearest[20] > 0.06  # Plotly's own ten: 0.007
+    assert nearest[10] > 19 and nearest[20] > 11.5
+    unlabelled = cielab(np.array(VISIONS[vision]) @ linear(colours.UNLABELLED))
+    assert min(np.linalg.norm(c - unlabelled) for c in seen[:10]) > 18.5  # which have no class
+
+
+def test_no_class_is_neon():
+    """What glares on a screen is duller in print, and then like another: pure yellow has a chroma of 97."""
+    assert max(np.hypot(*cielab(linear(c))[1:]) for c in colours.CLASS_COLOURS) < 67
+    assert np.hypot(*cielab(linear("#ffff00"))[1:]) > 95
 
 
 def test_colours_show_on_light_and_dark():
-    assert min(contrast(c, LIGHT) for c in colours.CLASS_COLOURS) > 1.4
-    assert min(contrast(c, NIGHT) for c in colours.CLASS_COLOURS) > 2.3
+    assert min(contrast(c, LIGHT) for c in colours.CLASS_COLOURS) >= 2
+    assert min(contrast(c, NIGHT) for c in colours.CLASS_COLOURS) >= 2.6
     thin = (*style.LINE_COLOURS, style.INK[None][0])
     assert min(contrast(c, ground) for c in thin for ground in (LIGHT, NIGHT)) >= 3
 
@@ -304,3 +312,19 @@ def test_retrieval_has_curves_of_its_own():
     ticks = [Tick(e, scores={"recall_at_1": 0.1 * e, "kmeans_nmi": 0.2, "knn_accuracy": 0.5}) for e in range(3)]
     figure = plain(curves.score_curves(ticks, place="retrieval"))
     assert [line["y"] for line in figure["data"]] == [[0, 0.1, 0.2], [0.2, 0.2, 0.2]]
+
+
+def test_a_chart_is_told_in_words():
+    """What somebody hears who sees no chart: axes, where each line begins and ends, each bar, each cell but zeros."""
+    records = [Tick(0, scores={"knn_accuracy": 0.25}), Tick(1), Tick(2, scores={"knn_accuracy": 0.75})]
+    lines = curves.compared_curves({"A": records, "B": records[:1]}, "knn_accuracy", "kNN")
+    assert style.chart_words(lines) == "Chart: kNN by epoch. A: 0.25 at 0 to 0.75 at 2. B: 0.25 at 0."
+    bars = counts.class_counts(["cat", "dog"], {"training": [3, 1200], "test": [1, 2]})
+    assert style.chart_words(bars) == "Chart. training: cat 3, dog 1200. test (paler): cat 1, dog 2."
+    cells = style.chart_words(counts.confusion_figure(np.array([[3, 1], [0, 2]]), ["cat", "dog"]))
+    assert cells.startswith("Chart: true by predicted. cat read as cat: 3 (75.0%); cat read as dog: 1 (25.0%)")
+    assert "dog read as cat" not in cells
+    grid = counts.image_grid([np.zeros((2, 1, 4, 4), np.uint8)], ["cat"])
+    assert style.chart_words(grid) == "Chart. A row of images for each of: cat."
+    many = counts.class_counts([f"{n}" for n in range(60)], {"all": [1] * 60})
+    assert style.chart_words(many).endswith("39 1, ….")

@@ -193,7 +193,8 @@ def test_data_counts_rows_without_a_label():
 
 def test_home_compare_and_the_prior_know_runs_without_a_label():
     home = words(opened())
-    assert "flat, no labels, CBSwR: no labels" in home and "mixed, all labels, MetricVAE" in home
+    assert ":gray-badge[flat] :gray-badge[no labels]" in home and "**no labels**" in home
+    assert ":gray-badge[mixed] :gray-badge[all labels]" in home
     opened(PRIOR)
     app = opened(COMPARE, runs="flat-images,mixed")
     said = words(app)

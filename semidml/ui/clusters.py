@@ -37,7 +37,7 @@ IN_HEAD = {"variant", "clusters", "temperature", "twins_weight"}  # beside those
 
 def choose_config() -> RunConfig | None:
     """The knobs; the config that they make, or None after saying why they make none."""
-    st.markdown("**Start from**")
+    st.caption("Start from")
     with st.container(horizontal=True):
         for preset in presets.CLUSTERS:
             values = preset.on(knobs.current_value("data"))

@@ -14,8 +14,10 @@ from semidml.frames import Frame, Record
 from semidml.plots.counts import class_counts
 from semidml.plots.curves import loss_curves, loss_words
 from semidml.plots.pictures import image_strip
+from semidml.plots.style import chart_words
 from semidml.runs.run import Run
 from semidml.ui import cache
+from semidml.ui.frame import is_warm
 from semidml.ui.shared import Shared
 from semidml.ui.words import escape_markdown
 
@@ -39,12 +41,15 @@ def draw_chart(key: str, state: Hashable, draw: Callable[[bool | None], Any]) ->
     """The Plotly figure that `draw` gives for a dark theme or not, in the page's own font. It is drawn once of the same
     theme and `state`, whoever looks at it, so that `state` must hold all that it shows; the browser leaves a figure
     alone that is the same."""
+    import pandas  # noqa: F401 (whole: Plotly, when another thread has begun to import it, fails on the missing half)
+
     dark = is_dark()
 
     def drawn() -> Any:
         return draw(dark).update_layout(font_family='"Source Sans", "Source Sans Pro", sans-serif')
 
     figure = figures.get((key, state, dark), drawn, size=lambda figure: len(figure.to_json()))
+    st.html(f'<p class="unseen">{html.escape(chart_words(figure))}</p>')  # which screen readers read
     st.plotly_chart(figure, key=f"chart {key}", config=PLOTLY, theme=None)
 
 
@@ -84,13 +89,16 @@ def draw_reconstructions(run: Run, frame: Frame) -> None:
     """Test images over what a run's decoder makes of them after an epoch; nothing for a run without a decoder."""
     if frame.reconstructions is None:
         return
+    if not is_warm():
+        st.caption(cache.COLD)
+        return
     try:
         shown_images = cache.shown_images(run)
     except ValueError as error:
         st.caption(f"The originals cannot be shown: {escape_markdown(str(error))}")
         return
-    st.markdown("**Test images over their reconstructions**")
-    draw_pixels(image_strip([shown_images, frame.reconstructions], scale=1), "images over their reconstructions")
+    draw_pixels(image_strip([shown_images, frame.reconstructions], scale=1), "test images over their reconstructions")
+    st.caption("Test images over their reconstructions")
 
 
 def draw_table(rows: Sequence[Mapping[str, str]]) -> None:

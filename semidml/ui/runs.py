@@ -54,8 +54,7 @@ def draw_trainer(
     with picture_column:
         run = pick_run(method)
         if run is None:
-            with st.container(border=True, height=420, vertical_alignment="center", horizontal_alignment="center"):
-                st.markdown("### Nothing has been trained here yet")
+            with frame.draw_empty("Nothing has been trained here yet"):
                 st.markdown(f"Press **Train**: the digits need no download and take {seconds} seconds.")
         else:
             say_moved_on(run, config)
@@ -306,7 +305,7 @@ def draw_queue(shown: str) -> None:
     ):
         others = [run for run in queued if run.id != shown]
         if others:
-            st.markdown(f"**{title}**")
+            st.header(title, anchor=False)
         for run in others:
             words, button = st.columns([3, 1], vertical_alignment="center")
             words.caption(" · ".join([run_words(run), *([begin_words(begin_of[run])] if run in begin_of else [])]))

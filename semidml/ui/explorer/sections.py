@@ -62,7 +62,8 @@ def draw_scores(run: Run, frame: Frame, names: list[str]) -> None:
         known = [name for name in known if not SCORES[name].is_scatter]  # it stands beside its score
         if not known:
             continue
-        st.markdown(f"**{group.title}** :gray[{group.summary}]")
+        st.subheader(group.title, anchor=False)
+        st.caption(group.summary)
         with st.container(horizontal=True, gap="small"):
             for name in known:
                 score = SCORES[name]
@@ -184,16 +185,18 @@ def draw_reconstructions(run: Run, frame: Frame, names: list[str]) -> None:
     redrawn = reconstructed(run, frame.epoch)
     for title, some in (("Best", slice(0, PAIRS)), ("Worst", slice(-1, -PAIRS - 1, -1))):
         errors = redrawn.errors[some]
-        st.markdown(
-            f"**{title}** · squared error {errors[0]:.4f} to {errors[-1]:.4f}; images over their reconstructions"
-        )
-        st.image(image_strip([redrawn.originals[some], redrawn.decoded[some]]), width="stretch")
+        st.subheader(title, anchor=False)
+        strip = image_strip([redrawn.originals[some], redrawn.decoded[some]])
+        pictures.draw_pixels(strip, f"{title.lower()} images over their reconstructions")
+        st.caption(f"Squared error {errors[0]:.4f} to {errors[-1]:.4f}; images over their reconstructions.")
     st.caption(
         f"Of the {len(redrawn.positions):,} test rows drawn, with the weights of the end; mean over pixels from 0 to 1."
     )
     if frame.latents.shape[1] == 2:
-        st.markdown("**What the decoder makes of each place of the map**")
-        st.image(lattice_image(decode.decode_lattice(model, frame.latents)), width=LATTICE)
+        st.subheader("What the decoder makes of each place of the map", anchor=False)
+        lattice = lattice_image(decode.decode_lattice(model, frame.latents))
+        with st.container(width=LATTICE):
+            pictures.draw_pixels(lattice, "a lattice of decoded places")
         st.caption("A lattice from the 2nd to the 98th percentile of each axis, upwards as in the map.")
 
 

@@ -4,9 +4,8 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import pandas as pd
 import streamlit as st
 
 from semidml.plots.many import Coordinate, Curve, band_curves, parallel_lines
@@ -35,6 +34,9 @@ from semidml.ui.many import planner
 from semidml.ui.many.lattice import Lattice, bounds, choice_words, mean_words, score_title
 from semidml.ui.words import as_code, knob_title, plain_markdown
 from semidml.words import size_words, value_words
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SECTIONS = ("Curves", "Parallel coordinates", "Table", "This sweep")
 OF_SEEDS = ("Scores", "Curves", "Table", "This sweep")  # where nothing else is varied
@@ -85,7 +87,7 @@ def draw_curves(lattice: Lattice, score: str, floors: Sequence[tuple[float, str]
     values = [choice_words(lattice.columns, value) for value in lattice.column_values]
     title = f"{score_title(score)} over {knob_title(lattice.columns).lower()}"
     data = band_curves(knob_title(lattice.columns), values, curves, floors, title)
-    st.markdown(f"**{title}**")
+    st.header(title, anchor=False)
     draw_bands(data)
     counts = [setting.n for setting in lattice.settings]
     n = f"n = {min(counts)}" if min(counts) == max(counts) else f"n = {min(counts)} to {max(counts)}"
@@ -229,7 +231,7 @@ def order_scores(table: Table) -> list[str]:
     return [*(name for name in usual if name in there), *(name for name in there if name not in usual)]
 
 
-def filtered(table: Table) -> pd.DataFrame:
+def filtered(table: Table) -> "pd.DataFrame":
     """The rows that the visitor asks for: by state, and by the values of each knob."""
     rows = table.frame
     with st.container(horizontal=True):
@@ -273,7 +275,8 @@ def draw_management(sweep: Sweep, plan: Plan, table: Table, is_active: bool) -> 
     st.button("Start from its plan", key="take its plan", icon=":material/arrow_back:", **act)
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown("**Add to it**: what is there stays, only what is new is trained")
+        st.header("Add to it", anchor=False)
+        st.caption("What is there stays, only what is new is trained.")
         axes = {
             knob: st.text_input(
                 f"Further values of {knob_title(knob)[:1].lower()}{knob_title(knob)[1:]}",
