@@ -107,18 +107,22 @@ def draw_run(run_id: str, was_active: bool) -> None:
         return
     run, status, newest = live
     draw_scores(run)
-    floor_place = (
-        st.container() if is_warm() else st.empty()
-    )  # floors need torch: a cold app's map does not wait for it
-    if not is_warm():
+    floor_place = st.container() if is_warm() else st.empty()
+    if not is_warm():  # floors need torch, which a cold app is still loading: the map does not wait for it
         floor_place.caption("Chance and raw pixels follow when PyTorch has been loaded.")
-    frame = newest if status.active else runs.choose_epoch(run, newest)
-    maps.draw_run_map(run, frame, newest, "map")
+    map_place = st.container()
+    with st.container():
+        frame = runs.choose_epoch(run, newest, status.active)
+    with map_place:
+        maps.draw_run_map(run, frame, newest, "map")
     if floors := floor_words(run):
         floor_place.caption(floors)
-    pictures.draw_reconstructions(run, frame)
-    draw_prior_pictures(frame)
+    with st.container():
+        pictures.draw_reconstructions(run, frame)
+    with st.container():
+        draw_prior_pictures(frame)
     draw_curves(run)
+    runs.draw_seeds(run, status)
     if status.state == "done":
         compare_with_previous(run)
     runs.draw_queue(run_id)

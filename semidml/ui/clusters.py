@@ -70,12 +70,19 @@ def draw_run(run_id: str, was_active: bool) -> None:
         st.info("This run has no clusters: its folder was made by another release.", icon=":material/warning:")
         return
     draw_scores(run)
-    frame = newest if status.active else runs.choose_epoch(run, newest)
-    draw_map(run, frame, newest, status.active)
-    query.draw_query(run, frame)
-    draw_clusters(run, frame)
-    draw_twins(run)
+    map_place = st.container()
+    with st.container():
+        frame = runs.choose_epoch(run, newest, status.active)
+    with map_place:
+        draw_map(run, frame, newest, status.active)
+    with st.container():
+        query.draw_query(run, frame)
+    with st.container():
+        draw_clusters(run, frame)
+    with st.container():
+        draw_twins(run)
     draw_curves(run)
+    runs.draw_seeds(run, status)
     runs.draw_queue(run_id)
 
 

@@ -57,16 +57,19 @@ QUICK = 0.4  # seconds that something may take before the page says how far it i
 BETWEEN = 0.2  # seconds between two words on that
 SECONDS_LIVE = 1.0  # between two looks at a run that trains
 SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
-STYLE = """<style>
-[data-testid="stMainBlockContainer"] {padding: 2.6rem 2.2rem 3rem; max-width: 1500px;}
-[data-testid="stSidebarUserContent"] {padding-left: 1rem; padding-right: 1rem;}
-[data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.45rem;}
-h1 {font-size: 1.9rem !important; padding-bottom: 0.2rem !important;}
-h2 {font-size: 1.3rem !important; padding-top: 1.2rem !important;}
-h3 {font-size: 1.05rem !important;}
-[data-testid="stMetricValue"] {font-size: 1.5rem;}
-[data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
-@media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
+LIVE = "live"  # key of the container of what changes by itself: there nothing fades while it is computed anew
+STYLE = f"""<style>
+[data-testid="stElementContainer"]:has([data-testid^="stBidiComponent"]), .st-key-{LIVE} [data-stale="true"] {{
+  opacity: 1 !important; transition: none !important;}}
+[data-testid="stMainBlockContainer"] {{padding: 2.6rem 2.2rem 3rem; max-width: 1500px;}}
+[data-testid="stSidebarUserContent"] {{padding-left: 1rem; padding-right: 1rem;}}
+[data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {{gap: 0.45rem;}}
+h1 {{font-size: 1.9rem !important; padding-bottom: 0.2rem !important;}}
+h2 {{font-size: 1.3rem !important; padding-top: 1.2rem !important;}}
+h3 {{font-size: 1.05rem !important;}}
+[data-testid="stMetricValue"] {{font-size: 1.5rem;}}
+[data-testid="stButtonGroup"] button {{padding-left: 0.6rem; padding-right: 0.6rem;}}
+@media (max-width: 640px) {{[data-testid="stMainBlockContainer"] {{padding-left: 1rem; padding-right: 1rem;}}}}
 </style>"""
 
 
