@@ -230,7 +230,7 @@ def test_what_a_chart_says_has_a_word_for_each_value():
     with pytest.raises(ValueError, match="as many values and words"):
         chart_data.Series("short", "#000000", [0, 1], [0.5, 0.6], ["0.5"])
     with pytest.raises(ValueError, match="as many values and words"):
-        chart_data.Series("no band", "#000000", [0], [0.5], ["0.5"], "mean")
+        chart_data.Series("half a band", "#000000", [0, 1], [0.5, 0.6], ["0.5", "0.6"], "mean", sds=[0.1])
 
 
 def test_confusion_shows_shares_of_the_true_class():

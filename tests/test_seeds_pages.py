@@ -112,8 +112,9 @@ def test_many_at_once_shows_a_sweep_of_seeds(trained) -> None:
     assert drawn["columns"] == {"title": "Seed", "values": ["0", "1", "2"]} and len(drawn["maps"]) == 3
     assert "each seed" in drawn["title"] and "(n = 3), mean and standard deviation over seeds" in words(app)
     assert "**Best**" not in words(app) and "best(table)" not in "".join(code.value for code in app.code)
-    curves = component(app, bundle.BANDS)
-    assert curves["values"] == ["0", "1", "2"] and curves["title"] == "Epoch" and curves["series"][0]["sds"][2] > 0
+    (curves,) = curves_of(app)
+    assert [words for _, words in curves["x"]["ticks"]] == ["0", "1", "2"] and curves["x"]["title"] == "Epoch"
+    assert curves["series"][0]["sds"][2] > 0
     assert "--vary" not in command_of(app) and link_of(app)["columns"] == "seed"
     box(app, "many section").set_value("Scores").run()
     assert any("(n = 3)" in row for row in told(checked(app), "over seeds"))

@@ -14,8 +14,8 @@ INK = ""  # the colour of what belongs to no series
 @dataclass(frozen=True)
 class Series:
     """What one colour stands for: y over x, None where there is nothing, and what is told of each place. `line`: a
-    curve; `bar`: parts that are stacked on one another, what is negative below zero; `mean`: a dotted curve over seeds,
-    with sds to either side as its band. Unless `labelled`, it is named by another series of its colour."""
+    curve; `bar`: parts that are stacked on one another, what is negative below zero; `mean`: a dotted curve beside
+    another one. sds: to either side of a curve, its band. Unless `labelled`, no name stands at its end."""
 
     name: str
     colour: str
@@ -24,12 +24,12 @@ class Series:
     words: Sequence[str]
     kind: Literal["line", "bar", "mean"] = "line"
     labelled: bool = True
-    sds: Sequence[float] = ()
+    sds: Sequence[float] = ()  # NaN where one value has none
     more: Mapping[str, Sequence[float | None]] = field(default_factory=dict)  # further columns of its table, by title
 
     def __post_init__(self) -> None:
         counts = {len(self.x), len(self.y), len(self.words), *map(len, self.more.values())}
-        counts |= {len(self.sds)} if self.kind == "mean" else set()
+        counts |= {len(self.sds)} if len(self.sds) else set()
         if len(counts) != 1:
             raise ValueError(f"{self.name} needs as many values and words as places, got {sorted(counts)}")
 

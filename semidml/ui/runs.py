@@ -195,6 +195,7 @@ def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
             "Waiting for the first points: they come before the first step of the training.",
             icon=":material/hourglass_top:",
         )
+        draw_seeds(run, status)
         return None
     with st.container():
         if remark := labels.describe_step(run.details().get("facts", {})):
