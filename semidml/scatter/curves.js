@@ -21,7 +21,8 @@ class Curves {
   constructor(root) {
     this.root = root;
     const part = (name, tag = "div") => Object.assign(document.createElement(tag), { className: name });
-    this.title = part("title", "h4");
+    this.title = part("title");
+    root.setAttribute("role", "figure");
     this.values = new Values((shown) => root.classList.toggle("tabled", shown));
     const head = part("head");
     head.append(this.title, ...this.values.buttons);
@@ -55,6 +56,7 @@ class Curves {
     this.data = data;
     this.places = [...new Set(data.series.flatMap(({ x, y }) => x.filter((_, i) => y[i] !== null)))].sort((a, b) => a - b);
     this.title.textContent = data.title;
+    this.root.setAttribute("aria-label", data.title);
     this.values.show(data, this.places, (x) => this.placeWords(x));
     this.draw();
   }

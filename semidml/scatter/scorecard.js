@@ -50,6 +50,7 @@ class Card {
       if (!this.scores.has(name)) this.scores.set(name, scoreButton(name));
       const button = this.scores.get(name);
       const texts = { title, value, before };
+      button.setAttribute("aria-label", `${title}: ${[value, before].filter(Boolean).join(", ")}`);
       for (const [part, text] of Object.entries(texts)) {
         const element = button.querySelector(`.${part}`);
         if (element.textContent !== text) element.textContent = text;

@@ -1,6 +1,7 @@
 """Nothing blinks or jumps while a run goes on: each frame of the browser is looked at, from the first points on."""
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
@@ -62,3 +63,42 @@ def test_no_chart_map_or_score_is_ever_absent_moved_or_resized_while_a_run_goes_
     assert seen["frames"] > 60 and seen["changes"] > 20, seen
     assert not seen["removed"] and not seen["missing"] and not seen["faded"], seen
     assert not seen["moved"], seen
+
+
+def test_curves_are_read_with_mouse_and_keys_as_a_table_and_as_a_file(page: Page) -> None:
+    page.goto("/Train?run=digits-metric-vae", wait_until="domcontentloaded")
+    loss, scores = (page.locator(".curves").nth(n) for n in (0, 1))
+    tip = scores.locator(".tip")
+    for name in ("kNN, all labels", "k-means AMI", "chance"):
+        expect(scores.locator("svg text", has_text=name).first).to_be_visible()  # at the ends of the curves
+    drawing = scores.locator("svg")
+    drawing.scroll_into_view_if_needed()
+    room = drawing.bounding_box()
+    page.mouse.move(room["x"] + 0.4 * room["width"], room["y"] + 0.5 * room["height"])
+    expect(tip.locator("b")).to_have_text(re.compile(r"^epoch \d+$"))
+    expect(tip.locator("div", has_text="kNN, all labels").first).to_contain_text(re.compile(r"0\.\d{3}$"))
+    drawing.focus()
+    page.keyboard.press("Home")
+    expect(tip.locator("b")).to_have_text("epoch 0")
+    page.keyboard.press("ArrowRight")
+    expect(tip.locator("b")).to_have_text("epoch 1")
+    page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+
+    before = loss.bounding_box()
+    loss.get_by_role("button", name="Table").click()
+    expect(loss.locator("tbody tr")).to_have_count(30)
+    expect(loss.locator("th").first).to_have_text("epoch")
+    assert loss.bounding_box() == before, "the table takes the place of the curves"
+    with page.expect_download() as download:
+        loss.get_by_role("button", name="CSV").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert lines[0].startswith("epoch,kl,kl: weight,kl: term,metric,") and len(lines) == 31
+    share, weight, term = map(float, lines[-1].split(",")[1:4])
+    assert abs(share - weight * term) < 1e-9
+
+    score = page.get_by_role("button", name=re.compile("^kNN, seen labels: "))
+    score.focus()
+    expect(page.get_by_role("tooltip")).to_contain_text("what a user with those labels would get")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("tooltip")).to_be_hidden()
