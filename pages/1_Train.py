@@ -1,5 +1,8 @@
 """Train: choose a setting, press Train, watch the points move."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from semidml.config import RunConfig, declared_knobs
@@ -103,40 +106,33 @@ def draw_run(run_id: str, was_active: bool) -> None:
     if live is None:
         return
     run, status, newest = live
-    score_place, map_place = st.empty(), st.container()
-    if not is_warm():  # the floors need torch, which a cold app is still loading: the map does not wait for it
-        with score_place.container():
-            always = live_where("always", "classes", labels=tests_labels(run))
-            score_row(shown_at("train"), {}, {}, {}, always=always)
-    frame = newest if status.active else runs.choose_epoch(run, newest)
+    draw_scores(run)
+    floor_place = st.container() if is_warm() else st.empty()
+    if not is_warm():  # floors need torch, which a cold app is still loading: the map does not wait for it
+        floor_place.caption("Chance and raw pixels follow when PyTorch has been loaded.")
+    map_place = st.container()
+    with st.container():
+        frame = runs.choose_epoch(run, newest, status.active)
     with map_place:
         maps.draw_run_map(run, frame, newest, "map")
-    with score_place.container():
-        draw_scores(run)
-    pictures.draw_reconstructions(run, frame)
-    draw_prior_pictures(frame)
+    if floors := floor_words(run):
+        floor_place.caption(floors)
+    with st.container():
+        pictures.draw_reconstructions(run, frame)
+    with st.container():
+        draw_prior_pictures(frame)
     draw_curves(run)
+    runs.draw_seeds(run, status)
     if status.state == "done":
         compare_with_previous(run)
     runs.draw_queue(run_id)
 
 
 def draw_scores(run: Run) -> None:
-    """Scores now and before training, above the floors that need no training."""
+    """Scores now and before training, and what else is known of the latents."""
     before, now, failed = scores_now(run)
-    floors, why = cache.floors_or_reason(run)
-    # Recall where it is known while the run goes on, or where it stands for the kNN scores.
-    has_recall = "recall_at_1" in before or ("knn_accuracy" not in now and tests_labels(run))
-    names = [name for name in shown_at("train") if name != "recall_at_1" or has_recall]
-    unknown = () if now or before else ("classes",)
-    score_row(names, before, now, failed, always=live_where("always", *unknown, labels=tests_labels(run)))
+    always = live_where("always", *(() if now or before else ("classes",)), labels=tests_labels(run))
     words = [f"Scores of {'all test images' if run.metrics() else 'the drawn test points'}"]
-    words += [
-        f"{pixels_words(run)} {percent(floors[f'{PIXELS}{name}'])} ({SCORES[name].title})"
-        for name in names
-        if f"{PIXELS}{name}" in floors
-    ]
-    words += [f"chance {percent(floors['chance'])}"] if "chance" in floors else []
     words += [f"spread {now['spread']:.2g}"] if now.get("spread") is not None else []
     words += [f"effective rank {now['effective_rank']:.1f}"] if now.get("effective_rank") is not None else []
     if now.get("component_ami") is not None:
@@ -145,7 +141,27 @@ def draw_scores(run: Run) -> None:
         kinds = {"component_ami_rotated": "latents turned", "component_ami_random": "components anywhere"}
         amis = [f"{kind} {now[name]:.2f}" for name, kind in kinds.items() if now.get(name) is not None]
         words += [f"component AMI without their places: {', '.join(amis)}"] if amis else []
-    st.caption(" · ".join([*words, *([why] if why else [])]))
+    score_row(scored_names(run, before, now), before, now, failed, always=always, words=" · ".join(words), of=run.id)
+
+
+def scored_names(run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The scores that Train shows: recall where it is known while the run goes on, or stands for the kNN scores."""
+    has_recall = "recall_at_1" in before or ("knn_accuracy" not in now and tests_labels(run))
+    return [name for name in shown_at("train") if name != "recall_at_1" or has_recall]
+
+
+def floor_words(run: Run) -> str:
+    """What needs no training, in words, or why it is not known; it is the same while a run goes on."""
+    floors, why = cache.floors_or_reason(run)
+    before, now, _ = scores_now(run)
+    words = [
+        f"{pixels_words(run)} {percent(floors[f'{PIXELS}{name}'])} ({SCORES[name].title})"
+        for name in scored_names(run, before, now)
+        if f"{PIXELS}{name}" in floors
+    ]
+    words += [f"chance {percent(floors['chance'])}"] if "chance" in floors else []
+    told = f"Without training: {' · '.join(words)}" if words else ""
+    return " · ".join(filter(None, [told, why]))
 
 
 def draw_prior_pictures(frame: Frame) -> None:
@@ -161,16 +177,14 @@ def draw_prior_pictures(frame: Frame) -> None:
 
 
 def draw_curves(run: Run) -> None:
-    history = run.history()
-    if len(history) < 3:
-        return
+    history, epochs = run.history(), run.config().epochs
     floors, _ = cache.floors_or_reason(run)
-    drawn, state = pictures.thinned_history(history), pictures.state_of(run, history, floors)
     loss, score = st.columns(2)
     with loss:
-        pictures.draw_losses(history, state)
+        pictures.draw_losses(history, epochs)
     with score:
-        pictures.draw_chart("scores", state, lambda dark: score_curves(drawn, floors, dark))
+        chart = score_curves(pictures.thinned_history(history), floors, epochs=epochs)
+        pictures.draw_scores("scores", history, chart)
 
 
 def compare_with_previous(run: Run) -> None:

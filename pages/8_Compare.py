@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -132,16 +131,15 @@ def draw_maps(some: list[Run], linked: bool) -> None:
 
 def draw_curves(some: list[Run]) -> None:
     histories = {letter: run.history() for letter, run in zip(LETTERS, some, strict=False)}
-    state = tuple(pictures.state_of(run, history) for run, history in zip(some, histories.values(), strict=False))
+    drawn = {letter: pictures.thinned_history(history) for letter, history in histories.items()}
     names = shown_at("compared")
     siblings = {letter: seeds.find(run) for letter, run in zip(LETTERS, some, strict=False)}
     bands = {letter: seeds.read_bands(known, names) for letter, known in siblings.items() if known}
     for column, name in zip(st.columns(len(names)), names, strict=True):
         own = {letter: known[name] for letter, known in bands.items() if name in known}
-        draw = partial(compared_curves, histories, name, SCORES[name].title, bands=own)
-        shown = (*state, tuple((letter, *band.spreads) for letter, band in own.items()))
         with column:
-            pictures.draw_scores(f"compared {name}", list(chain(*histories.values())), shown, draw)
+            chart = compared_curves(drawn, name, SCORES[name].title, own)
+            pictures.draw_scores(f"compared {name}", list(chain(*histories.values())), chart)
     if any(bands.values()):
         st.caption("Bands: mean and one standard deviation to either side over the seeds of a run's setting.")
 

@@ -51,7 +51,26 @@ def words(app: AppTest) -> str:
         app.warning,
         app.error,
     )
-    return "\n".join(element.value for kind in kinds for element in kind)
+    said = [element.value for kind in kinds for element in kind]
+    drawn = [*sent_to(app, bundle.SCORECARD), *curves_of(app)]
+    return "\n".join([*said, *(data["words"] for data in drawn)])
+
+
+def sent_to(app: AppTest, name: str) -> list[dict]:
+    """What the browser gets for each component of that name, of those that take numbers and words."""
+    protos = [element.proto for element in app.get("bidi_component")]
+    return [json.loads(proto.json) for proto in protos if proto.component_name == name]
+
+
+def curves_of(app: AppTest) -> list[dict]:
+    """The charts of curves of a page, see `plots.chart`."""
+    return sent_to(app, bundle.CURVES)
+
+
+def scores_of(app: AppTest) -> dict[str, dict]:
+    """Scores as the page's cards show them, by title: value, what it was before, help."""
+    cards = sent_to(app, bundle.SCORECARD)
+    return {score["title"]: score for card in cards for score in [*card["headlines"], *card["others"]]}
 
 
 def map_of(app: AppTest) -> dict:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from semidml.explore.drawing import colour_points
 from semidml.frames import Frame, Record
+from semidml.plots import chart as chart_data
 from semidml.plots import colours, counts, curves, pictures, style
 
 NAMES = [f"class {i}" for i in range(10)]
@@ -69,6 +70,11 @@ def plain(figure):
         raise AssertionError(f"{constant} in a figure")
 
     return json.loads(figure.to_json(), parse_constant=refuse)
+
+
+def plain_chart(chart):
+    """The chart as the browser gets it; fails on NaN."""
+    return json.loads(json.dumps(chart.sent(), allow_nan=False))
 
 
 @pytest.mark.parametrize("vision", VISIONS)
@@ -162,28 +168,29 @@ def test_loss_terms_times_their_weights_are_stacked_by_epoch_with_gaps():
         shares(2, metric=(0.0,), reconstruction=(0.02, 90.0)),
         shares(2, 1, metric=(0.98, 0.2), reconstruction=(0.02, 85.0)),
     ]
-    figure = curves.loss_curves(ticks)
-    metric, reconstruction = figure.data
-    assert list(metric.x) == [1, 2, 3] and figure.layout.barmode == "relative"
-    assert list(metric.y) == pytest.approx([0.49, None, 0.196]) and metric.hovertext[1] == ""
-    assert list(reconstruction.y) == pytest.approx([2.0, 1.8, 1.7]) and reconstruction.hovertext[0] == "0.02 × 100"
-    assert curves.loss_words(ticks).endswith(
-        "newest steps of epoch 3: 0.98 × metric 0.2 + 0.02 × reconstruction 85 = 1.9."
-    )
+    chart = curves.loss_curves(ticks)
+    metric, reconstruction = chart.series
+    assert list(metric.x) == [1, 2, 3] and {metric.kind, reconstruction.kind} == {"bar"}
+    assert metric.y == pytest.approx([0.49, None, 0.196]) and metric.words[1] == ""
+    assert reconstruction.y == pytest.approx([2.0, 1.8, 1.7]) and reconstruction.words[0] == "2 = 0.02 × 100"
+    assert reconstruction.more == {"weight": [0.02] * 3, "term": [100, 90, 85]} and metric.more["term"][1] is None
+    assert chart.y.low == 0 and 2.49 < chart.y.high < 2.7, "what is stacked fits"
+    assert chart.words.endswith("newest steps of epoch 3: 0.98 × metric 0.2 + 0.02 × reconstruction 85 = 1.9.")
     assert "epoch 2: 0.02 × reconstruction 90 = 1.8." in curves.loss_words(ticks[:-1])
-    plain(figure)
+    plain_chart(chart)
 
 
 def test_a_negative_term_hangs_below_zero_and_the_sum_is_drawn():
-    figure = curves.loss_curves([shares(e, kl=(0.2, -3.0), metric=(0.8, 1.0)) for e in (1, 2)])
-    kl, metric, total = figure.data
+    chart = curves.loss_curves([shares(e, kl=(0.2, -3.0), metric=(0.8, 1.0)) for e in (1, 2)])
+    kl, metric, total = chart.series
     assert list(kl.y) == pytest.approx([-0.6] * 2) and list(metric.y) == pytest.approx([0.8] * 2)
-    assert total.name == "sum" and list(total.y) == pytest.approx([0.2] * 2)
+    assert total.name == "sum" and total.kind == "line" and list(total.y) == pytest.approx([0.2] * 2)
+    assert chart.y.low < -0.6 and chart.y.high > 0.8
 
 
 def test_of_many_epochs_odd_and_even_ones_are_drawn():
     by_epoch = [shares(e, metric=(0.5, 1.0) if e % 2 else (0.0,), kl=(0.5, 1.0)) for e in range(1, 1001)]
-    metric = next(trace for trace in curves.loss_curves(by_epoch).data if trace.name == "metric")
+    metric = next(term for term in curves.loss_curves(by_epoch).series if term.name == "metric")
     assert len(metric.x) <= curves.MOST_BARS and metric.x[-1] == 1000
     assert 0.4 < np.mean([y is None for y in metric.y]) < 0.6
 
@@ -194,17 +201,44 @@ def test_score_curves_show_scores_floors_and_titles():
         Tick(1, scores={"knn_accuracy": 0.9, "knn_ami": 0.8}),
     ]
     floors = {"chance": 0.1, "pixel_knn_accuracy": 0.85}
-    figure = curves.score_curves(ticks, floors)
-    assert [t.name for t in figure.data] == ["kNN, all labels", "kNN AMI, all labels"]
-    assert list(figure.data[1].y) == [None, 0.8]
-    assert sorted(line.y0 for line in figure.layout.shapes) == [0.1, 0.85]
-    assert figure.layout.yaxis.range[0] == 0
-    plain(figure)
+    chart = curves.score_curves(ticks, floors)
+    assert [curve.name for curve in chart.series] == ["kNN, all labels", "kNN AMI, all labels"]
+    assert chart.series[1].y == [None, 0.8] and chart.series[1].words == ["", "0.800"]
+    pixels, chance = chart.levels
+    assert (pixels.at, pixels.dash, pixels.colour) == (0.85, "dash", chart.series[0].colour)
+    assert (chance.at, chance.dash, chance.colour) == (0.1, "dot", chart_data.INK)
+    assert chart.y.low == 0
+    plain_chart(chart)
 
 
-def test_no_record_is_an_empty_figure():
+def test_no_record_is_an_empty_chart():
     assert curves.loss_words([]) == ""
-    assert not curves.loss_curves([]).data and not curves.score_curves([]).data
+    for chart in (curves.loss_curves([]), curves.score_curves([])):
+        assert not chart.series and chart.x.low < chart.x.high and chart.y.low < chart.y.high
+
+
+@pytest.mark.parametrize(
+    ("newest", "last", "end"),
+    [(0, 30, 30), (7, 30, 30), (30, 30, 30), (3, 2000, 50), (51, 2000, 100), (101, 2000, 200), (1500, 2000, 2000),
+     (2000, 2000, 2000), (7, None, 7), (0, None, 1), (60, 55, 60)],
+)  # fmt: skip
+def test_an_axis_of_epochs_does_not_grow_with_each(newest, last, end):
+    assert chart_data.axis_end(newest, last) == end
+
+
+def test_an_axis_is_whole_from_the_first_epoch_of_a_short_training():
+    ends = set()
+    for newest in range(1, 31):
+        ticks = [shares(e, metric=(1.0, 1.0)) for e in range(1, newest + 1)]
+        ends.add((curves.loss_curves(ticks, 30).x.high, curves.score_curves(ticks, epochs=30).x.high))
+    assert ends == {(30.6, 30.0)}
+
+
+def test_what_a_chart_says_has_a_word_for_each_value():
+    with pytest.raises(ValueError, match="as many values and words"):
+        chart_data.Series("short", "#000000", [0, 1], [0.5, 0.6], ["0.5"])
+    with pytest.raises(ValueError, match="as many values and words"):
+        chart_data.Series("half a band", "#000000", [0, 1], [0.5, 0.6], ["0.5", "0.6"], "mean", sds=[0.1])
 
 
 def test_confusion_shows_shares_of_the_true_class():
@@ -270,10 +304,11 @@ def test_curves_of_several_runs_lie_over_each_other():
     def its(values):
         return [Record(epoch=k, step=0, steps=9, seconds=k, scores={"knn_accuracy": v}) for k, v in enumerate(values)]
 
-    figure = curves.compared_curves({"A": its([0.1, 0.5]), "B": its([0.2, None, 0.9])}, "knn_accuracy", "kNN")
-    assert [trace.name for trace in figure.data] == ["A", "B"]
-    assert list(figure.data[0].y) == [0.1, 0.5] and list(figure.data[1].y) == [0.2, 0.9]
-    plain(figure)
+    chart = curves.compared_curves({"A": its([0.1, 0.5]), "B": its([0.2, None, 0.9])}, "knn_accuracy", "kNN")
+    assert [curve.name for curve in chart.series] == ["A", "B"] and chart.title == "kNN"
+    assert chart.series[0].y == [0.1, 0.5] and chart.series[1].y == [0.2, 0.9] and chart.series[1].x == [0, 2]
+    assert chart.y.low < 0.1 and chart.y.high > 0.9
+    plain_chart(chart)
 
 
 # ---- clusters
@@ -290,35 +325,30 @@ def test_points_are_coloured_by_their_clusters():
 
 def test_entropies_are_drawn_with_the_best_that_each_can_reach():
     ticks = [Tick(e, scores={"marginal_entropy": 0.5 + e, "conditional_entropy": 2 - e}) for e in range(3)]
-    figure = plain(curves.entropy_curves([*ticks, Tick(3)], np.log(10)))  # the last has no score
-    together, single = figure["data"]
-    assert together["y"] == [0.5, 1.5, 2.5] and single["y"] == [2, 1, 0] and together["x"] == [0, 1, 2]
-    assert [round(line["y0"], 3) for line in figure["layout"]["shapes"]] == [2.303, 0]
-    low, high = figure["layout"]["yaxis"]["range"]
-    assert low < 0 and np.log(10) < high
-    assert "ln K = 2.30" in json.dumps(figure["layout"]["annotations"])
+    chart = curves.entropy_curves([*ticks, Tick(3)], np.log(10))  # the last has no score
+    together, single = chart.series
+    assert together.y == [0.5, 1.5, 2.5] and single.y == [2, 1, 0] and together.x == [0, 1, 2]
+    assert [(level.name, round(level.at, 3)) for level in chart.levels] == [("ln K = 2.30", 2.303), ("sure: 0", 0)]
+    assert chart.y.low < 0 and np.log(10) < chart.y.high
+    plain_chart(chart)
 
 
 def test_what_labels_are_worth_is_drawn_on_a_logarithmic_axis_with_the_level_without():
-    figure = plain(curves.worth_curve([20, 200, 2000], [0.5, 0.8, 0.9], 0.85, "recall at 1"))
-    (line,) = figure["data"]
-    assert (line["x"], line["y"]) == ([20, 200, 2000], [0.5, 0.8, 0.9]) and figure["layout"]["xaxis"]["type"] == "log"
-    assert [shape["y0"] for shape in figure["layout"]["shapes"]] == [0.85]
-    assert "without labels: 0.850" in json.dumps(figure["layout"]["annotations"])
-    assert figure["layout"]["yaxis"]["title"]["text"] == "recall at 1"
+    chart = curves.worth_curve([20, 200, 2000], [0.5, 0.8, 0.9], 0.85, "recall at 1")
+    (line,) = chart.series
+    assert (line.x, line.y) == ([20, 200, 2000], [0.5, 0.8, 0.9]) and chart.x.log
+    assert 0 < chart.x.low < 20 and chart.x.high > 2000 and chart.y.title == "recall at 1"
+    assert [(level.name, level.at) for level in chart.levels] == [("without labels: 0.850", 0.85)]
+    plain_chart(chart)
 
 
 def test_retrieval_has_curves_of_its_own():
     ticks = [Tick(e, scores={"recall_at_1": 0.1 * e, "kmeans_nmi": 0.2, "knn_accuracy": 0.5}) for e in range(3)]
-    figure = plain(curves.score_curves(ticks, place="retrieval"))
-    assert [line["y"] for line in figure["data"]] == [[0, 0.1, 0.2], [0.2, 0.2, 0.2]]
+    assert [line.y for line in curves.score_curves(ticks, place="retrieval").series] == [[0, 0.1, 0.2], [0.2, 0.2, 0.2]]
 
 
 def test_a_chart_is_told_in_words():
     """What somebody hears who sees no chart: axes, where each line begins and ends, each bar, each cell but zeros."""
-    records = [Tick(0, scores={"knn_accuracy": 0.25}), Tick(1), Tick(2, scores={"knn_accuracy": 0.75})]
-    lines = curves.compared_curves({"A": records, "B": records[:1]}, "knn_accuracy", "kNN")
-    assert style.chart_words(lines) == "Chart: kNN by epoch. A: 0.25 at 0 to 0.75 at 2. B: 0.25 at 0."
     bars = counts.class_counts(["cat", "dog"], {"training": [3, 1200], "test": [1, 2]})
     assert style.chart_words(bars) == "Chart. training: cat 3, dog 1200. test (paler): cat 1, dog 2."
     cells = style.chart_words(counts.confusion_figure(np.array([[3, 1], [0, 2]]), ["cat", "dog"]))

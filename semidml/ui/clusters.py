@@ -70,21 +70,25 @@ def draw_run(run_id: str, was_active: bool) -> None:
         st.info("This run has no clusters: its folder was made by another release.", icon=":material/warning:")
         return
     draw_scores(run)
-    frame = newest if status.active else runs.choose_epoch(run, newest)
-    draw_map(run, frame, newest, status.active)
-    query.draw_query(run, frame)
-    draw_clusters(run, frame)
-    draw_twins(run)
+    map_place = st.container()
+    with st.container():
+        frame = runs.choose_epoch(run, newest, status.active)
+    with map_place:
+        draw_map(run, frame, newest, status.active)
+    with st.container():
+        query.draw_query(run, frame)
+    with st.container():
+        draw_clusters(run, frame)
+    with st.container():
+        draw_twins(run)
     draw_curves(run)
+    runs.draw_seeds(run, status)
     runs.draw_queue(run_id)
 
 
 def draw_scores(run: Run) -> None:
     """The headline scores, now and before training, and what needs no training beside them."""
     before, now, failed = scores_now(run)
-    score_row(
-        shown_at("clusters"), before, now, failed, always=live_where("always", "retrieval", labels=tests_labels(run))
-    )
     floors, why = cache.floors_or_reason(run) if is_warm() else ({}, "")
     words = [f"Scores of {'all test images' if run.metrics() else 'the drawn test points'}"]
     if (floor := floors.get(f"{PIXELS}recall_at_1")) is not None:
@@ -93,7 +97,10 @@ def draw_scores(run: Run) -> None:
         words.append(f"kNN with all labels {percent(now['knn_accuracy'])}")
     if run.config().split == "classes":
         words.append("classes that the training has not seen")
-    st.caption(" · ".join([*words, *([why] if why else [])]))
+    always = live_where("always", "retrieval", labels=tests_labels(run))
+    score_row(shown_at("clusters"), before, now, failed, always=always, words=" · ".join(words), of=run.id)
+    if why:
+        st.caption(why)
 
 
 def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
@@ -236,21 +243,17 @@ def twins_html(run_id: str, key: tuple) -> str:
 def draw_curves(run: Run) -> None:
     """Entropies with the best reachable values; Recall@K and NMI; the loss terms."""
     history, config = run.history(), run.config()
-    if len(history) < 2:
-        return
     st.header("How it went")
     floors, best = cache.floors_or_reason(run)[0] if is_warm() else {}, math.log(config.clusters)
-    drawn, state = pictures.thinned_history(history), pictures.state_of(run, history, floors)
+    drawn = pictures.thinned_history(history)
     left, right = st.columns(2)
     with left:
-        pictures.draw_scores("entropies", history, state, lambda dark: entropy_curves(drawn, best, dark))
+        pictures.draw_scores("entropies", history, entropy_curves(drawn, best, config.epochs))
         unused = " This variant does not train its clusters." if "clusters" not in config.used() else ""
         st.caption(f"At best all clusters are alike, ln K, and each image is sure, 0.{unused}")
     with right:
         if tests_labels(run):
-            pictures.draw_scores(
-                "retrieval", history, state, lambda dark: score_curves(drawn, floors, dark, place="retrieval")
-            )
-        if tests_labels(run):
+            chart = score_curves(drawn, floors, place="retrieval", epochs=config.epochs)
+            pictures.draw_scores("retrieval", history, chart)
             st.caption("Of the drawn test points: Recall@K, and NMI of k-means with as many clusters as classes.")
-    pictures.draw_losses(history, state)
+    pictures.draw_losses(history, config.epochs)

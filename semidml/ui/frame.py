@@ -60,7 +60,10 @@ QUICK = 0.4  # seconds that something may take before the page says how far it i
 BETWEEN = 0.2  # seconds between two words on that
 SECONDS_LIVE = 1.0  # between two looks at a run that trains
 SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
+LIVE = "live"  # key of the container of what changes by itself: there nothing fades while it is computed anew
 STYLE = """<style>
+[data-testid="stElementContainer"]:has([data-testid^="stBidiComponent"]), .st-key-live [data-stale="true"] {
+  opacity: 1 !important; transition: none !important;}
 [data-testid="stMainBlockContainer"] {padding: 2.6rem 2.2rem 3rem; max-width: 1500px;}
 [data-testid="stSidebarUserContent"] {padding-left: 1rem; padding-right: 1rem;}
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.45rem;}

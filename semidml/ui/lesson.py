@@ -13,7 +13,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.components import fitted_floor
 from semidml.ui import cache, knobs, manage, maps, pictures, scores
-from semidml.ui.frame import EXPLORE, ROOT, SECONDS_LIVE, TRAIN, begin_page, draw_recipe, link_run, show_error
+from semidml.ui.frame import EXPLORE, LIVE, ROOT, SECONDS_LIVE, TRAIN, begin_page, draw_recipe, link_run, show_error
 from semidml.ui.runs import draw_alarms, draw_state
 from semidml.ui.words import change_words, entry_title, knob_title, python_of, setting_words, values_of
 from semidml.words import value_words
@@ -194,7 +194,8 @@ def draw_started(lesson: Lesson) -> None:
         mine.pop("run")
         st.caption("The run that was trained here has been deleted.")
         return
-    st.fragment(draw_side_by_side, run_every=SECONDS_LIVE if is_active else None)(lesson, is_active)
+    with st.container(key=LIVE):
+        st.fragment(draw_side_by_side, run_every=SECONDS_LIVE if is_active else None)(lesson, is_active)
 
 
 def draw_side_by_side(lesson: Lesson, was_active: bool) -> None:

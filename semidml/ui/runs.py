@@ -68,7 +68,8 @@ def draw_trainer(
                         raise
                     st.rerun()  # deleted while it was drawn
 
-            st.fragment(draw_while_there, run_every=frame.SECONDS_LIVE if is_active else None)(run.id, is_active)
+            with st.container(key=frame.LIVE):
+                st.fragment(draw_while_there, run_every=frame.SECONDS_LIVE if is_active else None)(run.id, is_active)
             if draw_below and not is_active:
                 st.fragment(draw_below, run_every=frame.SECONDS_IDLE)(run)
     if config is not None:
@@ -168,7 +169,9 @@ def draw_progress(run_id: str, frames: int) -> None:
 
 def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
     """What a fragment that follows a run begins with: heading and state; then (run, status, newest frame), or
-    None after saying why there is nothing to draw. Reruns the page when what stands outside has to follow."""
+    None after saying why there is nothing to draw. Reruns the page when what stands outside has to follow.
+
+    What is there at times only, has a container that is always there: what comes after it would be made anew."""
     try:
         run = listing.open_run(run_id)
         status = run.status()
@@ -176,7 +179,8 @@ def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
         st.rerun()
     if status.active != was_active or st.session_state.get("shown run") != run_id or manage.has_outcome():
         st.rerun()
-    draw_heading(run, status)
+    with st.container():
+        draw_heading(run, status)
     if status.state == "failed" and (run.damage() or not run.frames()):
         return None
     try:
@@ -190,9 +194,11 @@ def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
             "Waiting for the first points: they come before the first step of the training.",
             icon=":material/hourglass_top:",
         )
+        draw_seeds(run, status)
         return None
-    if remark := labels.describe_step(run.details().get("facts", {})):
-        st.caption(f":material/info: {remark}")
+    with st.container():
+        if remark := labels.describe_step(run.details().get("facts", {})):
+            st.caption(f":material/info: {remark}")
     return run, status, newest
 
 
@@ -228,9 +234,15 @@ def draw_heading(run: Run, status: Status) -> None:
                     st.write("Delete this run and its folder?")
                     act = {"on_click": manage.delete_run, "args": (run.id,)}
                     st.button("Delete", icon=":material/delete:", key="delete", **act)
-    draw_alarms(status)
-    if status.state == "done":
-        seeds.draw_seeds(run, shown_at("train"))
+    with st.container():
+        draw_alarms(status)
+
+
+def draw_seeds(run: Run, status: Status) -> None:
+    """A finished run among those of its setting with other seeds, or the button that trains them."""
+    with st.container():
+        if status.state == "done":
+            seeds.draw_seeds(run, shown_at("train"))
 
 
 def draw_state(run: Run, status: Status) -> None:
@@ -278,8 +290,16 @@ def draw_rerun(run: Run) -> None:
     st.button("Train with it", icon=":material/play_arrow:", key="rerun", **act)
 
 
-def choose_epoch(run: Run, newest: Frame) -> Frame:
-    """The frame of the epoch that the visitor chose among those kept; at first the last."""
+def choose_epoch(run: Run, newest: Frame, is_active: bool = False) -> Frame:
+    """The frame of the epoch that the visitor chose among those kept; at first the last. While the run goes on, the
+    newest, and how far it is, in the room that the choice takes then."""
+    if is_active:
+        st.session_state[f"progress {run.id}"] = newest.epoch
+        last = max(1, run.config().epochs)
+        st.slider(
+            "Epoch", 0, last, key=f"progress {run.id}", disabled=True, help="To be chosen when the run has ended."
+        )
+        return newest
     epochs = run.frames()
     if len(epochs) < 2:
         return newest

@@ -138,14 +138,12 @@ def draw_curves(run: Run, frame: Frame, names: list[str]) -> None:
         return
     loss, score = st.columns(2)
     low, why = ({}, "") if missing_images(run) else cache.floors_or_reason(run)
-    state, drawn = pictures.state_of(run, history, low), pictures.thinned_history(history)
     with loss:
-        pictures.draw_losses(history, state)
+        pictures.draw_losses(history)
     with score:
         siblings = seeds.find(run)
         bands = seeds.read_bands(siblings, shown_at("curves")) if siblings else {}
-        state = (*state, tuple((name, *band.spreads) for name, band in bands.items()))
-        pictures.draw_scores("scores", history, state, lambda dark: score_curves(drawn, low, dark, bands=bands))
+        pictures.draw_scores("scores", history, score_curves(pictures.thinned_history(history), low, bands=bands))
     words = ["Scores of every epoch are of the points drawn; the final ones are of all rows."]
     words += [seeds.band_words(siblings)] if siblings and bands else []
     words += [f"Dashed: {pixels_words(run)}."] if low else []

@@ -28,7 +28,7 @@ from semidml.sweeps.table import (
     write_csv,
     write_parquet,
 )
-from semidml.ui import frame, manage, seeds
+from semidml.ui import frame, manage, pictures, seeds
 from semidml.ui.explorer.downloads import draw_download
 from semidml.ui.many import planner
 from semidml.ui.many.lattice import Lattice, bounds, choice_words, mean_words, score_title
@@ -81,27 +81,18 @@ def draw_curves(lattice: Lattice, score: str, floors: Sequence[tuple[float, str]
     curves = []
     for number, value in enumerate(lattice.row_values[:MOST_CURVES]):
         settings = lattice.settings[number * width : (number + 1) * width]
-        name = f"{knob_title(lattice.rows)} {choice_words(lattice.rows, value)}" if lattice.rows else ""
+        line = f"{knob_title(lattice.rows)} {choice_words(lattice.rows, value)}" if lattice.rows else ""
+        name = line or score_title(score)
         words = [mean_words(score, setting.mean, setting.sd, setting.n) for setting in settings]
         curves.append(Curve(name, [s.mean for s in settings], [s.sd for s in settings], words))
     values = [choice_words(lattice.columns, value) for value in lattice.column_values]
     title = f"{score_title(score)} over {knob_title(lattice.columns).lower()}"
-    data = band_curves(knob_title(lattice.columns), values, curves, floors, title)
-    st.header(title, anchor=False)
-    draw_bands(data)
+    pictures.draw_curves("bands", band_curves(title, knob_title(lattice.columns), values, curves, floors))
     counts = [setting.n for setting in lattice.settings]
     n = f"n = {min(counts)}" if min(counts) == max(counts) else f"n = {min(counts)} to {max(counts)}"
     left_out = len(lattice.row_values) - MOST_CURVES
     more = f" The first {MOST_CURVES} of {len(lattice.row_values)} curves are drawn." if left_out > 0 else ""
     st.caption(f"A line is the mean over seeds, its band one standard deviation to either side ({n}).{more}")
-
-
-def draw_bands(data: dict[str, Any]) -> None:
-    """The component; data: see `band_curves`."""
-    draw = st.components.v2.component(
-        bundle.BANDS, html=bundle.MANY_HTML[bundle.BANDS], css=bundle.css("many"), js=bundle.javascript("bands")
-    )
-    draw(data=data, key="bands")
 
 
 def draw_epochs(siblings: Siblings) -> None:
@@ -118,8 +109,7 @@ def draw_epochs(siblings: Siblings) -> None:
         spreads = [at.get(epoch, Spread(math.nan, math.nan, 0)) for epoch in epochs]
         words = [mean_words(f"{siblings.prefix}{name}", *spread) for spread in spreads]
         curves.append(Curve(SCORES[name].title, [s.mean for s in spreads], [s.sd for s in spreads], words))
-    data = band_curves("Epoch", list(map(str, epochs)), curves, words="Live scores by epoch")
-    draw_bands(data)
+    pictures.draw_curves("bands", band_curves("Live scores by epoch", "Epoch", list(map(str, epochs)), curves))
     st.caption(f"Scores of every epoch are of the points drawn. {seeds.band_words(siblings)}")
 
 
