@@ -402,7 +402,7 @@ store.load(sys.argv[1], allow_paths=True, folder=Path(sys.argv[2]), progress=tol
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_no_process_outlives_who_started_it(tmp_path, folder, how):
-    place = write_set(tmp_path / "set", ["colour.jpg"], 600)
+    place = write_set(tmp_path / "set", ["colour.jpg"], 2000)
     command = [sys.executable, "-c", CODE, str(place), str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdout=-1, stderr=subprocess.DEVNULL, text=True) as process:
         deadline, decoding_ones = time.monotonic() + 60, []
