@@ -70,7 +70,6 @@ STYLE = """<style>
 h1 {padding-bottom: 0.2rem !important;}
 h2 {padding-top: 1.2rem !important;}
 h3 {padding-top: 0.4rem !important;}
-[data-testid="stMetricValue"] {font-size: 1.5rem;}
 [data-testid="stCaptionContainer"] {opacity: 0.8;}
 [data-testid="stBaseButton-primary"]:enabled, [data-testid="stMultiSelect"] [data-baseweb="tag"] {
     color: light-dark(#ffffff, #0f141b);

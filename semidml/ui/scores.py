@@ -1,6 +1,6 @@
 """Scores on a page."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -122,12 +122,12 @@ def score_row(
     place, and of the same key they are one element of the page; `words` stand below them in plain text, of: the run.
     Below, why some could not be computed, and what there is to know of others ("notes" of now)."""
     shown = [name for name in names if name in always or name in now or name in before]
-    told = [score_told(name, before, now, failed) for name in shown]
-    data = {"of": of, "headlines": told[:HEADLINES], "others": told[HEADLINES:], "words": words}
-    draw = st.components.v2.component(
-        bundle.SCORECARD, html=bundle.SCORECARD_HTML, css=bundle.css("scorecard"), js=bundle.javascript("scorecard")
-    )
-    draw(data=data, key=key)
+    told = [
+        score_told(name, now, failed)
+        | ({"before": f"before {score_words(name, before.get(name))}"} if name in before or not before else {})
+        for name in shown
+    ]
+    draw_card(key, told, words=words, of=of)
     for icon, remarks in (("error", failed), ("info", now.get("notes", {}))):
         for remark in remark_words(shown, remarks):
             st.caption(f":material/{icon}: {remark}")
@@ -135,15 +135,19 @@ def score_row(
         st.caption(f":material/info: {left_out}")
 
 
-def score_told(
-    name: str, before: Mapping[str, Any], now: Mapping[str, Any], failed: Mapping[str, str]
-) -> dict[str, str]:
-    """What a card says of a score, as plain text: title, value, what it was before training, help."""
+def draw_card(
+    key: str, told: Sequence[Mapping[str, str]], headlines: int = HEADLINES, words: str = "", of: str = ""
+) -> None:
+    """The component of `score_row`; told: see `score_told`, the first `headlines` of them large."""
+    draw = st.components.v2.component(
+        bundle.SCORECARD, html=bundle.SCORECARD_HTML, css=bundle.css("scorecard"), js=bundle.javascript("scorecard")
+    )
+    data = {"of": of, "headlines": list(told[:headlines]), "others": list(told[headlines:]), "words": words}
+    draw(data=data, key=key)
+
+
+def score_told(name: str, now: Mapping[str, Any], failed: Mapping[str, str]) -> dict[str, str]:
+    """What a card says of a score, as plain text: title, value, what it was before, help."""
     reason = f" Not computed: {failed[name]}." if name in failed else ""
-    return {
-        "name": name,
-        "title": SCORES[name].title,
-        "value": score_with_scatter(name, now),
-        "before": f"before {score_words(name, before.get(name))}" if name in before or not before else "",
-        "help": f"{SCORES[name].summary}{reason}",
-    }
+    told = {"name": name, "title": SCORES[name].title, "value": score_with_scatter(name, now), "before": ""}
+    return told | {"help": f"{SCORES[name].summary}{reason}"}

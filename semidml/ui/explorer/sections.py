@@ -16,17 +16,17 @@ from semidml.plots.pictures import image_strip, lattice_image
 from semidml.runs.run import Run
 from semidml.scores import agreement
 from semidml.scores.meaning import list_left_out
-from semidml.scores.table import GROUPS, SCATTER, SCORES, shown_at
+from semidml.scores.table import GROUPS, SCORES, shown_at
 from semidml.tasks import Task
 from semidml.ui import cache, pictures, seeds
 from semidml.ui.cache import images_of, missing_images
 from semidml.ui.explorer import questions
 from semidml.ui.frame import SECONDS_LIVE, draw_task, show_error
-from semidml.ui.scores import remark_words, score_with_scatter
+from semidml.ui.scores import HEADLINES, draw_card, remark_words, score_told
 from semidml.ui.words import direction_words, escape_markdown, pixels_words
 from semidml.words import percent
 
-LATTICE, TILE, WIDE_TILE = 560, 146, 190  # pixels across: of decoded places, a score, one with its scatter
+LATTICE = 560  # pixels across, of decoded places
 PAIRS = 12  # of the best and of the worst reconstructions
 
 
@@ -57,6 +57,8 @@ def draw_scores(run: Run, frame: Frame, names: list[str]) -> None:
         return
     seeds.draw_seeds(run, shown_at("compare"))
     rows_words, failed, notes = fitted_words(run), metrics.get("failed", {}), metrics.get("notes", {})
+    large = [name for name in shown_at("compare") if metrics.get(name) is not None][:HEADLINES]
+    draw_card("large scores", [score_told(name, metrics, failed) for name in large], of=run.id)
     for group in GROUPS.values():
         known = [name for name, score in SCORES.items() if name in metrics and score.group == group.name]
         known = [name for name in known if not SCORES[name].is_scatter]  # it stands beside its score
@@ -64,13 +66,10 @@ def draw_scores(run: Run, frame: Frame, names: list[str]) -> None:
             continue
         st.subheader(group.title, anchor=False)
         st.caption(group.summary)
-        with st.container(horizontal=True, gap="small"):
-            for name in known:
-                score = SCORES[name]
-                about = " ".join(filter(None, [score.summary, escape_markdown(notes.get(name, "")), rows_words]))
-                width = TILE if metrics.get(f"{name}{SCATTER}") is None else WIDE_TILE
-                value = score_with_scatter(name, metrics)
-                st.metric(score.short_title, value, help=about, width=width, border=True)
+        told = [score_told(name, metrics, failed) | {"title": SCORES[name].short_title} for name in known]
+        about = [" ".join(filter(None, [SCORES[name].summary, notes.get(name, ""), rows_words])) for name in known]
+        told = [score | {"help": words} for score, words in zip(told, about, strict=True)]
+        draw_card(f"scores of {group.name}", told, headlines=0, of=run.id)
         for name in filter(failed.__contains__, known):
             reason = escape_markdown(failed[name])
             st.caption(f":material/error: {SCORES[name].title} could not be computed: {reason}")
