@@ -65,7 +65,7 @@ def draw_curves(key: str, chart: Chart) -> None:
 
 def draw_scores(key: str, history: Sequence[Record], chart: Chart) -> None:
     """As `draw_curves`, of live scores; of trainings that nobody watched, which have none, that is said instead."""
-    if any(record.scores for record in history):
+    if not history or any(record.scores for record in history):
         draw_curves(key, chart)
     else:
         st.info("Nobody watched this training: no epoch of it was scored but the last.", icon=":material/show_chart:")
