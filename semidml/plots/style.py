@@ -68,7 +68,8 @@ def _trace_words(trace: Any, figure: "Figure") -> str:
     if trace.hoverinfo == "skip" or trace.y is None:
         return ""  # a band, whose middle is a line of its own
     name = f"{trace.name}: " if trace.name else ""
-    places = [(x, y) for x, y in zip(trace.x, trace.y, strict=True) if y is not None]
+    across = range(len(trace.y)) if trace.x is None else trace.x  # as Plotly counts them
+    places = [(x, y) for x, y in zip(across, trace.y, strict=True) if y is not None]
     if trace.type == "bar" and trace.orientation == "h":
         return f"{name}{_listed([f'{y} {number_words(x)}' for x, y in places], ', ')}."
     ends = [f"{number_words(y)} at {number_words(x)}" for x, y in dict.fromkeys([*places[:1], *places[-1:]])]
