@@ -50,17 +50,17 @@ WATCH = """() => {
 
 
 def test_no_chart_map_or_score_is_ever_absent_moved_or_resized_while_a_run_goes_on(page: Page) -> None:
-    page.goto(f"/Train?data=digits&model=dml-ae&epochs={EPOCHS}&batch_size=32&seed=77", wait_until="domcontentloaded")
+    page.goto(f"/Train?data=digits&model=dml-ae&epochs={EPOCHS}&batch_size=16&seed=77", wait_until="domcontentloaded")
     expect(page.locator("canvas[data-drawn]").first).to_be_visible()  # of another run
     page.get_by_role("button", name=re.compile(r"\bTrain$")).click()
     expect(page.get_by_text(re.compile("^Training: epoch")).first).to_be_visible()
     expect(page.locator("canvas[data-drawn='1797']").first).to_be_visible()
     expect(page.locator(".curves")).to_have_count(2)
     page.evaluate(WATCH)
-    expect(page.get_by_text("Done", exact=True).first).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("Done", exact=True).first).to_be_visible()
     page.wait_for_timeout(1500)  # what comes at the end has come
     seen = page.evaluate("() => { watched.over = true; return watched; }")
-    assert seen["frames"] > 60 and seen["changes"] > 20, seen
+    assert seen["frames"] > 60 and seen["changes"] > 12, seen
     assert not seen["removed"] and not seen["missing"] and not seen["faded"], seen
     assert not seen["moved"], seen
 
