@@ -29,9 +29,9 @@ class Curves {
     this.legend = part("legend");
     this.room = part("room");
     this.svg = make("svg", { role: "img", tabindex: 0 });
-    this.tip = Object.assign(part("tip"), { hidden: true });
-    this.tip.setAttribute("role", "status");
-    this.room.append(this.svg, this.tip, this.values.table);
+    this.reading = Object.assign(part("reading"), { hidden: true });
+    this.reading.setAttribute("role", "status");
+    this.room.append(this.svg, this.reading, this.values.table);
     this.note = part("note", "p");
     root.replaceChildren(head, this.legend, this.room, this.note);
     this.svg.addEventListener("pointermove", (event) => this.point(event));
@@ -109,7 +109,7 @@ class Curves {
     this.cursor = make("g", { class: "cursor", visibility: "hidden" });
     this.svg.replaceChildren(...this.parts, this.cursor);
     this.size = `${this.root.clientWidth} ${this.room.clientHeight}`;
-    if (!this.tip.hidden) this.read(this.at);
+    if (!this.reading.hidden) this.read(this.at);
   }
 
   put(tag, attributes, colour, text) {
@@ -216,14 +216,14 @@ class Curves {
     if (!(event.key in KEYS) || !this.places.length) return;
     event.preventDefault();
     const last = this.places.length - 1;
-    const now = this.tip.hidden ? (event.key === "ArrowRight" ? -1 : last + 1) : this.places.indexOf(this.at);
+    const now = this.reading.hidden ? (event.key === "ArrowRight" ? -1 : last + 1) : this.places.indexOf(this.at);
     this.read(this.places[Math.min(last, Math.max(0, now + KEYS[event.key]))]);
   }
 
   /** All curves at one place, or none. */
   read(place) {
     const isRead = place !== null && this.places.includes(place);
-    this.tip.hidden = !isRead;
+    this.reading.hidden = !isRead;
     this.cursor.setAttribute("visibility", isRead ? "visible" : "hidden");
     if (!isRead) return;
     this.at = place;
@@ -245,11 +245,11 @@ class Curves {
       }
     }
     this.cursor.replaceChildren(...marks);
-    this.tip.replaceChildren(head, ...rows);
-    const { width } = this.tip.getBoundingClientRect();
+    this.reading.replaceChildren(head, ...rows);
+    const { width } = this.reading.getBoundingClientRect();
     const left = x + width + 14 < this.width ? x + 12 : Math.max(0, x - width - 12);
-    this.tip.style.left = `${left}px`;
-    this.tip.style.top = `${top}px`;
+    this.reading.style.left = `${left}px`;
+    this.reading.style.top = `${top}px`;
   }
 
   placeWords(x) {

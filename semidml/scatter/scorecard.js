@@ -13,11 +13,11 @@ class Card {
     this.root = root;
     this.scores = new Map(); // the element of each, by name
     const part = (name, tag = "div") => Object.assign(document.createElement(tag), { className: name });
-    [this.headlines, this.others, this.note, this.tip] = [part("headlines"), part("others"), part("note", "p"), part("tip")];
-    this.tip.setAttribute("role", "tooltip");
-    this.tip.id = "help";
-    this.tip.hidden = true;
-    root.replaceChildren(this.headlines, this.others, this.note, this.tip);
+    [this.headlines, this.others, this.note, this.help] = [part("headlines"), part("others"), part("note", "p"), part("help")];
+    this.help.setAttribute("role", "tooltip");
+    this.help.id = "help";
+    this.help.hidden = true;
+    root.replaceChildren(this.headlines, this.others, this.note, this.help);
     for (const [kind, act] of [["pointerover", "tell"], ["focusin", "tell"], ["click", "tell"], ["pointerleave", "hush"], ["focusout", "hush"]]) {
       root.addEventListener(kind, (event) => this[act](event));
     }
@@ -41,7 +41,7 @@ class Card {
     this.note.textContent = data.words;
     this.note.hidden = !data.words;
     this.reserve();
-    if (this.told) this.tip.textContent = this.helpOf(this.told);
+    if (this.told) this.help.textContent = this.helpOf(this.told);
   }
 
   /** A button a score: what it tells, it tells whoever asks. They stay while their values change. */
@@ -81,18 +81,18 @@ class Card {
     const button = event.target.closest("button");
     if (!button) return event.type === "pointerover" ? this.hush() : undefined;
     this.told = button;
-    this.tip.textContent = this.helpOf(button);
-    this.tip.hidden = false;
+    this.help.textContent = this.helpOf(button);
+    this.help.hidden = false;
     const [room, place] = [this.root.getBoundingClientRect(), button.getBoundingClientRect()];
-    const { width } = this.tip.getBoundingClientRect();
-    this.tip.style.left = `${Math.max(0, Math.min(place.left - room.left, room.width - width))}px`;
-    this.tip.style.top = `${place.bottom - room.top + 4}px`;
+    const { width } = this.help.getBoundingClientRect();
+    this.help.style.left = `${Math.max(0, Math.min(place.left - room.left, room.width - width))}px`;
+    this.help.style.top = `${place.bottom - room.top + 4}px`;
     return undefined;
   }
 
   hush() {
     this.told = null;
-    this.tip.hidden = true;
+    this.help.hidden = true;
   }
 }
 

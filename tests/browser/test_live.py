@@ -68,7 +68,7 @@ def test_no_chart_map_or_score_is_ever_absent_moved_or_resized_while_a_run_goes_
 def test_curves_are_read_with_mouse_and_keys_as_a_table_and_as_a_file(page: Page) -> None:
     page.goto("/Train?run=digits-metric-vae", wait_until="domcontentloaded")
     loss, scores = (page.locator(".curves").nth(n) for n in (0, 1))
-    tip = scores.locator(".tip")
+    tip = scores.locator(".reading")
     for name in ("kNN, all labels", "k-means AMI", "chance"):
         expect(scores.locator("svg text", has_text=name).first).to_be_visible()  # at the ends of the curves
     drawing = scores.locator("svg")
