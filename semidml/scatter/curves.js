@@ -177,7 +177,7 @@ class Curves {
     const { top, bottom, right } = this.area;
     this.legend.hidden = Boolean(this.fit) || !this.data.series.length;
     if (!this.fit) {
-      for (const { name, at, colour } of this.data.levels) {
+      for (const { name, at } of this.data.levels) {
         this.put("text", { x: right - 2, y: this.y(at) + (this.y(at) < top + 16 ? 13 : -4), "text-anchor": "end", class: "floor" }, "", name);
       }
       const state = JSON.stringify(this.data.series.map(({ name, colour }) => [name, colour]));
