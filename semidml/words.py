@@ -88,6 +88,11 @@ def size_setting(variable: str, default: str) -> int:
     return int(float(match[1]) * 1000 ** " KMGT".index(match[2] or " "))
 
 
+def printable(text: str) -> str:
+    """A text whose control characters, and those that turn the direction of writing, are seen and do nothing."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
 def percent(value: float | None) -> str:
     """A share as a percentage: `93.1 %`; a dash where there is none."""
     return "–" if value is None else f"{100 * value:.1f} %"

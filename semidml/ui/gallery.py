@@ -8,16 +8,15 @@ import streamlit as st
 
 from semidml import words as words_module
 from semidml.config import RunConfig, declared_knobs
+from semidml.explore.titles import data_title, labels_words
 from semidml.methods import MODELS
 from semidml.runs.run import Run
 from semidml.scores.meaning import list_left_out
 from semidml.ui import frame, living
 from semidml.ui.words import (
-    data_title,
     entry_title,
     escape_markdown,
     knob_title,
-    labels_words,
     plain_markdown,
     short_value,
 )

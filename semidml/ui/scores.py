@@ -5,38 +5,16 @@ from typing import Any
 
 import streamlit as st
 
+from semidml.explore.titles import score_with_scatter, score_words
 from semidml.frames import TEST
 from semidml.runs.run import Run
 from semidml.scatter import bundle
 from semidml.scores.meaning import list_left_out
-from semidml.scores.table import SCATTER, SCORES
+from semidml.scores.table import SCORES
 from semidml.ui import cache
 from semidml.ui.words import escape_markdown
-from semidml.words import percent
 
 HEADLINES = 2  # scores of a card that are large
-
-
-def score_words(name: str, value: float | None) -> str:
-    """A score as it is read: shares in percent, others to two digits; a dash where there is none."""
-    if value is None:
-        return "–"
-    score = SCORES[name]
-    if score.unit == "share":
-        return percent(value)
-    if score.unit == "yes or no":
-        return "yes" if value else "no"
-    return f"{value:.{0 if score.unit == 'count' else score.digits}f}"
-
-
-def score_with_scatter(name: str, scores: Mapping[str, Any]) -> str:
-    """A score as it is read, and its standard deviation where it is known: `0.48 ± 0.01`, `91.0 ± 0.4 %`."""
-    value, scatter = scores.get(name), scores.get(f"{name}{SCATTER}")
-    if value is None or scatter is None:
-        return score_words(name, value)
-    if SCORES[name].unit == "share":
-        return f"{100 * value:.1f} ± {100 * scatter:.1f} %"
-    return f"{score_words(name, value)} ± {max(scatter, 0.0):.{2 if scatter >= 0.005 else 3}f}"
 
 
 def remark_words(names: Iterable[str], notes: Mapping[str, str]) -> list[str]:

@@ -10,33 +10,20 @@ from typing import Any
 import streamlit as st
 
 from semidml import words
-from semidml.config import FAMILIES, RunConfig, declared_knobs
+from semidml.config import RunConfig, declared_knobs
 from semidml.data import store
-from semidml.data.splits import seen_labels
-from semidml.explore import pictures
+from semidml.explore import pictures, titles
+from semidml.explore.titles import entry_title, knob_title, short_value
 from semidml.frames import Frame
 from semidml.jobs import forecast, queue
 from semidml.methods import MODELS
 from semidml.runs import listing, process
 from semidml.runs.run import Run
 from semidml.runs.status import Status
-from semidml.words import value_words
+from semidml.words import printable
 
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:])")  # has a meaning there
 MOST_NAMED = 3  # of the runs before one that waits
-NAMES = {
-    "data": "Data",
-    "model": "Model",
-    "l2": "L2 of the clustering head",
-    "pl": "Labels seen",
-    "latent_dim": "Latent dimensions",
-    "lr": "Learning rate",
-    "lr_decay": "Learning rate decay",
-    "kl_samples": "KL samples",
-    "component_log_var": "Component log-variance",
-    "beta_warmup_epochs": "Beta warm-up epochs",
-    "pseudo_init": "Pseudo-inputs start from",
-}
 
 
 def escape_markdown(text: str) -> str:
@@ -53,21 +40,6 @@ def plain_markdown(text: str) -> str:
 def as_code(text: str) -> str:
     """A visitor's text as code in Markdown, cut to a line."""
     return "`" + printable(text[:60]).replace("`", "'") + "…" * (len(text) > 60) + "`"
-
-
-def printable(text: str) -> str:
-    """A text whose control characters, and those that turn the direction of writing, are seen and do nothing."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
-
-
-def knob_title(name: str) -> str:
-    return NAMES.get(name, name.replace("_", " ").capitalize())
-
-
-def entry_title(family: str, name: str) -> str:
-    """The title of an entry of a family's table, or the name itself (an upload's, a literal's)."""
-    entry = FAMILIES.get(family, {}).get(name)
-    return entry.title if entry else name
 
 
 def values_of(config: RunConfig) -> dict[str, Any]:
@@ -91,38 +63,9 @@ def _told(name: str, config: RunConfig) -> str:
     return escape_markdown(entry_title(name, short_value(getattr(config, name)))) if name in config.used() else "none"
 
 
-def short_value(value: Any) -> str:
-    """A value in a list of settings: a long text is cut, an empty one is a dash."""
-    text = value_words(value)
-    return f"{text[:23]}…" if len(text) > 24 else text or "–"
-
-
-def data_title(config: RunConfig) -> str:
-    """The title of a config's data set; of a path its end."""
-    title = entry_title("data", config.data)
-    return os.path.basename(title) or title
-
-
-def labels_words(config: RunConfig) -> str:
-    """How many labels a config sees: `60 labels`, `all labels`."""
-    if not MODELS[config.model].facts["labels"]:
-        return "no labels"
-    try:
-        seen = seen_labels(config.pl, store.training(config.data, config.split, "test").official)
-    except ValueError:
-        return f"{value_words(config.pl)} % of the labels"
-    if not seen:
-        return "no labels"
-    return "all labels" if config.pl == 100 else "1 label" if seen == 1 else f"{seen:,} labels"
-
-
 def setting_words(config: RunConfig) -> str:
-    """A config in words: `MNIST, 60 labels, DML autoencoder`."""
-    family = "variant" if "variant" in config.used() else "model"
-    named = [escape_markdown(data_title(config)), labels_words(config), entry_title(family, getattr(config, family))]
-    if MODELS[config.model].facts["labels"] and config.prior != "none":
-        named.append(entry_title("prior", config.prior))
-    return ", ".join(named)
+    """A config in words, for Markdown, see `titles.setting_words`."""
+    return escape_markdown(titles.setting_words(config))
 
 
 def is_here(name: str) -> bool:
@@ -142,8 +85,7 @@ def run_words(run: Run) -> str:
     """A run in a list: setting, what else is unusual about it, when it was made, the end of its name. The same at any
     time: a select box knows its choices by their words, and would lose one whose words change."""
     if config := config_of(run):
-        others = config.changed().items()
-        unusual = [f"{knob_title(name).lower()} {short_value(value)}" for name, value in others if name != "pl"]
+        unusual = titles.unusual_words(config)
         name = " · ".join([setting_words(config), *([", ".join(unusual[:3])] if unusual else [])])
     else:
         name = "damaged"
