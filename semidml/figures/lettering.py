@@ -55,7 +55,7 @@ def write_heading(figure: "Figure", size: Size, title: str, settings: str, words
     em, y = size.font / 72, size.height - 0.7 * size.font / 72
     letters = (size.width - 2 * em) / (LETTER * em)
     y = write_lines(figure, size, em, y, title, letters / 1.35, 1.35, weight="bold", most=2)
-    y = write_lines(figure, size, em, y, settings, letters / 0.86, 0.86, color=INK, most=2)
+    y = write_lines(figure, size, em, y, settings, letters / 0.86, 0.86, color=INK, most=3)
     y = write_lines(figure, size, em, y, words, letters / 0.86, 0.86, color=PALE, most=1)
     return size.height - y + 0.3 * em
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MOST_NAMED = 20  # entries of a legend; more are counted
 MARKERS = {"circle": "o", "diamond": "D", "square": "s", "triangle-up": "^", "cross": "P", "x": "X"}
 MARK = "#d55e00"
+CORNERS = 73  # of a ring
 
 
 def draw_map(axes: "Axes", shown: Shown, size: Size, is_first: bool = True) -> None:
@@ -113,19 +114,23 @@ def point_size(axes: "Axes", n: int, size: Size) -> float:
 
 def draw_components(axes: "Axes", drawn: Drawing, line: float) -> list[Any]:
     """The prior's components at one and two sigma; a faint line is a small weight. What was drawn."""
-    from matplotlib.patches import Ellipse
+    from matplotlib.collections import LineCollection
 
-    count = len(drawn.ellipses)
-    faint = 1.0 if count <= 24 else max(0.3, 24 / count)  # a hundred rings would be a black band
-    patches = []
-    for x, y, a, b, angle, weight in drawn.ellipses:
-        for sigmas, width in ((1, 0.9), (2, 0.45)):
-            patch = Ellipse(
-                (x, y), 2 * sigmas * a, 2 * sigmas * b, angle=np.degrees(angle), fill=False, ec=INK,
-                lw=width * line, alpha=(0.15 + 0.65 * weight) * faint, zorder=3,
-            )  # fmt: skip
-            patches.append(axes.add_patch(patch))
-    return patches
+    if not len(drawn.ellipses):
+        return []
+    faint = max(0.3, min(1.0, 24 / len(drawn.ellipses)))  # a hundred rings would be a black band
+    x, y, a, b, angle, weight = np.asarray(drawn.ellipses, float).T[..., None]  # (K, 1) each
+    around = np.linspace(0, 2 * np.pi, CORNERS)
+    across, up = a * np.cos(around), b * np.sin(around)  # (K, CORNERS)
+    turned = np.stack(
+        [across * np.cos(angle) - up * np.sin(angle), across * np.sin(angle) + up * np.cos(angle)], axis=-1
+    )
+    middles, alphas = np.stack([x, y], axis=-1), (0.15 + 0.65 * weight[:, 0]) * faint
+    drawn_lines = []
+    for sigmas, width in ((1, 0.9), (2, 0.45)):
+        lines = LineCollection(middles + sigmas * turned, linewidths=width * line, colors=INK, alpha=alphas, zorder=3)
+        drawn_lines.append(axes.add_collection(lines, autolim=False))
+    return drawn_lines
 
 
 def draw_pictures(axes: "Axes", drawn: Drawing, size: Size) -> None:

@@ -189,21 +189,20 @@ def scores_at(run: "Run", epoch: int) -> tuple[list[tuple[str, str]], str]:
 
 def show_runs(runs: Sequence["Run"], **how: Any) -> list[Shown]:
     """Several runs for one figure, each with the knobs that tell it from the others. how: see `show_run`."""
-    configs = [run.config() for run in runs]
+    told = differing_words([run.config() for run in runs])
+    return [replace(show_run(run, **how), settings=words) for run, words in zip(runs, told, strict=True)]
+
+
+def differing_words(configs: Sequence[RunConfig]) -> list[str]:
+    """Of each setting the knobs that tell it from the others, but for those that its title says."""
     names = [name for name in declared_knobs() if name not in ("data", "model", "variant", "pl", "prior")]
-    told = [name for name in names if len({_told(config, name) for config in configs}) > 1]
-    return [
-        replace(show_run(run, **how), settings=", ".join(word for name in told if (word := _told(config, name))))
-        for run, config in zip(runs, configs, strict=True)
-    ]
+    told = [name for name in names if len({_knob_words(config, name) for config in configs}) > 1]
+    return [", ".join(words for name in told if (words := _knob_words(config, name))) for config in configs]
 
 
-def _told(config: RunConfig, name: str) -> str:
-    return (
-        f"{titles.knob_title(name).lower()} {titles.short_value(getattr(config, name))}"
-        if name in config.used()
-        else ""
-    )
+def _knob_words(config: RunConfig, name: str) -> str:
+    used = name in config.used()
+    return f"{titles.knob_title(name).lower()} {titles.short_value(getattr(config, name))}" if used else ""
 
 
 def with_common_view(several: Sequence[Shown]) -> list[Shown]:

@@ -18,7 +18,7 @@ def loss_curves(records: Sequence[Any], epochs: int | None = None) -> Chart:
     What is negative hangs below zero, and then a line shows the sum. A term that an epoch did not compute has no part
     in its bar; each part is told as weight and term. Of more than 200 epochs every third, fifth, ... is drawn: an odd
     step, so that a schedule of odd and even epochs shows both."""
-    drawn = _epoch_by_epoch(records)
+    drawn = epoch_by_epoch(records)
     step = -(-len(drawn) // MOST_BARS) // 2 * 2 + 1 if len(drawn) > MOST_BARS else 1
     drawn = drawn[(len(drawn) - 1) % step :: step]  # the last is among them
     x = [record.epoch if record.step == 0 else record.epoch + 1 for record in drawn]
@@ -37,7 +37,7 @@ def loss_curves(records: Sequence[Any], epochs: int | None = None) -> Chart:
 
 def _term(name: str, records: Sequence[Any], x: Sequence[int], colour: str) -> Series:
     """A term's parts of the loss, with the weights and terms that they are made of."""
-    shares = [_share(record, name) for record in records]
+    shares = [loss_share(record, name) for record in records]
     weights = [record.weights.get(name, 1.0) for record in records]
     terms = [record.terms.get(name) for record in records]
     words = [
@@ -49,29 +49,29 @@ def _term(name: str, records: Sequence[Any], x: Sequence[int], colour: str) -> S
 
 def _parts(record: Any, sign: int) -> list[float]:
     """The terms' parts of a record's loss: those of a sign, or all of them for 0."""
-    parts = [_share(record, name) or 0.0 for name in record.terms]
+    parts = [loss_share(record, name) or 0.0 for name in record.terms]
     return [part for part in parts if sign * part > 0 or not sign]
 
 
 def loss_words(records: Sequence[Any]) -> str:
     """The newest loss taken apart, in a sentence; "" before the first step."""
-    drawn = _epoch_by_epoch(records)
+    drawn = epoch_by_epoch(records)
     if not drawn:
         return ""
     last = drawn[-1]
     parts = [f"{last.weights.get(name, 1.0):.3g} × {name} {term:.3g}" for name, term in sorted(last.terms.items())]
-    total = sum(_share(last, name) or 0 for name in last.terms)
+    total = sum(loss_share(last, name) or 0 for name in last.terms)
     when = f"epoch {last.epoch}" if last.step == 0 else f"newest steps of epoch {last.epoch + 1}"
     return f"Each loss term times its weight, stacked; {when}: {' + '.join(parts) or 'no loss'} = {total:.3g}."
 
 
-def _epoch_by_epoch(records: Sequence[Any]) -> list[Any]:
+def epoch_by_epoch(records: Sequence[Any]) -> list[Any]:
     """The records of finished epochs, and of an unfinished one the newest, which is of some steps only."""
     finished = [record for record in records if record.step == 0 and record.epoch > 0]
     return finished + [record for record in records[-1:] if record.step > 0]
 
 
-def _share(record: Any, name: str) -> float | None:
+def loss_share(record: Any, name: str) -> float | None:
     """A term's part of the loss; None where it was not computed or is not finite."""
     term = record.terms.get(name)
     return None if term is None or not math.isfinite(term) else record.weights.get(name, 1.0) * term
