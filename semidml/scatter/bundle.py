@@ -20,7 +20,7 @@ def javascript(entry: str = "map") -> str:
     {"images": addresses, "words", "chosen": which or -1} and sends `picked`, the number of an image; of the "sheet" of
     many runs, see `sheet.py`, and of "parallel" coordinates, see `plots.many`; of "curves", see `plots.chart`; of the
     "scorecard", which takes {"of": the run, "headlines", "others", "words"}, each score as {"name", "title", "value",
-    "before", "help"}.
+    "before", "help"}; of the "page" that plays without a server, see `figures.page`.
 
     An inline module of a Streamlit component cannot import from beside itself: each imported module becomes a function
     that is called once and gives its exports."""

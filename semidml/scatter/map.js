@@ -20,13 +20,15 @@ const NONE = 65535; // in the place of a label or a prediction: there is none
 const GLIDE = 260; // milliseconds
 const MOST_TOLD = 20_000; // points of a region
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export function drawMap({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".map");
   root.map ??= new LiveMap(root);
   root.map.tell = (name, value) => setTriggerValue(name, value);
   root.map.show(unpack(data));
   return () => root.isConnected || root.map?.close();
 }
+
+export default drawMap;
 
 class LiveMap {
   constructor(root) {
