@@ -1,9 +1,10 @@
-"""Runs: a table of them; stop, resume, rename, delete, export, import."""
+"""Runs: a table of them; stop, resume, rename, delete, export, import; figures, films, notebooks and pages of them."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
+from semidml.cli import figures
 from semidml.cli.command import add_command, find_run
 from semidml.cli.shown import shown_score, shown_weight
 from semidml.cli.train import train
@@ -16,7 +17,7 @@ WIDTH = len("-0.1234 [10]")  # of a column of scores
 
 
 def add_commands(commands: Any) -> None:
-    about = "a table of runs; also stop, resume, rename, delete, export, import"
+    about = "a table of runs; also stop, resume, rename, delete, export, import, figure, film, notebook, page"
     acts = add_command(commands, "runs", do_list, about).add_subparsers(metavar="ACT")
     add_command(
         acts, "stop", lambda asked: changes.stop(find_run(asked.run)), "stop a running run within a tick", "run"
@@ -28,6 +29,7 @@ def add_commands(commands: Any) -> None:
     add_command(acts, "export", do_export, "write a run as a zip", "run", "zip")
     importing = add_command(acts, "import", do_import, "take in a run from a zip", "zip")
     importing.add_argument("--name", help="id to give it")
+    figures.add_commands(acts)
 
 
 def do_list(asked: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from semidml.priors.density import MASSES, regions
 from semidml.registry import choose
 from semidml.scatter.pack import Drawing
 from semidml.scores.table import SCORES, shown_at
+from semidml.tasks import Progress
 
 if TYPE_CHECKING:
     from semidml.runs.run import Run
@@ -70,15 +71,18 @@ def show_run(
     plane: str = "pca",
     part: str = "both",
     density: bool = True,
+    placed: np.ndarray | None = None,
+    compute: Progress | None = None,
 ) -> Shown:
-    """A run's map as the page draws it. plane: of PROJECTIONS, for more than two dimensions; UMAP and t-SNE are those
-    that were computed before. part: of PARTS. density: whether the prior's regions lie under the points.
+    """A run's map as the page draws it. plane: of PROJECTIONS, for more than two dimensions; UMAP and t-SNE are
+    `placed` (n, 2), else those that were computed before, else computed where `compute` is to be told how far that is.
+    part: of PARTS. density: whether the prior's regions lie under the points.
     Raises: ValueError in words for what cannot be drawn so."""
     choose(PARTS, part, "rows")
     choose(PROJECTIONS, plane, "a plane")
     epoch = last_epoch(run, epoch)
     frame = points.read_frame(run, epoch)
-    placed, axes_of, axes = place_points(run, frame, plane)
+    placed, axes_of, axes = place_points(run, frame, plane, placed, compute)
     names = points.class_names(run)
     away = (
         np.zeros(len(placed), bool) if part == "both" else frame.rows["split"] != (TRAIN if part == "train" else TEST)
@@ -128,9 +132,11 @@ def prior_words(drawn: Drawing) -> list[str]:
     return words
 
 
-def place_points(run: "Run", frame: Frame, plane: str) -> tuple[np.ndarray, np.ndarray | None, tuple[str, str, str]]:
+def place_points(
+    run: "Run", frame: Frame, plane: str, placed: np.ndarray | None = None, compute: Progress | None = None
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, str, str]]:
     """(places (n, 2); the latents on whose axes they lie, None where they lie on none; what the axes are: across, up
-    and the plane in words). Raises: ValueError where a projection has not been computed yet."""
+    and the plane in words). See `show_run`. Raises: ValueError where a projection has not been computed yet."""
     dimensions, labels = frame.latents.shape[1], frame.rows["labels"]
     if dimensions == 2:
         return frame.latents, frame.latents, ("z1", "z2", "")
@@ -138,7 +144,10 @@ def place_points(run: "Run", frame: Frame, plane: str) -> tuple[np.ndarray, np.n
         placed, _ = planes.in_plane(frame.latents, labels)
         return placed, None, ("z1", "", "one dimension, a strip a class")
     if plane != "pca":
-        title, placed = PROJECTIONS[plane].title, points.read_plane(run, frame.epoch, plane)
+        title = PROJECTIONS[plane].title
+        placed = points.read_plane(run, frame.epoch, plane) if placed is None else placed
+        if placed is None and compute:
+            placed = points.compute_plane(run, frame.epoch, plane, frame.latents, compute)
         if placed is None or len(placed) != len(frame.latents):
             raise ValueError(
                 f"the {title} of epoch {frame.epoch} of {run.id} has not been computed yet: compute it on Explore, or "
@@ -188,7 +197,9 @@ def scores_at(run: "Run", epoch: int) -> tuple[list[tuple[str, str]], str]:
 
 
 def show_runs(runs: Sequence["Run"], **how: Any) -> list[Shown]:
-    """Several runs for one figure, each with the knobs that tell it from the others. how: see `show_run`."""
+    """Runs for one figure; of several each with the knobs that tell it from the others. how: see `show_run`."""
+    if len(runs) == 1:
+        return [show_run(runs[0], **how)]
     told = differing_words([run.config() for run in runs])
     return [replace(show_run(run, **how), settings=words) for run, words in zip(runs, told, strict=True)]
 

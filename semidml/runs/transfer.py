@@ -1,5 +1,6 @@
 """A run as a zip: written for others, and a stranger's taken in only when each of its files is what it says."""
 
+import atexit
 import itertools
 import re
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from semidml.disk import files, zips
-from semidml.runs import estimate, places, untrusted
+from semidml.runs import estimate, listing, places, untrusted
 from semidml.runs.run import Run
 from semidml.words import size_words
 
@@ -67,6 +68,35 @@ def import_zip(file: IO[bytes], name: str | None = None) -> Run:
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
+
+
+def open_source(source: str) -> Run:
+    """A run by its name, its folder or its zip, as a notebook names it; of a name that no run has, by NAME.zip in the
+    working folder. What a zip holds is checked as by `import_zip`, and is there until the process ends.
+    Raises: ValueError in words when there is none."""
+    path = Path(source)
+    if (path / "config.json").is_file() and not path.is_symlink():
+        return Run(path)
+    beside = Path(f"{path.name}.zip")
+    if path.suffix == ".zip" and path.is_file():
+        return _read_zip(path)
+    try:
+        return listing.open_run(source)
+    except ValueError:
+        if not beside.is_file():
+            raise
+    return _read_zip(beside)
+
+
+def _read_zip(path: Path) -> Run:
+    """The run of a zip, in a temporary folder of this process, under the zip's own name."""
+    parent = Path(tempfile.mkdtemp(prefix="semidml-"))
+    atexit.register(shutil.rmtree, parent, ignore_errors=True)
+    with path.open("rb") as file:
+        folder = unpack_zip(file, parent)
+    named = parent / (path.stem if places.valid_id(path.stem) else "run")
+    folder.rename(named)
+    return Run(named)
 
 
 def unpack_zip(file: IO[bytes], parent: Path) -> Path:

@@ -1,26 +1,82 @@
 """Everything of a run to take away."""
 
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import streamlit as st
 
 from semidml import tasks, words
 from semidml.disk import files
-from semidml.explore import points, take_away
+from semidml.explore import points
+from semidml.explore.take_away import as_csv, as_npz, as_zip
+from semidml.figures import canvas, curves, film, maps, notebook, page, shown
 from semidml.frames import Frame
 from semidml.jobs import queue
 from semidml.runs import listing
 from semidml.runs.run import Run
+from semidml.ui import take_away
 from semidml.ui.cache import missing_images
+from semidml.ui.explorer.planes import known_projection
 from semidml.ui.frame import show_error
-
-MIME = {".json": "application/json", ".zip": "application/zip"}
 
 
 def draw_downloads(run: Run, frame: Frame, names: list[str]) -> None:
     """Everything to take away; made when it is asked for."""
+    draw_pictures(run, frame)
+    draw_rows(run, names)
+    draw_run(run)
+
+
+def draw_pictures(run: Run, frame: Frame) -> None:
+    """The map as it is shown above, curves, the training as a film, a notebook and a page."""
+    state, name = st.session_state, f"{run.path.name}-epoch{frame.epoch}"
+    colour, part = state.get("colour") or "class", state.get("part") or "both"
+    plane = (state.get("projection") or "pca") if frame.latents.shape[1] > 2 else "pca"
+    placed = known_projection(run, frame, plane) if plane != "pca" else None
+    plane, point = "pca" if placed is None else plane, state.get("chosen point")
+    look = {"colour": colour, "part": part}
+    density, pictured = bool(state.get("density")), bool(state.get("pictures"))
+
+    def draw_map(kind: str, size: str) -> bytes:
+        how = {"epoch": frame.epoch, "plane": plane, "density": density, "placed": placed}
+        seen = shown.show_run(run, **how, **look)
+        drawn = replace(seen.drawn, marked=[point] if point is not None and point < len(frame.latents) else [])
+        if pictured and drawn.ellipses:
+            drawn = replace(drawn, pictures=frame.pictures)
+        return canvas.as_bytes(maps.map_figure(replace(seen, drawn=drawn), size), kind, seen.title)
+
+    st.markdown("**Figures**: the map as it is shown above, with its colours, rows, epoch and prior; and the curves")
+    size = take_away.draw_size("figure size")
+    with st.container(horizontal=True):
+        take_away.draw_figures(f"{name}-{size}", "map figure", lambda kind: draw_map(kind, size), "Map")
+        if run.history() and any(record.epoch for record in run.history()):
+            make = partial(draw_curves, run, size)
+            take_away.draw_figures(f"{run.path.name}-curves-{size}", "curves figure", make, "Curves")
+    st.markdown("**The training**: as a film, as a page that plays without a server, as a notebook to go on with")
+    epochs = run.frames()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for kind in film.KINDS if len(epochs) > 1 else ():
+            key = ("film", str(run.path), kind, colour, part, *points.stamp(run, "history.jsonl"), len(epochs))
+            make = partial(film.film_bytes, run, kind, **look)
+            about = "The kept epochs in order, 2 to 10 s, with epoch and scores; some seconds of work."
+            take_away.draw_made(f"film ({kind.upper()})", key, f"{run.path.name}.{kind}", make, about)
+        take_away.draw_documents(
+            run.path.name,
+            "run",
+            partial(notebook.run_notebook, run, colour=colour),
+            partial(page.run_page, run, **look),
+        )
+    if len(epochs) < 2:
+        st.caption("A film needs the points of two epochs or more.")
+
+
+def draw_curves(run: Run, size: str, kind: str) -> bytes:
+    return canvas.as_bytes(curves.curves_figure(run, size), kind, run.id)
+
+
+def draw_rows(run: Run, names: list[str]) -> None:
+    """Latents, labels and predictions of all rows."""
     run_id, why = run.id, missing_images(run)
     if not why and not (run.path / "weights.safetensors").exists():
         why = "This run has no final weights (yet)."
@@ -38,26 +94,22 @@ def draw_downloads(run: Run, frame: Frame, names: list[str]) -> None:
     st.subheader("Latents, labels and predictions", anchor=False)
     st.caption("Of all rows, training and test, by the weights of the end.")
     with st.container(horizontal=True):
-        rows = {".npz": ("NumPy", lambda: take_away.as_npz(everything()))}
-        rows[".csv"] = ("Table", lambda: take_away.as_csv(everything(), names))
+        rows = {".npz": ("NumPy", lambda: as_npz(everything()))}
+        rows[".csv"] = ("Table", lambda: as_csv(everything(), names))
         for end, (title, content) in rows.items():
-            draw_download(f"{title} ({end})", content, f"{run_id}-latents{end}", end[1:], bool(why))
+            take_away.draw_download(f"{title} ({end})", content, f"{run_id}-latents{end}", end[1:], bool(why))
     if why:
         st.caption(why)
+
+
+def draw_run(run: Run) -> None:
+    """The run itself, its scores and its config."""
+    run_id = run.id
     st.subheader("The run", anchor=False)
     metrics = run.metrics()
     scores, config = files.as_json(metrics or {}), files.as_json(run.details())
     with st.container(horizontal=True):
-        draw_download("Scores (.json)", scores, f"{run_id}-scores.json", "scores json", metrics is None)
-        draw_download("Config (.json)", config, f"{run_id}-config.json", "config json")
+        take_away.draw_download("Scores (.json)", scores, f"{run_id}-scores.json", "scores json", metrics is None)
+        take_away.draw_download("Config (.json)", config, f"{run_id}-config.json", "config json")
         about = f"{words.size_words(run.size())}; it can be imported again, here or elsewhere."
-        draw_download("Whole run (.zip)", lambda: take_away.as_zip(run), f"{run_id}.zip", "run zip", help=about)
-
-
-def draw_download(
-    label: str, content: bytes | Callable[[], bytes], file: str, key: str, disabled: bool = False, help: str = ""
-) -> None:
-    """A button for a download, whose content may be made when it is pressed."""
-    icon = ":material/folder_zip:" if file.endswith(".zip") else ":material/download:"
-    kind = MIME.get(Path(file).suffix)
-    st.download_button(label, content, file, kind, on_click="ignore", icon=icon, disabled=disabled, key=key, help=help)
+        take_away.draw_download("Whole run (.zip)", lambda: as_zip(run), f"{run_id}.zip", "run zip", help=about)

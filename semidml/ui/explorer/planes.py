@@ -32,15 +32,11 @@ def in_plane(run: Run, frame: Frame, method: str, last: int) -> tuple[np.ndarray
 def draw_projection(run: Run, frame: Frame, method: str) -> np.ndarray | None:
     """A projection that is there already, else a button that computes it in the background, or how far that is. Of a
     frame in the middle of an epoch it is not kept with the run."""
-    file = "live" if frame.step else f"{frame.epoch:04d}"
-    key = ("projection", str(run.path), method, frame.epoch, frame.step, *points.stamp(run, f"frames/{file}.npz"))
-    projected = None if frame.step else read_plane(run, frame.epoch, method)
-    task = tasks.find_task(key)
-    if projected is None and task is not None and task.done and not task.error:
-        projected = task.result
-        if task.text.startswith(tasks.NOT_KEPT):
-            st.warning(f"This projection was computed and is shown for now, but {task.text}.", icon=":material/save:")
-    if projected is not None and len(projected) == len(frame.latents):
+    key = _task_key(run, frame, method)
+    task, projected = tasks.find_task(key), known_projection(run, frame, method)
+    if task is not None and task.done and task.text.startswith(tasks.NOT_KEPT):
+        st.warning(f"This projection was computed and is shown for now, but {task.text}.", icon=":material/save:")
+    if projected is not None:
         return projected
     title = PROJECTIONS[method].title
     if task is not None and not task.done:
@@ -63,3 +59,17 @@ def draw_projection(run: Run, frame: Frame, method: str) -> np.ndarray | None:
         kept = "for now: its epoch is not over" if frame.step else "with the run"
         st.caption(f"{loads}Computed once, then kept {kept}; until then PCA is drawn.")
     return None
+
+
+def known_projection(run: Run, frame: Frame, method: str) -> np.ndarray | None:
+    """A projection that is kept with the run or was computed here, (n, 2); None where there is none (yet)."""
+    projected = None if frame.step else read_plane(run, frame.epoch, method)
+    task = tasks.find_task(_task_key(run, frame, method))
+    if projected is None and task is not None and task.done and not task.error:
+        projected = task.result
+    return projected if projected is not None and len(projected) == len(frame.latents) else None
+
+
+def _task_key(run: Run, frame: Frame, method: str) -> tuple:
+    file = "live" if frame.step else f"{frame.epoch:04d}"
+    return "projection", str(run.path), method, frame.epoch, frame.step, *points.stamp(run, f"frames/{file}.npz")

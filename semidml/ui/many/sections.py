@@ -29,9 +29,9 @@ from semidml.sweeps.table import (
     write_parquet,
 )
 from semidml.ui import frame, manage, pictures, seeds
-from semidml.ui.explorer.downloads import draw_download
 from semidml.ui.many import planner
 from semidml.ui.many.lattice import Lattice, bounds, choice_words, mean_words, score_title
+from semidml.ui.take_away import draw_download
 from semidml.ui.words import as_code, knob_title, plain_markdown
 from semidml.words import size_words, value_words
 

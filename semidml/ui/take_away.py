@@ -1,0 +1,93 @@
+"""Buttons that let what one looks at leave as a file. What is quick is made when it is pressed; a film in the
+background, with words on how far it is."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from semidml import tasks
+from semidml.figures import canvas
+from semidml.ui.frame import SECONDS_LIVE, draw_task, show_error
+
+MIME = {
+    ".json": "application/json",
+    ".zip": "application/zip",
+    ".svg": "image/svg+xml",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".gif": "image/gif",
+    ".mp4": "video/mp4",
+    ".html": "text/html",
+    ".ipynb": "application/x-ipynb+json",
+}
+ICONS = {
+    ".zip": "folder_zip",
+    ".mp4": "movie",
+    ".gif": "gif_box",
+    ".html": "web",
+    ".ipynb": "code_blocks",
+    ".svg": "image",
+    ".pdf": "picture_as_pdf",
+    ".png": "image",
+}
+SIZES = {"slide": "Slide, 1920 x 1080", "column": "Column, 85 mm"}
+
+
+def draw_download(
+    label: str, content: bytes | Callable[[], bytes], file: str, key: str, disabled: bool = False, help: str = ""
+) -> None:
+    """A button for a download, whose content may be made when it is pressed."""
+    ending = Path(file).suffix
+    icon = f":material/{ICONS.get(ending, 'download')}:"
+    st.download_button(
+        label, content, file, MIME.get(ending), on_click="ignore", icon=icon, disabled=disabled, key=key, help=help
+    )
+
+
+def draw_size(key: str) -> str:
+    """Where a figure is to stand, of `canvas.SIZES`."""
+    return st.segmented_control(
+        "Size of figures",
+        list(canvas.SIZES),
+        format_func=SIZES.__getitem__,
+        default="slide",
+        required=True,
+        key=key,
+        help="Fonts lie within the file, text stays text in SVG and PDF, the ground is white.",
+    )
+
+
+def draw_figures(name: str, key: str, make: Callable[[str], bytes], what: str = "") -> None:
+    """A figure as SVG, PDF and PNG. make: of a format the file."""
+    for kind in canvas.FORMATS:
+        label = f"{what} ({kind.upper()})" if what else kind.upper()
+        draw_download(label, lambda kind=kind: make(kind), f"{name}.{kind}", f"{key} {kind}")
+
+
+def draw_made(label: str, key: tuple, file: str, make: Callable[[tasks.Progress], bytes], help: str = "") -> None:
+    """A file that takes a while: a button that makes it in the background, how far that is, then a button for the
+    file. key: of the task; it changes with what the file would hold."""
+    task = tasks.find_task(key)
+    if task is not None and not task.done:
+        st.fragment(draw_task, run_every=SECONDS_LIVE)(key, (label + ": {0.text}, {0.seconds:.0f} s").format)
+        return
+    if task is not None and not task.error:
+        draw_download(f"Save the {label}", task.result, file, f"save {label}")
+        return
+    if task is not None:
+        show_error(task.error)
+    icon = f":material/{ICONS.get(Path(file).suffix, 'download')}:"
+    st.button(
+        f"Make the {label}", icon=icon, on_click=tasks.start_task, args=(key, make), key=f"make {label}", help=help
+    )
+
+
+def draw_documents(
+    name: str, key: str, notebook: Callable[[], bytes], page: Callable[[], bytes], names: Sequence[str] = ("", "")
+) -> None:
+    """A notebook and a page that plays without a server."""
+    about = "A Jupyter notebook that runs as it is where semidml is: map, scores, curves, what the decoder draws."
+    draw_download(names[0] or "Notebook (.ipynb)", notebook, f"{name}.ipynb", f"{key} notebook", help=about)
+    about = "One file that plays in any browser without a server or a network: map, scrubber, rows, scores by epoch."
+    draw_download(names[1] or "Page (.html)", page, f"{name}.html", f"{key} page", help=about)
