@@ -15,7 +15,7 @@ from semidml.plots.curves import compared_curves
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES, shown_at
-from semidml.ui import cache, links, maps, pictures, seeds
+from semidml.ui import cache, links, maps, pictures, seeds, take_away
 from semidml.ui.frame import TRAIN, begin_page, draw_empty, draw_recipe, show_error
 from semidml.ui.runs import runs_of_sweeps
 from semidml.ui.scores import remark_words, score_rows
@@ -199,6 +199,7 @@ def draw_runs(some: list[Run]) -> None:
     with st.expander("All scores", icon=":material/table:"):
         st.markdown("Final scores, and in brackets the difference from A")
         draw_scores(some, NUMBERS, in_brackets=True)
+    take_away.draw_comparison(some)
     draw_recipe(
         "\n".join(f"python -m semidml evaluate {run.id}" for run in some),
         "from semidml.runs import listing\n\n"

@@ -39,6 +39,7 @@ FILES = [
     ROOT / "app.py",
 ]
 HEAVY = {"torch", "torchvision", "pandas", "plotly", "sklearn", "scipy", "umap", "medmnist", "pytorch_metric_learning"}
+HEAVY |= {"matplotlib", "fontTools", "av"}
 
 
 def module_of(file: Path) -> str:

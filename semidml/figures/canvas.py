@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -129,34 +130,25 @@ def _with_fonts(svg: bytes) -> bytes:
     letters = "".join(re.findall(r">([^<]*)</text>", text)) + " "
     styles = [
         f"@font-face {{ font-family: '{FONT}'; font-weight: {weight}; src: url(data:font/woff;base64,{font}); }}"
-        for weight, style in (("normal", "regular"), ("bold", "bold"))
-        if style == "regular" or "bold" in text
-        for font in [base64.b64encode(_font_of(style, "".join(sorted(set(_unescaped(letters)))))).decode()]
+        for weight in ("normal", "bold")
+        for font in [base64.b64encode(_font_of(weight, "".join(sorted(set(unescape(letters)))))).decode()]
     ]
     style = f"<style>{' '.join(styles)}</style>"
     return text.replace("<defs>", f"<defs>\n  {style}", 1).encode()
 
 
-def _unescaped(text: str) -> str:
-    from html import unescape
-
-    return unescape(text)
-
-
-def _font_of(style: str, letters: str) -> bytes:
+def _font_of(weight: str, letters: str) -> bytes:
     """A font of matplotlib's with these letters alone, WOFF."""
     from fontTools import subset
     from matplotlib import font_manager
 
-    path = font_manager.findfont(
-        font_manager.FontProperties(family=FONT, weight="bold" if style == "bold" else "normal"),
-        fallback_to_default=False,
-    )
+    properties = font_manager.FontProperties(family=FONT, weight=weight)
+    path = font_manager.findfont(properties, fallback_to_default=False)
     options = subset.Options(flavor="woff", layout_features=["kern"], notdef_outline=True, drop_tables=["FFTM"])
-    font = subset.load_font(path, options)
-    chosen = subset.Subsetter(options)
-    chosen.populate(text=letters)
-    chosen.subset(font)
     file = io.BytesIO()
-    subset.save_font(font, file, options)
+    with subset.load_font(path, options) as font:
+        chosen = subset.Subsetter(options)
+        chosen.populate(text=letters)
+        chosen.subset(font)
+        subset.save_font(font, file, options)
     return file.getvalue()

@@ -12,7 +12,7 @@ from semidml.lessons import LESSONS, PAPER, Lesson, Side
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.components import fitted_floor
-from semidml.ui import cache, knobs, manage, maps, pictures, scores
+from semidml.ui import cache, knobs, manage, maps, pictures, scores, take_away
 from semidml.ui.frame import EXPLORE, LIVE, ROOT, SECONDS_LIVE, TRAIN, begin_page, draw_recipe, link_run, show_error
 from semidml.ui.runs import draw_alarms, draw_state
 from semidml.ui.words import change_words, entry_title, knob_title, python_of, setting_words, values_of
@@ -35,6 +35,7 @@ def draw_lesson(name: str) -> None:
     else:
         for draw in (draw_sides, offer_turn, offer_breaks, draw_started, draw_answer, ask_check):
             draw(lesson)
+        take_away.draw_lesson(lesson)
         commands = "\n".join(f"# {side.title}\n{side.config().command()}" for side in lesson.sides)
         draw_recipe(commands, python_of(lesson.sides[lesson.turn].config()))
 

@@ -2,12 +2,15 @@
 background, with words on how far it is."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from semidml import tasks
-from semidml.figures import canvas
+from semidml.figures import canvas, curves, maps, notebook, page, shown
+from semidml.lessons import Lesson
+from semidml.runs.run import Run
 from semidml.ui.frame import SECONDS_LIVE, draw_task, show_error
 
 MIME = {
@@ -83,11 +86,39 @@ def draw_made(label: str, key: tuple, file: str, make: Callable[[tasks.Progress]
     )
 
 
-def draw_documents(
-    name: str, key: str, notebook: Callable[[], bytes], page: Callable[[], bytes], names: Sequence[str] = ("", "")
-) -> None:
+def draw_documents(name: str, key: str, make_notebook: Callable[[], bytes], make_page: Callable[[], bytes]) -> None:
     """A notebook and a page that plays without a server."""
     about = "A Jupyter notebook that runs as it is where semidml is: map, scores, curves, what the decoder draws."
-    draw_download(names[0] or "Notebook (.ipynb)", notebook, f"{name}.ipynb", f"{key} notebook", help=about)
+    draw_download("Notebook (.ipynb)", make_notebook, f"{name}.ipynb", f"{key} notebook", help=about)
     about = "One file that plays in any browser without a server or a network: map, scrubber, rows, scores by epoch."
-    draw_download(names[1] or "Page (.html)", page, f"{name}.html", f"{key} page", help=about)
+    draw_download("Page (.html)", make_page, f"{name}.html", f"{key} page", help=about)
+
+
+def draw_comparison(runs: Sequence[Run]) -> None:
+    """A button behind which a comparison leaves: maps with common axes, curves, a notebook, a page."""
+    with st.popover("Take it away", icon=":material/download:"):
+        size, name = draw_size("comparison size"), "comparison"
+
+        def make_maps(kind: str) -> bytes:
+            return canvas.as_bytes(maps.comparison_figure(shown.show_runs(runs), size), kind, "A comparison of runs")
+
+        def make_curves(kind: str) -> bytes:
+            return canvas.as_bytes(curves.compared_curves_figure(runs, size), kind, "Scores by epoch")
+
+        with st.container(horizontal=True):
+            draw_figures(f"{name}-{size}", "comparison figure", make_maps, "Maps")
+        if any(record.scores for run in runs for record in run.history()):
+            with st.container(horizontal=True):
+                draw_figures(f"{name}-curves-{size}", "compared figure", make_curves, "Curves")
+        with st.container(horizontal=True):
+            make = partial(notebook.comparison_notebook, runs), partial(page.comparison_page, runs)
+            draw_documents(name, "comparison", *make)
+
+
+def draw_lesson(lesson: Lesson) -> None:
+    """A lesson as a notebook and as a page that plays without a server."""
+    name = lesson.name.replace(" ", "-")
+    st.markdown("**Take the lesson away**: with its question, its runs and its answer")
+    with st.container(horizontal=True):
+        make = partial(notebook.lesson_notebook, lesson), partial(page.lesson_page, lesson)
+        draw_documents(f"lesson-{name}", f"lesson {name}", *make)
