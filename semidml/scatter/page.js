@@ -44,6 +44,7 @@ class Player {
     this.frame = unpack(bytes);
     const setTriggerValue = (name, value) => this.hear(name, value);
     drawMap({ data: bytes, parentElement: this.root, setTriggerValue });
+    this.root.dataset.frame = this.epoch;
     this.mark(this.epoch);
   }
 
