@@ -31,6 +31,7 @@ FIRST, LAST = 0.4, 1.2  # seconds for which the beginning and the end stand stil
 MOST_STEPS = 40  # kept epochs that are shown; of more an even part
 MOST_POINTS = 20_000  # of a picture of a film; of more an even part
 MOST_GIF = 8_000_000  # bytes
+NEAR_WHITE = 246  # of 255: colours of a GIF's palette that are paper
 
 
 class Look(NamedTuple):
@@ -251,7 +252,7 @@ def encode_gif(pictures: Iterator[np.ndarray], look: Look, title: str) -> bytes:
     images = [Image.fromarray(picture) for picture in pictures]
     palette = images[-1].quantize(256, method=Image.Quantize.MEDIANCUT)
     colours = np.array(palette.getpalette(), np.int64).reshape(-1, 3)
-    colours[np.abs(colours - 255).sum(axis=1).argmin()] = 255  # paper stays white
+    colours[colours.min(axis=1) >= NEAR_WHITE] = 255  # paper stays white
     palette.putpalette(colours.ravel().tolist())
     small = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     file = io.BytesIO()

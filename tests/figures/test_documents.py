@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -31,7 +32,7 @@ for cell in book.cells:
 def executed(content: bytes, folder: Path) -> str:
     """What a fresh kernel gives for a notebook in a folder: kinds of output."""
     (folder / "book.ipynb").write_bytes(content)
-    environment = {**__import__("os").environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-c", RUN, "book.ipynb"],
         cwd=folder,
