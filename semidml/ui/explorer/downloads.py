@@ -21,6 +21,19 @@ from semidml.ui.explorer.planes import known_projection
 from semidml.ui.frame import show_error
 
 
+LOOK = ("colour", "part", "projection", "density", "pictures", "chosen point")  # of the map, in the session
+
+
+def keep_pace() -> None:
+    """Draws the whole page anew where the downloads below are of another look of the map than it has now: the map is
+    drawn without them, and what they would hand out is settled when they are drawn."""
+    state = st.session_state
+    look = [state.get(name) for name in LOOK]
+    if state.get("section") == "Downloads" and state.get("look below", look) != look:
+        state["look below"] = look
+        st.rerun()
+
+
 def draw_downloads(run: Run, frame: Frame, names: list[str]) -> None:
     """Everything to take away; made when it is asked for."""
     draw_pictures(run, frame)
@@ -31,6 +44,7 @@ def draw_downloads(run: Run, frame: Frame, names: list[str]) -> None:
 def draw_pictures(run: Run, frame: Frame) -> None:
     """The map as it is shown above, curves, the training as a film, a notebook and a page."""
     state, name = st.session_state, f"{run.path.name}-epoch{frame.epoch}"
+    state["look below"] = [state.get(key) for key in LOOK]
     colour, part = state.get("colour") or "class", state.get("part") or "both"
     plane = (state.get("projection") or "pca") if frame.latents.shape[1] > 2 else "pca"
     placed = known_projection(run, frame, plane) if plane != "pca" else None

@@ -20,7 +20,7 @@ from semidml.runs.run import Run
 from semidml.scatter import pack
 from semidml.scatter.sent import TOOLS, asked_of, box_of, line_of, middles_of, region_of
 from semidml.ui import cache, maps
-from semidml.ui.explorer import answers, controls, planes, questions, what_if
+from semidml.ui.explorer import answers, controls, downloads, planes, questions, what_if
 from semidml.ui.explorer.controls import Controls
 from semidml.ui.frame import show_error
 from semidml.ui.manage import draw_outcome, perform
@@ -40,6 +40,7 @@ def draw_explorer(run_id: str, epochs: list[int]) -> None:
             st.rerun()  # what lies below is of another epoch
         frame = cache.read_frame(run, epoch)
         chosen = controls.choose_controls(run, frame)
+        downloads.keep_pace()
         if len(epochs) > 1 and chosen.method != "pca":  # the map's own scrubber needs one plane for all epochs
             questions.draw_epoch_slider(run, epochs)
     except (ValueError, FileNotFoundError) as error:
