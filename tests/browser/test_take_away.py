@@ -126,6 +126,10 @@ def test_explore_compare_and_a_lesson_hand_out_files(page: Page) -> None:
     page.goto("/Compare?runs=digits-paper-prior,digits-ten-places", wait_until="domcontentloaded")
     page.get_by_role("button", name="Take it away").click()
     assert b"A comparison of runs" in taken(page, "Page (.html)")
+    page.goto("/Places", wait_until="domcontentloaded")
+    page.get_by_text(LESSONS["places"].prediction.choices[0]).click()
+    page.get_by_role("button", name="Show me").click()
+    assert b"## Predict" in taken(page, "Notebook (.ipynb)")
 
 
 def choose(page: Page, name: str) -> None:

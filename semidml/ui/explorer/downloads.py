@@ -20,7 +20,6 @@ from semidml.ui.cache import missing_images
 from semidml.ui.explorer.planes import known_projection
 from semidml.ui.frame import show_error
 
-
 LOOK = ("colour", "part", "projection", "density", "pictures", "chosen point")  # of the map, in the session
 
 
