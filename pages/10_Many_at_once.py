@@ -93,7 +93,7 @@ def draw_sweep(sweep: Sweep, was_active: bool) -> None:
     floors = list_floors(table, score, pixels)
     maps, maps_come = sheet.read_maps(sweep, lattice, seed)
     drawn = sheet.build_sheet(lattice, score, floors, chosen_cell(table), maps)
-    sheet.draw_sheet(drawn, lambda number: sheet.choose_cell(lattice, number))
+    sheet.draw_sheet(drawn, lambda number: sheet.choose_cell(lattice, number), sweep.name)
     if plan.axes:
         sections.draw_best(table, score)
     elif score:

@@ -9,8 +9,10 @@ import streamlit as st
 
 from semidml import tasks
 from semidml.figures import canvas, curves, maps, notebook, page, shown
+from semidml.figures.sheet import sheet_figure
 from semidml.lessons import Lesson
 from semidml.runs.run import Run
+from semidml.scatter.sheet import Sheet
 from semidml.ui.frame import SECONDS_LIVE, draw_task, show_error
 
 MIME = {
@@ -122,3 +124,15 @@ def draw_lesson(lesson: Lesson) -> None:
     with st.container(horizontal=True):
         make = partial(notebook.lesson_notebook, lesson), partial(page.lesson_page, lesson)
         draw_documents(f"lesson-{name}", f"lesson {name}", *make)
+
+
+def draw_sheet(sheet: Sheet, name: str) -> None:
+    """A button behind which the sheet of a sweep leaves."""
+    with st.popover("Take it away", icon=":material/download:"):
+        size = draw_size("sheet size")
+
+        def make(kind: str) -> bytes:
+            return canvas.as_bytes(sheet_figure(sheet, name, size), kind, name)
+
+        with st.container(horizontal=True):
+            draw_figures(f"{name}-{size}", "sheet figure", make, "Sheet")

@@ -15,7 +15,7 @@ from semidml.scatter import bundle, sent
 from semidml.scatter.sheet import MOST_MAPS, NO_MAP, Axis, LittleMap, Scale, Sheet, SheetCell, little_map, pack_sheet
 from semidml.sweeps.sweep import Sweep
 from semidml.sweeps.table import Row, score_of
-from semidml.ui import frame, links
+from semidml.ui import frame, links, take_away
 from semidml.ui.many.lattice import (
     SEED,
     Lattice,
@@ -143,8 +143,8 @@ def cell_words(setting: Setting, score: str, beaten: Sequence[str]) -> list[str]
     return lines + [reason[:160] for reason in list(reasons)[:1]]
 
 
-def draw_sheet(sheet: Sheet, pick: Callable[[int], None]) -> None:
-    """The component; `pick` is told the number of a cell that was chosen."""
+def draw_sheet(sheet: Sheet, pick: Callable[[int], None], name: str) -> None:
+    """The component; `pick` is told the number of a cell that was chosen. name: of the sweep."""
     draw = st.components.v2.component(
         bundle.SHEET, html=bundle.MANY_HTML[bundle.SHEET], css=bundle.css("many"), js=bundle.javascript("sheet")
     )
@@ -153,6 +153,7 @@ def draw_sheet(sheet: Sheet, pick: Callable[[int], None]) -> None:
         pick(sent.picked_of(st.session_state["sheet"]["picked"], len(sheet.cells)))
 
     draw(data=pack_sheet(sheet), key="sheet", on_picked_change=hear)
+    take_away.draw_sheet(sheet, name)
     if any(cell.at_floor for cell in sheet.cells):
         st.caption("▲ is not above what needs no training: the cell says what.")
 
