@@ -71,7 +71,7 @@ h1 {padding-bottom: 0.2rem !important;}
 h2 {padding-top: 1.2rem !important;}
 h3 {padding-top: 0.4rem !important;}
 [data-testid="stCaptionContainer"] {opacity: 0.8;}
-[data-testid="stBaseButton-primary"]:enabled, [data-testid="stMultiSelect"] [data-baseweb="tag"] {
+[data-testid="stBaseButton-primary"]:enabled, [data-testid="stMultiSelect"] [data-tag] * {
     color: light-dark(#ffffff, #0f141b);
 }
 .st-key-gallery {
@@ -93,6 +93,7 @@ h3 {padding-top: 0.4rem !important;}
 [data-testid="stElementContainer"]:has(.unseen) {
     position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
 }
+.katex-display {padding: 0.2rem 0.4rem;}
 .brand {font-size: 1.1rem; font-weight: 650;}
 [data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
