@@ -80,10 +80,11 @@ h3 {padding-top: 0.4rem !important;}
 }
 [class*="st-key-card-"] {position: relative;}
 [class*="st-key-card-"]:hover {border-color: currentColor;}
-[class*="st-key-card-"] [data-testid="stPageLink"], [class*="st-key-card-"] [data-testid="stPageLink"] * {
+[class*="st-key-card-"] [data-testid="stElementContainer"], [class*="st-key-card-"] [data-testid="stPageLink"],
+[class*="st-key-card-"] [data-testid="stPageLink"] * {
     position: static;
 }
-[class*="st-key-card-"] [data-testid="stPageLink"] a::after {content: ""; position: absolute; inset: 0;}
+[class*="st-key-card-"] [data-testid="stPageLink"] a::after {content: ""; position: absolute; inset: 0; z-index: 1;}
 .st-key-gallery > div {display: flex; height: auto; min-width: 0;}
 .st-key-gallery > div > div {min-width: 0;}
 [class*="st-key-card-run"] [data-testid="stPageLink"] a {padding: 0; line-height: 1.3; background: none;}
