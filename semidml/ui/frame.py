@@ -69,6 +69,7 @@ STYLE = """<style>
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.45rem;}
 h1 {padding-bottom: 0.2rem !important;}
 h2 {padding-top: 1.2rem !important;}
+[data-testid="stColumn"] h2 {font-size: 1.2rem !important; padding-top: 0.6rem !important;}
 h3 {padding-top: 0.4rem !important;}
 [data-testid="stCaptionContainer"] {opacity: 0.8;}
 [data-testid="stBaseButton-primary"]:enabled, [data-testid="stMultiSelect"] [data-tag] * {
