@@ -78,6 +78,14 @@ def test_a_card_is_one_click(page: Page) -> None:
         "() => [...document.querySelectorAll('[class*=st-key-card-run]')].slice(0, 4).map(card => card.offsetHeight)"
     )
     assert len(heights) == 4 and max(heights) - min(heights) <= 1
+    card.get_by_role("img").scroll_into_view_if_needed()
     box = card.get_by_role("img").bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.wait_for_url(re.compile("Train.*run=digits-metric-vae"))
+
+
+def test_what_is_not_there_yet_is_a_picture(page: Page) -> None:
+    open_page(page, "/Many_at_once")
+    empty = page.locator(".st-key-empty")
+    expect(empty.get_by_role("heading", name="No sweep has been trained here yet")).to_be_visible()
+    page.wait_for_function("document.querySelector('.st-key-empty img').naturalWidth > 0")
