@@ -3,7 +3,8 @@
 # make faults  everything that can go wrong, done on purpose: kills, full disks, hostile files (half an hour)
 PYTHON ?= python3
 BIN := .venv/bin
-TEST_TOOLS := "pytest>=8" "pytest-xdist>=3.5" "playwright>=1.48" "ruff>=0.9" "nbclient>=0.10" "ipykernel>=6.29"
+TEST_TOOLS := "pytest>=8" "pytest-xdist>=3.5" "playwright>=1.48" "axe-playwright-python>=0.1.4" "ruff>=0.9"
+TEST_TOOLS += "nbclient>=0.10" "ipykernel>=6.29"  # notebooks are executed
 
 .PHONY: app test faults format clean
 

@@ -19,7 +19,7 @@ from semidml.disk.files import folder_size
 from semidml.jobs import queue
 from semidml.lessons import LESSONS
 from semidml.methods import METHODS
-from semidml.plots.colours import class_colour
+from semidml.plots.colours import UNLABELLED, class_colour
 from semidml.runs import listing, places
 from semidml.runs import quota as runs
 from semidml.runs.run import Run
@@ -69,9 +69,10 @@ STYLE = """<style>
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.45rem;}
 h1 {padding-bottom: 0.2rem !important;}
 h2 {padding-top: 1.2rem !important;}
+[data-testid="stColumn"] h2 {font-size: 1.2rem !important; padding-top: 0.6rem !important;}
 h3 {padding-top: 0.4rem !important;}
 [data-testid="stCaptionContainer"] {opacity: 0.8;}
-[data-testid="stBaseButton-primary"]:enabled, [data-testid="stMultiSelect"] [data-baseweb="tag"] {
+[data-testid="stBaseButton-primary"]:enabled, [data-testid="stMultiSelect"] [data-tag] * {
     color: light-dark(#ffffff, #0f141b);
 }
 .st-key-gallery {
@@ -80,19 +81,23 @@ h3 {padding-top: 0.4rem !important;}
 }
 [class*="st-key-card-"] {position: relative;}
 [class*="st-key-card-"]:hover {border-color: currentColor;}
-[class*="st-key-card-"] [data-testid="stPageLink"], [class*="st-key-card-"] [data-testid="stPageLink"] * {
+[class*="st-key-card-"] [data-testid="stElementContainer"], [class*="st-key-card-"] [data-testid="stPageLink"],
+[class*="st-key-card-"] [data-testid="stPageLink"] * {
     position: static;
 }
-[class*="st-key-card-"] [data-testid="stPageLink"] a::after {content: ""; position: absolute; inset: 0;}
+[class*="st-key-card-"] [data-testid="stPageLink"] a::after {content: ""; position: absolute; inset: 0; z-index: 1;}
 .st-key-gallery > div {display: flex; height: auto; min-width: 0;}
 .st-key-gallery > div > div {min-width: 0;}
 [class*="st-key-card-run"] [data-testid="stPageLink"] a {padding: 0; line-height: 1.3; background: none;}
 [class*="st-key-card-"] [data-testid="stPageLink"] p {white-space: normal; overflow: visible;}
 [class*="st-key-card-run"] strong {font-size: 1.05rem;}
-.empty {width: 256px; max-width: 100%; margin: auto;}
+.st-key-empty {min-height: 20rem;}
+.st-key-empty h2, .st-key-empty p, .st-key-empty [data-testid="stHtml"] {text-align: center;}
+.st-key-empty img {width: 16rem; max-width: 100%;}
 [data-testid="stElementContainer"]:has(.unseen) {
     position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
 }
+.katex-display {padding: 0.2rem 0.4rem;}
 .brand {font-size: 1.1rem; font-weight: 650;}
 [data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
@@ -139,23 +144,25 @@ def _tab_icon() -> str:
 def draw_empty(title: str) -> DeltaGenerator:
     """What stands where something will be: a cloud that turns into groups, and a heading. Whoever calls it writes into
     the container that it gives what to do next."""
-    place = st.container(border=True, vertical_alignment="center", horizontal_alignment="center")
+    place = st.container(border=True, key="empty", vertical_alignment="center", horizontal_alignment="center")
     with place:
-        st.html(f'<div class="empty">{_empty_picture()}</div>')
+        st.html(f'<img src="{_empty_picture()}" alt="">')
         st.header(title, anchor=False)
     return place
 
 
 def _empty_picture() -> str:
-    """Grey dots without order, and beside them the same in three groups with the colours of three classes."""
+    """Grey dots without order, and beside them the same in three groups with the colours of three classes, as an
+    address that holds the picture."""
     chance, dots = random.Random(4), []
     for number in range(EMPTY_DOTS):
         label, (x, y) = number % len(EMPTY_GROUPS), EMPTY_GROUPS[number % len(EMPTY_GROUPS)]
-        dots.append((chance.uniform(8, 92), chance.uniform(12, 88), "currentColor", 0.3))
+        dots.append((chance.uniform(8, 92), chance.uniform(12, 88), UNLABELLED, 0.6))
         dots.append((156 + chance.gauss(x, 5), chance.gauss(y, 5), class_colour(label), 1))
     drawn = "".join(f'<circle cx="{x:.0f}" cy="{y:.0f}" r="3" fill="{c}" opacity="{o}"/>' for x, y, c, o in dots)
-    arrow = '<path d="M112 50h26m-8-7 8 7-8 7" fill="none" stroke="currentColor" stroke-width="2" opacity="0.6"/>'
-    return f'<svg viewBox="0 0 256 100" role="presentation" aria-hidden="true">{drawn}{arrow}</svg>'
+    arrow = f'<path d="M112 50h26m-8-7 8 7-8 7" fill="none" stroke="{UNLABELLED}" stroke-width="2"/>'
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 256 100">{drawn}{arrow}</svg>'
+    return f"data:image/svg+xml,{quote(svg)}"
 
 
 @st.fragment(run_every=SECONDS_IDLE)

@@ -49,15 +49,15 @@ def ask_prediction(lesson: Lesson) -> None:
     """The question, and once it is answered what is so."""
     asked, mine = lesson.prediction, progress_of(lesson)
     st.header("Predict")
-    revealed, key = bool(mine.get("revealed")), f"predict {lesson.name}"
-    chosen = st.radio(asked.question, asked.choices, index=mine.get("chosen"), key=key, disabled=revealed)
-    if not revealed:
+    if not mine.get("revealed"):
+        chosen = st.radio(asked.question, asked.choices, mine.get("chosen"), key=f"predict {lesson.name}")
 
         def reveal() -> None:
             mine.update(revealed=True, chosen=asked.choices.index(chosen))
 
         st.button("Show me", type="primary", disabled=chosen is None, on_click=reveal)
         return
+    st.markdown("\n".join([asked.question, "", *(f"- {choice}" for choice in asked.choices)]))
     answered, right = asked.choices[mine["chosen"]], asked.choices[asked.right]
     if answered == right:
         st.success(f"You said: {answered}. **So it is.**", icon=":material/check_circle:")

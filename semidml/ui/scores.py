@@ -120,7 +120,8 @@ def draw_card(
     draw = st.components.v2.component(
         bundle.SCORECARD, html=bundle.SCORECARD_HTML, css=bundle.css("scorecard"), js=bundle.javascript("scorecard")
     )
-    data = {"of": of, "headlines": list(told[:headlines]), "others": list(told[headlines:]), "words": words}
+    large, small = tuple(told[:headlines]), tuple(told[headlines:])  # for a list Streamlit would load pandas
+    data = {"of": of, "headlines": large, "others": small, "words": words}
     draw(data=data, key=key)
 
 

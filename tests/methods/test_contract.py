@@ -22,7 +22,7 @@ def config(name: str, **values: object) -> RunConfig:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_entry_is_whole(name: str) -> None:
     entry = MODELS[name]
-    assert FACTS <= set(entry.facts) <= FACTS | {"method", "images", "most", "side_by_side"}
+    assert FACTS <= set(entry.facts) <= FACTS | {"alone", "method", "images", "most", "side_by_side"}
     assert {*entry.knobs, *entry.defaults, *entry.facts.get("most", {})} <= set(declared_knobs())
     assert set(entry.facts.get("side_by_side") or ()) <= set(declared_knobs())
     assert ("prior" in entry.knobs) == entry.facts["prior"] == (entry.defaults.get("prior", "none") != "none")

@@ -193,9 +193,11 @@ def test_models_of_one_method_are_chosen_by_name(newcomers: dict[str, Entry], mo
 def test_every_page_speaks_of_its_run_as_it_is(name: str, newcomers: dict[str, Entry]) -> None:
     its, title = finished(name, latent_dim=2, epochs=1), newcomers[name].title
     other = finished("dml-ae", epochs=1)
-    setting = f"no labels, {title}" if name == "barlow-twins" else f"130 labels, {title}"
+    labels = "no labels" if name == "barlow-twins" else "130 labels"
     wrong = r"CBSwR|cluster AMI|clusters used|of its own|[Cc]omponent|mixture"
-    assert setting in words(opened(HOME))
+    home = opened(HOME)
+    assert f":gray-badge[{labels}]" in words(home)
+    assert f"**{title[0].upper()}{title[1:]}**" in [link.proto.label for link in home.get("page_link")]
 
     app = opened(TRAIN, run=its.id)
     assert "1,797 points" in words(app) and not re.search(wrong, words(app))
