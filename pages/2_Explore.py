@@ -28,7 +28,8 @@ def draw_heading(run: Run) -> None:
         st.fragment(runs.draw_progress, run_every=frame.SECONDS_LIVE)(run.id, len(run.frames()))
     else:
         st.markdown(words.state_words(run, status))
-    runs.draw_alarms(status, "It does not say why.")
+    runs.draw_reason(status, "It does not say why.")
+    runs.draw_alarms(status)
     if status.reason and status.state not in ("failed", "interrupted"):
         st.caption(f"{words.reason_words(status)}.")
     if status.state in ("stopped", "interrupted", "failed") and run.is_own and not run.is_complete():

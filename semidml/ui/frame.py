@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from semidml.data import quota as images
 from semidml.data import store
@@ -58,16 +59,53 @@ BETWEEN = 0.2  # seconds between two words on that
 SECONDS_LIVE = 1.0  # between two looks at a run that trains
 SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
 STYLE = """<style>
-[data-testid="stMainBlockContainer"] {padding: 2.6rem 2.2rem 3rem; max-width: 1500px;}
+.stApp {--map-height: clamp(320px, 100dvh - 18rem, 60rem); --bar: 4.4rem;}
+[data-testid="stMainBlockContainer"] {padding: 0.6rem 1.6rem 3rem; max-width: 1500px;}
+[data-testid="stHeader"] {height: 3rem; background: none; pointer-events: none;}
+[data-testid="stHeader"] :is([data-testid="stToolbar"], [data-testid="stToolbar"] div) {pointer-events: none;}
+[data-testid="stHeader"] :is(button, [data-testid="stStatusWidget"], [data-testid="stStatusWidget"] *)
+  {pointer-events: auto;}
+.stApp:has([data-testid="stExpandSidebarButton"]) :is([data-testid="stHeading"] h1) {padding-left: 2.6rem !important;}
+[data-testid="stLayoutWrapper"]:has(> .st-key-bar) {position: sticky; top: 0; z-index: 100;
+  margin: -0.6rem -1.6rem 0; width: calc(100% + 3.2rem); max-width: none;}
+.st-key-bar {padding: 0.5rem 1.6rem; min-height: 3.6rem; background: var(--st-background-color, Canvas);
+  border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent);}
+[class*="st-key-picture"] {scroll-margin-top: var(--bar);}
+.headlines {display: flex; gap: 1.1rem; justify-content: flex-end; line-height: 1.15; white-space: nowrap;
+  font-variant-numeric: tabular-nums;}
+.headlines div {min-width: 5.2rem;}
+.headlines b {display: block; font-size: 1.25rem;}
+.headlines span {font-size: 0.78rem; opacity: 0.8;}
 [data-testid="stSidebarUserContent"] {padding-left: 1rem; padding-right: 1rem;}
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.45rem;}
-h1 {font-size: 1.9rem !important; padding-bottom: 0.2rem !important;}
+h1 {font-size: 1.6rem !important; padding: 0.1rem 0 !important;}
 h2 {font-size: 1.3rem !important; padding-top: 1.2rem !important;}
 h3 {font-size: 1.05rem !important;}
 [data-testid="stMetricValue"] {font-size: 1.5rem;}
 [data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
-@media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
+[data-testid="stLayoutWrapper"]:has(> .st-key-knobs) .stSlider, .st-key-knobs .stSlider {padding-bottom: 0;}
+.st-key-knobs {gap: 0.55rem;}
+@media (max-width: 640px) {
+.stApp {--map-height: 26rem; --bar: 8rem;}
+[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}
+[data-testid="stLayoutWrapper"]:has(> .st-key-bar) {margin: -0.6rem -1rem 0; width: calc(100% + 2rem);}
+.st-key-bar {padding: 0.4rem 1rem; gap: 0.4rem 0.6rem;}
+}
 </style>"""
+FOLLOW = """export default function ({ data }) {
+  const before = window.semidmlPress ?? 0;
+  window.semidmlPress = data.press;
+  if (data.press <= before) return;
+  const late = Date.now() + 8000;
+  const look = () => {
+    const part = document.querySelector(`.st-key-${data.to}`);
+    if (!part) return Date.now() < late && setTimeout(look, 100);
+    const { top, bottom } = part.getBoundingClientRect();
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (top < 60 || bottom > innerHeight) part.scrollIntoView({ behavior: calm ? "auto" : "smooth" });
+  };
+  setTimeout(look, 100);
+}"""
 
 
 def begin_page(title: str, reads: Collection[str] = ()) -> None:
@@ -96,6 +134,29 @@ def begin_page(title: str, reads: Collection[str] = ()) -> None:
         st.space("small")
         draw_running()
     say_unread(reads)
+
+
+def draw_bar(title: str) -> DeltaGenerator:
+    """The bar that stays in sight while one scrolls: it begins with the page's title, and has room for what one presses
+    and what one reads most."""
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="small", key="bar")
+    bar.title(title, width="content")
+    return bar
+
+
+def follow(part: str) -> None:
+    """What was pressed shows itself in a part of the page, a container's key: the page that is drawn next brings it
+    into sight, see `follow_press`."""
+    number = st.session_state.get("pressed", (0, ""))[0]
+    st.session_state["pressed"] = number + 1, part
+
+
+def follow_press() -> None:
+    """Scrolls to the part of the page that the last press is shown in, once, where the window does not show it."""
+    number, part = st.session_state.get("pressed", (0, ""))
+    with st.container(key="follow", height=1, border=False):
+        send = st.components.v2.component("semidml_follow", html="", js=FOLLOW)
+        send(data={"press": number, "to": part}, key="follow press", height="content")
 
 
 def _tab_icon() -> str:

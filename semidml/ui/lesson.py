@@ -14,7 +14,7 @@ from semidml.runs.run import Run
 from semidml.scores.components import fitted_floor
 from semidml.ui import cache, knobs, manage, maps, pictures, scores
 from semidml.ui.frame import EXPLORE, ROOT, SECONDS_LIVE, TRAIN, begin_page, draw_recipe, link_run, show_error
-from semidml.ui.runs import draw_alarms, draw_state
+from semidml.ui.runs import draw_alarms, draw_reason, draw_state
 from semidml.ui.words import change_words, entry_title, knob_title, python_of, setting_words, values_of
 from semidml.words import value_words
 
@@ -205,6 +205,7 @@ def draw_side_by_side(lesson: Lesson, was_active: bool) -> None:
     if status.active != was_active:
         st.rerun()
     draw_state(run, status)
+    draw_reason(status)
     draw_alarms(status)
     mine_place, beside_place = st.columns(2)
     with mine_place:
