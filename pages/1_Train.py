@@ -105,8 +105,10 @@ def draw_seen_slider() -> None:
 
 def draw_map(run: Run, status: Status, newest: Frame) -> Frame:
     """The map of a run at the epoch that is chosen, the newest while it goes on."""
+    map_place = st.container()
     shown = newest if status.active else runs.choose_epoch(run, newest)
-    maps.draw_run_map(run, shown, newest, "map")
+    with map_place:
+        maps.draw_run_map(run, shown, newest, "map")
     return shown
 
 

@@ -98,15 +98,14 @@ frame.begin_page("Explore", ["run"])
 if st.session_state.pop("to train", False):
     st.switch_page(frame.TRAIN)
 st.html("<style>[data-testid='stMetricLabel'] p {white-space: normal !important;}</style>")
-st.title("Explore")
-st.markdown("Choose a run, **click a point**: its image, its reconstruction and its neighbours answer.")
+bar = frame.draw_bar("Explore")
+with bar, st.container(key="inline explored"):
+    run = runs.pick_explored()
+with bar, st.popover("Manage", icon=":material/settings:"):
+    manage.draw_management(run)
+st.caption("Choose a run, **click a point**: its image, its reconstruction and its neighbours answer.")
 with st.container():  # always there: what follows must not move, or an open menu would close
     manage.draw_outcome()
-choice, more = st.columns([5, 1], vertical_alignment="bottom")
-with choice:
-    run = runs.pick_explored()
-with more, st.popover("Manage", icon=":material/settings:", width="stretch"):
-    manage.draw_management(run)
 if run is None:
     with st.container(border=True, height=320, vertical_alignment="center", horizontal_alignment="center"):
         st.markdown("### There is no run yet")

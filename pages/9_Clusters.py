@@ -7,13 +7,13 @@ from semidml.ui import clusters, frame, labels_worth, runs
 
 frame.begin_page("Clustering without labels", ["run", *declared_knobs()])
 bar = frame.draw_bar("Clustering without labels")
-about, maths = st.columns([8, 1], vertical_alignment="center")
-about.caption(
+head = st.container(horizontal=True, vertical_alignment="center")
+head.caption(
     "No label at all: a network sees each image and a **twin** of it, turned and shifted, or cropped and recoloured, "
     "at random. It pulls the two together, pushes the images of other **clusters** away, and finds the clusters "
     "itself. How much of the classes does it find?"
 )
-with maths, st.popover("The maths", icon=":material/function:"):
+with head, st.popover("The maths", icon=":material/function:"):
     st.latex(
         r"\mathcal L = w_m \mathcal L_m + w_c \left[ H(Y|X) - \mu H(Y) + R \right] + w_r \mathcal L_{rec}"
         r" + w_t \mathcal L_{twins}"

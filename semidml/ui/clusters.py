@@ -39,7 +39,7 @@ IN_HEAD = {"variant", "clusters", "temperature", "twins_weight"}  # beside those
 def choose_config() -> RunConfig | None:
     """The knobs; the config that they make, or None after saying why they make none."""
     st.markdown("**Start from**")
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, gap="xsmall"):
         for preset in presets.CLUSTERS:
             values = preset.on(knobs.current_value("data"))
             st.button(
@@ -66,8 +66,10 @@ def draw_shown(run: Run, status: Status, newest: Frame) -> Frame:
     if newest.clusters is None:
         st.info("This run has no clusters: its folder was made by another release.", icon=":material/warning:")
         return newest
+    map_place = st.container()
     shown = newest if status.active else runs.choose_epoch(run, newest)
-    draw_map(run, shown, newest, status.active)
+    with map_place:
+        draw_map(run, shown, newest, status.active)
     return shown
 
 
@@ -98,8 +100,7 @@ def draw_floors(run: Run, frame: Frame) -> None:
 
 def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
     """The map, in the colours of classes or clusters; a click asks for a point's neighbours."""
-    left, right = st.columns(2)
-    with left:
+    with st.container(horizontal=True, gap="medium", key="inline map"):
         colour = st.segmented_control(
             "Colours",
             list(COLOURS),
@@ -108,7 +109,6 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
             key="cluster colours",
             required=True,
         )
-    with right:
         method = st.segmented_control(
             "Plane",
             list(planes.PROJECTIONS),

@@ -68,14 +68,21 @@ STYLE = """<style>
 .stApp:has([data-testid="stExpandSidebarButton"]) :is([data-testid="stHeading"] h1) {padding-left: 2.6rem !important;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-bar) {position: sticky; top: 0; z-index: 100;
   margin: -0.6rem -1.6rem 0; width: calc(100% + 3.2rem); max-width: none;}
-.st-key-bar {padding: 0.5rem 1.6rem; min-height: 3.6rem; background: var(--st-background-color, Canvas);
+.st-key-bar {padding: 0.45rem 1.6rem; min-height: 3.4rem; background: var(--st-background-color, Canvas);
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent);}
 [class*="st-key-picture"] {scroll-margin-top: var(--bar);}
-.headlines {display: flex; gap: 1.1rem; justify-content: flex-end; line-height: 1.15; white-space: nowrap;
-  font-variant-numeric: tabular-nums;}
-.headlines div {min-width: 5.2rem;}
-.headlines b {display: block; font-size: 1.25rem;}
-.headlines span {font-size: 0.78rem; opacity: 0.8;}
+.st-key-picture-turn, .st-key-picture-break {--map-height: clamp(280px, 100dvh - 23rem, 60rem);}
+.st-key-picture-sides {--map-height: clamp(280px, 100dvh - 20rem, 60rem);}
+.headlines {display: flex; gap: 1.1rem; line-height: 1.2; white-space: nowrap; font-variant-numeric: tabular-nums;}
+.headlines div {min-width: 8.2rem;}
+.headlines b {font-size: 1.2rem; margin-right: 0.35rem;}
+.headlines span {font-size: 0.8rem; opacity: 0.85;}
+.headlines span:first-child {display: block;}
+[class*="st-key-inline"] :is([data-testid="stSelectbox"], [data-testid="stButtonGroup"])
+  {display: flex; flex-direction: row; align-items: center; gap: 0.6rem;}
+[class*="st-key-inline"] [data-testid="stWidgetLabel"] {flex: none; gap: 0.4rem; margin: 0;}
+[class*="st-key-inline"] [data-testid="stSelectbox"] > div:last-child {flex: 1; min-width: 0;}
+[data-testid="stSidebarHeader"] {height: 3.4rem; margin-bottom: -1rem;}
 [data-testid="stSidebarUserContent"] {padding-left: 1rem; padding-right: 1rem;}
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.45rem;}
 h1 {font-size: 1.6rem !important; padding: 0.1rem 0 !important;}
@@ -85,6 +92,7 @@ h3 {font-size: 1.05rem !important;}
 [data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-knobs) .stSlider, .st-key-knobs .stSlider {padding-bottom: 0;}
 .st-key-knobs {gap: 0.55rem;}
+.st-key-knobs [data-testid="stBaseButton-secondary"] {min-height: 2.1rem; padding: 0.1rem 0.55rem;}
 @media (max-width: 640px) {
 .stApp {--map-height: 26rem; --bar: 8rem;}
 [data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}

@@ -64,7 +64,7 @@ def draw_trainer(
     with told:
         controls.draw_start(config, button_place)
     with picture_column, st.container(key="run"):
-        with st.container(key="run choice"):
+        with st.container(key="inline run"):
             run = pick_run(method)
         if run is None:
             with st.container(
