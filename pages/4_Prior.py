@@ -116,7 +116,8 @@ begin_page("Prior")
 if st.session_state.pop("to train", False):
     st.switch_page(TRAIN)
 bar = draw_bar("The prior")
-bar.caption(
+button_place = bar.container(width="content")
+bar.container().caption(
     "A prior says where latents should lie, whatever their labels. **Can classes settle on its hills?** Only if it has "
     "hills: place the components, spread them, and see how many remain."
 )
@@ -133,7 +134,7 @@ except ValueError as error:
     with picture_column:
         show_error(error)
 else:
-    bar.button(
+    button_place.button(
         "Train with it",
         type="primary",
         icon=":material/play_arrow:",

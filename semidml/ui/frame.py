@@ -59,7 +59,7 @@ BETWEEN = 0.2  # seconds between two words on that
 SECONDS_LIVE = 1.0  # between two looks at a run that trains
 SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
 STYLE = """<style>
-.stApp {--map-height: clamp(320px, 100dvh - 18rem, 60rem); --bar: 4.4rem;}
+.stApp {--map-height: clamp(320px, 100dvh - 18rem, 60rem);}
 [data-testid="stMainBlockContainer"] {padding: 0.6rem 1.6rem 3rem; max-width: 1500px;}
 [data-testid="stHeader"] {height: 3rem; background: none; pointer-events: none;}
 [data-testid="stHeader"] :is([data-testid="stToolbar"], [data-testid="stToolbar"] div) {pointer-events: none;}
@@ -70,7 +70,6 @@ STYLE = """<style>
   margin: -0.6rem -1.6rem 0; width: calc(100% + 3.2rem); max-width: none;}
 .st-key-bar {padding: 0.45rem 1.6rem; min-height: 3.4rem; background: var(--st-background-color, Canvas);
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent);}
-[class*="st-key-picture"] {scroll-margin-top: var(--bar);}
 .st-key-picture-turn, .st-key-picture-break {--map-height: clamp(280px, 100dvh - 23rem, 60rem);}
 .st-key-picture-sides {--map-height: clamp(280px, 100dvh - 20rem, 60rem);}
 .headlines {display: flex; gap: 1.1rem; line-height: 1.2; white-space: nowrap; font-variant-numeric: tabular-nums;}
@@ -92,12 +91,25 @@ h3 {font-size: 1.05rem !important;}
 [data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-knobs) .stSlider, .st-key-knobs .stSlider {padding-bottom: 0;}
 .st-key-knobs {gap: 0.55rem;}
-.st-key-knobs [data-testid="stBaseButton-secondary"] {min-height: 2.1rem; padding: 0.1rem 0.55rem;}
+.st-key-knobs [data-testid="stButton"] button {min-height: 2.1rem; padding: 0.1rem 0.55rem;}
 @media (max-width: 640px) {
-.stApp {--map-height: 26rem; --bar: 8rem;}
+.stApp {--map-height: 26rem;}
 [data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-bar) {margin: -0.6rem -1rem 0; width: calc(100% + 2rem);}
 .st-key-bar {padding: 0.4rem 1rem; gap: 0.4rem 0.6rem;}
+/* a phone has one column: what one presses, the map, the knobs, the rest */
+.st-key-trainer :is([data-testid="stColumn"], [data-testid="stVerticalBlock"], [data-testid="stLayoutWrapper"])
+  :is([data-testid="stVerticalBlock"], [data-testid="stLayoutWrapper"]):has(.st-key-picture, .st-key-details),
+.st-key-trainer [data-testid="stColumn"]:has(.st-key-picture),
+.st-key-bar :is([data-testid="stVerticalBlock"], [data-testid="stLayoutWrapper"]):has(.st-key-state), .st-key-state
+  {display: contents;}
+.st-key-picture, .st-key-details, [data-testid="stLayoutWrapper"]:has(> :is(.st-key-inline-run, .st-key-below))
+  {flex: 1 1 100%; min-width: 100%;}
+.st-key-trainer [data-testid="stColumn"]:has(.st-key-knobs) {order: 1;}
+.st-key-details {order: 2;}
+[data-testid="stLayoutWrapper"]:has(> .st-key-below) {order: 3;}
+[data-testid="stLayoutWrapper"]:has(> .st-key-progress) {flex: 1 1 100%; order: 1;}
+[data-testid="stElementContainer"]:has(> [data-testid="stHtml"] .headlines) {order: 2;}
 }
 </style>"""
 FOLLOW = """export default function ({ data }) {
@@ -109,8 +121,10 @@ FOLLOW = """export default function ({ data }) {
     const part = document.querySelector(`.st-key-${data.to}`);
     if (!part) return Date.now() < late && setTimeout(look, 100);
     const { top, bottom } = part.getBoundingClientRect();
+    const bar = document.querySelector(".st-key-bar")?.offsetHeight ?? 0;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (top < 60 || bottom > innerHeight) part.scrollIntoView({ behavior: calm ? "auto" : "smooth" });
+    part.style.scrollMarginTop = `${bar + 8}px`;
+    if (top < bar || bottom > innerHeight) part.scrollIntoView({ behavior: calm ? "auto" : "smooth" });
   };
   setTimeout(look, 100);
 }"""

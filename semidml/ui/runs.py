@@ -99,11 +99,12 @@ def draw_trainer(
                         raise
                     st.rerun()  # deleted while it was drawn
 
-            st.fragment(draw_while_there, run_every=every)(draw_run, run.id, is_active)
             with state_place:
                 st.fragment(draw_while_there, run_every=every)(draw_state_bar, run.id, is_active, place)
+            st.fragment(draw_while_there, run_every=every)(draw_run, run.id, is_active)
             if draw_below and not is_active:
-                st.fragment(draw_below, run_every=frame.SECONDS_IDLE)(run)
+                with st.container(key="below"):
+                    st.fragment(draw_below, run_every=frame.SECONDS_IDLE)(run)
     if config is not None:
         links.write_link(config)
         frame.draw_recipe(config.command(), python_of(config), linked=True)
