@@ -123,7 +123,8 @@ def draw_maps(some: list[Run], linked: bool) -> None:
         epochs = run.frames()
         frame = cache.read_frame(run, epochs[-1])
         with column:
-            st.caption(f"**{letter}** · {run_words(run)}")
+            with st.container(key=f"cut {letter}"):  # the whole words stand above
+                st.caption(f"**{letter}** · {run_words(run)}")
             maps.draw_run_map(run, frame, frame, f"compared {run.id}", link, told=True)
             maps.send_images(run)
             maps.send_film(run, run.id, epochs)
