@@ -28,7 +28,7 @@ def draw_offer(config: RunConfig, whole: bool) -> None:
     """What the mixture has to offer, the map of it, and the way between two neighbours."""
     st.markdown(f"### {cache.prior_words(config)}")
     mixed = mixture.picture()
-    map_place, between = st.columns([1.7, 1])
+    map_place, between = st.columns([2, 1])
     with map_place:
         draw_mixture(mixed, whole)
     with between:

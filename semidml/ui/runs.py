@@ -77,11 +77,11 @@ def draw_trainer(
             every = frame.SECONDS_LIVE if is_active else None
 
             def draw_run(run_id: str, was_active: bool) -> None:
-                live = live_run(run_id, was_active)
-                if live is None:
-                    return
-                status, newest = live[1:]
                 with st.container(key="picture"):
+                    live = live_run(run_id, was_active)
+                    if live is None:
+                        return
+                    status, newest = live[1:]
                     shown = draw_picture(run, status, newest, draw_map, place)
                 with st.container(key="details"):
                     draw_alarms(status)
