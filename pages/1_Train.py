@@ -16,7 +16,7 @@ from semidml.schedules import SCHEDULES
 from semidml.scores.table import PIXELS, SCORES, shown_at
 from semidml.ui import cache, knobs, maps, pictures, runs
 from semidml.ui.frame import PRIOR, begin_page, draw_bar, is_warm
-from semidml.ui.moments import read_moment
+from semidml.ui.moments import read_moment, shown_names
 from semidml.ui.scores import score_rows
 from semidml.ui.words import change_words, pixels_words, previous_run, run_words
 from semidml.words import percent
@@ -32,8 +32,8 @@ def choose_config() -> RunConfig | None:
     knobs.choose_method()
     knobs.choose_model()
     model = MODELS[knobs.current_value("model")]
-    about = f"{model.summary[0].upper()}{model.summary[1:]}.  \n*{model.facts['claim']}*"
-    st.caption(f"**{model.title[0].upper()}{model.title[1:]}**", help=about)
+    about = f"{model.summary[0].upper()}{model.summary[1:]}."
+    st.caption(f"**{model.title[0].upper()}{model.title[1:]}**: *{model.facts['claim']}*", help=about)
     knobs.draw_knob("data", options=knobs.data_names())
     used = knobs.used_of(knobs.chosen_knobs())
     if "variant" in used:
@@ -124,12 +124,13 @@ def draw_details(run: Run, status: Status, frame: Frame) -> None:
 
 def draw_floors(run: Run, frame: Frame) -> None:
     """The floors that need no training, and what else the scores of a frame say."""
-    now = read_moment(run, frame).now
+    here = read_moment(run, frame)
+    now = here.now
     floors, why = cache.floors_or_reason(run)
     words = [
         f"{pixels_words(run)} {percent(floors[f'{PIXELS}{name}'])} ({SCORES[name].title})"
-        for name in shown_at("train")
-        if f"{PIXELS}{name}" in floors and now.get(name) is not None
+        for name in shown_names(run, here, "train")
+        if f"{PIXELS}{name}" in floors
     ]
     words += [f"chance {percent(floors['chance'])}"] if "chance" in floors else []
     words += [f"spread {now['spread']:.2g}"] if now.get("spread") is not None else []
@@ -140,7 +141,8 @@ def draw_floors(run: Run, frame: Frame) -> None:
         kinds = {"component_ami_rotated": "latents turned", "component_ami_random": "components anywhere"}
         amis = [f"{kind} {now[name]:.2f}" for name, kind in kinds.items() if now.get(name) is not None]
         words += [f"component AMI without their places: {', '.join(amis)}"] if amis else []
-    st.caption(f"To hold the scores against: {' · '.join([*words, *([why] if why else [])])}")
+    with st.container(key="floors"):
+        st.caption(f"To hold the scores against: {' · '.join([*words, *([why] if why else [])])}")
 
 
 def draw_prior_pictures(frame: Frame) -> None:

@@ -95,7 +95,8 @@ def draw_floors(run: Run, frame: Frame) -> None:
     if run.config().split == "classes":
         words.append("classes that the training has not seen")
     if words or why:
-        st.caption(f"To hold the scores against: {' · '.join([*words, *([why] if why else [])])}")
+        with st.container(key="floors"):
+            st.caption(f"To hold the scores against: {' · '.join([*words, *([why] if why else [])])}")
 
 
 def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:

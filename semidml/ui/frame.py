@@ -78,6 +78,7 @@ STYLE = """<style>
 .headlines span {font-size: 0.8rem; opacity: 0.85;}
 .headlines span:first-child {display: block;}
 [class*="st-key-cut"] p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis;}
+.st-key-floors {min-height: 3rem;}
 [class*="st-key-inline"] :is([data-testid="stSelectbox"], [data-testid="stButtonGroup"])
   {display: flex; flex-direction: row; align-items: center; gap: 0.6rem;}
 [class*="st-key-inline"] [data-testid="stWidgetLabel"] {flex: none; gap: 0.4rem; margin: 0;}

@@ -26,7 +26,7 @@ from semidml.ui.frame import (
     link_run,
     show_error,
 )
-from semidml.ui.runs import draw_alarms, draw_reason, draw_state
+from semidml.ui.runs import draw_alarms, draw_reason, draw_state, draw_waiting
 from semidml.ui.words import change_words, entry_title, knob_title, python_of, setting_words, values_of
 from semidml.words import value_words
 
@@ -252,6 +252,7 @@ def draw_side_by_side(lesson: Lesson, was_active: bool) -> None:
         if status.active and not run.is_orphan():
             act = {"on_click": controls.stop_run, "args": (run.id,), "key": "stop mine"}
             st.button("Stop", icon=":material/stop:", **act)
+    draw_waiting(run, status)
     draw_reason(status)
     mine_place, beside_place = st.columns(2)
     with mine_place:

@@ -75,15 +75,19 @@ def late_words(here: Moment, names: Iterable[str]) -> str:
 def draw_scores(run: Run, frame: Frame, place: str) -> Moment:
     """The scores of a place, of the frame beside them, and when that is; which of them are of another moment."""
     here, has_labels = read_moment(run, frame), tests_labels(run)
-    # Recall where it is known while the run goes on, or where it stands for the kNN scores.
-    has_recall = "recall_at_1" in here.before or ("knn_accuracy" not in here.now and has_labels)
-    names = [name for name in shown_at(place) if name != "recall_at_1" or has_recall or place == "clusters"]
+    names = shown_names(run, here, place)
     unknown = ["retrieval"] if place == "clusters" else [] if here.now or here.before else ["classes"]
     st.caption(f"**{here.words}**")
     score_row(names, here.before, here.now, here.failed, always=live_where("always", *unknown, labels=has_labels))
     if words := late_words(here, names):
         st.caption(f":material/schedule: {words}.")
     return here
+
+
+def shown_names(run: Run, here: Moment, place: str) -> list[str]:
+    """The scores of a place; recall at 1 where it is known while a run goes on, or stands for the kNN scores."""
+    has_recall = "recall_at_1" in here.before or ("knn_accuracy" not in here.now and tests_labels(run))
+    return [name for name in shown_at(place) if name != "recall_at_1" or has_recall or place == "clusters"]
 
 
 def headlines_html(run: Run, place: str) -> str:

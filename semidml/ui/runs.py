@@ -79,17 +79,16 @@ def draw_trainer(
             def draw_run(run_id: str, was_active: bool) -> None:
                 with st.container(key="picture"):
                     live = live_run(run_id, was_active)
-                    if live is None:
-                        return
-                    status, newest = live[1:]
-                    shown = draw_picture(run, status, newest, draw_map, place)
+                    if live:
+                        status, newest = live[1:]
+                        shown = draw_picture(run, status, newest, draw_map, place)
                 with st.container(key="details"):
-                    draw_alarms(status)
                     say_moved_on(run, config)
-                    if status.state == "done":
+                    if run.status().state == "done":
                         seeds.draw_seeds(run, shown_at("train"))
-                    draw_details(run, status, shown)
-                    draw_queue(run_id)
+                    if live:
+                        draw_details(run, status, shown)
+                        draw_queue(run_id)
 
             def draw_while_there(draw: Callable[..., None], *given: Any) -> None:
                 try:
@@ -114,12 +113,14 @@ def draw_trainer(
 def draw_picture(
     run: Run, status: Status, newest: Frame, draw_map: Callable[[Run, Status, Frame], Frame], place: str
 ) -> Frame:
-    """The map of a run and beside it the scores of the frame that it shows, which is given back."""
+    """The map of a run and beside it the scores of the frame that it shows, which is given back, and what is wrong with
+    its newest points: there nothing moves when that is said."""
     map_column, score_column = st.columns([3.6, 1], gap="small")
     with map_column:
         shown = draw_map(run, status, newest)
     with score_column:
         moments.draw_scores(run, shown, place)
+        draw_alarms(status)
     return shown
 
 
@@ -229,6 +230,7 @@ def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
     """(run, status, newest frame) of the run that a fragment follows, or None after saying why there is nothing to
     draw."""
     run, status = follow_run(run_id, was_active)
+    draw_waiting(run, status)
     draw_reason(status)
     if status.state == "failed" and (run.damage() or not run.frames()):
         return None
@@ -294,10 +296,14 @@ def draw_actions(run: Run, status: Status) -> None:
 def draw_state(run: Run, status: Status) -> None:
     if status.active:
         st.progress(status.prepared or status.fraction, text=state_words(run, status))
-        if status.state == "queued" and (before := queue.jobs().before(run)):
-            st.caption(before_words(before))
     else:
         st.markdown(state_words(run, status))
+
+
+def draw_waiting(run: Run, status: Status) -> None:
+    """What goes before a run that waits."""
+    if status.state == "queued" and (before := queue.jobs().before(run)):
+        st.caption(before_words(before))
 
 
 def draw_reason(status: Status, unsaid: str = "") -> None:
