@@ -16,7 +16,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter.pack import Drawing
 from semidml.ui import cache, knobs, maps, mixture, pictures
-from semidml.ui.frame import TRAIN, begin_page, draw_bar, draw_recipe, show_error
+from semidml.ui.frame import TRAIN, begin_page, draw_bar, draw_recipe, follow_press, show_error
 from semidml.ui.words import as_code, escape_markdown, python_of, run_words, values_of
 
 SAMPLES_DECODED = 16
@@ -117,7 +117,7 @@ if st.session_state.pop("to train", False):
     st.switch_page(TRAIN)
 bar = draw_bar("The prior")
 button_place = bar.container(width="content")
-bar.container().caption(
+bar.container(key="about").caption(
     "A prior says where latents should lie, whatever their labels. **Can classes settle on its hills?** Only if it has "
     "hills: place the components, spread them, and see how many remain."
 )
@@ -143,7 +143,7 @@ else:
         args=(values_of(config),),
         help="Sets the knobs of Train to this prior, with a schedule that suits it; there you press Train.",
     )
-    with picture_column:
+    with picture_column, st.container(key="picture"):
         draw_offer(config, whole)
     with st.expander("The maths", icon=":material/functions:"):
         st.latex(r"p(z) = \sum_k w_k \, \mathcal N(z;\, m_k,\, \sigma^2 I), \qquad \sigma = e^{\text{log-variance}/2}")
@@ -154,3 +154,4 @@ else:
             "taking what its weight says."
         )
     draw_recipe(config.command(), python_of(config))
+follow_press()

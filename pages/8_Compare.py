@@ -211,7 +211,7 @@ def draw_runs(some: list[Run]) -> None:
 
 
 begin_page("Compare", ["runs"])
-draw_bar("Compare").container().caption(
+draw_bar("Compare").container(key="about").caption(
     "Choose two to four runs: what differs in their settings, what it does to their maps and scores. The first is the "
     "one that the others are compared with."
 )

@@ -8,7 +8,7 @@ from semidml.ui import clusters, frame, labels_worth, runs
 frame.begin_page("Clustering without labels", ["run", *declared_knobs()])
 bar = frame.draw_bar("Clustering without labels")
 head = st.container(horizontal=True, vertical_alignment="center")
-head.container().caption(
+head.container(key="about").caption(
     "No label at all: a network sees each image and a **twin** of it, turned and shifted, or cropped and recoloured, "
     "at random. It pulls the two together, pushes the images of other **clusters** away, and finds the clusters "
     "itself. How much of the classes does it find?"

@@ -68,7 +68,7 @@ STYLE = """<style>
 .stApp:has([data-testid="stExpandSidebarButton"]) :is([data-testid="stHeading"] h1) {padding-left: 2.6rem !important;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-bar) {position: sticky; top: 0; z-index: 100;
   margin: -0.6rem -1.6rem 0; width: calc(100% + 3.2rem); max-width: none;}
-.st-key-bar {padding: 0.45rem 1.6rem; min-height: 3.4rem; background: var(--st-background-color, Canvas);
+.st-key-bar {padding: 0.45rem 1.6rem; min-height: 3.4rem; background: BACKGROUND;
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent);}
 .st-key-picture-turn, .st-key-picture-break {--map-height: clamp(280px, 100dvh - 23rem, 60rem);}
 .st-key-picture-sides {--map-height: clamp(280px, 100dvh - 20rem, 60rem);}
@@ -99,6 +99,10 @@ h3 {font-size: 1.05rem !important;}
 [data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-bar) {margin: -0.6rem -1rem 0; width: calc(100% + 2rem);}
 .st-key-bar {padding: 0.4rem 1rem; gap: 0.4rem 0.6rem;}
+[data-testid="stLayoutWrapper"]:has(> .st-key-bar .st-key-about) {position: static;}
+[data-testid="stLayoutWrapper"]:has(> :is(.st-key-about, .st-key-inline-explored)) {flex: 1 1 100%;}
+.st-key-bar > [data-testid="stLayoutWrapper"]:has(> :is(.st-key-about, .st-key-inline-explored)) {order: 3;}
+[data-testid="stColumn"]:has(.st-key-knobs) {order: 1;}
 /* a phone has one column: what one presses, the map, the knobs, the rest */
 .st-key-trainer :is([data-testid="stColumn"], [data-testid="stVerticalBlock"], [data-testid="stLayoutWrapper"])
   :is([data-testid="stVerticalBlock"], [data-testid="stLayoutWrapper"]):has(.st-key-picture, .st-key-details),
@@ -107,7 +111,6 @@ h3 {font-size: 1.05rem !important;}
   {display: contents;}
 .st-key-picture, .st-key-details, [data-testid="stLayoutWrapper"]:has(> :is(.st-key-inline-run, .st-key-below))
   {flex: 1 1 100%; min-width: 100%;}
-.st-key-trainer [data-testid="stColumn"]:has(.st-key-knobs) {order: 1;}
 .st-key-details {order: 2;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-below) {order: 3;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-progress) {flex: 1 1 100%; order: 1;}
@@ -118,15 +121,26 @@ FOLLOW = """export default function ({ data }) {
   const before = window.semidmlPress ?? 0;
   window.semidmlPress = data.press;
   if (data.press <= before) return;
-  const late = Date.now() + 8000;
+  const end = Date.now() + 5000; // what a press brings may come late, and grow
+  let stopped = false; // the visitor goes elsewhere
+  const stop = () => (stopped = true);
+  for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+    addEventListener(kind, stop, { once: true, passive: true, capture: true });
+  }
+  const mapsOf = (part) =>
+    [...part.querySelectorAll("*")].flatMap(({ shadowRoot }) => [...(shadowRoot?.querySelectorAll(".room") ?? [])]);
   const look = () => {
+    if (stopped || Date.now() > end) return;
+    setTimeout(look, 200);
     const part = document.querySelector(`.st-key-${data.to}`);
-    if (!part) return Date.now() < late && setTimeout(look, 100);
-    const { top, bottom } = part.getBoundingClientRect();
-    const bar = document.querySelector(".st-key-bar")?.offsetHeight ?? 0;
+    if (!part) return;
+    const bar = document.querySelector(".st-key-bar")?.getBoundingClientRect().bottom ?? 0;
+    const [margin, { top, bottom }] = [Math.max(bar, 0) + 8, part.getBoundingClientRect()];
+    const lowest = Math.max(...mapsOf(part).map((map) => map.getBoundingClientRect().bottom), 0) || bottom;
+    if ((top >= bar && lowest <= innerHeight) || Math.abs(top - margin) < 2) return;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    part.style.scrollMarginTop = `${bar + 8}px`;
-    if (top < bar || bottom > innerHeight) part.scrollIntoView({ behavior: calm ? "auto" : "smooth" });
+    part.style.scrollMarginTop = `${margin}px`;
+    part.scrollIntoView({ behavior: calm ? "auto" : "smooth" });
   };
   setTimeout(look, 100);
 }"""
@@ -145,7 +159,8 @@ def begin_page(title: str, reads: Collection[str] = ()) -> None:
     st.session_state["page"] = title
     if title != "Data":
         incoming.leave()
-    st.html(STYLE)
+    light, dark = (st.get_option(f"theme.{name}.backgroundColor") or "Canvas" for name in ("light", "dark"))
+    st.html(STYLE.replace("BACKGROUND", f"light-dark({light}, {dark})"))
     warm_up()
     import pandas  # noqa: F401 (whole: Plotly, when another thread has begun to import it, fails on the missing half)
 

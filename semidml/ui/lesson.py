@@ -39,7 +39,7 @@ def draw_lesson(name: str) -> None:
     begin_page(lesson.title)
     draw_bar(lesson.title)
     head = st.container(horizontal=True, vertical_alignment="center")
-    head.container().markdown(lesson.claim)
+    head.container(key="about").markdown(lesson.claim)
     with head, st.popover("The maths", icon=":material/functions:", help="And where the paper says it"):
         for line in lesson.maths:
             st.latex(line)

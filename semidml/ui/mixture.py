@@ -49,6 +49,7 @@ def take(preset: presets.Preset) -> None:
     st.session_state["my others"] = others_of(preset.values)
     st.session_state.pop("my run", None)
     change(mixture_of(preset))
+    frame.follow("picture")
 
 
 def picture() -> dict[str, Any]:

@@ -112,6 +112,16 @@ def test_on_a_phone_the_map_follows_the_press(page: Page) -> None:
     assert is_whole(room, below=bar_end(page))
 
 
+def test_on_a_phone_the_map_of_a_prior_follows_its_presets(page: Page) -> None:
+    opened(page, "/Prior", PHONE)
+    preset = button(page, "Ten on a ring")
+    preset.scroll_into_view_if_needed()
+    preset.click()
+    expect(page.get_by_text(re.compile("^10 components")).first).to_be_visible()
+    page.wait_for_function("document.querySelector('.st-key-picture').getBoundingClientRect().top > -20")
+    assert is_whole(page.locator(ROOM).first)
+
+
 def test_a_lesson_brings_what_was_pressed_for_into_the_window(page: Page) -> None:
     opened(page, "/Places", LAPTOP)
     page.get_by_text("four groups of points").click()
