@@ -134,8 +134,8 @@ FOLLOW = """export default function ({ data }) {
     setTimeout(look, 200);
     const part = document.querySelector(`.st-key-${data.to}`);
     if (!part) return;
-    const bar = document.querySelector(".st-key-bar")?.getBoundingClientRect().bottom ?? 0;
-    const [margin, { top, bottom }] = [Math.max(bar, 0) + 8, part.getBoundingClientRect()];
+    const bar = Math.max(document.querySelector(".st-key-bar")?.getBoundingClientRect().bottom ?? 0, 0);
+    const [margin, { top, bottom }] = [bar + 8, part.getBoundingClientRect()];
     const lowest = Math.max(...mapsOf(part).map((map) => map.getBoundingClientRect().bottom), 0) || bottom;
     if ((top >= bar && lowest <= innerHeight) || Math.abs(top - margin) < 2) return;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
