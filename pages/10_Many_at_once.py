@@ -188,8 +188,7 @@ def draw_recipe(plan: Plan) -> None:
 
 
 def draw_empty() -> None:
-    with st.container(border=True, height=420, vertical_alignment="center", horizontal_alignment="center"):
-        st.markdown("### No sweep has been trained here yet")
+    with frame.draw_empty("No sweep has been trained here yet"):
         st.markdown("Choose a question on the left and press **Train**: on the digits it takes some minutes.")
 
 

@@ -106,7 +106,8 @@ def draw_seen_slider() -> None:
 def draw_map(run: Run, status: Status, newest: Frame) -> Frame:
     """The map of a run at the epoch that is chosen, the newest while it goes on."""
     map_place = st.container()
-    shown = newest if status.active else runs.choose_epoch(run, newest)
+    with st.container():
+        shown = runs.choose_epoch(run, newest, status.active)
     with map_place:
         maps.draw_run_map(run, shown, newest, "map")
     return shown
@@ -115,8 +116,10 @@ def draw_map(run: Run, status: Status, newest: Frame) -> Frame:
 def draw_details(run: Run, status: Status, frame: Frame) -> None:
     """What else changes while a run goes on."""
     draw_floors(run, frame)
-    pictures.draw_reconstructions(run, frame)
-    draw_prior_pictures(frame)
+    with st.container():
+        pictures.draw_reconstructions(run, frame)
+    with st.container():
+        draw_prior_pictures(frame)
     draw_curves(run)
     if status.state == "done":
         compare_with_previous(run)
@@ -153,21 +156,19 @@ def draw_prior_pictures(frame: Frame) -> None:
     }
     for words, images in strips.items():
         if images is not None:
-            st.markdown(f"**{words}**")
             pictures.draw_pixels(image_sheet(images, columns=min(16, len(images)), scale=1), words)
+            st.caption(words)
 
 
 def draw_curves(run: Run) -> None:
-    history = run.history()
-    if len(history) < 3:
-        return
+    history, epochs = run.history(), run.config().epochs
     floors, _ = cache.floors_or_reason(run)
-    drawn, state = pictures.thinned_history(history), pictures.state_of(run, history, floors)
     loss, score = st.columns(2)
     with loss:
-        pictures.draw_losses(history, state)
+        pictures.draw_losses(history, epochs)
     with score:
-        pictures.draw_chart("scores", state, lambda dark: score_curves(drawn, floors, dark))
+        chart = score_curves(pictures.thinned_history(history), floors, epochs=epochs)
+        pictures.draw_scores("scores", history, chart)
 
 
 def compare_with_previous(run: Run) -> None:
@@ -175,7 +176,7 @@ def compare_with_previous(run: Run) -> None:
     before = previous_run(run)
     if before is None:
         return
-    st.markdown("**Beside the run before it**")
+    st.header("Beside the run before it", anchor=False)
     st.caption(f"{run_words(before)}.  \nSettings: {change_words(before.config(), run.config()) or 'the same'}.")
     columns = {"before": before.metrics() or {}, "now": run.metrics() or {}}
     rows = score_rows(shown_at("train"), columns, difference=("difference", "before", "now"))

@@ -65,6 +65,7 @@ def draw_run(run: Run) -> None:
         questions.ask_point(points.telling_point(frame_now))
     st.session_state["map first"] = True
     draw_explorer(run.id, epochs)
+    st.header("More about this run", anchor=False)
     section = st.segmented_control(
         "More about this run",
         list(SECTIONS),
@@ -107,8 +108,7 @@ st.caption("Choose a run, **click a point**: its image, its reconstruction and i
 with st.container():  # always there: what follows must not move, or an open menu would close
     manage.draw_outcome()
 if run is None:
-    with st.container(border=True, height=320, vertical_alignment="center", horizontal_alignment="center"):
-        st.markdown("### There is no run yet")
+    with frame.draw_empty("There is no run yet"):
         st.page_link(frame.TRAIN, label="Train one: the digits take a few seconds", icon=":material/play_circle:")
 else:
     try:

@@ -12,7 +12,7 @@ from semidml.data.store import Available
 from semidml.explore import dataset, points
 from semidml.plots.counts import image_grid
 from semidml.plots.pictures import image_sheet
-from semidml.ui import frame, links, pictures, uploads
+from semidml.ui import cache, frame, links, pictures, uploads
 from semidml.ui.words import as_code, entry_title, plain_markdown
 from semidml.words import size_words, value_words
 
@@ -89,12 +89,12 @@ def draw_images(name: str) -> None:
     names, train, test = dataset.class_counts(data)
     left, right = st.columns([1, 1.7], gap="large")
     with left:
-        st.markdown("**Images of each class**")
+        st.header("Images of each class", anchor=False)
         pictures.draw_counts("counts", names, {"training": train, "test": test})
     with right:
         first = choose_classes(names)
         head, button = st.columns([3, 1], vertical_alignment="center")
-        head.markdown("**Training images, a row for each class**")
+        head.header("Training images, a row for each class", anchor=False)
         draw = st.session_state.setdefault("image draw", 0)
         act = {"on_click": lambda: st.session_state.update({"image draw": draw + 1})}
         button.button("Others", icon=":material/shuffle:", width="stretch", key="others", **act)
@@ -158,7 +158,7 @@ def draw_seen(name: str) -> None:
     with left:
         pictures.draw_counts("seen", names, {"seen": drawn.counts})
     with right:
-        st.image(image_sheet(drawn.images), width="stretch")
+        pictures.draw_pixels(image_sheet(drawn.images), "images with a seen label")
         part = "All" if len(drawn.images) == drawn.n else f"{len(drawn.images)} of the"
         st.caption(f"{part} {drawn.n:,} images with a seen label, class after class.")
     st.page_link(
@@ -193,18 +193,20 @@ st.title("Data")
 st.markdown("Images to train on: what is on this machine, what can be **fetched**, and **your own**.")
 chosen = pick_data()
 draw_facts(chosen)
-if chosen.here:
+if chosen.here and not frame.is_warm():
+    st.caption(cache.COLD)
+elif chosen.here:
     try:
         draw_images(chosen.name)
-        st.subheader("Which labels a setting sees")
+        st.header("Which labels a setting sees")
         draw_seen(chosen.name)
     except ValueError as error:
         frame.show_error(error)
 else:
     uploads.draw_fetch(chosen)
-st.subheader("Your own images")
+st.header("Your own images")
 uploads.draw_own()
-st.subheader("All data sets")
+st.header("All data sets")
 draw_table()
 frame.draw_recipe(
     f"python -m semidml data fetch {chosen.name}" if chosen.kind == "table" else "python -m semidml data",

@@ -16,7 +16,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter.pack import Drawing
 from semidml.ui import cache, knobs, maps, mixture, pictures
-from semidml.ui.frame import TRAIN, begin_page, draw_bar, draw_recipe, follow_press, show_error
+from semidml.ui.frame import TRAIN, begin_page, draw_bar, draw_recipe, follow_press, is_warm, show_error
 from semidml.ui.words import as_code, escape_markdown, python_of, run_words, values_of
 
 SAMPLES_DECODED = 16
@@ -26,7 +26,7 @@ SAMPLE_LOOK = ("#8a94a3", "circle")
 
 def draw_offer(config: RunConfig, whole: bool) -> None:
     """What the mixture has to offer, the map of it, and the way between two neighbours."""
-    st.markdown(f"### {cache.prior_words(config)}")
+    st.markdown(cache.prior_words(config))
     mixed = mixture.picture()
     map_place, between = st.columns([2, 1])
     with map_place:
@@ -96,11 +96,14 @@ def choose_points(mixed: dict[str, Any]) -> tuple[Run | None, Frame | None, str]
 
 def draw_samples(mixed: dict[str, Any]) -> None:
     able = [run for run in listing.list_runs() if run.status().state == "done" and cache.decodes_plane(run)]
-    st.markdown("**Samples, decoded**")
+    st.header("Samples, decoded", anchor=False)
     if not able:
         st.caption("No finished run has a decoder and two dimensions: train one, and it can draw these samples.")
         return
     chosen = st.selectbox("By the decoder of", able, format_func=run_words, key="decoder of")
+    if not is_warm():
+        st.caption(cache.COLD)
+        return
     try:
         strip = cache.decoded_samples(chosen, mixed["samples"][:SAMPLES_DECODED])
     except ValueError as error:

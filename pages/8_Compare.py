@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -17,7 +16,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES, shown_at
 from semidml.ui import cache, links, maps, pictures, seeds
-from semidml.ui.frame import TRAIN, begin_page, draw_bar, draw_recipe, show_error
+from semidml.ui.frame import TRAIN, begin_page, draw_bar, draw_empty, draw_recipe, show_error
 from semidml.ui.runs import runs_of_sweeps
 from semidml.ui.scores import remark_words, score_rows
 from semidml.ui.words import as_code, entry_title, knob_title, run_words, short_value
@@ -93,7 +92,7 @@ def draw_settings(some: list[Run]) -> None:
         }
         if len(set(row.values())) > 1:
             rows.append({"knob": knob_title(name)} | row)
-    st.markdown("**What differs in the settings**")
+    st.header("What differs in the settings", anchor=False)
     if rows:
         pictures.draw_table(rows)
     else:
@@ -132,23 +131,22 @@ def draw_maps(some: list[Run], linked: bool) -> None:
 
 def draw_curves(some: list[Run]) -> None:
     histories = {letter: run.history() for letter, run in zip(LETTERS, some, strict=False)}
-    state = tuple(pictures.state_of(run, history) for run, history in zip(some, histories.values(), strict=False))
+    drawn = {letter: pictures.thinned_history(history) for letter, history in histories.items()}
     names = shown_at("compared")
     siblings = {letter: seeds.find(run) for letter, run in zip(LETTERS, some, strict=False)}
     bands = {letter: seeds.read_bands(known, names) for letter, known in siblings.items() if known}
     for column, name in zip(st.columns(len(names)), names, strict=True):
         own = {letter: known[name] for letter, known in bands.items() if name in known}
-        draw = partial(compared_curves, histories, name, SCORES[name].title, bands=own)
-        shown = (*state, tuple((letter, *band.spreads) for letter, band in own.items()))
         with column:
-            pictures.draw_scores(f"compared {name}", list(chain(*histories.values())), shown, draw)
+            chart = compared_curves(drawn, name, SCORES[name].title, own)
+            pictures.draw_scores(f"compared {name}", list(chain(*histories.values())), chart)
     if any(bands.values()):
         st.caption("Bands: mean and one standard deviation to either side over the seeds of a run's setting.")
 
 
 def draw_flight(some: list[Run]) -> None:
     """The points of one map, flying from where one run puts them to where another does."""
-    st.subheader("Fly from one to the other")
+    st.header("Fly from one to the other", anchor=False)
     letters = list(LETTERS[: len(some)])
     if st.session_state.get("flown") not in letters:
         st.session_state["flown"] = "A"
@@ -193,13 +191,13 @@ def draw_runs(some: list[Run]) -> None:
     with left:
         draw_settings(some)
     with right:
-        st.markdown("**What differs in the scores**, at the end of the trainings")
+        st.header("What differs in the scores, at the end of the trainings", anchor=False)
         draw_scores(some, shown_at("compare"), difference=("B - A", "A", "B") if len(some) == 2 else None)
     draw_curves(some)
     if linked:
         draw_flight(some)
     with st.expander("All scores", icon=":material/table:"):
-        st.markdown("**Final scores**, and in brackets the difference from A")
+        st.markdown("Final scores, and in brackets the difference from A")
         draw_scores(some, NUMBERS, in_brackets=True)
     draw_recipe(
         "\n".join(f"python -m semidml evaluate {run.id}" for run in some),
@@ -217,8 +215,7 @@ draw_bar("Compare").container(key="about").caption(
 )
 chosen = pick_runs()
 if len(chosen) < 2:
-    with st.container(border=True, height=220, vertical_alignment="center", horizontal_alignment="center"):
-        st.markdown("### Choose a second run" if chosen else "### Choose two runs")
+    with draw_empty("Choose a second run" if chosen else "Choose two runs"):
         st.page_link(TRAIN, label="Or train one with one knob changed", icon=":material/play_circle:")
 else:
     try:

@@ -149,6 +149,41 @@ def in_plane(latents: np.ndarray, labels: np.ndarray, axes_of: np.ndarray | None
     return project(latents, "pca", axes_of=axes_of), f"{dimensions} dimensions, brought to two by PCA"
 
 
+def apart_in_plane(latents: np.ndarray, labels: np.ndarray, axes_of: np.ndarray | None = None) -> np.ndarray:
+    """Latents (n, D) as a small map draws them, (n, 2): as `in_plane`, but more than two dimensions on the plane in
+    which the classes of `axes_of` (m, D), whose labels are these too, come apart; see `parting_axes`. Ten clusters that
+    are all equally far from one another are ten there, where PCA shows two and a heap. Labels of -1 have no say."""
+    axes_of = latents if axes_of is None else axes_of
+    classes = np.unique(labels[labels >= 0])
+    if latents.shape[1] <= 2 or len(classes) < 3:
+        return in_plane(latents, labels, axes_of)[0]
+    means = np.stack([finite(axes_of)[labels == label].mean(0, dtype=np.float64) for label in classes])  # (K, D)
+    return finite_places((latents - means.mean(0)) @ parting_axes(means))
+
+
+def parting_axes(means: np.ndarray, starts: int = 8, steps: int = 200) -> np.ndarray:
+    """Two orthonormal directions (D, 2) that part the middles of classes (K, D): they make the sum of 1 / d^2 over
+    pairs as small as steps downhill from these starts find it, where d is a pair's distance in the plane.
+
+    Projection pursuit (Friedman and Tukey 1974, doi 10.1109/T-C.1974.224051) with an index of our own. The first start
+    is PCA's; the same means give the same directions. 30 ms for 10 classes in 16 dimensions (two busy cores)."""
+    first, second = np.triu_indices(len(means), 1)
+    ways = means[first] - means[second]  # (P, D)
+    whole = float((ways**2).sum(1).mean()) or 1.0
+    ways = ways / math.sqrt(whole)
+    turned = np.random.default_rng(0).normal(size=(starts - 1, means.shape[1], 2))
+    axes, _ = np.linalg.qr(np.concatenate([principal_axes(means)[1][None], turned]))  # (S, D, 2)
+    for step in range(steps):
+        shown = ways @ axes  # (S, P, 2)
+        closeness = 1 / ((shown**2).sum(2, keepdims=True) + 1e-4)
+        uphill = -2 * ways.T @ (closeness**2 * shown)  # (S, D, 2), of the sum of closeness
+        uphill -= axes @ (axes.swapaxes(1, 2) @ uphill)
+        length = np.linalg.norm(uphill, axis=(1, 2), keepdims=True)
+        axes, _ = np.linalg.qr(axes - 0.3 * (1 - step / steps) * uphill / np.maximum(length, 1e-12))
+    closeness = (1 / (((ways @ axes) ** 2).sum(2) + 1e-4)).sum(1)
+    return axes[closeness.argmin()]
+
+
 def aligned(points: np.ndarray, onto: np.ndarray) -> tuple[np.ndarray, float]:
     """(points (n, 2) moved, turned, mirrored and scaled so that they lie on `onto` (n, 2) as well as they can; the
     share of its variance that they still miss, 0 to 1). Procrustes (Gower 1975, doi 10.1007/BF02291478)."""

@@ -4,6 +4,8 @@ import json
 from functools import cache
 from pathlib import Path
 
+import sklearn.datasets  # noqa: F401 (pages are those of an app that is warm, see frame.is_warm)
+import torch  # noqa: F401
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
@@ -38,8 +40,37 @@ def press(app: AppTest, label: str) -> AppTest:
 
 def words(app: AppTest) -> str:
     """All that the page says, kind by kind."""
-    kinds = (app.title, app.header, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
-    return "\n".join(element.value for kind in kinds for element in kind)
+    kinds = (
+        app.title,
+        app.header,
+        app.subheader,
+        app.markdown,
+        app.caption,
+        app.info,
+        app.success,
+        app.warning,
+        app.error,
+    )
+    said = [element.value for kind in kinds for element in kind]
+    drawn = [*sent_to(app, bundle.SCORECARD), *curves_of(app)]
+    return "\n".join([*said, *(data["words"] for data in drawn)])
+
+
+def sent_to(app: AppTest, name: str) -> list[dict]:
+    """What the browser gets for each component of that name, of those that take numbers and words."""
+    protos = [element.proto for element in app.get("bidi_component")]
+    return [json.loads(proto.json) for proto in protos if proto.component_name == name]
+
+
+def curves_of(app: AppTest) -> list[dict]:
+    """The charts of curves of a page, see `plots.chart`."""
+    return sent_to(app, bundle.CURVES)
+
+
+def scores_of(app: AppTest) -> dict[str, dict]:
+    """Scores as the page's cards show them, by title: value, what it was before, help."""
+    cards = sent_to(app, bundle.SCORECARD)
+    return {score["title"]: score for card in cards for score in [*card["headlines"], *card["others"]]}
 
 
 def map_of(app: AppTest) -> dict:

@@ -34,7 +34,7 @@ from semidml.ui.knobs import config_of
 from semidml.ui.words import values_of
 from semidml.words import percent
 from tests import apptest
-from tests.apptest import checked, map_of, press, words
+from tests.apptest import checked, curves_of, map_of, press, scores_of, words
 
 PAGE, TRAIN = "pages/9_Clusters.py", "pages/1_Train.py"
 SETTINGS = {
@@ -256,8 +256,8 @@ def test_train_trains_without_labels_too(there: Path) -> None:
     assert "square decoder" not in app.session_state and "alpha" not in {box.key for box in app.select_slider}
     assert {"variant", "clusters", "own_centroid", "clustering_weight"} <= keys(app)
     assert "Epoch 2 of 2 · 1,797 points" in said
-    assert {"recall at 1", "k-means AMI", "cluster AMI"} <= {metric.label for metric in app.metric}
-    assert next(metric for metric in app.metric if metric.label == "cluster AMI").value != "–"
+    assert {"recall at 1", "k-means AMI", "cluster AMI"} <= set(scores_of(app))
+    assert scores_of(app)["cluster AMI"]["value"] != "–"
     next(group for group in app.segmented_control if group.key == "method").set_value("square").run()
     assert "own_centroid" not in keys(checked(app)) and chosen(app) == {"model": "dml-ae"}
 
@@ -275,7 +275,7 @@ def test_the_words_of_a_cluster_show_a_folders_name_as_text() -> None:
 def test_a_finished_run_shows_its_scores_clusters_and_curves(there: Path) -> None:
     app = opened(run="whole")
     run, said = listing.open_run("whole"), words(app)
-    shown = {metric.label: metric.value for metric in app.metric}
+    shown = {title: score["value"] for title, score in scores_of(app).items()}
     final, frame = run.metrics(), run.live()
     assert shown["recall at 1"] == scores.score_words("recall_at_1", final["recall_at_1"]) and shown["MAP@R"] != "–"
     assert shown["clusters used"] == str(final["clusters_used"])
@@ -290,7 +290,8 @@ def test_a_finished_run_shows_its_scores_clusters_and_curves(there: Path) -> Non
     assert len(under_pictures(app)[0]) == 9 and "seen label" not in said
     assert map_of(app)["n"] == 1797 and map_of(app)["names"] == [str(digit) for digit in range(10)]
     assert "Images and their twins" in said and "At best all clusters are alike, ln K" in said
-    assert len(app.get("plotly_chart")) == 3 and "This variant does not train its clusters" not in said
+    assert [chart["title"] for chart in curves_of(app)] == ["Entropies", "Scores", "Loss"]
+    assert "This variant does not train its clusters" not in said
     assert "0.3 × clustering" in said and "0.9 × metric" in said and "0.001 × reconstruction" in said
 
 
@@ -412,7 +413,7 @@ def test_a_run_whose_data_are_gone_says_so(there: Path) -> None:
         assert "The pictures of this run cannot be shown" in words(app) and map_of(app)["n"] == (
             1797 if name != "halves" else len(listing.open_run(name).rows()["labels"])
         )
-        assert {metric.label for metric in app.metric} >= {"recall at 1", "k-means NMI"}
+        assert set(scores_of(app)) >= {"recall at 1", "k-means NMI"}
         assert "clusters have images among the points drawn" in words(app)
         assert not under_pictures(app) and not pictured(app)
 
@@ -515,8 +516,8 @@ def test_a_score_that_failed_says_why(there: Path) -> None:
     path = there / "whole" / "metrics.json"
     metrics = json.loads(path.read_text()) | {"kmeans_nmi": None, "failed": {"kmeans_nmi": "needs 10 distinct points"}}
     path.write_text(json.dumps(metrics))
-    nmi = next(metric for metric in opened(run="whole").metric if metric.label == "k-means NMI")
-    assert nmi.value == "–" and nmi.proto.help.endswith("Not computed: needs 10 distinct points.")
+    nmi = scores_of(opened(run="whole"))["k-means NMI"]
+    assert nmi["value"] == "–" and nmi["help"].endswith("Not computed: needs 10 distinct points.")
 
 
 def test_curves_of_a_long_training_are_thinned(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -533,10 +534,11 @@ def test_curves_of_a_long_training_are_thinned(there: Path, monkeypatch: pytest.
 
 
 def test_home_names_a_run_without_labels_by_a_score_without_labels(there: Path) -> None:
-    said = words(opened(""))
-    metrics = listing.open_run("whole").metrics()
-    assert f"no labels, CBSwR: R@1 {percent(metrics['recall_at_1'])}" in said
-    assert f"SME: R@1 {percent(listing.open_run('baseline').metrics()['recall_at_1'])}" in said
+    home = opened("")
+    said, links = words(home), [link.proto.label for link in home.get("page_link")]
+    for run, title in (("whole", "CBSwR"), ("baseline", "SME")):
+        assert f"**{title}**" in links
+        assert f"**R@1 {percent(listing.open_run(run).metrics()['recall_at_1'])}**" in said
     assert "kNN on all labels" not in said
 
 
@@ -545,10 +547,10 @@ def test_a_prediction_among_new_classes_is_explained_by_rows_of_its_split(there:
     rows = listing.open_run("halves").rows()
     for position in (3, len(rows["split"]) - 3):
         app.session_state["chosen point"] = position
-        said = checked(app.run()).markdown
-        titles = [its for its in said if its.value.startswith("**Nearest t")]
+        said = checked(app.run()).header
+        titles = [its for its in said if its.value.startswith("Nearest t")]
         own = "test" if rows["split"][position] == frames.TEST else "training"
-        assert titles[0].value == f"**Nearest {own} rows**" and titles[0].proto.help.startswith("These vote")
+        assert titles[0].value == f"Nearest {own} rows" and titles[0].proto.help.startswith("These vote")
         assert len(titles) == 2 and titles[1].proto.help.startswith("Rows of other classes")
         assert "Nearest seen labels" not in words(app)
     app.session_state["section"] = "Confusion"
@@ -621,7 +623,7 @@ def test_finished_trainings_with_labels_say_what_labels_are_worth(there: Path, r
     for (count, config), more in zip(wanted("whole").items(), reached, strict=False):
         labelled(there, config, "done", level + more, f"with-{count}")
     app = opened(run="whole")
-    assert re.search(said, words(app)) and len(app.get("plotly_chart")) == 4
+    assert re.search(said, words(app)) and "What labels are worth" in [chart["title"] for chart in curves_of(app)]
 
 
 def test_a_training_that_has_failed_is_offered_again_and_a_finished_one_is_taken(there: Path) -> None:

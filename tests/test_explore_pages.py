@@ -27,7 +27,7 @@ from semidml.scores import components
 from semidml.tasks import Progress
 from semidml.ui import cache, pictures
 from semidml.ui.explorer import what_if
-from tests.apptest import checked, opened, words
+from tests.apptest import checked, opened, scores_of, words
 
 ROOT = Path(__file__).parents[1]
 TRAIN, EXPLORE, DATA, COMPARE = "pages/1_Train.py", "pages/2_Explore.py", "pages/3_Data.py", "pages/8_Compare.py"
@@ -80,7 +80,7 @@ def test_a_run_opens_with_a_point_that_answers(folder: Path) -> None:
     assert "1,797 points: 1,297 training and 500 test rows" in said
     assert "130 with a seen label" in said and "Squared error of the reconstruction" in said
     assert "Nearest seen labels" in said and "Nearest other rows" in said
-    assert {metric.label for metric in app.metric} >= {"kNN", "1-NN", "k-means AMI", "recall at 1", "spread"}
+    assert set(scores_of(app)) >= {"kNN", "1-NN", "k-means AMI", "recall at 1", "spread"}
     assert app.query_params["run"] in ("plane", ["plane"])  # a list in Streamlit 1.64
 
 
@@ -89,9 +89,8 @@ def test_a_loss_by_direction_is_said_and_its_full_scores_stand_beside_those_with
     app = opened(EXPLORE, run="sphere")
     said = "The loss supervised contrastive learns from directions alone: each latent is scaled to length 1"
     assert words(app).count(said) == 2, "under the map and under the scores"
-    assert "**With lengths**" in words(app) and "bfloat16" not in words(app)
-    both = [metric.value for metric in app.metric if metric.label in ("MAP@R", "MAP@R, raw")]
-    assert len(both) == 2
+    assert "With lengths" in words(app) and "bfloat16" not in words(app)
+    assert {"MAP@R", "MAP@R, raw"} <= set(scores_of(app))
     assert said not in words(opened(EXPLORE, run="deep")) and "made by version" not in words(app)
     path = listing.open_run("sphere").path / "config.json"
     details = json.loads(path.read_text())
@@ -549,7 +548,7 @@ def test_a_score_that_failed_is_shown_with_its_reason(folder: Path) -> None:
     path.write_text(json.dumps(metrics))
     app = opened(EXPLORE, run="plane")
     assert "k-means AMI could not be computed: needs 10 distinct points" in words(app)
-    assert next(metric.value for metric in app.metric if metric.label == "k-means AMI") == "–"
+    assert scores_of(app)["k-means AMI"]["value"] == "–"
 
 
 def test_remarks_and_scatter_stand_beside_the_scores(folder: Path) -> None:
@@ -558,7 +557,7 @@ def test_remarks_and_scatter_stand_beside_the_scores(folder: Path) -> None:
     metrics |= {"kmeans_accuracy": 0.91, "kmeans_accuracy_sd": 0.004, "notes": {"recall_at_1": few, "map_at_r": few}}
     path.write_text(json.dumps(metrics | {"failed": {"recall_at_2": "all 12 test images are of class 3"}}))
     app = opened(EXPLORE, run="plane")
-    shown = {metric.label: metric.value for metric in app.metric}
+    shown = {title: score["value"] for title, score in scores_of(app).items()}
     assert shown["k-means AMI"] == "0.48 ± 0.01" and shown["k-means accuracy"] == "91.0 ± 0.4 %"
     assert shown["recall at 2"] == "–" and not [label for label in shown if "scatter" in label]
     captions = [caption.value for caption in app.caption]
@@ -594,7 +593,7 @@ def test_forest_and_mlp_are_computed_beside_the_page_and_kept(folder: Path) -> N
     checked(app)
     for task in list(tasks._tasks.values()):
         task.wait(120)
-    labels_shown = [metric.label for metric in checked(app.run()).metric]
+    labels_shown = set(scores_of(checked(app.run())))
     assert "random forest" in labels_shown and "MLP" in labels_shown
     assert json.loads((folder / "plane" / "metrics.json").read_text())["seconds"] > 0
     assert queue.jobs().questions.pid not in (None, queue.jobs().training.pid), "not in the app's process"

@@ -37,7 +37,7 @@ FILES = [
     *sorted((ROOT / "pages").glob("*.py")),
     ROOT / "app.py",
 ]
-HEAVY = {"torch", "torchvision", "sklearn", "scipy", "umap", "medmnist", "pytorch_metric_learning"}
+HEAVY = {"torch", "torchvision", "pandas", "plotly", "sklearn", "scipy", "umap", "medmnist", "pytorch_metric_learning"}
 
 
 def module_of(file: Path) -> str:

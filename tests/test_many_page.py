@@ -33,7 +33,7 @@ from semidml.ui.many import sheet as sheets
 from semidml.ui.many.lattice import lay_out, list_floors, mean_words
 from semidml.ui.many.planner import Chosen
 from semidml.words import size_words
-from tests.apptest import checked, opened, press, words
+from tests.apptest import checked, curves_of, opened, press, words
 from tests.sweeps.made import DIGEST, Engine, plan
 
 PAGE = "pages/10_Many_at_once.py"
@@ -363,16 +363,16 @@ def test_values_and_seeds_are_added_and_it_is_renamed_and_deleted_when_sure() ->
 def test_curves_parallel_coordinates_and_the_table_say_the_same() -> None:
     sweep = made()
     app = opened(PAGE, sweep="first")
-    curves = component(app, bundle.BANDS)
+    (curves,) = curves_of(app)
     assert [line["name"] for line in curves["series"]] == ["Latent dimensions 2", "Latent dimensions 4"]
-    assert np.allclose(curves["series"][0]["means"], [0.105, 0.505, 0.905])
+    assert np.allclose(curves["series"][0]["y"], [0.105, 0.505, 0.905])
     assert "one standard deviation to either side (n = 2)" in words(app)
     box(app, "many section").set_value("Parallel coordinates").run()
     lines = component(checked(app), bundle.PARALLEL)
     assert [axis["title"] for axis in lines["axes"]][:3] == ["Alpha", "Latent dimensions", "kNN, all labels"]
     assert len(lines["lines"]) == 6 and lines["lines"][0]["at"][:3] == [0.0, 0.0, 0.0]
     box(app, "many section").set_value("Table").run()
-    assert len(checked(app).dataframe[0].value) == 12 and component(app, bundle.BANDS) is None
+    assert len(checked(app).dataframe[0].value) == 12 and not curves_of(app)
     box(app, "many only alpha").set_value([0.5]).run()
     assert len(checked(app).dataframe[0].value) == 4 and "4 of 12 runs" in words(app)
     assert len(read_table(sweep).frame) == 12
@@ -558,12 +558,14 @@ def test_means_and_ticks_in_words() -> None:
     assert mean_words("test_knn_accuracy", nan, nan, 0) == "no score yet"
     assert [text for _, text in round_ticks(0.08, 0.97)] == ["0.2", "0.4", "0.6", "0.8"]
     assert [text for _, text in round_ticks(0.9412, 0.9458)] == ["0.942", "0.943", "0.944", "0.945"]
-    curves = band_curves("a", ["1", "2"], [Curve("", [0.5, nan], [nan, nan], ["", ""])], [(0.1, "chance")])
-    assert curves["series"][0]["means"] == [0.5, None] and curves["low"] < 0.1 < curves["high"]
+    chart = band_curves("kNN", "a", ["1", "2"], [Curve("kNN", [0.5, nan], [nan, nan], ["", ""])], [(0.1, "chance")])
+    sent = chart.sent()
+    assert sent["series"][0]["y"] == [0.5, None] and sent["x"]["ticks"] == [[0, "1"], [1, "2"]]
+    assert chart.y.low < 0.1 < 0.5 < chart.y.high
 
 
 def test_the_programs_are_whole_and_ask_nobody() -> None:
-    for name in ("sheet", "bands", "parallel"):
+    for name in ("sheet", "curves", "parallel", "scorecard"):
         program = bundle.javascript(name)
         assert "import " not in re.sub(r"//.*", "", program) and "innerHTML" not in program and "eval(" not in program
         assert set(re.findall(r"https?://[^\"]+", program)) <= {"http://www.w3.org/2000/svg"}

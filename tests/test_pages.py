@@ -22,7 +22,7 @@ from semidml.sweeps import sweep
 from semidml.train import device
 from semidml.ui import cache, frame, maps, pictures, scores
 from semidml.ui.words import escape_markdown, run_words, setting_words
-from tests.apptest import map_of, opened, press, words
+from tests.apptest import map_of, opened, press, scores_of, words
 from tests.sweeps.made import plan
 
 ROOT = Path(__file__).parents[1]
@@ -341,7 +341,7 @@ def test_a_finished_run_is_shown_beside_the_one_before() -> None:
     assert "Epoch 2 of 2 · 1,797 points" in said
     assert "The knobs have moved on since this run" in said  # they are at the defaults, the run is of another model
     assert "Settings: epochs 1 → 2, seed 0 → 1" not in said and "seed 0 → 5" in said
-    assert [metric.label for metric in app.metric][:2] == ["kNN, all labels", "kNN, seen labels"]
+    assert list(scores_of(app))[:2] == ["kNN, all labels", "kNN, seen labels"]
     next(b for b in app.button if b.label == "Back to its knobs").click().run()
     assert not app.exception and "have moved on" not in words(app)
     assert (app.session_state["square decoder"], app.session_state["seed"]) == (False, 5)
@@ -414,10 +414,12 @@ def test_recall_stands_on_train_only_where_it_is_known_on_the_way() -> None:
     run = finished()
     assert "recall_at_1" in run.metrics()
     app = opened(TRAIN, run=run.id)
-    assert "recall at 1" not in {metric.label for metric in app.metric} and "recall at 1)" not in words(app)
+    assert "recall at 1" not in scores_of(app) and "recall at 1)" not in words(app)
     new_classes = finished(split="classes")
-    recall = next(metric for metric in opened(TRAIN, run=new_classes.id).metric if metric.label == "recall at 1")
-    assert recall.value != "–" and not recall.delta, "no other score is known, and none from before training"
+    recall = scores_of(opened(TRAIN, run=new_classes.id))["recall at 1"]
+    assert recall["value"] != "–" and recall["before"] in ("", "before –"), (
+        "no other score is known, and none from before training"
+    )
 
 
 def test_remarks_reasons_and_scatter_stand_on_train_and_at_home() -> None:
@@ -427,7 +429,7 @@ def test_remarks_reasons_and_scatter_stand_on_train_and_at_home() -> None:
     metrics |= {"knn_accuracy_labelled": None, "failed": {"knn_accuracy_labelled": "no label is seen"}}
     path.write_text(json.dumps(metrics | {"notes": {"knn_accuracy": "of 12 test images only", "spread": "few"}}))
     app = opened(TRAIN, run=run.id)
-    assert next(metric.value for metric in app.metric if metric.label == "k-means AMI") == "0.48 ± 0.01"
+    assert scores_of(app)["k-means AMI"]["value"] == "0.48 ± 0.01"
     captions = [caption.value for caption in app.caption]
     assert ":material/info: kNN, all labels: of 12 test images only" in captions
     assert ":material/error: kNN, seen labels: no label is seen" in captions and "few" not in words(app).split()

@@ -11,6 +11,7 @@ from PIL import Image
 
 from semidml.explore.drawing import colour_points
 from semidml.frames import Frame, Record
+from semidml.plots import chart as chart_data
 from semidml.plots import colours, counts, curves, pictures, style
 
 NAMES = [f"class {i}" for i in range(10)]
@@ -41,13 +42,13 @@ def linear(colour):
     return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
 
 
-def oklab(rgb):
-    """Ottosson 2020."""
-    to_lms = [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
-              [0.0883024619, 0.2817188376, 0.6299787005]]  # fmt: skip
-    to_lab = [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099],
-              [0.0259040371, 0.7827717662, -0.8086757660]]  # fmt: skip
-    return np.array(to_lab) @ np.cbrt(np.array(to_lms) @ rgb.clip(0, 1))
+def cielab(rgb):
+    """CIE 1976, of linear sRGB under D65."""
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
+              [0.0193339, 0.1191920, 0.9503041]]  # fmt: skip
+    xyz = np.array(to_xyz) @ rgb.clip(0, 1) / [0.95047, 1, 1.08883]
+    x, y, z = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
 def contrast(a, b):
@@ -71,16 +72,29 @@ def plain(figure):
     return json.loads(figure.to_json(), parse_constant=refuse)
 
 
+def plain_chart(chart):
+    """The chart as the browser gets it; fails on NaN."""
+    return json.loads(json.dumps(chart.sent(), allow_nan=False))
+
+
 @pytest.mark.parametrize("vision", VISIONS)
-def test_ten_classes_can_be_told_apart_by_every_kind_of_eye(vision):
-    seen = [oklab(np.array(VISIONS[vision]) @ linear(c)) for c in colours.CLASS_COLOURS]
+def test_classes_can_be_told_apart_by_every_kind_of_eye(vision):
+    seen = [cielab(np.array(VISIONS[vision]) @ linear(c)) for c in colours.CLASS_COLOURS]
     nearest = {n: min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen[:n], 2)) for n in (10, 20)}
-    assert nearest[10] > 0.1 and nearest[20] > 0.06  # Plotly's own ten: 0.007
+    assert nearest[10] > 19 and nearest[20] > 11.5
+    unlabelled = cielab(np.array(VISIONS[vision]) @ linear(colours.UNLABELLED))
+    assert min(np.linalg.norm(c - unlabelled) for c in seen[:10]) > 18.5  # which have no class
+
+
+def test_no_class_is_neon():
+    """What glares on a screen is duller in print, and then like another: pure yellow has a chroma of 97."""
+    assert max(np.hypot(*cielab(linear(c))[1:]) for c in colours.CLASS_COLOURS) < 67
+    assert np.hypot(*cielab(linear("#ffff00"))[1:]) > 95
 
 
 def test_colours_show_on_light_and_dark():
-    assert min(contrast(c, LIGHT) for c in colours.CLASS_COLOURS) > 1.4
-    assert min(contrast(c, NIGHT) for c in colours.CLASS_COLOURS) > 2.3
+    assert min(contrast(c, LIGHT) for c in colours.CLASS_COLOURS) >= 2
+    assert min(contrast(c, NIGHT) for c in colours.CLASS_COLOURS) >= 2.6
     thin = (*style.LINE_COLOURS, style.INK[None][0])
     assert min(contrast(c, ground) for c in thin for ground in (LIGHT, NIGHT)) >= 3
 
@@ -154,28 +168,29 @@ def test_loss_terms_times_their_weights_are_stacked_by_epoch_with_gaps():
         shares(2, metric=(0.0,), reconstruction=(0.02, 90.0)),
         shares(2, 1, metric=(0.98, 0.2), reconstruction=(0.02, 85.0)),
     ]
-    figure = curves.loss_curves(ticks)
-    metric, reconstruction = figure.data
-    assert list(metric.x) == [1, 2, 3] and figure.layout.barmode == "relative"
-    assert list(metric.y) == pytest.approx([0.49, None, 0.196]) and metric.hovertext[1] == ""
-    assert list(reconstruction.y) == pytest.approx([2.0, 1.8, 1.7]) and reconstruction.hovertext[0] == "0.02 × 100"
-    assert curves.loss_words(ticks).endswith(
-        "newest steps of epoch 3: 0.98 × metric 0.2 + 0.02 × reconstruction 85 = 1.9."
-    )
+    chart = curves.loss_curves(ticks)
+    metric, reconstruction = chart.series
+    assert list(metric.x) == [1, 2, 3] and {metric.kind, reconstruction.kind} == {"bar"}
+    assert metric.y == pytest.approx([0.49, None, 0.196]) and metric.words[1] == ""
+    assert reconstruction.y == pytest.approx([2.0, 1.8, 1.7]) and reconstruction.words[0] == "2 = 0.02 × 100"
+    assert reconstruction.more == {"weight": [0.02] * 3, "term": [100, 90, 85]} and metric.more["term"][1] is None
+    assert chart.y.low == 0 and 2.49 < chart.y.high < 2.7, "what is stacked fits"
+    assert chart.words.endswith("newest steps of epoch 3: 0.98 × metric 0.2 + 0.02 × reconstruction 85 = 1.9.")
     assert "epoch 2: 0.02 × reconstruction 90 = 1.8." in curves.loss_words(ticks[:-1])
-    plain(figure)
+    plain_chart(chart)
 
 
 def test_a_negative_term_hangs_below_zero_and_the_sum_is_drawn():
-    figure = curves.loss_curves([shares(e, kl=(0.2, -3.0), metric=(0.8, 1.0)) for e in (1, 2)])
-    kl, metric, total = figure.data
+    chart = curves.loss_curves([shares(e, kl=(0.2, -3.0), metric=(0.8, 1.0)) for e in (1, 2)])
+    kl, metric, total = chart.series
     assert list(kl.y) == pytest.approx([-0.6] * 2) and list(metric.y) == pytest.approx([0.8] * 2)
-    assert total.name == "sum" and list(total.y) == pytest.approx([0.2] * 2)
+    assert total.name == "sum" and total.kind == "line" and list(total.y) == pytest.approx([0.2] * 2)
+    assert chart.y.low < -0.6 and chart.y.high > 0.8
 
 
 def test_of_many_epochs_odd_and_even_ones_are_drawn():
     by_epoch = [shares(e, metric=(0.5, 1.0) if e % 2 else (0.0,), kl=(0.5, 1.0)) for e in range(1, 1001)]
-    metric = next(trace for trace in curves.loss_curves(by_epoch).data if trace.name == "metric")
+    metric = next(term for term in curves.loss_curves(by_epoch).series if term.name == "metric")
     assert len(metric.x) <= curves.MOST_BARS and metric.x[-1] == 1000
     assert 0.4 < np.mean([y is None for y in metric.y]) < 0.6
 
@@ -186,17 +201,44 @@ def test_score_curves_show_scores_floors_and_titles():
         Tick(1, scores={"knn_accuracy": 0.9, "knn_ami": 0.8}),
     ]
     floors = {"chance": 0.1, "pixel_knn_accuracy": 0.85}
-    figure = curves.score_curves(ticks, floors)
-    assert [t.name for t in figure.data] == ["kNN, all labels", "kNN AMI, all labels"]
-    assert list(figure.data[1].y) == [None, 0.8]
-    assert sorted(line.y0 for line in figure.layout.shapes) == [0.1, 0.85]
-    assert figure.layout.yaxis.range[0] == 0
-    plain(figure)
+    chart = curves.score_curves(ticks, floors)
+    assert [curve.name for curve in chart.series] == ["kNN, all labels", "kNN AMI, all labels"]
+    assert chart.series[1].y == [None, 0.8] and chart.series[1].words == ["", "0.800"]
+    pixels, chance = chart.levels
+    assert (pixels.at, pixels.dash, pixels.colour) == (0.85, "dash", chart.series[0].colour)
+    assert (chance.at, chance.dash, chance.colour) == (0.1, "dot", chart_data.INK)
+    assert chart.y.low == 0
+    plain_chart(chart)
 
 
-def test_no_record_is_an_empty_figure():
+def test_no_record_is_an_empty_chart():
     assert curves.loss_words([]) == ""
-    assert not curves.loss_curves([]).data and not curves.score_curves([]).data
+    for chart in (curves.loss_curves([]), curves.score_curves([])):
+        assert not chart.series and chart.x.low < chart.x.high and chart.y.low < chart.y.high
+
+
+@pytest.mark.parametrize(
+    ("newest", "last", "end"),
+    [(0, 30, 30), (7, 30, 30), (30, 30, 30), (3, 2000, 50), (51, 2000, 100), (101, 2000, 200), (1500, 2000, 2000),
+     (2000, 2000, 2000), (7, None, 7), (0, None, 1), (60, 55, 60)],
+)  # fmt: skip
+def test_an_axis_of_epochs_does_not_grow_with_each(newest, last, end):
+    assert chart_data.axis_end(newest, last) == end
+
+
+def test_an_axis_is_whole_from_the_first_epoch_of_a_short_training():
+    ends = set()
+    for newest in range(1, 31):
+        ticks = [shares(e, metric=(1.0, 1.0)) for e in range(1, newest + 1)]
+        ends.add((curves.loss_curves(ticks, 30).x.high, curves.score_curves(ticks, epochs=30).x.high))
+    assert ends == {(30.6, 30.0)}
+
+
+def test_what_a_chart_says_has_a_word_for_each_value():
+    with pytest.raises(ValueError, match="as many values and words"):
+        chart_data.Series("short", "#000000", [0, 1], [0.5, 0.6], ["0.5"])
+    with pytest.raises(ValueError, match="as many values and words"):
+        chart_data.Series("half a band", "#000000", [0, 1], [0.5, 0.6], ["0.5", "0.6"], "mean", sds=[0.1])
 
 
 def test_confusion_shows_shares_of_the_true_class():
@@ -262,10 +304,11 @@ def test_curves_of_several_runs_lie_over_each_other():
     def its(values):
         return [Record(epoch=k, step=0, steps=9, seconds=k, scores={"knn_accuracy": v}) for k, v in enumerate(values)]
 
-    figure = curves.compared_curves({"A": its([0.1, 0.5]), "B": its([0.2, None, 0.9])}, "knn_accuracy", "kNN")
-    assert [trace.name for trace in figure.data] == ["A", "B"]
-    assert list(figure.data[0].y) == [0.1, 0.5] and list(figure.data[1].y) == [0.2, 0.9]
-    plain(figure)
+    chart = curves.compared_curves({"A": its([0.1, 0.5]), "B": its([0.2, None, 0.9])}, "knn_accuracy", "kNN")
+    assert [curve.name for curve in chart.series] == ["A", "B"] and chart.title == "kNN"
+    assert chart.series[0].y == [0.1, 0.5] and chart.series[1].y == [0.2, 0.9] and chart.series[1].x == [0, 2]
+    assert chart.y.low < 0.1 and chart.y.high > 0.9
+    plain_chart(chart)
 
 
 # ---- clusters
@@ -282,25 +325,36 @@ def test_points_are_coloured_by_their_clusters():
 
 def test_entropies_are_drawn_with_the_best_that_each_can_reach():
     ticks = [Tick(e, scores={"marginal_entropy": 0.5 + e, "conditional_entropy": 2 - e}) for e in range(3)]
-    figure = plain(curves.entropy_curves([*ticks, Tick(3)], np.log(10)))  # the last has no score
-    together, single = figure["data"]
-    assert together["y"] == [0.5, 1.5, 2.5] and single["y"] == [2, 1, 0] and together["x"] == [0, 1, 2]
-    assert [round(line["y0"], 3) for line in figure["layout"]["shapes"]] == [2.303, 0]
-    low, high = figure["layout"]["yaxis"]["range"]
-    assert low < 0 and np.log(10) < high
-    assert "ln K = 2.30" in json.dumps(figure["layout"]["annotations"])
+    chart = curves.entropy_curves([*ticks, Tick(3)], np.log(10))  # the last has no score
+    together, single = chart.series
+    assert together.y == [0.5, 1.5, 2.5] and single.y == [2, 1, 0] and together.x == [0, 1, 2]
+    assert [(level.name, round(level.at, 3)) for level in chart.levels] == [("ln K = 2.30", 2.303), ("sure: 0", 0)]
+    assert chart.y.low < 0 and np.log(10) < chart.y.high
+    plain_chart(chart)
 
 
 def test_what_labels_are_worth_is_drawn_on_a_logarithmic_axis_with_the_level_without():
-    figure = plain(curves.worth_curve([20, 200, 2000], [0.5, 0.8, 0.9], 0.85, "recall at 1"))
-    (line,) = figure["data"]
-    assert (line["x"], line["y"]) == ([20, 200, 2000], [0.5, 0.8, 0.9]) and figure["layout"]["xaxis"]["type"] == "log"
-    assert [shape["y0"] for shape in figure["layout"]["shapes"]] == [0.85]
-    assert "without labels: 0.850" in json.dumps(figure["layout"]["annotations"])
-    assert figure["layout"]["yaxis"]["title"]["text"] == "recall at 1"
+    chart = curves.worth_curve([20, 200, 2000], [0.5, 0.8, 0.9], 0.85, "recall at 1")
+    (line,) = chart.series
+    assert (line.x, line.y) == ([20, 200, 2000], [0.5, 0.8, 0.9]) and chart.x.log
+    assert 0 < chart.x.low < 20 and chart.x.high > 2000 and chart.y.title == "recall at 1"
+    assert [(level.name, level.at) for level in chart.levels] == [("without labels: 0.850", 0.85)]
+    plain_chart(chart)
 
 
 def test_retrieval_has_curves_of_its_own():
     ticks = [Tick(e, scores={"recall_at_1": 0.1 * e, "kmeans_nmi": 0.2, "knn_accuracy": 0.5}) for e in range(3)]
-    figure = plain(curves.score_curves(ticks, place="retrieval"))
-    assert [line["y"] for line in figure["data"]] == [[0, 0.1, 0.2], [0.2, 0.2, 0.2]]
+    assert [line.y for line in curves.score_curves(ticks, place="retrieval").series] == [[0, 0.1, 0.2], [0.2, 0.2, 0.2]]
+
+
+def test_a_chart_is_told_in_words():
+    """What somebody hears who sees no chart: axes, where each line begins and ends, each bar, each cell but zeros."""
+    bars = counts.class_counts(["cat", "dog"], {"training": [3, 1200], "test": [1, 2]})
+    assert style.chart_words(bars) == "Chart. training: cat 3, dog 1200. test (paler): cat 1, dog 2."
+    cells = style.chart_words(counts.confusion_figure(np.array([[3, 1], [0, 2]]), ["cat", "dog"]))
+    assert cells.startswith("Chart: true by predicted. cat read as cat: 3 (75.0%); cat read as dog: 1 (25.0%)")
+    assert "dog read as cat" not in cells
+    grid = counts.image_grid([np.zeros((2, 1, 4, 4), np.uint8)], ["cat"])
+    assert style.chart_words(grid) == "Chart. A row of images for each of: cat."
+    many = counts.class_counts([f"{n}" for n in range(60)], {"all": [1] * 60})
+    assert style.chart_words(many).endswith("39 1, ….")

@@ -1,6 +1,5 @@
 """One click trains a run's setting with ten seeds; Train, Explore, Compare and Many at once tell mean, sd and n."""
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from semidml.sweeps.driver import train_sweep
 from semidml.sweeps.seeds import Band, Spread
 from semidml.sweeps.sweep import Sweep
 from semidml.ui.scores import score_words
-from tests.apptest import checked, opened, press, words
+from tests.apptest import checked, curves_of, opened, press, words
 from tests.sweeps.made import Engine, finish, plan, train_here
 from tests.test_many_page import box, command_of, component, link_of
 
@@ -95,8 +94,7 @@ def test_curves_of_explore_have_a_band_over_seeds(trained) -> None:
     app = opened(EXPLORE, run=trained[0].id)
     box(app, "section").set_value("Curves").run()
     assert "A band is the mean over 3 seeds" in words(checked(app))
-    figures = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
-    assert any("mean of seeds" in trace.get("name", "") for figure in figures for trace in figure["data"])
+    assert any("mean of seeds" in curve["name"] for chart in curves_of(app) for curve in chart["series"])
 
 
 def test_compare_tells_seeds_once_a_setting(trained) -> None:
@@ -114,8 +112,9 @@ def test_many_at_once_shows_a_sweep_of_seeds(trained) -> None:
     assert drawn["columns"] == {"title": "Seed", "values": ["0", "1", "2"]} and len(drawn["maps"]) == 3
     assert "each seed" in drawn["title"] and "(n = 3), mean and standard deviation over seeds" in words(app)
     assert "**Best**" not in words(app) and "best(table)" not in "".join(code.value for code in app.code)
-    curves = component(app, bundle.BANDS)
-    assert curves["values"] == ["0", "1", "2"] and curves["title"] == "Epoch" and curves["series"][0]["sds"][2] > 0
+    (curves,) = curves_of(app)
+    assert [words for _, words in curves["x"]["ticks"]] == ["0", "1", "2"] and curves["x"]["title"] == "Epoch"
+    assert curves["series"][0]["sds"][2] > 0
     assert "--vary" not in command_of(app) and link_of(app)["columns"] == "seed"
     box(app, "many section").set_value("Scores").run()
     assert any("(n = 3)" in row for row in told(checked(app), "over seeds"))
@@ -140,10 +139,11 @@ def test_seeds_alone_are_planned_by_link_and_by_hand(tmp_path: Path, monkeypatch
 
 def test_a_band_is_drawn_from_one_sd_below_to_one_above() -> None:
     band = Band([0, 1], [Spread(0.5, 0.1, 3), Spread(0.8, math.nan, 1)])
-    for figure in (
+    for chart in (
         score_curves([], bands={"knn_accuracy": band}),
         compared_curves({"A": []}, "knn_accuracy", "kNN", bands={"A": band}),
     ):
-        around, mean = figure.data
-        assert list(around.x) == [0, 1, 1, 0] and list(around.y) == pytest.approx([0.6, 0.8, 0.8, 0.4])
-        assert list(mean.y) == [0.5, 0.8] and mean.hovertext[0] == "± 0.100 (n = 3)"
+        (mean,) = chart.series
+        assert mean.kind == "mean" and mean.labelled, "no curve of a run names it"
+        assert (mean.x, mean.y, mean.sds) == ([0, 1], [0.5, 0.8], [0.1, 0.0])
+        assert mean.words[0] == "0.500 ± 0.100 (n = 3)" and mean.more["n"] == [3, 1]

@@ -17,6 +17,7 @@ from semidml.frames import Frame
 from semidml.runs import listing
 from semidml.ui import pictures
 from semidml.ui.shared import Shared, size_of
+from tests.apptest import curves_of
 
 
 def test_a_value_is_made_once_and_is_the_same_for_all():
@@ -127,6 +128,21 @@ def test_a_chart_that_one_visitor_has_seen_is_not_drawn_again_for_another():
     assert "drawn" in first.session_state and "drawn" not in second.session_state
     specs = [json.loads(page.get("plotly_chart")[0].proto.spec) for page in (first, second)]
     assert specs[0] == specs[1] and specs[0]["data"][0]["y"] == [1, 2]
+
+
+def page_before_the_first_epoch():
+    from semidml.plots.curves import score_curves
+    from semidml.ui import pictures
+
+    pictures.draw_scores("scores", [], score_curves([], epochs=30))
+    pictures.draw_losses([], 30)
+
+
+def test_curves_have_their_place_and_axes_before_there_is_anything_to_draw():
+    app = AppTest.from_function(page_before_the_first_epoch).run(timeout=60)
+    scores, loss = curves_of(app)
+    assert not app.info and not scores["series"] + loss["series"]
+    assert (scores["x"]["high"], loss["x"]["high"]) == (30.0, 30.6)
 
 
 @pytest.fixture

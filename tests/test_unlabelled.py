@@ -97,7 +97,7 @@ def test_without_a_class_what_learns_from_images_trains_and_no_score_is_of_label
     metrics, frame = training.finish(), training.frame()
     failed = metrics.pop("failed")
     metrics.pop("notes", None)
-    for scores in (metrics, *(record.scores for record in records)):
+    for scores in (metrics, *(record.scores for record in records if record.ends_epoch)):
         assert scores and not [name for name in scores if SCORES[name].needs_labels] and None not in scores.values()
     assert set(failed.values()) == {NO_TEST_LABEL} and {"knn_accuracy", "recall_at_1", "kmeans_ami"} <= set(failed)
     assert set(frame.rows["labels"].tolist()) == set(frame.predictions.tolist()) == {-1}

@@ -24,7 +24,7 @@ from semidml.runs import listing, places
 from semidml.scatter import pack
 from semidml.scores.table import SCORES
 from semidml.ui import cache
-from tests.apptest import checked, map_of, opened, words
+from tests.apptest import checked, map_of, opened, scores_of, words
 
 TRAIN, EXPLORE, DATA = "pages/1_Train.py", "pages/2_Explore.py", "pages/3_Data.py"
 PRIOR, COMPARE, CLUSTERS = "pages/4_Prior.py", "pages/8_Compare.py", "pages/9_Clusters.py"
@@ -79,7 +79,7 @@ def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def told_scores(app: AppTest) -> set[str]:
     """The scores shown whose value is of labels."""
-    return {metric.label for metric in app.metric} & TITLES
+    return set(scores_of(app)) & TITLES
 
 
 def strips(app: AppTest) -> list[list[str]]:
@@ -96,7 +96,7 @@ def test_clusters_of_a_flat_folder_are_seen_and_asked_without_a_class():
     said, header = words(app), map_of(app)
     assert header["n"] == 2000 and all(name.startswith("cluster ") for name in header["names"])
     assert re.search(r"\d+ of 10 clusters have images", said) and "named for the eye" not in said
-    assert not told_scores(app) and {"clusters used"} <= {metric.label for metric in app.metric}
+    assert not told_scores(app) and "clusters used" in scores_of(app)
     assert "scores that need labels are left out: no test image has a label." in said
     (drawn,) = (element.proto.body for element in app.get("html") if "images of cluster" in element.proto.body)
     assert "% are" not in drawn and "nan" not in drawn and re.search(r"<b>\d+</b>: \d+ images?, entropy", drawn)
@@ -193,7 +193,8 @@ def test_data_counts_rows_without_a_label():
 
 def test_home_compare_and_the_prior_know_runs_without_a_label():
     home = words(opened())
-    assert "flat, no labels, CBSwR: no labels" in home and "mixed, all labels, MetricVAE" in home
+    assert ":gray-badge[flat] :gray-badge[no labels]" in home and "**no labels**" in home
+    assert ":gray-badge[mixed] :gray-badge[all labels]" in home
     opened(PRIOR)
     app = opened(COMPARE, runs="flat-images,mixed")
     said = words(app)

@@ -31,6 +31,7 @@ from semidml.data.pixels import (
 from semidml.data.values import SIXTEEN_BITS
 
 SIDE = 64  # in pixels, of images that are not all alike and small
+SMALL = 1 << 20  # bytes of a file that is read at once
 MAX_PIXELS = 50_000_000  # of one image
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # read by Pillow itself; others may start other programs
 
@@ -191,8 +192,21 @@ def read_pixels(member: Member, shape: Shape, as_it_is: bool, look: Look) -> np.
 @contextmanager
 def _opened(member: Member) -> Iterator[tuple[Image.Image, BinaryIO]]:
     """An image whose header alone has been read, and its file."""
-    with _in_words(member), member.open() as file, Image.open(file, formats=FORMATS) as image:
-        yield image, file
+    with _in_words(member), member.open() as opened:
+        file = _at_hand(opened, member.size)
+        with Image.open(file, formats=FORMATS) as image:
+            yield image, file
+
+
+def _at_hand(file: BinaryIO, size: int) -> BinaryIO:
+    """A small file as a whole, for what reads it twice; a large one, or one of another size than it was, as it is."""
+    if not 0 < size <= SMALL:
+        return file
+    content = file.read(size + 1)
+    if len(content) <= size:
+        return io.BytesIO(content)
+    file.seek(0)
+    return file
 
 
 @contextmanager

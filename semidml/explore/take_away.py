@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from semidml import frames
 from semidml.frames import Frame
@@ -62,6 +61,8 @@ def as_csv(arrays: Mapping[str, np.ndarray], class_names: Sequence[str]) -> byte
     """`all_rows` as a table: split, row, label, seen, prediction, then z1 to zD; UTF-8, one header line. What has no
     label, or no prediction, has an empty cell there. A class name that a spreadsheet would take for a formula is led by
     an apostrophe."""
+    import pandas as pd
+
     names = [f"'{name}" if name[:1] in ("=", "+", "-", "@", "\t", "\r") else name for name in class_names]
     names = np.array([*names, ""])  # the last one is that of -1
     table = pd.DataFrame(arrays["latents"], columns=[f"z{i + 1}" for i in range(arrays["latents"].shape[1])])

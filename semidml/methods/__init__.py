@@ -13,7 +13,8 @@ A model is one file and one line of MODELS; no other code asks for it by its nam
                     clusters    does it have clusters of its own
                     directions  are its latents directions; where it asks for the knob `loss`, the loss decides instead
                     claim       what it is for, in a sentence that pages show
-    and perhaps     method      which of METHODS it belongs to: its models share what a visitor sets. Without, the model
+    and perhaps     alone       what it is called where alpha is 1, so that no label has a say
+                    method      which of METHODS it belongs to: its models share what a visitor sets. Without, the model
                                 is a method of its own, called by its title
                     images      how many passing by are a good training on two cores, where that is known
                     side_by_side  knobs that may differ between models that are stepped together (`semidml.train.step`),
@@ -172,7 +173,9 @@ MODELS = table(
             *(SAFIR, LATENT),
             knobs=(*LABELLED, *_TURNS, *_DECODER),
             defaults={"prior": "none"},
-            facts=SQUARE | {"decoder": True, "claim": "claim 1: a reconstruction helps when labels are few"},
+            facts=SQUARE
+            | {"decoder": True, "alone": "autoencoder"}
+            | {"claim": "claim 1: a reconstruction helps when labels are few"},
         ),
         Entry(
             *("dml-prior", "DML with a prior"),
@@ -191,7 +194,7 @@ MODELS = table(
             knobs=(*LABELLED, *_TURNS, *_DECODER, *_PRIOR),
             defaults={"prior": "vamp"},
             facts=SQUARE
-            | {"decoder": True, "prior": True, "side_by_side": ("beta",)}
+            | {"decoder": True, "prior": True, "alone": "VAE", "side_by_side": ("beta",)}
             | {"claim": "claim 3: a VampPrior and a metric loss, trained jointly"},
         ),
         Entry(

@@ -1,11 +1,12 @@
 """What the charts of many runs show: curves with bands over one knob, parallel coordinates. The browser draws them from
-numbers that it is sent, in place, so that nothing blinks while runs end: `bands.js` and `parallel.js`.
+numbers that it is sent, in place, so that nothing blinks while runs end: `curves.js` and `parallel.js`.
 """
 
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from semidml.plots.chart import Axis, Chart, Level, Series, span
 from semidml.plots.colours import heat_colour
 from semidml.plots.style import LINE_COLOURS
 
@@ -31,41 +32,24 @@ class Coordinate(NamedTuple):
 
 def band_curves(
     title: str,
+    over: str,
     values: Sequence[str],
     curves: Sequence[Curve],
     floors: Sequence[tuple[float, str]] = (),
-    words: str = "",
-) -> dict[str, Any]:
-    """Curves over the `values` of the knob `title`, with the levels that need no training (value, words)."""
-    edges = [
-        m + sign * (0.0 if math.isnan(s) else s)
-        for c in curves
-        for m, s in zip(c.means, c.sds, strict=True)
-        for sign in (-1, 1)
-    ]
-    known = [edge for edge in edges if not math.isnan(edge)] + [at for at, _ in floors]
-    low, high = (min(known), max(known)) if known else (0.0, 1.0)
-    room = 0.06 * (high - low) or 0.05
-    low, high = low - room, high + room
-    return {
-        "title": title,
-        "values": list(values),
-        "low": low,
-        "high": high,
-        "ticks": [[at, text] for at, text in round_ticks(low, high)],
-        "floors": [{"at": at, "words": text} for at, text in floors],
-        "words": words,
-        "series": [
-            {
-                "name": curve.name,
-                "colour": line_colour(number, len(curves)),
-                "means": [_or_none(mean) for mean in curve.means],
-                "sds": [_or_none(sd) for sd in curve.sds],
-                "words": list(curve.words),
-            }
-            for number, curve in enumerate(curves)
-        ],
-    }
+) -> Chart:
+    """Curves over the `values` of the knob `over`, with the levels that need no training (value, words). A single curve
+    is named by the title alone."""
+    series = [
+        Series(
+            curve.name, line_colour(number, len(curves)), list(range(len(values))), list(curve.means),
+            list(curve.words), labelled=len(curves) > 1, sds=list(curve.sds), more={"sd": list(curve.sds)},
+        )
+        for number, curve in enumerate(curves)
+    ]  # fmt: skip
+    levels = [Level(words, at) for at, words in floors]
+    edge = 0 if len(values) > 1 else 0.5
+    across = Axis(over, -edge, len(values) - 1 + edge, ticks=list(enumerate(values)))
+    return Chart(title, across, Axis("", *span(series, levels)), series, levels)
 
 
 def parallel_lines(

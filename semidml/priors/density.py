@@ -1,5 +1,5 @@
 """A mixture's density in plain numpy, for what is drawn or scored without torch: each component's part of it at a
-point, and the regions that hold given shares of its mass.
+point, the regions that hold given shares of its mass, and its modes.
 
 means (K, D), log_vars (K, D), weights (K,): as a frame keeps them.
 """
@@ -11,6 +11,7 @@ import numpy as np
 
 SIDE = 96  # points of the grid along each axis
 REACH = 3.5  # sigmas from the outermost means to the grid's edge: outside lies less than 0.3 %
+MODE_STEPS = 2000  # of the ascent to a mode; it slows down where two modes are about to merge
 MASSES = (0.5, 0.9)  # of the regions that are drawn
 
 
@@ -57,3 +58,29 @@ def regions(means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray) -> Reg
     share = np.empty(SIDE * SIDE, np.float32)
     share[densest_first] = (mass.cumsum() - mass / 2).clip(0, 1)
     return Regions(x, y, share.reshape(SIDE, SIDE))
+
+
+def modes(means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Where the density has its maxima: float64 (M, D), with 1 <= M <= K.
+
+    Fixed-point ascent from each component's mean (Carreira-Perpinan 2000, doi 10.1109/34.888716, eq. 4):
+    z <- (sum_k r_k / v_k)^-1 sum_k r_k m_k / v_k with the responsibilities r_k of z; what ends within a tenth of the
+    smallest sigma is one mode. Two equal components merge when they are less than 2 sigma apart. A mode between the
+    means, where no ascent from a mean ends, would be missed; in more than one dimension there may be such."""
+    means, log_vars, weights = (np.asarray(array, np.float64) for array in (means, log_vars, weights))
+    precisions = np.exp(-log_vars)
+    at = means.copy()
+    near = 0.1 * float(np.exp(log_vars / 2).min())
+    for _ in range(MODE_STEPS):
+        joint = log_joint(at, means, log_vars, weights)
+        r = np.exp(joint - joint.max(1, keepdims=True))
+        r /= r.sum(1, keepdims=True)  # (K, K)
+        to = (r @ (means * precisions)) / (r @ precisions)
+        moved, at = np.abs(to - at).max(), to
+        if moved < 1e-5 * near:
+            break
+    maxima: list[np.ndarray] = []
+    for z in at:
+        if not any(np.linalg.norm(z - other) < near for other in maxima):
+            maxima.append(z)
+    return np.stack(maxima)

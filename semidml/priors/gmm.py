@@ -5,7 +5,7 @@ from torch import Tensor
 
 from semidml.priors import given
 from semidml.priors.mixture import Mixture
-from semidml.priors.places import place
+from semidml.priors.places import place_components
 
 
 class Gmm(Mixture):
@@ -51,11 +51,12 @@ def build(
     balance: str = "none",
     kl_samples: int = 1,
 ) -> Gmm:
-    """The mixture of these knobs; what cannot be placed is refused by RunConfig."""
-    if placement == "given":
-        means = torch.tensor(given.positions_of(positions))  # (K, D)
-    else:
-        means = component_spacing * place(placement, components, latent_dim)
-    log_vars = torch.full_like(means, component_log_var)
-    weights = torch.tensor(given.weights_of(component_weights)) if component_weights else None
-    return Gmm(means, log_vars, weights, balance == "sinkhorn", kl_samples)
+    """The mixture of these knobs; what cannot be placed is refused by RunConfig. On torch's meta device it has shapes
+    and no numbers."""
+    knobs = (latent_dim, components, placement, component_spacing, component_log_var, positions, component_weights)
+    if torch.get_default_device().type == "meta":
+        count = given.count(placement, components, latent_dim, positions)
+        means = torch.empty(count, latent_dim)
+        return Gmm(means, torch.empty_like(means), None, balance == "sinkhorn", kl_samples)
+    means, log_vars, weights = (torch.from_numpy(array) for array in place_components(*knobs))
+    return Gmm(means, log_vars, weights if component_weights else None, balance == "sinkhorn", kl_samples)

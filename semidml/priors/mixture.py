@@ -5,7 +5,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-MODE_STEPS = 2000  # of the ascent to a mode; it slows down where two modes are about to merge
 Posteriors = tuple[Tensor, Tensor]  # means (K, D), log_vars (K, D)
 
 
@@ -73,30 +72,6 @@ def draw(n: int, means: Tensor, log_vars: Tensor, weights: Tensor, generator: to
     chosen = torch.multinomial(weights.cpu(), n, replacement=True, generator=generator).to(means.device)
     noise = torch.randn(n, means.shape[1], generator=generator).to(means)
     return means[chosen] + (log_vars[chosen] / 2).exp() * noise
-
-
-def modes(means: Tensor, log_vars: Tensor, weights: Tensor) -> Tensor:
-    """Where the density has its maxima: (M, D), with 1 <= M <= K.
-
-    Fixed-point ascent from each component's mean (Carreira-Perpinan 2000, doi 10.1109/34.888716, eq. 4):
-    z <- (sum_k r_k / v_k)^-1 sum_k r_k m_k / v_k with the responsibilities r_k of z; what ends within a tenth of the
-    smallest sigma is one mode. Two equal components merge when they are less than 2 sigma apart. A mode between the
-    means, where no ascent from a mean ends, would be missed; in more than one dimension there may be such."""
-    means, log_vars, weights = (tensor.detach().double().cpu() for tensor in (means, log_vars, weights))
-    precisions = (-log_vars).exp()
-    at = means.clone()
-    near = 0.1 * float((log_vars / 2).exp().min())
-    for _ in range(MODE_STEPS):
-        r = log_joint(at, means, log_vars, weights.log()).softmax(1)  # (K, K)
-        to = (r @ (means * precisions)) / (r @ precisions)
-        moved, at = (to - at).abs().max(), to
-        if moved < 1e-5 * near:
-            break
-    maxima: list[Tensor] = []
-    for z in at:
-        if not any(bool((z - other).norm() < near) for other in maxima):
-            maxima.append(z)
-    return torch.stack(maxima)
 
 
 def sinkhorn(scores: Tensor, weights: Tensor, rounds: int = 10) -> Tensor:

@@ -1,13 +1,12 @@
-"""A mixture in the plane as numbers to draw: density, modes, samples, and the way from a component to its neighbour."""
+"""A mixture in the plane as numbers to draw: density, modes, samples, and the way from a component to its neighbour; in
+plain numpy, for a page that draws it before torch is loaded."""
 
 from typing import Any
 
 import numpy as np
-import torch
 
-from semidml.priors import mixture
-from semidml.priors.density import regions
-from semidml.priors.gmm import build
+from semidml.priors.density import log_joint, modes, regions
+from semidml.priors.places import place_components
 from semidml.priors.words import MOST_COUNTED
 
 PROFILE, SAMPLES = 161, 400
@@ -19,36 +18,38 @@ def mixture_picture(**knobs: Any) -> dict[str, Any]:
     from 3 sigma before the first to 3 sigma behind the second: along (161,) in latent units from the middle, whole
     (161,) the density, parts (2, 161) the two components' shares of it. With one component the line runs along x; with
     more than `MOST_COUNTED` no modes are looked for."""
-    prior = build(2, (1, 1, 1), **knobs)
-    means, log_vars, weights = prior.components()
+    means, log_vars, weights = place_components(2, **knobs)
     sigma = float(np.exp(knobs["component_log_var"] / 2))
     first, second = _neighbours(means)
     towards = second - first
-    apart = float(towards.norm())
-    direction = towards / apart if apart else torch.tensor([1.0, 0.0])
-    along = torch.linspace(-apart / 2 - 3 * sigma, apart / 2 + 3 * sigma, PROFILE)
+    apart = float(np.linalg.norm(towards))
+    direction = towards / apart if apart else np.array([1.0, 0.0])
+    along = np.linspace(-apart / 2 - 3 * sigma, apart / 2 + 3 * sigma, PROFILE)
     line = (first + second) / 2 + along[:, None] * direction
-    joint = mixture.log_joint(line, means, log_vars, weights.log()).exp()  # (161, K)
-    nearest = [int((means - component).square().sum(1).argmin()) for component in (first, second)]
-    arrays = {
+    joint = np.exp(log_joint(line, means, log_vars, weights))  # (161, K)
+    nearest = [int(((means - component) ** 2).sum(1).argmin()) for component in (first, second)]
+    generator = np.random.default_rng(0)
+    chosen = generator.choice(len(means), SAMPLES, p=weights / weights.sum(dtype=np.float64))
+    return {
         "means": means,
         "weights": weights,
-        "modes": mixture.modes(means, log_vars, weights) if len(means) <= MOST_COUNTED else means[:0],
-        "samples": prior.sample(SAMPLES, torch.Generator().manual_seed(0)),
+        "modes": modes(means, log_vars, weights) if len(means) <= MOST_COUNTED else means[:0],
+        "samples": (means[chosen] + sigma * generator.normal(size=(SAMPLES, 2))).astype(np.float32),
         "along": along,
         "whole": joint.sum(1),
         "parts": joint[:, nearest].T,
+        "sigma": sigma,
+        "regions": regions(means, log_vars, weights),
     }
-    drawn = regions(means.numpy(), log_vars.numpy(), weights.numpy())
-    return {name: tensor.numpy() for name, tensor in arrays.items()} | {"sigma": sigma, "regions": drawn}
 
 
-def _neighbours(means: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _neighbours(means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two components that are nearest to one another, of these the ones nearest to the origin; with one component it
     twice."""
     if len(means) == 1:
         return means[0], means[0]
-    distances = torch.cdist(means, means) + 1e-3 * (means.norm(dim=1)[:, None] + means.norm(dim=1))
-    distances.fill_diagonal_(torch.inf)
+    lengths = np.linalg.norm(means, axis=1)
+    distances = np.linalg.norm(means[:, None] - means, axis=2) + 1e-3 * (lengths[:, None] + lengths)
+    np.fill_diagonal(distances, np.inf)
     i, j = divmod(int(distances.argmin()), len(means))
     return means[min(i, j)], means[max(i, j)]

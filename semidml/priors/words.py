@@ -1,10 +1,13 @@
-"""What a mixture has to offer, in words; torch is loaded only where modes must be searched for."""
+"""What a mixture has to offer, in words, without torch."""
 
 import math
 
-from semidml.config import RunConfig
-from semidml.priors import given
+import numpy as np
 
+from semidml.config import RunConfig
+from semidml.priors import density, given, places
+
+PLACED = ("components", "placement", "component_spacing", "component_log_var", "positions", "component_weights")
 MOST_COUNTED = 64  # components whose modes are counted
 
 
@@ -12,7 +15,7 @@ def describe(config: RunConfig) -> str:
     """What the Gaussian mixture of a config offers, in words: its components, the smallest distance between two of
     them, their sigma, and how many modes it really has.
 
-    Counted by ascent from every mean (`mixture.modes`); at the vertices of a cube the density is a product over
+    Counted by ascent from every mean (`density.modes`); at the vertices of a cube the density is a product over
     dimensions, each of two equal Gaussians, which have two modes when they are more than 2 sigma apart. On a sphere the
     smallest distance is also told as a share of the radius, which is what the arrangement reached."""
     sigma, k, spacing = math.exp(config.component_log_var / 2), config.component_count(), config.component_spacing
@@ -23,11 +26,10 @@ def describe(config: RunConfig) -> str:
     if config.placement == "vertices" and not config.component_weights:
         modes = k if spacing > 2 * sigma else 1
     elif k <= MOST_COUNTED:
-        from semidml.priors import mixture
-
-        prior = config.make("prior", config.latent_dim, (1, 1, 1))
-        modes = len(mixture.modes(*prior.components()))
-        radius = float(prior.means.norm(dim=1).mean()) if config.placement == "sphere" else None
+        knobs = {name: getattr(config, name) for name in PLACED}
+        means, log_vars, weights = places.place_components(config.latent_dim, **knobs)
+        modes = len(density.modes(means, log_vars, weights))
+        radius = float(np.linalg.norm(means, axis=1).mean()) if config.placement == "sphere" else None
 
     told = [f"{k} component{'s' if k > 1 else ''}"]
     if math.isfinite(distance):

@@ -20,6 +20,6 @@ A map sends trigger values: `moved` {"move": its number, "middles": [[x, y], ...
 (`region_of`), `line` {"ends": [[x, y], [x, y]]} (`line_of`), `epoch` for a scrubber that rests, `seen` {"box": [x0, y0,
 x1, y1], "width", "height" in pixels} where it shows a lattice (`box_of`).
 
-Many runs have siblings of it: a sheet of cells with their little maps (`sheet.py`), curves with bands and parallel
-coordinates (`plots.many`). They are elements that stay while their data change, so that nothing blinks.
+It has siblings, elements that stay while their data change, so that nothing blinks: curves (`plots.chart`), the card of
+scores, the sheet of many runs with their little maps (`sheet.py`), parallel coordinates (`plots.many`).
 """

@@ -5,10 +5,12 @@ from functools import cache
 from pathlib import Path
 
 NAME, STORE, PAD, GALLERY = "semidml_map", "semidml_store", "semidml_pad", "semidml_gallery"
-SHEET, BANDS, PARALLEL = "semidml_sheet", "semidml_bands", "semidml_parallel"
+SHEET, PARALLEL = "semidml_sheet", "semidml_parallel"
+CURVES, SCORECARD = "semidml_curves", "semidml_scorecard"
+CURVES_HTML, SCORECARD_HTML = '<div class="curves"></div>', '<div class="scorecard"></div>'
 GALLERY_HTML = '<div class="gallery" role="group"></div>'
 HTML, PAD_HTML = '<div class="map"></div>', '<div class="map pad"></div>'
-MANY_HTML = {name: f'<div class="{name.removeprefix("semidml_")}"></div>' for name in (SHEET, BANDS, PARALLEL)}
+MANY_HTML = {name: f'<div class="{name.removeprefix("semidml_")}"></div>' for name in (SHEET, PARALLEL)}
 
 
 @cache
@@ -16,7 +18,9 @@ def javascript(entry: str = "map") -> str:
     """A program, whole: of the map; of the "store" that draws nothing and keeps what belongs to a run; of the "pad" on
     which a visitor draws, which takes {"height", "width"} and sends `drawn` {"pixels"}; of the "gallery", which takes
     {"images": addresses, "words", "chosen": which or -1} and sends `picked`, the number of an image; of the "sheet" of
-    many runs, see `sheet.py`, of the "bands" over one knob and of "parallel" coordinates, see `plots.many`.
+    many runs, see `sheet.py`, and of "parallel" coordinates, see `plots.many`; of "curves", see `plots.chart`; of the
+    "scorecard", which takes {"of": the run, "headlines", "others", "words"}, each score as {"name", "title", "value",
+    "before", "help"}.
 
     An inline module of a Streamlit component cannot import from beside itself: each imported module becomes a function
     that is called once and gives its exports."""
@@ -40,5 +44,5 @@ def javascript(entry: str = "map") -> str:
 
 @cache
 def css(name: str = "map") -> str:
-    """The look of the map and its siblings, or of "many" runs' charts."""
+    """The look of the map and its siblings, of "many" runs' charts, of "curves", or of the "scorecard"."""
     return (Path(__file__).parent / f"{name}.css").read_text()

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -26,6 +25,9 @@ from semidml.sweeps.plan import MOST_CELLS, Cell, Plan
 from semidml.sweeps.sweep import TABLE, Sweep
 from semidml.words import value_words
 
+if TYPE_CHECKING:  # at run time it takes as long as what a page without a table needs
+    import pandas as pd
+
 WAITING = "waiting"
 
 
@@ -33,7 +35,7 @@ WAITING = "waiting"
 class Table:
     """frame: a row a cell, in the order of the plan, with the columns `axes`, "seed", those of PLAIN, and scores."""
 
-    frame: pd.DataFrame
+    frame: "pd.DataFrame"
     axes: tuple[str, ...]
 
     @property
@@ -227,13 +229,15 @@ def write_parquet(table: Table, file: BinaryIO) -> None:
 # ---- what it says
 
 
-def gather(table: Table, score: str, over: Sequence[str] = ("seed",)) -> pd.DataFrame:
+def gather(table: Table, score: str, over: Sequence[str] = ("seed",)) -> "pd.DataFrame":
     """Of each setting, that is each combination of the axes that are not gathered `over`: these axes, and the score's
     mean, sd (with n - 1; none of one run) and n, the runs that have it; `done` and `cells`, the runs that are done and
     all. A training that stands in several cells counts once. In the order of the plan.
 
     score: a column of scores, such as `test_knn_accuracy`; where no run has it, mean and sd are NaN and n is 0.
     Raises: ValueError for what is no axis, "seed" or score."""
+    import pandas as pd
+
     if unknown := [name for name in over if name not in (*table.axes, "seed")]:
         raise ValueError(f"there is no axis called {unknown[0]!r}; there are {', '.join((*table.axes, 'seed'))}")
     if score_of(score) is None:
@@ -291,6 +295,8 @@ def best(table: Table, score: str = "knn_accuracy") -> Best:
     those with at least half as many as the one with the most.
     Raises: ValueError where there is but one setting, where no run is scored on held-out images, with what must be set,
     or where no value of this score is better than another."""
+    import pandas as pd
+
     if not table.axes:
         raise ValueError("there is one setting, with several seeds: there is nothing to choose")
     if score not in SCORES or not (better := SCORES[score].better):

@@ -19,6 +19,7 @@ from semidml.runs import listing, trained_on
 from semidml.runs.run import Run
 from semidml.scatter import pack
 from semidml.scores.table import Scored
+from semidml.ui import frame
 from semidml.ui.shared import Shared
 from semidml.ui.words import config_of, escape_markdown, is_here
 from semidml.words import percent
@@ -147,8 +148,8 @@ def read_floors(run: Run) -> dict[str, float]:
 
 def floors_or_reason(run: Run) -> tuple[dict[str, float], str]:
     """(the `read_floors` of a run, ""), or ({}, why there are none, in words): its data set may have changed since.
-    Without its data set, which the page says, no word."""
-    if not has_data(run):
+    Without its data set, which the page says, and before torch is loaded, no word."""
+    if not frame.is_warm() or not has_data(run):
         return {}, ""
     try:
         return read_floors(run), ""
@@ -188,6 +189,7 @@ def decoded_samples(run: Run, latents: Any) -> Any:
 
 
 BY_ID = {"semidml.data.dataset.Dataset": id}  # which the answer of `kept_splits` keeps alive
+COLD = "Images follow in a few seconds: the app has just been started."
 SECONDS_ERRORS = 0.15  # for which the map waits for the errors of reconstruction
 
 
@@ -215,7 +217,10 @@ def kept_splits(run: Run, data: "Dataset") -> "tuple[Dataset, Dataset]":
 
 
 def missing_images(run: Run) -> str:
-    """Why the pictures cannot be shown, in words; "" when they can."""
+    """Why the pictures cannot be shown, in words; "" when they can. No page waits with its map until torch is loaded,
+    which images need."""
+    if not frame.is_warm():
+        return COLD
     try:
         with st.spinner("Loading the images …"):
             images_of(run)

@@ -38,7 +38,7 @@ IN_HEAD = {"variant", "clusters", "temperature", "twins_weight"}  # beside those
 
 def choose_config() -> RunConfig | None:
     """The knobs; the config that they make, or None after saying why they make none."""
-    st.markdown("**Start from**")
+    st.caption("Start from")
     with st.container(horizontal=True, gap="xsmall"):
         for preset in presets.CLUSTERS:
             values = preset.on(knobs.current_value("data"))
@@ -67,7 +67,8 @@ def draw_shown(run: Run, status: Status, newest: Frame) -> Frame:
         st.info("This run has no clusters: its folder was made by another release.", icon=":material/warning:")
         return newest
     map_place = st.container()
-    shown = newest if status.active else runs.choose_epoch(run, newest)
+    with st.container():
+        shown = runs.choose_epoch(run, newest, status.active)
     with map_place:
         draw_map(run, shown, newest, status.active)
     return shown
@@ -78,9 +79,12 @@ def draw_details(run: Run, status: Status, frame: Frame) -> None:
     if frame.clusters is None:
         return
     draw_floors(run, frame)
-    query.draw_query(run, frame)
-    draw_clusters(run, frame)
-    draw_twins(run)
+    with st.container():
+        query.draw_query(run, frame)
+    with st.container():
+        draw_clusters(run, frame)
+    with st.container():
+        draw_twins(run)
     draw_curves(run)
 
 
@@ -237,21 +241,17 @@ def twins_html(run_id: str, key: tuple) -> str:
 def draw_curves(run: Run) -> None:
     """Entropies with the best reachable values; Recall@K and NMI; the loss terms."""
     history, config = run.history(), run.config()
-    if len(history) < 2:
-        return
     st.header("How it went")
     floors, best = cache.floors_or_reason(run)[0] if is_warm() else {}, math.log(config.clusters)
-    drawn, state = pictures.thinned_history(history), pictures.state_of(run, history, floors)
+    drawn = pictures.thinned_history(history)
     left, right = st.columns(2)
     with left:
-        pictures.draw_scores("entropies", history, state, lambda dark: entropy_curves(drawn, best, dark))
+        pictures.draw_scores("entropies", history, entropy_curves(drawn, best, config.epochs))
         unused = " This variant does not train its clusters." if "clusters" not in config.used() else ""
         st.caption(f"At best all clusters are alike, ln K, and each image is sure, 0.{unused}")
     with right:
         if tests_labels(run):
-            pictures.draw_scores(
-                "retrieval", history, state, lambda dark: score_curves(drawn, floors, dark, place="retrieval")
-            )
-        if tests_labels(run):
+            chart = score_curves(drawn, floors, place="retrieval", epochs=config.epochs)
+            pictures.draw_scores("retrieval", history, chart)
             st.caption("Of the drawn test points: Recall@K, and NMI of k-means with as many clusters as classes.")
-    pictures.draw_losses(history, state)
+    pictures.draw_losses(history, config.epochs)

@@ -1,6 +1,7 @@
 """What every page has: menu, head, foot, style, and the words while something loads."""
 
 import gc
+import random
 import sys
 import threading
 import time
@@ -52,12 +53,14 @@ TAB_ICON = (  # (x, y, class) of dots in a square of 32 by 32
     *((26, 9, 8), (27, 19, 8)),
     *((8, 24, 1), (17, 27, 1)),
 )
+EMPTY_DOTS, EMPTY_GROUPS = 45, ((25, 30), (72, 42), (38, 76))  # of the picture where there is nothing yet
 SIDEBAR = 240  # pixels wide; folded away on a phone
 HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
 QUICK = 0.4  # seconds that something may take before the page says how far it is
 BETWEEN = 0.2  # seconds between two words on that
 SECONDS_LIVE = 1.0  # between two looks at a run that trains
 SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
+LIVE = "live"  # key of the container of what changes by itself: there nothing fades while it is computed anew
 STYLE = """<style>
 .stApp {--map-height: clamp(320px, 100dvh - 18rem, 60rem);}
 [data-testid="stMainBlockContainer"] {padding: 0.6rem 1.6rem 3rem; max-width: 1500px;}
@@ -84,12 +87,37 @@ STYLE = """<style>
 [class*="st-key-inline"] [data-testid="stWidgetLabel"] {flex: none; gap: 0.4rem; margin: 0;}
 [class*="st-key-inline"] [data-testid="stSelectbox"] > div:last-child {flex: 1; min-width: 0;}
 [data-testid="stSidebarHeader"] {height: 3.4rem; margin-bottom: -1rem;}
+[data-testid="stElementContainer"]:has([data-testid^="stBidiComponent"]), .st-key-live [data-stale="true"] {
+  opacity: 1 !important; transition: none !important;}
 [data-testid="stSidebarUserContent"] {padding-left: 1rem; padding-right: 1rem;}
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.45rem;}
 h1 {font-size: 1.6rem !important; padding: 0.1rem 0 !important;}
-h2 {font-size: 1.3rem !important; padding-top: 1.2rem !important;}
-h3 {font-size: 1.05rem !important;}
-[data-testid="stMetricValue"] {font-size: 1.5rem;}
+h2 {padding-top: 1.2rem !important;}
+h3 {padding-top: 0.4rem !important;}
+[data-testid="stCaptionContainer"] {opacity: 0.8;}
+[data-testid="stBaseButton-primary"]:enabled, [data-testid="stMultiSelect"] [data-baseweb="tag"] {
+    color: light-dark(#ffffff, #0f141b);
+}
+.st-key-gallery {
+    display: grid; grid-template-columns: repeat(auto-fill, minmax(min(14rem, 45%), 1fr)); gap: 1rem;
+    align-items: stretch !important;
+}
+[class*="st-key-card-"] {position: relative;}
+[class*="st-key-card-"]:hover {border-color: currentColor;}
+[class*="st-key-card-"] [data-testid="stPageLink"], [class*="st-key-card-"] [data-testid="stPageLink"] * {
+    position: static;
+}
+[class*="st-key-card-"] [data-testid="stPageLink"] a::after {content: ""; position: absolute; inset: 0;}
+.st-key-gallery > div {display: flex; height: auto; min-width: 0;}
+.st-key-gallery > div > div {min-width: 0;}
+[class*="st-key-card-run"] [data-testid="stPageLink"] a {padding: 0; line-height: 1.3; background: none;}
+[class*="st-key-card-"] [data-testid="stPageLink"] p {white-space: normal; overflow: visible;}
+[class*="st-key-card-run"] strong {font-size: 1.05rem;}
+.empty {width: 256px; max-width: 100%; margin: auto;}
+[data-testid="stElementContainer"]:has(.unseen) {
+    position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+}
+.brand {font-size: 1.1rem; font-weight: 650;}
 [data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-knobs) .stSlider, .st-key-knobs .stSlider {padding-bottom: 0;}
 .st-key-knobs {gap: 0.55rem;}
@@ -162,16 +190,17 @@ def begin_page(title: str, reads: Collection[str] = ()) -> None:
     light, dark = (st.get_option(f"theme.{name}.backgroundColor") or "Canvas" for name in ("light", "dark"))
     st.html(STYLE.replace("BACKGROUND", f"light-dark({light}, {dark})"))
     warm_up()
-    import pandas  # noqa: F401 (whole: Plotly, when another thread has begun to import it, fails on the missing half)
 
     with st.sidebar:
-        st.markdown("### semidml")
+        st.html('<div class="brand">semidml</div>')
         for group, links in MENU.items():
             st.caption(group)
             for path, label, page_icon in links:
                 st.page_link(path, label=label, icon=page_icon)
         st.space("small")
         draw_running()
+        if not is_warm():
+            await_warmth()
     say_unread(reads)
 
 
@@ -204,6 +233,28 @@ def _tab_icon() -> str:
     dots = "".join(f'<circle cx="{x}" cy="{y}" r="4.5" fill="{class_colour(label)}"/>' for x, y, label in TAB_ICON)
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">{dots}</svg>'
     return f"data:image/svg+xml,{quote(svg)}"
+
+
+def draw_empty(title: str) -> DeltaGenerator:
+    """What stands where something will be: a cloud that turns into groups, and a heading. Whoever calls it writes into
+    the container that it gives what to do next."""
+    place = st.container(border=True, vertical_alignment="center", horizontal_alignment="center")
+    with place:
+        st.html(f'<div class="empty">{_empty_picture()}</div>')
+        st.header(title, anchor=False)
+    return place
+
+
+def _empty_picture() -> str:
+    """Grey dots without order, and beside them the same in three groups with the colours of three classes."""
+    chance, dots = random.Random(4), []
+    for number in range(EMPTY_DOTS):
+        label, (x, y) = number % len(EMPTY_GROUPS), EMPTY_GROUPS[number % len(EMPTY_GROUPS)]
+        dots.append((chance.uniform(8, 92), chance.uniform(12, 88), "currentColor", 0.3))
+        dots.append((156 + chance.gauss(x, 5), chance.gauss(y, 5), class_colour(label), 1))
+    drawn = "".join(f'<circle cx="{x:.0f}" cy="{y:.0f}" r="3" fill="{c}" opacity="{o}"/>' for x, y, c, o in dots)
+    arrow = '<path d="M112 50h26m-8-7 8 7-8 7" fill="none" stroke="currentColor" stroke-width="2" opacity="0.6"/>'
+    return f'<svg viewBox="0 0 256 100" role="presentation" aria-hidden="true">{drawn}{arrow}</svg>'
 
 
 @st.fragment(run_every=SECONDS_IDLE)
@@ -248,7 +299,7 @@ def share_words(used: int, allowed: Callable[[], int]) -> str:
 def device_name() -> str:
     """The device that `auto` takes, once torch is loaded."""
     torch = sys.modules.get("torch")
-    if torch is None or not is_warm():  # not there, or half of it
+    if not is_warm():
         return "looking …"
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
@@ -262,7 +313,9 @@ def warm_up() -> threading.Thread:
     def work() -> None:
         time.sleep(HEAD_START)
         queue.jobs().warm()
+        import pandas  # noqa: F401 (whole, before Plotly: it fails on half of it)
         import plotly.graph_objects  # noqa: F401
+        import sklearn.datasets  # noqa: F401 (the digits are its)
         import torch  # noqa: F401
 
         gc.collect()
@@ -274,8 +327,16 @@ def warm_up() -> threading.Thread:
 
 
 def is_warm() -> bool:
-    """Whether torch is loaded in this process."""
-    return not warm_up().is_alive()
+    """Whether torch is loaded in this process, whole."""
+    torch = sys.modules.get("torch")
+    return torch is not None and not getattr(torch.__spec__, "_initializing", False)
+
+
+@st.fragment(run_every=SECONDS_LIVE)
+def await_warmth() -> None:
+    """Draws the page anew once torch is loaded: with images, floors, and whatever else waited for it."""
+    if is_warm():
+        st.rerun()
 
 
 def link_run(page: str, label: str, icon: str, run: Run, **more: Any) -> None:

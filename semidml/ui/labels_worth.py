@@ -1,7 +1,5 @@
 """What labels are worth beside clusters found without any."""
 
-from functools import partial
-
 import streamlit as st
 
 from semidml import words
@@ -66,8 +64,7 @@ def draw_labels_worth(run: Run) -> None:
         return
     counts, reached = list(scored), list(scored.values())
     title = SCORES["recall_at_1"].title
-    draw = partial(curves.worth_curve, counts, reached, level, title)
-    pictures.draw_chart("worth", (*counts, *reached, level), draw)
+    pictures.draw_curves("worth", curves.worth_curve(counts, reached, level, title))
     worth = clusters.labels_worth(counts, reached, level)
     if worth is None:
         st.markdown(f"Not yet with {counts[-1]:,}: this run without labels is ahead of each of them.")

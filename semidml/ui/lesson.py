@@ -15,6 +15,7 @@ from semidml.scores.components import fitted_floor
 from semidml.ui import cache, controls, knobs, manage, maps, moments, pictures, scores
 from semidml.ui.frame import (
     EXPLORE,
+    LIVE,
     ROOT,
     SECONDS_LIVE,
     TRAIN,
@@ -116,7 +117,8 @@ def draw_sides(lesson: Lesson) -> None:
         columns = st.columns(len(sides))
     for column, (side, run) in zip(columns, sides, strict=True):
         with column:
-            st.markdown(f"**{side.title}**  \n{side.words}")
+            st.subheader(side.title, anchor=False)
+            st.markdown(side.words)
             frame = cache.read_frame(run, epoch)
             maps.draw_run_map(run, frame, cache.read_frame(run, epochs[-1]), f"map {side.run}")
     for column, (_, run) in zip(st.columns(len(sides)), sides, strict=True):
@@ -201,7 +203,8 @@ def offer_breaks(lesson: Lesson) -> None:
     st.header("Break it")
     for column, broken in zip(st.columns(max(2, len(lesson.breaks))), lesson.breaks, strict=False):
         with column, st.container(border=True):
-            st.markdown(f"**{broken.title}.** {broken.why}")
+            st.subheader(broken.title, anchor=False)
+            st.markdown(broken.why)
             args = (lesson, lesson.sides[broken.side], dict(broken.values), broken.title, BREAK)
             st.button("Break it so", icon=":material/bolt:", key=f"break {broken.title}", on_click=start_run, args=args)
 
@@ -234,7 +237,8 @@ def draw_started(lesson: Lesson, part: str) -> None:
         mine.pop("run")
         st.caption("The run that was trained here has been deleted.")
         return
-    st.fragment(draw_side_by_side, run_every=SECONDS_LIVE if is_active else None)(lesson, is_active)
+    with st.container(key=LIVE):
+        st.fragment(draw_side_by_side, run_every=SECONDS_LIVE if is_active else None)(lesson, is_active)
 
 
 def draw_side_by_side(lesson: Lesson, was_active: bool) -> None:
@@ -256,7 +260,8 @@ def draw_side_by_side(lesson: Lesson, was_active: bool) -> None:
     draw_reason(status)
     mine_place, beside_place = st.columns(2)
     with mine_place:
-        st.markdown(f"**{mine['title']}**  \n{change_words(beside.config(), run.config())}")
+        st.subheader(mine["title"], anchor=False)
+        st.markdown(change_words(beside.config(), run.config()))
         try:
             newest = cache.read_newest(run)
         except ValueError as error:
@@ -270,7 +275,8 @@ def draw_side_by_side(lesson: Lesson, was_active: bool) -> None:
             pictures.draw_reconstructions(run, newest)
         link_run(TRAIN, "Look at it on Train", "arrow_forward", run)
     with beside_place:
-        st.markdown(f"**{next(s.title for s in lesson.sides if s.run == beside.id)}**  \nshipped, the same seed")
+        st.subheader(next(s.title for s in lesson.sides if s.run == beside.id), anchor=False)
+        st.markdown("Shipped, the same seed")
         last = last_frame(beside)
         maps.draw_run_map(beside, last, last, "map beside mine")
         pictures.draw_reconstructions(beside, last)

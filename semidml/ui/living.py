@@ -1,6 +1,7 @@
 """Small maps that play a run's epochs."""
 
 import base64
+import html
 import io
 import itertools
 
@@ -15,8 +16,8 @@ from semidml.runs.run import Run
 from semidml.ui import cache, words
 
 
-def draw_small_map(run: Run) -> None:
-    """A run's last frame as a small picture."""
+def draw_small_map(run: Run, name: str) -> None:
+    """A run's last frame as a small picture, of which a screen reader tells the run's name."""
     try:
         picture = paint_small_map(run)
     except ValueError as error:
@@ -25,7 +26,9 @@ def draw_small_map(run: Run) -> None:
     if picture is None:
         st.caption("This run has kept no map.")
     else:
-        st.image(picture, width="stretch")
+        source, words_of_map = base64.b64encode(picture).decode(), html.escape(f"Map of the run {name}", quote=True)
+        style = "width: 100%; aspect-ratio: 1; display: block"
+        st.html(f'<img src="data:image/png;base64,{source}" alt="{words_of_map}" style="{style}">')
 
 
 @cache.until_changed(st.cache_resource(show_spinner=False), "config.json", shared=True)
@@ -34,7 +37,7 @@ def paint_small_map(run: Run) -> bytes | None:
     if frame is None:
         return None
     labels = frame.rows["labels"]
-    return map_image(planes.in_plane(frame.latents, labels)[0], labels, size=240)
+    return map_image(planes.apart_in_plane(frame.latents, labels), labels, size=240)
 
 
 MAP_WORDS = "Points that move from one cloud into groups of one colour each while a network is trained"
@@ -57,9 +60,9 @@ def draw_living_map(run: Run, place: DeltaGenerator) -> None:
     place.html(frame_picture(f'<picture>{source}<img src="{moving}" alt="{MAP_WORDS}"></picture>'))
 
 
-def frame_picture(picture: str) -> str:
-    """The same room for the still and the moving picture."""
-    style = ".living img {width: 100%; max-width: 440px; aspect-ratio: 1; display: block; margin: auto;}"
+def frame_picture(picture: str = "") -> str:
+    """The same room for the still and the moving picture, and before either is there."""
+    style = ".living, .living img {width: 100%; max-width: 440px; aspect-ratio: 1; display: block; margin: auto;}"
     return f'<style>{style}</style><div class="living">{picture}</div>'
 
 
@@ -72,7 +75,7 @@ def paint_living_map(run: Run) -> str:
     share = np.linspace(0, 1, min(LIVING_FRAMES, len(epochs))) ** 1.6  # most happens early
     kept = sorted({epochs[round(s * (len(epochs) - 1))] for s in share})
     clouds = [
-        planes.in_plane(cache.read_frame(run, epoch).latents, labels, last.latents)[0].astype(np.float32)
+        planes.apart_in_plane(cache.read_frame(run, epoch).latents, labels, last.latents).astype(np.float32)
         for epoch in kept
     ]
     clouds = [(cloud - cloud.mean(0)) / (np.abs(cloud - cloud.mean(0)).max() or 1) for cloud in clouds]

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from semidml import presets
@@ -90,7 +89,7 @@ def give(read_middles: Callable[[], Any], *, seen_anew: bool) -> None:
 
 def choose_mixture() -> bool:
     """Presets, and the knobs of the mixture; whether these are whole: a row of the table may not be filled in yet."""
-    st.markdown("**Start from**")
+    st.caption("Start from")
     with st.container(horizontal=True, gap="xsmall"):
         for preset in presets.MIXTURES:
             kind = "primary" if mixture_of(preset) == mine() else "secondary"
@@ -122,6 +121,8 @@ def choose_mixture() -> bool:
 def edit_table() -> bool:
     """Positions and weights, a row a component. What is not whole yet is said, and stays in the table; until it is, the
     mixture stays as it was."""
+    import pandas as pd
+
     version = st.session_state.get("my table", 0)
     if st.session_state.get("my rows", (None,))[0] != version:  # filled anew only when others have moved the mixture
         positions = given.positions_of(mine()["positions"])

@@ -78,7 +78,8 @@ def draw_scores(run: Run, frame: Frame, place: str) -> Moment:
     names = shown_names(run, here, place)
     unknown = ["retrieval"] if place == "clusters" else [] if here.now or here.before else ["classes"]
     st.caption(f"**{here.words}**")
-    score_row(names, here.before, here.now, here.failed, always=live_where("always", *unknown, labels=has_labels))
+    always = live_where("always", *unknown, labels=has_labels)
+    score_row(names, here.before, here.now, here.failed, always=always, of=run.id)
     if words := late_words(here, names):
         st.caption(f":material/schedule: {words}.")
     return here

@@ -11,11 +11,15 @@ from PIL import Image
 
 from semidml.explore import points
 from semidml.frames import Frame, Record
+from semidml.plots.chart import Chart
 from semidml.plots.counts import class_counts
-from semidml.plots.curves import loss_curves, loss_words
+from semidml.plots.curves import loss_curves
 from semidml.plots.pictures import image_strip
+from semidml.plots.style import chart_words
 from semidml.runs.run import Run
+from semidml.scatter import bundle
 from semidml.ui import cache
+from semidml.ui.frame import is_warm
 from semidml.ui.shared import Shared
 from semidml.ui.words import escape_markdown
 
@@ -38,39 +42,44 @@ PLOTLY = {"displaylogo": False, "displayModeBar": False, "scrollZoom": False}
 def draw_chart(key: str, state: Hashable, draw: Callable[[bool | None], Any]) -> None:
     """The Plotly figure that `draw` gives for a dark theme or not, in the page's own font. It is drawn once of the same
     theme and `state`, whoever looks at it, so that `state` must hold all that it shows; the browser leaves a figure
-    alone that is the same."""
+    alone that is the same, and makes another one anew: what changes while a run goes on is drawn by `draw_curves`."""
+    import pandas  # noqa: F401 (whole: Plotly, when another thread has begun to import it, fails on the missing half)
+
     dark = is_dark()
 
     def drawn() -> Any:
         return draw(dark).update_layout(font_family='"Source Sans", "Source Sans Pro", sans-serif')
 
     figure = figures.get((key, state, dark), drawn, size=lambda figure: len(figure.to_json()))
+    st.html(f'<p class="unseen">{html.escape(chart_words(figure))}</p>')  # which screen readers read
     st.plotly_chart(figure, key=f"chart {key}", config=PLOTLY, theme=None)
 
 
-def draw_scores(key: str, history: Sequence[Record], state: Hashable, draw: Callable[[bool | None], Any]) -> None:
-    """As `draw_chart`, of live scores; of trainings that nobody watched, which have none, that is said instead."""
-    if any(record.scores for record in history):
-        draw_chart(key, state, draw)
+def draw_curves(key: str, chart: Chart) -> None:
+    """Curves that change in place: of the same key they are one element of the page, whatever they show."""
+    draw = st.components.v2.component(
+        bundle.CURVES, html=bundle.CURVES_HTML, css=bundle.css("curves"), js=bundle.javascript("curves")
+    )
+    draw(data=chart.sent(), key=f"curves {key}")
+
+
+def draw_scores(key: str, history: Sequence[Record], chart: Chart) -> None:
+    """As `draw_curves`, of live scores; of trainings that nobody watched, which have none, that is said instead."""
+    if not history or any(record.scores for record in history):
+        draw_curves(key, chart)
     else:
         st.info("Nobody watched this training: no epoch of it was scored but the last.", icon=":material/show_chart:")
 
 
-def state_of(run: Run, history: Sequence[Record], floors: Mapping[str, float] | None = None) -> Hashable:
-    """What a chart of a run's history, over these floors, shows: see `draw_chart`."""
-    return run.path, points.stamp(run, "history.jsonl"), len(history), tuple((floors or {}).items())
+def draw_losses(history: Sequence[Record], epochs: int | None = None) -> None:
+    """The terms of a loss by epoch, and the newest in words; epochs: of the whole training."""
+    draw_curves("loss", loss_curves(history, epochs))
 
 
 def draw_counts(key: str, names: Sequence[str], counts: Mapping[str, Sequence[int]]) -> None:
     """How many images of each class there are; see `plots.counts.class_counts`."""
     titles, state = points.in_charts(names), (*names, *((split, *numbers) for split, numbers in counts.items()))
     draw_chart(key, state, lambda dark: class_counts(titles, counts, dark))
-
-
-def draw_losses(history: Sequence[Record], state: Hashable) -> None:
-    """The terms of a loss by epoch, and the newest in words."""
-    draw_chart("loss", state, lambda dark: loss_curves(history, dark))
-    st.caption(loss_words(history))
 
 
 def say_missing(run: Run) -> str:
@@ -84,13 +93,16 @@ def draw_reconstructions(run: Run, frame: Frame) -> None:
     """Test images over what a run's decoder makes of them after an epoch; nothing for a run without a decoder."""
     if frame.reconstructions is None:
         return
+    if not is_warm():
+        st.caption(cache.COLD)
+        return
     try:
         shown_images = cache.shown_images(run)
     except ValueError as error:
         st.caption(f"The originals cannot be shown: {escape_markdown(str(error))}")
         return
-    st.markdown("**Test images over their reconstructions**")
-    draw_pixels(image_strip([shown_images, frame.reconstructions], scale=1), "images over their reconstructions")
+    draw_pixels(image_strip([shown_images, frame.reconstructions], scale=1), "test images over their reconstructions")
+    st.caption("Test images over their reconstructions")
 
 
 def draw_table(rows: Sequence[Mapping[str, str]]) -> None:

@@ -67,10 +67,7 @@ def draw_trainer(
         with st.container(key="inline run"):
             run = pick_run(method)
         if run is None:
-            with st.container(
-                border=True, height=420, vertical_alignment="center", horizontal_alignment="center", key="picture"
-            ):
-                st.markdown("### Nothing has been trained here yet")
+            with st.container(key="picture"), frame.draw_empty("Nothing has been trained here yet"):
                 st.markdown(f"Press **Train**: the digits need no download and take {seconds} seconds.")
         else:
             is_active = run.status().active
@@ -83,11 +80,13 @@ def draw_trainer(
                         status, newest = live[1:]
                         shown = draw_picture(run, status, newest, draw_map, place)
                 with st.container(key="details"):
-                    say_moved_on(run, config)
+                    with st.container():
+                        say_moved_on(run, config)
+                    if live:
+                        draw_details(run, status, shown)
                     if run.status().state == "done":
                         seeds.draw_seeds(run, shown_at("train"))
                     if live:
-                        draw_details(run, status, shown)
                         draw_queue(run_id)
 
             def draw_while_there(draw: Callable[..., None], *given: Any) -> None:
@@ -100,7 +99,8 @@ def draw_trainer(
 
             with state_place:
                 st.fragment(draw_while_there, run_every=every)(draw_state_bar, run.id, is_active, place)
-            st.fragment(draw_while_there, run_every=every)(draw_run, run.id, is_active)
+            with st.container(key=frame.LIVE):
+                st.fragment(draw_while_there, run_every=every)(draw_run, run.id, is_active)
             if draw_below and not is_active:
                 with st.container(key="below"):
                     st.fragment(draw_below, run_every=frame.SECONDS_IDLE)(run)
@@ -228,10 +228,13 @@ def follow_run(run_id: str, was_active: bool) -> tuple[Run, Status]:
 
 def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
     """(run, status, newest frame) of the run that a fragment follows, or None after saying why there is nothing to
-    draw."""
+    draw.
+
+    What is there at times only, has a container that is always there: what comes after it would be made anew."""
     run, status = follow_run(run_id, was_active)
-    draw_waiting(run, status)
-    draw_reason(status)
+    with st.container():
+        draw_waiting(run, status)
+        draw_reason(status)
     if status.state == "failed" and (run.damage() or not run.frames()):
         return None
     try:
@@ -246,8 +249,9 @@ def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
             icon=":material/hourglass_top:",
         )
         return None
-    if remark := labels.describe_step(run.details().get("facts", {})):
-        st.caption(f":material/info: {remark}")
+    with st.container():
+        if remark := labels.describe_step(run.details().get("facts", {})):
+            st.caption(f":material/info: {remark}")
     return run, status, newest
 
 
@@ -347,8 +351,16 @@ def draw_rerun(run: Run) -> None:
     st.button("Train with it", icon=":material/play_arrow:", key="rerun", **act)
 
 
-def choose_epoch(run: Run, newest: Frame) -> Frame:
-    """The frame of the epoch that the visitor chose among those kept; at first the last."""
+def choose_epoch(run: Run, newest: Frame, is_active: bool = False) -> Frame:
+    """The frame of the epoch that the visitor chose among those kept; at first the last. While the run goes on, the
+    newest, and how far it is, in the room that the choice takes then."""
+    if is_active:
+        st.session_state[f"progress {run.id}"] = newest.epoch
+        last = max(1, run.config().epochs)
+        st.slider(
+            "Epoch", 0, last, key=f"progress {run.id}", disabled=True, help="To be chosen when the run has ended."
+        )
+        return newest
     epochs = run.frames()
     if len(epochs) < 2:
         return newest
@@ -374,7 +386,7 @@ def draw_queue(shown: str) -> None:
     ):
         others = [run for run in queued if run.id != shown]
         if others:
-            st.markdown(f"**{title}**")
+            st.header(title, anchor=False)
         for run in others:
             words, button = st.columns([3, 1], vertical_alignment="center")
             words.caption(" · ".join([run_words(run), *([begin_words(begin_of[run])] if run in begin_of else [])]))

@@ -1,17 +1,20 @@
 """Scores on a page."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from semidml.frames import TEST
 from semidml.runs.run import Run
+from semidml.scatter import bundle
 from semidml.scores.meaning import list_left_out
 from semidml.scores.table import SCATTER, SCORES
 from semidml.ui import cache
 from semidml.ui.words import escape_markdown
 from semidml.words import percent
+
+HEADLINES = 2  # scores of a card that are large
 
 
 def score_words(name: str, value: float | None) -> str:
@@ -110,25 +113,41 @@ def score_row(
     failed: Mapping[str, str],
     *,
     always: Container[str] = (),
+    words: str = "",
+    of: str = "",
+    key: str = "scores",
 ) -> None:
-    """Scores side by side with their scatter, and what they were before training, where that was scored; a dash for one
-    that is not known (yet). Below, why some could not be computed, and what there is to know of others ("notes" of
-    now). Of those that are neither known nor in `always`, none."""
+    """Scores with their scatter, and what they were before training, where that was scored; a dash for one that is not
+    known (yet). Of those that are neither known nor in `always`, none. The first HEADLINES are large. They change in
+    place, and of the same key they are one element of the page; `words` stand below them in plain text, of: the run.
+    Below, why some could not be computed, and what there is to know of others ("notes" of now)."""
     shown = [name for name in names if name in always or name in now or name in before]
-    with st.container(horizontal=True):
-        for name in shown:
-            st.metric(
-                SCORES[name].title,
-                score_with_scatter(name, now),
-                f"before {score_words(name, before.get(name))}" if name in before or not before else None,
-                delta_color="off",
-                delta_arrow="off",
-                help=SCORES[name].summary
-                + (f" Not computed: {escape_markdown(failed[name])}." if name in failed else ""),
-                width=190 if now.get(f"{name}{SCATTER}") is not None else 150,
-            )
-    for icon, words in (("error", failed), ("info", now.get("notes", {}))):
-        for remark in remark_words(shown, words):
+    told = [
+        score_told(name, now, failed)
+        | ({"before": f"before {score_words(name, before.get(name))}"} if name in before or not before else {})
+        for name in shown
+    ]
+    draw_card(key, told, words=words, of=of)
+    for icon, remarks in (("error", failed), ("info", now.get("notes", {}))):
+        for remark in remark_words(shown, remarks):
             st.caption(f":material/{icon}: {remark}")
-    for words in list_left_out({"failed": failed, **now}):
-        st.caption(f":material/info: {words}")
+    for left_out in list_left_out({"failed": failed, **now}):
+        st.caption(f":material/info: {left_out}")
+
+
+def draw_card(
+    key: str, told: Sequence[Mapping[str, str]], headlines: int = HEADLINES, words: str = "", of: str = ""
+) -> None:
+    """The component of `score_row`; told: see `score_told`, the first `headlines` of them large."""
+    draw = st.components.v2.component(
+        bundle.SCORECARD, html=bundle.SCORECARD_HTML, css=bundle.css("scorecard"), js=bundle.javascript("scorecard")
+    )
+    data = {"of": of, "headlines": list(told[:headlines]), "others": list(told[headlines:]), "words": words}
+    draw(data=data, key=key)
+
+
+def score_told(name: str, now: Mapping[str, Any], failed: Mapping[str, str]) -> dict[str, str]:
+    """What a card says of a score, as plain text: title, value, what it was before, help."""
+    reason = f" Not computed: {failed[name]}." if name in failed else ""
+    told = {"name": name, "title": SCORES[name].title, "value": score_with_scatter(name, now), "before": ""}
+    return told | {"help": f"{SCORES[name].summary}{reason}"}

@@ -103,7 +103,7 @@ def draw_classes(known: Understood) -> None:
     """The classes with their sizes and a few pictures each."""
     count = len(known.classes)
     if count:
-        st.markdown(f"**{count:,} {'class' if count == 1 else 'classes'}**")
+        st.subheader(f"{count:,} {'class' if count == 1 else 'classes'}", anchor=False)
     else:
         st.markdown("**No classes**: what needs no label can be trained.")
     cards = [class_card(known, name) for name in known.classes]
@@ -142,7 +142,7 @@ def range_words(ends: Range) -> str:
 
 def draw_contrast(contrast: Contrast) -> None:
     """A few images with their numbers as they are, and as they are read."""
-    st.markdown("**The numbers of pixels**")
+    st.subheader("The numbers of pixels", anchor=False)
     sides = []
     for title, ends, files in (
         ("as they are", contrast.plain, contrast.before),
@@ -160,7 +160,7 @@ def draw_contrast(contrast: Contrast) -> None:
 
 def draw_choices(brought: Brought, known: Understood) -> None:
     """A control for each question, each folder that is no class, the numbers of pixels, and what is seldom needed."""
-    st.markdown("**Is something meant otherwise?**")
+    st.subheader("Is something meant otherwise?", anchor=False)
     asked = {question.key: question for question in known.questions if not brought.is_answered(question.key)} | {
         key: question for key, question in brought.asked.items() if brought.is_answered(key)
     }

@@ -75,9 +75,9 @@ def draw_own() -> None:
             st.markdown(LAYOUT)
     with held:
         uploads = [data for data in store.available() if data.kind == "upload"]
-        st.markdown(
-            "**Uploads here**" if uploads else "No uploads yet. They are kept in the data folder until you delete them."
-        )
+        st.subheader("Uploads here", anchor=False)
+        if not uploads:
+            st.markdown("None yet. They are kept in the data folder until you delete them.")
         for data in uploads:
             draw_upload(data)
         folder = store.data_folder()

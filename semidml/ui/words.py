@@ -97,28 +97,32 @@ def short_value(value: Any) -> str:
     return f"{text[:23]}…" if len(text) > 24 else text or "–"
 
 
-def setting_words(config: RunConfig) -> str:
-    """A config in words: `MNIST, 60 labels, DML autoencoder`."""
-    title = entry_title("data", config.data)  # of a path its end
-    data, family = os.path.basename(title) or title, "variant" if "variant" in config.used() else "model"
-    data, what = escape_markdown(data), entry_title(family, getattr(config, family))
+def data_title(config: RunConfig) -> str:
+    """The title of a config's data set; of a path its end."""
+    title = entry_title("data", config.data)
+    return os.path.basename(title) or title
+
+
+def labels_words(config: RunConfig) -> str:
+    """How many labels a config sees: `60 labels`, `all labels`."""
     if not MODELS[config.model].facts["labels"]:
-        return f"{data}, no labels, {what}"
+        return "no labels"
     try:
         seen = seen_labels(config.pl, store.training(config.data, config.split, "test").official)
-        labels = (
-            "no labels"
-            if not seen
-            else "all labels"
-            if config.pl == 100
-            else "1 label"
-            if seen == 1
-            else f"{seen:,} labels"
-        )
     except ValueError:
-        labels = f"{value_words(config.pl)} % of the labels"
-    prior = "" if config.prior == "none" else f", {entry_title('prior', config.prior)}"
-    return f"{data}, {labels}, {what}{prior}"
+        return f"{value_words(config.pl)} % of the labels"
+    if not seen:
+        return "no labels"
+    return "all labels" if config.pl == 100 else "1 label" if seen == 1 else f"{seen:,} labels"
+
+
+def setting_words(config: RunConfig) -> str:
+    """A config in words: `MNIST, 60 labels, DML autoencoder`."""
+    family = "variant" if "variant" in config.used() else "model"
+    named = [escape_markdown(data_title(config)), labels_words(config), entry_title(family, getattr(config, family))]
+    if MODELS[config.model].facts["labels"] and config.prior != "none":
+        named.append(entry_title("prior", config.prior))
+    return ", ".join(named)
 
 
 def is_here(name: str) -> bool:

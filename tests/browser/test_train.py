@@ -40,7 +40,7 @@ def test_a_run_is_trained_seen_and_scored(page: Page, app) -> None:
     page.get_by_role("combobox", name="Dimensions").click()  # any move: the page goes on showing this run
     page.get_by_role("option", name="4", exact=True).click()
     expect(page.get_by_text("The knobs have moved on since this run: latent dimensions 2 → 4.").first).to_be_visible()
-    accuracy = page.get_by_test_id("stMetricValue").first
+    accuracy = page.locator(".scorecard .headlines .value").first
     expect(accuracy).to_have_text(re.compile(r"\d+\.\d %"))
     assert float(accuracy.inner_text().removesuffix(" %")) > 50  # chance is 10 %
     expect(page.get_by_alt_text("images over their reconstructions").first).to_be_visible()

@@ -245,9 +245,9 @@ def test_what_does_not_fit_into_the_memory_that_is_given_is_decoded_at_its_turn(
 
 
 def test_each_file_is_opened_once_and_at_a_second_start_none(tmp_path, folder, monkeypatch):
-    place, opened, open_image = write_set(tmp_path / "set", ["grey.png"]), [], Image.open
+    place, opened, at_hand = write_set(tmp_path / "set", ["grey.png"]), [], decoding._at_hand
     share(monkeypatch, cores=1)
-    monkeypatch.setattr(Image, "open", lambda file, **more: opened.append(file.name) or open_image(file, **more))
+    monkeypatch.setattr(decoding, "_at_hand", lambda file, size: opened.append(file.name) or at_hand(file, size))
     first = load(place, folder)
     assert len(opened) == len(set(opened)) == 62
     assert sorted(path.suffix for path in (folder / "decoded").iterdir()) == [".npy", ".npz"]
@@ -402,7 +402,7 @@ store.load(sys.argv[1], allow_paths=True, folder=Path(sys.argv[2]), progress=tol
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_no_process_outlives_who_started_it(tmp_path, folder, how):
-    place = write_set(tmp_path / "set", ["colour.jpg"], 600)
+    place = write_set(tmp_path / "set", ["colour.jpg"], 2000)
     command = [sys.executable, "-c", CODE, str(place), str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdout=-1, stderr=subprocess.DEVNULL, text=True) as process:
         deadline, decoding_ones = time.monotonic() + 60, []

@@ -3,14 +3,17 @@ that is trained with."""
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from semidml.config import RunConfig
 from semidml.methods.latent import build
 from semidml.priors import MOST_COMPONENTS, given, mixture
-from semidml.priors.density import REACH
+from semidml.priors.density import REACH, modes
 from semidml.priors.picture import mixture_picture
+from semidml.priors.places import place_components
+from semidml.priors.words import PLACED
 
 MINE = {"model": "dml-prior", "placement": "given"}
 GIVEN = {"components": 10, "placement": "given", "component_spacing": 2.0, "component_log_var": -2.0}
@@ -138,6 +141,32 @@ def test_the_picture_holds_all_components():
     assert (x[column], y[row]) == pytest.approx((5, 7), abs=0.1)
 
 
+def test_what_is_drawn_is_what_is_trained_with():
+    """The page places components without torch, a training with it: at the same places, with the same weights."""
+    for values in (
+        THREE | {"placement": "given"},
+        *({"placement": name} for name in ("vertices", "lattice", "sphere")),
+    ):
+        config = RunConfig.of({"model": "dml-prior", "latent_dim": 2, "components": 7} | values)
+        means, log_vars, weights = config.make("prior", 2, (1, 1, 1)).components()
+        its = mixture_picture(**{name: getattr(config, name) for name in PLACED})
+        assert torch.equal(means, torch.from_numpy(its["means"])) and torch.allclose(
+            weights, torch.tensor(its["weights"])
+        )
+        assert its["sigma"] == pytest.approx(float((log_vars[0, 0] / 2).exp()))
+        joint = mixture.log_joint(torch.zeros(1, 2), means, log_vars, weights.log())
+        assert joint.logsumexp(1).exp().item() == pytest.approx(float(density_at(its)), rel=1e-3)
+        assert len(its["samples"]) == 400
+        scatter = its["samples"].mean(0) - its["weights"] @ its["means"]
+        assert abs(scatter).max() < 0.2 + 0.1 * abs(its["means"]).max()
+
+
+def density_at(its):
+    """The density of a drawn mixture at the origin, by its formula."""
+    squares = (its["means"] ** 2).sum(1) / its["sigma"] ** 2
+    return (its["weights"] * np.exp(-squares / 2)).sum() / (2 * math.pi * its["sigma"] ** 2)
+
+
 def test_components_in_one_place_are_one_mode():
     its = mixture_picture(positions="1,1; 1,1", **GIVEN)
-    assert len(its["modes"]) == 1 and len(mixture.modes(*prior_of(positions="1,1; 1,1").components())) == 1
+    assert len(its["modes"]) == 1 and len(modes(*place_components(2, **GIVEN, positions="1,1; 1,1"))) == 1

@@ -15,7 +15,7 @@ from semidml.execute import execute, score_run
 from semidml.runs import listing, places, transfer
 from semidml.scores import protocol
 from semidml.scores.table import GROUPS, PLACES, SCORES, Score, Scored, live_where, shown_at
-from tests.apptest import opened
+from tests.apptest import opened, scores_of
 
 
 def centroid_accuracy(given: Scored) -> float:
@@ -62,10 +62,10 @@ def test_a_new_score_is_computed_shown_listed_and_exported(run, added, capsys, t
     read = f"{100 * value:.1f} %"
     assert 0.2 < value < 1 and score_run(run)[added.name] == value
 
-    tiles = {metric.label: metric.value for metric in opened("pages/2_Explore.py", run=run.id).metric}
-    assert tiles["nearest centroid"] == read, "its group says the labels"
-    tiles = {metric.label: metric.value for metric in opened("pages/1_Train.py", run=run.id).metric}
-    assert tiles[added.title] == read and list(tiles)[-1] == added.title, "without a rank it stands last"
+    tiles = scores_of(opened("pages/2_Explore.py", run=run.id))
+    assert tiles["nearest centroid"]["value"] == read, "its group says the labels"
+    tiles = scores_of(opened("pages/1_Train.py", run=run.id))
+    assert tiles[added.title]["value"] == read and list(tiles)[-1] == added.title, "without a rank it stands last"
     shutil.copytree(run.path, run.path.parent / "other")
     compared = opened("pages/8_Compare.py", runs=f"{run.id},other")
     rows = "".join(markdown.value for markdown in compared.markdown)

@@ -207,7 +207,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_told_to_end_it_stops_in_order_and_says_how_to_go_on(how, code):
-    words = [sys.executable, "-c", STARTED, *VARY[:6], "20", *VARY[7:]]
+    words = [sys.executable, "-c", STARTED, *VARY[:6], "20", "--epochs", "60", *VARY[7:]]
     with subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
         while not any(made.driver() and read_table(made).counts["done"] for made in sweep.list_sweeps()):

@@ -107,7 +107,7 @@ def draw_point(run: Run, frame: Frame, names: list[str], position: int) -> None:
         near = nearest_rows(frame.compared, among, position)
         with st.container(gap="small"):
             about = "class and distance in the latent space, in all its dimensions, among the points drawn"
-            st.markdown(f"**{title}**", help=f"{which}: {about}.")
+            st.header(title, anchor=False, help=f"{which}: {about}.")
             draw_neighbours(run, frame, names, near, bool(missing))
     if frame.latents.shape[1] > 2 and run.config().trains_decoder and not missing:
         draw_walks(run, frame, position)
@@ -145,7 +145,7 @@ def draw_reconstruction(run: Run, rows: dict, position: int) -> None:
 
 def draw_place(run: Run, frame: Frame, names: list[str], place: tuple[float, float]) -> None:
     """What the decoder makes of a place of the plane, how far the data are, what lies nearest."""
-    st.markdown(f"**The place {place[0]:.3g}, {place[1]:.3g}**")
+    st.header(f"The place {place[0]:.3g}, {place[1]:.3g}", anchor=False)
     latent = np.array([place], dtype=np.float32)
     around = surroundings_of(frame, latent[0])
     if run.config().trains_decoder:
@@ -159,14 +159,14 @@ def draw_place(run: Run, frame: Frame, names: list[str], place: tuple[float, flo
     trust = "Here are data." if far <= 3 else "**Far from all data: what is decoded here rests on nothing.**"
     st.markdown(f"{words}The nearest training image is {far:.1f} times as far away as neighbours usually are. {trust}")
     with st.container(gap="small"):
-        st.markdown("**Nearest training images**", help="Class and distance, among the points drawn.")
+        st.subheader("Nearest training images", anchor=False, help="Class and distance, among the points drawn.")
         draw_neighbours(run, frame, names, around.alike, bool(cache.missing_images(run)))
     st.button("Let go", icon=":material/close:", on_click=questions.ask, key="let go of place")
 
 
 def draw_line(run: Run, frame: Frame, ends: tuple[tuple[float, float], tuple[float, float]]) -> None:
     """What the decoder makes of places along a line."""
-    st.markdown(f"**From {ends[0][0]:.3g}, {ends[0][1]:.3g} to {ends[1][0]:.3g}, {ends[1][1]:.3g}**")
+    st.header(f"From {ends[0][0]:.3g}, {ends[0][1]:.3g} to {ends[1][0]:.3g}, {ends[1][1]:.3g}", anchor=False)
     path = np.linspace(*np.array(ends, dtype=np.float32), BETWEEN)
     decoded = decode.decode_latents(cache.load_model(run), path)
     pictures.draw_pixels(image_strip([decoded], scale=1), "places along the line, decoded")
@@ -199,7 +199,7 @@ def draw_region(run: Run, frame: Frame, names: list[str], region: list[int]) -> 
     labels, told = points.with_unlabelled(frame.rows["labels"][region], names)
     counts = np.bincount(labels, minlength=len(told))
     head, button = st.columns([2, 1], vertical_alignment="center")
-    head.markdown(f"**{len(region):,} points chosen**")
+    head.header(f"{len(region):,} points chosen", anchor=False)
     button.button("Let go", icon=":material/close:", on_click=questions.ask, width="stretch", key="let go")
     words = [f"{int(frame.rows['seen'][region].sum()):,} with a seen label"]
     if judged := int(frame.told[region].sum()):
@@ -212,7 +212,7 @@ def draw_region(run: Run, frame: Frame, names: list[str], region: list[int]) -> 
         pictures.draw_pictures([mean], ["mean image"], pictures.PICTURE)
     middle = frame.compared[region].mean(axis=0)
     with st.container(gap="small"):
-        st.markdown("**Nearest to its middle**", help="Class and distance, among all training rows drawn.")
+        st.subheader("Nearest to its middle", anchor=False, help="Class and distance, among all training rows drawn.")
         near = training_rows_near(frame.compared, frame.rows, middle)
         draw_neighbours(run, frame, names, near, bool(missing))
     st.download_button(

@@ -35,7 +35,8 @@ def draw_downloads(run: Run, frame: Frame, names: list[str]) -> None:
 
     if (task := tasks.find_task(key)) and task.error:
         show_error(task.error)  # a button for a download can only say that there is none
-    st.markdown("**Latents, labels and predictions of all rows**, training and test, by the weights of the end")
+    st.subheader("Latents, labels and predictions", anchor=False)
+    st.caption("Of all rows, training and test, by the weights of the end.")
     with st.container(horizontal=True):
         rows = {".npz": ("NumPy", lambda: take_away.as_npz(everything()))}
         rows[".csv"] = ("Table", lambda: take_away.as_csv(everything(), names))
@@ -43,7 +44,7 @@ def draw_downloads(run: Run, frame: Frame, names: list[str]) -> None:
             draw_download(f"{title} ({end})", content, f"{run_id}-latents{end}", end[1:], bool(why))
     if why:
         st.caption(why)
-    st.markdown("**The run**")
+    st.subheader("The run", anchor=False)
     metrics = run.metrics()
     scores, config = files.as_json(metrics or {}), files.as_json(run.details())
     with st.container(horizontal=True):

@@ -44,7 +44,7 @@ def ask_image(run: Run, shape: tuple[int, int, int], others: np.ndarray) -> np.n
     key = f"own image {run.id}"
     name = run.config().data
     if shape[0] == 1:
-        st.markdown("**Draw**")
+        st.subheader("Draw", anchor=False)
         parts = {"html": bundle.PAD_HTML, "css": bundle.css(), "js": bundle.javascript("pad")}
         pad = st.components.v2.component(bundle.PAD, **parts)
 
@@ -109,7 +109,7 @@ def draw_answer(run: Run, names: list[str], image: np.ndarray) -> None:
         f"It lies at {', '.join(f'{z:.3g}' for z in latent[:8])}{', …' if len(latent) > 8 else ''}; the nearest "
         f"training image is {far:.1f} times as far away as neighbours usually are.{trust} By the newest weights kept."
     )
-    st.markdown("**Nearest training images**")
+    st.subheader("Nearest training images", anchor=False)
     answers.draw_neighbours(run, last, names, around.alike, False)
     place = place_on_map(run, latent, last)
     if place is not None and st.session_state.get("own place") != (run.id, place):

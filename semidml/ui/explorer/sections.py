@@ -16,17 +16,17 @@ from semidml.plots.pictures import image_strip, lattice_image
 from semidml.runs.run import Run
 from semidml.scores import agreement
 from semidml.scores.meaning import list_left_out
-from semidml.scores.table import GROUPS, SCATTER, SCORES, shown_at
+from semidml.scores.table import GROUPS, SCORES, shown_at
 from semidml.tasks import Task
 from semidml.ui import cache, pictures, seeds
 from semidml.ui.cache import images_of, missing_images
 from semidml.ui.explorer import questions
 from semidml.ui.frame import SECONDS_LIVE, draw_task, show_error
-from semidml.ui.scores import remark_words, score_with_scatter
+from semidml.ui.scores import HEADLINES, draw_card, remark_words, score_told
 from semidml.ui.words import direction_words, escape_markdown, pixels_words
 from semidml.words import percent
 
-LATTICE, TILE, WIDE_TILE = 560, 146, 190  # pixels across: of decoded places, a score, one with its scatter
+LATTICE = 560  # pixels across, of decoded places
 PAIRS = 12  # of the best and of the worst reconstructions
 
 
@@ -57,19 +57,19 @@ def draw_scores(run: Run, frame: Frame, names: list[str]) -> None:
         return
     seeds.draw_seeds(run, shown_at("compare"))
     rows_words, failed, notes = fitted_words(run), metrics.get("failed", {}), metrics.get("notes", {})
+    large = [name for name in shown_at("compare") if metrics.get(name) is not None][:HEADLINES]
+    draw_card("large scores", [score_told(name, metrics, failed) for name in large], of=run.id)
     for group in GROUPS.values():
         known = [name for name, score in SCORES.items() if name in metrics and score.group == group.name]
         known = [name for name in known if not SCORES[name].is_scatter]  # it stands beside its score
         if not known:
             continue
-        st.markdown(f"**{group.title}** :gray[{group.summary}]")
-        with st.container(horizontal=True, gap="small"):
-            for name in known:
-                score = SCORES[name]
-                about = " ".join(filter(None, [score.summary, escape_markdown(notes.get(name, "")), rows_words]))
-                width = TILE if metrics.get(f"{name}{SCATTER}") is None else WIDE_TILE
-                value = score_with_scatter(name, metrics)
-                st.metric(score.short_title, value, help=about, width=width, border=True)
+        st.subheader(group.title, anchor=False)
+        st.caption(group.summary)
+        told = [score_told(name, metrics, failed) | {"title": SCORES[name].short_title} for name in known]
+        about = [" ".join(filter(None, [SCORES[name].summary, notes.get(name, ""), rows_words])) for name in known]
+        told = [score | {"help": words} for score, words in zip(told, about, strict=True)]
+        draw_card(f"scores of {group.name}", told, headlines=0, of=run.id)
         for name in filter(failed.__contains__, known):
             reason = escape_markdown(failed[name])
             st.caption(f":material/error: {SCORES[name].title} could not be computed: {reason}")
@@ -137,14 +137,12 @@ def draw_curves(run: Run, frame: Frame, names: list[str]) -> None:
         return
     loss, score = st.columns(2)
     low, why = ({}, "") if missing_images(run) else cache.floors_or_reason(run)
-    state, drawn = pictures.state_of(run, history, low), pictures.thinned_history(history)
     with loss:
-        pictures.draw_losses(history, state)
+        pictures.draw_losses(history)
     with score:
         siblings = seeds.find(run)
         bands = seeds.read_bands(siblings, shown_at("curves")) if siblings else {}
-        state = (*state, tuple((name, *band.spreads) for name, band in bands.items()))
-        pictures.draw_scores("scores", history, state, lambda dark: score_curves(drawn, low, dark, bands=bands))
+        pictures.draw_scores("scores", history, score_curves(pictures.thinned_history(history), low, bands=bands))
     words = ["Scores of every epoch are of the points drawn; the final ones are of all rows."]
     words += [seeds.band_words(siblings)] if siblings and bands else []
     words += [f"Dashed: {pixels_words(run)}."] if low else []
@@ -184,16 +182,18 @@ def draw_reconstructions(run: Run, frame: Frame, names: list[str]) -> None:
     redrawn = reconstructed(run, frame.epoch)
     for title, some in (("Best", slice(0, PAIRS)), ("Worst", slice(-1, -PAIRS - 1, -1))):
         errors = redrawn.errors[some]
-        st.markdown(
-            f"**{title}** · squared error {errors[0]:.4f} to {errors[-1]:.4f}; images over their reconstructions"
-        )
-        st.image(image_strip([redrawn.originals[some], redrawn.decoded[some]]), width="stretch")
+        st.subheader(title, anchor=False)
+        strip = image_strip([redrawn.originals[some], redrawn.decoded[some]])
+        pictures.draw_pixels(strip, f"{title.lower()} images over their reconstructions")
+        st.caption(f"Squared error {errors[0]:.4f} to {errors[-1]:.4f}; images over their reconstructions.")
     st.caption(
         f"Of the {len(redrawn.positions):,} test rows drawn, with the weights of the end; mean over pixels from 0 to 1."
     )
     if frame.latents.shape[1] == 2:
-        st.markdown("**What the decoder makes of each place of the map**")
-        st.image(lattice_image(decode.decode_lattice(model, frame.latents)), width=LATTICE)
+        st.subheader("What the decoder makes of each place of the map", anchor=False)
+        lattice = lattice_image(decode.decode_lattice(model, frame.latents))
+        with st.container(width=LATTICE):
+            pictures.draw_pixels(lattice, "a lattice of decoded places")
         st.caption("A lattice from the 2nd to the 98th percentile of each axis, upwards as in the map.")
 
 

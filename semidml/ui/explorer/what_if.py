@@ -15,7 +15,7 @@ import streamlit as st
 from semidml.explore import decode, points
 from semidml.explore.points import stamp
 from semidml.frames import Frame
-from semidml.priors import given
+from semidml.priors import density, given
 from semidml.priors.words import MOST_COUNTED
 from semidml.runs.run import Run
 from semidml.scores import components
@@ -76,9 +76,9 @@ def draw_answer(run: Run, before: Frame, after: Frame, names: list[str], visible
     means = after.components[0]
     if len(change.moved) == 1:
         (x, y), number = means[change.moved[0]], change.moved[0] + 1
-        st.markdown(f"**What if component {number} were at {x:.3g}, {y:.3g}**")
+        st.header(f"What if component {number} were at {x:.3g}, {y:.3g}", anchor=False)
     else:
-        st.markdown(f"**What if {len(change.moved)} components were elsewhere**")
+        st.header(f"What if {len(change.moved)} components were elsewhere", anchor=False)
     with st.container(horizontal=True):
         st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
         if run.config().prior == "gmm" and len(means) <= MOST_COUNTED:
@@ -117,11 +117,7 @@ def draw_answer(run: Run, before: Frame, after: Frame, names: list[str], visible
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def mode_count(means: np.ndarray, log_vars: np.ndarray, weights: np.ndarray) -> int:
-    import torch
-
-    from semidml.priors import mixture
-
-    return len(mixture.modes(*(torch.tensor(values) for values in (means, log_vars, weights))))
+    return len(density.modes(means, log_vars, weights))
 
 
 def values_with(run: Run, after: Frame) -> dict[str, Any]:

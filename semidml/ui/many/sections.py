@@ -4,9 +4,8 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import pandas as pd
 import streamlit as st
 
 from semidml.plots.many import Coordinate, Curve, band_curves, parallel_lines
@@ -29,12 +28,15 @@ from semidml.sweeps.table import (
     write_csv,
     write_parquet,
 )
-from semidml.ui import frame, manage, seeds
+from semidml.ui import frame, manage, pictures, seeds
 from semidml.ui.explorer.downloads import draw_download
 from semidml.ui.many import planner
 from semidml.ui.many.lattice import Lattice, bounds, choice_words, mean_words, score_title
 from semidml.ui.words import as_code, knob_title, plain_markdown
 from semidml.words import size_words, value_words
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SECTIONS = ("Curves", "Parallel coordinates", "Table", "This sweep")
 OF_SEEDS = ("Scores", "Curves", "Table", "This sweep")  # where nothing else is varied
@@ -79,27 +81,18 @@ def draw_curves(lattice: Lattice, score: str, floors: Sequence[tuple[float, str]
     curves = []
     for number, value in enumerate(lattice.row_values[:MOST_CURVES]):
         settings = lattice.settings[number * width : (number + 1) * width]
-        name = f"{knob_title(lattice.rows)} {choice_words(lattice.rows, value)}" if lattice.rows else ""
+        line = f"{knob_title(lattice.rows)} {choice_words(lattice.rows, value)}" if lattice.rows else ""
+        name = line or score_title(score)
         words = [mean_words(score, setting.mean, setting.sd, setting.n) for setting in settings]
         curves.append(Curve(name, [s.mean for s in settings], [s.sd for s in settings], words))
     values = [choice_words(lattice.columns, value) for value in lattice.column_values]
     title = f"{score_title(score)} over {knob_title(lattice.columns).lower()}"
-    data = band_curves(knob_title(lattice.columns), values, curves, floors, title)
-    st.markdown(f"**{title}**")
-    draw_bands(data)
+    pictures.draw_curves("bands", band_curves(title, knob_title(lattice.columns), values, curves, floors))
     counts = [setting.n for setting in lattice.settings]
     n = f"n = {min(counts)}" if min(counts) == max(counts) else f"n = {min(counts)} to {max(counts)}"
     left_out = len(lattice.row_values) - MOST_CURVES
     more = f" The first {MOST_CURVES} of {len(lattice.row_values)} curves are drawn." if left_out > 0 else ""
     st.caption(f"A line is the mean over seeds, its band one standard deviation to either side ({n}).{more}")
-
-
-def draw_bands(data: dict[str, Any]) -> None:
-    """The component; data: see `band_curves`."""
-    draw = st.components.v2.component(
-        bundle.BANDS, html=bundle.MANY_HTML[bundle.BANDS], css=bundle.css("many"), js=bundle.javascript("bands")
-    )
-    draw(data=data, key="bands")
 
 
 def draw_epochs(siblings: Siblings) -> None:
@@ -116,8 +109,7 @@ def draw_epochs(siblings: Siblings) -> None:
         spreads = [at.get(epoch, Spread(math.nan, math.nan, 0)) for epoch in epochs]
         words = [mean_words(f"{siblings.prefix}{name}", *spread) for spread in spreads]
         curves.append(Curve(SCORES[name].title, [s.mean for s in spreads], [s.sd for s in spreads], words))
-    data = band_curves("Epoch", list(map(str, epochs)), curves, words="Live scores by epoch")
-    draw_bands(data)
+    pictures.draw_curves("bands", band_curves("Live scores by epoch", "Epoch", list(map(str, epochs)), curves))
     st.caption(f"Scores of every epoch are of the points drawn. {seeds.band_words(siblings)}")
 
 
@@ -229,7 +221,7 @@ def order_scores(table: Table) -> list[str]:
     return [*(name for name in usual if name in there), *(name for name in there if name not in usual)]
 
 
-def filtered(table: Table) -> pd.DataFrame:
+def filtered(table: Table) -> "pd.DataFrame":
     """The rows that the visitor asks for: by state, and by the values of each knob."""
     rows = table.frame
     with st.container(horizontal=True):
@@ -273,7 +265,8 @@ def draw_management(sweep: Sweep, plan: Plan, table: Table, is_active: bool) -> 
     st.button("Start from its plan", key="take its plan", icon=":material/arrow_back:", **act)
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown("**Add to it**: what is there stays, only what is new is trained")
+        st.header("Add to it", anchor=False)
+        st.caption("What is there stays, only what is new is trained.")
         axes = {
             knob: st.text_input(
                 f"Further values of {knob_title(knob)[:1].lower()}{knob_title(knob)[1:]}",

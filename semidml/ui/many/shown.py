@@ -3,8 +3,8 @@
 import math
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
 from semidml.runs.writer import read_holder
@@ -15,6 +15,9 @@ from semidml.sweeps.table import Table
 from semidml.ui import frame, links, manage
 from semidml.ui.words import as_code, escape_markdown
 from semidml.words import age_words, seconds_words
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SECONDS_TO_STOP = 1.5
 MOST_REASONS = 8
@@ -100,7 +103,7 @@ def end_words(sweep: Sweep) -> str:
     return "**Go on** trains what is missing."
 
 
-def draw_failures(frame: pd.DataFrame) -> None:
+def draw_failures(frame: "pd.DataFrame") -> None:
     """Which runs failed, and why, each reason once."""
     failed = frame[frame["state"] == "failed"]
     if failed.empty:
