@@ -1,8 +1,5 @@
 """Train: choose a setting, press Train, watch the points move."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import streamlit as st
 
 from semidml.config import RunConfig, declared_knobs
@@ -14,11 +11,13 @@ from semidml.plots.curves import score_curves
 from semidml.plots.pictures import image_sheet
 from semidml.priors import PRIORS
 from semidml.runs.run import Run
+from semidml.runs.status import Status
 from semidml.schedules import SCHEDULES
-from semidml.scores.table import PIXELS, SCORES, live_where, shown_at
+from semidml.scores.table import PIXELS, SCORES, shown_at
 from semidml.ui import cache, knobs, maps, pictures, runs
-from semidml.ui.frame import PRIOR, begin_page, is_warm
-from semidml.ui.scores import score_row, score_rows, scores_now, tests_labels
+from semidml.ui.frame import PRIOR, begin_page, draw_bar, is_warm
+from semidml.ui.moments import read_moment, shown_names
+from semidml.ui.scores import score_rows
 from semidml.ui.words import change_words, pixels_words, previous_run, run_words
 from semidml.words import percent
 
@@ -33,7 +32,8 @@ def choose_config() -> RunConfig | None:
     knobs.choose_method()
     knobs.choose_model()
     model = MODELS[knobs.current_value("model")]
-    st.caption(f"**{model.title[0].upper()}{model.title[1:]}**: {model.summary}.  \n*{model.facts['claim']}*")
+    about = f"{model.summary[0].upper()}{model.summary[1:]}."
+    st.caption(f"**{model.title[0].upper()}{model.title[1:]}**: *{model.facts['claim']}*", help=about)
     knobs.draw_knob("data", options=knobs.data_names())
     used = knobs.used_of(knobs.chosen_knobs())
     if "variant" in used:
@@ -58,13 +58,16 @@ def choose_config() -> RunConfig | None:
         knobs.draw_knob("latent_dim", label="Dimensions", options=DIMENSIONS, format_func=str)
     with right:
         knobs.draw_knob("epochs")
-    if "schedule" in used:
-        knobs.draw_knob("schedule")
-        st.caption(f"{SCHEDULES[knobs.current_value('schedule')].summary}.")
     if "prior" in used:
         draw_prior_knobs(used)
+
+    def draw_schedule() -> None:
+        if "schedule" in used:
+            knobs.draw_knob("schedule")
+            st.caption(f"{SCHEDULES[knobs.current_value('schedule')].summary}.")
+
     of_prior = {name for entry in PRIORS.values() for name in entry.knobs} | {"beta", "beta_warmup_epochs"}
-    return knobs.draw_more_knobs({*of_prior, "variant"})
+    return knobs.draw_more_knobs({*of_prior, "variant"}, draw_schedule)
 
 
 def draw_prior_knobs(used: set[str]) -> None:
@@ -100,39 +103,39 @@ def draw_seen_slider() -> None:
     st.caption(labels.describe(pl, images.official, sampling, *told) if images.official else "No image has a label.")
 
 
-def draw_run(run_id: str, was_active: bool) -> None:
-    """All that changes while a run goes on."""
-    live = runs.live_run(run_id, was_active)
-    if live is None:
-        return
-    run, status, newest = live
-    draw_scores(run)
-    floor_place = st.container() if is_warm() else st.empty()
-    if not is_warm():  # floors need torch, which a cold app is still loading: the map does not wait for it
-        floor_place.caption("Chance and raw pixels follow when PyTorch has been loaded.")
+def draw_map(run: Run, status: Status, newest: Frame) -> Frame:
+    """The map of a run at the epoch that is chosen, the newest while it goes on."""
     map_place = st.container()
     with st.container():
-        frame = runs.choose_epoch(run, newest, status.active)
+        shown = runs.choose_epoch(run, newest, status.active)
     with map_place:
-        maps.draw_run_map(run, frame, newest, "map")
-    if floors := floor_words(run):
-        floor_place.caption(floors)
+        maps.draw_run_map(run, shown, newest, "map")
+    return shown
+
+
+def draw_details(run: Run, status: Status, frame: Frame) -> None:
+    """What else changes while a run goes on."""
+    draw_floors(run, frame)
     with st.container():
         pictures.draw_reconstructions(run, frame)
     with st.container():
         draw_prior_pictures(frame)
     draw_curves(run)
-    runs.draw_seeds(run, status)
     if status.state == "done":
         compare_with_previous(run)
-    runs.draw_queue(run_id)
 
 
-def draw_scores(run: Run) -> None:
-    """Scores now and before training, and what else is known of the latents."""
-    before, now, failed = scores_now(run)
-    always = live_where("always", *(() if now or before else ("classes",)), labels=tests_labels(run))
-    words = [f"Scores of {'all test images' if run.metrics() else 'the drawn test points'}"]
+def draw_floors(run: Run, frame: Frame) -> None:
+    """The floors that need no training, and what else the scores of a frame say."""
+    here = read_moment(run, frame)
+    now = here.now
+    floors, why = cache.floors_or_reason(run)
+    words = [
+        f"{pixels_words(run)} {percent(floors[f'{PIXELS}{name}'])} ({SCORES[name].title})"
+        for name in shown_names(run, here, "train")
+        if f"{PIXELS}{name}" in floors
+    ]
+    words += [f"chance {percent(floors['chance'])}"] if "chance" in floors else []
     words += [f"spread {now['spread']:.2g}"] if now.get("spread") is not None else []
     words += [f"effective rank {now['effective_rank']:.1f}"] if now.get("effective_rank") is not None else []
     if now.get("component_ami") is not None:
@@ -141,27 +144,8 @@ def draw_scores(run: Run) -> None:
         kinds = {"component_ami_rotated": "latents turned", "component_ami_random": "components anywhere"}
         amis = [f"{kind} {now[name]:.2f}" for name, kind in kinds.items() if now.get(name) is not None]
         words += [f"component AMI without their places: {', '.join(amis)}"] if amis else []
-    score_row(scored_names(run, before, now), before, now, failed, always=always, words=" · ".join(words), of=run.id)
-
-
-def scored_names(run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The scores that Train shows: recall where it is known while the run goes on, or stands for the kNN scores."""
-    has_recall = "recall_at_1" in before or ("knn_accuracy" not in now and tests_labels(run))
-    return [name for name in shown_at("train") if name != "recall_at_1" or has_recall]
-
-
-def floor_words(run: Run) -> str:
-    """What needs no training, in words, or why it is not known; it is the same while a run goes on."""
-    floors, why = cache.floors_or_reason(run)
-    before, now, _ = scores_now(run)
-    words = [
-        f"{pixels_words(run)} {percent(floors[f'{PIXELS}{name}'])} ({SCORES[name].title})"
-        for name in scored_names(run, before, now)
-        if f"{PIXELS}{name}" in floors
-    ]
-    words += [f"chance {percent(floors['chance'])}"] if "chance" in floors else []
-    told = f"Without training: {' · '.join(words)}" if words else ""
-    return " · ".join(filter(None, [told, why]))
+    with st.container(key="floors"):
+        st.caption(f"To hold the scores against: {' · '.join([*words, *([why] if why else [])])}")
 
 
 def draw_prior_pictures(frame: Frame) -> None:
@@ -202,8 +186,6 @@ def compare_with_previous(run: Run) -> None:
 # ---- the page
 
 begin_page("Train", ["run", *declared_knobs()])
-st.title("Train")
-st.markdown(
-    "Choose a setting, press **Train**, watch the points move. Each point is an image; its colour is its class."
-)
-runs.draw_trainer(choose_config, draw_run, "a few")
+bar = draw_bar("Train")
+st.caption("Choose a setting, press **Train**, watch the points move. Each point is an image; its colour is its class.")
+runs.draw_trainer(bar, choose_config, draw_map, draw_details, "a few", "train")

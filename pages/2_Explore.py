@@ -28,7 +28,8 @@ def draw_heading(run: Run) -> None:
         st.fragment(runs.draw_progress, run_every=frame.SECONDS_LIVE)(run.id, len(run.frames()))
     else:
         st.markdown(words.state_words(run, status))
-    runs.draw_alarms(status, "It does not say why.")
+    runs.draw_reason(status, "It does not say why.")
+    runs.draw_alarms(status)
     if status.reason and status.state not in ("failed", "interrupted"):
         st.caption(f"{words.reason_words(status)}.")
     if status.state in ("stopped", "interrupted", "failed") and run.is_own and not run.is_complete():
@@ -98,15 +99,14 @@ frame.begin_page("Explore", ["run"])
 if st.session_state.pop("to train", False):
     st.switch_page(frame.TRAIN)
 st.html("<style>[data-testid='stMetricLabel'] p {white-space: normal !important;}</style>")
-st.title("Explore")
-st.markdown("Choose a run, **click a point**: its image, its reconstruction and its neighbours answer.")
+bar = frame.draw_bar("Explore")
+with bar, st.container(key="inline explored"):
+    run = runs.pick_explored()
+with bar, st.popover("Manage", icon=":material/settings:"):
+    manage.draw_management(run)
+st.caption("Choose a run, **click a point**: its image, its reconstruction and its neighbours answer.")
 with st.container():  # always there: what follows must not move, or an open menu would close
     manage.draw_outcome()
-choice, more = st.columns([5, 1], vertical_alignment="bottom")
-with choice:
-    run = runs.pick_explored()
-with more, st.popover("Manage", icon=":material/settings:", width="stretch"):
-    manage.draw_management(run)
 if run is None:
     with frame.draw_empty("There is no run yet"):
         st.page_link(frame.TRAIN, label="Train one: the digits take a few seconds", icon=":material/play_circle:")

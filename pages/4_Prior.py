@@ -16,7 +16,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter.pack import Drawing
 from semidml.ui import cache, knobs, maps, mixture, pictures
-from semidml.ui.frame import TRAIN, begin_page, draw_recipe, is_warm, show_error
+from semidml.ui.frame import TRAIN, begin_page, draw_bar, draw_recipe, follow_press, is_warm, show_error
 from semidml.ui.words import as_code, escape_markdown, python_of, run_words, values_of
 
 SAMPLES_DECODED = 16
@@ -28,7 +28,7 @@ def draw_offer(config: RunConfig, whole: bool) -> None:
     """What the mixture has to offer, the map of it, and the way between two neighbours."""
     st.markdown(cache.prior_words(config))
     mixed = mixture.picture()
-    map_place, between = st.columns([1.5, 1])
+    map_place, between = st.columns([2, 1])
     with map_place:
         draw_mixture(mixed, whole)
     with between:
@@ -118,13 +118,14 @@ def draw_samples(mixed: dict[str, Any]) -> None:
 begin_page("Prior")
 if st.session_state.pop("to train", False):
     st.switch_page(TRAIN)
-st.title("The prior")
-st.markdown(
+bar = draw_bar("The prior")
+button_place = bar.container(width="content")
+bar.container(key="about").caption(
     "A prior says where latents should lie, whatever their labels. **Can classes settle on its hills?** Only if it has "
     "hills: place the components, spread them, and see how many remain."
 )
-knob_column, picture_column = st.columns([1.1, 2.8], gap="large")
-with knob_column:
+knob_column, picture_column = st.columns([1, 3.25], gap="medium")
+with knob_column, st.container(key="knobs"):
     whole = mixture.choose_mixture()
 data = knobs.current_value("data")
 try:
@@ -136,18 +137,16 @@ except ValueError as error:
     with picture_column:
         show_error(error)
 else:
-    with knob_column:
-        st.button(
-            "Train with it",
-            type="primary",
-            icon=":material/play_arrow:",
-            width="stretch",
-            disabled=not whole,  # what is drawn is not what stands in the table
-            on_click=knobs.train_with,
-            args=(values_of(config),),
-            help="Sets the knobs of Train to this prior, with a schedule that suits it; there you press Train.",
-        )
-    with picture_column:
+    button_place.button(
+        "Train with it",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=not whole,  # what is drawn is not what stands in the table
+        on_click=knobs.train_with,
+        args=(values_of(config),),
+        help="Sets the knobs of Train to this prior, with a schedule that suits it; there you press Train.",
+    )
+    with picture_column, st.container(key="picture"):
         draw_offer(config, whole)
     with st.expander("The maths", icon=":material/functions:"):
         st.latex(r"p(z) = \sum_k w_k \, \mathcal N(z;\, m_k,\, \sigma^2 I), \qquad \sigma = e^{\text{log-variance}/2}")
@@ -158,3 +157,4 @@ else:
             "taking what its weight says."
         )
     draw_recipe(config.command(), python_of(config))
+follow_press()

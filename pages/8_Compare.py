@@ -16,7 +16,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES, shown_at
 from semidml.ui import cache, links, maps, pictures, seeds, take_away
-from semidml.ui.frame import TRAIN, begin_page, draw_empty, draw_recipe, show_error
+from semidml.ui.frame import TRAIN, begin_page, draw_bar, draw_empty, draw_recipe, show_error
 from semidml.ui.runs import runs_of_sweeps
 from semidml.ui.scores import remark_words, score_rows
 from semidml.ui.words import as_code, entry_title, knob_title, run_words, short_value
@@ -48,7 +48,7 @@ def pick_runs() -> list[Run]:
         key="compared",
         max_selections=MOST,
         placeholder="Choose two to four runs",
-        help="The first is the one that the others are compared with.",
+        label_visibility="collapsed",
     )
     if chosen:
         links.write_choice("runs", "runs compared", ",".join(chosen))
@@ -118,15 +118,15 @@ def draw_scores(some: list[Run], names: Iterable[str], **how: Any) -> None:
 def draw_maps(some: list[Run], linked: bool) -> None:
     """A map a run; zoom, hidden classes, chosen points and the point under the mouse are shared where points are."""
     link = "compared" if linked else ""
-    for start in range(0, len(some), 2):
-        for column, letter, run in zip(st.columns(2, gap="medium"), LETTERS[start:], some[start:], strict=False):
-            epochs = run.frames()
-            frame = cache.read_frame(run, epochs[-1])
-            with column:
-                st.markdown(f"**{letter}** · {run_words(run)}")
-                maps.draw_run_map(run, frame, frame, f"compared {run.id}", link, told=True)
-                maps.send_images(run)
-                maps.send_film(run, run.id, epochs)
+    for column, letter, run in zip(st.columns(len(some), gap="small"), LETTERS, some, strict=False):
+        epochs = run.frames()
+        frame = cache.read_frame(run, epochs[-1])
+        with column:
+            with st.container(key=f"cut {letter}"):  # the whole words stand above
+                st.caption(f"**{letter}** · {run_words(run)}")
+            maps.draw_run_map(run, frame, frame, f"compared {run.id}", link, told=True)
+            maps.send_images(run)
+            maps.send_film(run, run.id, epochs)
 
 
 def draw_curves(some: list[Run]) -> None:
@@ -182,16 +182,16 @@ def draw_flight(some: list[Run]) -> None:
 
 def draw_runs(some: list[Run]) -> None:
     linked = share_points(some)
-    left, right = st.columns(2, gap="large")
-    with left:
-        draw_settings(some)
     draw_maps(some, linked)
     if not linked:
         st.caption(
             "These runs draw different images, so their maps are not linked: choose runs of the same data and seed."
         )
+    left, right = st.columns(2, gap="large")
+    with left:
+        draw_settings(some)
     with right:
-        st.header("What differs in the scores", anchor=False)
+        st.header("What differs in the scores, at the end of the trainings", anchor=False)
         draw_scores(some, shown_at("compare"), difference=("B - A", "A", "B") if len(some) == 2 else None)
     draw_curves(some)
     if linked:
@@ -210,8 +210,10 @@ def draw_runs(some: list[Run]) -> None:
 
 
 begin_page("Compare", ["runs"])
-st.title("Compare")
-st.markdown("Choose two to four runs: what differs in their settings, what it does to their maps and scores.")
+draw_bar("Compare").container(key="about").caption(
+    "Choose two to four runs: what differs in their settings, what it does to their maps and scores. The first is the "
+    "one that the others are compared with."
+)
 chosen = pick_runs()
 if len(chosen) < 2:
     with draw_empty("Choose a second run" if chosen else "Choose two runs"):

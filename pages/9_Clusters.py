@@ -6,13 +6,14 @@ from semidml.config import declared_knobs
 from semidml.ui import clusters, frame, labels_worth, runs
 
 frame.begin_page("Clustering without labels", ["run", *declared_knobs()])
-st.title("Clustering without labels")
-st.markdown(
+bar = frame.draw_bar("Clustering without labels")
+head = st.container(horizontal=True, vertical_alignment="center")
+head.container(key="about").caption(
     "No label at all: a network sees each image and a **twin** of it, turned and shifted, or cropped and recoloured, "
     "at random. It pulls the two together, pushes the images of other **clusters** away, and finds the clusters "
     "itself. How much of the classes does it find?"
 )
-with st.expander("The maths", icon=":material/function:"):
+with head, st.popover("The maths", icon=":material/function:"):
     st.latex(
         r"\mathcal L = w_m \mathcal L_m + w_c \left[ H(Y|X) - \mu H(Y) + R \right] + w_r \mathcal L_{rec}"
         r" + w_t \mathcal L_{twins}"
@@ -39,4 +40,13 @@ with st.expander("The maths", icon=":material/function:"):
         "[Ye et al. 2019](https://arxiv.org/abs/1904.03436) · "
         "[Gomes et al. 2010](https://papers.nips.cc/paper/2010/hash/42998cf32d552343bc8e460416382dca-Abstract.html)"
     )
-runs.draw_trainer(clusters.choose_config, clusters.draw_run, "some", clusters.METHOD, labels_worth.draw_labels_worth)
+runs.draw_trainer(
+    bar,
+    clusters.choose_config,
+    clusters.draw_shown,
+    clusters.draw_details,
+    "some",
+    "clusters",
+    clusters.METHOD,
+    labels_worth.draw_labels_worth,
+)

@@ -18,12 +18,13 @@ from semidml.plots.curves import entropy_curves, score_curves
 from semidml.plots.pictures import image_strip
 from semidml.runs import listing
 from semidml.runs.run import Run
+from semidml.runs.status import Status
 from semidml.scatter.sent import asked_of
-from semidml.scores.table import PIXELS, live_where, shown_at
-from semidml.ui import cache, knobs, manage, maps, pictures, query, runs
+from semidml.scores.table import PIXELS
+from semidml.ui import cache, knobs, manage, maps, moments, pictures, query, runs
 from semidml.ui.explorer.planes import draw_projection
 from semidml.ui.frame import is_warm
-from semidml.ui.scores import score_row, scores_now, tests_labels
+from semidml.ui.scores import tests_labels
 from semidml.ui.words import frame_words, pixels_words
 from semidml.words import percent
 
@@ -38,7 +39,7 @@ IN_HEAD = {"variant", "clusters", "temperature", "twins_weight"}  # beside those
 def choose_config() -> RunConfig | None:
     """The knobs; the config that they make, or None after saying why they make none."""
     st.caption("Start from")
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, gap="xsmall"):
         for preset in presets.CLUSTERS:
             values = preset.on(knobs.current_value("data"))
             st.button(
@@ -60,21 +61,24 @@ def choose_config() -> RunConfig | None:
     return knobs.draw_more_knobs(IN_HEAD)
 
 
-def draw_run(run_id: str, was_active: bool) -> None:
-    """All that changes while a run goes on."""
-    live = runs.live_run(run_id, was_active)
-    if live is None:
-        return
-    run, status, newest = live
+def draw_shown(run: Run, status: Status, newest: Frame) -> Frame:
+    """The map of a run at the epoch that is chosen, the newest while it goes on."""
     if newest.clusters is None:
         st.info("This run has no clusters: its folder was made by another release.", icon=":material/warning:")
-        return
-    draw_scores(run)
+        return newest
     map_place = st.container()
     with st.container():
-        frame = runs.choose_epoch(run, newest, status.active)
+        shown = runs.choose_epoch(run, newest, status.active)
     with map_place:
-        draw_map(run, frame, newest, status.active)
+        draw_map(run, shown, newest, status.active)
+    return shown
+
+
+def draw_details(run: Run, status: Status, frame: Frame) -> None:
+    """What else changes while a run goes on."""
+    if frame.clusters is None:
+        return
+    draw_floors(run, frame)
     with st.container():
         query.draw_query(run, frame)
     with st.container():
@@ -82,31 +86,26 @@ def draw_run(run_id: str, was_active: bool) -> None:
     with st.container():
         draw_twins(run)
     draw_curves(run)
-    runs.draw_seeds(run, status)
-    runs.draw_queue(run_id)
 
 
-def draw_scores(run: Run) -> None:
-    """The headline scores, now and before training, and what needs no training beside them."""
-    before, now, failed = scores_now(run)
+def draw_floors(run: Run, frame: Frame) -> None:
+    """What needs no training, and what else the scores of a frame say."""
+    now, words = moments.read_moment(run, frame).now, []
     floors, why = cache.floors_or_reason(run) if is_warm() else ({}, "")
-    words = [f"Scores of {'all test images' if run.metrics() else 'the drawn test points'}"]
     if (floor := floors.get(f"{PIXELS}recall_at_1")) is not None:
         words.append(f"{pixels_words(run)} {percent(floor)} (recall at 1, of the drawn)")
     if now.get("knn_accuracy") is not None:
         words.append(f"kNN with all labels {percent(now['knn_accuracy'])}")
     if run.config().split == "classes":
         words.append("classes that the training has not seen")
-    always = live_where("always", "retrieval", labels=tests_labels(run))
-    score_row(shown_at("clusters"), before, now, failed, always=always, words=" · ".join(words), of=run.id)
-    if why:
-        st.caption(why)
+    if words or why:
+        with st.container(key="floors"):
+            st.caption(f"To hold the scores against: {' · '.join([*words, *([why] if why else [])])}")
 
 
 def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
     """The map, in the colours of classes or clusters; a click asks for a point's neighbours."""
-    left, right = st.columns(2)
-    with left:
+    with st.container(horizontal=True, gap="medium", key="inline map"):
         colour = st.segmented_control(
             "Colours",
             list(COLOURS),
@@ -115,7 +114,6 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
             key="cluster colours",
             required=True,
         )
-    with right:
         method = st.segmented_control(
             "Plane",
             list(planes.PROJECTIONS),

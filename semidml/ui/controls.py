@@ -1,8 +1,9 @@
-"""The button Train and what stands in its way; stop and resume."""
+"""The button Train, what stands in its way, what is to be known before; stop and resume."""
 
 import time
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from semidml.config import RunConfig
 from semidml.jobs import queue
@@ -16,32 +17,42 @@ from semidml.ui.words import as_code
 SECONDS_TO_STOP = 0.8  # a run stops within a tick, which is half a second
 
 
-def draw_start(config: RunConfig | None) -> None:
-    """Train, with what it will take; or what stands in its way."""
+def draw_start(config: RunConfig | None, place: DeltaGenerator) -> None:
+    """Train, drawn in `place`; here what stands in its way, and what came of the last act."""
     problem = config and cannot_work(config)
     if problem:
         st.warning(words.escape_markdown(problem), icon=":material/block:")
         if config and not words.is_here(config.data):
             st.page_link(frame.DATA, label="Fetch it on the page Data", icon=":material/download:")
-    st.button(
+
+    def start() -> None:
+        show_run(queue_run(config).id)
+        frame.follow("picture")
+
+    place.button(
         "Train",
         type="primary",
         icon=":material/play_arrow:",
-        width="stretch",
         disabled=config is None or bool(problem),
         on_click=perform,
-        args=(lambda: show_run(queue_run(config).id), "", NOT_STARTED),
+        args=(start, "", NOT_STARTED),
+        help=words.estimate_words(config) if config and not problem else None,
     )
-    if config and not problem:
-        st.caption(words.estimate_words(config))
-        remarks = list_remarks(config)
-        if frame.is_warm():  # before, torch is not there
-            from semidml.train import device
-
-            remarks = [*remarks, *device.machine_remarks(config)]
-        for remark in remarks:
-            st.caption(f":material/info: {remark}")
     draw_outcome()
+
+
+def draw_remarks(config: RunConfig | None) -> None:
+    """How long a training takes that can be started, and what is to be known of it."""
+    if config is None or cannot_work(config):
+        return
+    st.caption(words.estimate_words(config))
+    remarks = list_remarks(config)
+    if frame.is_warm():  # before, torch is not there
+        from semidml.train import device
+
+        remarks = [*remarks, *device.machine_remarks(config)]
+    for remark in remarks:
+        st.caption(f":material/info: {remark}")
 
 
 def cannot_work(config: RunConfig) -> str:

@@ -62,12 +62,36 @@ SECONDS_LIVE = 1.0  # between two looks at a run that trains
 SECONDS_IDLE = 5.0  # between two looks at what runs, when nothing on the page depends on it
 LIVE = "live"  # key of the container of what changes by itself: there nothing fades while it is computed anew
 STYLE = """<style>
+.stApp {--map-height: clamp(320px, 100dvh - 18rem, 60rem);}
+[data-testid="stMainBlockContainer"] {padding: 0.6rem 1.6rem 3rem; max-width: 1500px;}
+[data-testid="stHeader"] {height: 3rem; background: none; pointer-events: none;}
+[data-testid="stHeader"] :is([data-testid="stToolbar"], [data-testid="stToolbar"] div) {pointer-events: none;}
+[data-testid="stHeader"] :is(button, [data-testid="stStatusWidget"], [data-testid="stStatusWidget"] *)
+  {pointer-events: auto;}
+.stApp:has([data-testid="stExpandSidebarButton"]) :is([data-testid="stHeading"] h1) {padding-left: 2.6rem !important;}
+[data-testid="stLayoutWrapper"]:has(> .st-key-bar) {position: sticky; top: 0; z-index: 100;
+  margin: -0.6rem -1.6rem 0; width: calc(100% + 3.2rem); max-width: none;}
+.st-key-bar {padding: 0.45rem 1.6rem; min-height: 3.4rem; background: BACKGROUND;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent);}
+.st-key-picture-turn, .st-key-picture-break {--map-height: clamp(280px, 100dvh - 23rem, 60rem);}
+.st-key-picture-sides {--map-height: clamp(280px, 100dvh - 20rem, 60rem);}
+.headlines {display: flex; gap: 1.1rem; line-height: 1.2; white-space: nowrap; font-variant-numeric: tabular-nums;}
+.headlines div {min-width: 8.2rem;}
+.headlines b {font-size: 1.2rem; margin-right: 0.35rem;}
+.headlines span {font-size: 0.8rem; opacity: 0.85;}
+.headlines span:first-child {display: block;}
+[class*="st-key-cut"] p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis;}
+.st-key-floors {min-height: 3rem;}
+[class*="st-key-inline"] :is([data-testid="stSelectbox"], [data-testid="stButtonGroup"])
+  {display: flex; flex-direction: row; align-items: center; gap: 0.6rem;}
+[class*="st-key-inline"] [data-testid="stWidgetLabel"] {flex: none; gap: 0.4rem; margin: 0;}
+[class*="st-key-inline"] [data-testid="stSelectbox"] > div:last-child {flex: 1; min-width: 0;}
+[data-testid="stSidebarHeader"] {height: 3.4rem; margin-bottom: -1rem;}
 [data-testid="stElementContainer"]:has([data-testid^="stBidiComponent"]), .st-key-live [data-stale="true"] {
   opacity: 1 !important; transition: none !important;}
-[data-testid="stMainBlockContainer"] {padding: 2.6rem 2.2rem 3rem; max-width: 1500px;}
 [data-testid="stSidebarUserContent"] {padding-left: 1rem; padding-right: 1rem;}
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.45rem;}
-h1 {padding-bottom: 0.2rem !important;}
+h1 {font-size: 1.6rem !important; padding: 0.1rem 0 !important;}
 h2 {padding-top: 1.2rem !important;}
 [data-testid="stColumn"] h2 {font-size: 1.2rem !important; padding-top: 0.6rem !important;}
 h3 {padding-top: 0.4rem !important;}
@@ -100,8 +124,59 @@ h3 {padding-top: 0.4rem !important;}
 .katex-display {padding: 0.2rem 0.4rem;}
 .brand {font-size: 1.1rem; font-weight: 650;}
 [data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
-@media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
+[data-testid="stLayoutWrapper"]:has(> .st-key-knobs) .stSlider, .st-key-knobs .stSlider {padding-bottom: 0;}
+.st-key-knobs {gap: 0.55rem;}
+.st-key-knobs [data-testid="stButton"] button {min-height: 2.1rem; padding: 0.1rem 0.55rem;}
+@media (max-width: 640px) {
+.stApp {--map-height: 26rem;}
+[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}
+[data-testid="stLayoutWrapper"]:has(> .st-key-bar) {margin: -0.6rem -1rem 0; width: calc(100% + 2rem);}
+.st-key-bar {padding: 0.4rem 1rem; gap: 0.4rem 0.6rem;}
+[data-testid="stLayoutWrapper"]:has(> .st-key-bar .st-key-about) {position: static;}
+[data-testid="stLayoutWrapper"]:has(> :is(.st-key-about, .st-key-inline-explored)) {flex: 1 1 100%;}
+.st-key-bar > [data-testid="stLayoutWrapper"]:has(> :is(.st-key-about, .st-key-inline-explored)) {order: 3;}
+[data-testid="stColumn"]:has(.st-key-knobs) {order: 1;}
+/* a phone has one column: what one presses, the map, the knobs, the rest */
+.st-key-trainer :is([data-testid="stColumn"], [data-testid="stVerticalBlock"], [data-testid="stLayoutWrapper"])
+  :is([data-testid="stVerticalBlock"], [data-testid="stLayoutWrapper"]):has(.st-key-picture, .st-key-details),
+.st-key-trainer [data-testid="stColumn"]:has(.st-key-picture),
+.st-key-bar :is([data-testid="stVerticalBlock"], [data-testid="stLayoutWrapper"]):has(.st-key-state), .st-key-state
+  {display: contents;}
+.st-key-picture, .st-key-details, [data-testid="stLayoutWrapper"]:has(> :is(.st-key-inline-run, .st-key-below))
+  {flex: 1 1 100%; min-width: 100%;}
+.st-key-details {order: 2;}
+[data-testid="stLayoutWrapper"]:has(> .st-key-below) {order: 3;}
+[data-testid="stLayoutWrapper"]:has(> .st-key-progress) {flex: 1 1 100%; order: 1;}
+[data-testid="stElementContainer"]:has(> [data-testid="stHtml"] .headlines) {order: 2;}
+}
 </style>"""
+FOLLOW = """export default function ({ data }) {
+  const before = window.semidmlPress ?? 0;
+  window.semidmlPress = data.press;
+  if (data.press <= before) return;
+  const end = Date.now() + 5000; // what a press brings may come late, and grow
+  let stopped = false; // the visitor goes elsewhere
+  const stop = () => (stopped = true);
+  for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+    addEventListener(kind, stop, { once: true, passive: true, capture: true });
+  }
+  const mapsOf = (part) =>
+    [...part.querySelectorAll("*")].flatMap(({ shadowRoot }) => [...(shadowRoot?.querySelectorAll(".room") ?? [])]);
+  const look = () => {
+    if (stopped || Date.now() > end) return;
+    setTimeout(look, 200);
+    const part = document.querySelector(`.st-key-${data.to}`);
+    if (!part) return;
+    const bar = Math.max(document.querySelector(".st-key-bar")?.getBoundingClientRect().bottom ?? 0, 0);
+    const [margin, { top, bottom }] = [bar + 8, part.getBoundingClientRect()];
+    const lowest = Math.max(...mapsOf(part).map((map) => map.getBoundingClientRect().bottom), 0) || bottom;
+    if ((top >= bar && lowest <= innerHeight) || Math.abs(top - margin) < 2) return;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    part.style.scrollMarginTop = `${margin}px`;
+    part.scrollIntoView({ behavior: calm ? "auto" : "smooth" });
+  };
+  setTimeout(look, 100);
+}"""
 
 
 def begin_page(title: str, reads: Collection[str] = ()) -> None:
@@ -117,7 +192,8 @@ def begin_page(title: str, reads: Collection[str] = ()) -> None:
     st.session_state["page"] = title
     if title != "Data":
         incoming.leave()
-    st.html(STYLE)
+    light, dark = (st.get_option(f"theme.{name}.backgroundColor") or "Canvas" for name in ("light", "dark"))
+    st.html(STYLE.replace("BACKGROUND", f"light-dark({light}, {dark})"))
     warm_up()
 
     with st.sidebar:
@@ -131,6 +207,29 @@ def begin_page(title: str, reads: Collection[str] = ()) -> None:
         if not is_warm():
             await_warmth()
     say_unread(reads)
+
+
+def draw_bar(title: str) -> DeltaGenerator:
+    """The bar that stays in sight while one scrolls: it begins with the page's title, and has room for what one presses
+    and what one reads most."""
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="small", key="bar")
+    bar.title(title, width="content")
+    return bar
+
+
+def follow(part: str) -> None:
+    """What was pressed shows itself in a part of the page, a container's key: the page that is drawn next brings it
+    into sight, see `follow_press`."""
+    number = st.session_state.get("pressed", (0, ""))[0]
+    st.session_state["pressed"] = number + 1, part
+
+
+def follow_press() -> None:
+    """Scrolls to the part of the page that the last press is shown in, once, where the window does not show it."""
+    number, part = st.session_state.get("pressed", (0, ""))
+    with st.container(key="follow", height=1, border=False):
+        send = st.components.v2.component("semidml_follow", html="", js=FOLLOW)
+        send(data={"press": number, "to": part}, key="follow press", height="content")
 
 
 def _tab_icon() -> str:

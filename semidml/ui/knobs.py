@@ -186,11 +186,13 @@ def used_of(values: Mapping[str, Any]) -> set[str]:
     return families.model_copy(update={name: values[name] for name in DECIDING if name in values}).used()
 
 
-def draw_more_knobs(above: Container[str]) -> RunConfig | None:
-    """The knobs that have an effect and are not drawn above, folded; then the config of all, None after saying why they
-    make none."""
+def draw_more_knobs(above: Container[str], draw_first: Callable[[], None] | None = None) -> RunConfig | None:
+    """The knobs that have an effect and are not drawn above, folded, after what `draw_first` draws; then the config of
+    all, None after saying why they make none."""
     used = used_of(chosen_knobs())
     with st.expander("More knobs", icon=":material/tune:"):
+        if draw_first:
+            draw_first()
         for name, knob in declared_knobs().items():
             if knob.group != FEW and name in used and name not in above:
                 draw_knob(name)

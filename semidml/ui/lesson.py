@@ -12,32 +12,61 @@ from semidml.lessons import LESSONS, PAPER, Lesson, Side
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.components import fitted_floor
-from semidml.ui import cache, knobs, manage, maps, pictures, scores, take_away
-from semidml.ui.frame import EXPLORE, LIVE, ROOT, SECONDS_LIVE, TRAIN, begin_page, draw_recipe, link_run, show_error
-from semidml.ui.runs import draw_alarms, draw_state
+from semidml.ui import cache, controls, knobs, manage, maps, moments, pictures, scores, take_away
+from semidml.ui.frame import (
+    EXPLORE,
+    LIVE,
+    ROOT,
+    SECONDS_LIVE,
+    TRAIN,
+    begin_page,
+    draw_bar,
+    draw_recipe,
+    follow,
+    follow_press,
+    link_run,
+    show_error,
+)
+from semidml.ui.runs import draw_alarms, draw_reason, draw_state, draw_waiting
 from semidml.ui.words import change_words, entry_title, knob_title, python_of, setting_words, values_of
 from semidml.words import value_words
+
+TURN, BREAK = "turn", "break"  # parts of the page in which a visitor trains
 
 
 def draw_lesson(name: str) -> None:
     """The whole page of a lesson. Nothing of the answer is drawn before the visitor has predicted."""
     lesson = LESSONS[name]
     begin_page(lesson.title)
-    st.title(lesson.title)
-    st.markdown(lesson.claim)
-    with st.expander("The maths, and where the paper says it", icon=":material/functions:"):
+    draw_bar(lesson.title)
+    head = st.container(horizontal=True, vertical_alignment="center")
+    head.container(key="about").markdown(lesson.claim)
+    with head, st.popover("The maths", icon=":material/functions:", help="And where the paper says it"):
         for line in lesson.maths:
             st.latex(line)
         st.markdown(f"{lesson.maths_words}  \n[{lesson.source}]({PAPER}).")
-    ask_prediction(lesson)
     if not progress_of(lesson).get("revealed"):
-        draw_before(lesson)
+        question, picture = st.columns([1, 1.3], gap="medium")
+        with question:
+            ask_prediction(lesson)
+        with picture:
+            draw_before(lesson)
     else:
-        for draw in (draw_sides, offer_turn, offer_breaks, draw_started, draw_answer, ask_check):
-            draw(lesson)
+        ask_prediction(lesson)
+        with st.container(key="picture-sides"):
+            draw_sides(lesson)
+        with st.container(key="picture-turn"):
+            offer_turn(lesson)
+            draw_started(lesson, TURN)
+        offer_breaks(lesson)
+        with st.container(key="picture-break"):
+            draw_started(lesson, BREAK)
+        draw_answer(lesson)
+        ask_check(lesson)
         take_away.draw_lesson(lesson)
         commands = "\n".join(f"# {side.title}\n{side.config().command()}" for side in lesson.sides)
         draw_recipe(commands, python_of(lesson.sides[lesson.turn].config()))
+    follow_press()
 
 
 def progress_of(lesson: Lesson) -> dict[str, Any]:
@@ -54,6 +83,7 @@ def ask_prediction(lesson: Lesson) -> None:
 
         def reveal() -> None:
             mine.update(revealed=True, chosen=asked.choices.index(chosen))
+            follow("picture-sides")
 
         st.button("Show me", type="primary", disabled=chosen is None, on_click=reveal)
         return
@@ -68,12 +98,10 @@ def ask_prediction(lesson: Lesson) -> None:
 
 def draw_before(lesson: Lesson) -> None:
     """The map before training, which gives nothing away."""
-    picture, words = st.columns([1, 1], vertical_alignment="center")
     run = listing.open_run(lesson.sides[-1].run)
     first = cache.read_frame(run, 0)
-    with picture:
-        maps.draw_run_map(run, first, first, f"before {lesson.name}")
-    words.markdown(
+    maps.draw_run_map(run, first, first, f"before {lesson.name}")
+    st.markdown(
         "So it looks **before training**: each point is an image of a digit, its colour the class. What follows once "
         "you have chosen: the trained runs side by side, a knob to turn, ways to break it, and the answer so far."
     )
@@ -84,29 +112,41 @@ def draw_sides(lesson: Lesson) -> None:
     st.header("Reveal")
     sides = [(side, listing.open_run(side.run)) for side in lesson.sides]
     epochs = sorted(set.intersection(*(set(run.frames()) for _, run in sides)))
+    map_place = st.container()
     epoch = st.select_slider("Epoch", epochs, epochs[-1], key=f"epoch of {lesson.name}", help="0 is before training.")
-    for column, (side, run) in zip(st.columns(len(sides)), sides, strict=True):
+    with map_place:
+        columns = st.columns(len(sides))
+    for column, (side, run) in zip(columns, sides, strict=True):
         with column:
             st.subheader(side.title, anchor=False)
             st.markdown(side.words)
             frame = cache.read_frame(run, epoch)
             maps.draw_run_map(run, frame, cache.read_frame(run, epochs[-1]), f"map {side.run}")
-            pictures.draw_reconstructions(run, frame)
+    for column, (_, run) in zip(st.columns(len(sides)), sides, strict=True):
+        with column:
+            pictures.draw_reconstructions(run, cache.read_frame(run, epoch))
             link_run(EXPLORE, "Explore this run", "travel_explore", run)
     config = sides[0][1].config()
+    is_end = epoch == epochs[-1]
+    when = "at the end of the trainings" if is_end else f"{moments.when_words(epoch).lower()}, of the test points drawn"
     st.caption(
         f"{setting_words(config).partition(',')[0]}, {config.epochs} epochs, the same "
-        "seed. A point is an image, a colour a class; rings are the prior's components at one and two sigma. Scores "
-        "after the last epoch:"
+        "seed. A point is an image, a colour a class; rings are the prior's components at one and two sigma. "
+        f"Scores {when}:"
     )
-    pictures.draw_table(score_table(lesson))
+    pictures.draw_table(score_table(lesson, None if is_end else epoch))
 
 
-def score_table(lesson: Lesson) -> list[dict[str, str]]:
-    """One row a score, one column a side."""
-    columns = {side.title: listing.open_run(side.run).metrics() or {} for side in lesson.sides}
-    rows = scores.score_rows(lesson.scores, columns, head="of all test images")
-    if lesson.floor:
+def score_table(lesson: Lesson, epoch: int | None = None) -> list[dict[str, str]]:
+    """One row a score, one column a side; of an epoch, of the last by default."""
+    runs = {side.title: listing.open_run(side.run) for side in lesson.sides}
+    if epoch is None:
+        columns = {title: run.metrics() or {} for title, run in runs.items()}
+    else:
+        columns = {title: moments.read_moment(run, cache.read_frame(run, epoch)).now for title, run in runs.items()}
+    head = "of all test images" if epoch is None else "of the test points drawn"
+    rows = scores.score_rows(lesson.scores, columns, head=head)
+    if lesson.floor and epoch is None:
         plain, prior = (lesson.sides[side] for side in lesson.floor)
         low = fitted_ami(plain.run, prior.run)
         cells = {"of all test images": "component AMI without any prior", plain.title: f"{low:.2f}"}
@@ -150,7 +190,7 @@ def offer_turn(lesson: Lesson) -> None:
             help=f"{declared_knobs()[name].help.capitalize()}.",
         )
     words = f"{side.title}, with {knob_title(name).lower()} {knob_words(name, to)}"
-    act = {"on_click": start_run, "args": (lesson, side, {name: to}, words)}
+    act = {"on_click": start_run, "args": (lesson, side, {name: to}, words, TURN)}
     go.button("Train it", type="primary", icon=":material/play_arrow:", width="stretch", **act)
 
 
@@ -166,14 +206,17 @@ def offer_breaks(lesson: Lesson) -> None:
         with column, st.container(border=True):
             st.subheader(broken.title, anchor=False)
             st.markdown(broken.why)
-            args = (lesson, lesson.sides[broken.side], dict(broken.values), broken.title)
+            args = (lesson, lesson.sides[broken.side], dict(broken.values), broken.title, BREAK)
             st.button("Break it so", icon=":material/bolt:", key=f"break {broken.title}", on_click=start_run, args=args)
 
 
-def start_run(lesson: Lesson, side: Side, values: dict[str, Any], title: str) -> None:
+def start_run(lesson: Lesson, side: Side, values: dict[str, Any], title: str, part: str) -> None:
+    """Trains a change of a side; it is shown in the part of the page where that was pressed."""
+
     def submit() -> None:
         run = manage.queue_run(change_side(side, values))
-        progress_of(lesson).update(run=run.id, beside=side.run, title=title)
+        progress_of(lesson).update(run=run.id, beside=side.run, title=title, part=part)
+        follow(f"picture-{part}")
 
     manage.perform(submit, failed=manage.NOT_STARTED)
 
@@ -183,11 +226,11 @@ def change_side(side: Side, values: dict[str, Any]) -> RunConfig:
     return knobs.config_of(values_of(side.config()) | values)
 
 
-def draw_started(lesson: Lesson) -> None:
-    """The run that the visitor started, beside the one that it is a change of."""
+def draw_started(lesson: Lesson, part: str) -> None:
+    """The run that the visitor started in this part of the page, beside the one that it is a change of."""
     mine = progress_of(lesson)
     manage.draw_outcome()
-    if mine.get("run") is None:
+    if mine.get("run") is None or mine.get("part") != part:
         return
     try:
         is_active = listing.open_run(mine["run"]).status().active
@@ -208,8 +251,14 @@ def draw_side_by_side(lesson: Lesson, was_active: bool) -> None:
         st.rerun()
     if status.active != was_active:
         st.rerun()
-    draw_state(run, status)
-    draw_alarms(status)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container():
+            draw_state(run, status)
+        if status.active and not run.is_orphan():
+            act = {"on_click": controls.stop_run, "args": (run.id,), "key": "stop mine"}
+            st.button("Stop", icon=":material/stop:", **act)
+    draw_waiting(run, status)
+    draw_reason(status)
     mine_place, beside_place = st.columns(2)
     with mine_place:
         st.subheader(mine["title"], anchor=False)
@@ -223,6 +272,7 @@ def draw_side_by_side(lesson: Lesson, was_active: bool) -> None:
             st.info("Waiting for the first points.", icon=":material/hourglass_top:")
         else:
             maps.draw_run_map(run, newest, newest, "map of mine")
+            draw_alarms(status)
             pictures.draw_reconstructions(run, newest)
         link_run(TRAIN, "Look at it on Train", "arrow_forward", run)
     with beside_place:
@@ -231,11 +281,14 @@ def draw_side_by_side(lesson: Lesson, was_active: bool) -> None:
         last = last_frame(beside)
         maps.draw_run_map(beside, last, last, "map beside mine")
         pictures.draw_reconstructions(beside, last)
-    kind = "of all test images" if run.metrics() else "so far, of the drawn test images; shipped: of all"
-    columns = {"mine": scores.scores_now(run)[1], "shipped": beside.metrics() or {}}
+    here = None if newest is None else moments.read_moment(run, newest)
+    kind = f"mine: {here.words[0].lower()}{here.words[1:]}; shipped: at the end" if here else "shipped: at the end"
+    columns = {"mine": here.now if here else {}, "shipped": beside.metrics() or {}}
     difference = ("difference", "shipped", "mine")
     if rows := scores.score_rows(lesson.scores, columns, head=kind, difference=difference):
         pictures.draw_table(rows)
+    if here and (words := moments.late_words(here, lesson.scores)):
+        st.caption(f":material/schedule: {words}.")
 
 
 def draw_answer(lesson: Lesson) -> None:

@@ -48,6 +48,7 @@ def take(preset: presets.Preset) -> None:
     st.session_state["my others"] = others_of(preset.values)
     st.session_state.pop("my run", None)
     change(mixture_of(preset))
+    frame.follow("picture")
 
 
 def picture() -> dict[str, Any]:
@@ -89,10 +90,10 @@ def give(read_middles: Callable[[], Any], *, seen_anew: bool) -> None:
 def choose_mixture() -> bool:
     """Presets, and the knobs of the mixture; whether these are whole: a row of the table may not be filled in yet."""
     st.caption("Start from")
-    for preset in presets.MIXTURES:
-        kind = "primary" if mixture_of(preset) == mine() else "secondary"
-        key = f"preset {preset.title}"
-        st.button(preset.title, on_click=take, args=(preset,), width="stretch", type=kind, key=key)
+    with st.container(horizontal=True, gap="xsmall"):
+        for preset in presets.MIXTURES:
+            kind = "primary" if mixture_of(preset) == mine() else "secondary"
+            st.button(preset.title, on_click=take, args=(preset,), type=kind, key=f"preset {preset.title}")
     offer_runs()
     manage.draw_outcome()
     known, used, whole = declared_knobs(), knobs.used_of(TWO_D | mine()), True

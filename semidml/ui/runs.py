@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from semidml.config import RunConfig, declared_knobs
 from semidml.data import labels
@@ -15,7 +17,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.runs.status import Status
 from semidml.scores.table import shown_at
-from semidml.ui import cache, controls, frame, knobs, links, manage, seeds
+from semidml.ui import cache, controls, frame, knobs, links, manage, moments, seeds
 from semidml.ui.words import (
     as_code,
     before_words,
@@ -36,45 +38,90 @@ from semidml.words import value_words
 
 
 def draw_trainer(
+    bar: DeltaGenerator,
     choose: Callable[[], RunConfig | None],
-    draw_run: Callable[[str, bool], None],
+    draw_map: Callable[[Run, Status, Frame], Frame],
+    draw_details: Callable[[Run, Status, Frame], None],
     seconds: str,
+    place: str,
     method: str = "",
     draw_below: Callable[[Run], None] | None = None,
 ) -> None:
-    """Knobs and the button Train; beside them the run that is shown, of one method's models if it is named, drawn by
-    `draw_run` while it goes on, and by `draw_below` too once it has ended; below them the same without the page."""
+    """A page that trains. Its `bar` (see `frame.draw_bar`) gets the button Train and how far the run is that is shown,
+    of one method's models if it is named; below it stand the knobs, and beside them the run: its map, drawn by
+    `draw_map` of the newest frame, which gives the frame that it has drawn, the scores of that frame that are shown at
+    `place`, and under them what `draw_details` draws of it; once it has ended `draw_below` too. At the end the same
+    without the page."""
     links.read_link(method)
     if method:
         knobs.switch_method(method)
-    knob_column, picture_column = st.columns([1, 2.6], gap="large")
-    with knob_column:
+    button_place, state_place, told = bar.container(width="content"), bar.container(), st.container()
+    with st.container(key="trainer"):
+        knob_column, picture_column = st.columns([1, 3.25], gap="medium")
+    with knob_column, st.container(key="knobs"):
         config = choose()
-        controls.draw_start(config)
-    with picture_column:
-        run = pick_run(method)
+        controls.draw_remarks(config)
+    with told:
+        controls.draw_start(config, button_place)
+    with picture_column, st.container(key="run"):
+        with st.container(key="inline run"):
+            run = pick_run(method)
         if run is None:
-            with frame.draw_empty("Nothing has been trained here yet"):
+            with st.container(key="picture"), frame.draw_empty("Nothing has been trained here yet"):
                 st.markdown(f"Press **Train**: the digits need no download and take {seconds} seconds.")
         else:
-            say_moved_on(run, config)
             is_active = run.status().active
+            every = frame.SECONDS_LIVE if is_active else None
 
-            def draw_while_there(run_id: str, was_active: bool) -> None:
+            def draw_run(run_id: str, was_active: bool) -> None:
+                with st.container(key="picture"):
+                    live = live_run(run_id, was_active)
+                    if live:
+                        status, newest = live[1:]
+                        shown = draw_picture(run, status, newest, draw_map, place)
+                with st.container(key="details"):
+                    with st.container():
+                        say_moved_on(run, config)
+                    if live:
+                        draw_details(run, status, shown)
+                    if run.status().state == "done":
+                        seeds.draw_seeds(run, shown_at("train"))
+                    if live:
+                        draw_queue(run_id)
+
+            def draw_while_there(draw: Callable[..., None], *given: Any) -> None:
                 try:
-                    draw_run(run_id, was_active)
+                    draw(*given)
                 except (ValueError, OSError):
                     if (run.path / "config.json").exists():
                         raise
                     st.rerun()  # deleted while it was drawn
 
+            with state_place:
+                st.fragment(draw_while_there, run_every=every)(draw_state_bar, run.id, is_active, place)
             with st.container(key=frame.LIVE):
-                st.fragment(draw_while_there, run_every=frame.SECONDS_LIVE if is_active else None)(run.id, is_active)
+                st.fragment(draw_while_there, run_every=every)(draw_run, run.id, is_active)
             if draw_below and not is_active:
-                st.fragment(draw_below, run_every=frame.SECONDS_IDLE)(run)
+                with st.container(key="below"):
+                    st.fragment(draw_below, run_every=frame.SECONDS_IDLE)(run)
     if config is not None:
         links.write_link(config)
         frame.draw_recipe(config.command(), python_of(config), linked=True)
+    frame.follow_press()
+
+
+def draw_picture(
+    run: Run, status: Status, newest: Frame, draw_map: Callable[[Run, Status, Frame], Frame], place: str
+) -> Frame:
+    """The map of a run and beside it the scores of the frame that it shows, which is given back, and what is wrong with
+    its newest points: there nothing moves when that is said."""
+    map_column, score_column = st.columns([3.6, 1], gap="small")
+    with map_column:
+        shown = draw_map(run, status, newest)
+    with score_column:
+        moments.draw_scores(run, shown, place)
+        draw_alarms(status)
+    return shown
 
 
 def pick_run(method: str = "") -> Run | None:
@@ -167,11 +214,8 @@ def draw_progress(run_id: str, frames: int) -> None:
         st.rerun()
 
 
-def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
-    """What a fragment that follows a run begins with: heading and state; then (run, status, newest frame), or
-    None after saying why there is nothing to draw. Reruns the page when what stands outside has to follow.
-
-    What is there at times only, has a container that is always there: what comes after it would be made anew."""
+def follow_run(run_id: str, was_active: bool) -> tuple[Run, Status]:
+    """What a fragment that follows a run begins with. Reruns the page when what stands outside has to follow."""
     try:
         run = listing.open_run(run_id)
         status = run.status()
@@ -179,8 +223,18 @@ def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
         st.rerun()
     if status.active != was_active or st.session_state.get("shown run") != run_id or manage.has_outcome():
         st.rerun()
+    return run, status
+
+
+def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
+    """(run, status, newest frame) of the run that a fragment follows, or None after saying why there is nothing to
+    draw.
+
+    What is there at times only, has a container that is always there: what comes after it would be made anew."""
+    run, status = follow_run(run_id, was_active)
     with st.container():
-        draw_heading(run, status)
+        draw_waiting(run, status)
+        draw_reason(status)
     if status.state == "failed" and (run.damage() or not run.frames()):
         return None
     try:
@@ -194,7 +248,6 @@ def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
             "Waiting for the first points: they come before the first step of the training.",
             icon=":material/hourglass_top:",
         )
-        draw_seeds(run, status)
         return None
     with st.container():
         if remark := labels.describe_step(run.details().get("facts", {})):
@@ -211,53 +264,60 @@ def say_moved_on(run: Run, config: RunConfig | None) -> None:
     words, button = st.columns([3, 1.3], vertical_alignment="center")
     words.caption(f":material/tune: The knobs have moved on since this run: {changes}.")
     back = {"on_click": knobs.set_knobs, "args": (values_of(trained),), "key": "back to its knobs"}
-    button.button("Back to its knobs", width="stretch", **back)
+    if button.button("Back to its knobs", width="stretch", **back):
+        st.rerun()  # the knobs stand outside of what is drawn while a run goes on
 
 
-def draw_heading(run: Run, status: Status) -> None:
-    """State, progress, and what can be done now."""
-    state, actions = st.columns([2, 1.2], vertical_alignment="center")
-    with state:
-        draw_state(run, status)
-    with actions, st.container(horizontal=True, horizontal_alignment="right"):
-        is_left = run.is_orphan()  # by an app that has ended: it waits for nobody
-        if status.active and not is_left:
-            st.button("Stop", icon=":material/stop:", on_click=controls.stop_run, args=(run.id,), key="stop")
-        elif run.is_own and (is_left or status.state != "done") and not run.is_complete():
-            common = {"icon": ":material/resume:", "on_click": controls.resume_run, "args": (run.id,)}
-            st.button("Resume", key="resume", type="primary", **common)
-        if not status.active:
-            with st.popover("Rerun", icon=":material/replay:", help="The same setting with one knob changed"):
-                draw_rerun(run)
-            if run.is_own:
-                with st.popover("", icon=":material/delete:", help="Delete this run"):
-                    st.write("Delete this run and its folder?")
-                    act = {"on_click": manage.delete_run, "args": (run.id,)}
-                    st.button("Delete", icon=":material/delete:", key="delete", **act)
-    with st.container():
-        draw_alarms(status)
+def draw_state_bar(run_id: str, was_active: bool, place: str) -> None:
+    """State, progress, what can be done now, and the two scores of a place that say most."""
+    run, status = follow_run(run_id, was_active)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="state"):
+        with st.container(key="progress"):
+            draw_state(run, status)
+        with st.container(horizontal=True, width="content", gap="xsmall", key="actions"):
+            draw_actions(run, status)
+        st.html(moments.headlines_html(run, place), width="content")
 
 
-def draw_seeds(run: Run, status: Status) -> None:
-    """A finished run among those of its setting with other seeds, or the button that trains them."""
-    with st.container():
-        if status.state == "done":
-            seeds.draw_seeds(run, shown_at("train"))
+def draw_actions(run: Run, status: Status) -> None:
+    """Stop, resume, rerun, delete: what can be done with a run now."""
+    is_left = run.is_orphan()  # by an app that has ended: it waits for nobody
+    if status.active and not is_left:
+        st.button("Stop", icon=":material/stop:", on_click=controls.stop_run, args=(run.id,), key="stop")
+    elif run.is_own and (is_left or status.state != "done") and not run.is_complete():
+        common = {"icon": ":material/resume:", "on_click": controls.resume_run, "args": (run.id,)}
+        st.button("Resume", key="resume", type="primary", **common)
+    if not status.active:
+        with st.popover("Rerun", icon=":material/replay:", help="The same setting with one knob changed"):
+            draw_rerun(run)
+        if run.is_own:
+            with st.popover("", icon=":material/delete:", help="Delete this run"):
+                st.write("Delete this run and its folder?")
+                act = {"on_click": manage.delete_run, "args": (run.id,)}
+                st.button("Delete", icon=":material/delete:", key="delete", **act)
 
 
 def draw_state(run: Run, status: Status) -> None:
     if status.active:
         st.progress(status.prepared or status.fraction, text=state_words(run, status))
-        if status.state == "queued" and (before := queue.jobs().before(run)):
-            st.caption(before_words(before))
     else:
         st.markdown(state_words(run, status))
 
 
-def draw_alarms(status: Status, unsaid: str = "") -> None:
-    """Why a run ended before its end, `unsaid` where it does not say, and what is wrong with its newest points."""
+def draw_waiting(run: Run, status: Status) -> None:
+    """What goes before a run that waits."""
+    if status.state == "queued" and (before := queue.jobs().before(run)):
+        st.caption(before_words(before))
+
+
+def draw_reason(status: Status, unsaid: str = "") -> None:
+    """Why a run ended before its end, `unsaid` where it does not say."""
     if status.state in ("failed", "interrupted") and (words := reason_words(status) or unsaid):
         st.warning(words, icon=":material/warning:")
+
+
+def draw_alarms(status: Status) -> None:
+    """What is wrong with a run's newest points."""
     for alarm in (status.latest or {}).get("alarms", []):
         st.warning(escape_markdown(alarm), icon=":material/notification_important:")
 
@@ -285,6 +345,7 @@ def draw_rerun(run: Run) -> None:
         changed = knobs.config_of(values_of(config) | {name: new})
         knobs.set_knobs(values_of(changed))
         controls.show_run(manage.queue_run(changed).id)
+        frame.follow("picture")
 
     act = {"on_click": manage.perform, "args": (submit, "", manage.NOT_STARTED)}
     st.button("Train with it", icon=":material/play_arrow:", key="rerun", **act)
