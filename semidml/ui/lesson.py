@@ -16,7 +16,7 @@ from semidml.ui import cache, knobs, manage, maps, pictures, scores
 from semidml.ui.frame import EXPLORE, LIVE, ROOT, SECONDS_LIVE, TRAIN, begin_page, draw_recipe, link_run, show_error
 from semidml.ui.runs import draw_alarms, draw_state
 from semidml.ui.words import change_words, entry_title, knob_title, python_of, setting_words, values_of
-from semidml.words import value_words
+from semidml.words import decimals, value_words
 
 
 def draw_lesson(name: str) -> None:
@@ -267,9 +267,9 @@ def ask_check(lesson: Lesson) -> None:
         return
     right = right_answer(lesson)
     if abs(answered - right) <= asked.tolerance:
-        st.success(f"Yes: {right:.1f} {asked.unit}. {asked.why}", icon=":material/check_circle:")
+        st.success(f"Yes: {decimals(right, 1)} {asked.unit}. {asked.why}", icon=":material/check_circle:")
     else:
-        st.info(f"Not quite: it is {right:.1f} {asked.unit}. {asked.why}", icon=":material/lightbulb:")
+        st.info(f"Not quite: it is {decimals(right, 1)} {asked.unit}. {asked.why}", icon=":material/lightbulb:")
 
 
 def right_answer(lesson: Lesson) -> float:

@@ -12,7 +12,7 @@ from semidml.scores.meaning import list_left_out
 from semidml.scores.table import SCATTER, SCORES
 from semidml.ui import cache
 from semidml.ui.words import escape_markdown
-from semidml.words import percent
+from semidml.words import decimals, percent
 
 HEADLINES = 2  # scores of a card that are large
 
@@ -26,7 +26,7 @@ def score_words(name: str, value: float | None) -> str:
         return percent(value)
     if score.unit == "yes or no":
         return "yes" if value else "no"
-    return f"{value:.{0 if score.unit == 'count' else score.digits}f}"
+    return decimals(value, 0 if score.unit == "count" else score.digits)
 
 
 def score_with_scatter(name: str, scores: Mapping[str, Any]) -> str:
@@ -35,7 +35,7 @@ def score_with_scatter(name: str, scores: Mapping[str, Any]) -> str:
     if value is None or scatter is None:
         return score_words(name, value)
     if SCORES[name].unit == "share":
-        return f"{100 * value:.1f} ± {100 * scatter:.1f} %"
+        return f"{decimals(100 * value, 1)} ± {100 * scatter:.1f} %"
     return f"{score_words(name, value)} ± {max(scatter, 0.0):.{2 if scatter >= 0.005 else 3}f}"
 
 
@@ -53,10 +53,10 @@ def difference_words(name: str, before: float | None, after: float | None) -> st
     if before is None or after is None:
         return "–"
     if SCORES[name].unit == "count":
-        return f"{after - before:+.0f}"
+        return decimals(after - before, 0, "+")
     if SCORES[name].unit == "share":
-        return f"{round(100 * (after - before), 1):+.1f} points"
-    return f"{round(after - before, 3):+.3f}"
+        return f"{decimals(100 * (after - before), 1, '+')} points"
+    return decimals(after - before, 3, "+")
 
 
 def score_rows(
