@@ -77,6 +77,7 @@ HEADER = [
     "images",
     "images_of",
     "error_unit",
+    "rings",
     "ellipses",
     "movable",
     "moves",
@@ -146,7 +147,7 @@ def test_what_the_mouse_asks_for_is_sent():
     there = unpacked(packed(points, [0, 0, 1, 1], away=away, marked=[2], places=[[0.5, 1]], **its, **more))
     assert there["label"].tolist() == [0, 1, 0, 1] and there["prediction"].tolist() == [0, 1, 1, 1]
     assert there["category"].tolist() == [0, 0, 1, 1] and there["names_of_labels"] == ["zero", "one"]
-    assert np.allclose(there["error"] / 255 * there["error_unit"], [0, 0.1, 0.2, 0], atol=0.001)
+    assert np.allclose(there["error"] / 65_535 * there["error_unit"], [0, 0.1, 0.2, 0], atol=0.001)
     assert there["strength"].tolist() == [0, 128, 255, 255] and there["flags"].tolist() == [0, pack.AWAY, 0, 0]
     assert there["left_out"] == 0 and there["marked"] == [2] and there["places"] == [[0.5, 1.0]]
 

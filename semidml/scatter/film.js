@@ -53,11 +53,18 @@ export class Film {
     this.slider.setAttribute("aria-valuetext", this.words.textContent);
   }
 
+  /** What the map shows before training: where the points are then. */
+  get begin() {
+    return this.film?.epochs[this.at] === 0 ? this.film.begin : null;
+  }
+
   go(at, milliseconds) {
     if (!this.film) return;
+    const from = this.map.view.window();
     this.at = Math.min(Math.max(at, 0), this.film.epochs.length - 1);
     this.label();
     this.map.cloud.glideTo(this.film.cloud(this.at), this.film.epochs[this.at], milliseconds);
+    if (!this.map.view.chosen) this.map.view.glideFrom(from, milliseconds);
     clearTimeout(this.teller);
     this.teller = setTimeout(() => this.tell(), REST);
   }

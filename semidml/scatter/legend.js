@@ -2,7 +2,7 @@
 
 import { AWAY } from "./frame.js";
 import { picture } from "./points.js";
-import { add } from "./paint.js";
+import { add, decimals } from "./paint.js";
 
 export class Legend {
   constructor(map, root, table) {
@@ -70,7 +70,7 @@ export class Legend {
     line("th", ["on the map", "points", "mean x", "mean y"]);
     frame.names.forEach((name, i) => {
       const count = this.count[i];
-      if (count) line("td", [name, count, (right[i] / count).toFixed(2), (up[i] / count).toFixed(2)]);
+      if (count) line("td", [name, count, decimals(right[i] / count, 2), decimals(up[i] / count, 2)]);
     });
   }
 }

@@ -141,8 +141,6 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
     drawn = replace(
         drawn,
         seen=np.zeros(len(placed), bool),
-        labels=frame.rows["labels"],
-        label_names=names,
         predictions=frame.predictions,
         marked=[chosen] if chosen is not None and chosen < len(placed) else [],
         tools=["pick"],

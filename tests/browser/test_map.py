@@ -115,7 +115,7 @@ def test_points_are_drawn_where_they_are_in_their_colours(bare: Page) -> None:
             bare.evaluate(LOSE)
     assert bare.locator("#a .legend button").all_inner_texts() == ["a", "b", "c"]
     assert bare.locator("#a table td").all_inner_texts()[:4] == ["a", "2", "0.00", "-0.50"]
-    expect(bare.get_by_role("img", name="a map")).to_have_count(1)
+    expect(bare.get_by_role("application", name="a map")).to_have_count(1)
 
 
 def test_lost_webgl_is_replaced_and_the_sample_is_said(bare: Page) -> None:

@@ -87,14 +87,12 @@ def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Co
     pictures = frame.pictures if chosen.pictures and rings else None
     of_prior = [*prior_words(frame, chosen.colour, chosen.density, axes), *picture_words(frame, pictures)]
     words = " ".join([map_words(run, frame, chosen.part, len(visible), axes), *of_prior])
-    ranges, about = maps.map_extent(view, placed, first_rings), f"Map of the latent space. {words}"
+    ranges, about = maps.map_extent(view, placed, first_rings, begins=frame.epoch == 0), f"Map of the latent space. {words}"
     drawn = drawing.draw_frame(frame, placed, names, ranges, words=about, run=view, colour=chosen.colour)
     drawn = replace(
         drawn,
         away=~np.isin(np.arange(len(placed)), visible),
         images_of=run.id,
-        labels=frame.rows["labels"],
-        label_names=names,
         predictions=frame.predictions,
         errors=cache.point_errors(run) if not missing else None,
         ellipses=rings,
