@@ -113,8 +113,8 @@ def _cell(cell: SheetCell) -> dict[str, Any]:
 
 def little_map(placed: np.ndarray, colours: np.ndarray, rings: Sequence[Sequence[float]] = ()) -> LittleMap:
     """Points in the plane (n, 2), with the numbers of their colours (n,), in a square that holds all but the outermost
-    half per cent at each side and the components' rings (see `drawing.ellipses`), so that a heap is seen to be one. More
-    than MOST_RINGS are not drawn."""
+    half per cent at each side and the components' rings (see `drawing.ellipses`), so that a heap is seen to be one. Of
+    more than MOST_RINGS none is drawn."""
     rows = np.flatnonzero(np.isfinite(placed).all(axis=1))
     if not len(rows):
         return NO_MAP

@@ -63,12 +63,21 @@ def draw_run_map(run: Run, frame: Frame, newest: Frame, key: str, link: str = ""
     than two dimensions. Maps of the same link share zoom and choices; told: whether images and predictions are shown at
     the mouse."""
     placed, how = planes.in_plane(frame.latents, frame.rows["labels"], newest.latents)
-    rings, words = drawing.ellipses(frame, newest.latents), frame_words(run, frame, how)
+    rings = drawing.ellipses(frame, newest.latents)
+    words = ". ".join([frame_words(run, frame, how), *many_words(frame)])
     names, ranges = points.class_names(run), map_extent(run.id, placed, rings, begins=frame.epoch == 0)
     drawn = drawing.draw_frame(frame, placed, names, ranges, words=f"Map of the latent space. {words}", run=run.id)
     drawn = replace(drawn, ellipses=rings, density=prior_regions(frame), masses=MASSES, link=link)
     draw_map(replace(drawn, images_of=run.id, predictions=frame.predictions) if told else drawn, key)
     st.caption(words)
+
+
+def many_words(frame: Frame) -> list[str]:
+    """How a prior of many components is drawn, in a sentence; none where there is none or each has its rings."""
+    means = frame.component_means
+    if means is None or len(means) <= pack.MOST_RINGS or means.shape[1] == 1:
+        return []
+    return [f"The dots of no class's colour are the {len(means):,} components, by weight: point at one for its rings."]
 
 
 def map_extent(

@@ -72,12 +72,13 @@ def choose_controls(run: Run, frame: Frame) -> Controls:
         if dimensions == 2 and run.config().trains_decoder:
             about = "What the decoder makes of each place of the map, under the points; finer when you zoom in."
             lattice = toggle("Decoded places", key="lattice", help=about)
-        if dimensions > 1 and 0 < components <= drawing.MOST_ELLIPSES and frame.pictures is not None and method == "pca":
+        is_drawn = dimensions > 1 and 0 < components <= drawing.MOST_ELLIPSES and method == "pca"
+        if is_drawn and frame.pictures is not None:
             title = "Components' pictures"
             about = "What the decoder makes of the middle of each component, drawn there."
             if frame.pseudo_inputs is not None:
                 title = "Pseudo-inputs"
-                about = "The learned images whose latents are the prior's components, drawn where these lie and have room."
+                about = "The learned images whose latents are the prior's components, where these lie and have room."
                 pictures = toggle(title, key="pseudo-inputs shown", value=True, help=about)
             else:
                 pictures = toggle(title, key="pictures", help=about)
