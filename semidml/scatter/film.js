@@ -39,7 +39,11 @@ export class Film {
     const known = film?.epochs.indexOf(epoch) ?? -1;
     this.film = known < 0 || film.n !== this.map.frame.n || film.epochs.length < 2 ? null : film;
     this.root.hidden = !this.film;
-    if (!this.film) return this.pause();
+    if (!this.film) {
+      clearTimeout(this.teller); // nothing is there to tell of
+      this.teller = null;
+      return this.pause();
+    }
     this.slider.max = film.epochs.length - 1;
     if (this.teller === null && this.timer === null) this.at = known; // else the visitor is ahead of the page
     this.label();

@@ -61,6 +61,7 @@ export class Filter {
     this.fields = {};
     this.row = this.addLabel("Row");
     this.search = add(this.row, "input");
+    this.search.setAttribute("aria-label", "Row");
     Object.assign(this.search, { type: "search", size: 9, placeholder: "test 12", title: "The number of an image: Enter goes there" });
     this.search.onkeydown = (event) => event.key === "Enter" && this.find(this.search.value);
     this.clearing = add(root, "button");
@@ -137,6 +138,7 @@ export class Filter {
       const label = this.addLabel(title);
       label.className = "field";
       const select = add(label, "select");
+      select.setAttribute("aria-label", title);
       for (const [value, words] of [["", "any"], ...options]) Object.assign(add(select, "option"), { value, textContent: words });
       select.onchange = () => this.set(name, select.value === "" ? null : Number(select.value));
       this.fields[name] = select;
