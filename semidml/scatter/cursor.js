@@ -64,9 +64,13 @@ export class Cursor {
     this.map.choosePoint(i);
   }
 
-  /** The words at the point go with it. */
+  /** The words at the point go with it, as far as it is seen. */
   follow() {
-    if (this.isOn && !this.map.tip.hidden) this.map.placeTip(...this.pixel(this.at));
+    if (!this.isOn) return;
+    const [right, down] = this.pixel(this.at);
+    const { width, height } = this.map.view.window();
+    this.map.tip.hidden = right < LEFT || right > LEFT + width || down < 0 || down > height || this.map.cloud.isHidden(this.at);
+    if (!this.map.tip.hidden) this.map.placeTip(right, down);
   }
 
   /** Where a point is drawn, in pixels of the map. */

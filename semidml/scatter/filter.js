@@ -58,6 +58,7 @@ export class Filter {
     this.conditions = {}; // by the name of a field its value, by that of a score [least, most], null for an open end
     this.passes = null; // of each point whether it is shown; null: all are
     this.sought = -1; // a point that was searched for is shown in any case
+    this.answer = ""; // what the last search has brought, until something else is asked
     this.fields = {};
     this.row = this.addLabel("Row");
     this.search = add(this.row, "input");
@@ -97,7 +98,7 @@ export class Filter {
   show(frame) {
     const owner = frame.images_of || frame.run;
     if (owner !== this.owner) this.conditions = this.ofLinked(frame);
-    if (owner !== this.owner) this.sought = -1;
+    if (owner !== this.owner) [this.sought, this.answer] = [-1, ""];
     this.owner = owner;
     if (!frame.row) this.root.hidden = true;
     else this.offer(frame);
@@ -179,7 +180,7 @@ export class Filter {
 
   change(conditions, told = false) {
     this.conditions = conditions;
-    this.sought = -1;
+    [this.sought, this.answer] = [-1, ""];
     this.fill();
     this.choose();
     this.map.gestures.mark("filter", !this.root.hidden || this.isActive);
@@ -202,7 +203,7 @@ export class Filter {
     }
     const [few, many] = [shown, all].map((count) => count.toLocaleString("en"));
     this.words = `${few} of ${many} shown`;
-    this.count.textContent = this.passes ? this.words : `${many} points`;
+    this.count.textContent = this.answer || (this.passes ? this.words : `${many} points`);
     this.clearing.disabled = !this.isActive;
   }
 
@@ -240,6 +241,6 @@ export class Filter {
   }
 
   say(words) {
-    this.count.textContent = words;
+    this.count.textContent = this.answer = words;
   }
 }

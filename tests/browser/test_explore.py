@@ -267,7 +267,6 @@ def test_pseudo_inputs_lie_on_the_map(page: Page, trained) -> None:
     from semidml.runs.run import Run
 
     opened(page, "explore-vamp")
-    page.get_by_text("Pseudo-inputs", exact=True).click()
     expect(page.locator("canvas[data-pictures='32']").first).to_be_visible()
     expect(page.get_by_text(re.compile("Small pictures: the first 32 of 40 pseudo-inputs")).first).to_be_visible()
     data = "root.map.frame.drawings[31].getContext('2d').getImageData(0, 0, 8, 8).data"

@@ -102,7 +102,7 @@ def _may_have(run: Run, frame: Frame, epochs: list[int], chosen: "Controls") -> 
 
 def _count_rows(run: Run) -> int:
     splits = cache.images_of(run)
-    return len(splits.train) + len(splits.test)
+    return len(splits.train.labels) + len(splits.test.labels)
 
 
 def gather(arrays: dict[str, np.ndarray], rows: dict[str, np.ndarray], most: int = MOST_POINTS) -> dict:
