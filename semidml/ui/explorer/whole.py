@@ -47,16 +47,13 @@ def draw_offer(run: Run, frame: Frame, epochs: list[int], chosen: "Controls") ->
     if min(count, MOST_POINTS) <= drawn:
         return
     task = tasks.find_task(key)
-    if not _is_wanted(run):
+    if not _is_wanted(run) or task is None:  # or memory had no room for them any more, or the app has begun anew
         title = f"All {count:,} points" if count <= MOST_POINTS else f"{MOST_POINTS:,} of {count:,} points"
         about = (
             "All training and test images through the weights of the end, computed once; the epochs before have no "
             "more points than those drawn now."
         )
         st.button(title, icon=":material/grain:", on_click=ask_for_all, args=(run,), key="all points", help=about)
-    elif task is None:  # there is no room for it any more, or the app has begun anew
-        ask_for_all(run)
-        st.rerun(scope="fragment")
     elif not task.done:
         st.fragment(draw_task, run_every=SECONDS_LIVE)(key, "All points: {0.text}, {0.seconds:.0f} s".format)
     else:
