@@ -28,7 +28,7 @@ from semidml.scores import components
 from semidml.tasks import Progress
 from semidml.train import task as training
 from semidml.ui import cache, maps, pictures
-from semidml.ui.explorer import what_if, whole
+from semidml.ui.explorer import answers, what_if, whole
 from tests.apptest import checked, opened, scores_of, words
 
 ROOT = Path(__file__).parents[1]
@@ -515,6 +515,16 @@ def test_all_points_are_drawn_on_demand(folder: Path, monkeypatch: pytest.Monkey
     assert memory.touch(whole._key_of(run)), "counted within the budget of memory"
     next(button for button in app.button if button.label.startswith("Back to the 150")).click().run()
     assert len(sent[-1].points) == 150 and "All 1,797 points" in labels(app)
+
+
+def test_words_of_an_epoch_that_is_over_are_no_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    state: dict = {"point": "test 18 · 3, taken for 8", "chosen point": 7}
+    monkeypatch.setattr(answers.st, "session_state", state, raising=False)
+    answers._take_listed()
+    assert state["chosen point"] == 7
+    state["point"] = 3
+    answers._take_listed()
+    assert state["chosen point"] == 3
 
 
 def test_the_view_begins_at_the_points_and_only_grows(monkeypatch: pytest.MonkeyPatch) -> None:

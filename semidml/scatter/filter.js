@@ -90,6 +90,7 @@ export class Filter {
   /** Shows the bar or puts it away; what is filtered stays. */
   open(shown) {
     this.root.hidden = !shown;
+    if (shown) this.offer(this.map.frame);
     this.map.gestures.mark("filter", shown || this.isActive);
     (shown ? (Object.values(this.fields)[0] ?? this.search) : this.map.over).focus();
   }
@@ -101,7 +102,7 @@ export class Filter {
     if (owner !== this.owner) [this.sought, this.answer] = [-1, ""];
     this.owner = owner;
     if (!frame.row) this.root.hidden = true;
-    else this.offer(frame);
+    else if (!this.root.hidden || this.isActive) this.offer(frame); // else nobody needs the fields: it takes a look at each point
     this.choose();
     this.map.gestures.mark("filter", !this.root.hidden || this.isActive);
   }

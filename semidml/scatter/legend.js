@@ -39,7 +39,7 @@ export class Legend {
       const button = add(this.root, "button");
       button.type = "button";
       button.title = `${frame.names[number]}: click hides it, double click leaves it alone`;
-      const point = picture(frame.looks[number], 8, window.devicePixelRatio || 1);
+      const point = picture(frame.looks[number], 8, 3 * (window.devicePixelRatio || 1)); // sharp where it is presented, too
       add(button, "i").style.backgroundImage = `url(${point.toDataURL()})`; // a canvas each would slow every frame down
       add(button, "span").textContent = frame.names[number];
       button.onclick = () => {

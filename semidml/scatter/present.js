@@ -19,6 +19,7 @@ export class Present {
 
   async begin() {
     const { root, over } = this.map;
+    if (!this.map.filter.root.hidden) this.map.filter.open(false); // room for the map; what is filtered stays
     this.show(true);
     try {
       await root.requestFullscreen();

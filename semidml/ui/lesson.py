@@ -108,7 +108,7 @@ def score_table(lesson: Lesson) -> list[dict[str, str]]:
     if lesson.floor:
         plain, prior = (lesson.sides[side] for side in lesson.floor)
         low = fitted_ami(plain.run, prior.run)
-        cells = {"of all test images": "component AMI without any prior", plain.title: f"{low:.2f}"}
+        cells = {"of all test images": "component AMI without any prior", plain.title: decimals(low, 2)}
         rows.append(dict.fromkeys(rows[0], "") | cells)
     return rows
 

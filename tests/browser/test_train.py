@@ -71,7 +71,7 @@ def test_the_map_answers_the_mouse(page: Page) -> None:
         page.mouse.move(corner["x"] + x, corner["y"] + y)
         if tip.is_visible():
             break
-    expect(tip).to_have_text(re.compile(r"^\d · (test image|training image, label (not )?seen)$"))
+    expect(tip).to_have_text(re.compile(r"^\d · (test image \d+|training image [\d,]+, label (not )?seen)$"))
 
     name = tip.inner_text()[0]
     page.get_by_role("button", name=name, exact=True).click()  # its class is hidden

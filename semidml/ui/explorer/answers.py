@@ -39,7 +39,7 @@ def draw_answer(run: Run, frame: Frame, names: list[str], visible: np.ndarray) -
             index=None,
             format_func=words.__getitem__,
             key="point",
-            on_change=lambda: questions.ask_point(st.session_state["point"]),
+            on_change=_take_listed,
             placeholder="Click the map, or choose here" if len(visible) <= MOST_LISTED else "Click the map",
         )
         wrong = visible[frame.wrong[visible]]
@@ -65,6 +65,14 @@ def draw_answer(run: Run, frame: Frame, names: list[str], visible: np.ndarray) -
             )
     except ValueError as error:
         show_error(cut(error))
+
+
+def _take_listed() -> None:
+    """The point that was chosen in the list. The words of an epoch that is over, which a browser may still send, are
+    no point."""
+    point = st.session_state["point"]
+    if not isinstance(point, str):
+        questions.ask_point(point)
 
 
 def cut(error: ValueError, most: int = 300) -> str:
