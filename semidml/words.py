@@ -93,9 +93,15 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
+def decimals(value: float, digits: int, sign: str = "") -> str:
+    """A number with so many digits behind the point, after `sign` "+" with its sign in any case; what rounds to nothing
+    is 0.00, never -0.00."""
+    return f"{round(value, digits) + 0.0:{sign}.{digits}f}"  # -0.0 + 0.0 is 0.0
+
+
 def percent(value: float | None) -> str:
     """A share as a percentage: `93.1 %`; a dash where there is none."""
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return "–" if value is None else f"{decimals(100 * value, 1)} %"
 
 
 def seconds_words(seconds: float) -> str:

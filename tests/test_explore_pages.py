@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from semidml import frames, tasks
+from semidml import frames, memory, tasks
 from semidml.config import RunConfig
 from semidml.data import store, uploads
 from semidml.execute import execute, score_run
@@ -23,10 +23,12 @@ from semidml.jobs import queue
 from semidml.jobs.queue import Jobs
 from semidml.priors import given
 from semidml.runs import listing, places, transfer
+from semidml.scatter import pack
 from semidml.scores import components
 from semidml.tasks import Progress
-from semidml.ui import cache, pictures
-from semidml.ui.explorer import what_if
+from semidml.train import task as training
+from semidml.ui import cache, maps, pictures
+from semidml.ui.explorer import answers, what_if, whole
 from tests.apptest import checked, opened, scores_of, words
 
 ROOT = Path(__file__).parents[1]
@@ -482,9 +484,75 @@ def test_a_component_is_not_moved_to_nowhere(folder: Path, monkeypatch: pytest.M
 
 def test_pictures_of_components_are_said(folder: Path) -> None:
     app = opened(EXPLORE, run="vamp")
-    app.toggle(key="pictures").set_value(True).run()
     assert "Small pictures: the first 32 of 40 pseudo-inputs" in words(checked(app))
+    assert "The dots of no class's colour are the 40 components, by weight" in words(app)
+    app.toggle(key="pseudo-inputs shown").set_value(False).run()
+    assert "Small pictures" not in words(checked(app)) and "density" not in [toggle.key for toggle in app.toggle]
     assert "pictures" not in [toggle.key for toggle in opened(EXPLORE, run="places").toggle], "no decoder, no pictures"
+
+
+def test_all_points_are_drawn_on_demand(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, count in {"WATCHED_SEEN": 20, "WATCHED_TRAIN": 100, "WATCHED_TEST": 50}.items():
+        monkeypatch.setattr(training, name, count)
+    run = listing.create_run(RunConfig(data="digits", model="dml", epochs=1, device="cpu"), path=folder / "few")
+    for _ in execute(run):
+        pass
+    sent: list[pack.Drawing] = []
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1 << 40)  # a machine that is full keeps nothing
+    monkeypatch.setattr(maps, "draw_map", lambda drawn, key, **listeners: sent.append(drawn))
+    app = checked(opened(EXPLORE, run="few"))
+    assert len(sent[-1].points) == 150
+    next(button for button in app.button if button.label == "All 1,797 points").click().run()
+    known = tasks.find_task(whole._key_of(run)).wait(120)
+    assert known.done and not known.error
+    app.run()
+    first, every = sent[0], sent[-1]
+    assert len(every.points) == 1797 and every.run == first.run
+    assert (every.rows[:150] == first.rows).all() and np.allclose(every.points[:150], first.points, atol=1e-5)
+    train, test = (len(part.labels) for part in store.load("digits").parts.values())
+    assert sorted(every.rows[~every.test]) == list(range(train)) and sorted(every.rows[every.test]) == list(range(test))
+    assert f"1,797 points: {train:,} training and {test} test rows, each through the weights" in words(checked(app))
+    assert memory.touch(whole._key_of(run)), "counted within the budget of memory"
+    next(button for button in app.button if button.label.startswith("Back to the 150")).click().run()
+    assert len(sent[-1].points) == 150 and "All 1,797 points" in labels(app)
+
+
+def test_words_of_an_epoch_that_is_over_are_no_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    state: dict = {"point": "test 18 · 3, taken for 8", "chosen point": 7}
+    monkeypatch.setattr(answers.st, "session_state", state, raising=False)
+    answers._take_listed()
+    assert state["chosen point"] == 7
+    state["point"] = 3
+    answers._take_listed()
+    assert state["chosen point"] == 3
+
+
+def test_the_view_begins_at_the_points_and_only_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maps.st, "session_state", {}, raising=False)
+    heap, rings = np.random.default_rng(0).normal(0, 0.01, (500, 2)), [(3.0, 0, 1, 1, 0, 1), (-3.0, 0, 1, 1, 0, 1)]
+
+    def widths(spread: float, begins: bool) -> tuple[float, float]:
+        x, y = maps.map_extent("a run", spread * heap, rings, begins)
+        return x[1] - x[0], y[1] - y[0]
+
+    first = widths(1, True)
+    assert max(first) < 0.2, "the points of before the training, not giant rings around a dot"
+    then = widths(20, True)
+    assert first < then < (4, 4), "as the points move"
+    assert widths(20, False)[0] > 8 and widths(1, True)[0] > 8, "after the first epoch all of the prior, and for good"
+
+
+def test_of_too_many_rows_an_even_part_is_gathered_with_those_drawn_first() -> None:
+    split = np.repeat([0, 1], [60, 40]).astype(np.uint8)
+    row = np.concatenate([np.arange(60), np.arange(40)]).astype(np.int32)
+    arrays = {"split": split, "row": row, "labels": row % 3, "seen": row < 5, "predictions": row % 2}
+    arrays["latents"] = np.stack([split, row], axis=1).astype(np.float32)
+    rows = {"split": np.array([1, 0]), "row": np.array([39, 7]), "shown": np.array([1])}
+    every = whole.gather(arrays, rows)
+    assert every["latents"][:2].tolist() == [[1, 39], [0, 7]] and len(np.unique(every["latents"], axis=0)) == 100
+    part = whole.gather(arrays, rows, most=20)
+    assert len(part["latents"]) == 20 and part["latents"][:2].tolist() == [[1, 39], [0, 7]]
+    assert 6 <= (part["rows"]["split"] == 1).sum() <= 9 and (part["rows"]["row"] == part["latents"][:, 1]).all()
 
 
 def test_pictures_show_captions_as_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from semidml.cli.shown import shown_score
 from semidml.config import RunConfig
 from semidml.data import store, uploads
 from semidml.execute import execute
@@ -22,6 +23,7 @@ from semidml.sweeps import sweep
 from semidml.train import device
 from semidml.ui import cache, frame, maps, pictures, scores
 from semidml.ui.words import escape_markdown, run_words, setting_words
+from semidml.words import percent
 from tests.apptest import map_of, opened, press, scores_of, words
 from tests.sweeps.made import plan
 
@@ -403,6 +405,13 @@ def test_counts_are_told_as_whole_numbers() -> None:
         and scores.difference_words("classes_alone", 10.0, 6.0) == "-4"
     )
     assert scores.difference_words("knn_accuracy", 0.5, 0.512) == "+1.2 points"
+
+
+def test_what_rounds_to_nothing_has_no_sign() -> None:
+    assert scores.score_words("kl_nats", -0.0004) == "0.00" and scores.score_words("kl_nats", -0.4) == "-0.40"
+    assert percent(-0.0001) == "0.0 %"
+    assert shown_score(-0.00001) == "0.0000"
+    assert scores.difference_words("knn_accuracy", 0.5, 0.49999) == "+0.0 points"
 
 
 @pytest.mark.parametrize("name", SCORES)

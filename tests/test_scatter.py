@@ -14,6 +14,7 @@ from semidml.priors.density import MASSES, regions
 from semidml.runs import listing
 from semidml.scatter import bundle, pack
 from semidml.scatter.sent import asked_of, box_of, drawn_of, line_of, middles_of, picked_of, region_of
+from semidml.scatter.sheet import little_map
 
 
 def packed(points, categories, **more) -> bytes:
@@ -77,6 +78,7 @@ HEADER = [
     "images",
     "images_of",
     "error_unit",
+    "rings",
     "ellipses",
     "movable",
     "moves",
@@ -146,7 +148,7 @@ def test_what_the_mouse_asks_for_is_sent():
     there = unpacked(packed(points, [0, 0, 1, 1], away=away, marked=[2], places=[[0.5, 1]], **its, **more))
     assert there["label"].tolist() == [0, 1, 0, 1] and there["prediction"].tolist() == [0, 1, 1, 1]
     assert there["category"].tolist() == [0, 0, 1, 1] and there["names_of_labels"] == ["zero", "one"]
-    assert np.allclose(there["error"] / 255 * there["error_unit"], [0, 0.1, 0.2, 0], atol=0.001)
+    assert np.allclose(there["error"] / 65_535 * there["error_unit"], [0, 0.1, 0.2, 0], atol=0.001)
     assert there["strength"].tolist() == [0, 128, 255, 255] and there["flags"].tolist() == [0, pack.AWAY, 0, 0]
     assert there["left_out"] == 0 and there["marked"] == [2] and there["places"] == [[0.5, 1.0]]
 
@@ -163,6 +165,27 @@ def test_a_film_holds_every_epoch():
     low, high = np.array(header["bounds"][:2]), np.array(header["bounds"][2:])
     assert np.allclose(low + places / 65_535 * (high - low), clouds, atol=1e-3)
     assert header["epochs"] == [0, 2, 5] and header["kind"] == "film" and header["n"] == 50
+
+
+def test_a_film_begins_where_the_points_of_before_the_training_are():
+    clouds = [np.random.default_rng(0).normal(size=(500, 2)) * spread for spread in (0.01, 1)]
+    begin = headed(pack.pack_film("a", [0, 1], clouds, ["", ""]))[0]["begin"]
+    low, high = np.percentile(clouds[0], [0.2, 99.8], axis=0)
+    assert (begin[:2] <= low).all() and (begin[2:] >= high).all() and np.abs(begin).max() < 0.05
+    assert headed(pack.pack_film("a", [3, 4], clouds, ["", ""]))[0]["begin"] is None
+    low, high = pack.extent(np.full((9, 2), 3.0))
+    assert (low < 3).all() and (high > 3).all()  # points in one place have an extent, too
+
+
+def test_only_few_components_are_ringed_and_rows_and_clusters_arrive():
+    rings = [(0, 0, 1, 1, 0, 1)] * (pack.MOST_RINGS + 1)
+    assert unpacked(packed([[0, 0]], [0], ellipses=rings[:-1]))["rings"]
+    assert not unpacked(packed([[0, 0]], [0], ellipses=rings))["rings"]
+    placed = np.zeros((5, 2))
+    assert len(little_map(placed, np.zeros(5, int), rings[:-1]).rings) == pack.MOST_RINGS
+    assert little_map(placed, np.zeros(5, int), rings).rings == []
+    there = unpacked(packed([[0, 0], [1, 1]], [0, 1], rows=np.array([70_000, 2]), clusters=np.array([3, -1])))
+    assert there["row"].tolist() == [70_000, 2] and there["cluster"].tolist() == [3, pack.NONE]
 
 
 def test_a_film_that_is_too_long_is_thinned_evenly():

@@ -3,7 +3,7 @@
 from semidml.config import RunConfig
 from semidml.scores.meaning import list_left_out
 from semidml.scores.table import SCATTER, SCORES
-from semidml.words import value_words
+from semidml.words import decimals, value_words
 
 
 def show_scores(metrics: dict) -> None:
@@ -26,4 +26,4 @@ def shown_weight(config: RunConfig) -> str:
 
 def shown_score(value: float | None) -> str:
     """A score with four digits; what could not be computed as a dash."""
-    return "-" if value is None else f"{value:.4f}"
+    return "-" if value is None else decimals(value, 4)

@@ -12,7 +12,7 @@ from semidml.plots.colours import FAINT, UNLABELLED, Kind, class_looks
 from semidml.scatter.pack import Drawing
 from semidml.words import NO_LABEL
 
-MOST_ELLIPSES = 128
+MOST_ELLIPSES = 500
 
 Range = tuple[float, float]
 
@@ -42,6 +42,10 @@ def draw_frame(
         run=run,
         epoch=frame.epoch,
         strength=colours.strength,
+        labels=rows["labels"],
+        label_names=names,
+        rows=rows["row"],
+        clusters=frame.clusters,
     )
 
 

@@ -46,10 +46,11 @@ def telling_point(frame: Frame) -> int:
     return int([*wrong[:1], *test[:1], 0][0])
 
 
-def point_words(frame: Frame, names: Sequence[str]) -> list[str]:
-    """Each point in a few words: `test 123 · 7`, or `test 123 · 7, taken for 2`."""
-    rows = frame.rows
-    every = zip(rows["split"], rows["row"], rows["labels"], frame.predictions, strict=True)
+def point_words(frame: Frame, names: Sequence[str], positions: Sequence[int]) -> list[str]:
+    """These points in a few words each: `test 123 · 7`, or `test 123 · 7, taken for 2`."""
+    at = np.asarray(positions, dtype=np.int64)
+    values = (*(frame.rows[key] for key in ("split", "row", "labels")), frame.predictions)
+    every = zip(*(value[at] for value in values), strict=True)
     return [
         f"{frames.SPLITS[split]} {row:,} · {class_name(names, label)}"
         + (f", taken for {names[taken]}" if taken not in (label, -1) else "")

@@ -9,28 +9,31 @@ import numpy as np
 from semidml import frames
 from semidml.frames import Frame
 from semidml.runs import trained_on, transfer
+from semidml.tasks import Progress
 
 if TYPE_CHECKING:
     from semidml.data.dataset import Dataset
     from semidml.runs.run import Run
 
 
-def all_rows(run: "Run", data: "Dataset") -> dict[str, np.ndarray]:
+def all_rows(run: "Run", data: "Dataset", progress: Progress = lambda fraction, text: None) -> dict[str, np.ndarray]:
     """Every training and test row through the final weights: split uint8 (n,) (0 train, 1 test), row int32, labels
     int16 (-1 for none), seen bool, predictions int16 (`classifiers.predictions`) and latents float32 (n, D).
 
-    data: as loaded."""
+    data: as loaded; progress: is told how far it is."""
     from semidml.scores import classifiers
     from semidml.train.outputs import as_compared, embed
 
     splits, drawn = trained_on.read_splits(run, data)
     model = run.model()
+    progress(0.1, "encodes the images")
     parts = [embed(model, part.images) for part in (splits.train, splits.test)]
     latents, n_train = np.concatenate(parts), len(parts[0])
     labels = np.concatenate([part.labels.numpy() for part in (splits.train, splits.test)])
     rows = drawn.rows.numpy()
     seen, split = np.zeros(len(latents), dtype=bool), (np.arange(len(latents)) >= n_train).astype(np.uint8)
     seen[rows] = True
+    progress(0.6, "predicts the classes")
     compared, classes = as_compared(run.config(), latents), len(splits.class_names)
     predicted = classifiers.predictions(compared, labels, seen, split, classes, disjoint=splits.disjoint)
     return {

@@ -9,7 +9,7 @@ from semidml.data import store
 from semidml.data.splits import seen_labels
 from semidml.methods import MODELS
 from semidml.scores.table import SCATTER, SCORES
-from semidml.words import percent, value_words
+from semidml.words import decimals, percent, value_words
 
 NAMES = {
     "data": "Data",
@@ -85,7 +85,7 @@ def score_words(name: str, value: float | None) -> str:
         return percent(value)
     if score.unit == "yes or no":
         return "yes" if value else "no"
-    return f"{value:.{0 if score.unit == 'count' else score.digits}f}"
+    return decimals(value, 0 if score.unit == "count" else score.digits)
 
 
 def score_with_scatter(name: str, scores: Mapping[str, Any]) -> str:
@@ -94,5 +94,5 @@ def score_with_scatter(name: str, scores: Mapping[str, Any]) -> str:
     if value is None or scatter is None:
         return score_words(name, value)
     if SCORES[name].unit == "share":
-        return f"{100 * value:.1f} ± {100 * scatter:.1f} %"
+        return f"{decimals(100 * value, 1)} ± {100 * scatter:.1f} %"
     return f"{score_words(name, value)} ± {max(scatter, 0.0):.{2 if scatter >= 0.005 else 3}f}"

@@ -190,11 +190,11 @@ class Jobs:
         fitted, _ = self._ask("prior", about, f"A mixture for {run.id}", "fit once more, or fewer components")
         return Fitted(RunConfig.of(fitted["config"]), fitted["rows"])
 
-    def everything(self, run: Run) -> dict[str, np.ndarray]:
+    def everything(self, run: Run, progress: Progress = lambda fraction, text: None) -> dict[str, np.ndarray]:
         """`take_away.all_rows`, computed by the worker, which also reads the images.
         Raises: ValueError in words."""
         about, then = {"run": str(run.path)}, "ask for them once more, on a machine with more memory if it was that"
-        return self._ask("rows", about, f"All rows of {run.id}", then)[1]
+        return self._ask("rows", about, f"All rows of {run.id}", then, progress)[1]
 
     def _ask(
         self,

@@ -209,7 +209,8 @@ def _prior(asked: dict[str, Any], progress: Progress) -> tuple[Any, dict[str, np
 
 def _rows(asked: dict[str, Any], progress: Progress) -> tuple[Any, dict[str, np.ndarray]]:
     run = _run_asked_about(asked)
-    return None, take_away.all_rows(run, trained_on.load_data(run))
+    progress(0.0, "reads the images")
+    return None, take_away.all_rows(run, trained_on.load_data(run), progress)
 
 
 ANSWERS = {"projection": _projection, "scores": _scores, "prior": _prior, "rows": _rows}

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from semidml.plots.chart import Axis, Chart, Level, Series, span
 from semidml.plots.colours import heat_colour
 from semidml.plots.style import LINE_COLOURS
+from semidml.words import decimals
 
 TICKS = 5
 
@@ -86,7 +87,7 @@ def round_ticks(low: float, high: float) -> list[tuple[float, str]]:
     step = next(times * power for times in (1, 2, 5, 10) if times * power >= rough)
     first, digits = math.ceil(low / step - 1e-9), max(0, -math.floor(math.log10(step) + 1e-9))
     numbers = [number * step for number in range(first, math.floor(high / step + 1e-9) + 1)]
-    return [(number, f"{number:.{digits}f}") for number in numbers]
+    return [(number, decimals(number, digits)) for number in numbers]
 
 
 def _or_none(value: float) -> float | None:

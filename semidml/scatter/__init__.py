@@ -8,7 +8,8 @@
     uint32   bytes of the header, a multiple of four
     header   JSON, filled up with spaces; `version` says which layout this is
     columns  of the n points, one after the other, as the header's `columns` names them: x and y in 65,535ths of the
-             header's bounds, category, label, prediction (65,535 for none) as uint16; flags, strength, error as uint8
+             header's bounds, category, label, prediction, cluster (65,535 for none), error as uint16; row as uint32;
+             flags, strength as uint8
     uint8    where the header's `density` is not null: its rows x columns, from the lowest row up, in 255ths
     uint8    where the header's `pictures` is not null: its count x height x width x channels
 

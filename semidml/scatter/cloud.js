@@ -75,12 +75,14 @@ export class Cloud {
   }
 
   isHidden(i) {
-    return this.isAway(i) || this.map.legend.hidden.has(this.map.frame.category[i]);
+    const { filter, legend, frame } = this.map;
+    return this.isAway(i) || filter.passes?.[i] === 0 || legend.hidden.has(frame.category[i]);
   }
 
   /** Which points are drawn; those that matter come last and are ringed. */
   order() {
     const { frame, region, few, legend } = this.map;
+    const { passes } = this.map.filter;
     const ringed = (i) => (region ? region.has(i) : few && (frame.flags[i] & SEEN) !== 0);
     const indices = new Uint32Array(frame.n);
     const large = [];
@@ -90,7 +92,7 @@ export class Cloud {
     let count = 0;
     for (let first = 0; first < stride; first++) {
       for (let i = first; i < frame.n; i += stride) {
-        if (frame.flags[i] & AWAY || (hide && legend.hidden.has(frame.category[i]))) continue;
+        if (frame.flags[i] & AWAY || passes?.[i] === 0 || (hide && legend.hidden.has(frame.category[i]))) continue;
         if (rings && large.length < MOST_RINGED && ringed(i)) large.push(i);
         else indices[count++] = i;
       }
@@ -100,6 +102,7 @@ export class Cloud {
     this.pace ??= Math.min(1, AT_FIRST / Math.max(1, this.count));
     this.version += 1;
     const words = [this.map.points.order(indices.subarray(0, this.count), large.length)];
+    if (passes) words.push(`filtered: ${this.map.filter.words}`);
     if (frame.left_out) words.push(`${frame.left_out.toLocaleString("en")} points are not finite and not drawn`);
     this.map.note.textContent = words.filter(Boolean).join(" · ");
     this.map.draw();
@@ -139,7 +142,7 @@ export class Cloud {
   /** Fewer points while they move, or what is seen of them does, on a machine that cannot draw all in time, as one
    * without a GPU. */
   keepPace(now) {
-    const moves = this.glide !== null || this.map.view.busy;
+    const moves = this.glide !== null || this.map.view.moves;
     const elapsed = now - this.beat;
     this.beat = moves ? now : NaN;
     this.slowest = Math.max(elapsed || 0, 0.9 * this.slowest);

@@ -39,7 +39,11 @@ export class Film {
     const known = film?.epochs.indexOf(epoch) ?? -1;
     this.film = known < 0 || film.n !== this.map.frame.n || film.epochs.length < 2 ? null : film;
     this.root.hidden = !this.film;
-    if (!this.film) return this.pause();
+    if (!this.film) {
+      clearTimeout(this.teller); // nothing is there to tell of
+      this.teller = null;
+      return this.pause();
+    }
     this.slider.max = film.epochs.length - 1;
     if (this.teller === null && this.timer === null) this.at = known; // else the visitor is ahead of the page
     this.label();
@@ -53,11 +57,18 @@ export class Film {
     this.slider.setAttribute("aria-valuetext", this.words.textContent);
   }
 
+  /** What the map shows before training: where the points are then. */
+  get begin() {
+    return this.film?.epochs[this.at] === 0 ? this.film.begin : null;
+  }
+
   go(at, milliseconds) {
     if (!this.film) return;
+    const from = this.map.view.window();
     this.at = Math.min(Math.max(at, 0), this.film.epochs.length - 1);
     this.label();
     this.map.cloud.glideTo(this.film.cloud(this.at), this.film.epochs[this.at], milliseconds);
+    if (!this.map.view.chosen) this.map.view.glideFrom(from, milliseconds);
     clearTimeout(this.teller);
     this.teller = setTimeout(() => this.tell(), REST);
   }

@@ -1,11 +1,12 @@
 // What `semidml/scatter/__init__.py` packs, unpacked: the header's fields and the points' columns.
 
-export const VERSION = 4;
+export const VERSION = 5;
 export const SEEN = 1; // flags of a point
 export const TEST = 2;
 export const AWAY = 4; // not drawn: not finite, or of rows that were filtered out
+export const NONE = 65535; // in the place of a label, a prediction or a cluster: there is none
 const FINE = 65535;
-const TYPES = { u2: Uint16Array, u1: Uint8Array };
+const TYPES = { u4: Uint32Array, u2: Uint16Array, u1: Uint8Array };
 
 /** Bytes -> the header's fields, each column by its name, x and y in latent units, `regions` as paths, `drawings` as
  * canvases. */
@@ -26,6 +27,7 @@ export function unpack(data) {
   frame.x = along(frame.x, x0, x1);
   frame.y = along(frame.y, y0, y1);
   frame.label ??= frame.category;
+  if (frame.error) frame.error = along(frame.error, 0, frame.error_unit);
   frame.regions = frame.density ? regions(frame.density, take("u1", frame.density.rows * frame.density.columns)) : [];
   frame.drawings = frame.pictures ? drawings(frame.pictures, (count) => take("u1", count)) : [];
   return frame;

@@ -3,7 +3,8 @@
 import { add } from "./paint.js";
 
 const STILL = 4; // pixels within which a press is a click
-const KEYS = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
+const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const PAN = 60; // pixels that an arrow key moves the map with Shift
 const TOOLS = {
   move: ["\u2725", "Move the map by dragging"],
   box: ["\u25ad", "Box: drag over points to choose them"],
@@ -22,7 +23,8 @@ export class Gestures {
     canvas.onpointermove = (event) => this.moved(event);
     canvas.onpointerup = (event) => this.up(event, true);
     canvas.onpointercancel = (event) => this.up(event, false);
-    canvas.onpointerleave = () => map.point(-1);
+    canvas.onpointerleave = () => map.leave();
+    canvas.onblur = () => map.leave();
     canvas.ondblclick = () => map.view.showPart(null);
     canvas.onkeydown = (event) => this.key(event);
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
@@ -30,7 +32,7 @@ export class Gestures {
 
   /** A button for each tool that the page listens to. */
   show(frame) {
-    const known = frame.tools.join();
+    const known = JSON.stringify([frame.tools, frame.row !== undefined]);
     if (known === this.known) return;
     this.known = known;
     this.map.tool = "move";
@@ -51,6 +53,13 @@ export class Gestures {
     addButton("+", "Zoom in", () => this.map.view.zoomMiddle(1.5));
     addButton("\u2212", "Zoom out", () => this.map.view.zoomMiddle(1 / 1.5));
     addButton("\u2922", "Show everything", () => this.map.view.showPart(null));
+    const addSign = (name, words, act) => {
+      const button = addButton("", words, act);
+      add(button, "i", `sign ${name}`);
+      button.switch = name;
+    };
+    if (frame.row) addSign("filter", "Filter and search the points (key /)", () => this.map.filter.open(this.map.filter.root.hidden));
+    addSign("present", "Full screen, to present (key f)", () => this.map.present.toggle());
     this.take("move");
   }
 
@@ -58,6 +67,11 @@ export class Gestures {
     this.map.tool = name;
     for (const button of this.bar.children) if (button.tool) button.setAttribute("aria-pressed", button.tool === name);
     this.canvas.dataset.tool = name;
+  }
+
+  /** A button that is on or off says so. */
+  mark(name, isOn) {
+    for (const button of this.bar.children) if (button.switch === name) button.setAttribute("aria-pressed", isOn);
   }
 
   down(event) {
@@ -70,7 +84,7 @@ export class Gestures {
 
   moved(event) {
     const before = this.pointers.get(event.pointerId);
-    if (!before) return this.map.point(this.map.nearest(event), event);
+    if (!before) return this.map.hover(event);
     this.pointers.set(event.pointerId, event);
     if (this.pointers.size === 1) {
       if (this.map.tool !== "move") return this.sketched(event);
@@ -103,20 +117,35 @@ export class Gestures {
   }
 
   key(event) {
+    const { film, filter, present } = this.map;
     const along = KEYS[event.key];
+    const hasFilm = film.film !== null;
     const act = along
-      ? () => this.map.view.pan(...along)
+      ? () => this.go(along, event.shiftKey)
       : {
+          " ": hasFilm && (() => film.toggle()),
+          ",": hasFilm && (() => film.step(-1)),
+          ".": hasFilm && (() => film.step(1)),
+          "/": this.map.frame.row && (() => filter.open(true)),
+          f: () => present.toggle(),
+          Enter: this.map.cursor.isOn && (() => this.map.choosePoint(this.map.cursor.at)),
           "+": () => this.map.view.zoomMiddle(1.25),
           "=": () => this.map.view.zoomMiddle(1.25),
           "-": () => this.map.view.zoomMiddle(0.8),
           0: () => this.map.view.showPart(null),
-          Escape: () => this.map.letGo(),
+          Escape: () => (present.isOn ? present.end() : this.map.letGo()),
         }[event.key];
     if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     event.stopPropagation(); // the page has keys of its own
     act();
+  }
+
+  /** An arrow key: to the nearest point in that direction, while one presents to the next epoch; with Shift the map. */
+  go([right, down], isFar) {
+    if (isFar) this.map.view.pan(-PAN * right, -PAN * down);
+    else if (this.map.present.isOn && this.map.film.film && right) this.map.film.step(right);
+    else this.map.cursor.walk(right, down);
   }
 
   wheel(event) {

@@ -3,7 +3,6 @@
 import { add, niceStep, number } from "./paint.js";
 
 const STEP = 4; // pixels that an arrow key moves a component, at least; with Shift ten times as far
-const MANY = 24; // handles, above which they are small and show their numbers at the mouse only
 const PAUSE = 500; // milliseconds without an arrow key after which a move has ended
 
 export class Handles {
@@ -33,7 +32,7 @@ export class Handles {
   /** As many handles as the frame has components to move. */
   show(frame) {
     const wanted = frame.movable ? frame.ellipses.length : 0;
-    this.root.classList.toggle("many", wanted > MANY);
+    this.root.classList.toggle("many", !frame.rings);
     while (this.root.children.length > wanted) this.root.lastChild.remove();
     while (this.root.children.length < wanted) this.make(this.root.children.length);
   }
@@ -67,7 +66,12 @@ export class Handles {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.drop(), PAUSE);
     };
-    handle.onblur = () => this.timer && this.drop();
+    handle.onfocus = handle.onpointerenter = () => this.map.pointComponent(which);
+    handle.onpointerleave = () => this.map.pointComponent(-1);
+    handle.onblur = () => {
+      this.map.pointComponent(-1);
+      if (this.timer) this.drop();
+    };
   }
 
   /** Where a component's middle is drawn, in pixels from the upper left corner of what lies within the axes. */

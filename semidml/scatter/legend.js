@@ -2,7 +2,7 @@
 
 import { AWAY } from "./frame.js";
 import { picture } from "./points.js";
-import { add } from "./paint.js";
+import { add, decimals } from "./paint.js";
 
 export class Legend {
   constructor(map, root, table) {
@@ -39,7 +39,7 @@ export class Legend {
       const button = add(this.root, "button");
       button.type = "button";
       button.title = `${frame.names[number]}: click hides it, double click leaves it alone`;
-      const point = picture(frame.looks[number], 8, window.devicePixelRatio || 1);
+      const point = picture(frame.looks[number], 8, 3 * (window.devicePixelRatio || 1)); // sharp where it is presented, too
       add(button, "i").style.backgroundImage = `url(${point.toDataURL()})`; // a canvas each would slow every frame down
       add(button, "span").textContent = frame.names[number];
       button.onclick = () => {
@@ -70,7 +70,7 @@ export class Legend {
     line("th", ["on the map", "points", "mean x", "mean y"]);
     frame.names.forEach((name, i) => {
       const count = this.count[i];
-      if (count) line("td", [name, count, (right[i] / count).toFixed(2), (up[i] / count).toFixed(2)]);
+      if (count) line("td", [name, count, decimals(right[i] / count, 2), decimals(up[i] / count, 2)]);
     });
   }
 }

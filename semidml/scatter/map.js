@@ -5,20 +5,25 @@
 // Maps of the same `link` share it.
 
 import { Cloud } from "./cloud.js";
+import { Cursor } from "./cursor.js";
 import { Film } from "./film.js";
-import { SEEN, TEST, unpack } from "./frame.js";
+import { Filter, rowWords } from "./filter.js";
+import { NONE, SEEN, TEST, unpack } from "./frame.js";
 import { Gestures, within } from "./gestures.js";
 import { Handles } from "./handles.js";
 import { Legend } from "./legend.js";
-import { add, EDGE, LEFT, over, under } from "./paint.js";
+import { add, decimals, EDGE, LEFT, over, under } from "./paint.js";
 import { pointsOn } from "./points.js";
+import { Present } from "./present.js";
 import { filmOf, imagesOf, latticeOf, maps } from "./store.js";
 import { View } from "./view.js";
 
 const NEAR = 9; // pixels at which the mouse finds a point
-const NONE = 65535; // in the place of a label or a prediction: there is none
 const GLIDE = 260; // milliseconds
 const MOST_TOLD = 20_000; // points of a region
+const HELP =
+  "Arrow keys go from point to point, Enter chooses one, Escape lets go, plus and minus zoom, Shift and arrow keys move the map, " +
+  "0 shows everything, slash filters and searches, space plays the epochs, comma and full stop step through them, f fills the screen.";
 
 export function drawMap({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".map");
@@ -33,14 +38,17 @@ export default drawMap;
 class LiveMap {
   constructor(root) {
     this.root = root;
-    this.pointed = -1;
+    this.pointed = -1; // at the mouse on a linked map
+    this.component = -1; // of the prior, at the mouse or the keys
     this.view = new View(this);
     this.cloud = new Cloud(this);
+    this.filter = new Filter(this, add(root, "div", "filter"));
     this.room = add(root, "div", "room");
     this.under = add(this.room, "canvas");
     this.pointRoom = add(this.room, "div", "points");
     this.over = add(this.room, "canvas");
-    this.over.setAttribute("role", "img");
+    this.over.setAttribute("role", "application"); // it has keys of its own
+    this.over.setAttribute("aria-roledescription", "map");
     this.handles = new Handles(this, add(this.room, "div", "handles"));
     for (const inner of [this.pointRoom, this.handles.root]) inner.style.inset = `0 0 ${EDGE}px ${LEFT}px`;
     this.tip = add(this.room, "div", "tip");
@@ -51,6 +59,12 @@ class LiveMap {
     this.gestures = new Gestures(this, this.over, add(this.room, "div", "tools"));
     this.legend = new Legend(this, add(root, "div", "legend"), add(root, "table", "table"));
     this.film = new Film(this, add(root, "div", "film"));
+    this.present = new Present(this, add(root, "div", "keys"));
+    this.cursor = new Cursor(this, add(root, "div", "unseen"));
+    this.cursor.live.setAttribute("aria-live", "polite");
+    const help = add(root, "div", "unseen");
+    Object.assign(help, { textContent: HELP, id: `keys-${Math.random()}` });
+    this.over.setAttribute("aria-describedby", help.id);
     this.calm = window.matchMedia("(prefers-reduced-motion: reduce)");
     this.makePoints();
     new ResizeObserver(() => this.draw()).observe(this.room);
@@ -73,6 +87,7 @@ class LiveMap {
   close() {
     this.closed = true;
     this.film.pause();
+    if (this.present.isOn) this.present.end();
     maps.delete(this);
     this.points.close();
     delete this.root.map;
@@ -81,6 +96,7 @@ class LiveMap {
   show(frame) {
     const before = this.frame;
     const same = before?.run === frame.run;
+    const [shown, aim] = same ? [this.view.window(), JSON.stringify(this.view.aim)] : [null, null];
     this.handles.hold(frame, before);
     if (!same || this.view.mayRelease(frame, before)) this.view.release();
     this.frame = frame;
@@ -99,10 +115,14 @@ class LiveMap {
     this.handles.show(frame);
     this.gestures.show(frame);
     this.legend.show(frame);
+    this.filter.show(frame);
     this.film.show(filmOf(frame.run), frame.epoch);
     this.cloud.order();
     this.over.setAttribute("aria-label", frame.words);
-    this.point(-1);
+    this.component = -1;
+    if (!same || before.n !== frame.n) this.cursor.at = -1;
+    if (!this.cursor.isOn) this.point(-1);
+    if (shown && aim !== JSON.stringify(this.view.aim)) this.view.glideFrom(shown, 1.5 * GLIDE);
     this.view.rested();
   }
 
@@ -122,7 +142,7 @@ class LiveMap {
 
   marked() {
     const rows = this.frame.marked.length === 1 ? [...this.frame.marked] : [];
-    if (this.pointed >= 0) rows.push(this.pointed);
+    for (const i of [this.pointed, this.cursor.at]) if (i >= 0) rows.push(i);
     return rows.filter((i) => i < this.frame.n && !this.cloud.isHidden(i));
   }
 
@@ -153,8 +173,10 @@ class LiveMap {
     };
     const { color, fontFamily } = getComputedStyle(this.root);
     this.ink = color;
+    this.ground = getComputedStyle(this.note).backgroundColor;
     const part = this.cloud.part();
-    const state = JSON.stringify([this.view.window(), width, height, ratio, this.ink]);
+    const glides = this.view.glide !== null; // so that a last frame is drawn where it ends
+    const state = JSON.stringify([this.view.window(), width, height, ratio, this.ink, this.present.isOn]);
     if (!this.cloud.glide || part >= 1 || state !== this.painted) {
       sized(this.under, width, height);
       this.layer(this.under, ratio, (draw) => under(draw, this, width, height, fontFamily));
@@ -168,8 +190,9 @@ class LiveMap {
     if (drawing !== this.drawing) this.points.draw(this.view.window(), style);
     this.drawing = drawing;
     this.handles.place();
+    this.cursor.follow();
     if (part >= 1) this.cloud.glide = null;
-    else this.draw();
+    if (part < 1 || glides) this.draw();
     this.say({
       drawn: frame.n - frame.left_out,
       shown: this.cloud.count,
@@ -177,7 +200,7 @@ class LiveMap {
       components: frame.ellipses.length,
       regions: frame.regions.length,
       pictures: frame.drawings.length,
-      gliding: part < 1,
+      gliding: part < 1 || glides,
       ahead: this.handles.isAhead,
     });
   }
@@ -200,24 +223,29 @@ class LiveMap {
   pointStyle(part, ratio) {
     const { width, height, scale } = this.view.window();
     const nearer = Math.max(1, scale / this.view.fitted().scale) ** 0.4;
-    const size = Math.min(Math.max(Math.sqrt((0.25 * width * height) / Math.max(1, this.cloud.count)), 1.6), 5.5);
+    const most = this.present.isOn ? 8 : 5.5;
+    const size = Math.min(Math.max(Math.sqrt((0.25 * width * height) / Math.max(1, this.cloud.count)), 1.6), most);
     const channels = this.ink.match(/[\d.]+/g).slice(0, 3).map(Number);
     return {
       part,
       ratio,
       ink: channels,
-      size: Math.min(8, size * nearer),
-      ring: this.region ? Math.min(8, size * nearer) : Math.min(14, 2 * Math.max(size, 4) * nearer),
+      size: Math.min(most + 2.5, size * nearer),
+      ring: this.region ? Math.min(most + 2.5, size * nearer) : Math.min(14, 2 * Math.max(size, 4) * nearer),
       ringed: !this.region,
       opacity: this.region ? 0.25 : Math.min(0.9, Math.max(0.5, size / 5)),
-      share: part < 1 || this.view.busy ? this.cloud.pace : 1,
+      share: part < 1 || this.view.moves ? this.cloud.pace : 1,
     };
   }
 
   // ---- what the visitor does
 
   others(act) {
-    if (this.frame.link) for (const map of maps) if (map !== this && map.frame?.link === this.frame.link) act(map);
+    for (const map of this.linked(this.frame.link)) act(map);
+  }
+
+  linked(link) {
+    return link ? [...maps].filter((map) => map !== this && map.frame?.link === link) : [];
   }
 
   /** The point at the mouse, or -1. */
@@ -236,6 +264,55 @@ class LiveMap {
     if (!this.frame.tools.includes("pick")) return;
     const [x, y] = this.view.at(event);
     this.tell("asked", { x, y, point: this.nearest(event) });
+  }
+
+  /** Chooses a point: the page answers, or, where it does not listen, the point stands out, on linked maps too. */
+  choosePoint(i) {
+    const [x, y] = this.cloud.placeOf(i);
+    if (this.frame.tools.includes("pick")) this.tell("asked", { x, y, point: i });
+    else this.choose([i]);
+  }
+
+  /** The mouse is there: a point answers, else a component of the prior. */
+  hover(event) {
+    this.cursor.at = -1;
+    const i = this.nearest(event);
+    this.point(i, event);
+    this.pointComponent(i < 0 ? this.nearestComponent(event) : -1, event);
+  }
+
+  leave() {
+    this.cursor.at = -1;
+    this.point(-1);
+    this.pointComponent(-1);
+  }
+
+  nearestComponent(event) {
+    const [atX, atY] = this.view.at(event);
+    let [nearest, least] = [-1, NEAR / this.view.window().scale];
+    this.frame.ellipses.forEach(([x, y], i) => {
+      const distance = Math.hypot(x - atX, y - atY);
+      if (distance < least) [nearest, least] = [i, distance];
+    });
+    return nearest;
+  }
+
+  /** The rings of a component, or of none, -1; with the mouse's event its words and its picture. */
+  pointComponent(i, event) {
+    if (i !== this.component) this.draw();
+    this.component = i;
+    if (i < 0 || !event) return;
+    const weights = this.frame.ellipses.map((ellipse) => ellipse[5]);
+    const share = weights[i] / weights.reduce((sum, weight) => sum + weight, 0);
+    this.tipWords.textContent = `component ${i + 1} of ${weights.length} \u00b7 weight ${decimals(100 * share, 1)} %`;
+    const drawing = this.frame.drawings[i];
+    if (drawing) {
+      Object.assign(this.tipImage, { width: drawing.width, height: drawing.height });
+      this.tipImage.getContext("2d").drawImage(drawing, 0, 0);
+    }
+    this.tipImage.hidden = !drawing;
+    this.tip.hidden = false;
+    this.placeTip(event.offsetX, event.offsetY);
   }
 
   /** A box or lasso chooses the points in it; a line asks for what lies along it. */
@@ -266,6 +343,22 @@ class LiveMap {
     this.tip.hidden = i < 0;
     this.over.dataset.pointed = i;
     if (i < 0) return;
+    this.tipWords.textContent = this.wordsOf(i);
+    const images = imagesOf(this.frame.images_of);
+    this.tipImage.hidden = !images || i >= images.n;
+    if (!this.tipImage.hidden) images.paint(this.tipImage, i);
+    this.placeTip(event.offsetX, event.offsetY);
+  }
+
+  placeTip(right, down) {
+    const room = this.room.clientWidth - this.tip.offsetWidth;
+    this.tip.style.left = `${Math.max(0, Math.min(room, right + 12))}px`;
+    const above = down - this.tip.offsetHeight - 8;
+    this.tip.style.top = `${above >= 0 ? above : down + 14}px`;
+  }
+
+  /** What is known of a point: class, prediction, image, error. */
+  wordsOf(i) {
     const { frame } = this;
     const parts = [frame.label[i] === NONE ? "no label" : frame.names_of_labels[frame.label[i]]];
     if (frame.prediction && frame.prediction[i] !== NONE) {
@@ -274,17 +367,10 @@ class LiveMap {
     }
     if (frame.images) {
       const flags = frame.flags[i];
-      parts.push(flags & TEST ? "test image" : flags & SEEN ? "training image, label seen" : "training image, label not seen");
+      parts.push(`${rowWords(frame, i)}${flags & TEST ? "" : flags & SEEN ? ", label seen" : ", label not seen"}`);
     }
-    if (frame.error) parts.push(`error ${((frame.error[i] / 255) * frame.error_unit).toFixed(3)}`);
-    this.tipWords.textContent = parts.join(" · ");
-    const images = imagesOf(frame.images_of);
-    this.tipImage.hidden = !images;
-    images?.paint(this.tipImage, i);
-    const room = this.room.clientWidth - this.tip.offsetWidth;
-    this.tip.style.left = `${Math.max(0, Math.min(room, event.offsetX + 12))}px`;
-    const above = event.offsetY - this.tip.offsetHeight - 8;
-    this.tip.style.top = `${above >= 0 ? above : event.offsetY + 14}px`;
+    if (frame.error) parts.push(`error ${decimals(frame.error[i], 3)}`);
+    return parts.join(" \u00b7 ");
   }
 
   ring(i) {

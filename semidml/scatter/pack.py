@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-VERSION = 4
+VERSION = 5
 SEEN, TEST, AWAY = 1, 2, 4  # flags of a point
 FINE = 65_535
-NONE = 65_535  # in the place of a label or a prediction that there is not
+NONE = 65_535  # in the place of a label, a prediction or a cluster that there is not
+MOST_RINGS = 24  # components that are each drawn as rings: those of more would be one black band
 MOST_FILM = 12_000_000  # bytes of a film; of more epochs an even part is sent
 MOST_IMAGES = 12_000_000  # bytes of the images shown at the mouse
 
@@ -39,17 +40,20 @@ class Drawing:
     strength: np.ndarray | None = None  # (n,) 0 to 1: how much of its category's colour a point has, grey otherwise
     away: np.ndarray | None = None  # bool (n,), points that are not drawn
 
-    # for the words and the image at the mouse
+    # for the words and the image at the mouse, and to filter and search by
     images: bool = True  # whether each point is one, of which the map tells its split
     images_of: str = ""  # whose images (`pack_images`) are shown
     labels: np.ndarray | None = None  # (n,), with `label_names`, where categories are not the classes; -1 for none
     label_names: Sequence[str] | None = None
     predictions: np.ndarray | None = None  # (n,), -1 for none
     errors: np.ndarray | None = None  # (n,), of reconstruction
+    rows: np.ndarray | None = None  # (n,), the number of each image in its split; without them nothing is filtered
+    clusters: np.ndarray | None = None  # (n,), -1 for none
 
     # the prior's components, under and over the points
     ellipses: Sequence[Sequence[float]] = ()  # drawn at one and two times their half axes: middle x, y, half axes a, b,
-    #                                           angle of a in radians, weight 0 to 1
+    #                                           angle of a in radians, weight 0 to 1; of more than MOST_RINGS the
+    #                                           middles, and rings only of one that is pointed at
     movable: bool = False  # by mouse, touch or keys
     moves: int = 0  # the number of the last move that the ellipses show
     origins: Sequence[Sequence[float]] = ()  # of each the place from which a dashed line leads to it, if it is another
@@ -83,18 +87,19 @@ def pack(drawing: Drawing) -> bytes:
     flags = sum(flag * marked.astype(np.uint8) for flag, marked in flagged)
     place, bounds = _fine(np.where(finite[:, None], drawing.points, np.nan))
     unit = 1.0 if drawing.errors is None else float(np.nanmax(drawing.errors, initial=1e-12))
-    optional = [("label", drawing.labels), ("prediction", drawing.predictions)]
+    optional = [("label", drawing.labels), ("prediction", drawing.predictions), ("cluster", drawing.clusters)]
     columns = [("x", "u2", place[:, 0]), ("y", "u2", place[:, 1]), ("category", "u2", drawing.categories)]
     columns += [
         (name, "u2", np.where(values < 0, NONE, np.asarray(values, np.int64)))
         for name, values in optional
         if values is not None
     ]
+    columns += [] if drawing.rows is None else [("row", "u4", drawing.rows)]
     columns += [("flags", "u1", flags)]
     if drawing.strength is not None:
         columns += [("strength", "u1", np.round(255 * np.clip(drawing.strength, 0, 1)))]
     if drawing.errors is not None:
-        columns += [("error", "u1", np.round(255 * np.nan_to_num(drawing.errors) / unit))]
+        columns += [("error", "u2", np.round(FINE * np.nan_to_num(drawing.errors) / unit))]
     density, pictures = drawing.density, drawing.pictures
     header = {name: getattr(drawing, name) for name in AS_THEY_ARE} | {
         "n": len(drawing.points),
@@ -106,6 +111,7 @@ def pack(drawing: Drawing) -> bytes:
         "looks": [list(look) for look in drawing.looks],
         "names_of_labels": list(drawing.label_names or drawing.names),
         "error_unit": unit,
+        "rings": len(drawing.ellipses) <= MOST_RINGS,
         "pictures": None,
         "density": None,
         "marked": [int(i) for i in drawing.marked],
@@ -136,10 +142,12 @@ def pack_images(run: str, images: np.ndarray) -> bytes:
 
 
 def pack_film(run: str, epochs: Sequence[int], clouds: Sequence[np.ndarray], scores: Sequence[str]) -> bytes:
-    """A run's points (n, 2) at each of its epochs, with a few words on each epoch. `thinned` says which epochs fit."""
+    """A run's points (n, 2) at each of its epochs, with a few words on each epoch. `thinned` says which epochs fit.
+    Before training (epoch 0) the map shows `begin`, where the points are then, and glides out from there."""
     place, bounds = _fine(np.concatenate(clouds))
     n = len(clouds[0])
     header = {"kind": "film", "run": run, "n": n, "epochs": list(epochs), "scores": list(scores), "bounds": bounds}
+    header["begin"] = [float(edge) for edge in np.concatenate(extent(clouds[0]))] if epochs[0] == 0 else None
     return headed(header, place.reshape(len(epochs), n, 2).transpose(0, 2, 1).astype("<u2").tobytes())
 
 
@@ -164,6 +172,17 @@ def headed(header: dict[str, Any], *parts: bytes) -> bytes:
     text = json.dumps({"version": VERSION, **header}, allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
     return len(text).to_bytes(4, "little") + text + b"".join(parts)
+
+
+def extent(points: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(lowest, highest x and y (2,)) of what shows points (n, 2) with a twentieth of room at each side: all but the
+    outermost 0.2 % of them at either side, and these other places (m, 2) whole. Never without an inside."""
+    low, high = np.percentile(points, [0.2, 99.8], axis=0)
+    for places in others:
+        low, high = np.minimum(low, places.min(0)), np.maximum(high, places.max(0))
+    middle, half = (low + high) / 2, (high - low) / 2
+    half = np.maximum(1.1 * half, 1e-4 * (1 + np.abs(middle)))
+    return middle - half, middle + half
 
 
 def _fine(points: np.ndarray) -> tuple[np.ndarray, list[float]]:

@@ -5,6 +5,7 @@ export const LEFT = 40;
 const PICTURE = 26; // pixels across, before one looks nearer
 const MODE = "#d55e00";
 const MARK = "#d55e00";
+const DOT = [1.2, 30, 6.5]; // pixels of the radius of a component's dot: the least, of the whole weight, and the most
 
 /** The axes, within them the lattice, what holds no data, and the prior's regions. */
 export function under(draw, map, width, height, font) {
@@ -19,6 +20,7 @@ export function under(draw, map, width, height, font) {
 /** Components, modes, trails, marked points, and the region or line that is drawn now. */
 export function over(draw, map, width, height) {
   inside(draw, width, height, () => {
+    if (!map.frame.rings) dots(draw, map);
     pictures(draw, map);
     components(draw, map);
     origins(draw, map);
@@ -92,38 +94,66 @@ function lattice(draw, map) {
   draw.globalAlpha = 1;
 }
 
-/** The prior's components, at one and two sigma; a faint line is a small weight. */
+/** The prior's components, at one and two sigma; a faint line is a small weight. Of many that one which is pointed at. */
 function components(draw, map) {
   const { left, top, scale } = map.view.window();
   draw.strokeStyle = map.ink;
-  for (const [x, y, a, b, angle, weight] of map.frame.ellipses) {
+  map.frame.ellipses.forEach(([x, y, a, b, angle, weight], i) => {
+    const isPointed = i === map.component;
+    if (!map.frame.rings && !isPointed) return;
     for (const [sigmas, width] of [[1, 1.6], [2, 0.8]]) {
-      draw.globalAlpha = 0.15 + 0.65 * weight;
-      draw.lineWidth = width;
+      draw.globalAlpha = isPointed ? 1 : 0.15 + 0.65 * weight;
+      draw.lineWidth = isPointed ? width + 0.6 : width;
       draw.beginPath();
       draw.ellipse((x - left) * scale + LEFT, (top - y) * scale, sigmas * a * scale, sigmas * b * scale, -angle, 0, 2 * Math.PI);
       draw.stroke();
     }
+  });
+  draw.globalAlpha = 1;
+}
+
+/** The middles of many components: dots whose areas are their weights, with a thin edge, so that they are seen on points
+ * of any colour. */
+function dots(draw, map) {
+  const { left, top, scale } = map.view.window();
+  const whole = map.frame.ellipses.reduce((sum, [, , , , , weight]) => sum + weight, 0);
+  const [least, all, most] = DOT;
+  draw.fillStyle = map.ink;
+  draw.strokeStyle = map.ground;
+  draw.lineWidth = 1;
+  draw.globalAlpha = 0.75;
+  for (const [x, y, , , , weight] of map.frame.ellipses) {
+    const radius = Math.min(most, Math.max(least, all * Math.sqrt(weight / whole)));
+    draw.beginPath();
+    draw.arc((x - left) * scale + LEFT, (top - y) * scale, radius, 0, 2 * Math.PI);
+    draw.fill();
+    draw.stroke();
   }
   draw.globalAlpha = 1;
 }
 
-/** Small pictures at the middles of components; larger when one looks nearer. */
+/** Small pictures at the middles of components; larger when one looks nearer. One that would lie on that of a heavier
+ * component waits until there is room. */
 function pictures(draw, map) {
   const { left, top, scale } = map.view.window();
   const nearer = Math.max(1, scale / map.view.fitted().scale);
   const side = Math.min(72, PICTURE * Math.sqrt(nearer));
   draw.strokeStyle = map.ink;
   draw.lineWidth = 1;
-  map.frame.drawings.forEach((picture, i) => {
-    const [x, y] = map.frame.origins[i] ?? map.frame.ellipses[i];
+  const { drawings, origins, ellipses } = map.frame;
+  const taken = []; // places of pictures, in pixels
+  const heaviest = drawings.map((_, i) => i).sort((i, j) => ellipses[j][5] - ellipses[i][5]);
+  for (const i of heaviest) {
+    const [picture, [x, y]] = [drawings[i], origins[i] ?? ellipses[i]];
+    if (taken.some(([u, v]) => Math.max(Math.abs(x - u), Math.abs(y - v)) * scale < side)) continue;
+    taken.push([x, y]);
     const times = side / Math.max(picture.width, picture.height);
     const [across, tall] = [times * picture.width, times * picture.height];
     const [right, down] = [(x - left) * scale + LEFT - across / 2, (top - y) * scale - tall / 2];
     draw.imageSmoothingEnabled = times < 1; // fewer pixels than it has are means, more are squares
     draw.drawImage(picture, right, down, across, tall);
     draw.strokeRect(right, down, across, tall);
-  });
+  }
 }
 
 /** From where a component was to where it is now. */
@@ -227,9 +257,9 @@ function sketch(draw, map) {
 
 function axes(draw, map, width, height, font) {
   const { left, top, scale } = map.view.window();
-  const step = niceStep(70 / scale);
+  const step = niceStep((map.present.isOn ? 110 : 70) / scale);
   const digits = Math.max(0, -Math.floor(Math.log10(step)));
-  draw.font = `11px ${font}`;
+  draw.font = `${map.present.isOn ? 15 : 11}px ${font}`;
   draw.lineWidth = 1;
   draw.strokeStyle = draw.fillStyle = map.ink;
   const line = (x0, y0, x1, y1) => {
@@ -262,7 +292,13 @@ export function niceStep(least) {
 }
 
 export function number(value, digits) {
-  return Math.abs(value) < 1e-12 ? "0" : value.toFixed(digits).replace("-", "\u2212");
+  return Math.abs(value) < 1e-12 ? "0" : decimals(value, digits).replace("-", "\u2212");
+}
+
+/** A number with so many digits behind the point; what rounds to nothing is 0.00, never -0.00. */
+export function decimals(value, digits) {
+  const words = value.toFixed(digits);
+  return Number(words) ? words : words.replace("-", "");
 }
 
 export function add(parent, tag, name = "") {

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from semidml.scatter.pack import headed
+from semidml.scatter.pack import MOST_RINGS, headed
 
 VERSION = 1
 FINE = 255
@@ -113,7 +113,8 @@ def _cell(cell: SheetCell) -> dict[str, Any]:
 
 def little_map(placed: np.ndarray, colours: np.ndarray, rings: Sequence[Sequence[float]] = ()) -> LittleMap:
     """Points in the plane (n, 2), with the numbers of their colours (n,), in a square that holds all but the outermost
-    half per cent at each side and the components' rings (see `drawing.ellipses`), so that a heap is seen to be one."""
+    half per cent at each side and the components' rings (see `drawing.ellipses`), so that a heap is seen to be one. Of
+    more than MOST_RINGS none is drawn."""
     rows = np.flatnonzero(np.isfinite(placed).all(axis=1))
     if not len(rows):
         return NO_MAP
@@ -127,7 +128,7 @@ def little_map(placed: np.ndarray, colours: np.ndarray, rings: Sequence[Sequence
     place = np.round(((points - middle) / side + 0.5).clip(0, 1) * FINE)
     drawn = [
         [(x - middle[0]) / side + 0.5, (y - middle[1]) / side + 0.5, a / side, b / side, angle]
-        for x, y, a, b, angle, _ in rings
+        for x, y, a, b, angle, _ in (rings if len(rings) <= MOST_RINGS else ())
     ]
     shown = [[round(float(number), 4) for number in ring] for ring in drawn]
     return LittleMap(np.column_stack([place, colours[rows]]).astype(np.uint8), shown)

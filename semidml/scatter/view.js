@@ -3,6 +3,7 @@
 import { EDGE, LEFT } from "./paint.js";
 
 const REST = 180; // milliseconds without a move after which all points are drawn
+const GLIDE = 450; // milliseconds from one part to another
 const SETTLED = 300; // and after which the page is told what the map shows
 
 export class View {
@@ -13,6 +14,7 @@ export class View {
     this.pushed = false; // one was moved against the edge
     this.busy = false; // it moves
     this.shown = ""; // what the page knows of the places that are shown
+    this.glide = null; // {from, start, milliseconds} while it goes from one part to another
   }
 
   /** Pixels within the axes. */
@@ -24,15 +26,54 @@ export class View {
   /** What the frame asks for: the middle, and pixels a unit. */
   fitted() {
     const { width, height } = this.size();
-    const [x0, y0, x1, y1] = this.map.frame.view;
+    const [x0, y0, x1, y1] = this.map.film.begin ?? this.map.frame.view;
     return { x: (x0 + x1) / 2, y: (y0 + y1) / 2, scale: Math.min(width / (x1 - x0), height / (y1 - y0)) };
+  }
+
+  /** What is shown once it has come there. */
+  get aim() {
+    return this.chosen ?? this.fitted();
   }
 
   /** Latent coordinates of the upper left corner, and pixels a unit. */
   window() {
     const { width, height } = this.size();
-    const { x, y, scale } = this.chosen ?? this.fitted();
+    const { x, y, scale } = this.between(this.aim);
     return { left: x - width / 2 / scale, top: y + height / 2 / scale, width, height, scale, x, y };
+  }
+
+  /** Where it is on its way to this part. */
+  between(part) {
+    if (!this.glide) return part;
+    const { from, start, milliseconds } = this.glide;
+    const time = Math.min(1, (performance.now() - start) / milliseconds);
+    if (time >= 1) this.glide = null;
+    const share = time * time * (3 - 2 * time);
+    const scale = from.scale * (part.scale / from.scale) ** share;
+    // What is near grows evenly: the middle goes as far as the zoom has come.
+    const way = Math.abs(part.scale / from.scale - 1) < 1e-3 ? share : (1 / scale - 1 / from.scale) / (1 / part.scale - 1 / from.scale);
+    return { x: from.x + way * (part.x - from.x), y: from.y + way * (part.y - from.y), scale };
+  }
+
+  /** Goes from what was shown, a `window`, to what is to be shown now. */
+  glideFrom({ x, y, scale }, milliseconds) {
+    const to = this.aim;
+    const differs = Math.hypot(to.x - x, to.y - y) * to.scale > 1 || Math.abs(to.scale / scale - 1) > 1e-3;
+    const isClear = differs && scale > 0 && Number.isFinite(scale);
+    this.glide = isClear && milliseconds > 0 && !this.map.calm.matches ? { from: { x, y, scale }, start: performance.now(), milliseconds } : null;
+    if (this.glide) this.map.say({ gliding: true });
+    this.map.draw();
+  }
+
+  /** Goes to this part of the plane, {x, y, scale}. */
+  glideTo(part) {
+    const from = this.window();
+    this.showPart(part);
+    this.glideFrom(from, GLIDE);
+  }
+
+  get moves() {
+    return this.busy || this.glide !== null;
   }
 
   pan(right, down) {
@@ -62,6 +103,7 @@ export class View {
   /** Shows this part of the plane, {x, y, scale}, or everything again; linked maps the same part of theirs. */
   showPart(part, told = false) {
     this.chosen = part;
+    this.glide = null;
     this.held = this.pushed = false;
     this.busy = true;
     clearTimeout(this.restTimer);
@@ -98,6 +140,7 @@ export class View {
     if (this.chosen) return;
     const { x, y, scale } = this.window();
     this.chosen = { x, y, scale };
+    this.glide = null;
     this.held = true;
   }
 
@@ -109,7 +152,7 @@ export class View {
   }
 
   release() {
-    this.chosen = null;
+    this.chosen = this.glide = null;
     this.held = this.pushed = false;
   }
 

@@ -23,7 +23,7 @@ from semidml.scores.table import SCORES, Score, shown_at
 from semidml.sweeps.parquet import HELD_OUT, STATES, TESTED, Row, as_arrow, read_file
 from semidml.sweeps.plan import MOST_CELLS, Cell, Plan
 from semidml.sweeps.sweep import TABLE, Sweep
-from semidml.words import value_words
+from semidml.words import decimals, value_words
 
 if TYPE_CHECKING:  # at run time it takes as long as what a page without a table needs
     import pandas as pd
@@ -276,9 +276,11 @@ class Best(NamedTuple):
     def words(self) -> str:
         """What was chosen and how, in a sentence."""
         setting = ", ".join(f"{name} {value_words(value)}" for name, value in self.values.items())
-        title, shown = SCORES[self.score].title, f"{self.mean:.3f}{_sd_words(self.sd)}"
+        title, shown = SCORES[self.score].title, f"{decimals(self.mean, 3)}{_sd_words(self.sd)}"
         tested = (
-            "" if math.isnan(self.test_mean) else f"; on the test images {self.test_mean:.3f}{_sd_words(self.test_sd)}"
+            ""
+            if math.isnan(self.test_mean)
+            else f"; on the test images {decimals(self.test_mean, 3)}{_sd_words(self.test_sd)}"
         )
         seeds = "1 seed" if self.n == 1 else f"{self.n} seeds"
         among = "" if self.among == self.settings else f" among {self.among} of {self.settings} settings"
@@ -359,4 +361,4 @@ def list_means(table: Table, score: str) -> list[tuple[Mapping[str, Any], str]]:
 
 def number_words(mean: float, sd: float, n: int) -> str:
     """`0.936 ± 0.003 (n = 3)`; a dash where there is none."""
-    return "-" if not n else f"{mean:.4f}{'' if math.isnan(sd) else f' ± {sd:.4f}'} (n = {n})"
+    return "-" if not n else f"{decimals(mean, 4)}{'' if math.isnan(sd) else f' ± {sd:.4f}'} (n = {n})"

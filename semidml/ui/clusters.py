@@ -26,7 +26,7 @@ from semidml.ui.explorer.planes import draw_projection
 from semidml.ui.frame import is_warm
 from semidml.ui.scores import tests_labels
 from semidml.ui.words import frame_words, pixels_words
-from semidml.words import percent
+from semidml.words import decimals, percent
 
 MODEL = presets.CLUSTERS[0].values["model"]  # what a link to the page means that names none
 METHOD = method_of(MODEL).name
@@ -139,8 +139,6 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
     drawn = replace(
         drawn,
         seen=np.zeros(len(placed), bool),
-        labels=frame.rows["labels"],
-        label_names=names,
         predictions=frame.predictions,
         marked=[chosen] if chosen is not None and chosen < len(placed) else [],
         tools=["pick"],
@@ -209,9 +207,8 @@ def cluster_html(cluster: Cluster, images: np.ndarray, width: int) -> str:
 
 def cluster_words(cluster: Cluster, names: list[str]) -> str:
     """What a cluster is, as HTML."""
-    words = (
-        f"<b>{cluster.number + 1}</b>: {cluster.size:,} image{'s' * (cluster.size != 1)}, entropy {cluster.entropy:.2f}"
-    )
+    images = f"{cluster.size:,} image{'s' * (cluster.size != 1)}"
+    words = f"<b>{cluster.number + 1}</b>: {images}, entropy {decimals(cluster.entropy, 2)}"
     if cluster.label < 0:
         return words
     return f"{words}; {percent(cluster.share)} are <b>{html.escape(names[cluster.label][:60])}</b>"

@@ -29,7 +29,7 @@ from semidml.ui.frame import (
 )
 from semidml.ui.runs import draw_alarms, draw_reason, draw_state, draw_waiting
 from semidml.ui.words import change_words, entry_title, knob_title, python_of, setting_words, values_of
-from semidml.words import value_words
+from semidml.words import decimals, value_words
 
 TURN, BREAK = "turn", "break"  # parts of the page in which a visitor trains
 
@@ -149,7 +149,7 @@ def score_table(lesson: Lesson, epoch: int | None = None) -> list[dict[str, str]
     if lesson.floor and epoch is None:
         plain, prior = (lesson.sides[side] for side in lesson.floor)
         low = fitted_ami(plain.run, prior.run)
-        cells = {"of all test images": "component AMI without any prior", plain.title: f"{low:.2f}"}
+        cells = {"of all test images": "component AMI without any prior", plain.title: decimals(low, 2)}
         rows.append(dict.fromkeys(rows[0], "") | cells)
     return rows
 
@@ -321,9 +321,9 @@ def ask_check(lesson: Lesson) -> None:
         return
     right = right_answer(lesson)
     if abs(answered - right) <= asked.tolerance:
-        st.success(f"Yes: {right:.1f} {asked.unit}. {asked.why}", icon=":material/check_circle:")
+        st.success(f"Yes: {decimals(right, 1)} {asked.unit}. {asked.why}", icon=":material/check_circle:")
     else:
-        st.info(f"Not quite: it is {right:.1f} {asked.unit}. {asked.why}", icon=":material/lightbulb:")
+        st.info(f"Not quite: it is {decimals(right, 1)} {asked.unit}. {asked.why}", icon=":material/lightbulb:")
 
 
 def right_answer(lesson: Lesson) -> float:

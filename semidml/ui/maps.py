@@ -16,6 +16,8 @@ from semidml.scatter import bundle, pack
 from semidml.ui import cache, pictures
 from semidml.ui.words import frame_words
 
+BEGINNING = 2.0  # times the extent of the points, which the map shows of the prior before training
+
 
 def prior_regions(frame: Frame) -> Regions | None:
     """The regions of a frame's prior in the plane; None without a prior, and in one or more than two dimensions, where
@@ -61,26 +63,39 @@ def draw_run_map(run: Run, frame: Frame, newest: Frame, key: str, link: str = ""
     than two dimensions. Maps of the same link share zoom and choices; told: whether images and predictions are shown at
     the mouse."""
     placed, how = planes.in_plane(frame.latents, frame.rows["labels"], newest.latents)
-    rings, words = drawing.ellipses(frame, newest.latents), frame_words(run, frame, how)
-    names, ranges = points.class_names(run), map_extent(run.id, placed, rings)
+    rings = drawing.ellipses(frame, newest.latents)
+    words = ". ".join([frame_words(run, frame, how), *many_words(frame)])
+    names, ranges = points.class_names(run), map_extent(run.id, placed, rings, begins=frame.epoch == 0)
     drawn = drawing.draw_frame(frame, placed, names, ranges, words=f"Map of the latent space. {words}", run=run.id)
     drawn = replace(drawn, ellipses=rings, density=prior_regions(frame), masses=MASSES, link=link)
     draw_map(replace(drawn, images_of=run.id, predictions=frame.predictions) if told else drawn, key)
     st.caption(words)
 
 
+def many_words(frame: Frame) -> list[str]:
+    """How a prior of many components is drawn, in a sentence; none where there is none or each has its rings."""
+    means = frame.component_means
+    if means is None or len(means) <= pack.MOST_RINGS or means.shape[1] == 1:
+        return []
+    return [f"The dots of no class's colour are the {len(means):,} components, by weight: point at one for its rings."]
+
+
 def map_extent(
-    run_id: str, placed: np.ndarray, rings: Sequence[Sequence[float]] = ()
+    run_id: str, placed: np.ndarray, rings: Sequence[Sequence[float]] = (), begins: bool = False
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Ranges of x and y for a run's map that only grow while this visitor looks, so that nothing jumps: they hold
-    all but the outermost 0.2 % of the points placed (n, 2) at either side and the components' rings at one sigma (see
-    `ellipses`), so that a heap is seen to be one, and are widened in steps of a quarter."""
+    """Ranges of x and y for a run's map that only grow while this visitor looks, so that nothing jumps: they hold the
+    `pack.extent` of the points placed (n, 2) and of the components' rings at one sigma (see `ellipses`), so that a heap
+    is seen to be one, and are widened in steps of a quarter. begins: the first epoch is not over: what the prior has
+    does not show yet beyond BEGINNING times the points' extent, or they would be one dot between giant rings."""
     known = st.session_state.setdefault("extents", {})
-    low, high = np.percentile(placed, [0.2, 99.8], axis=0)
+    low, high = pack.extent(placed)
     if rings:
         middles, reach = np.array([ring[:2] for ring in rings]), np.array([max(ring[2:4]) for ring in rings])[:, None]
-        low, high = np.minimum(low, (middles - reach).min(0)), np.maximum(high, (middles + reach).max(0))
-    low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
+        edges = np.concatenate([middles - reach, middles + reach])
+        if begins:
+            room = (BEGINNING - 1) / 2 * (high - low)
+            edges = edges.clip(low - room, high + room)
+        low, high = pack.extent(placed, edges)
     if run_id in known:
         old_low, old_high = np.array(known[run_id]).T
         room = 0.25 * (old_high - old_low)

@@ -13,6 +13,7 @@ from semidml.scores.meaning import list_left_out
 from semidml.scores.table import SCORES
 from semidml.ui import cache
 from semidml.ui.words import escape_markdown
+from semidml.words import decimals
 
 HEADLINES = 2  # scores of a card that are large
 
@@ -31,10 +32,10 @@ def difference_words(name: str, before: float | None, after: float | None) -> st
     if before is None or after is None:
         return "–"
     if SCORES[name].unit == "count":
-        return f"{after - before:+.0f}"
+        return decimals(after - before, 0, "+")
     if SCORES[name].unit == "share":
-        return f"{round(100 * (after - before), 1):+.1f} points"
-    return f"{round(after - before, 3):+.3f}"
+        return f"{decimals(100 * (after - before), 1, '+')} points"
+    return decimals(after - before, 3, "+")
 
 
 def score_rows(

@@ -263,11 +263,28 @@ def test_a_component_is_moved_and_what_if_is_answered(page: Page, trained) -> No
     expect(page.get_by_text(re.compile("4 components")).first).to_be_visible()
 
 
+def test_a_filter_stays_from_epoch_to_epoch_and_a_row_that_is_typed_answers(page: Page, trained) -> None:
+    opened(page, "explore-plane")
+    the_map(page).locator("canvas[data-drawn]").press("/")
+    page.get_by_label("Answer", exact=True).select_option("wrong")
+    count = the_map(page).locator(".filter .count")
+    expect(count).to_have_text(re.compile(r"^\d+ of 1,797 shown$"))
+    last = count.inner_text()
+    page.get_by_role("button", name="One epoch back").click()
+    page.get_by_role("button", name="One epoch back").click()
+    expect(page.locator("canvas[data-epoch='1'][data-gliding='false']").first).to_be_visible()
+    expect(count).not_to_have_text(last)  # the errors of that epoch, once the page has sent them
+    expect(count).to_have_text(re.compile(r"^\d+ of 1,797 shown$"))
+    page.get_by_label("Row", exact=True).fill("test 12")
+    page.get_by_label("Row", exact=True).press("Enter")
+    expect(page.get_by_text(re.compile("^Test row 12, its label is for scoring only")).first).to_be_visible()
+    expect(count).to_contain_text("test image 12")
+
+
 def test_pseudo_inputs_lie_on_the_map(page: Page, trained) -> None:
     from semidml.runs.run import Run
 
     opened(page, "explore-vamp")
-    page.get_by_text("Pseudo-inputs", exact=True).click()
     expect(page.locator("canvas[data-pictures='32']").first).to_be_visible()
     expect(page.get_by_text(re.compile("Small pictures: the first 32 of 40 pseudo-inputs")).first).to_be_visible()
     data = "root.map.frame.drawings[31].getContext('2d').getImageData(0, 0, 8, 8).data"

@@ -62,14 +62,16 @@ def test_the_map_answers_the_mouse(page: Page) -> None:
     ready(page, "/Train?run=digits-dml-all-labels")
     canvas = page.locator("canvas[data-drawn='1797']")
     expect(canvas).to_be_visible()
-    expect(page.get_by_role("img", name=re.compile("^Map of the latent space.*1,797 points")).first).to_be_visible()
+    expect(
+        page.get_by_role("application", name=re.compile("^Map of the latent space.*1,797 points")).first
+    ).to_be_visible()
     corner = canvas.bounding_box()
     tip = page.locator(".tip")
     for x, y in ((x, y) for x in range(100, 500, 8) for y in range(60, 420, 8)):
         page.mouse.move(corner["x"] + x, corner["y"] + y)
         if tip.is_visible():
             break
-    expect(tip).to_have_text(re.compile(r"^\d · (test image|training image, label (not )?seen)$"))
+    expect(tip).to_have_text(re.compile(r"^\d · (test image \d+|training image [\d,]+, label (not )?seen)$"))
 
     name = tip.inner_text()[0]
     page.get_by_role("button", name=name, exact=True).click()  # its class is hidden

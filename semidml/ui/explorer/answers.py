@@ -18,6 +18,7 @@ from semidml.words import class_name, percent
 WORDS = {"train": "Training", "test": "Test"}
 SMALL = 52  # pixels across, of a neighbour
 BETWEEN = 9  # decoded along a line, and along each dimension
+MOST_LISTED = 10_000  # points that a browser lists without delay; others are clicked, or found by their row on the map
 MOST_WALKS = 16  # dimensions that are walked along
 
 
@@ -26,8 +27,10 @@ def draw_answer(run: Run, frame: Frame, names: list[str], visible: np.ndarray) -
     if region := questions.asked_region(frame):
         draw_region(run, frame, names, region)
         return
-    options, words = visible.tolist(), points.point_words(frame, names)
     chosen = st.session_state.get("chosen point")
+    listed = visible if len(visible) <= MOST_LISTED else visible[visible == chosen]
+    options = listed.tolist()
+    words = dict(zip(options, points.point_words(frame, names, options), strict=True))
     st.session_state["point"] = chosen if chosen in options else None  # each time: its words, and so the widget, change
     with st.container(horizontal=True, vertical_alignment="bottom"):
         position = st.selectbox(
@@ -36,8 +39,8 @@ def draw_answer(run: Run, frame: Frame, names: list[str], visible: np.ndarray) -
             index=None,
             format_func=words.__getitem__,
             key="point",
-            on_change=lambda: questions.ask_point(st.session_state["point"]),
-            placeholder="Click the map, or choose here",
+            on_change=_take_listed,
+            placeholder="Click the map, or choose here" if len(visible) <= MOST_LISTED else "Click the map",
         )
         wrong = visible[frame.wrong[visible]]
         st.button(
@@ -62,6 +65,14 @@ def draw_answer(run: Run, frame: Frame, names: list[str], visible: np.ndarray) -
             )
     except ValueError as error:
         show_error(cut(error))
+
+
+def _take_listed() -> None:
+    """The point that was chosen in the list. The words of an epoch that is over, which a browser may still send, are
+    no point."""
+    point = st.session_state["point"]
+    if not isinstance(point, str):
+        questions.ask_point(point)
 
 
 def cut(error: ValueError, most: int = 300) -> str:

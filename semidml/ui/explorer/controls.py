@@ -12,6 +12,7 @@ from semidml.planes import PROJECTIONS
 from semidml.priors import PRIORS
 from semidml.priors.density import MASSES
 from semidml.runs.run import Run
+from semidml.scatter.pack import MOST_RINGS
 from semidml.ui.explorer import what_if
 
 COLOURS = {
@@ -22,6 +23,7 @@ COLOURS = {
     "error": "Error",
 }
 OF_PRIOR = {"component": "Component"}
+MOST_MOVABLE = 128  # components that have a handle each
 PARTS = {"both": "Both", "train": "Training", "test": "Test"}
 
 
@@ -46,7 +48,8 @@ def choose_controls(run: Run, frame: Frame) -> Controls:
         st.session_state["colour"] = first
     density = lattice = pictures = movable = False
     method = "pca"
-    few = frame.components is not None and len(frame.components[0]) <= drawing.MOST_ELLIPSES
+    components = 0 if frame.components is None else len(frame.components[0])
+    many = components > MOST_RINGS  # their rings are not drawn, so the density is
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         common: dict[str, Any] = {"required": True, "persist_state": "session"}
         toggle = partial(st.toggle, persist_state="session")
@@ -62,24 +65,27 @@ def choose_controls(run: Run, frame: Frame) -> Controls:
                 help="  \n".join(f"**{entry.title}**: {entry.summary}." for entry in PROJECTIONS.values()),
                 **common,
             )
-        if dimensions == 2 and prior.facts:
+        if dimensions == 2 and prior.facts and not many:
             masses = " and ".join(f"{mass:.0%}" for mass in MASSES)
             about = f"The smallest regions that hold {masses} of the prior."
             density = toggle("Prior's density", key="density", help=about)
         if dimensions == 2 and run.config().trains_decoder:
             about = "What the decoder makes of each place of the map, under the points; finer when you zoom in."
             lattice = toggle("Decoded places", key="lattice", help=about)
-        if dimensions > 1 and few and frame.pictures is not None and method == "pca":
+        is_drawn = dimensions > 1 and 0 < components <= drawing.MOST_ELLIPSES and method == "pca"
+        if is_drawn and frame.pictures is not None:
             title = "Components' pictures"
             about = "What the decoder makes of the middle of each component, drawn there."
             if frame.pseudo_inputs is not None:
                 title = "Pseudo-inputs"
-                about = "The learned images whose latents are the prior's components, drawn where these lie."
-            pictures = toggle(title, key="pictures", help=about)
-        if dimensions == 2 and few and np.isfinite(frame.components[0]).all():
+                about = "The learned images whose latents are the prior's components, where these lie and have room."
+                pictures = toggle(title, key="pseudo-inputs shown", value=True, help=about)
+            else:
+                pictures = toggle(title, key="pictures", help=about)
+        if dimensions == 2 and 0 < components <= MOST_MOVABLE and np.isfinite(frame.components[0]).all():
             about = "Drag a component of the prior, or move it with the arrow keys: what would change?"
             movable = toggle("What if", key="movable", help=about, on_change=what_if.put_back)
-    return Controls(colour, part, method, density, lattice, pictures, movable)
+    return Controls(colour, part, method, density or (many and dimensions == 2), lattice, pictures, movable)
 
 
 def list_colours(frame: Frame) -> dict[str, str]:

@@ -20,7 +20,7 @@ from semidml.runs.run import Run
 from semidml.scatter import pack
 from semidml.scatter.sent import TOOLS, asked_of, box_of, line_of, middles_of, region_of
 from semidml.ui import cache, maps
-from semidml.ui.explorer import answers, controls, downloads, planes, questions, what_if
+from semidml.ui.explorer import answers, controls, downloads, planes, questions, what_if, whole
 from semidml.ui.explorer.controls import Controls
 from semidml.ui.frame import show_error
 from semidml.ui.manage import draw_outcome, perform
@@ -46,6 +46,7 @@ def draw_explorer(run_id: str, epochs: list[int]) -> None:
     except (ValueError, FileNotFoundError) as error:
         show_error(error)
         return
+    frame = whole.take_frame(run, frame, epochs, chosen)
     draw_outcome()
     after = what_if.place_components(run, frame, chosen.movable)
     map_column, answer_column = st.columns([2, 1], gap="medium")
@@ -88,16 +89,15 @@ def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Co
     pictures = frame.pictures if chosen.pictures and rings else None
     of_prior = [*prior_words(frame, chosen.colour, chosen.density, axes), *picture_words(frame, pictures)]
     words = " ".join([map_words(run, frame, chosen.part, len(visible), axes), *of_prior])
-    ranges, about = maps.map_extent(view, placed, first_rings), f"Map of the latent space. {words}"
+    ranges = maps.map_extent(view, placed, first_rings, begins=frame.epoch == 0)
+    about = f"Map of the latent space. {words}"
     drawn = drawing.draw_frame(frame, placed, names, ranges, words=about, run=view, colour=chosen.colour)
     drawn = replace(
         drawn,
         away=~np.isin(np.arange(len(placed)), visible),
         images_of=run.id,
-        labels=frame.rows["labels"],
-        label_names=names,
         predictions=frame.predictions,
-        errors=cache.point_errors(run) if not missing else None,
+        errors=point_errors(run, len(placed)) if not missing else None,
         ellipses=rings,
         movable=chosen.movable,
         moves=st.session_state.get("component moves", 0),
@@ -135,6 +135,7 @@ def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Co
     if chosen.lattice:
         send_lattice(run, view)
     st.caption(words)
+    whole.draw_offer(run, frame, epochs, chosen)
 
 
 def send_lattice(run: Run, view: str) -> None:
@@ -150,11 +151,17 @@ def send_lattice(run: Run, view: str) -> None:
     maps.send_to_maps(pack.pack_lattice(view, box, picture), f"lattice {run.id}")
 
 
+def point_errors(run: Run, count: int) -> np.ndarray | None:
+    """Errors of reconstruction of so many points; None where they are known of fewer."""
+    errors = cache.point_errors(run)
+    return errors if errors is not None and len(errors) == count else None
+
+
 def prior_words(frame: Frame, colour: str, density: bool, axes: str) -> list[str]:
     """What is drawn of the prior, in sentences."""
     if frame.components is None:
         return []
-    words = []
+    words = maps.many_words(frame)
     if colour == "component":
         words += ["A point has the colour of its most responsible component, the greyer, the more others share in it."]
     if density:
@@ -174,7 +181,7 @@ def picture_words(frame: Frame, pictures: np.ndarray | None) -> list[str]:
     components = len(frame.components[0])
     which = f"the first {len(pictures)} of {components}" if len(pictures) < components else f"the {components}"
     what = "pseudo-inputs" if frame.pseudo_inputs is not None else "components' middles, decoded"
-    return [f"Small pictures: {which} {what}, each where the run has its component."]
+    return [f"Small pictures: {which} {what}, each where the run has its component and, as one zooms in, room."]
 
 
 def map_words(run: Run, frame: Frame, part: str, n: int, axes: str) -> str:
@@ -186,9 +193,9 @@ def map_words(run: Run, frame: Frame, part: str, n: int, axes: str) -> str:
     )
     seen = int(frame.rows["seen"].sum())
     hatched = frame.latents.shape[1] == 2 and run.config().trains_decoder
-    words = [
-        f"{n:,} points: {which} rows, drawn with the seed {run.config().seed}, classes in their proportions; "
-        f"{seen:,} with a seen label (ringed where they are few)."
-    ]
+    drawn = f"drawn with the seed {run.config().seed}, classes in their proportions"
+    if len(split) > len(cache.read_rows(run)["row"]):
+        drawn = "each through the weights of the end"
+    words = [f"{n:,} points: {which} rows, {drawn}; {seen:,} with a seen label (ringed where they are few)."]
     words += ["Hatched places are far from all data: what is decoded there rests on nothing."] if hatched else []
     return " ".join([*words, axes, direction_words(run)]).strip()

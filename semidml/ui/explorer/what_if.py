@@ -22,6 +22,7 @@ from semidml.scores import components
 from semidml.ui import cache, knobs, pictures
 from semidml.ui.frame import show_error
 from semidml.ui.words import values_of
+from semidml.words import decimals
 
 
 def place_components(run: Run, frame: Frame, movable: bool) -> Frame:
@@ -93,10 +94,10 @@ def draw_answer(run: Run, before: Frame, after: Frame, names: list[str], visible
     )
     counts = dict(zip(("now", "then"), change.counts, strict=True))
     pictures.draw_counts("what if", points.with_unlabelled(labels, names)[1], counts)
-    amis = [f"{value:.3f}" for value in change.component_ami or ()]
+    amis = [decimals(value, 3) for value in change.component_ami or ()]
     lines = [("AMI", amis, "how well components name the points' classes")] if amis else []
     lines += [
-        ("Surprise", [f"{value:.2f}" for value in change.surprise], "the mean of -log p(z) at the points, in nats"),
+        ("Surprise", [decimals(value, 2) for value in change.surprise], "the mean of -log p(z) at the points, in nats"),
     ]
     if len(means) <= MOST_COUNTED:
         modes = [str(mode_count(*mixture)) for mixture in (before.components, after.components)]

@@ -12,6 +12,7 @@ from semidml.sweeps.plan import Plan
 from semidml.sweeps.table import HELD_OUT, Row, Table, gather, score_of
 from semidml.ui.scores import score_words
 from semidml.ui.words import entry_title, knob_title, short_value
+from semidml.words import decimals
 
 PARTS = ("running", "stopped", "interrupted", "waiting", "failed")  # what is said of a setting, the first that applies
 SEED = "seed"  # lies along the bottom where no knob does
@@ -78,9 +79,9 @@ def mean_words(column: str, mean: float, sd: float, n: int) -> str:
     if math.isnan(sd):
         return f"{score_words(score.name, mean)} (n = {n})"
     if score.unit == "share":
-        return f"{100 * mean:.1f} ± {100 * sd:.1f} % (n = {n})"
+        return f"{decimals(100 * mean, 1)} ± {100 * sd:.1f} % (n = {n})"
     digits = 1 if score.unit == "count" else score.digits
-    return f"{mean:.{digits}f} ± {sd:.{max(2, digits)}f} (n = {n})"
+    return f"{decimals(mean, digits)} ± {sd:.{max(2, digits)}f} (n = {n})"
 
 
 def short_words(column: str, mean: float) -> str:
@@ -88,7 +89,7 @@ def short_words(column: str, mean: float) -> str:
     score = score_of(column)
     if score is None or math.isnan(mean):
         return ""
-    return f"{100 * mean:.0f}" if score.unit in ("share", "yes or no") else f"{mean:.{score.digits}f}"
+    return decimals(100 * mean, 0) if score.unit in ("share", "yes or no") else decimals(mean, score.digits)
 
 
 def unit_words(column: str) -> str:
