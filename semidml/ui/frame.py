@@ -75,11 +75,11 @@ STYLE = """<style>
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent);}
 .st-key-picture-turn, .st-key-picture-break {--map-height: clamp(280px, 100dvh - 23rem, 60rem);}
 .st-key-picture-sides {--map-height: clamp(280px, 100dvh - 20rem, 60rem);}
-.headlines {display: flex; gap: 1.1rem; line-height: 1.2; white-space: nowrap; font-variant-numeric: tabular-nums;}
-.headlines div {min-width: 8.2rem;}
-.headlines b {font-size: 1.2rem; margin-right: 0.35rem;}
-.headlines span {font-size: 0.8rem; opacity: 0.85;}
-.headlines span:first-child {display: block;}
+.newest {display: flex; gap: 1.1rem; line-height: 1.2; white-space: nowrap; font-variant-numeric: tabular-nums;}
+.newest div {min-width: 8.2rem;}
+.newest b {font-size: 1.2rem; margin-right: 0.35rem;}
+.newest span {font-size: 0.8rem; opacity: 0.85;}
+.newest span:first-child {display: block;}
 [class*="st-key-cut"] p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis;}
 .st-key-floors {min-height: 3rem;}
 [class*="st-key-inline"] :is([data-testid="stSelectbox"], [data-testid="stButtonGroup"])
@@ -147,7 +147,7 @@ h3 {padding-top: 0.4rem !important;}
 .st-key-details {order: 2;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-below) {order: 3;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-progress) {flex: 1 1 100%; order: 1;}
-[data-testid="stElementContainer"]:has(> [data-testid="stHtml"] .headlines) {order: 2;}
+[data-testid="stElementContainer"]:has(> [data-testid="stHtml"] .newest) {order: 2;}
 }
 </style>"""
 FOLLOW = """export default function ({ data }) {

@@ -102,7 +102,7 @@ def headlines_html(run: Run, place: str) -> str:
     names = shown_at(place)
     names = ([name for name in names if now.get(name) is not None] or names)[:2]
     told = [(SCORES[name].title, score_words(name, now.get(name)), when_of(here, name)) for name in names]
-    return f'<div class="headlines">{"".join(_headline_html(*map(html.escape, words)) for words in told)}</div>'
+    return f'<div class="newest">{"".join(_headline_html(*map(html.escape, words)) for words in told)}</div>'
 
 
 def when_of(here: Moment | None, name: str) -> str:

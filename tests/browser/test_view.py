@@ -79,10 +79,10 @@ def test_while_a_run_goes_on_stop_progress_scores_and_map_are_in_one_window(page
     opened(page, "/Train?data=digits&model=dml-ae&epochs=2000&seed=21", LAPTOP)
     button(page, "Train").click()
     expect(page.get_by_text(re.compile("^Training: epoch")).first).to_be_visible()
-    expect(page.locator(".headlines b").first).to_have_text(re.compile(r"^\d+\.\d %$"))
-    expect(page.locator(".headlines").get_by_text(re.compile("epoch|before training")).first).to_be_visible()
+    expect(page.locator(".newest b").first).to_have_text(re.compile(r"^\d+\.\d %$"))
+    expect(page.locator(".newest").get_by_text(re.compile("epoch|before training")).first).to_be_visible()
     parts = [button(page, "Train"), button(page, "Stop"), page.get_by_role("progressbar").first]
-    parts += [page.locator(".headlines"), page.locator(ROOM).first]
+    parts += [page.locator(".newest"), page.locator(ROOM).first]
     assert all(map(is_whole, parts))
     page.mouse.move(900, 500)
     page.locator(".st-key-details").first.scroll_into_view_if_needed()
