@@ -16,10 +16,10 @@ from semidml.priors import PRIORS
 from semidml.runs.run import Run
 from semidml.schedules import SCHEDULES
 from semidml.scores.table import PIXELS, SCORES, live_where, shown_at
-from semidml.ui import cache, knobs, maps, pictures, runs
+from semidml.ui import cache, knobs, lineage, maps, pictures, runs
 from semidml.ui.frame import PRIOR, begin_page, is_warm
-from semidml.ui.scores import score_row, score_rows, scores_now, tests_labels
-from semidml.ui.words import change_words, pixels_words, previous_run, run_words
+from semidml.ui.scores import score_row, scores_now, tests_labels
+from semidml.ui.words import pixels_words
 from semidml.words import percent
 
 PERCENTAGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
@@ -124,7 +124,7 @@ def draw_run(run_id: str, was_active: bool) -> None:
     draw_curves(run)
     runs.draw_seeds(run, status)
     if status.state == "done":
-        compare_with_previous(run)
+        lineage.draw_beside_parent(run)
     runs.draw_queue(run_id)
 
 
@@ -185,18 +185,6 @@ def draw_curves(run: Run) -> None:
     with score:
         chart = score_curves(pictures.thinned_history(history), floors, epochs=epochs)
         pictures.draw_scores("scores", history, chart)
-
-
-def compare_with_previous(run: Run) -> None:
-    """A finished run beside the one before it: what changed in the settings, what in the scores."""
-    before = previous_run(run)
-    if before is None:
-        return
-    st.header("Beside the run before it", anchor=False)
-    st.caption(f"{run_words(before)}.  \nSettings: {change_words(before.config(), run.config()) or 'the same'}.")
-    columns = {"before": before.metrics() or {}, "now": run.metrics() or {}}
-    rows = score_rows(shown_at("train"), columns, difference=("difference", "before", "now"))
-    st.dataframe(rows, hide_index=True, width="stretch")
 
 
 # ---- the page

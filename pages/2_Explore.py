@@ -4,7 +4,7 @@ import streamlit as st
 
 from semidml.explore import points
 from semidml.runs.run import Run
-from semidml.ui import cache, frame, manage, runs, words
+from semidml.ui import cache, frame, lineage, manage, runs, words
 from semidml.ui.explorer import downloads, own, questions, sections
 from semidml.ui.explorer.answers import cut
 from semidml.ui.explorer.map import draw_explorer
@@ -33,6 +33,7 @@ def draw_heading(run: Run) -> None:
         st.caption(f"{words.reason_words(status)}.")
     if status.state in ("stopped", "interrupted", "failed") and run.is_own and not run.is_complete():
         frame.link_run(frame.TRAIN, "Resume it on the page Train", "resume", run)
+    lineage.draw_family(run, frame.EXPLORE)
 
 
 def draw_run(run: Run) -> None:

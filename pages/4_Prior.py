@@ -144,7 +144,7 @@ else:
             width="stretch",
             disabled=not whole,  # what is drawn is not what stands in the table
             on_click=knobs.train_with,
-            args=(values_of(config),),
+            args=(values_of(config), st.session_state.get("my run", ("",))[0]),
             help="Sets the knobs of Train to this prior, with a schedule that suits it; there you press Train.",
         )
     with picture_column:

@@ -9,7 +9,7 @@ from semidml.jobs import queue
 from semidml.rules import list_remarks
 from semidml.runs import changes, listing
 from semidml.runs.ready import check_ready
-from semidml.ui import frame, words
+from semidml.ui import frame, knobs, words
 from semidml.ui.manage import NOT_STARTED, draw_outcome, perform, queue_run, visitor
 from semidml.ui.words import as_code
 
@@ -30,7 +30,7 @@ def draw_start(config: RunConfig | None) -> None:
         width="stretch",
         disabled=config is None or bool(problem),
         on_click=perform,
-        args=(lambda: show_run(queue_run(config).id), "", NOT_STARTED),
+        args=(lambda: start_run(config), "", NOT_STARTED),
     )
     if config and not problem:
         st.caption(words.estimate_words(config))
@@ -42,6 +42,18 @@ def draw_start(config: RunConfig | None) -> None:
         for remark in remarks:
             st.caption(f":material/info: {remark}")
     draw_outcome()
+
+
+def start_run(config: RunConfig) -> None:
+    """Trains the knobs' setting, made from the run that they came from, and shows it.
+    Raises: as `queue_run`."""
+    try:
+        parent = listing.open_run(knobs.run_of_knobs()) if knobs.run_of_knobs() else None
+    except ValueError:  # deleted since: there is nothing to compare with
+        parent = None
+    run = queue_run(config, parent)
+    knobs.note_run(run.id)
+    show_run(run.id)
 
 
 def cannot_work(config: RunConfig) -> str:

@@ -171,7 +171,7 @@ def offer_breaks(lesson: Lesson) -> None:
 
 def start_run(lesson: Lesson, side: Side, values: dict[str, Any], title: str) -> None:
     def submit() -> None:
-        run = manage.queue_run(change_side(side, values))
+        run = manage.queue_run(change_side(side, values), listing.open_run(side.run))
         progress_of(lesson).update(run=run.id, beside=side.run, title=title)
 
     manage.perform(submit, failed=manage.NOT_STARTED)

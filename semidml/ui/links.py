@@ -17,16 +17,20 @@ MOST_SAID = 400  # characters of what is wrong with a part
 SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
 
 
-def read_link(method: str = "") -> None:
+def read_link(method: str = "", run_id: str = "", run_knobs: Mapping[str, Any] | None = None) -> None:
     """Sets the knobs as the link says, if it is not the one that this page wrote; a link is a whole setting: knobs
-    that it does not name take their defaults. On a page of one method, if it is named, the model is one of that. What
-    is wrong with the link stays on the page until a knob moves."""
+    that it does not name are those of the run that it brings, if `run_id` and `run_knobs` say so, else their defaults.
+    On a page of one method, if it is named, the model is one of that. What is wrong with the link stays on the page
+    until a knob moves."""
     known, state = declared_knobs(), st.session_state
     raw = {name: st.query_params[name] for name in st.query_params if name in known}
-    if raw and is_new("knobs", raw):
-        values, wrong = _parsed(raw)
-        problems = list_repeated(known)
-        state["chosen knobs"] = values
+    if run_id or (raw and is_new("knobs", raw)):
+        brought = dict(run_knobs or {})
+        explicit, wrong = _parsed(raw, brought.get("model"))
+        problems, values = list_repeated(known), brought | explicit
+        knobs.set_knobs(values, run_id)
+        values = knobs.chosen_knobs()
+        state["link's own knobs"] = bool(explicit)
         if method and values.setdefault("model", next(iter(models_of(method)))) not in models_of(method):
             problems.append(f"the model {values['model']} is another page's, and so are the link's other knobs")
             knobs.switch_method(method)
@@ -35,7 +39,7 @@ def read_link(method: str = "") -> None:
             instead = config and value_words(getattr(config, name))
             problems.append(f"{cut(problem)}; {cut(instead) if instead else 'its default'} is used instead")
         if config and knobs.chosen_knobs() is values:
-            idle = [name for name, value in values.items() if getattr(config, name) != value]
+            idle = [name for name, value in explicit.items() if getattr(config, name) != value]
             problems += [f"{name} has no effect with the other choices" for name in idle]
         state["link problems"] = problems
         note_written("knobs", raw)
@@ -44,16 +48,16 @@ def read_link(method: str = "") -> None:
         st.warning(f"The link was not followed in one place: {sentence}.", icon=":material/link_off:")
 
 
-def _parsed(raw: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """(knobs that are valid, what is wrong with each of the others)."""
+def _parsed(raw: Mapping[str, str], model: str | None = None) -> tuple[dict[str, Any], dict[str, str]]:
+    """(knobs that are valid, what is wrong with each of the others), of this model where they name none."""
     values: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for name, text in raw.items():
         try:
             if name == "data" and text not in knobs.data_names():
                 raise ValueError(f"data must be one of {', '.join(knobs.data_names())}, got {text[:60]!r}")
-            model = {"model": raw["model"]} if name == "prior" and "model" in raw else {}
-            values[name] = getattr(RunConfig.of(model | {name: text}), name)
+            of_prior = raw.get("model", model) if name == "prior" else None
+            values[name] = getattr(RunConfig.of(({"model": of_prior} if of_prior else {}) | {name: text}), name)
         except ValueError as error:
             wrong[name] = str(error)
     return values, wrong
@@ -71,9 +75,13 @@ def cut(text: str) -> str:
     return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]} …"
 
 
-def write_link(config: RunConfig) -> None:
-    """Puts the knobs into the link, under the names of the command line; other parameters stay."""
+def write_link(config: RunConfig, shown: RunConfig | None = None) -> None:
+    """Puts the knobs into the link, under the names of the command line; other parameters stay. shown: the setting of
+    the run that the link names, whose knobs whoever opens it gets where it says nothing else."""
     link = link_of(config)
+    if shown:
+        differ = [name for name in config.used() if getattr(config, name) != getattr(shown, name)]
+        link = {name: value_words(getattr(config, name)) for name in differ} | link
     others = {name: st.query_params[name] for name in st.query_params if name not in declared_knobs()}
     if dict(st.query_params) != others | link:
         st.query_params.from_dict(others | link)

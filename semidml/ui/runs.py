@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import Any
 
 import streamlit as st
 
@@ -44,7 +45,7 @@ def draw_trainer(
 ) -> None:
     """Knobs and the button Train; beside them the run that is shown, of one method's models if it is named, drawn by
     `draw_run` while it goes on, and by `draw_below` too once it has ended; below them the same without the page."""
-    links.read_link(method)
+    links.read_link(method, *knobs_of_link(method))
     if method:
         knobs.switch_method(method)
     knob_column, picture_column = st.columns([1, 2.6], gap="large")
@@ -73,8 +74,20 @@ def draw_trainer(
             if draw_below and not is_active:
                 st.fragment(draw_below, run_every=frame.SECONDS_IDLE)(run)
     if config is not None:
-        links.write_link(config)
+        links.write_link(config, config_of(run) if run else None)
         frame.draw_recipe(config.command(), python_of(config), linked=True)
+
+
+def knobs_of_link(method: str = "") -> tuple[str, dict[str, Any]]:
+    """(the run that the link brings, its knobs), "" and none where it brings none, or one that another page shows."""
+    name = st.query_params.get("run", "")
+    if not name or not (st.session_state.get("arrived") or links.is_new("shown run", name)):
+        return "", {}
+    try:
+        config = listing.open_run(name).config()
+    except ValueError:  # whoever shows it says so
+        return "", {}
+    return (name, values_of(config)) if not method or method_of(config.model).name == method else ("", {})
 
 
 def pick_run(method: str = "") -> Run | None:
@@ -203,15 +216,21 @@ def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
 
 
 def say_moved_on(run: Run, config: RunConfig | None) -> None:
-    """Says so when the knobs differ from the shown run's."""
+    """Says so when the knobs differ from the shown run's, and who has set them so."""
     trained = config_of(run)
     changes = change_words(trained, config) if config and trained else ""
     if not changes:
         return
+    if knobs.run_of_knobs() != run.id:
+        sentence = "The knobs are not those of this run"
+    elif st.session_state.get("link's own knobs"):
+        sentence = "The link sets other knobs than this run's"
+    else:
+        sentence = "The knobs have moved on since this run"
     words, button = st.columns([3, 1.3], vertical_alignment="center")
-    words.caption(f":material/tune: The knobs have moved on since this run: {changes}.")
-    back = {"on_click": knobs.set_knobs, "args": (values_of(trained),), "key": "back to its knobs"}
-    button.button("Back to its knobs", width="stretch", **back)
+    words.caption(f":material/tune: {sentence}: {changes}.")
+    back = {"on_click": knobs.set_knobs, "args": (values_of(trained), run.id), "key": "back to its knobs"}
+    button.button("Back to its knobs" if knobs.run_of_knobs() == run.id else "Take its knobs", width="stretch", **back)
 
 
 def draw_heading(run: Run, status: Status) -> None:
@@ -283,8 +302,9 @@ def draw_rerun(run: Run) -> None:
 
     def submit() -> None:
         changed = knobs.config_of(values_of(config) | {name: new})
-        knobs.set_knobs(values_of(changed))
-        controls.show_run(manage.queue_run(changed).id)
+        started = manage.queue_run(changed, run)
+        knobs.set_knobs(values_of(changed), started.id)
+        controls.show_run(started.id)
 
     act = {"on_click": manage.perform, "args": (submit, "", manage.NOT_STARTED)}
     st.button("Train with it", icon=":material/play_arrow:", key="rerun", **act)
