@@ -4,8 +4,8 @@ import streamlit as st
 
 from semidml.explore import points
 from semidml.runs.run import Run
-from semidml.ui import cache, frame, lineage, manage, runs, words
-from semidml.ui.explorer import downloads, own, questions, sections
+from semidml.ui import cache, frame, lineage, links, manage, runs, words
+from semidml.ui.explorer import downloads, link, own, questions, sections
 from semidml.ui.explorer.answers import cut
 from semidml.ui.explorer.map import draw_explorer
 from semidml.words import trouble_words
@@ -36,13 +36,15 @@ def draw_heading(run: Run) -> None:
     lineage.draw_family(run, frame.EXPLORE)
 
 
-def draw_run(run: Run) -> None:
-    """Everything about a run that can be read."""
+def draw_run(run: Run, linked: str | None) -> None:
+    """Everything about a run that can be read. linked: the run that the link is about."""
     draw_heading(run)
     epochs = run.frames()
-    if st.session_state.get("explored before") != run.id:
+    if is_other := st.session_state.get("explored before") != run.id:
         st.session_state.update({"explored before": run.id, "first look": True})
         questions.ask()
+        if linked not in (None, run.id):
+            link.drop()
     if not epochs:
         waiting = (
             "Its first points come before the first step of the training."
@@ -51,6 +53,7 @@ def draw_run(run: Run) -> None:
         )
         st.info(waiting, icon=":material/scatter_plot:")
         return
+    link.follow_epoch(run, epochs, is_other)
     epoch = questions.chosen_epoch(run, epochs)
     st.session_state["epoch below"] = (run.id, epoch)
     try:
@@ -61,7 +64,10 @@ def draw_run(run: Run) -> None:
             questions.draw_epoch_slider(run, epochs)
         return
     names = points.class_names(run)
-    if st.session_state.pop("first look", False):  # so that it is seen at once what a point answers
+    is_asked = link.follow(run, frame_now, is_other)
+    follow_section(is_other)
+    links.say_problems(link.PAGE)
+    if st.session_state.pop("first look", False) and not is_asked:  # so that it is seen at once what a point answers
         questions.ask_point(points.telling_point(frame_now))
     st.session_state["map first"] = True
     draw_explorer(run.id, epochs)
@@ -75,6 +81,7 @@ def draw_run(run: Run) -> None:
         persist_state="session",
         label_visibility="collapsed",
     )
+    links.write_parts(link.PAGE, {"section": section_name(section) if section != "Scores" else ""})
     try:
         SECTIONS[section](run, frame_now, names)
     except ValueError as error:
@@ -86,6 +93,21 @@ def draw_run(run: Run) -> None:
     )
 
 
+def section_name(title: str) -> str:
+    """A section as the link calls it."""
+    return title.lower().replace(" ", "-")
+
+
+def follow_section(anew: bool) -> None:
+    """Shows the section that the link asks for."""
+    titles = {section_name(title): title for title in SECTIONS}
+
+    def take(text: str) -> None:
+        st.session_state["section"] = titles[links.choose_of("section", titles)(text)]
+
+    links.follow_part(link.PAGE, "section", take, anew=anew)
+
+
 def python_of(run: Run) -> str:
     return (
         "from semidml.explore.take_away import all_rows\n"
@@ -95,7 +117,7 @@ def python_of(run: Run) -> str:
     )
 
 
-frame.begin_page("Explore", ["run"])
+frame.begin_page("Explore", ["run", *link.PARTS])
 if st.session_state.pop("to train", False):
     st.switch_page(frame.TRAIN)
 st.html("<style>[data-testid='stMetricLabel'] p {white-space: normal !important;}</style>")
@@ -104,6 +126,7 @@ st.markdown("Choose a run, **click a point**: its image, its reconstruction and 
 with st.container():  # always there: what follows must not move, or an open menu would close
     manage.draw_outcome()
 choice, more = st.columns([5, 1], vertical_alignment="bottom")
+linked = st.query_params.get("run")  # before the page writes what it shows
 with choice:
     run = runs.pick_explored()
 with more, st.popover("Manage", icon=":material/settings:", width="stretch"):
@@ -113,7 +136,7 @@ if run is None:
         st.page_link(frame.TRAIN, label="Train one: the digits take a few seconds", icon=":material/play_circle:")
 else:
     try:
-        draw_run(run)
+        draw_run(run, linked)
     except (ValueError, OSError) as error:
         reason = trouble_words(error) if isinstance(error, OSError) else error
         frame.show_error(f"This run cannot be shown: {reason}")

@@ -31,6 +31,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 class LiveMap {
   constructor(root) {
     this.root = root;
+    this.path = window.location.pathname;
     this.pointed = -1;
     this.view = new View(this);
     this.cloud = new Cloud(this);
@@ -82,6 +83,7 @@ class LiveMap {
     this.handles.hold(frame, before);
     if (!same || this.view.mayRelease(frame, before)) this.view.release();
     this.frame = frame;
+    if (!same) this.view.begin(frame.start);
     const late = same && (this.film.teller !== null || this.film.timer !== null); // the visitor is at another epoch
     const keepsPlaces = late && before.n === frame.n;
     const target = keepsPlaces ? this.cloud.target : { x: frame.x, y: frame.y };

@@ -1,5 +1,6 @@
 // Which part of the plane is seen: it follows the frame until the visitor moves it, and is told to the page at rest.
 
+import { writeAddress } from "./address.js";
 import { EDGE, LEFT } from "./paint.js";
 
 const REST = 180; // milliseconds without a move after which all points are drawn
@@ -9,6 +10,7 @@ export class View {
   constructor(map) {
     this.map = map;
     this.chosen = null; // {x, y, scale} once the visitor has moved it; null follows the frame
+    this.asked = null; // [x, y, span] that a link asks for, until the map has its room
     this.held = false; // it is only held still for components that are moved
     this.pushed = false; // one was moved against the edge
     this.busy = false; // it moves
@@ -31,6 +33,11 @@ export class View {
   /** Latent coordinates of the upper left corner, and pixels a unit. */
   window() {
     const { width, height } = this.size();
+    if (this.asked && this.map.room.clientWidth) {
+      const [x, y, span] = this.asked;
+      this.chosen = { x, y, scale: Math.min(width, height) / span };
+      this.asked = null;
+    }
     const { x, y, scale } = this.chosen ?? this.fitted();
     return { left: x - width / 2 / scale, top: y + height / 2 / scale, width, height, scale, x, y };
   }
@@ -82,6 +89,7 @@ export class View {
   rested() {
     this.busy = false;
     this.map.draw();
+    writeAddress();
     clearTimeout(this.seenTimer);
     if (!this.map.frame.lattice) return (this.shown = "");
     this.seenTimer = setTimeout(() => {
@@ -108,8 +116,18 @@ export class View {
     return this.pushed || (before.moves === frame.moves && String(frame.view) !== String(before.view));
   }
 
+  /** Begins with the part that the link asks for, [x, y, span], if it does; else with that of a linked map. */
+  begin(asked) {
+    this.asked = asked?.length === 3 ? asked : null;
+    if (this.asked) this.window();
+    let other = null;
+    this.map.others(({ view }) => (other = view.chosen && !view.held ? view : other));
+    if (this.asked || !this.chosen) return other?.showPart(other.chosen);
+    this.showPart(this.chosen);
+  }
+
   release() {
-    this.chosen = null;
+    this.chosen = this.asked = null;
     this.held = this.pushed = false;
   }
 

@@ -23,6 +23,7 @@ from semidml.plots.colours import class_colour
 from semidml.runs import listing, places
 from semidml.runs import quota as runs
 from semidml.runs.run import Run
+from semidml.scatter import bundle
 from semidml.sweeps import quota as sweep_quota
 from semidml.sweeps.sweep import list_sweeps
 from semidml.tasks import Task, find_task
@@ -94,6 +95,7 @@ h3 {padding-top: 0.4rem !important;}
     position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
 }
 .brand {font-size: 1.1rem; font-weight: 650;}
+.st-key-copy-link {position: fixed; top: 0.75rem; right: 4.2rem; width: auto !important; z-index: 999991;}
 [data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}}
 </style>"""
@@ -113,6 +115,9 @@ def begin_page(title: str, reads: Collection[str] = ()) -> None:
     if title != "Data":
         incoming.leave()
     st.html(STYLE)
+    with st.container(key="copy-link"):
+        component = st.components.v2.component
+        component(bundle.LINK, html=bundle.LINK_HTML, css=bundle.css("link"), js=bundle.javascript("link"))()
     warm_up()
 
     with st.sidebar:

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -14,6 +14,8 @@ from semidml.ui.unread import list_repeated
 from semidml.words import value_words
 
 MOST_SAID = 400  # characters of what is wrong with a part
+MOST_NUMBERS = 200  # characters of a part of a link that is some numbers
+MOST_FAR = 1e6  # of a place that a link names
 SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
 
 
@@ -134,10 +136,86 @@ def asked_of_link(parameter: str, part: str) -> str | None:
     return asked
 
 
+def write_parts(page: str, parts: Mapping[str, str]) -> None:
+    """Puts what a page shows into the link, part by part, and takes out what is as it is without; see `follow_part`."""
+    problems = st.session_state.get("problems of parts", {}).get(page, {})
+    for name, text in parts.items():
+        note_written(f"{page} {name}", text)
+        if name in problems and problems[name][1] != text:  # until it is changed here
+            if problems[name][1] is None:
+                problems[name] = problems[name][0], text
+            else:
+                del problems[name]
+    link = {name: st.query_params[name] for name in st.query_params if name not in parts}
+    link |= {name: text for name, text in parts.items() if text}
+    if dict(st.query_params) != link:
+        st.query_params.from_dict(link)
+
+
+def follow_part(page: str, name: str, take: Callable[[str], object], *, anew: bool = False) -> bool:
+    """Gives `take` what the link asks for under this name, where that is news for the page, or in any case if it is to
+    be followed anew; whether it took it. What it raises in words is kept for `say_problems`."""
+    asked = st.query_params.get(name)
+    if not asked or not (anew or is_new(f"{page} {name}", asked)):
+        return False
+    note_written(f"{page} {name}", asked)
+    try:
+        take(asked)
+    except ValueError as error:
+        st.session_state.setdefault("problems of parts", {}).setdefault(page, {})[name] = str(error), None
+        return False
+    st.session_state.get("problems of parts", {}).get(page, {}).pop(name, None)
+    return True
+
+
+def forget_problems(page: str) -> None:
+    """What was wrong with a page's link is said no more."""
+    st.session_state.get("problems of parts", {}).pop(page, None)
+
+
+def say_problems(page: str) -> None:
+    """Says which parts of the link a page did not follow, each until what it is about is changed on the page."""
+    for problem, _ in st.session_state.get("problems of parts", {}).get(page, {}).values():
+        sentence = words.escape_markdown(words.printable(cut(problem)))
+        st.warning(f"The link was not followed in one place: {sentence}.", icon=":material/link_off:")
+
+
+def choose_of(name: str, choices: Collection[str]) -> Callable[[str], str]:
+    """Reads a part of a link that is one of some names. Raises: ValueError in words."""
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(choices)} here, got {text[:60]!r}")
+        return text
+
+    return read
+
+
+def numbers_of(name: str, count: int) -> Callable[[str], tuple[float, ...]]:
+    """Reads a part of a link that is so many numbers, as 1.5,2. Raises: ValueError in words."""
+
+    def read(text: str) -> tuple[float, ...]:
+        try:
+            numbers = tuple(float(number) for number in text[:MOST_NUMBERS].split(","))
+        except ValueError:
+            numbers = ()
+        if len(numbers) != count or not all(abs(number) <= MOST_FAR for number in numbers):
+            raise ValueError(f"{name} must be {count} numbers with commas between them, got {text[:60]!r}")
+        return numbers
+
+    return read
+
+
+def numbers_text(numbers: Iterable[float]) -> str:
+    """Numbers as they stand in a link."""
+    return ",".join(f"{number:.5g}" for number in numbers)
+
+
 def write_choice(parameter: str, part: str, name: str) -> None:
     """Puts what is shown into the link."""
     note_written(part, name)
-    st.query_params[parameter] = name
+    if st.query_params.get(parameter) != name:
+        st.query_params[parameter] = name
 
 
 def is_new(part: str, value: object) -> bool:

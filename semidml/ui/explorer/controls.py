@@ -1,6 +1,5 @@
 """What the map is drawn by: epoch, colours, projection, parts."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ COLOURS = {
     "error": "Error",
 }
 OF_PRIOR = {"component": "Component"}
+LAYERS = ("density", "lattice", "pictures", "movable")
 PARTS = {"both": "Both", "train": "Training", "test": "Test"}
 
 
@@ -39,17 +39,12 @@ class Controls(NamedTuple):
 
 def choose_controls(run: Run, frame: Frame) -> Controls:
     """The widgets above the map."""
-    dimensions, prior = run.config().latent_dim, PRIORS[run.config().prior]
-    colours = list_colours(frame) | (OF_PRIOR if prior.facts.get("components") else {})
+    dimensions, colours, method = run.config().latent_dim, offer_colours(run, frame), "pca"
     first = next(iter(colours))
     if st.session_state.get("colour") not in colours:  # the run before had components
         st.session_state["colour"] = first
-    density = lattice = pictures = movable = False
-    method = "pca"
-    few = frame.components is not None and len(frame.components[0]) <= drawing.MOST_ELLIPSES
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         common: dict[str, Any] = {"required": True, "persist_state": "session"}
-        toggle = partial(st.toggle, persist_state="session")
         colour = st.segmented_control("Colour", colours, format_func=colours.get, default=first, key="colour", **common)
         part = st.segmented_control("Rows", PARTS, format_func=PARTS.get, default="both", key="part", **common)
         if dimensions > 2:
@@ -62,24 +57,42 @@ def choose_controls(run: Run, frame: Frame) -> Controls:
                 help="  \n".join(f"**{entry.title}**: {entry.summary}." for entry in PROJECTIONS.values()),
                 **common,
             )
-        if dimensions == 2 and prior.facts:
-            masses = " and ".join(f"{mass:.0%}" for mass in MASSES)
-            about = f"The smallest regions that hold {masses} of the prior."
-            density = toggle("Prior's density", key="density", help=about)
-        if dimensions == 2 and run.config().trains_decoder:
-            about = "What the decoder makes of each place of the map, under the points; finer when you zoom in."
-            lattice = toggle("Decoded places", key="lattice", help=about)
-        if dimensions > 1 and few and frame.pictures is not None and method == "pca":
-            title = "Components' pictures"
-            about = "What the decoder makes of the middle of each component, drawn there."
-            if frame.pseudo_inputs is not None:
-                title = "Pseudo-inputs"
-                about = "The learned images whose latents are the prior's components, drawn where these lie."
-            pictures = toggle(title, key="pictures", help=about)
-        if dimensions == 2 and few and np.isfinite(frame.components[0]).all():
-            about = "Drag a component of the prior, or move it with the arrow keys: what would change?"
-            movable = toggle("What if", key="movable", help=about, on_change=what_if.put_back)
-    return Controls(colour, part, method, density, lattice, pictures, movable)
+        layers = dict.fromkeys(LAYERS, False)
+        for name, (title, about) in offer_layers(run, frame, method).items():
+            act = {"on_change": what_if.put_back} if name == "movable" else {}
+            layers[name] = st.toggle(title, key=name, help=about, persist_state="session", **act)
+    return Controls(colour, part, method, **layers)
+
+
+def offer_colours(run: Run, frame: Frame) -> dict[str, str]:
+    """What the points of a run can have their colours by, and how that is called."""
+    return list_colours(frame) | (OF_PRIOR if PRIORS[run.config().prior].facts.get("components") else {})
+
+
+def offer_layers(run: Run, frame: Frame, method: str = "pca") -> dict[str, tuple[str, str]]:
+    """What can lie under and over the points of a run, of LAYERS, with title and help."""
+    dimensions, has_prior = run.config().latent_dim, bool(PRIORS[run.config().prior].facts)
+    few = frame.components is not None and len(frame.components[0]) <= drawing.MOST_ELLIPSES
+    offered = {}
+    if dimensions == 2 and has_prior:
+        masses = " and ".join(f"{mass:.0%}" for mass in MASSES)
+        offered["density"] = "Prior's density", f"The smallest regions that hold {masses} of the prior."
+    if dimensions == 2 and run.config().trains_decoder:
+        about = "What the decoder makes of each place of the map, under the points; finer when you zoom in."
+        offered["lattice"] = "Decoded places", about
+    if dimensions > 1 and few and frame.pictures is not None and method == "pca":
+        title = "Components' pictures"
+        about = "What the decoder makes of the middle of each component, drawn there."
+        if frame.pseudo_inputs is not None:
+            title = "Pseudo-inputs"
+            about = "The learned images whose latents are the prior's components, drawn where these lie."
+        offered["pictures"] = title, about
+    if dimensions == 2 and few and np.isfinite(frame.components[0]).all():
+        offered["movable"] = (
+            "What if",
+            "Drag a component of the prior, or move it with the arrow keys: what would change?",
+        )
+    return offered
 
 
 def list_colours(frame: Frame) -> dict[str, str]:

@@ -20,7 +20,7 @@ from semidml.runs.run import Run
 from semidml.scatter import pack
 from semidml.scatter.sent import TOOLS, asked_of, box_of, line_of, middles_of, region_of
 from semidml.ui import cache, maps
-from semidml.ui.explorer import answers, controls, planes, questions, what_if
+from semidml.ui.explorer import answers, controls, link, planes, questions, what_if
 from semidml.ui.explorer.controls import Controls
 from semidml.ui.frame import show_error
 from semidml.ui.manage import draw_outcome, perform
@@ -45,6 +45,7 @@ def draw_explorer(run_id: str, epochs: list[int]) -> None:
     except (ValueError, FileNotFoundError) as error:
         show_error(error)
         return
+    link.write(run, frame, chosen, epochs)
     draw_outcome()
     after = what_if.place_components(run, frame, chosen.movable)
     map_column, answer_column = st.columns([2, 1], gap="medium")
@@ -109,6 +110,8 @@ def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Co
         tools=[name for name in TOOLS if name != "line" or decodes],
         shade=decodes,
         lattice=chosen.lattice,
+        address="view",
+        start=link.start_of(view),
     )
 
     def heard(read: Callable[[Any], Any], act: Callable[[Any], None]) -> Callable[[Any], None]:
