@@ -114,7 +114,7 @@ def draw_run(run_id: str, was_active: bool) -> None:
     with st.container():
         frame = runs.choose_epoch(run, newest, status.active)
     with map_place:
-        maps.draw_run_map(run, frame, newest, "map")
+        maps.draw_run_map(run, frame, newest, "map", page=runs.page_name())
     if floors := floor_words(run):
         floor_place.caption(floors)
     with st.container():
@@ -189,7 +189,7 @@ def draw_curves(run: Run) -> None:
 
 # ---- the page
 
-begin_page("Train", ["run", *declared_knobs()])
+begin_page("Train", ["run", *runs.PARTS[-2:], *declared_knobs()])
 st.title("Train")
 st.markdown(
     "Choose a setting, press **Train**, watch the points move. Each point is an image; its colour is its class."

@@ -40,11 +40,9 @@ def draw_run(run: Run, linked: str | None) -> None:
     """Everything about a run that can be read. linked: the run that the link is about."""
     draw_heading(run)
     epochs = run.frames()
-    if is_other := st.session_state.get("explored before") != run.id:
-        st.session_state.update({"explored before": run.id, "first look": True})
+    if links.begin_shown(link.PAGE, run.id, linked, link.PARTS):
+        st.session_state["first look"] = True
         questions.ask()
-        if linked not in (None, run.id):
-            link.drop()
     if not epochs:
         waiting = (
             "Its first points come before the first step of the training."
@@ -53,7 +51,7 @@ def draw_run(run: Run, linked: str | None) -> None:
         )
         st.info(waiting, icon=":material/scatter_plot:")
         return
-    link.follow_epoch(run, epochs, is_other)
+    links.follow_epoch(link.PAGE, run.id, epochs)
     epoch = questions.chosen_epoch(run, epochs)
     st.session_state["epoch below"] = (run.id, epoch)
     try:
@@ -64,8 +62,8 @@ def draw_run(run: Run, linked: str | None) -> None:
             questions.draw_epoch_slider(run, epochs)
         return
     names = points.class_names(run)
-    is_asked = link.follow(run, frame_now, is_other)
-    follow_section(is_other)
+    is_asked = link.follow(run, frame_now)
+    follow_section()
     links.say_problems(link.PAGE)
     if st.session_state.pop("first look", False) and not is_asked:  # so that it is seen at once what a point answers
         questions.ask_point(points.telling_point(frame_now))
@@ -98,14 +96,14 @@ def section_name(title: str) -> str:
     return title.lower().replace(" ", "-")
 
 
-def follow_section(anew: bool) -> None:
+def follow_section() -> None:
     """Shows the section that the link asks for."""
     titles = {section_name(title): title for title in SECTIONS}
 
     def take(text: str) -> None:
         st.session_state["section"] = titles[links.choose_of("section", titles)(text)]
 
-    links.follow_part(link.PAGE, "section", take, anew=anew)
+    links.follow_part(link.PAGE, "section", take)
 
 
 def python_of(run: Run) -> str:

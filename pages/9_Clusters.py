@@ -5,7 +5,7 @@ import streamlit as st
 from semidml.config import declared_knobs
 from semidml.ui import clusters, frame, labels_worth, runs
 
-frame.begin_page("Clustering without labels", ["run", *declared_knobs()])
+frame.begin_page("Clustering without labels", ["run", *runs.PARTS, *declared_knobs()])
 st.title("Clustering without labels")
 st.markdown(
     "No label at all: a network sees each image and a **twin** of it, turned and shifted, or cropped and recoloured, "

@@ -26,9 +26,9 @@ def javascript(entry: str = "map") -> str:
     """A program, whole: of the map; of the "store" that draws nothing and keeps what belongs to a run; of the "pad" on
     which a visitor draws, which takes {"height", "width"} and sends `drawn` {"pixels"}; of the "gallery", which takes
     {"images": addresses, "words", "chosen": which or -1} and sends `picked`, the number of an image; of the "link" that
-    copies the page's address; of the "sheet" of many runs, see `sheet.py`, and of "parallel" coordinates, see `plots.many`; of "curves", see `plots.chart`; of the
-    "scorecard", which takes {"of": the run, "headlines", "others", "words"}, each score as {"name", "title", "value",
-    "before", "help"}.
+    copies the page's address; of the "sheet" of many runs, see `sheet.py`, and of "parallel" coordinates, see
+    `plots.many`; of "curves", see `plots.chart`; of the "scorecard", which takes {"of": the run, "headlines", "others",
+    "words"}, each score as {"name", "title", "value", "before", "help"}.
 
     An inline module of a Streamlit component cannot import from beside itself: each imported module becomes a function
     that is called once and gives its exports."""

@@ -192,7 +192,12 @@ def draw_knob(
 
 def take_moved(name: str) -> None:
     """A widget was moved: remember it; with another data set, model or formulas, what suits these comes back."""
-    chosen_knobs()[name] = st.session_state[name]
+    move_knob(name, st.session_state[name])
+
+
+def move_knob(name: str, value: Any) -> None:
+    """Sets one knob; with another data set, model or formulas, what suits these comes back."""
+    chosen_knobs()[name] = value
     note_moved()
     if name == "data":  # the words of this slider's choices, counts of labels, are now others: tell the browser
         st.session_state["pl"] = current_value("pl")

@@ -6,29 +6,30 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from semidml.config import RunConfig, declared_knobs
+from semidml.config import declared_knobs
 from semidml.frames import TEST, Frame
 from semidml.lessons import LESSONS, PAPER, Lesson, Side
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.components import fitted_floor
-from semidml.ui import cache, knobs, manage, maps, pictures, scores
+from semidml.ui import cache, lesson_link, manage, maps, pictures, scores
 from semidml.ui.frame import EXPLORE, LIVE, ROOT, SECONDS_LIVE, TRAIN, begin_page, draw_recipe, link_run, show_error
 from semidml.ui.runs import draw_alarms, draw_state
-from semidml.ui.words import change_words, entry_title, knob_title, python_of, setting_words, values_of
+from semidml.ui.words import change_words, entry_title, knob_title, python_of, setting_words
 from semidml.words import value_words
 
 
 def draw_lesson(name: str) -> None:
     """The whole page of a lesson. Nothing of the answer is drawn before the visitor has predicted."""
     lesson = LESSONS[name]
-    begin_page(lesson.title)
+    begin_page(lesson.title, lesson_link.PARTS)
     st.title(lesson.title)
     st.markdown(lesson.claim)
     with st.expander("The maths, and where the paper says it", icon=":material/functions:"):
         for line in lesson.maths:
             st.latex(line)
         st.markdown(f"{lesson.maths_words}  \n[{lesson.source}]({PAPER}).")
+    lesson_link.follow(lesson, progress_of(lesson))
     ask_prediction(lesson)
     if not progress_of(lesson).get("revealed"):
         draw_before(lesson)
@@ -36,7 +37,8 @@ def draw_lesson(name: str) -> None:
         for draw in (draw_sides, offer_turn, offer_breaks, draw_started, draw_answer, ask_check):
             draw(lesson)
         commands = "\n".join(f"# {side.title}\n{side.config().command()}" for side in lesson.sides)
-        draw_recipe(commands, python_of(lesson.sides[lesson.turn].config()))
+        draw_recipe(commands, python_of(lesson.sides[lesson.turn].config()), linked=True)
+    lesson_link.write(lesson, progress_of(lesson))
 
 
 def progress_of(lesson: Lesson) -> dict[str, Any]:
@@ -82,7 +84,7 @@ def draw_sides(lesson: Lesson) -> None:
     """The shipped runs side by side, at an epoch of the visitor's, and their scores."""
     st.header("Reveal")
     sides = [(side, listing.open_run(side.run)) for side in lesson.sides]
-    epochs = sorted(set.intersection(*(set(run.frames()) for _, run in sides)))
+    epochs = lesson_link.common_epochs(lesson)
     epoch = st.select_slider("Epoch", epochs, epochs[-1], key=f"epoch of {lesson.name}", help="0 is before training.")
     for column, (side, run) in zip(st.columns(len(sides)), sides, strict=True):
         with column:
@@ -134,12 +136,10 @@ def offer_turn(lesson: Lesson) -> None:
     with start:
         title = st.selectbox("Start from", titles, lesson.turn, key=f"turn from {lesson.name}")
     side = lesson.sides[titles.index(title)]
-    base = side.config()
-    turnable = [name for name in lesson.knobs if name in base.used()]
+    turnable = lesson_link.turnable(lesson, side)
     with knob:
         name = st.selectbox("Knob", turnable, format_func=knob_title, key=f"turn knob {lesson.name} {side.run}")
-    value_now = getattr(base, name)
-    options = [option for option in lesson.knobs[name] if option != value_now]
+    value_now, options = getattr(side.config(), name), lesson_link.turned_values(lesson, side, name)
     with value:
         to = st.selectbox(
             f"From {knob_words(name, value_now)} to",
@@ -171,15 +171,10 @@ def offer_breaks(lesson: Lesson) -> None:
 
 def start_run(lesson: Lesson, side: Side, values: dict[str, Any], title: str) -> None:
     def submit() -> None:
-        run = manage.queue_run(change_side(side, values), listing.open_run(side.run))
+        run = manage.queue_run(lesson_link.change_side(side, values), listing.open_run(side.run))
         progress_of(lesson).update(run=run.id, beside=side.run, title=title)
 
     manage.perform(submit, failed=manage.NOT_STARTED)
-
-
-def change_side(side: Side, values: dict[str, Any]) -> RunConfig:
-    """A side's setting with other values. Raises ValueError in words."""
-    return knobs.config_of(values_of(side.config()) | values)
 
 
 def draw_started(lesson: Lesson) -> None:
@@ -262,8 +257,9 @@ def ask_check(lesson: Lesson) -> None:
     question, key = f"{asked.question} (in {asked.unit})", f"check {lesson.name}"
     answered = number.number_input(question, value=None, step=0.1, format="%.1f", key=key)
     key = f"check button {lesson.name}"
-    pressed = button.button("Check", disabled=answered is None, key=key, width="stretch")
-    if not pressed or answered is None:
+    if button.button("Check", disabled=answered is None, key=key, width="stretch"):
+        progress_of(lesson)["answer"] = answered
+    if answered is None or progress_of(lesson).get("answer") != answered:
         return
     right = right_answer(lesson)
     if abs(answered - right) <= asked.tolerance:

@@ -28,7 +28,7 @@ def read_link(method: str = "", run_id: str = "", run_knobs: Mapping[str, Any] |
     raw = {name: st.query_params[name] for name in st.query_params if name in known}
     if run_id or (raw and is_new("knobs", raw)):
         brought = dict(run_knobs or {})
-        explicit, wrong = _parsed(raw, brought.get("model"))
+        explicit, wrong = parse_knobs(raw, brought.get("model"))
         problems, values = list_repeated(known), brought | explicit
         knobs.set_knobs(values, run_id)
         values = knobs.chosen_knobs()
@@ -50,7 +50,7 @@ def read_link(method: str = "", run_id: str = "", run_knobs: Mapping[str, Any] |
         st.warning(f"The link was not followed in one place: {sentence}.", icon=":material/link_off:")
 
 
-def _parsed(raw: Mapping[str, str], model: str | None = None) -> tuple[dict[str, Any], dict[str, str]]:
+def parse_knobs(raw: Mapping[str, str], model: str | None = None) -> tuple[dict[str, Any], dict[str, str]]:
     """(knobs that are valid, what is wrong with each of the others), of this model where they name none."""
     values: dict[str, Any] = {}
     wrong: dict[str, str] = {}
@@ -152,25 +152,75 @@ def write_parts(page: str, parts: Mapping[str, str]) -> None:
         st.query_params.from_dict(link)
 
 
-def follow_part(page: str, name: str, take: Callable[[str], object], *, anew: bool = False) -> bool:
-    """Gives `take` what the link asks for under this name, where that is news for the page, or in any case if it is to
-    be followed anew; whether it took it. What it raises in words is kept for `say_problems`."""
+def follow_part(page: str, name: str, take: Callable[[str], object]) -> bool:
+    """Gives `take` what the link asks for under this name, where that is news for the page; whether it took it. What
+    it raises in words is kept for `say_problems`."""
     asked = st.query_params.get(name)
-    if not asked or not (anew or is_new(f"{page} {name}", asked)):
+    if not asked or not is_new(f"{page} {name}", asked):
         return False
     note_written(f"{page} {name}", asked)
     try:
         take(asked)
     except ValueError as error:
-        st.session_state.setdefault("problems of parts", {}).setdefault(page, {})[name] = str(error), None
+        keep_problems(page, {name: str(error)})
         return False
     st.session_state.get("problems of parts", {}).get(page, {}).pop(name, None)
     return True
 
 
-def forget_problems(page: str) -> None:
-    """What was wrong with a page's link is said no more."""
-    st.session_state.get("problems of parts", {}).pop(page, None)
+def begin_shown(page: str, run_id: str, linked: str | None, parts: Iterable[str]) -> bool:
+    """Whether another run is shown on a page than before: what the link says of it is news then, whatever it said of
+    another one. The parts of a link that is about another run, `linked`, are dropped."""
+    state = st.session_state
+    if state.get(f"{page} shows") == run_id:
+        return False
+    state[f"{page} shows"] = run_id
+    state.get("problems of parts", {}).pop(page, None)
+    state.get("linked views", {}).pop(page, None)
+    if linked not in (None, run_id):
+        write_parts(page, dict.fromkeys(parts, ""))
+    else:
+        for name in parts:
+            state.get("links written", {}).pop(f"{page} {name}", None)
+    return True
+
+
+def follow_epoch(page: str, run_id: str, epochs: Iterable[int]) -> None:
+    """Looks at the epoch of a run that the link asks for, if there is a frame of it."""
+
+    def take(text: str) -> None:
+        kept = {str(epoch): epoch for epoch in epochs}
+        st.session_state[f"epoch {run_id}"] = kept[choose_of("epoch", kept)(text)]
+
+    follow_part(page, "epoch", take)
+
+
+def follow_view(page: str) -> None:
+    """Notes what the map of a page is to show at first, see `start_of`."""
+
+    def take(text: str) -> None:
+        part = numbers_of("view", 3)(text)
+        if part[2] <= 0:
+            raise ValueError("view must be x and y of the middle and what is spanned, which is more than 0")
+        st.session_state.setdefault("linked views", {})[page] = part, None
+
+    follow_part(page, "view", take)
+
+
+def start_of(page: str, drawn: str) -> tuple[float, ...]:
+    """What the link asks the map of a page to show at first: of the run, or plane, that was drawn first since, nothing
+    of others."""
+    views = st.session_state.get("linked views", {})
+    part, known = views.get(page, ((), None))
+    if part and known is None:
+        views[page] = part, drawn
+    return part if known in (None, drawn) else ()
+
+
+def keep_problems(page: str, problems: Mapping[str, str]) -> None:
+    """Keeps what is wrong with parts of a page's link, for `say_problems`."""
+    kept = st.session_state.setdefault("problems of parts", {}).setdefault(page, {})
+    kept.update({name: (problem, None) for name, problem in problems.items()})
 
 
 def say_problems(page: str) -> None:
@@ -200,7 +250,8 @@ def numbers_of(name: str, count: int) -> Callable[[str], tuple[float, ...]]:
         except ValueError:
             numbers = ()
         if len(numbers) != count or not all(abs(number) <= MOST_FAR for number in numbers):
-            raise ValueError(f"{name} must be {count} numbers with commas between them, got {text[:60]!r}")
+            form = "a number" if count == 1 else f"{count} numbers with commas between them"
+            raise ValueError(f"{name} must be {form}, got {text[:60]!r}")
         return numbers
 
     return read

@@ -35,6 +35,8 @@ from semidml.ui.words import (
 )
 from semidml.words import value_words
 
+PARTS = ("colour", "plane", "point", "epoch", "view")  # of a link: how a run is shown, on Train the last two
+
 
 def draw_trainer(
     choose: Callable[[], RunConfig | None],
@@ -53,11 +55,14 @@ def draw_trainer(
         config = choose()
         controls.draw_start(config)
     with picture_column:
+        linked = st.query_params.get("run")
         run = pick_run(method)
         if run is None:
             with frame.draw_empty("Nothing has been trained here yet"):
                 st.markdown(f"Press **Train**: the digits need no download and take {seconds} seconds.")
         else:
+            follow_shown(run, linked)
+            problem_place = st.container()
             say_moved_on(run, config)
             is_active = run.status().active
 
@@ -71,11 +76,27 @@ def draw_trainer(
 
             with st.container(key=frame.LIVE):
                 st.fragment(draw_while_there, run_every=frame.SECONDS_LIVE if is_active else None)(run.id, is_active)
+            with problem_place:
+                links.say_problems(page_name())
             if draw_below and not is_active:
                 st.fragment(draw_below, run_every=frame.SECONDS_IDLE)(run)
     if config is not None:
         links.write_link(config, config_of(run) if run else None)
         frame.draw_recipe(config.command(), python_of(config), linked=True)
+
+
+def page_name() -> str:
+    """The page that a run is shown on, as its link's parts are noted under."""
+    return st.session_state["page"]
+
+
+def follow_shown(run: Run, linked: str | None) -> None:
+    """Shows of a run what the link says. linked: the run that the link is about."""
+    page = page_name()
+    links.begin_shown(page, run.id, linked, PARTS)
+    if epochs := run.frames():
+        links.follow_epoch(page, run.id, epochs)
+        links.follow_view(page)
 
 
 def knobs_of_link(method: str = "") -> tuple[str, dict[str, Any]]:
@@ -324,6 +345,7 @@ def choose_epoch(run: Run, newest: Frame, is_active: bool = False) -> Frame:
     if len(epochs) < 2:
         return newest
     epoch = st.select_slider("Epoch", epochs, epochs[-1], key=f"epoch {run.id}", help="0 is before training.")
+    links.write_parts(page_name(), {"epoch": str(epoch) if epoch != epochs[-1] else ""})
     if epoch == epochs[-1]:
         return newest
     try:

@@ -1,5 +1,6 @@
 """What the map is drawn by: epoch, colours, projection, parts."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from semidml.planes import PROJECTIONS
 from semidml.priors import PRIORS
 from semidml.priors.density import MASSES
 from semidml.runs.run import Run
+from semidml.ui import links
 from semidml.ui.explorer import what_if
 
 COLOURS = {
@@ -67,6 +69,25 @@ def choose_controls(run: Run, frame: Frame) -> Controls:
 def offer_colours(run: Run, frame: Frame) -> dict[str, str]:
     """What the points of a run can have their colours by, and how that is called."""
     return list_colours(frame) | (OF_PRIOR if PRIORS[run.config().prior].facts.get("components") else {})
+
+
+def choose_common_colour(page: str, frames: Mapping[Run, Frame]) -> str:
+    """The widget of the colours of several runs' points on a page: what all of them can be coloured by."""
+    every = [offer_colours(run, frame) for run, frame in frames.items()]
+    colours = {name: title for name, title in every[0].items() if all(name in other for other in every)}
+    if not colours:
+        return "class"
+    first, key = next(iter(colours)), f"{page} colour"
+
+    def take(text: str) -> None:
+        st.session_state[key] = links.choose_of("colour", colours)(text)
+
+    links.follow_part(page, "colour", take)
+    if st.session_state.get(key) not in colours:
+        st.session_state[key] = first
+    colour = st.segmented_control("Colour", colours, default=first, format_func=colours.get, key=key, required=True)
+    links.write_parts(page, {"colour": colour if colour != first else ""})
+    return colour
 
 
 def offer_layers(run: Run, frame: Frame, method: str = "pca") -> dict[str, tuple[str, str]]:

@@ -24,32 +24,12 @@ NOTHING = "none"  # in the place of a point: nothing is asked
 MOST_REGION = 4000  # characters of a region: of larger ones there is no link
 
 
-def drop() -> None:
-    """The link says nothing of the map any more: another run is looked at."""
-    links.write_parts(PAGE, dict.fromkeys(PARTS, ""))
-    links.forget_problems(PAGE)
-    st.session_state.pop("linked view", None)
-
-
-def follow_epoch(run: Run, epochs: list[int], anew: bool) -> None:
-    """Looks at the epoch that the link asks for; says later where that is not kept."""
-
-    def take(text: str) -> None:
-        kept = {str(epoch): epoch for epoch in epochs}
-        st.session_state[f"epoch {run.id}"] = kept[links.choose_of("epoch", kept)(text)]
-
-    links.follow_part(PAGE, "epoch", take, anew=anew)
-
-
-def follow(run: Run, frame: Frame, anew: bool) -> bool:
-    """Draws and asks what the link says; whether it says what is asked. anew: whatever it has said before."""
+def follow(run: Run, frame: Frame) -> bool:
+    """Draws and asks what the link says; whether it says what is asked."""
     state, asked = st.session_state, False
 
-    def follow_part(name: str, take: Any) -> bool:
-        return links.follow_part(PAGE, name, take, anew=anew)
-
     def take_choice(name: str, key: str, choices: Any) -> None:
-        follow_part(name, lambda text: state.update({key: links.choose_of(name, choices)(text)}))
+        links.follow_part(PAGE, name, lambda text: state.update({key: links.choose_of(name, choices)(text)}))
 
     take_choice("colour", "colour", controls.offer_colours(run, frame))
     take_choice("rows", "part", controls.PARTS)
@@ -60,15 +40,15 @@ def follow(run: Run, frame: Frame, anew: bool) -> bool:
         chosen = {links.choose_of("layers", offered)(name) for name in text[: links.MOST_NUMBERS].split(",")}
         state.update({name: name in chosen for name in offered})
 
-    follow_part("layers", take_layers)
-    follow_part("view", lambda text: keep_view(links.numbers_of("view", 3)(text)))
+    links.follow_part(PAGE, "layers", take_layers)
+    links.follow_view(PAGE)
     for name, read in (
         ("point", lambda text: {"chosen point": point_of(text, frame.rows)}),
         ("place", lambda text: {"chosen place": links.numbers_of("place", 2)(text)}),
         ("region", lambda text: {"region": region_of(text, len(frame.latents))}),
         ("line", lambda text: {"line": ends_of(text)}),
     ):
-        asked |= follow_part(name, lambda text, read=read: questions.ask(**read(text)))
+        asked |= links.follow_part(PAGE, name, lambda text, read=read: questions.ask(**read(text)))
     return asked
 
 
@@ -152,18 +132,3 @@ def ends_of(text: str) -> tuple[tuple[float, float], tuple[float, float]]:
     """The two ends of a line. Raises: ValueError in words."""
     x0, y0, x1, y1 = links.numbers_of("line", 4)(text)
     return (x0, y0), (x1, y1)
-
-
-def keep_view(part: tuple[float, ...]) -> None:
-    """What the map is to show at first. Raises: ValueError where that has no inside."""
-    if part[2] <= 0:
-        raise ValueError("view must be the middle's x and y and what is spanned, more than 0")
-    st.session_state["linked view"] = part, None
-
-
-def start_of(view: str) -> tuple[float, ...]:
-    """What the link asks a map to show at first: of the first that was drawn since, nothing of others."""
-    part, known = st.session_state.get("linked view", ((), None))
-    if part and known is None:
-        st.session_state["linked view"] = part, view
-    return part if known in (None, view) else ()

@@ -19,7 +19,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter import pack
 from semidml.scatter.sent import TOOLS, asked_of, box_of, line_of, middles_of, region_of
-from semidml.ui import cache, maps
+from semidml.ui import cache, links, maps
 from semidml.ui.explorer import answers, controls, link, planes, questions, what_if
 from semidml.ui.explorer.controls import Controls
 from semidml.ui.frame import show_error
@@ -111,7 +111,7 @@ def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Co
         shade=decodes,
         lattice=chosen.lattice,
         address="view",
-        start=link.start_of(view),
+        start=links.start_of(link.PAGE, view),
     )
 
     def heard(read: Callable[[Any], Any], act: Callable[[Any], None]) -> Callable[[Any], None]:
