@@ -8,9 +8,9 @@ const DIGITS = 5;
 /** Middle of the part that is shown, and what its shorter side spans: `x,y,span`; "" where the map follows its points. */
 function partOf({ view }) {
   const { x, y, scale, width, height } = view.window();
-  if (view.asked) return null; // it has no room yet
-  if (!view.chosen || view.held) return "";
-  return [x, y, Math.min(width, height) / scale].map((value) => Number(value.toPrecision(DIGITS))).join(",");
+  if (!view.asked && (!view.chosen || view.held)) return "";
+  const part = view.asked ?? [x, y, Math.min(width, height) / scale];
+  return part.map((value) => Number(value.toPrecision(DIGITS))).join(",");
 }
 
 /** The address with what the maps show now. */
@@ -20,7 +20,7 @@ export function addressNow() {
     const name = map.frame?.address;
     if (!name || !map.root.isConnected || map.path !== url.pathname) continue; // of a page that is being left
     const part = partOf(map);
-    if (part === null || (url.searchParams.get(name) ?? "") === part) continue;
+    if ((url.searchParams.get(name) ?? "") === part) continue;
     if (part) url.searchParams.set(name, part);
     else url.searchParams.delete(name);
   }

@@ -52,7 +52,7 @@ class LiveMap {
     this.film = new Film(this, add(root, "div", "film"));
     this.calm = window.matchMedia("(prefers-reduced-motion: reduce)");
     this.makePoints();
-    new ResizeObserver(() => this.draw()).observe(this.room);
+    new ResizeObserver(() => (this.view.resized(), this.draw())).observe(this.room);
     maps.add(this);
   }
 
