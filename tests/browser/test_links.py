@@ -1,4 +1,5 @@
-"""Each kind of link, copied by the page's button and opened in a fresh browser, gives the same view."""
+"""Links of Explore and of The prior, copied by the page's button and opened in a fresh browser, give the same view;
+the other pages' links are opened anew in `tests/test_link_parts.py`, without a browser."""
 
 import re
 from collections.abc import Iterator
@@ -102,35 +103,6 @@ def test_explore_s_map_is_seen_again(page: Page, fresh: Page) -> None:
     assert same_map(page, fresh)["places"] == [[0.25, -0.5]]
 
 
-def test_a_run_on_train_brings_its_knobs_epoch_and_zoom(page: Page, fresh: Page) -> None:
-    page.goto("/", wait_until="domcontentloaded")
-    page.get_by_role("link", name=re.compile("Look at it$")).nth(1).click()
-    expect(page.get_by_role("heading", name="Train", exact=True).first).to_be_visible()
-    the_map(page)
-    page.wait_for_url(re.compile("batch_size=64"))
-    expect(page.get_by_text(re.compile("this run:"))).to_have_count(0)
-    page.locator("[role=slider][aria-label=Epoch]").press("Home")
-    page.wait_for_url(re.compile("epoch=0"))
-    zoom(page)
-    fresh.goto(copied(page), wait_until="domcontentloaded")
-    expect(fresh.locator("canvas[data-epoch='0']").first).to_be_visible()
-    assert same_map(page, fresh)["zoomed"]
-    expect(fresh.get_by_text(re.compile("this run:"))).to_have_count(0)
-
-
-def test_compared_runs_their_colour_and_zoom_are_seen_again(page: Page, fresh: Page) -> None:
-    page.goto("/Compare?runs=digits-paper-prior,digits-ten-places", wait_until="domcontentloaded")
-    the_map(page, 1)
-    option(page, "Prediction")
-    page.wait_for_url(re.compile("colour=prediction"))
-    zoom(page)
-    settled(page)
-    fresh.goto(copied(page), wait_until="domcontentloaded")
-    for number in (0, 1):  # zoom is shared
-        assert same_map(page, fresh, number)["zoomed"]
-    assert the_map(fresh).evaluate(MAP)["names"] == the_map(page).evaluate(MAP)["names"]
-
-
 def test_a_mixture_is_seen_again(page: Page, fresh: Page) -> None:
     page.goto("/Prior", wait_until="domcontentloaded")
     the_map(page)
@@ -144,22 +116,3 @@ def test_a_mixture_is_seen_again(page: Page, fresh: Page) -> None:
     assert same_map(page, fresh)["zoomed"]
     ellipses = "root => root.map.frame.ellipses"
     assert the_map(fresh).evaluate(ellipses) == the_map(page).evaluate(ellipses)
-
-
-def test_a_lesson_s_answers_and_turned_knob_are_seen_again(page: Page, fresh: Page) -> None:
-    page.goto("/Places?said=2&knob=alpha&to=0.05&epoch=7", wait_until="domcontentloaded")
-    expect(page.get_by_text("It is: one small heap").first).to_be_visible()
-    expect(page.get_by_role("heading", name="Check yourself").first).to_be_visible()
-    settled(page)
-    number = page.get_by_role("spinbutton").last
-    number.fill("12.5")
-    number.press("Enter")
-    settled(page)
-    page.get_by_role("button", name="Check", exact=True).click()
-    page.wait_for_url(re.compile("answer=12.5"))
-    link = copied(page)
-    fresh.goto(link, wait_until="domcontentloaded")
-    expect(fresh.get_by_text("You said: ten groups").first).to_be_visible()
-    expect(fresh.get_by_text(re.compile("Not quite: it is")).first).to_be_visible()
-    expect(fresh.locator("canvas[data-epoch='7']")).to_have_count(3)
-    assert copied(fresh) == link
