@@ -13,12 +13,11 @@ from semidml.priors import PRIORS
 from semidml.runs.run import Run
 from semidml.runs.status import Status
 from semidml.schedules import SCHEDULES
-from semidml.scores.table import PIXELS, SCORES, shown_at
-from semidml.ui import cache, knobs, maps, pictures, runs
+from semidml.scores.table import PIXELS, SCORES
+from semidml.ui import cache, knobs, lineage, maps, pictures, runs
 from semidml.ui.frame import PRIOR, begin_page, draw_bar, is_warm
 from semidml.ui.moments import read_moment, shown_names
-from semidml.ui.scores import score_rows
-from semidml.ui.words import change_words, pixels_words, previous_run, run_words
+from semidml.ui.words import pixels_words
 from semidml.words import percent
 
 PERCENTAGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
@@ -109,7 +108,7 @@ def draw_map(run: Run, status: Status, newest: Frame) -> Frame:
     with st.container():
         shown = runs.choose_epoch(run, newest, status.active)
     with map_place:
-        maps.draw_run_map(run, shown, newest, "map")
+        maps.draw_run_map(run, shown, newest, "map", page=runs.page_name())
     return shown
 
 
@@ -122,7 +121,7 @@ def draw_details(run: Run, status: Status, frame: Frame) -> None:
         draw_prior_pictures(frame)
     draw_curves(run)
     if status.state == "done":
-        compare_with_previous(run)
+        lineage.draw_beside_parent(run)
 
 
 def draw_floors(run: Run, frame: Frame) -> None:
@@ -171,21 +170,9 @@ def draw_curves(run: Run) -> None:
         pictures.draw_scores("scores", history, chart)
 
 
-def compare_with_previous(run: Run) -> None:
-    """A finished run beside the one before it: what changed in the settings, what in the scores."""
-    before = previous_run(run)
-    if before is None:
-        return
-    st.header("Beside the run before it", anchor=False)
-    st.caption(f"{run_words(before)}.  \nSettings: {change_words(before.config(), run.config()) or 'the same'}.")
-    columns = {"before": before.metrics() or {}, "now": run.metrics() or {}}
-    rows = score_rows(shown_at("train"), columns, difference=("difference", "before", "now"))
-    st.dataframe(rows, hide_index=True, width="stretch")
-
-
 # ---- the page
 
-begin_page("Train", ["run", *declared_knobs()])
+begin_page("Train", ["run", *runs.PARTS[-2:], *declared_knobs()])
 bar = draw_bar("Train")
 st.caption("Choose a setting, press **Train**, watch the points move. Each point is an image; its colour is its class.")
 runs.draw_trainer(bar, choose_config, draw_map, draw_details, "a few", "train")

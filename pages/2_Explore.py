@@ -4,8 +4,8 @@ import streamlit as st
 
 from semidml.explore import points
 from semidml.runs.run import Run
-from semidml.ui import cache, frame, manage, runs, words
-from semidml.ui.explorer import downloads, own, questions, sections
+from semidml.ui import cache, frame, lineage, links, manage, runs, words
+from semidml.ui.explorer import downloads, link, own, questions, sections
 from semidml.ui.explorer.answers import cut
 from semidml.ui.explorer.map import draw_explorer
 from semidml.words import trouble_words
@@ -34,14 +34,15 @@ def draw_heading(run: Run) -> None:
         st.caption(f"{words.reason_words(status)}.")
     if status.state in ("stopped", "interrupted", "failed") and run.is_own and not run.is_complete():
         frame.link_run(frame.TRAIN, "Resume it on the page Train", "resume", run)
+    lineage.draw_family(run, frame.EXPLORE)
 
 
-def draw_run(run: Run) -> None:
-    """Everything about a run that can be read."""
+def draw_run(run: Run, linked: str | None) -> None:
+    """Everything about a run that can be read. linked: the run that the link is about."""
     draw_heading(run)
     epochs = run.frames()
-    if st.session_state.get("explored before") != run.id:
-        st.session_state.update({"explored before": run.id, "first look": True})
+    if links.begin_shown(link.PAGE, run.id, linked, link.PARTS):
+        st.session_state["first look"] = True
         questions.ask()
     if not epochs:
         waiting = (
@@ -51,6 +52,7 @@ def draw_run(run: Run) -> None:
         )
         st.info(waiting, icon=":material/scatter_plot:")
         return
+    links.follow_epoch(link.PAGE, run.id, epochs)
     epoch = questions.chosen_epoch(run, epochs)
     st.session_state["epoch below"] = (run.id, epoch)
     try:
@@ -61,7 +63,10 @@ def draw_run(run: Run) -> None:
             questions.draw_epoch_slider(run, epochs)
         return
     names = points.class_names(run)
-    if st.session_state.pop("first look", False):  # so that it is seen at once what a point answers
+    is_asked = link.follow(run, frame_now)
+    follow_section()
+    links.say_problems(link.PAGE)
+    if st.session_state.pop("first look", False) and not is_asked:  # so that it is seen at once what a point answers
         questions.ask_point(points.telling_point(frame_now))
     st.session_state["map first"] = True
     draw_explorer(run.id, epochs)
@@ -75,6 +80,7 @@ def draw_run(run: Run) -> None:
         persist_state="session",
         label_visibility="collapsed",
     )
+    links.write_parts(link.PAGE, {"section": section_name(section) if section != "Scores" else ""})
     try:
         SECTIONS[section](run, frame_now, names)
     except ValueError as error:
@@ -86,6 +92,21 @@ def draw_run(run: Run) -> None:
     )
 
 
+def section_name(title: str) -> str:
+    """A section as the link calls it."""
+    return title.lower().replace(" ", "-")
+
+
+def follow_section() -> None:
+    """Shows the section that the link asks for."""
+    titles = {section_name(title): title for title in SECTIONS}
+
+    def take(text: str) -> None:
+        st.session_state["section"] = titles[links.choose_of("section", titles)(text)]
+
+    links.follow_part(link.PAGE, "section", take)
+
+
 def python_of(run: Run) -> str:
     return (
         "from semidml.explore.take_away import all_rows\n"
@@ -95,11 +116,12 @@ def python_of(run: Run) -> str:
     )
 
 
-frame.begin_page("Explore", ["run"])
+frame.begin_page("Explore", ["run", *link.PARTS])
 if st.session_state.pop("to train", False):
     st.switch_page(frame.TRAIN)
 st.html("<style>[data-testid='stMetricLabel'] p {white-space: normal !important;}</style>")
 bar = frame.draw_bar("Explore")
+linked = st.query_params.get("run")  # before the page writes what it shows
 with bar, st.container(key="inline explored"):
     run = runs.pick_explored()
 with bar, st.popover("Manage", icon=":material/settings:"):
@@ -112,7 +134,7 @@ if run is None:
         st.page_link(frame.TRAIN, label="Train one: the digits take a few seconds", icon=":material/play_circle:")
 else:
     try:
-        draw_run(run)
+        draw_run(run, linked)
     except (ValueError, OSError) as error:
         reason = trouble_words(error) if isinstance(error, OSError) else error
         frame.show_error(f"This run cannot be shown: {reason}")

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from semidml import presets
-from semidml.config import RunConfig
+from semidml.config import RunConfig, declared_knobs
 from semidml.explore import drawing, points
 from semidml.frames import Frame
 from semidml.plots import counts
@@ -15,7 +15,7 @@ from semidml.priors.words import MOST_COUNTED
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter.pack import Drawing
-from semidml.ui import cache, knobs, maps, mixture, pictures
+from semidml.ui import cache, knobs, links, maps, mixture, pictures
 from semidml.ui.frame import TRAIN, begin_page, draw_bar, draw_recipe, follow_press, is_warm, show_error
 from semidml.ui.words import as_code, escape_markdown, python_of, run_words, values_of
 
@@ -68,6 +68,8 @@ def draw_mixture(mixed: dict[str, Any], whole: bool) -> None:
         ellipses=ellipses,
         movable=whole and len(means) <= MOST_COUNTED,
         moves=st.session_state.get("my moves", 0),
+        address="view",
+        start=links.start_of(mixture.PAGE, view),
         modes=mixed["modes"],
         density=mixed["regions"],
         masses=SHADES,
@@ -90,7 +92,7 @@ def choose_points(mixed: dict[str, Any]) -> tuple[Run | None, Frame | None, str]
         frame = None
     if frame is None:
         return None, None, f"Points: {len(mixed['samples'])} samples of the mixture."
-    fitted = f"fitted to {escape_markdown(chosen[1])}, without their labels"
+    fitted = f"fitted to {escape_markdown(chosen[1])}, without their labels" if chosen[1] else "the link names it"
     return run, frame, f"Points: the last map of the run {as_code(run.id)}; {fitted}."
 
 
@@ -100,7 +102,14 @@ def draw_samples(mixed: dict[str, Any]) -> None:
     if not able:
         st.caption("No finished run has a decoder and two dimensions: train one, and it can draw these samples.")
         return
+    named = {run.id: run for run in able}
+
+    def take(run_id: str) -> None:
+        st.session_state["decoder of"] = named[links.choose_of("decoder", named)(run_id)]
+
+    links.follow_part(mixture.PAGE, "decoder", take)
     chosen = st.selectbox("By the decoder of", able, format_func=run_words, key="decoder of")
+    links.write_parts(mixture.PAGE, {"decoder": chosen.id if chosen != able[0] else ""})
     if not is_warm():
         st.caption(cache.COLD)
         return
@@ -115,7 +124,7 @@ def draw_samples(mixed: dict[str, Any]) -> None:
         st.caption("This run was not trained with this prior: its decoder has seen images in other places.")
 
 
-begin_page("Prior")
+begin_page("Prior", [*mixture.PARTS, *declared_knobs()])
 if st.session_state.pop("to train", False):
     st.switch_page(TRAIN)
 bar = draw_bar("The prior")
@@ -124,6 +133,8 @@ bar.container(key="about").caption(
     "A prior says where latents should lie, whatever their labels. **Can classes settle on its hills?** Only if it has "
     "hills: place the components, spread them, and see how many remain."
 )
+mixture.read_link()
+problem_place = st.container()
 knob_column, picture_column = st.columns([1, 3.25], gap="medium")
 with knob_column, st.container(key="knobs"):
     whole = mixture.choose_mixture()
@@ -143,7 +154,7 @@ else:
         icon=":material/play_arrow:",
         disabled=not whole,  # what is drawn is not what stands in the table
         on_click=knobs.train_with,
-        args=(values_of(config),),
+        args=(values_of(config), st.session_state.get("my run", ("",))[0]),
         help="Sets the knobs of Train to this prior, with a schedule that suits it; there you press Train.",
     )
     with picture_column, st.container(key="picture"):
@@ -156,5 +167,8 @@ else:
             "`balance = sinkhorn` puts responsibilities in its place that share a batch over the components, each "
             "taking what its weight says."
         )
-    draw_recipe(config.command(), python_of(config))
+    mixture.write_link(config)
+    draw_recipe(config.command(), python_of(config), linked=True)
+with problem_place:
+    links.say_problems(mixture.PAGE)
 follow_press()

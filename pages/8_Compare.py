@@ -16,6 +16,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES, shown_at
 from semidml.ui import cache, links, maps, pictures, seeds, take_away
+from semidml.ui.explorer import controls
 from semidml.ui.frame import TRAIN, begin_page, draw_bar, draw_empty, draw_recipe, show_error
 from semidml.ui.runs import runs_of_sweeps
 from semidml.ui.scores import remark_words, score_rows
@@ -25,6 +26,7 @@ from semidml.words import percent
 MOST = 4
 LETTERS = "ABCD"
 NUMBERS = [name for name, score in SCORES.items() if not score.is_scatter and score.unit != "yes or no"]
+PAGE, PARTS = "compare", ("colour", "flown", "view")  # of its link, beside the runs
 BEGIN_WITH = ("digits-paper-prior", "digits-ten-places")  # the paper's prior and one with places for ten classes
 
 
@@ -118,13 +120,15 @@ def draw_scores(some: list[Run], names: Iterable[str], **how: Any) -> None:
 def draw_maps(some: list[Run], linked: bool) -> None:
     """A map a run; zoom, hidden classes, chosen points and the point under the mouse are shared where points are."""
     link = "compared" if linked else ""
+    colour = controls.choose_common_colour(PAGE, {run: cache.read_newest(run) for run in some})
     for column, letter, run in zip(st.columns(len(some), gap="small"), LETTERS, some, strict=False):
         epochs = run.frames()
         frame = cache.read_frame(run, epochs[-1])
         with column:
             with st.container(key=f"cut {letter}"):  # the whole words stand above
                 st.caption(f"**{letter}** · {run_words(run)}")
-            maps.draw_run_map(run, frame, frame, f"compared {run.id}", link, told=True)
+            page = PAGE if run == some[0] else ""  # zoom is shared, or the first map's alone
+            maps.draw_run_map(run, frame, frame, f"compared {run.id}", link, told=True, colour=colour, page=page)
             maps.send_images(run)
             maps.send_film(run, run.id, epochs)
 
@@ -148,9 +152,15 @@ def draw_flight(some: list[Run]) -> None:
     """The points of one map, flying from where one run puts them to where another does."""
     st.header("Fly from one to the other", anchor=False)
     letters = list(LETTERS[: len(some)])
+
+    def take(text: str) -> None:
+        st.session_state["flown"] = links.choose_of("flown", letters)(text)
+
+    links.follow_part(PAGE, "flown", take)
     if st.session_state.get("flown") not in letters:
         st.session_state["flown"] = "A"
     to = st.segmented_control("Points as they lie in", letters, key="flown", required=True)
+    links.write_parts(PAGE, {"flown": to if to != "A" else ""})
     clouds, missed = [], {"A": 0.0}
     frames = [cache.read_frame(run, run.frames()[-1]) for run in some]
     for letter, frame in zip(letters, frames, strict=True):
@@ -209,17 +219,22 @@ def draw_runs(some: list[Run]) -> None:
     )
 
 
-begin_page("Compare", ["runs"])
+begin_page("Compare", ["runs", *PARTS])
+linked = st.query_params.get("runs")
 draw_bar("Compare").container(key="about").caption(
     "Choose two to four runs: what differs in their settings, what it does to their maps and scores. The first is the "
     "one that the others are compared with."
 )
-chosen = pick_runs()
+chosen, problem_place = pick_runs(), st.container()
 if len(chosen) < 2:
     with draw_empty("Choose a second run" if chosen else "Choose two runs"):
         st.page_link(TRAIN, label="Or train one with one knob changed", icon=":material/play_circle:")
 else:
     try:
+        links.begin_shown(PAGE, ",".join(run.id for run in chosen), linked, PARTS)
+        links.follow_view(PAGE)
         draw_runs(chosen)
+        with problem_place:
+            links.say_problems(PAGE)
     except (ValueError, FileNotFoundError) as error:
         show_error(f"These runs cannot be compared: {error}")

@@ -5,7 +5,7 @@ import streamlit as st
 from semidml.config import declared_knobs
 from semidml.ui import clusters, frame, labels_worth, runs
 
-frame.begin_page("Clustering without labels", ["run", *declared_knobs()])
+frame.begin_page("Clustering without labels", ["run", *runs.PARTS, *declared_knobs()])
 bar = frame.draw_bar("Clustering without labels")
 head = st.container(horizontal=True, vertical_alignment="center")
 head.container(key="about").caption(

@@ -11,7 +11,7 @@ from PIL import Image
 
 from semidml.cli import main
 from semidml.data import image_files, store
-from semidml.runs import listing
+from semidml.runs import lineage, listing
 from semidml.scores.table import SCORES
 from semidml.sweeps import reuse
 from semidml.train import device
@@ -98,6 +98,19 @@ def test_the_table_of_runs(finished, capsys):
     assert main(["runs"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("first "))
     assert "done" in line and "dml-ae" in line and f"{finished.metrics()['knn_accuracy']:.4f}" in line
+
+
+def test_the_table_of_runs_names_parent_and_children_whatever_they_are_called_now(finished, tmp_path, capsys):
+    for name, parent in (("second", finished), ("third", listing.open_run("digits-dml-60-labels"))):
+        path = tmp_path / "runs" / name
+        listing.create_run(finished.config(), path=path, parent=lineage.name_parent(parent))
+    assert main(["runs", "rename", "first", "renamed"]) == 0 and main(["runs"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    below = {line.split()[0]: told[at + 1] for at, line in enumerate(told[:-1]) if not line.startswith(" ")}
+    assert below["renamed"] == "  made into second" and below["second"] == "  made from renamed"
+    assert below["third"] == "  made from digits-dml-60-labels" and below["digits-dml-60-labels"] == "  made into third"
+    assert main(["runs", "delete", "renamed"]) == 0 and main(["runs"]) == 0
+    assert "  made from first, which is gone" in capsys.readouterr().out.splitlines()
 
 
 def test_the_table_of_runs_marks_what_is_to_be_said_of_a_score(finished, capsys):

@@ -13,6 +13,7 @@ from semidml.runs import listing, places
 from semidml.scores.table import SCORES
 from semidml.train.loop import fit
 from semidml.ui import lesson as page
+from semidml.ui import lesson_link
 from tests.apptest import opened, press, words
 
 ROOT = Path(__file__).parents[1]
@@ -53,9 +54,9 @@ def test_what_can_be_turned_and_broken_can_be_trained(name: str) -> None:
         for side in lesson.sides:
             if knob in side.config().used():
                 for option in options:
-                    assert getattr(page.change_side(side, {knob: option}), knob) == option
+                    assert getattr(lesson_link.change_side(side, {knob: option}), knob) == option
     for broken in lesson.breaks:
-        config = page.change_side(lesson.sides[broken.side], dict(broken.values))
+        config = lesson_link.change_side(lesson.sides[broken.side], dict(broken.values))
         assert config != lesson.sides[broken.side].config()
     assert set(lesson.knobs) <= set(declared_knobs())
     assert set(lesson.scores) <= set(SCORES)
@@ -150,7 +151,7 @@ BREAKS = [(lesson, broken) for lesson in LESSONS.values() for broken in lesson.b
 @pytest.mark.parametrize(("lesson", "broken"), BREAKS, ids=lambda it: getattr(it, "title", ""))
 def test_what_breaks_it_does_so(lesson: Lesson, broken: Break) -> None:
     side = lesson.sides[broken.side]
-    training = fit(page.change_side(side, dict(broken.values)), store.load("digits"))
+    training = fit(lesson_link.change_side(side, dict(broken.values)), store.load("digits"))
     last = [tick for tick in training][-1]
     found, whole = training.finish(), metrics(side.run)
     if "alpha 1" in broken.why.lower():  # the plain autoencoder: a better bound, worse classes

@@ -16,12 +16,13 @@ from semidml.config import RunConfig
 from semidml.data import store, uploads
 from semidml.execute import execute
 from semidml.explore import drawing
-from semidml.runs import listing
+from semidml.runs import changes, lineage, listing
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES
-from semidml.sweeps import sweep
+from semidml.sweeps import seeds, sweep
 from semidml.train import device
 from semidml.ui import cache, frame, maps, pictures, scores
+from semidml.ui.knobs import config_of
 from semidml.ui.words import escape_markdown, run_words, setting_words
 from semidml.words import percent
 from tests.apptest import map_of, opened, press, scores_of, words
@@ -336,18 +337,77 @@ def test_the_loss_is_taken_apart_in_a_sentence() -> None:
     assert "stacked; epoch 3: 0.9 × metric" in words(app) and "+ 0.1 × reconstruction" in words(app)
 
 
-def test_a_finished_run_is_shown_beside_the_one_before() -> None:
-    first, second = finished(), finished(seed=5, epochs=2)
-    app = opened(TRAIN, run=second.id)
-    said = words(app)
-    assert "Epoch 2 of 2 · 1,797 points" in said
-    assert "The knobs have moved on since this run" in said  # they are at the defaults, the run is of another model
-    assert "Settings: epochs 1 → 2, seed 0 → 1" not in said and "seed 0 → 5" in said
-    assert list(scores_of(app))[:2] == ["kNN, all labels", "kNN, seen labels"]
-    next(b for b in app.button if b.label == "Back to its knobs").click().run()
-    assert not app.exception and "have moved on" not in words(app)
-    assert (app.session_state["square decoder"], app.session_state["seed"]) == (False, 5)
-    assert opened().markdown and first.id in [run.id for run in listing.list_runs()]  # Home with a gallery opens too
+def test_a_link_to_a_run_brings_its_knobs_and_a_visitor_s_own_are_compared_with_it() -> None:
+    run = finished(seed=5, epochs=2, latent_dim=4)
+    app = opened(TRAIN, run=run.id)
+    chosen = app.session_state["chosen knobs"]
+    assert config_of(chosen) == run.config() and "this run:" not in words(app)
+    assert (app.session_state["square decoder"], app.session_state["epochs"]) == (False, 2)
+    next(field for field in app.number_input if field.key == "epochs").set_value(3).run()
+    assert "The knobs have moved on since this run: epochs 2 → 3." in words(app)
+    press(app, "Back to its knobs")
+    assert "this run:" not in words(app) and app.session_state["epochs"] == 2
+
+
+def test_knobs_that_a_link_to_a_run_names_win_and_are_said() -> None:
+    run = finished(seed=5, epochs=2)
+    app = opened(TRAIN, run=run.id, seed="7", latent_dim="many")
+    assert config_of(app.session_state["chosen knobs"]) == RunConfig(model="dml", epochs=2, seed=7)
+    assert "The link sets other knobs than this run's: seed 5 → 7." in words(app)
+    assert "latent_dim must be a whole number" in words(app)
+    press(app, "Back to its knobs")
+    assert "this run" not in words(app).partition("Settings")[0].partition("link sets")[2]
+    assert app.session_state["seed"] == 5
+
+
+def test_the_link_of_a_run_with_turned_knobs_gives_these_knobs_again() -> None:
+    """A knob that is back at its default, where the run has another value, is in the link too."""
+    run = finished(seed=5, epochs=2)
+    app = opened(TRAIN, run=run.id)
+    next(field for field in app.number_input if field.key == "seed").set_value(0).run()
+    link = {name: "".join(value) for name, value in app.query_params.items()}
+    assert link["run"] == run.id and link["seed"] == "0"
+    again = opened(TRAIN, **link)
+    assert config_of(again.session_state["chosen knobs"]) == config_of(app.session_state["chosen knobs"])
+    assert "The link sets other knobs than this run's: seed 5 → 0." in words(again)
+
+
+def test_a_run_of_a_fresh_page_is_not_said_to_be_moved_on_from() -> None:
+    finished(seed=5)
+    app = opened(TRAIN)
+    assert "The knobs are not those of this run" in words(app) and "have moved on" not in words(app)
+    press(app, "Take its knobs")
+    assert app.session_state["seed"] == 5 and "not those of this run" not in words(app)
+
+
+def test_a_run_is_compared_with_the_one_that_it_was_made_from_and_no_other() -> None:
+    parent, other = finished(seed=5), finished(seed=6)
+    app = opened(TRAIN, run=parent.id)
+    assert "Beside the run" not in words(app), "it was made from none"
+    next(field for field in app.number_input if field.key == "epochs").set_value(2).run()
+    press(app, "Train")
+    made = next(run for run in listing.list_runs() if run not in (parent, other))
+    assert lineage.find_parent(made) == parent and app.session_state["knobs' run"] == made.id
+    for _ in execute(made):
+        pass
+    said = words(opened(TRAIN, run=made.id))
+    assert "Beside the run that it was made from" in said and "Settings: epochs 1 → 2." in said
+    page = opened("pages/2_Explore.py", run=made.id)
+    assert f"Made from: {parent.id}" in [link.proto.label for link in page.get("page_link")]
+    page = opened("pages/2_Explore.py", run=parent.id)
+    assert "epochs 1 → 2" in [link.proto.label for link in page.get("page_link")]
+    changes.delete(parent)
+    assert "which is not here (any more) to compare with" in words(opened(TRAIN, run=made.id))
+
+
+def test_a_rerun_with_one_knob_changed_and_a_sweep_of_seeds_name_their_run() -> None:
+    parent = finished(seed=5)
+    app = opened(TRAIN, run=parent.id)
+    next(field for field in app.text_input if field.key == f"rerun value {parent.id} seed").set_value("8").run()
+    press(app, "Train with it")
+    made = next(run for run in listing.list_runs() if run != parent)
+    assert made.config().seed == 8 and lineage.find_parent(made) == parent
+    assert seeds.plan_seeds(parent).parent == lineage.name_parent(parent)
 
 
 def test_the_words_of_a_run_stay_the_same_while_it_goes_on() -> None:

@@ -30,7 +30,7 @@ from semidml.explore import take_away
 from semidml.frames import Frame, Record
 from semidml.methods import MODELS
 from semidml.presets import SHIPPED
-from semidml.runs import changes, heartbeat, listing, places, process, quota, trained_on, transfer
+from semidml.runs import changes, heartbeat, lineage, listing, places, process, quota, trained_on, transfer
 from semidml.runs import run as run_folder
 from semidml.runs import writer as writer_module
 from semidml.runs.run import Run
@@ -721,6 +721,26 @@ def test_an_imported_run_may_not_name_paths(faked):
         continue
     assert run.details()["paths"] is True
     assert transfer.import_zip(zipped(run)).details()["paths"] is False
+
+
+def test_an_imported_run_remembers_what_it_was_made_from_and_a_forged_parent_is_refused(faked):
+    parent = listing.create_run(config(), "first")
+    run = listing.create_run(config(), "second", parent=lineage.name_parent(parent))
+    for _ in execute(run):
+        continue
+    back = transfer.import_zip(zipped(run), "back")
+    assert lineage.find_parent(back) == parent and set(lineage.list_children(parent)) == {run, back}
+    for forged in (
+        "first",
+        {"id": "../x", "created": 1.0},
+        {"id": "a", "created": -1.0},
+        {"id": "a" * 99, "created": 1.0},
+    ):
+        details = run.details() | {"parent": forged}
+        (run.path / "config.json").write_text(json.dumps(details))
+        assert lineage.parent_of(run) is None
+        with pytest.raises(ValueError, match=r"parent of config\.json is not what a run holds there"):
+            transfer.import_zip(zipped(run), "forged")
 
 
 def npz(**arrays):

@@ -1,6 +1,7 @@
 """Runs: a table of them; stop, resume, rename, delete, export, import; figures, films, notebooks and pages of them."""
 
 import argparse
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from semidml.cli.command import add_command, find_run
 from semidml.cli.shown import shown_score, shown_weight
 from semidml.cli.train import train
 from semidml.disk import files
-from semidml.runs import changes, listing, transfer
+from semidml.runs import changes, lineage, listing, transfer
 from semidml.scores.table import shown_at
 from semidml.words import value_words
 
@@ -34,10 +35,14 @@ def add_commands(commands: Any) -> None:
 
 def do_list(asked: argparse.Namespace) -> None:
     row, names = "{:32} {:12} {:10} {:14} {:>8} {:>11}  {}", shown_at("runs")
+    runs, children = listing.list_runs(), defaultdict(list)
+    parents = {run: lineage.find_parent(run) for run in runs}
+    for run in runs:
+        children[parents[run]].append(run.id)
     titles = "  ".join(f"{name:{WIDTH}}" for name in names).rstrip()
     print(row.format("id", "state", "model", "data", "pl", "weight", titles))
     marks: dict[str, str] = {}  # of what is to be said of a score
-    for run in listing.list_runs():
+    for run in runs:
         state = run.status().state
         try:
             config, metrics = run.config(), run.metrics() or {}
@@ -50,6 +55,10 @@ def do_list(asked: argparse.Namespace) -> None:
             cells.append(f"{shown_score(metrics.get(name)) + mark:{max(len(name), WIDTH)}}")
         setting = (config.model, config.data[-14:], value_words(config.pl), shown_weight(config))
         print(row.format(run.id, state, *setting, "  ".join(cells).rstrip()))
+        if told := lineage.parent_of(run):
+            print(f"  made from {parents[run].id if parents[run] else f'{told.id}, which is gone'}")
+        for child in children[run]:
+            print(f"  made into {child}")
     for words, mark in marks.items():
         print(mark.strip(), "".join(filter(str.isprintable, str(words))))  # an imported run may say anything
 

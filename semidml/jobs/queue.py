@@ -33,6 +33,7 @@ from semidml.explore.points import compute_plane
 from semidml.explore.prior import Fitted
 from semidml.jobs.lane import COLD, WORKER, Job, Lane
 from semidml.runs import changes, listing, places, ready
+from semidml.runs.lineage import Parent
 from semidml.runs.run import Run
 from semidml.runs.status import write_status
 from semidml.tasks import Progress
@@ -61,15 +62,15 @@ class Jobs:
 
     # ---- runs
 
-    def submit(self, config: RunConfig, visitor: str = "") -> Run:
+    def submit(self, config: RunConfig, visitor: str = "", parent: Parent | None = None) -> Run:
         """A new run, which starts as soon as those before it have ended. `visitor` names who asks for it, to whom then
-        a visitor's share of the queue is open.
+        a visitor's share of the queue is open; `parent` the run that it is made from.
         Raises: ValueError when the queue is full, or the visitor's share of it, or the quota used up, and for a setting
         that cannot be trained here (`ready.check_ready`); nothing is left of it then."""
         ready.check_ready(config)
         with self._changed:
             self._check_room(visitor)
-            run = listing.create_run(config, path=self.root / places.new_id(config))
+            run = listing.create_run(config, path=self.root / places.new_id(config), parent=parent)
             self._put(run, visitor)
         return run
 

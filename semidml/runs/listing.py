@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semidml import __version__
 from semidml.config import RunConfig
@@ -18,6 +18,9 @@ from semidml.presets import SHIPPED
 from semidml.runs import estimate, places, process, quota
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
+
+if TYPE_CHECKING:  # it finds runs by this module
+    from semidml.runs.lineage import Parent
 
 
 def open_run(run_id: str, *folders: Path) -> Run:
@@ -50,12 +53,14 @@ def create_run(
     both: bool = False,
     scored: bool = False,
     planned_data: str = "",
+    parent: "Parent | None" = None,
 ) -> Run:
     """A new run, queued: in the runs' folder under `run_id` or a new name, or at `path`, wherever that is.
 
     `paths` (command line only) allows `config.data` to be a path. `both`: whether a run whose scores are of held-out
     images is scored on the test images, too. `scored`: whether each epoch has live scores even where nobody watches.
     `planned_data`: the digest (`trained_on.digest_of`) of the data that it is for; any others are then refused.
+    `parent`: the run that it is made from (`lineage.name_parent`).
     Raises: ValueError when the name is taken, or when it would pass the quota, beside what other runs still write."""
     if path is None:
         target = places.runs_folder() / places.checked_id(places.new_id(config) if run_id is None else run_id)
@@ -65,6 +70,7 @@ def create_run(
     details = {"config": config.model_dump(), "created": time.time(), "paths": paths, "versions": versions()}
     details |= ({"both": True} if both else {}) | ({"scored": True} if scored else {})
     details |= {"planned_data": planned_data} if planned_data else {}
+    details |= {"parent": parent.model_dump()} if parent else {}
     if target.parent != places.runs_folder():
         return _write_new(target, config, details)
     if places.ships(target.name):

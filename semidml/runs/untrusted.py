@@ -16,7 +16,7 @@ from semidml import frames
 from semidml.config import RunConfig
 from semidml.disk import files, zips
 from semidml.frames import Record
-from semidml.runs import tensors
+from semidml.runs import lineage, tensors
 from semidml.runs.run import Run
 from semidml.runs.status import Status
 from semidml.runs.tensors import MOST_FAR, Pictured
@@ -59,6 +59,10 @@ def check_folder(folder: Path) -> None:
         planned = details["planned_data"]
         _require(isinstance(planned, str) and bool(re.fullmatch(DIGEST, planned)), "planned_data of config.json")
         clean["planned_data"] = planned
+    if "parent" in details:
+        parent = lineage.read_parent(details)
+        _require(parent is not None, "parent of config.json")
+        clean["parent"] = parent.model_dump()
     for part in ("versions", "machine", "facts"):
         values = details.get(part, {})
         _require(isinstance(values, dict) and len(values) <= 50 and _plain(values), f"{part} of config.json")

@@ -5,6 +5,14 @@ from functools import cache
 from pathlib import Path
 
 NAME, STORE, PAD, GALLERY = "semidml_map", "semidml_store", "semidml_pad", "semidml_gallery"
+LINK = "semidml_link"
+LINK_HTML = (
+    '<div class="link"><button type="button" title="Copies the link to this page as you see it">'
+    '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" '
+    'aria-hidden="true"><path d="M10 14a5 5 0 0 0 7 0l3-3a5 5 0 0 0-7-7l-1 1"/>'
+    '<path d="M14 10a5 5 0 0 0-7 0l-3 3a5 5 0 0 0 7 7l1-1"/></svg>'
+    '<span>Copy link</span></button><span role="status"></span></div>'
+)
 SHEET, PARALLEL = "semidml_sheet", "semidml_parallel"
 CURVES, SCORECARD = "semidml_curves", "semidml_scorecard"
 CURVES_HTML, SCORECARD_HTML = '<div class="curves"></div>', '<div class="scorecard"></div>'
@@ -17,10 +25,11 @@ MANY_HTML = {name: f'<div class="{name.removeprefix("semidml_")}"></div>' for na
 def javascript(entry: str = "map") -> str:
     """A program, whole: of the map; of the "store" that draws nothing and keeps what belongs to a run; of the "pad" on
     which a visitor draws, which takes {"height", "width"} and sends `drawn` {"pixels"}; of the "gallery", which takes
-    {"images": addresses, "words", "chosen": which or -1} and sends `picked`, the number of an image; of the "sheet" of
-    many runs, see `sheet.py`, and of "parallel" coordinates, see `plots.many`; of "curves", see `plots.chart`; of the
-    "scorecard", which takes {"of": the run, "headlines", "others", "words"}, each score as {"name", "title", "value",
-    "before", "help"}; of the "page" that plays without a server, see `figures.page`.
+    {"images": addresses, "words", "chosen": which or -1} and sends `picked`, the number of an image; of the "link" that
+    copies the page's address; of the "sheet" of many runs, see `sheet.py`, and of "parallel" coordinates, see
+    `plots.many`; of "curves", see `plots.chart`; of the "scorecard", which takes {"of": the run, "headlines", "others",
+    "words"}, each score as {"name", "title", "value", "before", "help"}; of the "page" that plays without a server, see
+    `figures.page`.
 
     An inline module of a Streamlit component cannot import from beside itself: each imported module becomes a function
     that is called once and gives its exports."""

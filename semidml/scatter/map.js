@@ -40,6 +40,7 @@ class LiveMap {
     this.root = root;
     this.pointed = -1; // at the mouse on a linked map
     this.component = -1; // of the prior, at the mouse or the keys
+    this.path = window.location.pathname;
     this.view = new View(this);
     this.cloud = new Cloud(this);
     this.filter = new Filter(this, add(root, "div", "filter"));
@@ -67,7 +68,7 @@ class LiveMap {
     this.over.setAttribute("aria-describedby", help.id);
     this.calm = window.matchMedia("(prefers-reduced-motion: reduce)");
     this.makePoints();
-    new ResizeObserver(() => this.draw()).observe(this.room);
+    new ResizeObserver(() => (this.view.resized(), this.draw())).observe(this.room);
     maps.add(this);
   }
 
@@ -100,6 +101,7 @@ class LiveMap {
     this.handles.hold(frame, before);
     if (!same || this.view.mayRelease(frame, before)) this.view.release();
     this.frame = frame;
+    if (!same) this.view.begin(frame.start);
     const late = same && (this.film.teller !== null || this.film.timer !== null); // the visitor is at another epoch
     const keepsPlaces = late && before.n === frame.n;
     const target = keepsPlaces ? this.cloud.target : { x: frame.x, y: frame.y };

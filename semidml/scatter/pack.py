@@ -69,6 +69,8 @@ class Drawing:
     shade: bool = False  # whether places without data are hatched
     lattice: bool = False  # whether decoded places (`pack_lattice`) lie under the points
     link: str = ""
+    address: str = ""  # the part of the page's address that tells what the map shows, "" for none
+    start: Sequence[float] = ()  # what a link asks it to show at first: x, y of the middle, what its shorter side spans
 
     def __post_init__(self) -> None:
         most = len(self.ellipses)
@@ -76,7 +78,8 @@ class Drawing:
             raise ValueError(f"origins and pictures must be of at most {most} components")
 
 
-AS_THEY_ARE = ("words", "images", "images_of", "movable", "moves", "shade", "lattice", "link", "run", "epoch", "dark")
+AS_THEY_ARE = ("words", "images", "images_of", "movable", "moves", "shade", "lattice", "link", "address")
+AS_THEY_ARE += ("run", "epoch", "dark")
 
 
 def pack(drawing: Drawing) -> bytes:
@@ -116,6 +119,7 @@ def pack(drawing: Drawing) -> bytes:
         "density": None,
         "marked": [int(i) for i in drawing.marked],
         "tools": list(drawing.tools),
+        "start": [float(value) for value in drawing.start],
     }
     for name in ("ellipses", "origins", "modes", "places"):
         header[name] = [[float(value) for value in row] for row in getattr(drawing, name)]

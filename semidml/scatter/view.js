@@ -1,5 +1,6 @@
 // Which part of the plane is seen: it follows the frame until the visitor moves it, and is told to the page at rest.
 
+import { writeAddress } from "./address.js";
 import { EDGE, LEFT } from "./paint.js";
 
 const REST = 180; // milliseconds without a move after which all points are drawn
@@ -10,6 +11,7 @@ export class View {
   constructor(map) {
     this.map = map;
     this.chosen = null; // {x, y, scale} once the visitor has moved it; null follows the frame
+    this.asked = null; // [x, y, span] that a link asks for, until the visitor moves it: whatever room the map has
     this.held = false; // it is only held still for components that are moved
     this.pushed = false; // one was moved against the edge
     this.busy = false; // it moves
@@ -38,6 +40,10 @@ export class View {
   /** Latent coordinates of the upper left corner, and pixels a unit. */
   window() {
     const { width, height } = this.size();
+    if (this.asked && this.map.room.clientWidth) {
+      const [x, y, span] = this.asked;
+      this.chosen = { x, y, scale: Math.min(width, height) / span };
+    }
     const { x, y, scale } = this.between(this.aim);
     return { left: x - width / 2 / scale, top: y + height / 2 / scale, width, height, scale, x, y };
   }
@@ -103,13 +109,17 @@ export class View {
   /** Shows this part of the plane, {x, y, scale}, or everything again; linked maps the same part of theirs. */
   showPart(part, told = false) {
     this.chosen = part;
-    this.glide = null;
+    this.glide = this.asked = null;
     this.held = this.pushed = false;
     this.busy = true;
     clearTimeout(this.restTimer);
     this.restTimer = setTimeout(() => this.rested(), Math.max(REST, 3 * this.map.cloud.slowest)); // a slow frame is no rest
     this.map.draw();
-    if (told) return;
+    if (!told) this.tellOthers(part);
+  }
+
+  /** Linked maps show the same part of theirs. */
+  tellOthers(part) {
     const whole = this.fitted();
     this.map.others(({ view }) => {
       const fitted = view.fitted();
@@ -124,6 +134,7 @@ export class View {
   rested() {
     this.busy = false;
     this.map.draw();
+    writeAddress();
     clearTimeout(this.seenTimer);
     if (!this.map.frame.lattice) return (this.shown = "");
     this.seenTimer = setTimeout(() => {
@@ -151,8 +162,27 @@ export class View {
     return this.pushed || (before.moves === frame.moves && String(frame.view) !== String(before.view));
   }
 
+  /** Begins with the part that the link asks for, [x, y, span], if it does; else with that of a linked map. */
+  begin(asked) {
+    this.asked = asked?.length === 3 ? asked : null;
+    this.resized();
+    let other = null;
+    this.map.others(({ view }) => (other = view.chosen && !view.asked && !view.held ? view : other));
+    if (!this.chosen && other) other.tellOthers(other.chosen);
+  }
+
+  /** The map has another room: what the link asks for, of this or a linked map, is seen in it. */
+  resized() {
+    const views = this.asked ? [this] : [];
+    if (this.map.frame) this.map.others(({ view }) => view.asked && views.push(view));
+    for (const view of views) {
+      view.window();
+      if (view.chosen) view.tellOthers(view.chosen);
+    }
+  }
+
   release() {
-    this.chosen = this.glide = null;
+    this.chosen = this.glide = this.asked = null;
     this.held = this.pushed = false;
   }
 

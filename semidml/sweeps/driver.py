@@ -283,6 +283,7 @@ class Driver:
         if not run.path.exists():
             both, scored = self.plan.scores_both and cell.config.evaluate_on == "validation", not self.plan.axes
             more = {"paths": self.plan.paths, "both": both, "scored": scored, "planned_data": planned}
+            more["parent"] = self.plan.parent
             return listing.create_run(cell.config, path=run.path, **more)
         (run.path / STOP).unlink(missing_ok=True)  # of before this start
         try:

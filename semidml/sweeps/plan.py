@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, TypeAd
 from semidml.config import FAMILIES, RunConfig, allowed, declared_knobs
 from semidml.registry import choose
 from semidml.runs import listing, places
+from semidml.runs.lineage import Parent
 from semidml.words import damage_words, value_words
 
 MOST_AXES, MOST_VALUES, MOST_SEEDS, MOST_CELLS = 4, 1000, 1000, 10_000
@@ -55,6 +56,7 @@ class Plan(BaseModel):
     paths: StrictBool = False  # whether data may be paths: on the command line only
     versions: dict[str, str] = Field(default_factory=listing.versions)
     created: float = Field(default_factory=time.time, ge=0)
+    parent: Parent | None = None  # the run whose setting it has, of a sweep that was made from one
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Plan":

@@ -9,6 +9,7 @@ from statistics import fmean, stdev
 from typing import NamedTuple
 
 from semidml.config import RunConfig
+from semidml.runs.lineage import name_parent
 from semidml.runs.run import Run
 from semidml.sweeps.plan import Plan, name_by
 from semidml.sweeps.sweep import Sweep, list_sweeps, name_run, open_sweep
@@ -55,7 +56,8 @@ def plan_seeds(run: Run, count: int = COUNT) -> Plan:
     base = {"data": config.data, "model": config.model} | config.changed() | {"evaluate_on": config.evaluate_on}
     base.pop("seed", None)
     seeds = list(range(count)) if config.seed < count else [config.seed, *range(count - 1)]
-    return Plan.of({"name": name_by(base, ()), "base": base, "axes": {}, "seeds": seeds})
+    made_from = {"parent": name_parent(run)}
+    return Plan.of({"name": name_by(base, ()), "base": base, "axes": {}, "seeds": seeds} | made_from)
 
 
 def find_siblings(run: Run) -> Siblings | None:

@@ -2,6 +2,7 @@
 
 import html
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +22,8 @@ from semidml.runs.run import Run
 from semidml.runs.status import Status
 from semidml.scatter.sent import asked_of
 from semidml.scores.table import PIXELS
-from semidml.ui import cache, knobs, manage, maps, moments, pictures, query, runs
+from semidml.ui import cache, knobs, links, manage, maps, moments, pictures, query, runs
+from semidml.ui.explorer import link
 from semidml.ui.explorer.planes import draw_projection
 from semidml.ui.frame import is_warm
 from semidml.ui.scores import tests_labels
@@ -66,6 +68,7 @@ def draw_shown(run: Run, status: Status, newest: Frame) -> Frame:
     if newest.clusters is None:
         st.info("This run has no clusters: its folder was made by another release.", icon=":material/warning:")
         return newest
+    follow_link(run, newest)
     map_place = st.container()
     with st.container():
         shown = runs.choose_epoch(run, newest, status.active)
@@ -88,6 +91,22 @@ def draw_details(run: Run, status: Status, frame: Frame) -> None:
     draw_curves(run)
 
 
+def follow_link(run: Run, frame: Frame) -> None:
+    """Draws and asks what the link says of the map."""
+    page, state = runs.page_name(), st.session_state
+
+    def take(key: str, name: str, choices: Iterable[str]) -> None:
+        links.follow_part(page, name, lambda text: state.update({key: links.choose_of(name, list(choices))(text)}))
+
+    def take_point(text: str) -> None:
+        if (position := link.point_of(text, frame.rows)) is not None:
+            query.ask(run.id, position)
+
+    take("cluster colours", "colour", COLOURS)
+    take("cluster plane", "plane", planes.PROJECTIONS)
+    links.follow_part(page, "point", take_point)
+
+
 def draw_floors(run: Run, frame: Frame) -> None:
     """What needs no training, and what else the scores of a frame say."""
     now, words = moments.read_moment(run, frame).now, []
@@ -105,11 +124,12 @@ def draw_floors(run: Run, frame: Frame) -> None:
 
 def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
     """The map, in the colours of classes or clusters; a click asks for a point's neighbours."""
+    first = "class" if (frame.rows["labels"] >= 0).any() else "cluster"
     with st.container(horizontal=True, gap="medium", key="inline map"):
         colour = st.segmented_control(
             "Colours",
             list(COLOURS),
-            default="class" if (frame.rows["labels"] >= 0).any() else "cluster",
+            default=first,
             format_func=COLOURS.get,
             key="cluster colours",
             required=True,
@@ -136,8 +156,13 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
     chosen, names = st.session_state.get("query", {}).get(run.id), points.class_names(run)
     about = {"words": f"Map of the embeddings. {words}", "run": view}
     drawn = drawing.draw_frame(frame, placed, names, maps.map_extent(view, placed), **about, colour=colour)
+    parts = {"colour": colour if colour != first else "", "plane": method if method != "pca" else ""}
+    parts["point"] = "" if chosen is None or chosen >= len(placed) else link.point_text(chosen, frame.rows)
+    links.write_parts(runs.page_name(), parts)
     drawn = replace(
         drawn,
+        address="view",
+        start=links.start_of(runs.page_name(), view),
         seen=np.zeros(len(placed), bool),
         predictions=frame.predictions,
         marked=[chosen] if chosen is not None and chosen < len(placed) else [],

@@ -10,7 +10,7 @@ from semidml.jobs import queue
 from semidml.rules import list_remarks
 from semidml.runs import changes, listing
 from semidml.runs.ready import check_ready
-from semidml.ui import frame, words
+from semidml.ui import frame, knobs, words
 from semidml.ui.manage import NOT_STARTED, draw_outcome, perform, queue_run, visitor
 from semidml.ui.words import as_code
 
@@ -25,17 +25,13 @@ def draw_start(config: RunConfig | None, place: DeltaGenerator) -> None:
         if config and not words.is_here(config.data):
             st.page_link(frame.DATA, label="Fetch it on the page Data", icon=":material/download:")
 
-    def start() -> None:
-        show_run(queue_run(config).id)
-        frame.follow("picture")
-
     place.button(
         "Train",
         type="primary",
         icon=":material/play_arrow:",
         disabled=config is None or bool(problem),
         on_click=perform,
-        args=(start, "", NOT_STARTED),
+        args=(lambda: start_run(config), "", NOT_STARTED),
         help=words.estimate_words(config) if config and not problem else None,
     )
     draw_outcome()
@@ -53,6 +49,19 @@ def draw_remarks(config: RunConfig | None) -> None:
         remarks = [*remarks, *device.machine_remarks(config)]
     for remark in remarks:
         st.caption(f":material/info: {remark}")
+
+
+def start_run(config: RunConfig) -> None:
+    """Trains the knobs' setting, made from the run that they came from, and shows it.
+    Raises: as `queue_run`."""
+    try:
+        parent = listing.open_run(knobs.run_of_knobs()) if knobs.run_of_knobs() else None
+    except ValueError:  # deleted since: there is nothing to compare with
+        parent = None
+    run = queue_run(config, parent)
+    knobs.note_run(run.id)
+    show_run(run.id)
+    frame.follow("picture")
 
 
 def cannot_work(config: RunConfig) -> str:

@@ -23,6 +23,7 @@ from semidml.plots.colours import UNLABELLED, class_colour
 from semidml.runs import listing, places
 from semidml.runs import quota as runs
 from semidml.runs.run import Run
+from semidml.scatter import bundle
 from semidml.sweeps import quota as sweep_quota
 from semidml.sweeps.sweep import list_sweeps
 from semidml.tasks import Task, find_task
@@ -123,6 +124,7 @@ h3 {padding-top: 0.4rem !important;}
 }
 .katex-display {padding: 0.2rem 0.4rem;}
 .brand {font-size: 1.1rem; font-weight: 650;}
+.st-key-copy-link {position: fixed; top: 0.75rem; right: 4.2rem; width: auto !important; z-index: 999991;}
 [data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-knobs) .stSlider, .st-key-knobs .stSlider {padding-bottom: 0;}
 .st-key-knobs {gap: 0.55rem;}
@@ -194,6 +196,9 @@ def begin_page(title: str, reads: Collection[str] = ()) -> None:
         incoming.leave()
     light, dark = (st.get_option(f"theme.{name}.backgroundColor") or "Canvas" for name in ("light", "dark"))
     st.html(STYLE.replace("BACKGROUND", f"light-dark({light}, {dark})"))
+    with st.container(key="copy-link"):
+        component = st.components.v2.component
+        component(bundle.LINK, html=bundle.LINK_HTML, css=bundle.css("link"), js=bundle.javascript("link"))()
     warm_up()
 
     with st.sidebar:

@@ -42,15 +42,34 @@ def data_names() -> list[str]:
     return [data.name for data in store.available()]
 
 
-def set_knobs(values: Mapping[str, Any]) -> None:
-    """All knobs at once, as a run's config has them; call it before the widgets are drawn (in a callback)."""
+def set_knobs(values: Mapping[str, Any], run_id: str = "") -> None:
+    """All knobs at once, as a run's config has them, of the run of that name if they come from one; call it before the
+    widgets are drawn (in a callback)."""
     st.session_state["chosen knobs"] = dict(values)
+    st.session_state["knobs' run"] = run_id
+    note_moved()
+
+
+def note_moved() -> None:
+    """Knobs were moved here: what a link had to say of them is over."""
     st.session_state["link problems"] = []
+    st.session_state["link's own knobs"] = False
 
 
-def train_with(values: Mapping[str, Any]) -> None:
-    """Sets the knobs, and goes to the page Train."""
-    set_knobs(values)
+def note_run(run_id: str) -> None:
+    """The knobs as they are have become this run's."""
+    st.session_state["knobs' run"] = run_id
+    note_moved()
+
+
+def run_of_knobs() -> str:
+    """The name of the run that the knobs came from, whatever was turned since; "" where they came from none."""
+    return st.session_state.get("knobs' run", "")
+
+
+def train_with(values: Mapping[str, Any], run_id: str = "") -> None:
+    """Sets the knobs, see `set_knobs`, and goes to the page Train."""
+    set_knobs(values, run_id)
     st.session_state["to train"] = True
 
 
@@ -80,8 +99,9 @@ def switch_method(name: str) -> None:
         return
     kept, models = st.session_state.setdefault("methods' knobs", {}), models_of(name)
     usual = declared_knobs()["model"].default
-    kept[here] = dict(chosen_knobs())
-    set_knobs(kept.pop(name, {"model": usual if usual in models else next(iter(models))}))
+    usual = {"model": usual if usual in models else next(iter(models))}
+    kept[here] = dict(chosen_knobs()), run_of_knobs()
+    set_knobs(*kept.pop(name, (usual, "")))
 
 
 def choose_model() -> None:
@@ -128,7 +148,7 @@ def take_corner() -> None:
     decoder, prior = st.session_state["square decoder"], st.session_state["square prior"]
     corners = corners_of(method_of(current_value("model")).name)
     chosen_knobs().update(model=corners[decoder, prior != "none"], prior=prior)
-    st.session_state["link problems"] = []
+    note_moved()
 
 
 def draw_knob(
@@ -172,8 +192,13 @@ def draw_knob(
 
 def take_moved(name: str) -> None:
     """A widget was moved: remember it; with another data set, model or formulas, what suits these comes back."""
-    chosen_knobs()[name] = st.session_state[name]
-    st.session_state["link problems"] = []
+    move_knob(name, st.session_state[name])
+
+
+def move_knob(name: str, value: Any) -> None:
+    """Sets one knob; with another data set, model or formulas, what suits these comes back."""
+    chosen_knobs()[name] = value
+    note_moved()
     if name == "data":  # the words of this slider's choices, counts of labels, are now others: tell the browser
         st.session_state["pl"] = current_value("pl")
     for suited in {knob for entry in FAMILIES[name].values() for knob in entry.defaults} if name in FAMILIES else ():

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from semidml.config import RunConfig, declared_knobs
+from semidml.config import declared_knobs
 from semidml.frames import TEST, Frame
 from semidml.lessons import LESSONS, PAPER, Lesson, Side
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.components import fitted_floor
-from semidml.ui import cache, controls, knobs, manage, maps, moments, pictures, scores, take_away
+from semidml.ui import cache, controls, lesson_link, manage, maps, moments, pictures, scores, take_away
 from semidml.ui.frame import (
     EXPLORE,
     LIVE,
@@ -27,17 +27,16 @@ from semidml.ui.frame import (
     link_run,
     show_error,
 )
+from semidml.ui.lesson_link import BREAK, TURN
 from semidml.ui.runs import draw_alarms, draw_reason, draw_state, draw_waiting
-from semidml.ui.words import change_words, entry_title, knob_title, python_of, setting_words, values_of
+from semidml.ui.words import change_words, entry_title, knob_title, python_of, setting_words
 from semidml.words import decimals, value_words
-
-TURN, BREAK = "turn", "break"  # parts of the page in which a visitor trains
 
 
 def draw_lesson(name: str) -> None:
     """The whole page of a lesson. Nothing of the answer is drawn before the visitor has predicted."""
     lesson = LESSONS[name]
-    begin_page(lesson.title)
+    begin_page(lesson.title, lesson_link.PARTS)
     draw_bar(lesson.title)
     head = st.container(horizontal=True, vertical_alignment="center")
     head.container(key="about").markdown(lesson.claim)
@@ -45,6 +44,7 @@ def draw_lesson(name: str) -> None:
         for line in lesson.maths:
             st.latex(line)
         st.markdown(f"{lesson.maths_words}  \n[{lesson.source}]({PAPER}).")
+    lesson_link.follow(lesson, progress_of(lesson))
     if not progress_of(lesson).get("revealed"):
         question, picture = st.columns([1, 1.3], gap="medium")
         with question:
@@ -65,7 +65,8 @@ def draw_lesson(name: str) -> None:
         ask_check(lesson)
         take_away.draw_lesson(lesson)
         commands = "\n".join(f"# {side.title}\n{side.config().command()}" for side in lesson.sides)
-        draw_recipe(commands, python_of(lesson.sides[lesson.turn].config()))
+        draw_recipe(commands, python_of(lesson.sides[lesson.turn].config()), linked=True)
+    lesson_link.write(lesson, progress_of(lesson))
     follow_press()
 
 
@@ -111,7 +112,7 @@ def draw_sides(lesson: Lesson) -> None:
     """The shipped runs side by side, at an epoch of the visitor's, and their scores."""
     st.header("Reveal")
     sides = [(side, listing.open_run(side.run)) for side in lesson.sides]
-    epochs = sorted(set.intersection(*(set(run.frames()) for _, run in sides)))
+    epochs = lesson_link.common_epochs(lesson)
     map_place = st.container()
     epoch = st.select_slider("Epoch", epochs, epochs[-1], key=f"epoch of {lesson.name}", help="0 is before training.")
     with map_place:
@@ -175,12 +176,10 @@ def offer_turn(lesson: Lesson) -> None:
     with start:
         title = st.selectbox("Start from", titles, lesson.turn, key=f"turn from {lesson.name}")
     side = lesson.sides[titles.index(title)]
-    base = side.config()
-    turnable = [name for name in lesson.knobs if name in base.used()]
+    turnable = lesson_link.turnable(lesson, side)
     with knob:
         name = st.selectbox("Knob", turnable, format_func=knob_title, key=f"turn knob {lesson.name} {side.run}")
-    value_now = getattr(base, name)
-    options = [option for option in lesson.knobs[name] if option != value_now]
+    value_now, options = getattr(side.config(), name), lesson_link.turned_values(lesson, side, name)
     with value:
         to = st.selectbox(
             f"From {knob_words(name, value_now)} to",
@@ -214,16 +213,11 @@ def start_run(lesson: Lesson, side: Side, values: dict[str, Any], title: str, pa
     """Trains a change of a side; it is shown in the part of the page where that was pressed."""
 
     def submit() -> None:
-        run = manage.queue_run(change_side(side, values))
+        run = manage.queue_run(lesson_link.change_side(side, values), listing.open_run(side.run))
         progress_of(lesson).update(run=run.id, beside=side.run, title=title, part=part)
         follow(f"picture-{part}")
 
     manage.perform(submit, failed=manage.NOT_STARTED)
-
-
-def change_side(side: Side, values: dict[str, Any]) -> RunConfig:
-    """A side's setting with other values. Raises ValueError in words."""
-    return knobs.config_of(values_of(side.config()) | values)
 
 
 def draw_started(lesson: Lesson, part: str) -> None:
@@ -316,8 +310,9 @@ def ask_check(lesson: Lesson) -> None:
     question, key = f"{asked.question} (in {asked.unit})", f"check {lesson.name}"
     answered = number.number_input(question, value=None, step=0.1, format="%.1f", key=key)
     key = f"check button {lesson.name}"
-    pressed = button.button("Check", disabled=answered is None, key=key, width="stretch")
-    if not pressed or answered is None:
+    if button.button("Check", disabled=answered is None, key=key, width="stretch"):
+        progress_of(lesson)["answer"] = answered
+    if answered is None or progress_of(lesson).get("answer") != answered:
         return
     right = right_answer(lesson)
     if abs(answered - right) <= asked.tolerance:

@@ -10,7 +10,7 @@ from semidml.config import RunConfig
 from semidml.data import quota as images
 from semidml.data import store
 from semidml.jobs import queue
-from semidml.runs import changes, listing, quota, transfer
+from semidml.runs import changes, lineage, listing, quota, transfer
 from semidml.runs.run import Run
 from semidml.ui import cache, frame, intake
 from semidml.ui.words import as_code
@@ -55,10 +55,10 @@ def visitor() -> str:
     return st.session_state.setdefault("visitor", secrets.token_hex(8))
 
 
-def queue_run(config: RunConfig) -> Run:
-    """A new run of this visitor's.
+def queue_run(config: RunConfig, parent: Run | None = None) -> Run:
+    """A new run of this visitor's, made from another one if it is named.
     Raises: ValueError when the queue, or the visitor's share of it, is full, or the quota used up."""
-    return queue.jobs().submit(config, visitor())
+    return queue.jobs().submit(config, visitor(), parent and lineage.name_parent(parent))
 
 
 def queue_runs(configs: Sequence[RunConfig]) -> None:

@@ -13,7 +13,7 @@ from semidml.frames import Frame
 from semidml.priors.density import MASSES, Regions
 from semidml.runs.run import Run
 from semidml.scatter import bundle, pack
-from semidml.ui import cache, pictures
+from semidml.ui import cache, links, pictures
 from semidml.ui.words import frame_words
 
 BEGINNING = 2.0  # times the extent of the points, which the map shows of the prior before training
@@ -58,16 +58,29 @@ def send_film(run: Run, view: str, epochs: Sequence[int]) -> None:
         send_to_maps(film, f"film {run.id}")
 
 
-def draw_run_map(run: Run, frame: Frame, newest: Frame, key: str, link: str = "", told: bool = False) -> None:
+def draw_run_map(
+    run: Run,
+    frame: Frame,
+    newest: Frame,
+    key: str,
+    link: str = "",
+    told: bool = False,
+    *,
+    colour: str = "class",
+    page: str = "",
+) -> None:
     """The live map of a run's frame, with what it shows in words; its axes only grow. `newest` gives the axes of more
     than two dimensions. Maps of the same link share zoom and choices; told: whether images and predictions are shown at
-    the mouse."""
+    the mouse. page: the page in whose link its zoom is, "" where it is in none."""
     placed, how = planes.in_plane(frame.latents, frame.rows["labels"], newest.latents)
     rings = drawing.ellipses(frame, newest.latents)
     words = ". ".join([frame_words(run, frame, how), *many_words(frame)])
     names, ranges = points.class_names(run), map_extent(run.id, placed, rings, begins=frame.epoch == 0)
-    drawn = drawing.draw_frame(frame, placed, names, ranges, words=f"Map of the latent space. {words}", run=run.id)
+    about = {"words": f"Map of the latent space. {words}", "run": run.id, "colour": colour}
+    drawn = drawing.draw_frame(frame, placed, names, ranges, **about)
     drawn = replace(drawn, ellipses=rings, density=prior_regions(frame), masses=MASSES, link=link)
+    if page:
+        drawn = replace(drawn, address="view", start=links.start_of(page, run.id))
     draw_map(replace(drawn, images_of=run.id, predictions=frame.predictions) if told else drawn, key)
     st.caption(words)
 

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from semidml import presets
-from semidml.config import declared_knobs
+from semidml.config import RunConfig, declared_knobs
 from semidml.explore import points
 from semidml.jobs import queue
 from semidml.methods import with_prior
@@ -16,9 +16,12 @@ from semidml.priors.words import MOST_COUNTED
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter.sent import middles_of
-from semidml.ui import cache, frame, knobs, manage, words
+from semidml.ui import cache, frame, knobs, links, manage, words
+from semidml.ui.unread import list_repeated
 
 TWO_D = {"model": "dml-prior", "prior": "gmm", "latent_dim": 2}
+PAGE = "prior"
+PARTS = ("run", "decoder", "view")  # of its link, beside the knobs
 OWN = ("placement", "positions", "components", "component_spacing", "component_log_var", "component_weights")
 
 
@@ -42,6 +45,54 @@ def change(values: dict[str, Any], *, seen_anew: bool = True) -> None:
     mine().update(values)
     st.session_state["my table"] = st.session_state.get("my table", 0) + 1
     st.session_state["my view"] = st.session_state.get("my view", 0) + seen_anew
+
+
+def read_link() -> None:
+    """The mixture, and what it is trained with, as the link says; what is wrong with it stays on the page until the
+    mixture is changed."""
+    raw = {name: st.query_params[name] for name in st.query_params if name in declared_knobs()}
+    if any(links.is_new(f"{PAGE} {name}", text) for name, text in raw.items()):
+        values, wrong = links.parse_knobs(raw, TWO_D["model"])
+        repeated = "; ".join(list_repeated(declared_knobs()))
+        links.keep_problems(PAGE, wrong | ({"data": repeated} if repeated else {}))
+        for name, text in raw.items():
+            links.note_written(f"{PAGE} {name}", text)
+        try:
+            take_values(values)
+        except ValueError as error:
+            links.keep_problems(PAGE, {"positions": f"it does not make a mixture that this page shows: {error}"})
+    links.follow_part(PAGE, "run", take_run)
+    links.follow_view(PAGE)
+
+
+def take_values(values: Mapping[str, Any]) -> None:
+    """The mixture of these knobs, in the plane. Raises: ValueError in words where they make none."""
+    config = knobs.config_of(TWO_D | values)
+    given_count = len(given.positions_of(config.positions)) if config.positions else 0
+    count = given_count or config.components
+    if config.prior != "gmm" or config.latent_dim != 2:
+        raise ValueError("it must be a Gaussian mixture in two dimensions")
+    if config.placement != "vertices" and count > MOST_COUNTED:
+        raise ValueError(f"this page shows at most {MOST_COUNTED} components, got {count:,}")
+    if "data" in values:
+        knobs.move_knob("data", values["data"])
+    st.session_state["my others"] = {name: value for name, value in others_of(values).items() if name != "data"}
+    change({name: getattr(config, name) for name in OWN})
+
+
+def take_run(run_id: str) -> None:
+    """Behind the mixture lies the map of the run that the link names. Raises: ValueError where it has none of two
+    dimensions."""
+    run = listing.open_run(run_id)
+    if run.config().latent_dim != 2 or not run.frames():
+        raise ValueError(f"the run {run_id} has no map of two dimensions")
+    st.session_state["my run"] = run.id, ""
+
+
+def write_link(config: RunConfig) -> None:
+    """Puts the mixture, what it is trained with, and the run behind it into the link."""
+    behind = st.session_state.get("my run", ("",))[0]
+    links.write_parts(PAGE, dict.fromkeys(declared_knobs(), "") | links.link_of(config) | {"run": behind})
 
 
 def take(preset: presets.Preset) -> None:
@@ -114,7 +165,9 @@ def choose_mixture() -> bool:
             st.number_input(title, int(knob.low), MOST_COUNTED, int(value), step=1, **common)
         else:
             low, step = float(0.1 if knob.low_is_open else knob.low), 0.5 if name == "component_log_var" else 0.1
-            st.number_input(title, low, float(knob.high), float(value), step=step, format="%g", **common)
+            st.number_input(
+                title, min(low, float(value)), float(knob.high), float(value), step=step, format="%g", **common
+            )
     return whole
 
 

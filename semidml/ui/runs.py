@@ -36,6 +36,8 @@ from semidml.ui.words import (
 )
 from semidml.words import value_words
 
+PARTS = ("colour", "plane", "point", "epoch", "view")  # of a link: how a run is shown, on Train the last two
+
 
 def draw_trainer(
     bar: DeltaGenerator,
@@ -52,7 +54,7 @@ def draw_trainer(
     `draw_map` of the newest frame, which gives the frame that it has drawn, the scores of that frame that are shown at
     `place`, and under them what `draw_details` draws of it; once it has ended `draw_below` too. At the end the same
     without the page."""
-    links.read_link(method)
+    links.read_link(method, *knobs_of_link(method))
     if method:
         knobs.switch_method(method)
     button_place, state_place, told = bar.container(width="content"), bar.container(), st.container()
@@ -64,12 +66,15 @@ def draw_trainer(
     with told:
         controls.draw_start(config, button_place)
     with picture_column, st.container(key="run"):
+        linked = st.query_params.get("run")
         with st.container(key="inline run"):
             run = pick_run(method)
         if run is None:
             with st.container(key="picture"), frame.draw_empty("Nothing has been trained here yet"):
                 st.markdown(f"Press **Train**: the digits need no download and take {seconds} seconds.")
         else:
+            follow_shown(run, linked)
+            problem_place = st.container()
             is_active = run.status().active
             every = frame.SECONDS_LIVE if is_active else None
 
@@ -101,11 +106,13 @@ def draw_trainer(
                 st.fragment(draw_while_there, run_every=every)(draw_state_bar, run.id, is_active, place)
             with st.container(key=frame.LIVE):
                 st.fragment(draw_while_there, run_every=every)(draw_run, run.id, is_active)
+            with problem_place:
+                links.say_problems(page_name())
             if draw_below and not is_active:
                 with st.container(key="below"):
                     st.fragment(draw_below, run_every=frame.SECONDS_IDLE)(run)
     if config is not None:
-        links.write_link(config)
+        links.write_link(config, config_of(run) if run else None)
         frame.draw_recipe(config.command(), python_of(config), linked=True)
     frame.follow_press()
 
@@ -122,6 +129,32 @@ def draw_picture(
         moments.draw_scores(run, shown, place)
         draw_alarms(status)
     return shown
+
+
+def page_name() -> str:
+    """The page that a run is shown on, as its link's parts are noted under."""
+    return st.session_state["page"]
+
+
+def follow_shown(run: Run, linked: str | None) -> None:
+    """Shows of a run what the link says. linked: the run that the link is about."""
+    page = page_name()
+    links.begin_shown(page, run.id, linked, PARTS)
+    if epochs := run.frames():
+        links.follow_epoch(page, run.id, epochs)
+        links.follow_view(page)
+
+
+def knobs_of_link(method: str = "") -> tuple[str, dict[str, Any]]:
+    """(the run that the link brings, its knobs), "" and none where it brings none, or one that another page shows."""
+    name = st.query_params.get("run", "")
+    if not name or not (st.session_state.get("arrived") or links.is_new("shown run", name)):
+        return "", {}
+    try:
+        config = listing.open_run(name).config()
+    except ValueError:  # whoever shows it says so
+        return "", {}
+    return (name, values_of(config)) if not method or method_of(config.model).name == method else ("", {})
 
 
 def pick_run(method: str = "") -> Run | None:
@@ -256,15 +289,22 @@ def live_run(run_id: str, was_active: bool) -> tuple[Run, Status, Frame] | None:
 
 
 def say_moved_on(run: Run, config: RunConfig | None) -> None:
-    """Says so when the knobs differ from the shown run's."""
+    """Says so when the knobs differ from the shown run's, and who has set them so."""
     trained = config_of(run)
     changes = change_words(trained, config) if config and trained else ""
     if not changes:
         return
+    if knobs.run_of_knobs() != run.id:
+        sentence = "The knobs are not those of this run"
+    elif st.session_state.get("link's own knobs"):
+        sentence = "The link sets other knobs than this run's"
+    else:
+        sentence = "The knobs have moved on since this run"
     words, button = st.columns([3, 1.3], vertical_alignment="center")
-    words.caption(f":material/tune: The knobs have moved on since this run: {changes}.")
-    back = {"on_click": knobs.set_knobs, "args": (values_of(trained),), "key": "back to its knobs"}
-    if button.button("Back to its knobs", width="stretch", **back):
+    words.caption(f":material/tune: {sentence}: {changes}.")
+    back = {"on_click": knobs.set_knobs, "args": (values_of(trained), run.id), "key": "back to its knobs"}
+    title = "Back to its knobs" if knobs.run_of_knobs() == run.id else "Take its knobs"
+    if button.button(title, width="stretch", **back):
         st.rerun()  # the knobs stand outside of what is drawn while a run goes on
 
 
@@ -343,8 +383,9 @@ def draw_rerun(run: Run) -> None:
 
     def submit() -> None:
         changed = knobs.config_of(values_of(config) | {name: new})
-        knobs.set_knobs(values_of(changed))
-        controls.show_run(manage.queue_run(changed).id)
+        started = manage.queue_run(changed, run)
+        knobs.set_knobs(values_of(changed), started.id)
+        controls.show_run(started.id)
         frame.follow("picture")
 
     act = {"on_click": manage.perform, "args": (submit, "", manage.NOT_STARTED)}
@@ -365,6 +406,7 @@ def choose_epoch(run: Run, newest: Frame, is_active: bool = False) -> Frame:
     if len(epochs) < 2:
         return newest
     epoch = st.select_slider("Epoch", epochs, epochs[-1], key=f"epoch {run.id}", help="0 is before training.")
+    links.write_parts(page_name(), {"epoch": str(epoch) if epoch != epochs[-1] else ""})
     if epoch == epochs[-1]:
         return newest
     try:

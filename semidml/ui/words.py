@@ -17,7 +17,7 @@ from semidml.explore.titles import entry_title, knob_title, short_value
 from semidml.frames import Frame
 from semidml.jobs import forecast, queue
 from semidml.methods import MODELS
-from semidml.runs import listing, process
+from semidml.runs import process
 from semidml.runs.run import Run
 from semidml.runs.status import Status
 from semidml.words import printable
@@ -197,14 +197,6 @@ def pixels_words(run: Run) -> str:
     height, width = shape[1:]
     times = pictures.times_smaller(height, width, pictures.SMALL_SIDE)
     return "raw pixels" if times == 1 else f"pixels reduced to {width // times} x {height // times}"
-
-
-def previous_run(run: Run) -> Run | None:
-    """The finished run that was made before this one, on the same data if there is one."""
-    older = [other for other in listing.list_runs(include_shipped=run.is_shipped) if other.created() < run.created()]
-    finished = [other for other in older if other.status().state == "done"]
-    alike = [other for other in finished if other.config().data == run.config().data]
-    return (alike or [None])[0]
 
 
 def frame_words(run: Run, frame: Frame, how: str) -> str:

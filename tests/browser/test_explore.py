@@ -454,7 +454,7 @@ def test_a_run_is_renamed_sent_away_deleted_and_taken_in_again(page: Page, train
         )
         page.get_by_role("button", name=re.compile(r"\bImport$")).click()
         expect(page.get_by_text(said).first).to_be_visible()
-    page.wait_for_url(re.compile(f"run={name}$"))
+    page.wait_for_url(re.compile(rf"run={name}(&|$)"))
 
 
 def test_nothing_is_wider_than_a_phone(page: Page, trained) -> None:

@@ -1,13 +1,16 @@
 """What a link says that a page does not follow is said in words: which part, and what is used instead."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from semidml.lessons import LESSONS
+from semidml.lessons import LESSONS, PLACES
 from semidml.runs import places
+from semidml.ui import lesson_link, mixture
+from semidml.ui.explorer import link as explored
 from tests import apptest
 from tests.apptest import ROOT, checked
 
@@ -69,7 +72,8 @@ def test_a_part_that_no_page_reads_is_said_on_every_page(page: str) -> None:
         (CLUSTERS, {"runs": SHIPPED[0]}, "runs"),
         (MANY, {"runs": SHIPPED[0]}, "runs"),
         (TRAIN, {"columns": "alpha=0.1"}, "columns"),
-        (PRIOR, {"positions": "0,0"}, "positions"),
+        (PRIOR, {"columns": "alpha=0.1"}, "columns"),
+        (COMPARE, {"point": "test-1"}, "point"),
         ("", {"model": "dml"}, "model"),
         (next(iter(LESSONS.values())).page, {"seed": "1"}, "seed"),
     ],
@@ -160,6 +164,29 @@ def test_what_a_plan_cannot_be_is_said_and_not_echoed_at_length(part: str, name:
     sentences = [*said(app), *(element.value for element in app.error)]
     assert sentences and all(len(sentence) < 400 for sentence in sentences)
     assert not any("http" in "".join(re.split("[`']", sentence)[::2]) for sentence in sentences)
+
+
+@pytest.mark.parametrize("value", [LONG, MARKDOWN, CONTROL, "1,2,nan"])
+@pytest.mark.parametrize(
+    ("page", "link", "names"),
+    [
+        (TRAIN, {"run": "digits-ten-places"}, ("epoch", "view")),
+        (EXPLORE, {"run": "digits-ten-places"}, explored.PARTS),
+        (COMPARE, {"runs": "digits-paper-prior,digits-ten-places"}, ("colour", "flown", "view")),
+        (PRIOR, {}, mixture.PARTS),
+        (CLUSTERS, {"run": "digits-best-clusters"}, ("colour", "plane", "point", "epoch", "view")),
+        (PLACES.page, {"said": "1"}, [name for name in lesson_link.PARTS if name != "said"]),
+    ],
+)
+def test_what_a_page_cannot_show_is_said_part_by_part(page: str, link: dict, names: Iterable[str], value: str) -> None:
+    """All parts of a page at once; what they are not is said in a sentence each, and the page is as without them."""
+    app = opened(page, **dict.fromkeys(names, value), **link)
+    sentences = said(app)
+    assert len(sentences) == len(names) and all(len(sentence) < 500 for sentence in sentences)
+    assert all(sentence.replace("\n", "").isprintable() for sentence in sentences)
+    assert not any("[" in sentence.replace("\\[", "") for sentence in sentences), "nothing in it comes alive"
+    kept = {name for name in names if name in app.query_params and app.query_params[name] in (value, [value])}
+    assert kept <= {"view"}, "what was not followed does not stay in the link, but for what the map writes"
 
 
 def test_a_run_of_another_page_is_said() -> None:

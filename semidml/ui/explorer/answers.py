@@ -10,7 +10,7 @@ from semidml.frames import SPLITS, TEST, TRAIN, Frame
 from semidml.plots.pictures import image_strip
 from semidml.runs.run import Run
 from semidml.ui import cache, pictures
-from semidml.ui.explorer import questions
+from semidml.ui.explorer import link, questions
 from semidml.ui.frame import DATA, show_error
 from semidml.ui.words import as_code
 from semidml.words import class_name, percent
@@ -216,6 +216,7 @@ def draw_region(run: Run, frame: Frame, names: list[str], region: list[int]) -> 
     if judged := int(frame.told[region].sum()):
         of = "" if judged == len(region) else f" of {judged:,} with a label"
         words += [f"{percent(frame.wrong[region].sum() / judged)}{of} are predicted wrongly"]
+    words[-1] += "" if link.fits(frame, region) else "; too many scattered points to be in the link"
     st.caption(f"{'; '.join(words)}.")
     pictures.draw_counts("region", told, {"points": counts.tolist()})
     if not (missing := pictures.say_missing(run)):

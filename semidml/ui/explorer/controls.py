@@ -1,6 +1,6 @@
 """What the map is drawn by: epoch, colours, projection, parts."""
 
-from functools import partial
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from semidml.priors import PRIORS
 from semidml.priors.density import MASSES
 from semidml.runs.run import Run
 from semidml.scatter.pack import MOST_RINGS
+from semidml.ui import links
 from semidml.ui.explorer import what_if
 
 COLOURS = {
@@ -24,6 +25,7 @@ COLOURS = {
 }
 OF_PRIOR = {"component": "Component"}
 MOST_MOVABLE = 128  # components that have a handle each
+LAYERS = ("density", "lattice", "pictures", "movable")
 PARTS = {"both": "Both", "train": "Training", "test": "Test"}
 
 
@@ -41,18 +43,12 @@ class Controls(NamedTuple):
 
 def choose_controls(run: Run, frame: Frame) -> Controls:
     """The widgets above the map."""
-    dimensions, prior = run.config().latent_dim, PRIORS[run.config().prior]
-    colours = list_colours(frame) | (OF_PRIOR if prior.facts.get("components") else {})
+    dimensions, colours, method = run.config().latent_dim, offer_colours(run, frame), "pca"
     first = next(iter(colours))
     if st.session_state.get("colour") not in colours:  # the run before had components
         st.session_state["colour"] = first
-    density = lattice = pictures = movable = False
-    method = "pca"
-    components = 0 if frame.components is None else len(frame.components[0])
-    many = components > MOST_RINGS  # their rings are not drawn, so the density is
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         common: dict[str, Any] = {"required": True, "persist_state": "session"}
-        toggle = partial(st.toggle, persist_state="session")
         colour = st.segmented_control("Colour", colours, format_func=colours.get, default=first, key="colour", **common)
         part = st.segmented_control("Rows", PARTS, format_func=PARTS.get, default="both", key="part", **common)
         if dimensions > 2:
@@ -65,27 +61,76 @@ def choose_controls(run: Run, frame: Frame) -> Controls:
                 help="  \n".join(f"**{entry.title}**: {entry.summary}." for entry in PROJECTIONS.values()),
                 **common,
             )
-        if dimensions == 2 and prior.facts and not many:
-            masses = " and ".join(f"{mass:.0%}" for mass in MASSES)
-            about = f"The smallest regions that hold {masses} of the prior."
-            density = toggle("Prior's density", key="density", help=about)
-        if dimensions == 2 and run.config().trains_decoder:
-            about = "What the decoder makes of each place of the map, under the points; finer when you zoom in."
-            lattice = toggle("Decoded places", key="lattice", help=about)
-        is_drawn = dimensions > 1 and 0 < components <= drawing.MOST_ELLIPSES and method == "pca"
-        if is_drawn and frame.pictures is not None:
-            title = "Components' pictures"
-            about = "What the decoder makes of the middle of each component, drawn there."
-            if frame.pseudo_inputs is not None:
-                title = "Pseudo-inputs"
-                about = "The learned images whose latents are the prior's components, where these lie and have room."
-                pictures = toggle(title, key="pseudo-inputs shown", value=True, help=about)
-            else:
-                pictures = toggle(title, key="pictures", help=about)
-        if dimensions == 2 and 0 < components <= MOST_MOVABLE and np.isfinite(frame.components[0]).all():
-            about = "Drag a component of the prior, or move it with the arrow keys: what would change?"
-            movable = toggle("What if", key="movable", help=about, on_change=what_if.put_back)
-    return Controls(colour, part, method, density or (many and dimensions == 2), lattice, pictures, movable)
+        layers = dict.fromkeys(LAYERS, False)
+        for name, layer in offer_layers(run, frame, method).items():
+            act = {"on_change": what_if.put_back} if name == "movable" else {}
+            st.session_state.setdefault(layer.key, layer.first)
+            layers[name] = st.toggle(layer.title, key=layer.key, help=layer.help, persist_state="session", **act)
+    layers["density"] |= dimensions == 2 and is_many(frame)
+    return Controls(colour, part, method, **layers)
+
+
+def is_many(frame: Frame) -> bool:
+    """Whether a prior has so many components that its density is drawn in any case, in the place of their rings."""
+    return frame.components is not None and len(frame.components[0]) > MOST_RINGS
+
+
+def offer_colours(run: Run, frame: Frame) -> dict[str, str]:
+    """What the points of a run can have their colours by, and how that is called."""
+    return list_colours(frame) | (OF_PRIOR if PRIORS[run.config().prior].facts.get("components") else {})
+
+
+def choose_common_colour(page: str, frames: Mapping[Run, Frame]) -> str:
+    """The widget of the colours of several runs' points on a page: what all of them can be coloured by."""
+    every = [offer_colours(run, frame) for run, frame in frames.items()]
+    colours = {name: title for name, title in every[0].items() if all(name in other for other in every)}
+    if not colours:
+        return "class"
+    first, key = next(iter(colours)), f"{page} colour"
+
+    def take(text: str) -> None:
+        st.session_state[key] = links.choose_of("colour", colours)(text)
+
+    links.follow_part(page, "colour", take)
+    if st.session_state.get(key) not in colours:
+        st.session_state[key] = first
+    colour = st.segmented_control("Colour", colours, default=first, format_func=colours.get, key=key, required=True)
+    links.write_parts(page, {"colour": colour if colour != first else ""})
+    return colour
+
+
+class Layer(NamedTuple):
+    """What can lie under or over the points."""
+
+    title: str
+    help: str
+    key: str  # of its switch
+    first: bool = False  # whether it is drawn unless somebody says otherwise
+
+
+def offer_layers(run: Run, frame: Frame, method: str = "pca") -> dict[str, Layer]:
+    """What can lie under and over the points of a run, of LAYERS."""
+    dimensions, prior = run.config().latent_dim, PRIORS[run.config().prior]
+    components = 0 if frame.components is None else len(frame.components[0])
+    offered = {}
+    if dimensions == 2 and prior.facts and not is_many(frame):
+        masses = " and ".join(f"{mass:.0%}" for mass in MASSES)
+        about = f"The smallest regions that hold {masses} of the prior."
+        offered["density"] = Layer("Prior's density", about, "density")
+    if dimensions == 2 and run.config().trains_decoder:
+        about = "What the decoder makes of each place of the map, under the points; finer when you zoom in."
+        offered["lattice"] = Layer("Decoded places", about, "lattice")
+    is_drawn = dimensions > 1 and 0 < components <= drawing.MOST_ELLIPSES and method == "pca"
+    if is_drawn and frame.pseudo_inputs is not None and frame.pictures is not None:
+        about = "The learned images whose latents are the prior's components, where these lie and have room."
+        offered["pictures"] = Layer("Pseudo-inputs", about, "pseudo-inputs shown", True)
+    elif is_drawn and frame.pictures is not None:
+        about = "What the decoder makes of the middle of each component, drawn there."
+        offered["pictures"] = Layer("Components' pictures", about, "pictures")
+    if dimensions == 2 and 0 < components <= MOST_MOVABLE and np.isfinite(frame.components[0]).all():
+        about = "Drag a component of the prior, or move it with the arrow keys: what would change?"
+        offered["movable"] = Layer("What if", about, "movable")
+    return offered
 
 
 def list_colours(frame: Frame) -> dict[str, str]:

@@ -19,8 +19,8 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter import pack
 from semidml.scatter.sent import TOOLS, asked_of, box_of, line_of, middles_of, region_of
-from semidml.ui import cache, maps
-from semidml.ui.explorer import answers, controls, downloads, planes, questions, what_if, whole
+from semidml.ui import cache, links, maps
+from semidml.ui.explorer import answers, controls, downloads, link, planes, questions, what_if, whole
 from semidml.ui.explorer.controls import Controls
 from semidml.ui.frame import show_error
 from semidml.ui.manage import draw_outcome, perform
@@ -47,6 +47,7 @@ def draw_explorer(run_id: str, epochs: list[int]) -> None:
         show_error(error)
         return
     frame = whole.take_frame(run, frame, epochs, chosen)
+    link.write(run, frame, chosen, epochs)
     draw_outcome()
     after = what_if.place_components(run, frame, chosen.movable)
     map_column, answer_column = st.columns([2, 1], gap="medium")
@@ -110,6 +111,8 @@ def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Co
         tools=[name for name in TOOLS if name != "line" or decodes],
         shade=decodes,
         lattice=chosen.lattice,
+        address="view",
+        start=links.start_of(link.PAGE, view),
     )
 
     def heard(read: Callable[[Any], Any], act: Callable[[Any], None]) -> Callable[[Any], None]:

@@ -84,7 +84,7 @@ def draw_answer(run: Run, before: Frame, after: Frame, names: list[str], visible
         st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
         if run.config().prior == "gmm" and len(means) <= MOST_COUNTED:
             about = "Sets the knobs of Train to this run's with the components placed so; there you press Train."
-            act = {"on_click": lambda: knobs.train_with(values_with(run, after))}
+            act = {"on_click": lambda: knobs.train_with(values_with(run, after), run.id)}
             st.button("Train with it", icon=":material/play_arrow:", key="train what if", help=about, **act)
     what = "it" if len(change.moved) == 1 else "them"
     taken = [sum(counts) for counts in change.counts]
