@@ -111,7 +111,7 @@ def test_what_was_understood_is_said_before_anything_is_added(tmp_path: Path) ->
     assert "`shapes.zip` (archive of images): **40 images** of 12 x 12 pixels, grey. Nothing is added yet" in said
     assert "| Training | 24 | 4 | 2 |" in said and "| Test | 12 | 0 | 2 |" in said and "2 classes" in said
     assert "4 test images are training images too" in "".join(warning.value for warning in app.warning)
-    cards = "".join(element.proto.body for element in app.get("html"))
+    cards = "".join(body for element in app.get("html") if "width: 9.2rem" in (body := element.proto.body))
     for told in ("without a label", "12 training · 6 test", "4 training"):
         assert told in cards
     assert cards.count("data:image/png;base64,") == 9  # three of each of two classes, and of what has no label

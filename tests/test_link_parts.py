@@ -172,7 +172,7 @@ def test_a_break_keeps_its_title_in_a_link() -> None:
     broken = PLACES.breaks[0]
     side = PLACES.sides[broken.side]
     run = listing.create_run(lesson_link.change_side(side, broken.values), "broken")
-    assert lesson_link.title_of(PLACES, side, run) == broken.title
+    assert lesson_link.place_started(PLACES, side, run) == {"title": broken.title, "part": lesson_link.BREAK}
 
 
 def test_numbers_of_a_link_are_finite_and_as_many_as_they_should_be() -> None:

@@ -92,6 +92,8 @@ HEADER = [
     "shade",
     "lattice",
     "link",
+    "address",
+    "start",
     "run",
     "epoch",
     "dark",

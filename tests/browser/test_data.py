@@ -84,7 +84,7 @@ def test_own_images_are_taken_in_or_refused_in_words(page: Page, app) -> None:
 
     page.get_by_test_id("stPopover").get_by_role("button", name="Delete").click()
     page.get_by_test_id("stPopoverBody").get_by_role("button", name="Delete").click()
-    expect(page.get_by_text("No uploads yet").first).to_be_visible()
+    expect(page.get_by_text("None yet. They are kept").first).to_be_visible()
     assert not (app.data / "uploads" / "mine.npz").exists()
 
 
