@@ -720,7 +720,8 @@ def test_an_upload_is_shown_and_deleted(folder: Path) -> None:
     app = opened(DATA, data="mine")
     assert "32 training · 8 test images of 6 x 6 pixels" in words(app) and "were held out" in app.info[0].value
     app.button(key="delete mine").click().run()
-    assert checked(app).selectbox(key="data set").value == "digits" and "None yet. They are kept in the data folder" in words(app)
+    assert checked(app).selectbox(key="data set").value == "digits"
+    assert "None yet. They are kept in the data folder" in words(app)
 
 
 def test_a_damaged_upload_is_said(folder: Path) -> None:
