@@ -72,7 +72,7 @@ STYLE = """<style>
 .stApp:has([data-testid="stExpandSidebarButton"]) :is([data-testid="stHeading"] h1) {padding-left: 2.6rem !important;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-bar) {position: sticky; top: 0; z-index: 100;
   margin: -0.6rem -1.6rem 0; width: calc(100% + 3.2rem); max-width: none;}
-.st-key-bar {padding: 0.45rem 1.6rem; min-height: 3.4rem; background: BACKGROUND;
+.st-key-bar {padding: 0.45rem 5.6rem 0.45rem 1.6rem; min-height: 3.4rem; background: BACKGROUND;
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent);}
 .st-key-picture-turn, .st-key-picture-break {--map-height: clamp(280px, 100dvh - 23rem, 60rem);}
 .st-key-picture-sides {--map-height: clamp(280px, 100dvh - 20rem, 60rem);}
@@ -124,7 +124,7 @@ h3 {padding-top: 0.4rem !important;}
 }
 .katex-display {padding: 0.2rem 0.4rem;}
 .brand {font-size: 1.1rem; font-weight: 650;}
-.st-key-copy-link {position: fixed; top: 0.75rem; right: 4.2rem; width: auto !important; z-index: 999991;}
+.st-key-copy-link {position: fixed; top: 0.95rem; right: 3.2rem; width: auto !important; z-index: 999991;}
 [data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-knobs) .stSlider, .st-key-knobs .stSlider {padding-bottom: 0;}
 .st-key-knobs {gap: 0.55rem;}
@@ -133,7 +133,7 @@ h3 {padding-top: 0.4rem !important;}
 .stApp {--map-height: 26rem;}
 [data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-bar) {margin: -0.6rem -1rem 0; width: calc(100% + 2rem);}
-.st-key-bar {padding: 0.4rem 1rem; gap: 0.4rem 0.6rem;}
+.st-key-bar {padding: 0.4rem 4.6rem 0.4rem 1rem; gap: 0.4rem 0.6rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-bar .st-key-about) {position: static;}
 [data-testid="stLayoutWrapper"]:has(> :is(.st-key-about, .st-key-inline-explored)) {flex: 1 1 100%;}
 .st-key-bar > [data-testid="stLayoutWrapper"]:has(> :is(.st-key-about, .st-key-inline-explored)) {order: 3;}
