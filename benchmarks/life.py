@@ -106,7 +106,7 @@ REVEAL = script("""
 ASK = script("""
   const [kind, count, pause] = given;
   const wanted = {place: 'canvas[data-drawn]', drawing: '.pad canvas'}[kind];
-  const [element, begins] = {place: ['p strong', 'The place'], drawing: ['p', 'It lies at']}[kind];
+  const [element, begins] = {place: ['h2', 'The place'], drawing: ['p', 'It lies at']}[kind];
   const said = () => [...document.querySelectorAll(element)].map((it) => it.textContent)
     .find((it) => it.startsWith(begins));
   const picture = () => document.querySelector('figure img'); // what is decoded comes first

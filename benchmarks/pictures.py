@@ -51,8 +51,6 @@ def compare(page: Page, url: str, rest: int) -> None:
 def clusters(page: Page, url: str, rest: int) -> None:
     page.goto(f"{url}/Clusters?run=digits-best-clusters", wait_until="domcontentloaded")
     ready(page, 1, rest)
-    press(page, page.get_by_role("button", name="Back to its knobs"))
-    ready(page, 1, rest)
     press(page, page.get_by_text("t-SNE", exact=True))
     press(page, page.get_by_role("button", name=re.compile("Compute t-SNE")))
     if rest > SMOKE:
