@@ -402,7 +402,10 @@ store.load(sys.argv[1], allow_paths=True, folder=Path(sys.argv[2]), progress=tol
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_no_process_outlives_who_started_it(tmp_path, folder, how):
-    place = write_set(tmp_path / "set", ["colour.jpg"], 2000)
+    place = write_set(tmp_path / "set", ["colour.jpg"])
+    for file in [*place.rglob("*.jpg")]:
+        for copy in range(40):
+            os.link(file, file.with_name(f"{copy}-{file.name}"))
     command = [sys.executable, "-c", CODE, str(place), str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdout=-1, stderr=subprocess.DEVNULL, text=True) as process:
         deadline, decoding_ones = time.monotonic() + 60, []
