@@ -106,6 +106,8 @@ def train_sweep(
         driver = Driver(sweep, told)
         try:
             yield from driver.prepare()
+            if driver.is_stopping():  # before workers are started
+                return
             if train_folders is None:
                 train_folders, workers = _choose_engine(sweep, lock, scheduler, workers)
             events = train_folders(

@@ -232,7 +232,7 @@ def test_a_message_that_no_page_sends(app, tell, content, request):
     )
     address = f"ws://127.0.0.1:{app.port}/_stcore/stream"
     try:
-        with connect(address, subprotocols=["streamlit"], max_size=None) as tab:
+        with connect(address, subprotocols=["streamlit"], max_size=None, close_timeout=1) as tab:
             tab.send(asked(page_name="Train"))
             tab.recv(timeout=SECONDS)
             tab.send(content)
