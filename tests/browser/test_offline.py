@@ -85,7 +85,7 @@ def test_no_page_asks_another_host_and_icons_are_icons(page: Page, foreign: list
 
 def test_formulas_are_set_without_a_network(page: Page, foreign: list[str]) -> None:
     page.goto("/Places", wait_until="domcontentloaded")
-    page.get_by_text("The maths, and where the paper says it").first.click()
+    page.get_by_role("button", name="The maths").click()
     expect(page.locator(".katex").first).to_be_visible()
     settle(page)
     assert page.evaluate("document.fonts.check('16px KaTeX_Main')") and not foreign

@@ -186,15 +186,18 @@ def test_a_full_memory_is_no_damage(tmp_path, folder, monkeypatch):
         load(name, folder)
 
 
-def test_a_seek_to_before_the_begin_is_damage(tmp_path, folder, monkeypatch):
-    name, opened = put(tmp_path / "set", classes(2)), Image.open
+@pytest.mark.parametrize("small", [decoding.SMALL, 0], ids=["read at once", "read in parts"])
+def test_a_seek_to_before_the_begin_is_damage(tmp_path, folder, monkeypatch, small):
+    name, at_hand = put(tmp_path / "set", classes(2)), decoding._at_hand
+    monkeypatch.setattr(decoding, "SMALL", small)
 
-    def back(file, **more):
+    def back(file, size):
+        opened = at_hand(file, size)
         if file.name.endswith("c1/03.png"):
-            file.seek(-1)
-        return opened(file, **more)
+            opened.seek(-1)
+        return opened
 
-    monkeypatch.setattr(Image, "open", back)
+    monkeypatch.setattr(decoding, "_at_hand", back)
     assert "c1/03.png (damaged)" in load(name, folder).notes[0]
 
 
