@@ -120,8 +120,10 @@ def draw_scores(some: list[Run], names: Iterable[str], **how: Any) -> None:
 def draw_maps(some: list[Run], linked: bool) -> None:
     """A map a run; zoom, hidden classes, chosen points and the point under the mouse are shared where points are."""
     link = "compared" if linked else ""
-    colour = controls.choose_common_colour(PAGE, {run: cache.read_newest(run) for run in some})
-    for column, letter, run in zip(st.columns(len(some), gap="small"), LETTERS, some, strict=False):
+    columns = st.columns(len(some), gap="small")
+    with st.container(horizontal=True, key="inline colour"):
+        colour = controls.choose_common_colour(PAGE, {run: cache.read_newest(run) for run in some})
+    for column, letter, run in zip(columns, LETTERS, some, strict=False):
         epochs = run.frames()
         frame = cache.read_frame(run, epochs[-1])
         with column:

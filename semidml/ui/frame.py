@@ -124,7 +124,9 @@ h3 {padding-top: 0.4rem !important;}
 }
 .katex-display {padding: 0.2rem 0.4rem;}
 .brand {font-size: 1.1rem; font-weight: 650;}
-.st-key-copy-link {position: fixed; top: 0.95rem; right: 3.2rem; width: auto !important; z-index: 999991;}
+[data-testid="stLayoutWrapper"]:has(> .st-key-copy-link) {
+    position: fixed; top: 0.95rem; right: 3.2rem; width: auto !important; z-index: 999991;
+}
 [data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-knobs) .stSlider, .st-key-knobs .stSlider {padding-bottom: 0;}
 .st-key-knobs {gap: 0.55rem;}
