@@ -34,7 +34,6 @@ def draw_heading(run: Run) -> None:
         st.caption(f"{words.reason_words(status)}.")
     if status.state in ("stopped", "interrupted", "failed") and run.is_own and not run.is_complete():
         frame.link_run(frame.TRAIN, "Resume it on the page Train", "resume", run)
-    lineage.draw_family(run, frame.EXPLORE)
 
 
 def draw_run(run: Run, linked: str | None) -> None:
@@ -70,6 +69,7 @@ def draw_run(run: Run, linked: str | None) -> None:
         questions.ask_point(points.telling_point(frame_now))
     st.session_state["map first"] = True
     draw_explorer(run.id, epochs)
+    lineage.draw_family(run, frame.EXPLORE)
     st.header("More about this run", anchor=False)
     section = st.segmented_control(
         "More about this run",
