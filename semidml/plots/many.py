@@ -9,9 +9,7 @@ from typing import Any, NamedTuple
 from semidml.plots.chart import Axis, Chart, Level, Series, span
 from semidml.plots.colours import heat_colour
 from semidml.plots.style import LINE_COLOURS
-from semidml.words import decimals
 
-TICKS = 5
 
 
 class Curve(NamedTuple):
@@ -76,18 +74,6 @@ def line_colour(number: int, count: int) -> str:
     if count <= len(LINE_COLOURS):
         return LINE_COLOURS[number]
     return heat_colour(0.3 + 0.6 * number / (count - 1))
-
-
-def round_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """About TICKS round numbers between two, with their words."""
-    rough = (high - low) / TICKS
-    if not rough > 0 or not math.isfinite(rough):
-        return [(low, f"{low:.3g}")]
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(times * power for times in (1, 2, 5, 10) if times * power >= rough)
-    first, digits = math.ceil(low / step - 1e-9), max(0, -math.floor(math.log10(step) + 1e-9))
-    numbers = [number * step for number in range(first, math.floor(high / step + 1e-9) + 1)]
-    return [(number, decimals(number, digits)) for number in numbers]
 
 
 def _or_none(value: float) -> float | None:

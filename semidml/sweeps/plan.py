@@ -8,6 +8,7 @@ import math
 import re
 import shlex
 import time
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -17,12 +18,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, TypeAdapter, ValidationError, model_validator
 
+from semidml import memory
 from semidml.config import FAMILIES, RunConfig, allowed, declared_knobs
 from semidml.registry import choose
 from semidml.runs import listing, places
 from semidml.runs.lineage import Parent
 from semidml.words import damage_words, value_words
 
+CELL_BYTES = 6000  # of memory that a cell takes
 MOST_AXES, MOST_VALUES, MOST_SEEDS, MOST_CELLS = 4, 1000, 1000, 10_000
 DIGITS = 16  # hexadecimal, of a cell's name
 DIGEST = re.compile("[0-9a-f]{64}")
@@ -131,7 +134,8 @@ class Plan(BaseModel):
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """All of them, the seeds outermost: a sweep that is stopped has all settings of its first seeds."""
+        """All of them, the seeds outermost: a sweep that is stopped has all settings of its first seeds. They are made
+        anew where memory had no room for them any more."""
         settings = []
         for chosen in product(*self.axes.values()):
             values = dict(zip(self.axes, chosen, strict=True))
@@ -147,6 +151,9 @@ class Plan(BaseModel):
                 digest = self.data.get(own.data) if own else None
                 name = cell_name(known | {"seed": seed}, digest) if digest else ""
                 cells.append(Cell(values, seed, own, problem, name))
+        key, plan = ("cells", id(self)), weakref.ref(self)
+        memory.keep(key, {id(cells): CELL_BYTES * len(cells)}, lambda: (own := plan()) and vars(own).pop("cells", None))
+        weakref.finalize(self, memory.forget, key)
         return cells
 
     def same_setting(self, other: "Plan") -> bool:

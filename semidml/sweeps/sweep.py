@@ -25,7 +25,7 @@ OWN = {PLAN, TABLE, STOP, LOCK, LOG, places.CELLS}  # all that a sweep's folder 
 BEAT = 2.0  # seconds between two signs of life of a driver: its lock file is touched
 
 
-@lru_cache(4)  # a plan of 10,000 runs, with its cells, takes 60 MB
+@lru_cache(64)
 def _plan_in(content: bytes) -> Plan:
     return Plan.of(files.json_object(content, PLAN))
 

@@ -26,7 +26,7 @@ def draw_beside_parent(run: Run) -> None:
     if before is None or after is None:
         st.caption(f"It was made from the run {as_code(parent.id)}, whose folder is damaged.")
         return
-    st.markdown("**Beside the run that it was made from**")
+    st.header("Beside the run that it was made from", anchor=False)
     changes = change_words(before, after) or "the same"
     words, link = st.columns([4, 1], vertical_alignment="center")
     words.caption(f"{run_words(parent)}.  \nSettings: {changes}.")

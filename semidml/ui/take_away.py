@@ -120,7 +120,8 @@ def draw_comparison(runs: Sequence[Run]) -> None:
 def draw_lesson(lesson: Lesson) -> None:
     """A lesson as a notebook and as a page that plays without a server."""
     name = lesson.name.replace(" ", "-")
-    st.markdown("**Take the lesson away**: with its question, its runs and its answer")
+    st.header("Take the lesson away", anchor=False)
+    st.caption("With its question, its runs and its answer.")
     with st.container(horizontal=True):
         make = partial(notebook.lesson_notebook, lesson), partial(page.lesson_page, lesson)
         draw_documents(f"lesson-{name}", f"lesson {name}", *make)

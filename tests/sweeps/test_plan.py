@@ -228,3 +228,11 @@ def test_its_command_makes_the_same_plan():
     values = {"base": given_knobs(asked, but=("seed",)), "axes": parse_axes(asked.vary), "name": asked.name}
     again = Plan.of(values | {"seeds": parse_seeds(asked.seeds)})
     assert (again.base, again.axes, again.seeds, again.name) == (made.base, made.axes, made.seeds, made.name)
+
+
+def test_cells_of_a_plan_are_let_go_of_when_memory_has_no_room_for_them(monkeypatch):
+    monkeypatch.setattr("semidml.memory.budget_bytes", lambda: 0)
+    first, second = (plan(name=name) for name in ("first", "second"))
+    assert "cells" in vars(second), "the newest stay"
+    assert "cells" not in vars(first)
+    assert [cell.name for cell in first.cells] == [cell.name for cell in second.cells] and len(first.cells) == 4
