@@ -11,7 +11,6 @@ from semidml.plots.colours import heat_colour
 from semidml.plots.style import LINE_COLOURS
 
 
-
 class Curve(NamedTuple):
     """A mean with its standard deviation at each value, NaN where there is none, and what is told of each."""
 
