@@ -8,7 +8,7 @@ from semidml.figures.canvas import INK, MOST_VECTOR, PALE, PAPER, Size, plain
 from semidml.figures.lettering import LETTER, place_of
 from semidml.figures.shown import Shown
 from semidml.plots.colours import FAINT, rgb
-from semidml.scatter.pack import Drawing
+from semidml.scatter.pack import MOST_RINGS, Drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,19 +113,22 @@ def point_size(axes: "Axes", n: int, size: Size) -> float:
 
 
 def draw_components(axes: "Axes", drawn: Drawing, line: float) -> list[Any]:
-    """The prior's components at one and two sigma; a faint line is a small weight. What was drawn."""
+    """The prior's components at one and two sigma, of more than MOST_RINGS a dot each, as the page's map has them; a
+    faint line, or a small dot, is a small weight. What was drawn."""
     from matplotlib.collections import LineCollection
 
     if not len(drawn.ellipses):
         return []
-    faint = max(0.3, min(1.0, 24 / len(drawn.ellipses)))  # a hundred rings would be a black band
     x, y, a, b, angle, weight = np.asarray(drawn.ellipses, float).T[..., None]  # (K, 1) each
+    if len(drawn.ellipses) > MOST_RINGS:
+        sides = (1.5 + 2.5 * weight[:, 0]) * line
+        return [axes.scatter(x[:, 0], y[:, 0], s=sides**2, c=PAPER, edgecolors=INK, linewidths=0.6 * line, zorder=3)]
     around = np.linspace(0, 2 * np.pi, CORNERS)
     across, up = a * np.cos(around), b * np.sin(around)  # (K, CORNERS)
     turned = np.stack(
         [across * np.cos(angle) - up * np.sin(angle), across * np.sin(angle) + up * np.cos(angle)], axis=-1
     )
-    middles, alphas = np.stack([x, y], axis=-1), (0.15 + 0.65 * weight[:, 0]) * faint
+    middles, alphas = np.stack([x, y], axis=-1), 0.15 + 0.65 * weight[:, 0]
     drawn_lines = []
     for sigmas, width in ((1, 0.9), (2, 0.45)):
         lines = LineCollection(middles + sigmas * turned, linewidths=width * line, colors=INK, alpha=alphas, zorder=3)
@@ -134,12 +137,18 @@ def draw_components(axes: "Axes", drawn: Drawing, line: float) -> list[Any]:
 
 
 def draw_pictures(axes: "Axes", drawn: Drawing, size: Size) -> None:
-    """Small pictures at the middles of components."""
+    """Small pictures at the middles of components, the heavier first, each where it has room."""
     if drawn.pictures is None:
         return
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-    for picture, (x, y, *_) in zip(drawn.pictures, drawn.origins or drawn.ellipses, strict=False):
+    each = list(zip(drawn.pictures, drawn.origins or drawn.ellipses, drawn.ellipses, strict=False))
+    side, taken = 1.7 * size.font * axes.figure.dpi / 72, []  # in pixels
+    for picture, (x, y, *_), _ in sorted(each, key=lambda known: -known[2][5]):
+        at = axes.transData.transform((x, y))
+        if any(np.abs(at - other).max() < side for other in taken):
+            continue
+        taken.append(at)
         image = picture.transpose(1, 2, 0)
         image = np.broadcast_to(image, (*image.shape[:2], 3))
         zoom = 1.6 * size.font / max(image.shape[:2])

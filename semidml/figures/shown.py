@@ -14,7 +14,7 @@ from semidml.planes import PROJECTIONS
 from semidml.plots.colours import Kind
 from semidml.priors.density import MASSES, regions
 from semidml.registry import choose
-from semidml.scatter.pack import Drawing
+from semidml.scatter.pack import MOST_RINGS, Drawing
 from semidml.scores.table import SCORES, shown_at
 from semidml.tasks import Progress
 
@@ -125,7 +125,9 @@ def describe_drawing(
 def prior_words(drawn: Drawing) -> list[str]:
     """What is drawn of the prior, in sentences."""
     words = []
-    if drawn.ellipses:
+    if len(drawn.ellipses) > MOST_RINGS:
+        words.append(f"Dots: the {len(drawn.ellipses)} components of the prior, the larger, the more they weigh.")
+    elif drawn.ellipses:
         words.append("Rings: the prior's components at one and two sigma.")
     if drawn.density is not None:
         words.append(f"Shades hold {' and '.join(f'{mass:.0%}' for mass in drawn.masses)} of the prior.")

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from semidml import words as words_module
 from semidml.config import RunConfig, declared_knobs
 from semidml.explore.titles import data_title, labels_words
 from semidml.methods import MODELS
@@ -20,7 +19,7 @@ from semidml.ui.words import (
     plain_markdown,
     short_value,
 )
-from semidml.words import age_words
+from semidml.words import age_words, percent
 
 MOST_CHIPS = 2  # of the knobs that tell two cards apart
 PLAIN_DIMENSIONS = 2  # which a map needs, and a chip need not tell
@@ -106,7 +105,7 @@ def headline_words(run: Run, metrics: dict) -> tuple[str, str, str]:
         return "no labels", left_out[0].rstrip("."), ""
     name = "recall_at_1" if by_recall else "knn_accuracy"
     note = metrics.get("notes", {}).get(name, "")
-    remark, percent = f" ({escape_markdown(note)})" if note else "", words_module.percent(metrics.get(name))
+    remark, share = f" ({escape_markdown(note)})" if note else "", percent(metrics.get(name))
     if by_recall:
-        return f"R@1 {percent}", "Nearest other test image of the same class", remark
-    return percent, "kNN on all labels", remark
+        return f"R@1 {share}", "Nearest other test image of the same class", remark
+    return share, "kNN on all labels", remark

@@ -4,9 +4,11 @@ import io
 import re
 import xml.etree.ElementTree as xml
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 from PIL import Image
 
 from semidml.explore import points
@@ -211,3 +213,15 @@ def test_threads_draw_at_once_and_alike(places, deep):
     with ThreadPoolExecutor(4) as pool:
         files = list(pool.map(lambda run: drawn(run, "svg", "column"), [places, deep] * 4))
     assert len(set(files)) == 2
+
+
+def test_of_many_components_dots_are_drawn_and_the_pictures_that_have_room():
+    run = listing.open_run("digits-metric-vae")
+    seen, frame = shown.show_run(run), points.read_frame(run, run.frames()[-1])
+    assert len(seen.drawn.ellipses) == 100 and seen.note.startswith("Dots: the 100 components")
+    axes = maps.map_figure(replace(seen, drawn=replace(seen.drawn, pictures=frame.pictures))).axes[0]
+    assert not [artist for artist in axes.collections if isinstance(artist, LineCollection)]
+    assert 100 in [len(artist.get_offsets()) for artist in axes.collections if hasattr(artist, "get_offsets")]
+    boxes = np.array([axes.transData.transform(artist.xy) for artist in axes.artists])
+    apart = np.abs(boxes[:, None] - boxes[None]).max(-1) + 1e9 * np.eye(len(boxes))
+    assert 5 <= len(boxes) < len(frame.pictures) and apart.min() > 20

@@ -17,10 +17,13 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.ui import take_away
 from semidml.ui.cache import missing_images
+from semidml.ui.explorer import controls
 from semidml.ui.explorer.planes import known_projection
 from semidml.ui.frame import show_error
 
-LOOK = ("colour", "part", "projection", "density", "pictures", "chosen point")  # of the map, in the session
+LOOK = (  # of the map, in the session
+    *("colour", "part", "projection", "density", "pictures", "pseudo-inputs shown", "chosen point"),
+)
 
 
 def keep_pace() -> None:
@@ -49,7 +52,9 @@ def draw_pictures(run: Run, frame: Frame) -> None:
     placed = known_projection(run, frame, plane) if plane != "pca" else None
     plane, point = "pca" if placed is None else plane, state.get("chosen point")
     look = {"colour": colour, "part": part}
-    density, pictured = bool(state.get("density")), bool(state.get("pictures"))
+    layer = controls.offer_layers(run, frame, plane).get("pictures")
+    density = bool(state.get("density")) or controls.is_many(frame)
+    pictured = layer is not None and bool(state.get(layer.key, layer.first))
 
     def draw_map(kind: str, size: str) -> bytes:
         how = {"epoch": frame.epoch, "plane": plane, "density": density, "placed": placed}
