@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))  # a script's own folder is on the path, the proje
 RESULTS = ROOT / "benchmarks" / "results"
 TABLES = ROOT / "benchmarks" / "RESULTS.md"
 SINGLE = {"precision": "float32"}  # of every run whose scores are in a table, but for those of precision.py
-PATIENCE = 60  # seconds that a busy machine may take for what comes within three on a quiet one
+PATIENCE = 180  # seconds that a busy machine may take for what comes within three on a quiet one
 FLAGS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking")
 
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from common import (
     PATIENCE,
     ROOT,
@@ -205,15 +206,23 @@ def lag(page: Page, folder: str, frames: int) -> list[float]:
 
 @contextmanager
 def written_frames(folder: Path) -> Iterator[dict[int, float]]:
-    """When each epoch's frame was written, by epoch, while the block lasts: a run soon thins most of them away."""
+    """When the first frame of each epoch was written, by epoch, while the block lasts, be it of the epoch's end, which
+    a run soon thins away, or of the middle of the next one, which the next such frame replaces."""
     written: dict[int, float] = {}
     ended = threading.Event()
+    live, seen = folder / "live.npz", 0.0
 
     def watch() -> None:
+        nonlocal seen
         while not ended.wait(0.02):
             for file in folder.glob("[0-9]*.npz"):
                 with suppress(FileNotFoundError):
                     written.setdefault(int(file.stem), file.stat().st_mtime)
+            with suppress(FileNotFoundError):
+                if (changed := live.stat().st_mtime) != seen:
+                    with np.load(live, allow_pickle=False) as arrays:
+                        written.setdefault(int(arrays["epoch"]), changed)
+                    seen = changed
 
     watcher = threading.Thread(target=watch)
     watcher.start()
