@@ -1,5 +1,5 @@
-"""The command line: python -m semidml train | evaluate | fit-prior | runs | sweep | sweeps | data | knobs. Same names,
-bounds and errors as the pages. A file a family of commands.
+"""The command line: python -m semidml train | evaluate | fit-prior | runs | sweep | sweeps | reproduce | data | knobs.
+Same names, bounds and errors as the pages. A file a family of commands.
 """
 
 import argparse
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from semidml import __version__
-from semidml.cli import data, runs, sweeps, train
+from semidml.cli import data, reproduce, runs, sweeps, train
 from semidml.cli.command import add_command
 from semidml.cli.reference import tables
 from semidml.words import trouble_words
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m semidml", description="Latent spaces from a few labels.")
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for family in (train, runs, sweeps, data):
+    for family in (train, runs, sweeps, reproduce, data):
         family.add_commands(commands)
     about = "tables of models, losses, data sets, knobs and scores, in Markdown"
     add_command(commands, "knobs", lambda asked: print(tables()), about)

@@ -24,6 +24,12 @@ def sweeps_folder() -> Path:
     return Path(given).absolute() if given else runs_folder().parent / "sweeps"
 
 
+def claims_folder() -> Path:
+    """The evidence of claims and its report: SEMIDML_CLAIMS, or `claims` beside the folder of runs."""
+    given = os.environ.get("SEMIDML_CLAIMS")
+    return Path(given).absolute() if given else runs_folder().parent / "claims"
+
+
 def sweep_of(run_path: Path) -> str:
     """The name of the sweep that a run's folder is part of, as sweeps/NAME/runs/RUN; "" where it is part of none."""
     within = run_path.parent
