@@ -6,7 +6,7 @@ It is kept as one Parquet file, from which each verdict is computed anew: no ver
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -22,9 +22,11 @@ from semidml.runs import places
 from semidml.sweeps.parquet import HELD_OUT, TESTED
 from semidml.sweeps.sweep import open_sweep
 from semidml.sweeps.table import read_table
-from semidml.verdicts import Tuned, Verdict, judge
+from semidml.verdicts import Look, Paired, Tuning, Verdict, judge
 
 EVIDENCE = "evidence.parquet"
+ROUNDING = 1e-12  # of scores
+OPEN = ("undecided", "not run")  # answers that more seeds may change
 MOST_ROWS, MOST_BYTES = 100_000, 50 * 10**6  # of a file of evidence
 SHIPPED = places.SHIPPED / "claims.parquet"
 SCORES = sorted({score for claim in CLAIMS.values() for score in (claim.score, claim.b_score)})
@@ -109,6 +111,17 @@ def known_rows() -> list[Row]:
     return own + [row for row in read_rows(SHIPPED) if row["sweep"] not in fresh]
 
 
+def stamps() -> tuple[tuple[str, int], ...]:
+    """What tells whether `known_rows` would give others: each file's path and time, in ns."""
+    times = []
+    for file in (places.claims_folder() / EVIDENCE, SHIPPED):
+        try:
+            times.append((str(file), file.stat().st_mtime_ns))
+        except FileNotFoundError:
+            times.append((str(file), 0))
+    return tuple(times)
+
+
 # ---- what it says
 
 
@@ -129,7 +142,7 @@ class Finding:
         """In how many settings each answer is given."""
         counts: dict[str, int] = {}
         for verdict in self.verdicts.values():
-            counts[str(verdict.answer)] = counts.get(str(verdict.answer), 0) + 1
+            counts[verdict.answer] = counts.get(verdict.answer, 0) + 1
         return counts
 
 
@@ -143,14 +156,40 @@ class _Measured:
 
 
 def judge_claims(
-    rows: Sequence[Row], claims: Sequence[Claim], data: str, quick: bool = False, **look: Any
+    rows: Sequence[Row], claims: Sequence[Claim], data: str, quick: bool = False, looks: Sequence[int] = ()
 ) -> list[Finding]:
-    """What the evidence says of each of these claims on a data set. look: see `verdicts.judge`."""
+    """What the evidence says of each of these claims on a data set: once, at the seeds that are there, or at so many
+    seeds in turn, `looks`, as far as they are there. What a look has decided later ones leave as it is."""
     known: dict[tuple[str, Setting], list[Row]] = {}
     for row in rows:
         if row["data"] == data and row["form"] == form_of(quick) and row["state"] == "done":
             known.setdefault((row["side"], Setting(row["pl"], row["latent_dim"])), []).append(row)
-    return [_judge(known, claim, data, list_settings(claim, GROUNDS[data], quick), look) for claim in claims]
+    findings = []
+    for claim in claims:
+        settings = list_settings(claim, GROUNDS[data], quick)
+        finding = _judge(known, claim, data, settings)
+        if looks:
+            finding = replace(finding, verdicts=_judge_in_turn(known, claim, data, settings, looks))
+        findings.append(finding)
+    return findings
+
+
+def _judge_in_turn(
+    known: Mapping[tuple[str, Setting], list[Row]],
+    claim: Claim,
+    data: str,
+    settings: Sequence[Setting],
+    looks: Sequence[int],
+) -> dict[Setting, Verdict]:
+    verdicts: dict[Setting, Verdict] = {}
+    for number, count in enumerate(looks):
+        first = {place: [row for row in rows if row["seed"] < count] for place, rows in known.items()}
+        look = Look(tuple(looks), number, len(settings))
+        for setting, verdict in _judge(first, claim, data, settings, look).verdicts.items():
+            earlier = verdicts.get(setting)
+            if earlier is None or (earlier.answer in OPEN and verdict.n == count):
+                verdicts[setting] = verdict
+    return verdicts
 
 
 def _judge(
@@ -158,26 +197,33 @@ def _judge(
     claim: Claim,
     data: str,
     settings: Sequence[Setting],
-    look: Mapping[str, Any],
+    look: Look | None = None,
 ) -> Finding:
-    differences, chosen, cells, means = {}, {}, {}, {}
+    pairs, chosen, cells, means = {}, {}, {}, {}
     for setting in settings:
         first = _measure(known.get((claim.a.name, setting), ()), claim.a, claim.score)
         second = _measure_second(known, claim, setting, first)
-        shared = sorted(first.scores.keys() & second.scores.keys())
-        differences[setting] = {seed: first.scores[seed] - second.scores[seed] for seed in shared}
+        seeds = sorted(first.scores.keys() & second.scores.keys())
+        pairs[setting] = _pair(claim, {seed: first.scores[seed] - second.scores[seed] for seed in seeds})
         cells[setting] = tuple(dict.fromkeys((*first.cells, *second.cells)))
         for place, side, measured in (("a", claim.a, first), ("b", claim.b, second)):
-            if shared:
-                means[place, setting] = fmean(measured.scores[seed] for seed in shared)
+            if seeds:
+                means[place, setting] = fmean(measured.scores[seed] for seed in seeds)
             if isinstance(side, Side) and measured.chosen:
                 chosen[side.name, setting] = measured.chosen
     if claim.contrast:
-        differences = _contrast(differences)
-    tuned = Tuned(*claim.tuned)
-    compared = {setting: list(by_seed.values()) for setting, by_seed in differences.items()}
-    verdicts = judge(compared, margin=claim.margin, claim=claim.relation, tuned=tuned, **look)
+        pairs = _contrast(claim, pairs)
+    tuned = tuple(Tuning(count) for count in claim.tuned)
+    if look:
+        look = replace(look, settings=len(pairs))
+    verdicts = judge(pairs, margin=claim.margin, claim=claim.relation, tuned=tuned, look=look)
     return Finding(claim, data, verdicts, chosen, cells, means)
+
+
+def _pair(claim: Claim, by_seed: Mapping[int, float]) -> Paired:
+    """Differences by seed as `judge` has them; what differs by rounding alone does not differ."""
+    values = tuple(0.0 if abs(value) < ROUNDING else value for value in by_seed.values())
+    return Paired(values, tuple(by_seed), *claim.titles, f"{TESTED}{claim.score}")
 
 
 def _measure_second(
@@ -210,11 +256,12 @@ def _held_out(rows: Sequence[Row], score: str) -> float:
     return fmean(values) if values else -math.inf
 
 
-def _contrast(differences: Mapping[Setting, Mapping[int, float]]) -> dict[Setting, dict[int, float]]:
+def _contrast(claim: Claim, pairs: Mapping[Setting, Paired]) -> dict[Setting, Paired]:
     """How far the gain in the fewest dimensions exceeds that in the most, by number of labels."""
     contrasts = {}
-    for pl in dict.fromkeys(setting.pl for setting in differences):
-        dims = [setting for setting in differences if setting.pl == pl]
-        few, many = differences[min(dims)], differences[max(dims)]
-        contrasts[min(dims)] = {seed: few[seed] - many[seed] for seed in sorted(few.keys() & many.keys())}
+    for pl in dict.fromkeys(setting.pl for setting in pairs):
+        dims = [setting for setting in pairs if setting.pl == pl]
+        few, many = (dict(zip(pairs[of].seeds, pairs[of].values, strict=True)) for of in (min(dims), max(dims)))
+        gains = {seed: few[seed] - many[seed] for seed in few if seed in many}
+        contrasts[min(dims)] = _pair(claim, gains)
     return contrasts

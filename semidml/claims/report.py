@@ -8,25 +8,19 @@ from semidml import __version__
 from semidml.claims.evidence import Finding
 from semidml.claims.grounds import GROUNDS
 from semidml.claims.plans import Setting, knobs_of
-from semidml.claims.table import GROUPS, Claim, Side
+from semidml.claims.table import GROUPS, Claim
 from semidml.config import RunConfig
 from semidml.scores.table import SCORES
-from semidml.verdicts import Answer, Verdict
+from semidml.verdicts import Verdict
 from semidml.words import decimals, list_names, value_words
 
 WIDTH, HEIGHT = 220, 22  # pixels of a picture of an interval
-WORDS = {
-    Answer.HOLDS: "holds",
-    Answer.FAILS: "fails",
-    Answer.EQUIVALENT: "no difference",
-    Answer.UNDECIDED: "undecided",
-    Answer.NOT_RUN: "not run",
-}
+WORDS = {"equivalent": "no difference"}  # an answer in other words than its own
 
 
 def answer_words(finding: Finding) -> str:
     """`holds`, or where settings differ `holds in 3 of 4 settings, undecided in 1`."""
-    counts = {WORDS[Answer(answer)]: count for answer, count in finding.answers.items()}
+    counts = {WORDS.get(answer, answer): count for answer, count in finding.answers.items()}
     if len(counts) == 1:
         return next(iter(counts))
     whole = sum(counts.values())
@@ -43,18 +37,21 @@ def setting_words(setting: Setting, finding: Finding) -> str:
 def difference_words(finding: Finding, setting: Setting) -> str:
     """`+0.180 [+0.137, +0.224], n = 10`; nothing of what is not run."""
     verdict = finding.verdicts[setting]
-    if not verdict.n:
-        return ""
+    if not has_interval(verdict):
+        return "" if verdict.mean is None else f"{decimals(verdict.mean, 3, '+')}, n = {verdict.n}"
     low, high = (decimals(end, 3, "+") for end in (verdict.low, verdict.high))
     return f"{decimals(verdict.mean, 3, '+')} [{low}, {high}], n = {verdict.n}"
 
 
+def has_interval(verdict: Verdict) -> bool:
+    return None not in (verdict.mean, verdict.low, verdict.high)
+
+
 def sides_words(claim: Claim) -> str:
     """What is compared, by which score."""
-    second = claim.b.title if isinstance(claim.b, Side) else value_words(claim.b)
-    if claim.b == claim.a:
-        return f"{claim.a.title}: {SCORES[claim.score].title} against {SCORES[claim.b_score].title}"
-    return f"{claim.a.title} against {second}: {SCORES[claim.score].title}"
+    first, second = claim.titles
+    score = "" if claim.b == claim.a else f": {SCORES[claim.score].title}"
+    return f"{first} against {second}{score}"
 
 
 def claim_table(findings: Sequence[Finding]) -> str:
@@ -136,27 +133,30 @@ def _row(finding: Finding, setting: Setting, scale: float) -> str:
     verdict = finding.verdicts[setting]
     means = [finding.means.get((place, setting)) for place in "ab"]
     sides = " / ".join("-" if mean is None else decimals(mean, 3) for mean in means)
-    p = f"{verdict.p:.3f}" if verdict.n else ""
-    kind = {Answer.HOLDS: "holds", Answer.FAILS: "fails"}.get(verdict.answer, "other")
+    p = "" if verdict.p_holm is None else f"{verdict.p_holm:.3f}"
+    kind = verdict.answer if verdict.answer in ("holds", "fails") else "other"
     cells = [
         _text(GROUNDS[finding.data].title),
         _text(setting_words(setting, finding)),
         sides,
         _text(difference_words(finding, setting)),
-        interval_picture(verdict.low, verdict.mean, verdict.high, verdict.margin, scale) if verdict.n else "",
+        interval_picture(verdict, scale) if has_interval(verdict) else "",
         p,
-        f"<span class={kind}><b>{WORDS[verdict.answer]}</b></span>",
+        f"<b>{WORDS.get(verdict.answer, verdict.answer)}</b>",
     ]
     return f"<tr class={kind}>{''.join(f'<td>{cell}' for cell in cells)}"
 
 
 def scale_of(verdicts: Sequence[Verdict]) -> float:
     """What pictures of these intervals must reach, to either side of zero."""
-    return max([abs(end) for verdict in verdicts if verdict.n for end in (verdict.low, verdict.high)], default=1)
+    return max(
+        [abs(end) for verdict in verdicts if has_interval(verdict) for end in (verdict.low, verdict.high)], default=1
+    )
 
 
-def interval_picture(low: float, mean: float, high: float, margin: float, scale: float) -> str:
+def interval_picture(verdict: Verdict, scale: float) -> str:
     """An interval as a small SVG: zero, the band of the margin, the interval and its mean; from -scale to scale."""
+    low, mean, high, margin = verdict.low, verdict.mean, verdict.high, verdict.margin
 
     def x(value: float) -> float:
         inner = WIDTH - 12

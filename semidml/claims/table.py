@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from semidml.presets import BALANCED, CLUSTERS, PAPERS_MIXTURE, PAPERS_TURNS
+from semidml.scores.table import SCORES
+from semidml.words import value_words
 
 GROUPS = {
     "claim-1": "With few labels a reconstruction helps a metric loss, with many it costs",
@@ -67,6 +69,16 @@ class Claim:
     @property
     def b_score(self) -> str:
         return self.score_b or self.score
+
+    @property
+    def titles(self) -> tuple[str, str]:
+        """What the sides are called; of two scores of the same runs, these."""
+        if self.contrast:
+            dims = f"the gain over {self.b.title} in"
+            return f"{dims} {min(self.dims)} dimensions", f"{dims} {max(self.dims)}"
+        if self.b == self.a:
+            return SCORES[self.score].title, SCORES[self.b_score].title
+        return self.a.title, self.b.title if isinstance(self.b, Side) else value_words(self.b)
 
     @property
     def tuned(self) -> tuple[int, int]:

@@ -1,14 +1,20 @@
 """Train what claims need, sweep after sweep, here and now, and keep what that gives as evidence."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from semidml.claims import evidence
 from semidml.claims.evidence import EVIDENCE, Row
-from semidml.claims.plans import Training
+from semidml.claims.plans import Training, list_trainings
+from semidml.claims.table import Claim
 from semidml.runs import places
-from semidml.sweeps import reuse
+from semidml.sweeps import attended, reuse
 from semidml.sweeps.sweep import Sweep
+from semidml.tasks import Progress
+from semidml.verdicts import UNTIL_DECIDED
+
+LOOK_EVERY = 0.5  # seconds between two looks at a sweep that another process trains
 
 
 def train_all(
@@ -35,3 +41,37 @@ def keep_evidence(trainings: Iterable[Training], quick: bool, folder: Path | Non
     rows = [row for row in evidence.read_rows(file) if row["sweep"] not in fresh] + new
     evidence.write_rows(rows, file)
     return rows
+
+
+# ---- in the background
+
+
+def decide_claim(
+    claim: Claim, data: str, quick: bool, progress: Progress, is_stopping: Callable[[], bool] = lambda: False
+) -> None:
+    """Train what a claim lacks on a data set, each sweep in a process of its own that ends with this one, with more and
+    more seeds until it is decided, the planned looks are over or `is_stopping` says so. Evidence is kept look by look.
+    Raises: as `train_all` and `keep_evidence`."""
+    for seeds in UNTIL_DECIDED:
+        needed = list_trainings([claim], data, range(seeds), quick)
+
+        def tell(number: int, sweep: Sweep, seeds: int = seeds, count: int = len(needed)) -> None:
+            progress(number / count, f"{seeds} seeds: {sweep.name}, {number + 1} of {count}")
+
+        ended = train_all(needed, lambda sweep: _train_attended(sweep, is_stopping), tell)
+        rows = keep_evidence(needed, quick)
+        (finding,) = evidence.judge_claims(rows, [claim], data, quick, UNTIL_DECIDED)
+        if not ended or "undecided" not in finding.answers:
+            return
+
+
+def _train_attended(sweep: Sweep, is_stopping: Callable[[], bool]) -> bool:
+    """Train a sweep in a process of its own, or wait for who trains it; whether nobody stopped it."""
+    if not sweep.driver() and not attended.is_starting(sweep):
+        attended.start(sweep)
+    while attended.is_starting(sweep) or sweep.driver():
+        if is_stopping():
+            attended.stop(sweep)
+            return False
+        time.sleep(LOOK_EVERY)
+    return not is_stopping()

@@ -18,7 +18,7 @@ from semidml.disk import files
 from semidml.registry import choose
 from semidml.runs import listing, places
 from semidml.sweeps.sweep import Sweep
-from semidml.verdicts import LOOKS, Answer
+from semidml.verdicts import UNTIL_DECIDED
 
 QUICK_DATA, DATA = ("digits",), ("mnist", "organamnist")
 REPORT = "report.html"
@@ -33,7 +33,7 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--data", nargs="+", metavar="DATA", help=about)
     command.add_argument("--quick", action="store_true", help="minutes: fewer epochs, labels, dimensions and seeds")
     command.add_argument("--seeds", type=int, help=f"of each setting (default: {SEEDS}; with --quick {QUICK_SEEDS})")
-    about = f"with {', '.join(map(str, LOOKS))} seeds, until all is decided; the error is shared out over these looks"
+    about = f"{', '.join(map(str, UNTIL_DECIDED))} seeds, until all is decided; the error is shared out over the looks"
     command.add_argument("--until-decided", action="store_true", help=about)
     command.add_argument("--judge", action="store_true", help="train nothing: judge what is there")
     command.add_argument("--workers", type=int, help="processes on this machine (default: one a core)")
@@ -54,19 +54,17 @@ def do_reproduce(asked: argparse.Namespace) -> int:
     folder = Path(asked.out).absolute() if asked.out else places.claims_folder()
     if not asked.judge:
         read_data(data)
-    looks = LOOKS if asked.until_decided else (asked.seeds or (QUICK_SEEDS if asked.quick else SEEDS),)
+    looks = UNTIL_DECIDED if asked.until_decided else (asked.seeds or (QUICK_SEEDS if asked.quick else SEEDS),)
     open_claims, findings = {name: claims for name in data}, {}
-    for number, seeds in enumerate(looks, 1):
-        trainings = [
-            one for name in data for one in list_trainings(open_claims[name], [name], range(seeds), asked.quick)
-        ]
-        ended = True if asked.judge else train(trainings, asked)
-        rows = training.keep_evidence(trainings, asked.quick, folder)
-        look = {"looks": looks, "look": number} if asked.until_decided else {}
+    for seeds in looks:
+        needed = [one for name in data for one in list_trainings(open_claims[name], name, range(seeds), asked.quick)]
+        ended = True if asked.judge else train(needed, asked)
+        rows = training.keep_evidence(needed, asked.quick, folder)
+        planned = looks if asked.until_decided else ()
         for name in data:
-            found = evidence.judge_claims(rows, open_claims[name], name, asked.quick, **look)
+            found = evidence.judge_claims(rows, open_claims[name], name, asked.quick, planned)
             findings |= {(one.claim.name, name): one for one in found}
-            open_claims[name] = [one.claim for one in found if one.answers.get(str(Answer.UNDECIDED))]
+            open_claims[name] = [one.claim for one in found if "undecided" in one.answers]
         if not ended or not any(open_claims.values()):
             break
     ordered = [findings[claim.name, name] for claim in claims for name in data]

@@ -34,6 +34,7 @@ from semidml.words import size_words
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN, EXPLORE, DATA, PRIOR = "pages/1_Train.py", "pages/2_Explore.py", "pages/3_Data.py", "pages/4_Prior.py"
 COMPARE, MANY = "pages/8_Compare.py", "pages/10_Many_at_once.py"
+HOLDS = "pages/11_Does_it_hold.py"
 MENU = {
     "Play": [
         ("app.py", "Home", ":material/home:"),
@@ -41,6 +42,7 @@ MENU = {
         (EXPLORE, "Explore", ":material/travel_explore:"),
         (COMPARE, "Compare", ":material/compare:"),
         (MANY, "Many at once", ":material/grid_on:"),
+        (HOLDS, "Does it hold?", ":material/balance:"),
     ],
     "Learn": [
         *((lesson.page, lesson.menu, ":material/school:") for lesson in LESSONS.values()),
