@@ -13,8 +13,8 @@ FORMS = {"full": "Full", "quick": "Quick"}
 ABOUT = (
     "Each claim is asked of pairs of runs with the same seed, images and seen labels. **Holds** and **fails** say that "
     "chance does not explain the difference and that it is as large as was asked for before; **no difference** that it "
-    "is smaller for sure; **undecided** that these seeds do not tell. A bar is the interval of the mean difference, the "
-    "grey band what was asked for."
+    "is smaller for sure; **undecided** that these seeds do not tell. A bar is the interval of the mean difference, "
+    "the grey band what was asked for."
 )
 
 
