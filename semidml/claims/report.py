@@ -14,7 +14,7 @@ from semidml.scores.table import SCORES
 from semidml.verdicts import Verdict
 from semidml.words import decimals, list_names, value_words
 
-WIDTH, HEIGHT = 220, 22  # pixels of a picture of an interval
+WIDTH, HEIGHT = 220, 18  # pixels of a picture of an interval
 WORDS = {"equivalent": "no difference"}  # an answer in other words than its own
 
 
@@ -85,8 +85,7 @@ th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px soli
 .scroll { overflow-x: auto; }
 .holds { color: var(--good); } .fails { color: var(--bad); } .other { color: var(--plain); }
 small, .about { color: var(--plain); } code { font-size: .85rem; overflow-wrap: anywhere; }
-svg { display: block; } svg .zero { stroke: var(--plain); } svg .margin { fill: var(--line); }
-svg .interval { stroke: currentColor; stroke-width: 3; } svg circle { fill: currentColor; }
+svg { display: block; }
 """
 INTERVALS = (
     "A difference is of pairs: both sides with the same seed, images and seen labels. Its interval has 95 % for a "
@@ -154,21 +153,30 @@ def scale_of(verdicts: Sequence[Verdict]) -> float:
     )
 
 
-def interval_picture(verdict: Verdict, scale: float) -> str:
+def interval_picture(verdict: Verdict, scale: float, width: int = WIDTH, colour: str = "currentColor") -> str:
     """An interval as a small SVG: zero, the band of the margin, the interval and its mean; from -scale to scale."""
     low, mean, high, margin = verdict.low, verdict.mean, verdict.high, verdict.margin
 
     def x(value: float) -> float:
-        inner = WIDTH - 12
+        inner = width - 12
         return round(6 + inner * (max(-1.0, min(1.0, value / (1.05 * scale))) + 1) / 2, 1)
 
-    y, words = HEIGHT / 2, f"from {decimals(low, 3, '+')} to {decimals(high, 3, '+')}, mean {decimals(mean, 3, '+')}"
-    band = f"<rect class=margin x={x(-margin)} y=2 width={round(x(margin) - x(-margin), 1)} height={HEIGHT - 4} />"
+    y, words = HEIGHT / 2, interval_words(verdict)
+    ink = f"stroke='{colour}' fill='{colour}'"
+    band = f"x='{x(-margin)}' y='2' width='{round(x(margin) - x(-margin), 1)}' height='{HEIGHT - 4}'"
     return (
-        f"<svg width={WIDTH} height={HEIGHT} role=img aria-label='{_text(words)}'>{band}"
-        f"<line class=zero x1={x(0)} x2={x(0)} y1=0 y2={HEIGHT} />"
-        f"<line class=interval x1={x(low)} x2={x(high)} y1={y} y2={y} /><circle cx={x(mean)} cy={y} r=4 /></svg>"
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{HEIGHT}' role='img' "
+        f"aria-label='{_text(words)}'><rect {band} fill='{colour}' fill-opacity='.16' />"
+        f"<line {ink} stroke-opacity='.6' x1='{x(0)}' x2='{x(0)}' y1='0' y2='{HEIGHT}' />"
+        f"<line {ink} stroke-width='3' x1='{x(low)}' x2='{x(high)}' y1='{y}' y2='{y}' />"
+        f"<circle {ink} cx='{x(mean)}' cy='{y}' r='4' /></svg>"
     )
+
+
+def interval_words(verdict: Verdict) -> str:
+    """A picture of an interval in words."""
+    low, mean, high = (decimals(value, 3, "+") for value in (verdict.low, verdict.mean, verdict.high))
+    return f"from {low} to {high}, mean {mean}"
 
 
 def _settings(findings: Sequence[Finding], quick: bool) -> str:

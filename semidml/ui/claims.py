@@ -1,5 +1,6 @@
 """What the page *Does it hold?* shows: answers, a claim with its settings, seeds that are added."""
 
+import base64
 from collections.abc import Sequence
 
 import streamlit as st
@@ -14,10 +15,12 @@ from semidml.config import RunConfig
 from semidml.sweeps.sweep import open_sweep
 from semidml.ui import frame
 from semidml.ui.words import escape_markdown
-from semidml.verdicts import UNTIL_DECIDED
+from semidml.verdicts import UNTIL_DECIDED, Verdict
 from semidml.words import decimals, seconds_words, value_words
 
 COLOURS = {"holds": "green", "fails": "red", "equivalent": "blue", "undecided": "orange"}
+INK, INKS = "#7d8793", {"holds": "#2c9a68", "fails": "#d2555b"}  # of intervals, in light and dark
+WIDTH, WIDE = 120, 220  # pixels of a picture in the table, and of a claim that is shown
 TASK = "claims"
 
 
@@ -43,16 +46,12 @@ def judge_group(stamps: tuple, group: str, data: str, quick: bool) -> list[Findi
 
 
 def draw_answers(findings: Sequence[Finding], chosen: tuple[str, str]) -> tuple[str, str] | None:
-    """A line a claim, a column a data set; the (claim, data set) that was pressed."""
+    """A line a claim, with its answer on each data set; the (claim, data set) that was pressed."""
     data = list(dict.fromkeys(finding.data for finding in findings))
     known = {(finding.claim.name, finding.data): finding for finding in findings}
-    widths = [2.2, *([1.4] * len(data))]
-    heads = st.columns(widths, vertical_alignment="bottom")
-    for place, name in zip(heads[1:], data, strict=True):
-        place.markdown(f"**{GROUNDS[name].title}**")
     pressed = None
     for claim in dict.fromkeys(finding.claim.name for finding in findings):
-        row = st.columns(widths, vertical_alignment="center")
+        row = st.columns([1.9, *([1.4] * len(data))], vertical_alignment="center")
         row[0].markdown(statement_words(CLAIMS[claim]))
         for place, name in zip(row[1:], data, strict=True):
             if _draw_answer(place, known[claim, name], is_chosen=(claim, name) == chosen):
@@ -67,17 +66,26 @@ def statement_words(claim: Claim) -> str:
 
 
 def _draw_answer(place: "st.delta_generator.DeltaGenerator", finding: Finding, *, is_chosen: bool) -> bool:
-    """An answer as a word to press, and the first setting's interval; whether it was pressed."""
-    words = report.answer_words(finding)
-    label = coloured(words, finding)
-    name = f"{finding.claim.name} {finding.data}"
-    kind = "secondary" if is_chosen else "tertiary"
-    pressed = place.button(label, key=f"claim {name}", type=kind, help=short_words(finding))
-    drawn = [verdict for verdict in finding.verdicts.values() if report.has_interval(verdict)]
-    if drawn:
-        scale = report.scale_of(drawn)
-        place.html("".join(report.interval_picture(verdict, scale) for verdict in drawn[:4]))
+    """An answer as a word to press, beside the interval of each setting; whether it was pressed."""
+    name, kind = f"{finding.claim.name} {finding.data}", "secondary" if is_chosen else "tertiary"
+    with place.container(horizontal=True, vertical_alignment="center", gap="small"):
+        words = f"{GROUNDS[finding.data].title}: {coloured(report.answer_words(finding), finding)}"
+        pressed = st.button(words, key=f"claim {name}", type=kind, help=short_words(finding))
+        drawn = [verdict for verdict in finding.verdicts.values() if report.has_interval(verdict)]
+        if drawn:
+            scale, seeds = report.scale_of(drawn), min(verdict.n for verdict in drawn)
+            pictures = "".join(picture(verdict, scale, WIDTH) for verdict in drawn)
+            row = 'style="display: flex; align-items: center; gap: 0.5rem; white-space: nowrap"'
+            st.html(f"<div {row}><div>{pictures}</div><small>n = {seeds}</small></div>", width="content")
     return pressed
+
+
+def picture(verdict: Verdict, scale: float, width: int) -> str:
+    """An interval in the colour of its answer, as HTML."""
+    drawn = report.interval_picture(verdict, scale, width, INKS.get(verdict.answer, INK))
+    source = base64.b64encode(drawn.encode()).decode()
+    words = report.interval_words(verdict)
+    return f'<img src="data:image/svg+xml;base64,{source}" alt="{words}" style="display: block">'
 
 
 def coloured(words: str, finding: Finding) -> str:
@@ -111,9 +119,9 @@ def draw_claim(finding: Finding, quick: bool) -> None:
     verdicts = list(finding.verdicts.items())
     scale = report.scale_of([verdict for _, verdict in verdicts])
     for setting, verdict in verdicts:
-        picture, words, link = st.columns([1.1, 3, 1], vertical_alignment="center")
+        drawing, words, link = st.columns([1.1, 3, 1], vertical_alignment="center")
         if report.has_interval(verdict):
-            picture.html(report.interval_picture(verdict, scale))
+            drawing.html(picture(verdict, scale, WIDE))
         words.markdown(f"**{report.setting_words(setting, finding)}.** {escape_markdown(verdict.words())}")
         _draw_runs(link, finding, setting)
     _draw_flips(finding)
