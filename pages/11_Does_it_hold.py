@@ -6,7 +6,7 @@ from semidml.claims import evidence
 from semidml.claims.grounds import GROUNDS
 from semidml.claims.table import CLAIMS, GROUPS
 from semidml.ui import claims, frame, links
-from semidml.ui.words import escape_markdown
+from semidml.ui.words import as_code, escape_markdown
 
 READS = ("claim", "data", "form")
 FORMS = {"full": "Full", "quick": "Quick"}
@@ -28,7 +28,7 @@ def take_link() -> None:
         if asked in known:
             state[f"claims {name}"] = asked
         else:
-            words = escape_markdown(links.cut(asked))
+            words = as_code(links.cut(asked))
             st.warning(f"There is no {name} called {words} here.", icon=":material/link_off:")
 
 

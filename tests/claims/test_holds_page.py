@@ -73,7 +73,7 @@ def test_a_press_shows_another_claim_and_the_link_says_so(trained):
 
 def test_what_a_link_asks_for_and_there_is_not_is_said():
     said = words(opened(PAGE, claim="9.9", data="*cifar*", form="huge"))
-    for what in ("claim called 9.9", r"data called \*cifar\*", "form called huge"):
+    for what in ("claim called `9.9`", "data called `*cifar*`", "form called `huge`"):
         assert what in said
 
 
