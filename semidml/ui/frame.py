@@ -34,7 +34,7 @@ from semidml.words import size_words
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN, EXPLORE, DATA, PRIOR = "pages/1_Train.py", "pages/2_Explore.py", "pages/3_Data.py", "pages/4_Prior.py"
 COMPARE, MANY = "pages/8_Compare.py", "pages/10_Many_at_once.py"
-HOLDS = "pages/11_Does_it_hold.py"
+HOLDS = "pages/12_Does_it_hold.py"
 MENU = {
     "Play": [
         ("app.py", "Home", ":material/home:"),

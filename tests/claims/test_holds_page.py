@@ -15,7 +15,7 @@ from semidml.ui import claims as page
 from tests.apptest import opened, press, words
 from tests.sweeps.made import DIGEST, Engine
 
-PAGE = "pages/11_Does_it_hold.py"
+PAGE = "pages/12_Does_it_hold.py"
 CLAIM = CLAIMS["1.3"]
 
 
