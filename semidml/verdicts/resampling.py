@@ -54,11 +54,11 @@ def _signs(n: int) -> np.ndarray:
     return 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
 
 
-def bca_interval(differences: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+def bca_interval(differences: np.ndarray, level: float, resamples: int = RESAMPLES) -> tuple[np.ndarray, np.ndarray]:
     """(S, n) -> (S,), (S,): ends of the bias-corrected and accelerated bootstrap interval of the mean, which leaves out
     a share `level`, half of it on each side.
 
-    With z_q the normal quantile, the ends are the quantiles q' of the means of RESAMPLES resamples,
+    With z_q the normal quantile, the ends are the quantiles q' of the means of so many resamples,
 
         q' = Phi(z_0 + (z_0 + z_q) / (1 - a (z_0 + z_q))),   q = level / 2, 1 - level / 2,
 
@@ -74,8 +74,8 @@ def bca_interval(differences: np.ndarray, level: float) -> tuple[np.ndarray, np.
     low, high = means.copy(), means.copy()
     varied = np.flatnonzero(spread > TIE * np.abs(differences).max(axis=1, initial=0))
     quantiles = ndtri(np.array([level / 2, 1 - level / 2]))
-    weights = _resamples(n)
-    step = max(1, CHUNK // RESAMPLES)
+    weights = _weights(n, resamples)
+    step = max(1, CHUNK // resamples)
     for start in range(0, len(varied), step):
         rows = varied[start : start + step]
         resampled = np.sort(differences[rows] @ weights, axis=1)
@@ -90,9 +90,9 @@ def bca_interval(differences: np.ndarray, level: float) -> tuple[np.ndarray, np.
 
 
 @lru_cache(maxsize=64)
-def _resamples(n: int) -> np.ndarray:
-    """(n, RESAMPLES): the weights of n differences in each resample's mean."""
-    return np.random.default_rng(n).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).T / n
+def _weights(n: int, resamples: int) -> np.ndarray:
+    """(n, R): the weights of n differences in each resample's mean."""
+    return np.random.default_rng(n).multinomial(n, np.full(n, 1 / n), size=resamples).T / n
 
 
 def _quantiles(ordered: np.ndarray, shares: np.ndarray) -> np.ndarray:
