@@ -3,6 +3,8 @@
 import itertools
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +28,7 @@ from semidml.verdicts import (
 from semidml.verdicts.judge import Measured, decide, margin_p
 from semidml.verdicts.resampling import bca_interval, flip_p, holm
 from tests.sweeps.made import DIGEST, plan
+from tests.test_layers import HEAVY, ROOT
 
 SCORE = "test_knn_accuracy"
 SAMPLES = {
@@ -358,6 +361,12 @@ def test_what_cannot_be_judged_is_refused(wrong):
         judge({(): values}, **{"margin": 0.01} | wrong)
 
 
+def test_a_page_that_shows_verdicts_waits_for_nothing_heavy():
+    code = f"import sys, semidml.verdicts; print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
 # ---- words and JSON
 
 
@@ -460,6 +469,7 @@ DRAWN = {  # of mean 0 and standard deviation 1 or so
     "skewed sides": lambda rng, size: np.subtract(*rng.lognormal(size=(2, *size))) / 3,
     # mostly above 0, rarely far below: the direction in which a sign test errs; skewness -1
     "skewed": lambda rng, size: (4 - rng.gamma(4, size=size)) / 2,
+    "very skewed": lambda rng, size: 1 - rng.exponential(size=size),  # skewness -2
     # of 1/500, where the sd is 3 steps: many ties and zeros
     "discrete": lambda rng, size: np.round(3 * rng.normal(size=size)) / 3,
 }
@@ -520,6 +530,17 @@ def test_without_a_difference_a_claim_seldom_holds(drawn, settings, seeds, margi
     if drawn != "skewed":  # there signs are as likely either way, so half of the error is on each side
         assert wrong <= stats.binom.ppf(SURE, SWEEPS, 0.025)
         assert (holds | fails).any(axis=1).sum() <= stats.binom.ppf(SURE, SWEEPS, 0.05)
+
+
+@pytest.mark.parametrize(
+    "drawn, settings, most", [("skewed", 5, 0.08), ("very skewed", 1, 0.1), ("very skewed", 5, 0.18)]
+)
+def test_means_that_are_equal_where_shapes_are_not_are_told_apart_more_often(drawn, settings, most):
+    """What no test of a mean can help, and how much it is: more than 5 % where the margin is far below the scatter, not
+    where it is as it should be."""
+    rows = draw(drawn, settings, (10,))
+    assert 0.05 < simulate(rows, (10,), TINY)[0].any(axis=1).mean() < most
+    assert at_most(simulate(rows, (10,), WIDE)[0].any(axis=1).sum()) <= 0.05
 
 
 @pytest.mark.parametrize("claim", ["not below", "equal"])

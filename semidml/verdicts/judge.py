@@ -18,15 +18,17 @@ as for a 95 % interval).
 | equal | within +-margin beyond chance | other than 0 beyond chance, mean at least a margin from 0 |
 
 So "A not below B" fails just where "B above A" holds. A claim "above" whose difference lies within +-margin beyond
-chance is equivalent. All else is undecided, and nothing is decided with fewer than 6 seeds. With more and more seeds
-each answer becomes that of the true difference.
+chance is equivalent. All else is undecided, and nothing is decided with fewer than 6 seeds, whose p could not be
+below .0625. With more and more seeds each answer becomes that of the true difference. "Above" is of numbers: of a score
+where less is better, the claim is put the other way round.
 
 **How sure.** A claim that is not so is said to hold with a chance of at most `level / 2`, over all its settings and
 looks, and to fail with as much: exactly so where the differences are symmetric when A and B are alike. They are where
 only chance tells A's scores from B's, however skewed these are. Where instead means are equal and shapes are not (A
 mostly a bit better, rarely collapsed) no test of a mean on ten numbers can be exact (Bahadur and Savage 1956, doi
-10.1214/aoms/1177728077); the margin protects there while seeds scatter by no more than 1.5 margins or so: past two, a
-skewness of -1 lets up to 7 % hold, of -2 up to 16 % (five settings).
+10.1214/aoms/1177728077); the margin protects there while seeds scatter by no more than 1.5 margins or so. Past that, a
+skewness of -1 lets up to 5 % of single claims hold and 8 % of those with five settings, one of -2 9 and 17 %.
+Equivalence is a family of its own, with the same error.
 
 With 10 seeds a true difference of two margins is found in at least 90 % of sweeps where the differences' standard
 deviation over seeds is at most 1.4 margins (97 % of normal ones, 92 % with a skewness of -1). tests/test_verdicts.py
@@ -40,7 +42,8 @@ from typing import get_args
 
 import numpy as np
 
-from semidml.verdicts.looks import FEWEST, Look, plan_shares
+from semidml.sweeps.seeds import DECIDING
+from semidml.verdicts.looks import Look, plan_shares
 from semidml.verdicts.pairs import NOT_RUN, Paired, Setting
 from semidml.verdicts.resampling import bca_interval, flip_p, holm
 from semidml.verdicts.verdict import Claim, Tuning, Verdict
@@ -180,8 +183,8 @@ def _too_early(paired: Paired, look: Look | None, settings: int, share: float) -
     there = n + sum(count for why, count in paired.left_out.items() if why != NOT_RUN)
     if look and there < look.seeds[look.number]:
         return f"{there} of the {look.seeds[look.number]} seeds of this look are there"
-    if n < FEWEST:
-        return f"fewer than {FEWEST} seeds decide nothing"
+    if n < DECIDING:
+        return f"fewer than {DECIDING} seeds decide nothing"
     if settings * 2.0 ** (1 - n) > share * (1 + ROUNDING):
         return f"with {settings} settings more than {n} seeds are needed to decide"
     return ""

@@ -7,13 +7,14 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from semidml.sweeps.seeds import COUNT, DECIDING
 from semidml.sweeps.table import score_of
-from semidml.verdicts.looks import FEWEST, RULE, Look
+from semidml.verdicts.looks import Look
 from semidml.words import damage_words, decimals
 
 Answer = Literal["holds", "fails", "equivalent", "undecided", "not run"]
 Claim = Literal["above", "not below", "equal"]
-FINDABLE = 1.4  # margins that RULE seeds may scatter by, in sd, where a difference of two is found by 90 % of sweeps
+FINDABLE = 1.4  # margins that COUNT seeds may scatter by, in sd, where a difference of two is found by 90 % of sweeps
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -113,8 +114,8 @@ class Verdict:
             notes.append("All differences are equal, so the interval is a point.")
         if (
             self.answer == "undecided"
-            and self.n >= FEWEST
-            and self.sd > FINDABLE * self.margin * math.sqrt(self.n / RULE)
+            and self.n >= DECIDING
+            and self.sd > FINDABLE * self.margin * math.sqrt(self.n / COUNT)
         ):
             notes.append(f"Seeds scatter by {self._number(self.sd)}{self._unit}: so few may miss even two margins.")
         if self.left_out:
