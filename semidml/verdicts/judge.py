@@ -27,7 +27,7 @@ looks, and to fail with as much: exactly so where the differences are symmetric 
 only chance tells A's scores from B's, however skewed these are. Where instead means are equal and shapes are not (A
 mostly a bit better, rarely collapsed) no test of a mean on ten numbers can be exact (Bahadur and Savage 1956, doi
 10.1214/aoms/1177728077); the margin protects there while seeds scatter by no more than 1.5 margins or so. Past that, a
-skewness of -1 lets up to 5 % of single claims hold and 8 % of those with five settings, one of -2 9 and 17 %.
+skewness of -1 lets about 5 % of single claims hold and 7 % of those with five settings, one of -2 about 8 % and 16 %.
 Equivalence is a family of its own, with the same error.
 
 With 10 seeds a true difference of two margins is found in at least 90 % of sweeps where the differences' standard
@@ -113,7 +113,7 @@ def judge(
             look=look,
             left_out=dict(paired.left_out),
             tuned=tuned,
-            remark=(early or reasons[place]) if answer == "undecided" else "",
+            remark=(early or str(reasons[place])) if answer == "undecided" else "",
         )
     return verdicts
 

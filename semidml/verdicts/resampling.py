@@ -10,6 +10,7 @@ import numpy as np
 RESAMPLES = 9_999
 TIE = 1e-7  # sums that differ by less, relative to the largest there can be, count as equal
 EXACT_UP_TO = 32  # seeds; sums of half of them are listed, 2^16
+DRAWS = 99_999
 CHUNK = 2**22  # numbers that are worked on at once, 34 MB
 
 
@@ -23,17 +24,13 @@ def flip_p(differences: np.ndarray) -> np.ndarray:
     at least 2^(1 - n).
 
     All signs of the first half are met with all of the second by sorting, so that n = 20 takes 2 x 1,024 sums and not a
-    million. Past EXACT_UP_TO seeds 99,999 choices are drawn by a fixed generator, and the one that was seen counts as
+    million. Past EXACT_UP_TO seeds so many as DRAWS are drawn by a fixed generator, and the one that was seen counts as
     one more, with which the test stays valid (Phipson and Smyth 2010, doi 10.2202/1544-6115.1585)."""
     differences = np.asarray(differences, dtype=float)
     n = differences.shape[1]
     reached = np.abs(differences.sum(axis=1)) - TIE * np.abs(differences).sum(axis=1)
     if n > EXACT_UP_TO:
-        signs = np.random.default_rng(n).choice([-1.0, 1.0], size=(99_999, n))
-        counts = [
-            np.count_nonzero(np.abs(signs @ row) >= least) for row, least in zip(differences, reached, strict=True)
-        ]
-        return (np.array(counts) + 1) / (len(signs) + 1)
+        return _drawn_p(differences, reached)
     first, second = _signs(n // 2), _signs(n - n // 2)
     p = np.empty(len(differences))
     step = max(1, CHUNK // len(second))
@@ -46,6 +43,16 @@ def flip_p(differences: np.ndarray) -> np.ndarray:
             above = len(some) * len(others) - int(np.searchsorted(others, least - some).sum())
             p[number] = 2 * above / 2**n if least > 0 else 1.0
     return np.minimum(p, 1.0)
+
+
+def _drawn_p(differences: np.ndarray, reached: np.ndarray) -> np.ndarray:
+    """(S, n), (S,) -> (S,): `flip_p` by drawn signs; reached: what a sum must be from 0 to count."""
+    rng, (count, n) = np.random.default_rng(0), differences.shape
+    above, step = np.ones(count), max(1, CHUNK // max(count, n))
+    for start in range(0, DRAWS, step):
+        signs = rng.choice([-1.0, 1.0], size=(n, min(step, DRAWS - start)))
+        above += (np.abs(differences @ signs) >= reached[:, None]).sum(axis=1)
+    return above / (DRAWS + 1)
 
 
 @lru_cache
@@ -89,7 +96,7 @@ def bca_interval(differences: np.ndarray, level: float, resamples: int = RESAMPL
     return low, high
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def _weights(n: int, resamples: int) -> np.ndarray:
     """(n, R): the weights of n differences in each resample's mean."""
     return np.random.default_rng(n).multinomial(n, np.full(n, 1 / n), size=resamples).T / n
