@@ -233,6 +233,32 @@ def test_an_axis_without_effect_on_a_side_need_not_be_named_there():
         differences(table, *SIDES, SCORE)
 
 
+def test_values_may_be_text_or_be_off_by_rounding():
+    table = scored({"alpha": [0.3, 0.5]}, [0], lambda row: {SCORE: row["alpha"]})
+    (paired,) = differences(table, {"alpha": "0.5"}, {"alpha": 0.1 + 0.2}, SCORE).values()
+    assert paired.values == pytest.approx([0.2])
+    assert (paired.a, paired.b) == ("alpha 0.5", "alpha 0.3")
+
+
+def test_a_sweep_s_table_is_judged():
+    """From rows to sentences: a setting where the reconstruction helps, one where it does not yet, one that waits."""
+
+    def rows_of(row):
+        gain = {1.0: 0.2, 10.0: 0.0}.get(row["pl"]) if row["model"] == "dml-ae" else 0.0
+        noise = np.random.default_rng((row["seed"], int(row["pl"]), row["model"] == "dml")).normal(0, 0.02)
+        return None if gain is None else {SCORE: 0.7 + row["seed"] / 50 + gain + noise}
+
+    table = scored(MODELS | {"pl": [1.0, 10.0, 100.0]}, range(10), rows_of)
+    verdicts = judge(differences(table, *SIDES, SCORE, ["pl"], ("with", "without")), margin=0.01)
+    assert [verdict.answer for verdict in verdicts.values()] == ["holds", "undecided", "not run"]
+    holds, undecided, not_run = (verdict.words() for verdict in verdicts.values())
+    assert holds.startswith("with above without by ") and holds.endswith(
+        "n = 10 seeds); the claim that it is above holds."
+    )
+    assert "undecided, since chance may explain it. Seeds scatter by" in undecided
+    assert not_run == "No seed has a score of both with and without: not run."
+
+
 @pytest.mark.parametrize(
     "a, b, score, axes, words",
     [

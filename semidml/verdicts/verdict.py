@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from semidml.sweeps.seeds import COUNT, DECIDING
 from semidml.sweeps.table import score_of
 from semidml.verdicts.looks import Look
+from semidml.verdicts.pairs import NOT_RUN
 from semidml.words import damage_words, decimals
 
 Answer = Literal["holds", "fails", "equivalent", "undecided", "not run"]
@@ -118,8 +119,9 @@ class Verdict:
             and self.sd > FINDABLE * self.margin * math.sqrt(self.n / COUNT)
         ):
             notes.append(f"Seeds scatter by {self._number(self.sd)}{self._unit}: so few may miss even two margins.")
-        if self.left_out:
-            notes.append(f"Seeds left out: {', '.join(f'{count} {why}' for why, count in self.left_out.items())}.")
+        reasons = [f"{count} {why}" for why, count in self.left_out.items() if self.n or why != NOT_RUN]
+        if reasons:
+            notes.append(f"Seeds left out: {', '.join(reasons)}.")
         if self.is_tuned_on_one_side:
             a, b = self.tuned
             notes.append(f"Tuned on one side: {self.a} {a.words}, {self.b} {b.words}.")
