@@ -48,8 +48,8 @@ def differences(
     sides are called; by default their knobs.
 
     A seed is left out, and counted, where either side failed, has not run, has no such score, or where both sides are
-    one training, since what differs has no effect there. Where a side was tuned in each setting, ask for each setting with
-    its own values and put the answers together.
+    one training, since what differs has no effect there. Where a side was tuned in each setting, ask for each by itself
+    with its own values, and put the answers together.
     Raises: ValueError where the sides are no pair, in words."""
     _check(table, a, b, score, axes)
     a, b = ({name: read_value(name, value) for name, value in side.items()} for side in (a, b))
