@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-FEWEST = 6  # of five seeds the smallest two-sided p of a sign-flip test is .0625
-RULE = 10  # seeds of a claim that is looked at once
+from semidml.sweeps.seeds import COUNT, DECIDING
+
 UNTIL_DECIDED = (6, 10, 20)
 EARLY = 2 / 3  # of the error, that looks may take together which need more than an equal share
 
@@ -16,11 +16,11 @@ class Look:
     """Which of the looks this is that were planned before the first seed.
 
     seeds: how many there are at each, ascending. number: of this look, from 0. settings: how many the claim has; 0 for
-    as many as are given. Name it where settings that are decided already are not given again: all count in Holm's
-    correction.
+    as many as are given. What an earlier look has decided stays so and is not given again: settings says then how many
+    there were, since all count in Holm's correction.
     Raises: ValueError for looks that cannot be."""
 
-    seeds: tuple[int, ...] = (RULE,)
+    seeds: tuple[int, ...] = (COUNT,)
     number: int = 0
     settings: int = 0
 
@@ -49,7 +49,7 @@ def plan_shares(seeds: Sequence[int], level: float = 0.05, settings: int = 1) ->
     shares = dict.fromkeys(range(len(seeds)), 0.0)
     undecided, left = list(shares), level
     for number, n in enumerate(seeds):
-        need = settings * 2.0 ** (1 - n) if n >= FEWEST else level + 1
+        need = settings * 2.0 ** (1 - n) if n >= DECIDING else level + 1
         if need > left / len(undecided) and (number < len(seeds) - 1 or need > left):
             undecided.remove(number)
             if need + level - left <= EARLY * level:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from semidml.sweeps.plan import read_value
 from semidml.sweeps.table import HELD_OUT, TESTED, Table, score_of
 from semidml.words import value_words
 
@@ -47,9 +48,11 @@ def differences(
     sides are called; by default their knobs.
 
     A seed is left out, and counted, where either side failed, has not run, has no such score, or where both sides are
-    one training, since what differs has no effect there.
+    one training, since what differs has no effect there. Where a side was tuned in each setting, ask for each by itself
+    with its own values, and put the answers together.
     Raises: ValueError where the sides are no pair, in words."""
     _check(table, a, b, score, axes)
+    a, b = ({name: read_value(name, value) for name, value in side.items()} for side in (a, b))
     sides = [_rows_of(table, side, score, axes) for side in (a, b)]
     settings = dict.fromkeys([setting for side in sides for setting, _ in side])
     seeds = dict.fromkeys(table.frame["seed"].tolist())

@@ -10,6 +10,7 @@ import numpy as np
 RESAMPLES = 9_999
 TIE = 1e-7  # sums that differ by less, relative to the largest there can be, count as equal
 EXACT_UP_TO = 32  # seeds; sums of half of them are listed, 2^16
+DRAWS = 99_999
 CHUNK = 2**22  # numbers that are worked on at once, 34 MB
 
 
@@ -23,17 +24,13 @@ def flip_p(differences: np.ndarray) -> np.ndarray:
     at least 2^(1 - n).
 
     All signs of the first half are met with all of the second by sorting, so that n = 20 takes 2 x 1,024 sums and not a
-    million. Past EXACT_UP_TO seeds 99,999 choices are drawn by a fixed generator, and the one that was seen counts as
+    million. Past EXACT_UP_TO seeds so many as DRAWS are drawn by a fixed generator, and the one that was seen counts as
     one more, with which the test stays valid (Phipson and Smyth 2010, doi 10.2202/1544-6115.1585)."""
     differences = np.asarray(differences, dtype=float)
     n = differences.shape[1]
     reached = np.abs(differences.sum(axis=1)) - TIE * np.abs(differences).sum(axis=1)
     if n > EXACT_UP_TO:
-        signs = np.random.default_rng(n).choice([-1.0, 1.0], size=(99_999, n))
-        counts = [
-            np.count_nonzero(np.abs(signs @ row) >= least) for row, least in zip(differences, reached, strict=True)
-        ]
-        return (np.array(counts) + 1) / (len(signs) + 1)
+        return _drawn_p(differences, reached)
     first, second = _signs(n // 2), _signs(n - n // 2)
     p = np.empty(len(differences))
     step = max(1, CHUNK // len(second))
@@ -48,17 +45,27 @@ def flip_p(differences: np.ndarray) -> np.ndarray:
     return np.minimum(p, 1.0)
 
 
+def _drawn_p(differences: np.ndarray, reached: np.ndarray) -> np.ndarray:
+    """(S, n), (S,) -> (S,): `flip_p` by drawn signs; reached: what a sum must be from 0 to count."""
+    rng, (count, n) = np.random.default_rng(0), differences.shape
+    above, step = np.ones(count), max(1, CHUNK // max(count, n))
+    for start in range(0, DRAWS, step):
+        signs = rng.choice([-1.0, 1.0], size=(n, min(step, DRAWS - start)))
+        above += (np.abs(differences @ signs) >= reached[:, None]).sum(axis=1)
+    return above / (DRAWS + 1)
+
+
 @lru_cache
 def _signs(n: int) -> np.ndarray:
     """(2^n, n): each choice of signs."""
     return 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
 
 
-def bca_interval(differences: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+def bca_interval(differences: np.ndarray, level: float, resamples: int = RESAMPLES) -> tuple[np.ndarray, np.ndarray]:
     """(S, n) -> (S,), (S,): ends of the bias-corrected and accelerated bootstrap interval of the mean, which leaves out
     a share `level`, half of it on each side.
 
-    With z_q the normal quantile, the ends are the quantiles q' of the means of RESAMPLES resamples,
+    With z_q the normal quantile, the ends are the quantiles q' of the means of so many resamples,
 
         q' = Phi(z_0 + (z_0 + z_q) / (1 - a (z_0 + z_q))),   q = level / 2, 1 - level / 2,
 
@@ -74,8 +81,8 @@ def bca_interval(differences: np.ndarray, level: float) -> tuple[np.ndarray, np.
     low, high = means.copy(), means.copy()
     varied = np.flatnonzero(spread > TIE * np.abs(differences).max(axis=1, initial=0))
     quantiles = ndtri(np.array([level / 2, 1 - level / 2]))
-    weights = _resamples(n)
-    step = max(1, CHUNK // RESAMPLES)
+    weights = _weights(n, resamples)
+    step = max(1, CHUNK // resamples)
     for start in range(0, len(varied), step):
         rows = varied[start : start + step]
         resampled = np.sort(differences[rows] @ weights, axis=1)
@@ -89,10 +96,10 @@ def bca_interval(differences: np.ndarray, level: float) -> tuple[np.ndarray, np.
     return low, high
 
 
-@lru_cache(maxsize=64)
-def _resamples(n: int) -> np.ndarray:
-    """(n, RESAMPLES): the weights of n differences in each resample's mean."""
-    return np.random.default_rng(n).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).T / n
+@lru_cache(maxsize=8)
+def _weights(n: int, resamples: int) -> np.ndarray:
+    """(n, R): the weights of n differences in each resample's mean."""
+    return np.random.default_rng(n).multinomial(n, np.full(n, 1 / n), size=resamples).T / n
 
 
 def _quantiles(ordered: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -1,17 +1,21 @@
 """A verdict: what became of a claim in one setting, as plain data and in words."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from semidml.sweeps.seeds import COUNT, DECIDING
 from semidml.sweeps.table import score_of
 from semidml.verdicts.looks import Look
+from semidml.verdicts.pairs import NOT_RUN
 from semidml.words import damage_words, decimals
 
 Answer = Literal["holds", "fails", "equivalent", "undecided", "not run"]
 Claim = Literal["above", "not below", "equal"]
+FINDABLE = 1.4  # margins that COUNT seeds may scatter by, in sd, where a difference of two is found by 90 % of sweeps
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -43,6 +47,7 @@ class Verdict:
     level: float = Field(gt=0, lt=1)  # of error, that this look may spend; the interval leaves out as much
     n: int = Field(ge=0)  # seeds that both sides have
     mean: float | None = None  # of A - B
+    sd: float | None = None  # of the differences over seeds, with n - 1
     low: float | None = None  # ends of the BCa interval of the mean
     high: float | None = None
     p: float | None = None  # two-sided sign-flip p of no difference, exact
@@ -108,8 +113,15 @@ class Verdict:
         notes = []
         if self.n > 1 and self.low == self.high:
             notes.append("All differences are equal, so the interval is a point.")
-        if self.left_out:
-            notes.append(f"Seeds left out: {', '.join(f'{count} {why}' for why, count in self.left_out.items())}.")
+        if (
+            self.answer == "undecided"
+            and self.n >= DECIDING
+            and self.sd > FINDABLE * self.margin * math.sqrt(self.n / COUNT)
+        ):
+            notes.append(f"Seeds scatter by {self._number(self.sd)}{self._unit}: so few may miss even two margins.")
+        reasons = [f"{count} {why}" for why, count in self.left_out.items() if self.n or why != NOT_RUN]
+        if reasons:
+            notes.append(f"Seeds left out: {', '.join(reasons)}.")
         if self.is_tuned_on_one_side:
             a, b = self.tuned
             notes.append(f"Tuned on one side: {self.a} {a.words}, {self.b} {b.words}.")
