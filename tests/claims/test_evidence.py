@@ -177,3 +177,13 @@ def test_the_report_has_the_numbers_of_the_verdicts_and_no_program():
         assert told == pytest.approx([verdict.mean, verdict.low, verdict.high], abs=6e-4)
     table = report.claim_table(findings)
     assert "**holds**" in table and "**not run**" in table
+
+
+def test_what_ships_answers_every_claim_on_the_digits():
+    """The quick form, six seeds, by `python -m semidml reproduce all --quick`."""
+    findings = judge_claims(evidence.read_rows(evidence.SHIPPED), list(CLAIMS.values()), "digits", True)
+    assert [finding.claim.name for finding in findings] == list(CLAIMS)
+    assert {verdict.n for finding in findings for verdict in finding.verdicts.values()} == {6}
+    answers = {finding.claim.name: set(finding.answers) for finding in findings}
+    assert answers["2.1"] == {"holds"} and answers["1.4"] == {"holds"}
+    assert all(verdict.words() for finding in findings for verdict in finding.verdicts.values())
