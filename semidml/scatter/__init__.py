@@ -22,5 +22,6 @@ A map sends trigger values: `moved` {"move": its number, "middles": [[x, y], ...
 x1, y1], "width", "height" in pixels} where it shows a lattice (`box_of`).
 
 It has siblings, elements that stay while their data change, so that nothing blinks: curves (`plots.chart`), the card of
-scores, the sheet of many runs with their little maps (`sheet.py`), parallel coordinates (`plots.many`).
+scores, the sheet of many runs with their little maps (`sheet.py`), parallel coordinates (`plots.many`), points that the terms of
+a loss pull (`forces.py`).
 """

@@ -13,6 +13,7 @@ LINK_HTML = (
     '<path d="M14 10a5 5 0 0 0-7 0l-3 3a5 5 0 0 0 7 7l1-1"/></svg>'
     '<span>Copy link</span></button><span role="status"></span></div>'
 )
+FORCES, FORCES_HTML = "semidml_forces", '<div class="forces"></div>'
 SHEET, PARALLEL = "semidml_sheet", "semidml_parallel"
 CURVES, SCORECARD = "semidml_curves", "semidml_scorecard"
 CURVES_HTML, SCORECARD_HTML = '<div class="curves"></div>', '<div class="scorecard"></div>'
@@ -26,7 +27,7 @@ def javascript(entry: str = "map") -> str:
     """A program, whole: of the map; of the "store" that draws nothing and keeps what belongs to a run; of the "pad" on
     which a visitor draws, which takes {"height", "width"} and sends `drawn` {"pixels"}; of the "gallery", which takes
     {"images": addresses, "words", "chosen": which or -1} and sends `picked`, the number of an image; of the "link" that
-    copies the page's address; of the "sheet" of many runs, see `sheet.py`, and of "parallel" coordinates, see
+    copies the page's address; of the "forces" on points, see `forces.py`; of the "sheet" of many runs, see `sheet.py`, and of "parallel" coordinates, see
     `plots.many`; of "curves", see `plots.chart`; of the "scorecard", which takes {"of": the run, "headlines", "others",
     "words"}, each score as {"name", "title", "value", "before", "help"}; of the "page" that plays without a server, see
     `figures.page`.
