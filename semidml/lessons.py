@@ -55,6 +55,17 @@ class Check(NamedTuple):
     why: str = ""
 
 
+class Pull(NamedTuple):
+    """Points that one drags, and what terms of the loss do to them; see `scatter.forces`."""
+
+    terms: tuple[str, ...]  # of forces.TERMS
+    alpha: float
+    words: str  # what to try before the prediction
+    words_after: str  # what to try once it is made
+    priors: tuple[str, ...] = ()  # of forces.PRIORS_SHOWN; before the prediction the first alone
+    reductions: tuple[str, ...] = ("sum",)  # values of the knob; before the prediction the first alone
+
+
 class Lesson(NamedTuple):
     """One claim."""
 
@@ -75,6 +86,7 @@ class Lesson(NamedTuple):
     answer: str
     table: str  # the benchmark whose tables in benchmarks/RESULTS.md are the answer so far
     check: Check
+    pull: Pull
     floor: tuple[int, int] | None = None  # the side without a prior whose latents are read by that side's components
 
 
@@ -115,8 +127,8 @@ FEW_LABELS = Lesson(
     ),
     scores=("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami", "reconstruction_mse"),
     knobs={
-        "pl": (0.4, 1.0, 4.6, 20.0, 100.0),
-        "alpha": (0.02, 0.1, 0.2, 0.5, 0.9),
+        "alpha": (0.1, 0.02, 0.2, 0.5, 0.9),
+        "pl": (1.0, 0.4, 4.6, 20.0, 100.0),
         "schedule": ("joint", "batch", "epoch"),
         "augment": ("off", "on"),
         "latent_dim": (2, 4, 10),
@@ -146,6 +158,16 @@ FEW_LABELS = Lesson(
         "By how many percentage points does the paper's setting beat labels only, read from the seen labels?",
         *("points", 1.0, "knn_accuracy_labelled", 2, 0, 100.0),
         "It is the difference of two cells in the table of scores.",
+    ),
+    pull=Pull(
+        ("triplet", "reconstruction"),
+        0.5,
+        "A full frame is a label that is seen. The **triplet** draws such a point to its class and pushes it from the "
+        "others; whose label is hidden, it leaves alone. The **reconstruction** draws every point to where a decoder "
+        "draws its image, whatever its label: the pale pictures. Here each point moves by itself; in a training one "
+        "network moves them all.",
+        "Switch the reconstruction off and let it run: only points with a full frame move. Then the triplet off: "
+        "images gather by their looks. With both, each point goes where the two pulls cancel. What does alpha do?",
     ),
 )
 
@@ -230,6 +252,16 @@ PLACES = Lesson(
         "The table has it in its row on the own component: the mean over images of the root mean square over the "
         "dimensions. Below 1, so the classes lie more tightly than the prior's own samples would.",
     ),
+    pull=Pull(
+        ("triplet", "prior"),
+        0.5,
+        "The rings are a **prior** at one and two sigma. It draws each point up its hill, whatever the label; the "
+        "**triplet** parts the points whose labels it sees (full discs). Let it run, and drag a point away.",
+        "Now choose the prior. Four wide hills are one: everything falls to the middle. Three tight ones hold what "
+        "they catch, and a class may be torn apart; *Share the points out evenly* fills all three. Which alpha gives "
+        "each class a hill of its own?",
+        ("unit", "paper", "three"),
+    ),
     floor=(2, 1),
 )
 
@@ -271,9 +303,9 @@ METRIC_VAE = Lesson(
     ),
     scores=("knn_accuracy", "kmeans_ami", "elbo_nats", "kl_nats", "reconstruction_mse", "spread"),
     knobs={
+        "schedule": ("epoch", "joint", "batch"),
+        "alpha": (0.1, 0.005, 0.02, 0.5, 1.0),
         "reconstruction": ("sum", "mean"),
-        "alpha": (0.005, 0.02, 0.1, 0.5, 1.0),
-        "schedule": ("joint", "batch", "epoch"),
         "prior": ("unit", "gmm", "vamp"),
         "pl": (1.0, 4.6, 20.0, 100.0),
         "beta": (0.1, 1.0, 4.0),
@@ -306,6 +338,16 @@ METRIC_VAE = Lesson(
         *("nats", 1.0, "kl_nats", 1, None, 1.0),
         "It bounds what the latents can tell of the image. Most of it is another price: the classes lie far from where "
         "the prior expects them, which alpha .02 hardly charges.",
+    ),
+    pull=Pull(
+        ("triplet", "reconstruction", "prior"),
+        0.5,
+        "All three at once. The **triplet** parts the classes whose labels are seen, the **reconstruction** draws each "
+        "point to where the decoder draws its image (the pale pictures), the **prior** pulls all to its middle.",
+        "Switch the triplet off and let it run: images hold their places. Then average the reconstruction over the "
+        "pixels: its arrows shrink to a twenty-fifth, and the prior wins whatever alpha is.",
+        ("unit", "three"),
+        ("sum", "mean"),
     ),
 )
 

@@ -10,11 +10,12 @@ from semidml.config import declared_knobs
 from semidml.data import store
 from semidml.lessons import FEW_LABELS, LESSONS, METRIC_VAE, PLACES, Break, Lesson
 from semidml.runs import listing, places
+from semidml.scatter import bundle
 from semidml.scores.table import SCORES
 from semidml.train.loop import fit
 from semidml.ui import lesson as page
 from semidml.ui import lesson_link
-from tests.apptest import opened, press, words
+from tests.apptest import opened, press, sent_to, words
 
 ROOT = Path(__file__).parents[1]
 PAGES = {name: lesson.page for name, lesson in LESSONS.items()}
@@ -102,9 +103,11 @@ def test_the_answer_is_shown_after_the_prediction_only(name: str) -> None:
     assert "So it is" not in after
     drawn = [side for side in lesson.sides if side.config().trains_decoder]
     assert after.count("over their reconstructions") == len(drawn)
-    table = next(it.value for it in app.markdown if it.value.startswith("| of all test images |")).splitlines()
-    assert table[0] == f"| of all test images | {' | '.join(side.title for side in lesson.sides)} |"
-    assert len(table) == 2 + len(lesson.scores) + bool(lesson.floor)
+    (table,) = sent_to(app, bundle.SCORES)
+    head, *rows = table["rows"]
+    assert head == ["of all test images", *(side.title for side in lesson.sides)]
+    assert len(rows) == len(lesson.scores) + bool(lesson.floor)
+    assert all(table["help"][title] for title, *_ in rows), "every score has its help"
 
 
 @pytest.mark.parametrize("name", LESSONS)
@@ -126,7 +129,7 @@ def test_a_knob_is_turned_and_the_run_stands_beside_the_shipped_one() -> None:
     app.radio[0].set_value(PLACES.prediction.choices[0]).run()
     press(app, "Show me")
     press(app, "Train it")
-    mine = app.session_state["lesson places"]
+    mine = app.session_state["lesson places"]["started"][lesson_link.TURN]
     config, base = listing.open_run(mine["run"]).config(), PLACES.sides[1].config()
     changed = {name for name in declared_knobs() if getattr(config, name) != getattr(base, name)}
     assert changed == {"component_log_var"} and mine["beside"] == PLACES.sides[1].run

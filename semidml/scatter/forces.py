@@ -5,7 +5,8 @@ the formulas of `semidml.losses` and `semidml.priors`, written once more in `pul
 other. A decoder that stays as it is draws a picture of 5 x 5 pixels at each place; each point's own picture is what it
 draws at that point's `home`, so that the reconstruction is least there."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,12 +33,12 @@ class Prior(NamedTuple):
     """A prior that can be chosen, by the knobs of `place_components`; without any a unit Gaussian."""
 
     title: str
-    knobs: dict[str, Any] = {}
+    knobs: Mapping[str, Any] = MappingProxyType({})
 
     def mixture(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """means (K, 2), log_vars (K, 2), weights (K,)."""
         unit = {"placement": "lattice", "components": 1, "component_spacing": 1.0, "component_log_var": 0.0}
-        return place_components(2, **({"components": 0} | self.knobs if self.knobs else unit))
+        return place_components(2, **({"components": 0, **self.knobs} if self.knobs else unit))
 
 
 CLASSES = "ABC"
@@ -95,7 +96,13 @@ def scene(
         mixtures.append({"name": name, "title": PRIORS_SHOWN[name].title, **numbers})
     return {
         "points": [
-            {"label": CLASSES[p.label], "colour": class_colour(p.label), "seen": p.seen, "start": p.start, "image": image}
+            {
+                "label": CLASSES[p.label],
+                "colour": class_colour(p.label),
+                "seen": p.seen,
+                "start": p.start,
+                "image": image,
+            }
             for p, image in zip(POINTS, images().tolist(), strict=True)
         ],
         "side": SIDE,
@@ -107,5 +114,7 @@ def scene(
         "margin": known["margin"].default,
         "margins": MARGINS,
         "rate": RATE,
-        "help": {name: f"{known[name].help.capitalize()}." for name in ("margin", "alpha", "balance", "reconstruction")},
+        "help": {
+            name: f"{known[name].help.capitalize()}." for name in ("margin", "alpha", "balance", "reconstruction")
+        },
     }

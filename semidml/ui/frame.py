@@ -74,7 +74,12 @@ STYLE = """<style>
   margin: -0.6rem -1.6rem 0; width: calc(100% + 3.2rem); max-width: none;}
 .st-key-bar {padding: 0.45rem 5.6rem 0.45rem 1.6rem; min-height: 3.4rem; background: BACKGROUND;
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent);}
-.st-key-picture-turn, .st-key-picture-break {--map-height: clamp(280px, 100dvh - 23rem, 60rem);}
+.st-key-picture-turn, .st-key-picture-break {--map-height: clamp(280px, 100dvh - 18.7rem, 60rem);}
+:is(.st-key-picture-turn, .st-key-picture-break) {gap: 0.5rem;}
+:is(.st-key-picture-turn, .st-key-picture-break) [data-testid="stVerticalBlock"] {gap: 0.4rem;}
+.st-key-picture-turn h2 {padding-top: 0.2rem !important;}
+[class*="st-key-awaited"] {min-height: var(--map-height); border-radius: 0.5rem;
+  border: 1px dashed color-mix(in srgb, currentColor 30%, transparent);}
 .st-key-picture-sides {--map-height: clamp(280px, 100dvh - 20rem, 60rem);}
 .newest {display: flex; gap: 1.1rem; line-height: 1.2; white-space: nowrap; font-variant-numeric: tabular-nums;}
 .newest div {min-width: 8.2rem;}
@@ -88,7 +93,7 @@ STYLE = """<style>
 [class*="st-key-inline"] [data-testid="stWidgetLabel"] {flex: none; gap: 0.4rem; margin: 0;}
 [class*="st-key-inline"] [data-testid="stSelectbox"] > div:last-child {flex: 1; min-width: 0;}
 [data-testid="stSidebarHeader"] {height: 3.4rem; margin-bottom: -1rem;}
-[data-testid="stElementContainer"]:has([data-testid^="stBidiComponent"]), .st-key-live [data-stale="true"] {
+[data-testid="stElementContainer"]:has([data-testid^="stBidiComponent"]), [class*="st-key-live"] [data-stale="true"] {
   opacity: 1 !important; transition: none !important;}
 [data-testid="stSidebarUserContent"] {padding-left: 1rem; padding-right: 1rem;}
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.45rem;}

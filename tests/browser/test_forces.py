@@ -48,7 +48,9 @@ def tab(shared_tab: Page) -> Page:
 
 def read_terms(page: Page, **choices: object) -> tuple[torch.Tensor, dict[str, tuple[float, torch.Tensor]]]:
     """The places (N, 2), and value and gradient (N, 2) of each term, as the browser has them after these choices."""
-    told = page.evaluate("choices => { Object.assign(forces, choices); return [forces.places, forces.terms()]; }", choices)
+    told = page.evaluate(
+        "choices => { Object.assign(forces, choices); return [forces.places, forces.terms()]; }", choices
+    )
     terms = {name: (term["value"], torch.tensor(term["gradient"])) for name, term in told[1].items()}
     return torch.tensor(told[0], requires_grad=True), terms
 
