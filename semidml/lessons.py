@@ -161,7 +161,7 @@ FEW_LABELS = Lesson(
     ),
     pull=Pull(
         ("triplet", "reconstruction"),
-        0.5,
+        0.2,
         "A full frame is a label that is seen. The **triplet** draws such a point to its class and pushes it from the "
         "others; whose label is hidden, it leaves alone. The **reconstruction** draws every point to where a decoder "
         "draws its image, whatever its label: the pale pictures. Here each point moves by itself; in a training one "

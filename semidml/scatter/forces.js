@@ -10,6 +10,8 @@ const LONG = 34; // pixels of an arrow a unit of a point's own gradient; no arro
 const [MOST, LEAST] = [76, 3];
 const [NUDGE, LEAP] = [0.1, 0.5]; // units that an arrow key moves a point
 const AT_ONCE = 50; // steps of a press of those who want less motion
+const PACE = 60; // steps a second, whatever the browser draws; of one frame at most MOST_DUE
+const MOST_DUE = 12;
 const RESTED = 0.002; // units: a step that moves no point farther is the last
 const MOST_STEPS = 1500; // until it rests by itself
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
@@ -94,8 +96,12 @@ class Forces {
       this.draw();
       return this.tell();
     }
-    const next = () => {
-      const moved = this.step();
+    let before = performance.now();
+    const next = (now) => {
+      const due = Math.min(MOST_DUE, Math.max(1, Math.round(((now - before) * PACE) / 1000)));
+      before = now;
+      let moved = 0;
+      for (let k = 0; k < due; k++) moved = this.step();
       this.draw();
       if (moved < RESTED || this.steps >= last) this.rest();
       else this.running = requestAnimationFrame(next);
@@ -226,7 +232,7 @@ class Forces {
   }
 
   /** A point: its picture where there is a decoder, else a disc; a full frame where its label is seen. */
-  mark({ label, colour, seen, image }, i) {
+  mark({ label, colour, ink, seen, image }, i) {
     const group = make("g", { class: seen ? "point seen" : "point", role: "button", tabindex: i ? -1 : 0, "aria-describedby": "hint" });
     group.style.color = colour;
     if (this.hasPictures()) {
@@ -235,7 +241,7 @@ class Forces {
       group.append(make("rect", { class: "sheet", x: -half - 3, y: -half - 3, width: 2 * half + 6, height: 2 * half + 6, rx: 4 }));
       image.forEach((light, k) => group.append(make("rect", { class: "pixel", x: (k % side) * pixel - half, y: Math.floor(k / side) * pixel - half, width: pixel, height: pixel, opacity: light })));
       group.append(make("rect", { class: "frame", x: -half - 3, y: -half - 3, width: 2 * half + 6, height: 2 * half + 6, rx: 4 }));
-      if (seen) group.append(make("circle", { class: "badge", cx: half + 3, cy: -half - 3, r: 8 }), make("text", { x: half + 3, y: -half + 1 }, label));
+      if (seen) group.append(make("circle", { class: "badge", cx: half + 3, cy: -half - 3, r: 8 }), make("text", { x: half + 3, y: -half + 1, fill: ink }, label));
     } else {
       group.append(make("circle", { class: "frame sheet", r: 12 }), make("text", { y: 4.5 }, seen ? label : "?"));
     }

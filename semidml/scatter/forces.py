@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from semidml.config import declared_knobs
-from semidml.plots.colours import class_colour
+from semidml.plots.colours import class_colour, ink_on
 from semidml.presets import PAPERS_MIXTURE
 from semidml.priors import PRIORS
 from semidml.priors.places import place_components
@@ -99,6 +99,7 @@ def scene(
             {
                 "label": CLASSES[p.label],
                 "colour": class_colour(p.label),
+                "ink": ink_on(class_colour(p.label)),
                 "seen": p.seen,
                 "start": p.start,
                 "image": image,

@@ -292,7 +292,7 @@ def draw_side_by_side(lesson: Lesson, part: str, was_active: bool) -> None:
             return
         if newest is None:
             with st.container(key=f"awaited-{part}", vertical_alignment="center", horizontal_alignment="center"):
-                st.markdown(":material/hourglass_top: Its map comes here with its first points.")
+                st.markdown(":material/hourglass_top: Its map comes here with its first points.", width="content")
         else:
             maps.draw_run_map(run, newest, newest, f"map of mine {part}")
             draw_alarms(status)
