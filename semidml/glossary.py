@@ -147,7 +147,7 @@ WORDS = (
     Word(
         "collapse",
         "All latents lie in one place or on a line, so that they tell nothing any more.",
-        ("collapsed", "null model", "heap"),
+        ("collapsed", "heap"),
     ),
     Word(
         "null model",

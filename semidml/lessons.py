@@ -162,10 +162,9 @@ FEW_LABELS = Lesson(
     pull=Pull(
         ("triplet", "reconstruction"),
         0.2,
-        "A full frame is a label that is seen. The **triplet** draws such a point to its class and pushes it from the "
-        "others; whose label is hidden, it leaves alone. The **reconstruction** draws every point to where a decoder "
-        "draws its image, whatever its label: the pale pictures. Here each point moves by itself; in a training one "
-        "network moves them all.",
+        "The **triplet** draws a point whose label is seen to its class and pushes it from the others; the rest it "
+        "leaves alone. The **reconstruction** draws every point to where a decoder draws its image, whatever its "
+        "label: the pale pictures.",
         "Switch the reconstruction off and let it run: only points with a full frame move. Then the triplet off: "
         "images gather by their looks. With both, each point goes where the two pulls cancel. What does alpha do?",
     ),
@@ -198,10 +197,9 @@ PLACES = Lesson(
             "one small heap: the points fall together",
         ),
         2,
-        "The four hills melt into one, so the prior offers no places; and in every second epoch the KL term acts alone "
-        "and pulls each image to the middle of the one hill. The prior that works has ten tight components with "
-        "valleys between them, a small alpha, an epoch of metric loss first, and both losses in each step: then ten "
-        "classes go and live in ten places.",
+        "The four hills melt into one, so the prior offers no places; and in every second epoch it acts alone and "
+        "pulls all images to the middle. What works: ten tight components with valleys between them, a small alpha, "
+        "an epoch of metric loss first, and both losses in each step. Then ten classes live in ten places.",
     ),
     sides=(
         Side("digits-paper-prior", "The paper's setting", "4 wide components, by turns, alpha .5"),
@@ -246,8 +244,7 @@ PLACES = Lesson(
     table="claim2",
     check=Check(
         "In the map of what works, how far does a test image lie from the middle of its own component, in that "
-        "component's sigmas a dimension? (1 is a typical sample of the prior; on the map that is 1.4 times the inner "
-        "ring, for there are two dimensions.)",
+        "component's sigmas a dimension? (1 is a typical sample of the prior.)",
         *("sigmas", 0.2, "component_distance", 1, None, 1.0),
         "The table has it in its row on the own component: the mean over images of the root mean square over the "
         "dimensions. Below 1, so the classes lie more tightly than the prior's own samples would.",
@@ -256,7 +253,7 @@ PLACES = Lesson(
         ("triplet", "prior"),
         0.5,
         "The rings are a **prior** at one and two sigma. It draws each point up its hill, whatever the label; the "
-        "**triplet** parts the points whose labels it sees (full discs). Let it run, and drag a point away.",
+        "**triplet** parts the points whose labels it sees. Let it run, and drag a point away.",
         "Now choose the prior. Four wide hills are one: everything falls to the middle. Three tight ones hold what "
         "they catch, and a class may be torn apart; *Share the points out evenly* fills all three. Which alpha gives "
         "each class a hill of its own?",
@@ -290,12 +287,11 @@ METRIC_VAE = Lesson(
             "nothing much: a constant factor is taken care of by Adam",
         ),
         1,
-        "Averaged over 64 pixels the reconstruction weighs a sixty-fourth. The KL divergence is cheapest when each "
-        "image has the same posterior, and nothing pays for telling images apart: the latents collapse, and the "
-        "decoder draws the mean image. Adam takes care of a factor of the whole loss, not of one term. Summed, and "
-        "with both losses in each step at a small alpha, the same model parts the classes. Its negative ELBO is the "
-        "worse of the two: at alpha .02 the bound is nearly given up for the classes (break it with *images only* to "
-        "see it fall).",
+        "Averaged over 64 pixels the reconstruction weighs a sixty-fourth. The KL divergence is cheapest when all "
+        "images have the same posterior, and nothing pays for telling them apart: the latents collapse, the decoder "
+        "draws the mean image. Adam takes care of a factor of the whole loss, not of one term. Summed, with both "
+        "losses in each step and a small alpha, the same model parts the classes; its bound is the worse, as alpha "
+        ".02 nearly gives it up for them.",
     ),
     sides=(
         Side("digits-metric-vae-averaged", "The null model", "averaged over pixels, by turns, alpha .5"),
@@ -327,11 +323,11 @@ METRIC_VAE = Lesson(
             {"alpha": 1.0},
         ),
     ),
-    answer="On MNIST, in 10 dimensions and by turns, the reconstruction averaged over the pixels collapses in each of "
-    "three seeds, and summed it does not (table of claim 2). Trained jointly the MetricVAE beats the variational "
-    "autoencoder at 6,000 and 60,000 labels, most in few dimensions; at 60 labels only when it is read from the seen "
-    "ones. It beats plain metric learning with the same augmentation only in 10 dimensions, with 60 labels and a "
-    "classifier that has them all; and in accuracy a unit Gaussian serves as well as the VampPrior.",
+    answer="On MNIST, in 10 dimensions and by turns, it collapses in each of three seeds if averaged, in none if "
+    "summed (table of claim 2). Trained jointly the MetricVAE beats the variational autoencoder at 6,000 and 60,000 "
+    "labels, most in few dimensions; at 60 labels only read from the seen ones. It beats plain metric learning with "
+    "the same augmentation only in 10 dimensions, with 60 labels and a classifier that has them all; and a unit "
+    "Gaussian is as accurate as the VampPrior.",
     table="claim3",
     check=Check(
         "How many nats of KL divergence from the prior does an image cost in the run that works?",

@@ -199,7 +199,9 @@ class Forces {
     this.said = create("p", { className: "unseen" });
     this.said.setAttribute("role", "status");
     this.hint = create("p", { className: "hint", id: "hint" });
-    this.hint.textContent = "Drag a point, or press the arrow keys on it (with Shift farther); Page Up and Page Down go to another.";
+    this.hint.textContent =
+      `A full ${this.hasPictures() ? "frame" : "ring"}: its label is seen; a dashed one: hidden. Drag a point, or press the arrow keys on it ` +
+      "(with Shift farther); Page Up and Page Down go to another. Here each point moves by itself; in a training one network moves all.";
     knobs.append(this.total, this.hint, this.said);
     this.root.setAttribute("role", "figure");
     this.root.setAttribute("aria-label", "What each term of the loss does to a point");

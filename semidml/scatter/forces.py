@@ -5,14 +5,13 @@ the formulas of `semidml.losses` and `semidml.priors`, written once more in `pul
 other. A decoder that stays as it is draws a picture of 5 x 5 pixels at each place; each point's own picture is what it
 draws at that point's `home`, so that the reconstruction is least there."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from semidml.config import declared_knobs
-from semidml.plots.colours import class_colour, ink_on
 from semidml.presets import PAPERS_MIXTURE
 from semidml.priors import PRIORS
 from semidml.priors.places import place_components
@@ -83,10 +82,15 @@ def images() -> np.ndarray:
 
 
 def scene(
-    terms: Collection[str], priors: Collection[str] = (), alpha: float = 0.5, reductions: Collection[str] = ("sum",)
+    looks: Sequence[tuple[str, str]],
+    terms: Collection[str],
+    priors: Collection[str] = (),
+    alpha: float = 0.5,
+    reductions: Collection[str] = ("sum",),
 ) -> dict[str, Any]:
     """What the component gets: the points, the terms in this order, the priors and ways to sum over pixels that can be
-    chosen, the first of each at first; knobs with their words."""
+    chosen, the first of each at first; knobs with their words. looks: of each class its colour, and that of ink on
+    it."""
     weights, offsets = decoder()
     known = declared_knobs()
     mixtures = []
@@ -98,8 +102,8 @@ def scene(
         "points": [
             {
                 "label": CLASSES[p.label],
-                "colour": class_colour(p.label),
-                "ink": ink_on(class_colour(p.label)),
+                "colour": looks[p.label][0],
+                "ink": looks[p.label][1],
                 "seen": p.seen,
                 "start": p.start,
                 "image": image,

@@ -33,7 +33,7 @@ class Glossary {
     this.words.setAttribute("role", "region");
     this.words.setAttribute("aria-label", "The words");
     const head = create("div", { className: "head" });
-    head.append(create("h2", { textContent: "Glossary" }), this.search, close);
+    head.append(create("h2", { textContent: "Glossary" }), close, this.search);
     this.dialog.append(head, this.said, this.words);
     root.replaceChildren(this.opener, this.dialog);
   }

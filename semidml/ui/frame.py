@@ -79,6 +79,7 @@ STYLE = """<style>
 :is(.st-key-picture-turn, .st-key-picture-break) {gap: 0.5rem;}
 :is(.st-key-picture-turn, .st-key-picture-break) [data-testid="stVerticalBlock"] {gap: 0.4rem;}
 .st-key-picture-turn h2 {padding-top: 0.2rem !important;}
+.st-key-picture-turn h3, .st-key-picture-turn h3 * {white-space: nowrap; overflow: hidden; text-overflow: ellipsis;}
 [class*="st-key-awaited"] {min-height: var(--map-height); border-radius: 0.5rem;
   border: 1px dashed color-mix(in srgb, currentColor 30%, transparent);}
 .st-key-picture-sides {--map-height: clamp(280px, 100dvh - 20rem, 60rem);}
@@ -138,7 +139,7 @@ h3 {padding-top: 0.4rem !important;}
 .st-key-knobs {gap: 0.55rem;}
 .st-key-knobs [data-testid="stButton"] button {min-height: 2.1rem; padding: 0.1rem 0.55rem;}
 @media (max-width: 640px) {
-.stApp {--map-height: 26rem;}
+.stApp, .st-key-picture-turn, .st-key-picture-break, .st-key-picture-sides {--map-height: 26rem;}
 [data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-bar) {margin: -0.6rem -1rem 0; width: calc(100% + 2rem);}
 .st-key-bar {padding: 0.4rem 7rem 0.4rem 1rem; gap: 0.4rem 0.6rem;}

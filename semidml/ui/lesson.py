@@ -9,6 +9,7 @@ import streamlit as st
 from semidml.config import declared_knobs
 from semidml.frames import TEST, Frame
 from semidml.lessons import LESSONS, PAPER, Lesson, Side
+from semidml.plots.colours import class_colour, ink_on
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter import bundle, forces
@@ -159,7 +160,8 @@ def draw_pull(lesson: Lesson, is_revealed: bool) -> None:
     draw = st.components.v2.component(
         bundle.FORCES, html=bundle.FORCES_HTML, css=bundle.css("forces"), js=bundle.javascript("forces")
     )
-    draw(data=forces.scene(pull.terms, shown[0], pull.alpha, shown[1]), key=f"pull {lesson.name} {is_revealed}")
+    looks = [(class_colour(label), ink_on(class_colour(label))) for label in range(len(forces.CLASSES))]
+    draw(data=forces.scene(looks, pull.terms, shown[0], pull.alpha, shown[1]), key=f"pull {lesson.name} {is_revealed}")
 
 
 def score_table(lesson: Lesson, epoch: int | None = None) -> list[dict[str, str]]:

@@ -22,7 +22,8 @@ SETUP = """async ([program, css, data]) => {
     draw({data: JSON.parse(data), parentElement: document.getElementById('a')});
     window.forces = document.querySelector('.forces').forces;
 }"""
-ALL = forces.scene(("triplet", "reconstruction", "prior"), ("unit", "paper", "three"), 0.3, ("sum", "mean"))
+LOOKS = [("#5a87e1", "#000000"), ("#f0a53c", "#000000"), ("#a54b3c", "#ffffff")]
+ALL = forces.scene(LOOKS, ("triplet", "reconstruction", "prior"), ("unit", "paper", "three"), 0.3, ("sum", "mean"))
 POSTERIOR = -2.0  # log-variance of each point's own Gaussian, which moves no gradient of its middle
 
 
