@@ -94,7 +94,8 @@ def test_what_is_not_there_yet_is_a_picture(page: Page) -> None:
 def test_the_glossary_is_a_press_away_searched_and_linked(page: Page) -> None:
     open_page(page, "/Data?word=score-kmeans_ami")
     dialog = page.get_by_role("dialog", name="Glossary")
-    expect(dialog.get_by_role("article").filter(has_text="k-means of the test latents")).to_be_focused()
+    article = dialog.get_by_role("article").filter(has_text="k-means of the test latents")
+    expect(article).to_be_focused()
     check_both_themes(page)
     dialog.get_by_role("article").filter(has_text="k-means of the test latents").get_by_role(
         "button", name="AMI"
