@@ -8,6 +8,7 @@ const REACH = 2.9; // latent units from the middle to the nearer edges
 const GRID = 0.8; // units between two pictures of the decoder
 const LONG = 34; // pixels of an arrow a unit of a point's own gradient; no arrow is longer than MOST
 const [MOST, LEAST] = [76, 3];
+const EDGE = 13; // pixels from a point's middle to where its arrows begin
 const [NUDGE, LEAP] = [0.1, 0.5]; // units that an arrow key moves a point
 const AT_ONCE = 50; // steps of a press of those who want less motion
 const PACE = 60; // steps a second, whatever the browser draws; of one frame at most MOST_DUE
@@ -401,7 +402,8 @@ class Forces {
         if (long < LEAST) return [];
         const length = Math.min(MOST, long);
         const [dx, dy] = [-pair[0], pair[1]].map((x) => (x / Math.hypot(...pair)) * length);
-        const [x, y] = this.at(this.places[i]);
+        const [middleX, middleY] = this.at(this.places[i]);
+        const [x, y] = [middleX + (dx / length) * EDGE, middleY + (dy / length) * EDGE];
         const [ex, ey] = [x + dx, y + dy];
         const head = Math.min(7, length / 2);
         const [ux, uy] = [dx / length, dy / length];

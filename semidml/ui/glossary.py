@@ -45,7 +45,7 @@ def draw_glossary() -> None:
         del st.query_params[LINKED]
         state["asked word"] = {"word": asked[:MOST_ASKED], "number": state.get("asked word", {}).get("number", 0) + 1}
     draw = st.components.v2.component(
-        bundle.GLOSSARY, html=bundle.GLOSSARY_HTML, css=bundle.css("glossary"), js=bundle.javascript("glossary")
+        bundle.GLOSSARY, html=bundle.GLOSSARY_HTML, css=bundle.css("link", "glossary"), js=bundle.javascript("glossary")
     )
     draw(data={"words": explained(), "open": state.get("asked word")}, key="glossary")
 

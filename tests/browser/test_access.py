@@ -97,9 +97,7 @@ def test_the_glossary_is_a_press_away_searched_and_linked(page: Page) -> None:
     article = dialog.get_by_role("article").filter(has_text="k-means of the test latents")
     expect(article).to_be_focused()
     check_both_themes(page)
-    dialog.get_by_role("article").filter(has_text="k-means of the test latents").get_by_role(
-        "button", name="AMI"
-    ).click()
+    article.get_by_role("button", name="AMI", exact=True).click()
     expect(dialog.get_by_role("article").filter(has_text="two ways to group")).to_be_focused()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
