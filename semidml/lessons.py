@@ -254,9 +254,9 @@ PLACES = Lesson(
         0.5,
         "The rings are a **prior** at one and two sigma. It draws each point up its hill, whatever the label; the "
         "**triplet** parts the points whose labels it sees. Let it run, and drag a point away.",
-        "Now choose the prior. Four wide hills are one: everything falls to the middle. Three tight ones hold what "
-        "they catch, and a class may be torn apart; *Share the points out evenly* fills all three. Which alpha gives "
-        "each class a hill of its own?",
+        "Now choose the prior. Four wide hills are one: everything falls to its middle. Of three separate ones the "
+        "nearest catches nearly all. Start again and *Share the points out evenly*: each class whose labels are seen "
+        "takes a hill of its own, and nobody says which.",
         ("unit", "paper", "three"),
     ),
     floor=(2, 1),

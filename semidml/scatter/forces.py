@@ -59,9 +59,10 @@ BRIGHT = -0.6  # logit of a pixel that nothing lights
 PRIORS_SHOWN = {
     "unit": Prior(PRIORS["unit"].title),
     "paper": Prior("the paper's four wide hills", PAPERS_MIXTURE),
-    "three": Prior(
-        "three tight hills",
-        {"placement": "sphere", "components": 3, "component_spacing": 3.4, "component_log_var": -1.6},
+    "three": Prior(  # one near most points at the start, two farther off
+        "three separate hills",
+        {"placement": "given", "positions": "-0.4,0; 2.2,1.6; 2.2,-1.6", "component_spacing": 1.0}
+        | {"component_log_var": -1.0},
     ),
 }
 TERMS = {"triplet": "Triplet", "reconstruction": "Reconstruction", "prior": "Prior"}

@@ -1,5 +1,7 @@
 // The help of a button: at the mouse, at the keyboard and under a finger.
 
+const GAP = 4; // pixels between a button and its help
+
 export class Help {
   /** root: what holds the buttons; helpOf: what there is to say of one. */
   constructor(root, helpOf) {
@@ -24,9 +26,10 @@ export class Help {
     this.renew();
     this.element.hidden = false;
     const [room, place] = [this.root.getBoundingClientRect(), button.getBoundingClientRect()];
-    const { width } = this.element.getBoundingClientRect();
+    const { width, height } = this.element.getBoundingClientRect();
+    const fits = place.bottom + GAP + height <= window.innerHeight || place.top < height + GAP;
     this.element.style.left = `${Math.max(0, Math.min(place.left - room.left, room.width - width))}px`;
-    this.element.style.top = `${place.bottom - room.top + 4}px`;
+    this.element.style.top = `${fits ? place.bottom - room.top + GAP : place.top - room.top - height - GAP}px`;
     return undefined;
   }
 

@@ -142,7 +142,7 @@ h3 {padding-top: 0.4rem !important;}
 .stApp, .st-key-picture-turn, .st-key-picture-break, .st-key-picture-sides {--map-height: 26rem;}
 [data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-bar) {margin: -0.6rem -1rem 0; width: calc(100% + 2rem);}
-.st-key-bar {padding: 0.4rem 7rem 0.4rem 1rem; gap: 0.4rem 0.6rem;}
+.st-key-bar {padding: 0.4rem 8.2rem 0.4rem 1rem; gap: 0.4rem 0.6rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-bar .st-key-about) {position: static;}
 [data-testid="stLayoutWrapper"]:has(> :is(.st-key-about, .st-key-inline-explored)) {flex: 1 1 100%;}
 .st-key-bar > [data-testid="stLayoutWrapper"]:has(> :is(.st-key-about, .st-key-inline-explored)) {order: 3;}

@@ -2,12 +2,14 @@
 can be had by mouse and by keys. In a page without Streamlit."""
 
 import json
+import math
 from collections.abc import Iterator
 
 import pytest
 import torch
 from playwright.sync_api import Page, expect
 
+from semidml.lessons import METRIC_VAE, PLACES
 from semidml.losses.bernoulli import bernoulli_nll
 from semidml.losses.triplet import REDUCTION, triplet_loss
 from semidml.priors.gmm import Gmm, Unit
@@ -105,6 +107,37 @@ def test_steps_go_down_and_the_weights_are_the_schedules(tab: Page) -> None:
     assert sum(v * w for v, w in after) < 0.7 * sum(v * w for v, w in before)
     tab.get_by_role("button", name="Start again").click()
     assert tab.evaluate("forces.places") == [list(point.start) for point in forces.POINTS]
+
+
+def settle(page: Page, **choices: object) -> list[list[float]]:
+    """Where the points lie after 900 steps from the start with these choices."""
+    steps = "for (let k = 0; k < 900; k++) forces.step();"
+    page.evaluate("() => { forces.state = ''; forces.show(forces.data); }")
+    return page.evaluate(f"choices => {{ Object.assign(forces, choices); {steps} return forces.places; }}", choices)
+
+
+def test_what_the_lessons_say_of_the_points_is_so(tab: Page) -> None:
+    seen = [number for number, point in enumerate(forces.POINTS) if point.seen]
+    place_terms = {"on": {"triplet": True, "reconstruction": False, "prior": True}}
+    alpha = PLACES.pull.alpha
+    wide = settle(tab, **place_terms, alpha=alpha, chosenPrior=1)
+    assert max(math.hypot(*place) for place in wide) < 1, "four wide hills are one"
+    for balanced in (False, True):
+        places = settle(tab, **place_terms, alpha=alpha, chosenPrior=2, balanced=balanced)
+        hills = [min(range(3), key=lambda k: math.dist(place, ALL["priors"][2]["means"][k])) for place in places]
+        own = {hills[number]: forces.POINTS[number].label for number in seen}
+        if balanced:
+            assert len(own) == 3 and all(own[hills[number]] == forces.POINTS[number].label for number in seen)
+        else:
+            assert {hills[number] for number in seen} == {0} and hills.count(0) >= 8
+    bound_terms = {"on": {"triplet": False, "reconstruction": True, "prior": True}, "alpha": METRIC_VAE.pull.alpha}
+    summed, averaged = (settle(tab, **bound_terms, reduction=way) for way in ("sum", "mean"))
+    radius = [sum(math.hypot(*place) for place in places) / len(places) for places in (summed, averaged)]
+    assert radius[0] > 0.7 and radius[1] < 0.15
+    few = settle(tab, on={"triplet": True})
+    assert [place != list(point.start) for place, point in zip(few, forces.POINTS, strict=True)] == [
+        point.seen for point in forces.POINTS
+    ]
 
 
 def test_a_point_is_moved_by_mouse_and_by_keys_and_told(tab: Page) -> None:
