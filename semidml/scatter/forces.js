@@ -1,14 +1,12 @@
 // A dozen points that one drags, with an arrow for what each term of a loss does to them, and steps down their sum: what
 // `forces.py` describes and `pull.js` computes. One element that stays while the page changes.
 
+import { arrowOf, create, inWords, tableOf } from "./arrows.js";
 import { logitsAt, prior, reconstruction, sigmoid, triplet } from "./pull.js";
 import { make } from "./svg.js";
 
 const REACH = 2.9; // latent units from the middle to the nearer edges
 const GRID = 0.8; // units between two pictures of the decoder
-const LONG = 34; // pixels of an arrow a unit of a point's own gradient; no arrow is longer than MOST
-const [MOST, LEAST] = [76, 3];
-const EDGE = 13; // pixels from a point's middle to where its arrows begin
 const [NUDGE, LEAP] = [0.1, 0.5]; // units that an arrow key moves a point
 const AT_ONCE = 50; // steps of a press of those who want less motion
 const PACE = 60; // steps a second, whatever the browser draws; of one frame at most MOST_DUE
@@ -23,9 +21,6 @@ export default function ({ data, parentElement }) {
   root.forces.show(data);
   return () => root.isConnected || root.forces?.close();
 }
-
-const create = (tag, facts = {}) => Object.assign(document.createElement(tag), facts);
-const places2 = (number) => number.toFixed(2).replace("-0.00", "0.00").replace("-", "−");
 
 class Forces {
   constructor(root) {
@@ -211,11 +206,11 @@ class Forces {
 
   slider(knobs, name, title, [low, high]) {
     const line = create("label", { className: "slider", title: this.data.help[name] });
-    const told = create("span", { className: "now", textContent: places2(this[name]) });
+    const told = create("span", { className: "now", textContent: inWords(this[name]) });
     const input = create("input", { type: "range", min: low, max: high, step: 0.05, value: this[name] });
     input.addEventListener("input", () => {
       this[name] = Number(input.value);
-      told.textContent = places2(this[name]);
+      told.textContent = inWords(this[name]);
       this.draw();
     });
     line.append(create("span", { textContent: title }), input, told);
@@ -319,7 +314,7 @@ class Forces {
 
   words(i) {
     const { label, seen } = this.data.points[i];
-    return `Point ${i + 1}, ${seen ? `class ${label}` : "its label hidden"}, at ${this.places[i].map(places2).join(" and ")}`;
+    return `Point ${i + 1}, ${seen ? `class ${label}` : "its label hidden"}, at ${this.places[i].map(inWords).join(" and ")}`;
   }
 
   // ---- what is drawn at each step
@@ -343,9 +338,9 @@ class Forces {
     const sums = Object.values(terms).map(({ value, weight }) => value * weight);
     for (const { name } of this.data.terms) {
       const term = terms[name];
-      this.values[name].textContent = term ? `${places2(term.weight)} × ${places2(term.value)}` : "off";
+      this.values[name].textContent = term ? `${inWords(term.weight)} × ${inWords(term.value)}` : "off";
     }
-    this.total.textContent = `Step ${this.steps}: together ${places2(sums.reduce((a, b) => a + b, 0))}`;
+    this.total.textContent = `Step ${this.steps}: together ${inWords(sums.reduce((a, b) => a + b, 0))}`;
     this.tableButton.setAttribute("aria-pressed", String(this.tabled));
     this.table.hidden = !this.tabled;
     this.svg.style.visibility = this.ground.style.visibility = this.tabled ? "hidden" : "";
@@ -398,19 +393,8 @@ class Forces {
     const n = this.places.length;
     const parts = Object.entries(terms).flatMap(([name, { gradient, weight }]) =>
       gradient.flatMap((pair, i) => {
-        const long = Math.hypot(...pair) * weight * n * LONG;
-        if (long < LEAST) return [];
-        const length = Math.min(MOST, long);
-        const [dx, dy] = [-pair[0], pair[1]].map((x) => (x / Math.hypot(...pair)) * length);
-        const [middleX, middleY] = this.at(this.places[i]);
-        const [x, y] = [middleX + (dx / length) * EDGE, middleY + (dy / length) * EDGE];
-        const [ex, ey] = [x + dx, y + dy];
-        const head = Math.min(7, length / 2);
-        const [ux, uy] = [dx / length, dy / length];
-        const wing = (side) => `${ex - head * ux + (side * head * uy) / 1.6} ${ey - head * uy - (side * head * ux) / 1.6}`;
-        const arrow = make("g", { class: name });
-        arrow.append(make("path", { class: "shaft", d: `M${x} ${y}L${ex} ${ey}` }), make("path", { d: `M${wing(1)}L${ex} ${ey}L${wing(-1)}` }));
-        return [arrow];
+        const arrow = arrowOf(name, this.at(this.places[i]), pair.map((x) => x * weight * n));
+        return arrow ? [arrow] : [];
       }),
     );
     this.arrows.replaceChildren(...parts);
@@ -418,18 +402,12 @@ class Forces {
 
   fill(terms) {
     const shown = this.data.terms.filter(({ name }) => terms[name]);
-    const row = (cells, tag) => {
-      const line = create("tr");
-      line.append(...cells.map((text) => create(tag, { textContent: text })));
-      return line;
-    };
-    const [head, body, table] = [create("thead"), create("tbody"), create("table")];
-    head.append(row(["Point", "Class", "Label", "x", "y", ...shown.flatMap(({ title }) => [`${title}: pull in x`, "in y"])], "th"));
-    this.data.points.forEach(({ label, seen }, i) => {
-      const pulls = shown.flatMap(({ name }) => terms[name].gradient[i].map((x) => places2(-x * terms[name].weight * this.places.length)));
-      body.append(row([i + 1, label, seen ? "seen" : "hidden", ...this.places[i].map(places2), ...pulls], "td"));
+    const head = ["Point", "Class", "Label", "x", "y", ...shown.flatMap(({ title }) => [`${title}: pull in x`, "in y"])];
+    const rows = this.data.points.map(({ label, seen }, i) => {
+      const pulls = shown.flatMap(({ name }) => terms[name].gradient[i].map((x) => -x * terms[name].weight * this.places.length));
+      return [i + 1, label, seen ? "seen" : "hidden", ...[...this.places[i], ...pulls].map(inWords)];
     });
-    table.append(create("caption", { textContent: `${this.total.textContent}. A pull is a point's own gradient, downward, times its weight.` }), head, body);
+    const table = tableOf(`${this.total.textContent}. A pull is a point's own gradient, downward, times its weight.`, head, rows);
     const { scrollTop, scrollLeft } = this.table;
     this.table.replaceChildren(table);
     Object.assign(this.table, { scrollTop, scrollLeft });
