@@ -55,6 +55,17 @@ class Check(NamedTuple):
     why: str = ""
 
 
+class Pull(NamedTuple):
+    """Points that one drags, and what terms of the loss do to them; see `scatter.forces`."""
+
+    terms: tuple[str, ...]  # of forces.TERMS
+    alpha: float
+    words: str  # what to try before the prediction
+    words_after: str  # what to try once it is made
+    priors: tuple[str, ...] = ()  # of forces.PRIORS_SHOWN; before the prediction the first alone
+    reductions: tuple[str, ...] = ("sum",)  # values of the knob; before the prediction the first alone
+
+
 class Lesson(NamedTuple):
     """One claim."""
 
@@ -75,6 +86,7 @@ class Lesson(NamedTuple):
     answer: str
     table: str  # the benchmark whose tables in benchmarks/RESULTS.md are the answer so far
     check: Check
+    pull: Pull
     floor: tuple[int, int] | None = None  # the side without a prior whose latents are read by that side's components
 
 
@@ -115,8 +127,8 @@ FEW_LABELS = Lesson(
     ),
     scores=("knn_accuracy", "knn_accuracy_labelled", "kmeans_ami", "reconstruction_mse"),
     knobs={
-        "pl": (0.4, 1.0, 4.6, 20.0, 100.0),
-        "alpha": (0.02, 0.1, 0.2, 0.5, 0.9),
+        "alpha": (0.1, 0.02, 0.2, 0.5, 0.9),
+        "pl": (1.0, 0.4, 4.6, 20.0, 100.0),
         "schedule": ("joint", "batch", "epoch"),
         "augment": ("off", "on"),
         "latent_dim": (2, 4, 10),
@@ -147,6 +159,15 @@ FEW_LABELS = Lesson(
         *("points", 1.0, "knn_accuracy_labelled", 2, 0, 100.0),
         "It is the difference of two cells in the table of scores.",
     ),
+    pull=Pull(
+        ("triplet", "reconstruction"),
+        0.2,
+        "The **triplet** draws a point whose label is seen to its class and pushes it from the others; the rest it "
+        "leaves alone. The **reconstruction** draws every point to where a decoder draws its image, whatever its "
+        "label: the pale pictures.",
+        "Switch the reconstruction off and let it run: only points with a full frame move. Then the triplet off: "
+        "images gather by their looks. With both, each point goes where the two pulls cancel. What does alpha do?",
+    ),
 )
 
 PLACES = Lesson(
@@ -176,10 +197,9 @@ PLACES = Lesson(
             "one small heap: the points fall together",
         ),
         2,
-        "The four hills melt into one, so the prior offers no places; and in every second epoch the KL term acts alone "
-        "and pulls each image to the middle of the one hill. The prior that works has ten tight components with "
-        "valleys between them, a small alpha, an epoch of metric loss first, and both losses in each step: then ten "
-        "classes go and live in ten places.",
+        "The four hills melt into one, so the prior offers no places; and in every second epoch it acts alone and "
+        "pulls all images to the middle. What works: ten tight components with valleys between them, a small alpha, "
+        "an epoch of metric loss first, and both losses in each step. Then ten classes live in ten places.",
     ),
     sides=(
         Side("digits-paper-prior", "The paper's setting", "4 wide components, by turns, alpha .5"),
@@ -224,11 +244,20 @@ PLACES = Lesson(
     table="claim2",
     check=Check(
         "In the map of what works, how far does a test image lie from the middle of its own component, in that "
-        "component's sigmas a dimension? (1 is a typical sample of the prior; on the map that is 1.4 times the inner "
-        "ring, for there are two dimensions.)",
+        "component's sigmas a dimension? (1 is a typical sample of the prior.)",
         *("sigmas", 0.2, "component_distance", 1, None, 1.0),
         "The table has it in its row on the own component: the mean over images of the root mean square over the "
         "dimensions. Below 1, so the classes lie more tightly than the prior's own samples would.",
+    ),
+    pull=Pull(
+        ("triplet", "prior"),
+        0.5,
+        "The rings are a **prior** at one and two sigma. It draws each point up its hill, whatever the label; the "
+        "**triplet** parts the points whose labels it sees. Let it run, and drag a point away.",
+        "Now choose the prior. Four wide hills are one: everything falls to its middle. Of three separate ones the "
+        "nearest catches nearly all. Start again and *Share the points out evenly*: each class whose labels are seen "
+        "takes a hill of its own, and nobody says which.",
+        ("unit", "paper", "three"),
     ),
     floor=(2, 1),
 )
@@ -258,12 +287,11 @@ METRIC_VAE = Lesson(
             "nothing much: a constant factor is taken care of by Adam",
         ),
         1,
-        "Averaged over 64 pixels the reconstruction weighs a sixty-fourth. The KL divergence is cheapest when each "
-        "image has the same posterior, and nothing pays for telling images apart: the latents collapse, and the "
-        "decoder draws the mean image. Adam takes care of a factor of the whole loss, not of one term. Summed, and "
-        "with both losses in each step at a small alpha, the same model parts the classes. Its negative ELBO is the "
-        "worse of the two: at alpha .02 the bound is nearly given up for the classes (break it with *images only* to "
-        "see it fall).",
+        "Averaged over 64 pixels the reconstruction weighs a sixty-fourth. The KL divergence is cheapest when all "
+        "images have the same posterior, and nothing pays for telling them apart: the latents collapse, the decoder "
+        "draws the mean image. Adam takes care of a factor of the whole loss, not of one term. Summed, with both "
+        "losses in each step and a small alpha, the same model parts the classes; its bound is the worse, as alpha "
+        ".02 nearly gives it up for them.",
     ),
     sides=(
         Side("digits-metric-vae-averaged", "The null model", "averaged over pixels, by turns, alpha .5"),
@@ -271,9 +299,9 @@ METRIC_VAE = Lesson(
     ),
     scores=("knn_accuracy", "kmeans_ami", "elbo_nats", "kl_nats", "reconstruction_mse", "spread"),
     knobs={
+        "schedule": ("epoch", "joint", "batch"),
+        "alpha": (0.1, 0.005, 0.02, 0.5, 1.0),
         "reconstruction": ("sum", "mean"),
-        "alpha": (0.005, 0.02, 0.1, 0.5, 1.0),
-        "schedule": ("joint", "batch", "epoch"),
         "prior": ("unit", "gmm", "vamp"),
         "pl": (1.0, 4.6, 20.0, 100.0),
         "beta": (0.1, 1.0, 4.0),
@@ -295,17 +323,27 @@ METRIC_VAE = Lesson(
             {"alpha": 1.0},
         ),
     ),
-    answer="On MNIST, in 10 dimensions and by turns, the reconstruction averaged over the pixels collapses in each of "
-    "three seeds, and summed it does not (table of claim 2). Trained jointly the MetricVAE beats the variational "
-    "autoencoder at 6,000 and 60,000 labels, most in few dimensions; at 60 labels only when it is read from the seen "
-    "ones. It beats plain metric learning with the same augmentation only in 10 dimensions, with 60 labels and a "
-    "classifier that has them all; and in accuracy a unit Gaussian serves as well as the VampPrior.",
+    answer="On MNIST, in 10 dimensions and by turns, it collapses in each of three seeds if averaged, in none if "
+    "summed (table of claim 2). Trained jointly the MetricVAE beats the variational autoencoder at 6,000 and 60,000 "
+    "labels, most in few dimensions; at 60 labels only read from the seen ones. It beats plain metric learning with "
+    "the same augmentation only in 10 dimensions, with 60 labels and a classifier that has them all; and a unit "
+    "Gaussian is as accurate as the VampPrior.",
     table="claim3",
     check=Check(
         "How many nats of KL divergence from the prior does an image cost in the run that works?",
         *("nats", 1.0, "kl_nats", 1, None, 1.0),
         "It bounds what the latents can tell of the image. Most of it is another price: the classes lie far from where "
         "the prior expects them, which alpha .02 hardly charges.",
+    ),
+    pull=Pull(
+        ("triplet", "reconstruction", "prior"),
+        0.5,
+        "All three at once. The **triplet** parts the classes whose labels are seen, the **reconstruction** draws each "
+        "point to where the decoder draws its image (the pale pictures), the **prior** pulls all to its middle.",
+        "Switch the triplet off and let it run: images hold their places. Then average the reconstruction over the "
+        "pixels: its arrows shrink to a twenty-fifth, and the prior wins whatever alpha is.",
+        ("unit", "three"),
+        ("sum", "mean"),
     ),
 )
 

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = [  # the lowest first; modules of one floor do not import one another, but for those of one room
-    ["semidml", "semidml.registry", "semidml.words"],
+    ["semidml", "semidml.registry", "semidml.words", "semidml.glossary"],
     ["semidml.disk", "semidml.disk.*", "semidml.memory", "semidml.tasks"],
     ["semidml.data", "semidml.losses", "semidml.networks", "semidml.priors", "semidml.methods", "semidml.schedules"],
     ["semidml.priors.given"],

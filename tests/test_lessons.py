@@ -8,15 +8,18 @@ import pytest
 from semidml import presets
 from semidml.config import declared_knobs
 from semidml.data import store
+from semidml.jobs import queue
 from semidml.lessons import FEW_LABELS, LESSONS, METRIC_VAE, PLACES, Break, Lesson
 from semidml.runs import listing, places
+from semidml.scatter import bundle, forces
 from semidml.scores.table import SCORES
 from semidml.train.loop import fit
 from semidml.ui import lesson as page
 from semidml.ui import lesson_link
-from tests.apptest import opened, press, words
+from tests.apptest import opened, press, sent_to, words
 
 ROOT = Path(__file__).parents[1]
+WORDS_A_MINUTE, MINUTES_OF_PLAY = 200, 3
 PAGES = {name: lesson.page for name, lesson in LESSONS.items()}
 
 
@@ -102,9 +105,11 @@ def test_the_answer_is_shown_after_the_prediction_only(name: str) -> None:
     assert "So it is" not in after
     drawn = [side for side in lesson.sides if side.config().trains_decoder]
     assert after.count("over their reconstructions") == len(drawn)
-    table = next(it.value for it in app.markdown if it.value.startswith("| of all test images |")).splitlines()
-    assert table[0] == f"| of all test images | {' | '.join(side.title for side in lesson.sides)} |"
-    assert len(table) == 2 + len(lesson.scores) + bool(lesson.floor)
+    (table,) = sent_to(app, bundle.SCORES)
+    head, *rows = table["rows"]
+    assert head == ["of all test images", *(side.title for side in lesson.sides)]
+    assert len(rows) == len(lesson.scores) + bool(lesson.floor)
+    assert all(table["help"][title] for title, *_ in rows), "every score has its help"
 
 
 @pytest.mark.parametrize("name", LESSONS)
@@ -126,11 +131,71 @@ def test_a_knob_is_turned_and_the_run_stands_beside_the_shipped_one() -> None:
     app.radio[0].set_value(PLACES.prediction.choices[0]).run()
     press(app, "Show me")
     press(app, "Train it")
-    mine = app.session_state["lesson places"]
+    mine = app.session_state["lesson places"]["started"][lesson_link.TURN]
     config, base = listing.open_run(mine["run"]).config(), PLACES.sides[1].config()
     changed = {name for name in declared_knobs() if getattr(config, name) != getattr(base, name)}
     assert changed == {"component_log_var"} and mine["beside"] == PLACES.sides[1].run
     assert "component log-variance -1 → 1" in words(app)
+
+
+def test_what_is_pressed_second_waits_where_it_was_pressed_and_the_first_stays() -> None:
+    app = opened(PAGES["places"])
+    app.radio[0].set_value(PLACES.prediction.choices[0]).run()
+    press(app, "Show me")
+    press(app, "Train it")
+    press(app, "Break it so")
+    mine = app.session_state["lesson places"]["started"]
+    turned, broken = (listing.open_run(mine[part]["run"]) for part in (lesson_link.TURN, lesson_link.BREAK))
+    assert broken.config().alpha == PLACES.breaks[0].values["alpha"] and turned.status().active
+    assert any("in the queue: " in bar.proto.text for bar in app.get("progress")) and "Before it: " in words(app)
+    assert "Yours: component log-variance -1 → 1" in words(app) and "alpha 0.2 → 0.9" in words(app)
+    assert app.query_params["run"] == [f"{turned.id},{broken.id}"]
+    for run in (turned, broken):
+        queue.jobs().stop(run)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_the_first_turn_is_no_break(name: str) -> None:
+    lesson = LESSONS[name]
+    side = lesson.sides[lesson.turn]
+    knob = lesson_link.turnable(lesson, side)[0]
+    turned = lesson_link.change_side(side, {knob: lesson_link.turned_values(lesson, side, knob)[0]})
+    assert knob not in lesson.breaks[0].values, "what it is broken by first is another knob"
+    for broken in lesson.breaks:
+        assert turned != lesson_link.change_side(lesson.sides[broken.side], dict(broken.values))
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_takes_ten_minutes(name: str) -> None:
+    """All that it says, before and after the prediction, with its tables; its trainings, one of a turned knob and all
+    that break it, as long as the shipped one that they change took on two cores; and time to play."""
+    lesson = LESSONS[name]
+    app = opened(PAGES[name])
+    before = words(app)
+    app.radio[0].set_value(lesson.prediction.choices[0]).run()
+    after = words(press(app, "Show me"))
+    said = {*before.splitlines(), *after.splitlines()} - {*page.read_tables(lesson.table).splitlines()}
+    buttons = [button.label for button in app.button]
+    cells = [cell for table in sent_to(app, bundle.SCORES) for row in table["rows"] for cell in row]
+    count = sum(len(text.split()) for text in (*said, *buttons, *cells))
+    waited = (1 + len(lesson.breaks)) * metrics(lesson.sides[lesson.turn].run)["seconds"] / 60
+    assert count > 400
+    assert count / WORDS_A_MINUTE + waited + MINUTES_OF_PLAY <= 10, (count, waited)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_the_points_that_one_drags_give_nothing_away(name: str) -> None:
+    lesson = LESSONS[name]
+    app = opened(PAGES[name])
+    (before,) = sent_to(app, bundle.FORCES)
+    assert [term["name"] for term in before["terms"]] == list(lesson.pull.terms)
+    assert len(before["priors"]) <= 1 and before["reductions"] == ["sum"]
+    app.radio[0].set_value(lesson.prediction.choices[0]).run()
+    (after,) = sent_to(press(app, "Show me"), bundle.FORCES)
+    assert [prior["title"] for prior in after["priors"]] == [
+        forces.PRIORS_SHOWN[prior].title for prior in lesson.pull.priors
+    ]
+    assert after["reductions"] == list(lesson.pull.reductions)
 
 
 @pytest.mark.parametrize("name", LESSONS)

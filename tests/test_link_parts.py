@@ -159,7 +159,7 @@ def test_a_lesson_s_own_run_is_in_its_link(folders: Path) -> None:
     for _ in execute(listing.create_run(config, "turned", parent=parent)):
         pass
     app = opened(PLACES.page, said="2", run="turned")
-    assert not problems(app) and "with epochs 30 → 1" in words(app) and link_of(app) == {"said": "2", "run": "turned"}
+    assert not problems(app) and "Yours: epochs 30 → 1" in words(app) and link_of(app) == {"said": "2", "run": "turned"}
     listing.create_run(config, "strange")
     for said, run in (("2", "strange"), ("2", side.run), ("2", "../../etc/passwd")):
         assert len(problems(opened(PLACES.page, said=said, run=run))) == 1
@@ -172,7 +172,7 @@ def test_a_break_keeps_its_title_in_a_link() -> None:
     broken = PLACES.breaks[0]
     side = PLACES.sides[broken.side]
     run = listing.create_run(lesson_link.change_side(side, broken.values), "broken")
-    assert lesson_link.place_started(PLACES, side, run) == {"title": broken.title, "part": lesson_link.BREAK}
+    assert lesson_link.place_started(PLACES, side, run) == (lesson_link.BREAK, broken.title)
 
 
 def test_numbers_of_a_link_are_finite_and_as_many_as_they_should_be() -> None:

@@ -21,6 +21,7 @@ A map sends trigger values: `moved` {"move": its number, "middles": [[x, y], ...
 (`region_of`), `line` {"ends": [[x, y], [x, y]]} (`line_of`), `epoch` for a scrubber that rests, `seen` {"box": [x0, y0,
 x1, y1], "width", "height" in pixels} where it shows a lattice (`box_of`).
 
-It has siblings, elements that stay while their data change, so that nothing blinks: curves (`plots.chart`), the card of
-scores, the sheet of many runs with their little maps (`sheet.py`), parallel coordinates (`plots.many`).
+It has siblings, elements that stay while their data change, so that nothing blinks: curves (`plots.chart`), the card
+and the table of scores, the sheet of many runs with their little maps (`sheet.py`), parallel coordinates
+(`plots.many`), points that the terms of a loss pull (`forces.py`).
 """

@@ -13,6 +13,9 @@ LINK_HTML = (
     '<path d="M14 10a5 5 0 0 0-7 0l-3 3a5 5 0 0 0 7 7l1-1"/></svg>'
     '<span>Copy link</span></button><span role="status"></span></div>'
 )
+SCORES, SCORES_HTML = "semidml_scores", '<div class="scores"></div>'
+GLOSSARY, GLOSSARY_HTML = "semidml_glossary", '<div class="glossary"></div>'
+FORCES, FORCES_HTML = "semidml_forces", '<div class="forces"></div>'
 SHEET, PARALLEL = "semidml_sheet", "semidml_parallel"
 CURVES, SCORECARD = "semidml_curves", "semidml_scorecard"
 CURVES_HTML, SCORECARD_HTML = '<div class="curves"></div>', '<div class="scorecard"></div>'
@@ -26,10 +29,11 @@ def javascript(entry: str = "map") -> str:
     """A program, whole: of the map; of the "store" that draws nothing and keeps what belongs to a run; of the "pad" on
     which a visitor draws, which takes {"height", "width"} and sends `drawn` {"pixels"}; of the "gallery", which takes
     {"images": addresses, "words", "chosen": which or -1} and sends `picked`, the number of an image; of the "link" that
-    copies the page's address; of the "sheet" of many runs, see `sheet.py`, and of "parallel" coordinates, see
-    `plots.many`; of "curves", see `plots.chart`; of the "scorecard", which takes {"of": the run, "headlines", "others",
-    "words"}, each score as {"name", "title", "value", "before", "help"}; of the "page" that plays without a server, see
-    `figures.page`.
+    copies the page's address; of the "glossary", see `ui.glossary`; of the "forces" on points, see `forces.py`; of the
+    "sheet" of many runs, see `sheet.py`, and of "parallel" coordinates, see `plots.many`; of "curves", see
+    `plots.chart`; of the "scorecard", which takes {"of": the run, "headlines", "others", "words"}, each score as
+    {"name", "title", "value", "before", "help"}; of the table of "scores", which takes {"rows": of texts, "help": by
+    the first text of a row}; of the "page" that plays without a server, see `figures.page`.
 
     An inline module of a Streamlit component cannot import from beside itself: each imported module becomes a function
     that is called once and gives its exports."""
@@ -52,6 +56,7 @@ def javascript(entry: str = "map") -> str:
 
 
 @cache
-def css(name: str = "map") -> str:
-    """The look of the map and its siblings, of "many" runs' charts, of "curves", or of the "scorecard"."""
-    return (Path(__file__).parent / f"{name}.css").read_text()
+def css(*names: str) -> str:
+    """The look of the map and its siblings, of what is named: "map" by default, "many" runs' charts, "curves", the
+    "scorecard" and the table of "scores", both with "help", "forces", the "glossary"."""
+    return "\n".join((Path(__file__).parent / f"{name}.css").read_text() for name in names or ("map",))

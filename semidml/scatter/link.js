@@ -1,6 +1,7 @@
 // The button that copies the address of the page, with what its maps show.
 
 import { addressNow, writeAddress } from "./address.js";
+import { copy } from "./clipboard.js";
 
 const TOLD = 2500; // milliseconds for which it says what came of it
 
@@ -13,22 +14,4 @@ export default function link({ parentElement }) {
     clearTimeout(button.timer);
     button.timer = setTimeout(() => (said.textContent = ""), TOLD);
   };
-}
-
-/** Whether a text is in the clipboard now: a page that came without encryption has to select it first. */
-async function copy(text) {
-  try {
-    await window.navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const field = document.createElement("textarea");
-    field.value = text;
-    field.style.position = "fixed";
-    field.style.opacity = 0;
-    document.body.append(field);
-    field.select();
-    const done = document.execCommand("copy");
-    field.remove();
-    return done;
-  }
 }

@@ -1,6 +1,8 @@
 // Scores that change in place: the first two large, the others on a quiet line, each with its help at the mouse, at the
 // keyboard and under a finger; below them a sentence. The card keeps the height that it once had.
 
+import { Help } from "./help.js";
+
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".scorecard");
   root.card ??= new Card(root);
@@ -13,15 +15,9 @@ class Card {
     this.root = root;
     this.scores = new Map(); // the element of each, by name
     const part = (name, tag = "div") => Object.assign(document.createElement(tag), { className: name });
-    [this.headlines, this.others, this.note, this.help] = [part("headlines"), part("others"), part("note", "p"), part("help")];
-    this.help.setAttribute("role", "tooltip");
-    this.help.id = "help";
-    this.help.hidden = true;
-    root.replaceChildren(this.headlines, this.others, this.note, this.help);
-    for (const [kind, act] of [["pointerover", "tell"], ["focusin", "tell"], ["click", "tell"], ["pointerleave", "hush"], ["focusout", "hush"]]) {
-      root.addEventListener(kind, (event) => this[act](event));
-    }
-    root.addEventListener("keydown", (event) => event.key === "Escape" && this.hush());
+    [this.headlines, this.others, this.note] = [part("headlines"), part("others"), part("note", "p")];
+    this.help = new Help(root, (button) => this.helpOf(button));
+    root.replaceChildren(this.headlines, this.others, this.note, this.help.element);
     this.observer = new ResizeObserver(() => this.data && this.root.clientWidth !== this.width && this.reserve());
     this.observer.observe(root);
   }
@@ -41,7 +37,7 @@ class Card {
     this.note.textContent = data.words;
     this.note.hidden = !data.words;
     this.reserve();
-    if (this.told) this.help.textContent = this.helpOf(this.told);
+    this.help.renew();
   }
 
   /** A button a score: what it tells, it tells whoever asks. They stay while their values change. */
@@ -75,24 +71,6 @@ class Card {
   helpOf(button) {
     const { headlines, others } = this.data;
     return [...headlines, ...others].find(({ name }) => name === button.dataset.score)?.help ?? "";
-  }
-
-  tell(event) {
-    const button = event.target.closest("button");
-    if (!button) return event.type === "pointerover" ? this.hush() : undefined;
-    this.told = button;
-    this.help.textContent = this.helpOf(button);
-    this.help.hidden = false;
-    const [room, place] = [this.root.getBoundingClientRect(), button.getBoundingClientRect()];
-    const { width } = this.help.getBoundingClientRect();
-    this.help.style.left = `${Math.max(0, Math.min(place.left - room.left, room.width - width))}px`;
-    this.help.style.top = `${place.bottom - room.top + 4}px`;
-    return undefined;
-  }
-
-  hush() {
-    this.told = null;
-    this.help.hidden = true;
   }
 }
 

@@ -28,6 +28,7 @@ from semidml.sweeps import quota as sweep_quota
 from semidml.sweeps.sweep import list_sweeps
 from semidml.tasks import Task, find_task
 from semidml.ui import incoming, words
+from semidml.ui.glossary import draw_glossary
 from semidml.ui.unread import say_unread
 from semidml.words import size_words
 
@@ -74,9 +75,15 @@ STYLE = """<style>
 .stApp:has([data-testid="stExpandSidebarButton"]) :is([data-testid="stHeading"] h1) {padding-left: 2.6rem !important;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-bar) {position: sticky; top: 0; z-index: 100;
   margin: -0.6rem -1.6rem 0; width: calc(100% + 3.2rem); max-width: none;}
-.st-key-bar {padding: 0.45rem 5.6rem 0.45rem 1.6rem; min-height: 3.4rem; background: BACKGROUND;
+.st-key-bar {padding: 0.45rem 7.9rem 0.45rem 1.6rem; min-height: 3.4rem; background: BACKGROUND;
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent);}
-.st-key-picture-turn, .st-key-picture-break {--map-height: clamp(280px, 100dvh - 23rem, 60rem);}
+.st-key-picture-turn, .st-key-picture-break {--map-height: clamp(280px, 100dvh - 18.7rem, 60rem);}
+:is(.st-key-picture-turn, .st-key-picture-break) {gap: 0.5rem;}
+:is(.st-key-picture-turn, .st-key-picture-break) [data-testid="stVerticalBlock"] {gap: 0.4rem;}
+.st-key-picture-turn h2 {padding-top: 0.2rem !important;}
+.st-key-picture-turn h3, .st-key-picture-turn h3 * {white-space: nowrap; overflow: hidden; text-overflow: ellipsis;}
+[class*="st-key-awaited"] {min-height: var(--map-height); border-radius: 0.5rem;
+  border: 1px dashed color-mix(in srgb, currentColor 30%, transparent);}
 .st-key-picture-sides {--map-height: clamp(280px, 100dvh - 20rem, 60rem);}
 .newest {display: flex; gap: 1.1rem; line-height: 1.2; white-space: nowrap; font-variant-numeric: tabular-nums;}
 .newest div {min-width: 8.2rem;}
@@ -90,7 +97,7 @@ STYLE = """<style>
 [class*="st-key-inline"] [data-testid="stWidgetLabel"] {flex: none; gap: 0.4rem; margin: 0;}
 [class*="st-key-inline"] [data-testid="stSelectbox"] > div:last-child {flex: 1; min-width: 0;}
 [data-testid="stSidebarHeader"] {height: 3.4rem; margin-bottom: -1rem;}
-[data-testid="stElementContainer"]:has([data-testid^="stBidiComponent"]), .st-key-live [data-stale="true"] {
+[data-testid="stElementContainer"]:has([data-testid^="stBidiComponent"]), [class*="st-key-live"] [data-stale="true"] {
   opacity: 1 !important; transition: none !important;}
 [data-testid="stSidebarUserContent"] {padding-left: 1rem; padding-right: 1rem;}
 [data-testid="stSidebarContent"] [data-testid="stVerticalBlock"] {gap: 0.45rem;}
@@ -134,10 +141,10 @@ h3 {padding-top: 0.4rem !important;}
 .st-key-knobs {gap: 0.55rem;}
 .st-key-knobs [data-testid="stButton"] button {min-height: 2.1rem; padding: 0.1rem 0.55rem;}
 @media (max-width: 640px) {
-.stApp {--map-height: 26rem;}
+.stApp, .st-key-picture-turn, .st-key-picture-break, .st-key-picture-sides {--map-height: 26rem;}
 [data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-bar) {margin: -0.6rem -1rem 0; width: calc(100% + 2rem);}
-.st-key-bar {padding: 0.4rem 4.6rem 0.4rem 1rem; gap: 0.4rem 0.6rem;}
+.st-key-bar {padding: 0.4rem 8.2rem 0.4rem 1rem; gap: 0.4rem 0.6rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-bar .st-key-about) {position: static;}
 [data-testid="stLayoutWrapper"]:has(> :is(.st-key-about, .st-key-inline-explored)) {flex: 1 1 100%;}
 .st-key-bar > [data-testid="stLayoutWrapper"]:has(> :is(.st-key-about, .st-key-inline-explored)) {order: 3;}
@@ -200,7 +207,8 @@ def begin_page(title: str, reads: Collection[str] = ()) -> None:
         incoming.leave()
     light, dark = (st.get_option(f"theme.{name}.backgroundColor") or "Canvas" for name in ("light", "dark"))
     st.html(STYLE.replace("BACKGROUND", f"light-dark({light}, {dark})"))
-    with st.container(key="copy-link"):
+    with st.container(key="copy-link", horizontal=True, width="content", gap="xsmall"):
+        draw_glossary()
         component = st.components.v2.component
         component(bundle.LINK, html=bundle.LINK_HTML, css=bundle.css("link"), js=bundle.javascript("link"))()
     warm_up()

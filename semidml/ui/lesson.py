@@ -9,8 +9,10 @@ import streamlit as st
 from semidml.config import declared_knobs
 from semidml.frames import TEST, Frame
 from semidml.lessons import LESSONS, PAPER, Lesson, Side
+from semidml.plots.colours import class_colour, ink_on
 from semidml.runs import listing
 from semidml.runs.run import Run
+from semidml.scatter import bundle, forces
 from semidml.scores.components import fitted_floor
 from semidml.ui import cache, controls, lesson_link, manage, maps, moments, pictures, scores, take_away
 from semidml.ui.frame import (
@@ -32,6 +34,12 @@ from semidml.ui.runs import draw_alarms, draw_reason, draw_state, draw_waiting
 from semidml.ui.words import change_words, entry_title, knob_title, python_of, setting_words
 from semidml.words import decimals, value_words
 
+FLOOR = "component AMI without any prior"
+FLOOR_HELP = (
+    "What the score would be if the prior had done nothing: the latents of the run without a prior, scaled and turned "
+    "at random onto the other run's components, mean of 20. What a prior is said to do has to lie above it."
+)
+
 
 def draw_lesson(name: str) -> None:
     """The whole page of a lesson. Nothing of the answer is drawn before the visitor has predicted."""
@@ -45,7 +53,8 @@ def draw_lesson(name: str) -> None:
             st.latex(line)
         st.markdown(f"{lesson.maths_words}  \n[{lesson.source}]({PAPER}).")
     lesson_link.follow(lesson, progress_of(lesson))
-    if not progress_of(lesson).get("revealed"):
+    is_revealed = bool(progress_of(lesson).get("revealed"))
+    if not is_revealed:
         question, picture = st.columns([1, 1.3], gap="medium")
         with question:
             ask_prediction(lesson)
@@ -55,6 +64,8 @@ def draw_lesson(name: str) -> None:
         ask_prediction(lesson)
         with st.container(key="picture-sides"):
             draw_sides(lesson)
+    draw_pull(lesson, is_revealed)
+    if is_revealed:
         with st.container(key="picture-turn"):
             offer_turn(lesson)
             draw_started(lesson, TURN)
@@ -135,7 +146,22 @@ def draw_sides(lesson: Lesson) -> None:
         "seed. A point is an image, a colour a class; rings are the prior's components at one and two sigma. "
         f"Scores {when}:"
     )
-    pictures.draw_table(score_table(lesson, None if is_end else epoch))
+    told = {FLOOR: FLOOR_HELP}
+    scores.draw_score_table(f"scores {lesson.name}", score_table(lesson, None if is_end else epoch), told)
+
+
+def draw_pull(lesson: Lesson, is_revealed: bool) -> None:
+    """Points that one drags, and what each term of the lesson's loss does to them. Before the prediction with what
+    gives nothing away: a single hill, and no other way to sum over pixels."""
+    pull = lesson.pull
+    st.header("What each term does to a point")
+    st.markdown(pull.words_after if is_revealed else pull.words)
+    shown = (pull.priors, pull.reductions) if is_revealed else (pull.priors[:1], pull.reductions[:1])
+    draw = st.components.v2.component(
+        bundle.FORCES, html=bundle.FORCES_HTML, css=bundle.css("forces"), js=bundle.javascript("forces")
+    )
+    looks = [(class_colour(label), ink_on(class_colour(label))) for label in range(len(forces.CLASSES))]
+    draw(data=forces.scene(looks, pull.terms, shown[0], pull.alpha, shown[1]), key=f"pull {lesson.name} {is_revealed}")
 
 
 def score_table(lesson: Lesson, epoch: int | None = None) -> list[dict[str, str]]:
@@ -150,7 +176,7 @@ def score_table(lesson: Lesson, epoch: int | None = None) -> list[dict[str, str]
     if lesson.floor and epoch is None:
         plain, prior = (lesson.sides[side] for side in lesson.floor)
         low = fitted_ami(plain.run, prior.run)
-        cells = {"of all test images": "component AMI without any prior", plain.title: decimals(low, 2)}
+        cells = {"of all test images": FLOOR, plain.title: decimals(low, 2)}
         rows.append(dict.fromkeys(rows[0], "") | cells)
     return rows
 
@@ -188,8 +214,7 @@ def offer_turn(lesson: Lesson) -> None:
             key=f"turn to {lesson.name} {side.run} {name}",
             help=f"{declared_knobs()[name].help.capitalize()}.",
         )
-    words = f"{side.title}, with {knob_title(name).lower()} {knob_words(name, to)}"
-    act = {"on_click": start_run, "args": (lesson, side, {name: to}, words, TURN)}
+    act = {"on_click": start_run, "args": (lesson, side, {name: to}, "Yours", TURN)}
     go.button("Train it", type="primary", icon=":material/play_arrow:", width="stretch", **act)
 
 
@@ -214,32 +239,37 @@ def start_run(lesson: Lesson, side: Side, values: dict[str, Any], title: str, pa
 
     def submit() -> None:
         run = manage.queue_run(lesson_link.change_side(side, values), listing.open_run(side.run))
-        progress_of(lesson).update(run=run.id, beside=side.run, title=title, part=part)
-        follow(f"picture-{part}")
+        lesson_link.started(progress_of(lesson))[part] = {"run": run.id, "beside": side.run, "title": title}
 
+    progress_of(lesson)["pressed"] = part
     manage.perform(submit, failed=manage.NOT_STARTED)
+    follow(f"picture-{part}")
 
 
 def draw_started(lesson: Lesson, part: str) -> None:
     """The run that the visitor started in this part of the page, beside the one that it is a change of."""
     mine = progress_of(lesson)
-    manage.draw_outcome()
-    if mine.get("run") is None or mine.get("part") != part:
+    if mine.get("pressed") == part:
+        manage.draw_outcome()
+    runs = lesson_link.started(mine)
+    if part not in runs:
         return
     try:
-        is_active = listing.open_run(mine["run"]).status().active
+        is_active = listing.open_run(runs[part]["run"]).status().active
     except ValueError:  # deleted elsewhere
-        mine.pop("run")
+        runs.pop(part)
         st.caption("The run that was trained here has been deleted.")
         return
-    with st.container(key=LIVE):
-        st.fragment(draw_side_by_side, run_every=SECONDS_LIVE if is_active else None)(lesson, is_active)
+    with st.container(key=f"{LIVE}-{part}"):
+        every = SECONDS_LIVE if is_active else None
+        st.fragment(draw_side_by_side, run_every=every)(lesson, part, is_active)
 
 
-def draw_side_by_side(lesson: Lesson, was_active: bool) -> None:
-    mine = progress_of(lesson)
+def draw_side_by_side(lesson: Lesson, part: str, was_active: bool) -> None:
+    runs = lesson_link.started(progress_of(lesson))
     try:
-        run, beside = listing.open_run(mine["run"]), listing.open_run(mine["beside"])
+        trained = runs[part]
+        run, beside = listing.open_run(trained["run"]), listing.open_run(trained["beside"])
         status = run.status()
     except (KeyError, ValueError):
         st.rerun()
@@ -249,40 +279,50 @@ def draw_side_by_side(lesson: Lesson, was_active: bool) -> None:
         with st.container():
             draw_state(run, status)
         if status.active and not run.is_orphan():
-            act = {"on_click": controls.stop_run, "args": (run.id,), "key": "stop mine"}
+            act = {"on_click": controls.stop_run, "args": (run.id,), "key": f"stop {part}"}
             st.button("Stop", icon=":material/stop:", **act)
     draw_waiting(run, status)
     draw_reason(status)
+    last, newest = last_frame(beside), None
     mine_place, beside_place = st.columns(2)
     with mine_place:
-        st.subheader(mine["title"], anchor=False)
-        st.markdown(change_words(beside.config(), run.config()))
+        head_map(part, trained["title"], change_words(beside.config(), run.config()) or "nothing changed")
         try:
             newest = cache.read_newest(run)
         except ValueError as error:
             show_error(error)
             return
         if newest is None:
-            st.info("Waiting for the first points.", icon=":material/hourglass_top:")
+            with st.container(key=f"awaited-{part}", vertical_alignment="center", horizontal_alignment="center"):
+                st.markdown(":material/hourglass_top: Its map comes here with its first points.", width="content")
         else:
-            maps.draw_run_map(run, newest, newest, "map of mine")
+            maps.draw_run_map(run, newest, newest, f"map of mine {part}")
             draw_alarms(status)
             pictures.draw_reconstructions(run, newest)
         link_run(TRAIN, "Look at it on Train", "arrow_forward", run)
     with beside_place:
-        st.subheader(next(s.title for s in lesson.sides if s.run == beside.id), anchor=False)
-        st.markdown("Shipped, the same seed")
-        last = last_frame(beside)
-        maps.draw_run_map(beside, last, last, "map beside mine")
+        head_map(part, next(side.title for side in lesson.sides if side.run == beside.id), "shipped, the same seed")
+        maps.draw_run_map(beside, last, last, f"map beside mine {part}")
         pictures.draw_reconstructions(beside, last)
     here = None if newest is None else moments.read_moment(run, newest)
-    kind = f"mine: {here.words[0].lower()}{here.words[1:]}; shipped: at the end" if here else "shipped: at the end"
-    columns = {"mine": here.now if here else {}, "shipped": beside.metrics() or {}}
-    difference = ("difference", "shipped", "mine")
+    kind = f"yours: {here.words[0].lower()}{here.words[1:]}; shipped: at the end" if here else "shipped: at the end"
+    columns = {"yours": here.now if here else {}, "shipped": beside.metrics() or {}}
+    difference = ("difference", "shipped", "yours")
     if rows := scores.score_rows(lesson.scores, columns, head=kind, difference=difference):
-        pictures.draw_table(rows)
+        scores.draw_score_table(f"scores of mine {part}", rows)
     if here and (words := moments.late_words(here, lesson.scores)):
         st.caption(f":material/schedule: {words}.")
+
+
+def head_map(part: str, title: str, words: str) -> None:
+    """What a map is of: of a knob that was turned in one line, so that the map is large; of what may be several, as a
+    way to break it is, in two."""
+    if part == TURN:
+        st.subheader(f"{title}: {words}", anchor=False)
+        return
+    st.subheader(title, anchor=False)
+    with st.container(key=f"cut {part} {title}"):
+        st.markdown(words)
 
 
 def draw_answer(lesson: Lesson) -> None:

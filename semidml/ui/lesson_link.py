@@ -11,7 +11,7 @@ from semidml.lessons import Lesson, Side
 from semidml.runs import lineage, listing
 from semidml.runs.run import Run
 from semidml.ui import knobs, links
-from semidml.ui.words import change_words, values_of
+from semidml.ui.words import values_of
 from semidml.words import value_words
 
 TURN, BREAK = "turn", "break"  # parts of the page in which a visitor trains
@@ -88,25 +88,36 @@ def turned_values(lesson: Lesson, side: Side, knob: str) -> list[Any]:
     return [value for value in lesson.knobs[knob] if value != getattr(side.config(), knob)]
 
 
-def read_started(lesson: Lesson, run_id: str) -> dict[str, Any]:
-    """What a visitor had done who trained this run here. Raises: ValueError in words where no run of the lesson is its
-    parent."""
-    run = listing.open_run(run_id)
-    parent = lineage.find_parent(run)
-    side = next((side for side in lesson.sides if parent and side.run == parent.id), None)
-    if side is None:
-        raise ValueError(f"the run {run_id} was not made from one of this lesson's")
-    return {"run": run.id, "beside": side.run} | place_started(lesson, side, run)
+def started(mine: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """The run that a visitor trained in each part of the page, TURN and BREAK: its name, that of the one `beside` which
+    it stands, and what it is called there."""
+    return mine.setdefault("started", {})
 
 
-def place_started(lesson: Lesson, side: Side, run: Run) -> dict[str, str]:
-    """What a run that was trained in a lesson is called there, and in which part of the page that was: a way to break
-    it, or the knob that was turned."""
+def read_started(lesson: Lesson, names: str) -> dict[str, Any]:
+    """What a visitor had done who trained these runs here, two at most, one in each part of the page. Raises:
+    ValueError in words where no run of the lesson is the parent of one."""
+    parts = {}
+    for name in names.split(","):
+        run = listing.open_run(name)
+        parent = lineage.find_parent(run)
+        side = next((side for side in lesson.sides if parent and side.run == parent.id), None)
+        if side is None:
+            raise ValueError(f"the run {name} was not made from one of this lesson's")
+        part, title = place_started(lesson, side, run)
+        if part in parts:
+            raise ValueError(f"the runs {parts[part]['run']} and {name} have the same place in the lesson")
+        parts[part] = {"run": run.id, "beside": side.run, "title": title}
+    return {"started": parts}
+
+
+def place_started(lesson: Lesson, side: Side, run: Run) -> tuple[str, str]:
+    """In which part of the page a run was trained, and what it is called there: a way to break it, or the knob that was
+    turned."""
     for broken in lesson.breaks:
         if lesson.sides[broken.side] == side and change_side(side, broken.values) == run.config():
-            return {"title": broken.title, "part": BREAK}
-    changes = change_words(side.config(), run.config()) or "nothing changed"
-    return {"title": f"{side.title}, with {changes}", "part": TURN}
+            return BREAK, broken.title
+    return TURN, "Yours"
 
 
 def change_side(side: Side, values: Mapping[str, Any]) -> RunConfig:
@@ -120,7 +131,7 @@ def take_answer(lesson: Lesson, mine: dict[str, Any], text: str) -> None:
     mine["answer"] = st.session_state[f"check {lesson.name}"] = answer
 
 
-def write(lesson: Lesson, mine: Mapping[str, Any]) -> None:
+def write(lesson: Lesson, mine: dict[str, Any]) -> None:
     """Puts what was done into the link."""
     parts = dict.fromkeys(PARTS, "")
     if mine.get("revealed"):
@@ -137,7 +148,7 @@ def write(lesson: Lesson, mine: Mapping[str, Any]) -> None:
             "start": side.run if side != lesson.sides[lesson.turn] else "",
             "knob": knob if knob != turnable(lesson, side)[0] else "",
             "to": value_words(to) if to != values[0] else "",
-            "run": mine.get("run") or "",
+            "run": ",".join(run["run"] for _, run in sorted(started(mine).items(), reverse=True)),
             "answer": f"{mine['answer']:g}" if mine.get("answer") is not None else "",
         }
     links.write_parts(_page(lesson), parts)

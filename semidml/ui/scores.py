@@ -68,6 +68,18 @@ def score_rows(
     return rows
 
 
+def draw_score_table(key: str, rows: Sequence[Mapping[str, str]], told: Mapping[str, str] | None = None) -> None:
+    """The rows of `score_rows`, each score with its help; `told`: that of rows which are no score's, by their first
+    words. Of the same key it is one element of the page, whose numbers change in place."""
+    draw = st.components.v2.component(
+        bundle.SCORES, html=bundle.SCORES_HTML, css=bundle.css("help", "scores"), js=bundle.javascript("scores")
+    )
+    titles = {next(iter(row.values())) for row in rows}
+    known = {score.title: score.summary for score in SCORES.values() if score.title in titles}
+    lines = (tuple(rows[0]), *(tuple(row.values()) for row in rows))  # for a list Streamlit would load pandas
+    draw(data={"rows": lines, "help": known | dict(told or {})}, key=key)
+
+
 def scores_now(run: Run) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
     """(scores before training, scores now, why some are not known) of a run: now are the final ones once it is done,
     with their remarks under "notes"."""
@@ -119,7 +131,10 @@ def draw_card(
 ) -> None:
     """The component of `score_row`; told: see `score_told`, the first `headlines` of them large."""
     draw = st.components.v2.component(
-        bundle.SCORECARD, html=bundle.SCORECARD_HTML, css=bundle.css("scorecard"), js=bundle.javascript("scorecard")
+        bundle.SCORECARD,
+        html=bundle.SCORECARD_HTML,
+        css=bundle.css("help", "scorecard"),
+        js=bundle.javascript("scorecard"),
     )
     large, small = tuple(told[:headlines]), tuple(told[headlines:])  # for a list Streamlit would load pandas
     data = {"of": of, "headlines": large, "others": small, "words": words}

@@ -89,3 +89,23 @@ def test_what_is_not_there_yet_is_a_picture(page: Page) -> None:
     empty = page.locator(".st-key-empty")
     expect(empty.get_by_role("heading", name="No sweep has been trained here yet")).to_be_visible()
     page.wait_for_function("document.querySelector('.st-key-empty img').naturalWidth > 0")
+
+
+def test_the_glossary_is_a_press_away_searched_and_linked(page: Page) -> None:
+    open_page(page, "/Data?word=score-kmeans_ami")
+    dialog = page.get_by_role("dialog", name="Glossary")
+    article = dialog.get_by_role("article").filter(has_text="k-means of the test latents")
+    expect(article).to_be_focused()
+    check_both_themes(page)
+    article.get_by_role("button", name="AMI", exact=True).click()
+    expect(dialog.get_by_role("article").filter(has_text="two ways to group")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert "word=" not in page.url
+    page.get_by_role("button", name="Glossary").click()
+    expect(dialog.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("nats")
+    expect(dialog.get_by_role("heading", level=3).first).to_have_text("nats")
+    expect(dialog.get_by_role("status")).to_have_text(re.compile(r"^\d+ of \d+$"))
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()

@@ -136,4 +136,5 @@ def test_a_lesson_brings_what_was_pressed_for_into_the_window(page: Page) -> Non
     expect(page.get_by_text(re.compile("^Training: epoch|^Done")).first).to_be_visible()
     page.wait_for_function("document.querySelector('.st-key-picture-turn').getBoundingClientRect().top < 120")
     assert all(is_whole(maps.nth(number), below=bar_end(page)) for number in (3, 4))
+    assert all(maps.nth(number).bounding_box()["height"] >= TALL * LAPTOP["height"] for number in (3, 4))
     assert is_whole(button(page, "Train it"), below=bar_end(page))
