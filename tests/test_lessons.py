@@ -149,7 +149,7 @@ def test_what_is_pressed_second_waits_where_it_was_pressed_and_the_first_stays()
     assert broken.config().alpha == PLACES.breaks[0].values["alpha"] and turned.status().active
     assert any("in the queue: " in bar.proto.text for bar in app.get("progress")) and "Before it: " in words(app)
     assert "Yours: component log-variance -1 → 1" in words(app) and "alpha 0.2 → 0.9" in words(app)
-    assert app.query_params["run"] == [f"{turned.id},{broken.id}"]
+    assert app.query_params["run"] == f"{turned.id},{broken.id}"
     for run in (turned, broken):
         queue.jobs().stop(run)
 
