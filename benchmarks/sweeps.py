@@ -23,7 +23,7 @@ from common import SINGLE, arguments, busy_words, machine, markdown, others_busy
 from semidml.config import RunConfig
 from semidml.jobs.queue import Jobs
 from semidml.runs import listing
-from semidml.runs.run import Run
+from semidml.runs.status import Status
 from semidml.sweeps import attended
 from semidml.sweeps.engine import train_folders
 from semidml.sweeps.plan import Plan
@@ -131,22 +131,24 @@ def visit(jobs: Jobs, epochs: int, seconds: float) -> Visit:
     """Train the digits as Train does, with a worker that is warm, for so many seconds."""
     pressed = time.time()
     run = jobs.submit(RunConfig.of({"data": "digits", "device": "cpu", "epochs": epochs, **SINGLE}))
-    while not steps_of(run):
+    while not steps_of(begun := run.status()):
         time.sleep(0.02)
-    begun, at = time.time(), steps_of(run)
-    while run.status().active and time.time() < begun + seconds:
+    until = begun
+    while until.active and (until.updated < begun.updated + seconds or steps_of(until) == steps_of(begun)):
         time.sleep(0.1)
-    done, until = steps_of(run), run.status().updated
+        until = run.status()
+    if until.state not in ("running", "done"):
+        raise ValueError(f"{run.id} is {until.state}: {until.reason}")
     if run.status().active:
         jobs.stop(run.id)
     while run.status().active:
         time.sleep(0.1)
-    return Visit(begun - pressed, (done - at) / (until - begun))
+    done = steps_of(until) - steps_of(begun)
+    return Visit(begun.updated - pressed, done / (until.updated - begun.updated))
 
 
-def steps_of(run: Run) -> int:
-    """How many a run has done, by its status."""
-    status = run.status()
+def steps_of(status: Status) -> int:
+    """How many a run has done."""
     return status.epoch * int((status.latest or {}).get("steps", 0)) + status.step
 
 
