@@ -6,7 +6,8 @@ First a sweep of 64 runs of the digits, as the page Many at once starts it: when
 what a worker does beside the steps of its runs. Then how much faster two workers train the same runs than one, in turn,
 from the first that begins to the last that is done. And what a run that has nothing left to train takes on one worker,
 how many of those eight workers do in a second, and what processor time that costs the process with the scheduler.
-Workers are processes of this machine, one thread each.
+Workers are processes of this machine, one thread each. Last what a sweep leaves to a visitor who presses Train: how
+soon a single run begins beside a sweep of two workers, and how many steps a second it does there and alone, in turn.
 """
 
 import os
@@ -20,12 +21,13 @@ import psutil
 from common import SINGLE, arguments, busy_words, machine, markdown, others_busy, report
 
 from semidml.config import RunConfig
+from semidml.jobs.queue import Jobs
 from semidml.runs import listing
-from semidml.runs.run import Run
+from semidml.runs.status import Status
 from semidml.sweeps import attended
 from semidml.sweeps.engine import train_folders
 from semidml.sweeps.plan import Plan
-from semidml.sweeps.sweep import Sweep, create_sweep
+from semidml.sweeps.sweep import create_sweep, list_runs
 
 ALPHAS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8]
 LOG_VARS = [-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]
@@ -100,10 +102,6 @@ def time_sheet(folder: Path, alphas: list[float], log_vars: list[float], epochs:
     )
 
 
-def list_runs(sweep: Sweep) -> list[Run]:
-    return [sweep.run_of(folder.name) for folder in sorted(sweep.path.joinpath("runs").iterdir())]
-
-
 def pauses(lives: list[tuple[float, float]]) -> list[float]:
     """Seconds between runs of the same worker: each run goes to the one that has waited for the shortest time."""
     ends, found = [], []
@@ -122,11 +120,68 @@ def rate(folder: Path, count: int, workers: int) -> tuple[float, float]:
     return (count - 1) / seconds, 1000 * times.processor / (count - 1)
 
 
+class Visit(NamedTuple):
+    """A run that somebody trains from a page."""
+
+    begins: float  # seconds from the press to its first step
+    rate: float  # steps a second from then on
+
+
+def visit(jobs: Jobs, epochs: int, seconds: float) -> Visit:
+    """Train the digits as Train does, with a worker that is warm, for so many seconds."""
+    pressed = time.time()
+    run = jobs.submit(RunConfig.of({"data": "digits", "device": "cpu", "epochs": epochs, **SINGLE}))
+    while not steps_of(begun := run.status()):
+        time.sleep(0.02)
+    until = begun
+    while until.active and (until.updated < begun.updated + seconds or steps_of(until) == steps_of(begun)):
+        time.sleep(0.1)
+        until = run.status()
+    if until.state not in ("running", "done"):
+        raise ValueError(f"{run.id} is {until.state}: {until.reason}")
+    if run.status().active:
+        jobs.stop(run.id)
+    while run.status().active:
+        time.sleep(0.1)
+    done = steps_of(until) - steps_of(begun)
+    return Visit(begun.updated - pressed, done / (until.updated - begun.updated))
+
+
+def steps_of(status: Status) -> int:
+    """How many a run has done."""
+    return status.epoch * int((status.latest or {}).get("steps", 0)) + status.step
+
+
+def time_visits(top: Path, rounds: int, epochs: int, seconds: float) -> dict[str, list[Visit]]:
+    """Visits alone and beside a sweep whose two workers both train, in turn."""
+    os.environ["SEMIDML_SWEEPS"], jobs = str(top / "sweeps"), Jobs(top / "runs")
+    visits: dict[str, list[Visit]] = {"alone": [], "beside": []}
+    try:
+        visit(jobs, epochs, 0.0)  # the worker is warm from now on
+        for number in range(rounds):
+            visits["alone"].append(visit(jobs, epochs, seconds))
+            base = {"data": "digits", "device": "cpu", "epochs": epochs, **SINGLE}
+            sweep = create_sweep(Plan.of({"name": f"beside-{number}", "base": base, "axes": {}, "seeds": [0, 1, 2, 3]}))
+            attended.start(sweep)
+            while sum(run.status().state == "running" for run in list_runs(sweep)) < 2:
+                if not attended.is_starting(sweep):
+                    raise ValueError("\n".join(["the sweep has ended", *attended.last_words(sweep)]))
+                time.sleep(0.1)
+            visits["beside"].append(visit(jobs, epochs, seconds))
+            attended.stop(sweep)
+            while attended.is_starting(sweep):
+                time.sleep(0.1)
+    finally:
+        jobs.close()
+    return visits
+
+
 def main() -> None:
     asked = arguments(__doc__)
     count, thin, rounds, runs, epochs = (12, 2, 1, 2, 1) if asked.smoke else (1000, 8, 3, 16, 60)
     side = 1 if asked.smoke else 8
     alphas, log_vars = ALPHAS[:side], LOG_VARS[:side]
+    visitors = 1 if asked.smoke else 3
     os.environ["OMP_NUM_THREADS"] = "1"  # one worker alone would have the threads of two
     before = others_busy(asked.smoke)
     ratios = []
@@ -141,13 +196,18 @@ def main() -> None:
         done = Path(top, "0-1", "run-0")
         alone, _ = rate(done, max(5, count // 10), 1)
         together, milliseconds = rate(done, count, thin)
+        visits = time_visits(Path(top, "visits"), visitors, 1_000, 1.0 if asked.smoke else 10.0)
     after = others_busy(asked.smoke)
+    begins = {way: statistics.median(each.begins for each in own) for way, own in visits.items()}
+    kept = statistics.median(b.rate / a.rate for a, b in zip(visits["alone"], visits["beside"], strict=True))
     numbers = {
         "seconds_a_run": 1 / alone,
         "runs_a_second": together,
         "driver_milliseconds_a_run": milliseconds,
         "two_workers_times": ratios,
         **sheet._asdict(),
+        "visit_begins": begins,
+        "visit_rate_beside_over_alone": kept,
         "others_busy_cores": [before, after],
     }
     rows = [
@@ -160,6 +220,9 @@ def main() -> None:
         ["a finished run, asked for again, on one worker", f"{1000 / alone:.0f} ms"],
         [f"{count:,} of them on {thin} workers", f"{together:,.0f} a second"],
         ["processor time of scheduler and driver together, a run", f"{milliseconds:.1f} ms"],
+        ["from Train to the first step of a single run, alone", f"{begins['alone']:.2f} s"],
+        ["... beside a sweep of two workers", f"{begins['beside']:.2f} s"],
+        ["its steps a second there, as a share of those alone", f"{kept:.2f}"],
     ]
     text = "\n\n".join(
         [

@@ -5,6 +5,7 @@ import io
 import threading
 import zipfile
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,10 +20,11 @@ from semidml.explore import pictures as pictures_module
 from semidml.explore.near import nearest_rows, training_rows_near, usual_distance, vote
 from semidml.explore.pictures import centre_image, is_inverted, mean_picture, read_pictures, small_pictures
 from semidml.explore.points import class_names, compute_plane, read_frame, read_plane
-from semidml.runs import listing
+from semidml.runs import listing, transfer
 from semidml.runs.trained_on import read_splits
 from semidml.scores import checks
 from semidml.train.task import balanced_positions
+from semidml.ui.take_away import OnDisk
 
 
 @pytest.fixture(scope="module")
@@ -357,8 +359,8 @@ def test_a_class_name_is_no_formula():
     assert b"'=1+1" in take_away.as_csv(arrays, ["=1+1"])
 
 
-def test_the_zip_holds_the_run(deep_run):
-    with zipfile.ZipFile(io.BytesIO(take_away.as_zip(deep_run))) as archive:
+def test_the_zip_holds_the_run(deep_run, tmp_path):
+    with zipfile.ZipFile(io.BytesIO(OnDisk(partial(transfer.export_zip, deep_run), tmp_path).read())) as archive:
         assert "deep/config.json" in archive.namelist() and "deep/frames/0003.npz" in archive.namelist()
 
 

@@ -8,6 +8,8 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
+from types import TracebackType
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -27,6 +29,7 @@ from semidml.data.pixels import (
     is_deep_colour,
     is_on_its_side,
     measure,
+    turn_upright,
 )
 from semidml.data.values import SIXTEEN_BITS
 
@@ -170,15 +173,14 @@ def examine(
         if with_pixels and not header.deep:
             try:
                 with _in_words(member):
-                    pixels = _pixels_of(image, *common_shape([header], side), Look())
+                    pixels = _pixels_of(image, *_own_shape(header, side), Look())
             except Unreadable as error:
                 pixels = error.damaged
             except (Refused, MemoryError):
                 pixels = None  # it is read once more at its turn, and what is wrong is said then
         digest = b""
         if digested:
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").digest()
+            digest = _digest(file)
         return Examined(header, measured, pixels, digest)
 
 
@@ -209,26 +211,41 @@ def _at_hand(file: BinaryIO, size: int) -> BinaryIO:
     return file
 
 
-@contextmanager
-def _in_words(member: Member) -> Iterator[None]:
-    """Whatever Pillow finds wrong with a file becomes `Unreadable`; what is wrong with this machine does not: a full
-    memory stays a MemoryError, and a file that the system cannot bring is `Refused`, since it may be whole."""
-    try:
-        yield
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise Refused(
-            f"{member.path} has too many pixels ({error}); at most {MAX_PIXELS // 10**6} million are read"
-        ) from error
-    except (Refused, Unreadable, MemoryError):
-        raise
-    except Exception as error:  # Pillow's readers raise nearly everything on damaged files
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # Pillow's own have no number, and
-            raise Refused(  # a damaged file may have it look before the file's begin
-                f"{member.path} could not be read ({error.strerror}), which is no fault of the image: see that it is "
-                "there and may be read, and try again"
+def _digest(file: BinaryIO) -> bytes:
+    """SHA-256 of a file, wherever it stands."""
+    if isinstance(file, io.BytesIO):
+        return hashlib.sha256(file.getbuffer()).digest()
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").digest()
+
+
+class _in_words:
+    """A context in which whatever Pillow finds wrong with a file becomes `Unreadable`; what is wrong with this machine
+    does not: a full memory stays a MemoryError, and a file that the system cannot bring is `Refused`, since it may be
+    whole."""
+
+    def __init__(self, member: Member):
+        self.member = member
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if not isinstance(error, Exception) or isinstance(error, Refused | Unreadable | MemoryError):
+            return
+        path = self.member.path
+        if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+            raise Refused(
+                f"{path} has too many pixels ({error}); at most {MAX_PIXELS // 10**6} million are read"
+            ) from error
+        # Pillow's own errors have no number, and a damaged file may have it look before the file's begin.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise Refused(
+                f"{path} could not be read ({error.strerror}), which is no fault of the image: see that it is there "
+                "and may be read, and try again"
             ) from error
         reason = "not an image" if isinstance(error, UnidentifiedImageError) else "damaged"
-        raise Unreadable(Damaged(member.path, reason)) from error
+        raise Unreadable(Damaged(path, reason)) from error
 
 
 def _read_header(image: Image.Image, member: Member) -> Header:
@@ -255,14 +272,20 @@ def _pixels_of(image: Image.Image, shape: Shape, as_it_is: bool, look: Look) -> 
     if not as_it_is:
         image.draft(None, (2 * shape[2], 2 * shape[1]))  # a large JPEG need not be unpacked whole
     if look.values == SIXTEEN_BITS or not is_deep_colour(image):
-        ImageOps.exif_transpose(image, in_place=True)
+        turn_upright(image)
         upright = image
     else:
         upright = flatten_deep_colour(image, look)
     flat = flatten(upright, "RGB" if shape[0] == 3 else "L", look)
     if flat.size != (shape[2], shape[1]) or not as_it_is:
         flat = ImageOps.fit(flat, (shape[2], shape[1]))
-    return np.asarray(flat).reshape(*shape[1:], shape[0]).transpose(2, 0, 1)
+    return np.frombuffer(flat.tobytes(), np.uint8).reshape(*shape[1:], shape[0]).transpose(2, 0, 1)
+
+
+@lru_cache(256)
+def _own_shape(header: Header, side: int | None) -> tuple[Shape, bool]:
+    """`common_shape` of a set of images like this one."""
+    return common_shape([header], side)
 
 
 def common_shape(headers: Sequence[Header], side: int | None) -> tuple[Shape, bool]:

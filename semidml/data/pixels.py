@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from semidml.data.values import EIGHT_BITS, SIXTEEN_BITS, Range, as_bytes, plain_range, understand_range
 
 SIDES = (4, 256)  # pixels that an image may be wide or high
 WHITE, BLACK, GREY = 255, 0, 128
 FAINT = 1 / 8  # of the contrast that an image has on the ground that suits it best, below which it counts as invisible
+TURNED = {"exif", "Raw profile type exif"}  # where a .png notes before its pixels how the camera was held,
+TURNED_BEHIND = TURNED | {"xmp", "XML:com.adobe.xmp"}  # and behind them
 DEEP = ("I", "F")  # modes of more than 8 bits a pixel, besides those that begin with I;16
 
 
@@ -30,18 +32,28 @@ class Look(NamedTuple):
 def is_on_its_side(image: Image.Image) -> bool:
     """Whether width and height are those of the image turned, as a camera noted. A .tiff is told upright by Pillow; of
     a .png only what stands before the pixels is looked at, since more would unpack them."""
-    if image.format == "TIFF" or (image.format == "PNG" and not {"exif", "Raw profile type exif"} & image.info.keys()):
+    if image.format == "TIFF" or (image.format == "PNG" and TURNED.isdisjoint(image.info)):
         return False
     return image.getexif().get(0x0112, 1) >= 5
 
 
+def turn_upright(image: Image.Image) -> None:
+    """Unpack an image, and turn it in place as the camera was held."""
+    image.load()
+    if image.format != "PNG" or not TURNED_BEHIND.isdisjoint(image.info):  # most tell nothing, and are many
+        ImageOps.exif_transpose(image, in_place=True)
+
+
 def is_deep(image: Image.Image) -> bool:
-    return image.mode in DEEP or image.mode.startswith("I;16")
+    mode = image.mode
+    return mode in DEEP or mode.startswith("I;16")
 
 
 def is_deep_colour(image: Image.Image) -> bool:
     """Whether a .png has 16 bits a colour, or 16 bits and transparency: Pillow keeps the upper 8 of them."""
-    return image.format == "PNG" and not is_deep(image) and any("16" in str(tile[3]) for tile in image.tile)
+    if image.format != "PNG" or not image.tile or is_deep(image):  # once it is unpacked there is no tile any more
+        return False
+    return any("16" in str(tile[3]) for tile in image.tile)
 
 
 def read_deep_colour(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from semidml import frames
 from semidml.frames import Frame
-from semidml.runs import trained_on, transfer
+from semidml.runs import trained_on
 from semidml.tasks import Progress
 
 if TYPE_CHECKING:
@@ -75,10 +75,3 @@ def as_csv(arrays: Mapping[str, np.ndarray], class_names: Sequence[str]) -> byte
     table.insert(3, "seen", arrays["seen"].astype(int))
     table.insert(4, "prediction", names[arrays["predictions"]])
     return table.to_csv(index=False, float_format="%.6g", na_rep="nan", lineterminator="\n").encode()
-
-
-def as_zip(run: "Run") -> bytes:
-    """The whole run as a zip that can be imported again."""
-    file = io.BytesIO()
-    transfer.export_zip(run, file)
-    return file.getvalue()

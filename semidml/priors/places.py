@@ -40,6 +40,7 @@ def place(placement: str, components: int, latent_dim: int) -> np.ndarray:
     return {"lattice": _lattice, "sphere": _sphere}[placement](components, latent_dim)
 
 
+@cache
 def _lattice(k: int, latent_dim: int = 2) -> np.ndarray:
     """The K points of a triangular lattice that lie nearest to their own middle: ten are rows of 3, 4 and 3.
 

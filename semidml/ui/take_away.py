@@ -1,9 +1,13 @@
 """Buttons that let what one looks at leave as a file. What is quick is made when it is pressed; a film in the
 background, with words on how far it is."""
 
+import io
+import mmap
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import streamlit as st
 
@@ -39,8 +43,36 @@ ICONS = {
 SIZES = {"slide": "Slide, 1920 x 1080", "column": "Column, 85 mm"}
 
 
+class OnDisk(io.RawIOBase):
+    """A large download: `write` writes it into a file without a name on the disk of `folder`, and Streamlit is given
+    that file's bytes in place (a memoryview), which it keeps until the page runs again. They take no memory of the
+    process's own; as bytes they would take it once to be kept and once more to be sent. The file goes with the object.
+    Raises: OSError when the disk is full."""
+
+    def __init__(self, write: Callable[[IO[bytes]], object], folder: Path):
+        super().__init__()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            write(file)
+            file.flush()
+            self._content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Streamlit goes to the start, before it reads all."""
+        return 0
+
+    def read(self, size: int = -1) -> memoryview:
+        """All of it, in place."""
+        return self._content
+
+
 def draw_download(
-    label: str, content: bytes | Callable[[], bytes], file: str, key: str, disabled: bool = False, help: str = ""
+    label: str,
+    content: bytes | Callable[[], bytes | OnDisk],
+    file: str,
+    key: str,
+    disabled: bool = False,
+    help: str = "",
 ) -> None:
     """A button for a download, whose content may be made when it is pressed."""
     ending = Path(file).suffix

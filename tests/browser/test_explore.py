@@ -419,12 +419,13 @@ def test_everything_can_be_taken_away(page: Page, trained) -> None:
 
 
 def test_a_run_is_renamed_sent_away_deleted_and_taken_in_again(page: Page, trained) -> None:
-    from semidml.explore import take_away
+    from semidml.runs import transfer
     from semidml.runs.run import Run
 
     name = f"explore-{secrets.token_hex(2)}"
     shutil.copytree(trained / "explore-rename", trained / name)
-    zipped = take_away.as_zip(Run(trained / name))
+    zipped = io.BytesIO()
+    transfer.export_zip(Run(trained / name), zipped)
     opened(page, name)
     open_menu(page)
     page.get_by_role("textbox", name="New name").fill(f"{name}-now")
@@ -445,7 +446,7 @@ def test_a_run_is_renamed_sent_away_deleted_and_taken_in_again(page: Page, train
 
     for file, content, said in (
         ("bad.zip", b"nonsense", "the zip cannot be read"),
-        ("run.zip", zipped, "The run is here"),
+        ("run.zip", zipped.getvalue(), "The run is here"),
     ):
         open_menu(page)
         expect(page.locator("input[type=file]")).to_have_count(1)  # after a failed import: the new, empty one

@@ -17,8 +17,8 @@ def test_ami_is_zero_for_shuffled_labels_and_one_for_renamed_ones():
     assert agreement.ami(labels, 9 - labels) == pytest.approx(1) == agreement.nmi(labels, 9 - labels)
 
 
-def test_ami_is_scikit_learns_to_the_bit():
-    from sklearn.metrics import adjusted_mutual_info_score
+def test_ami_and_nmi_are_scikit_learns_to_the_bit():
+    from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_score
 
     rng = np.random.default_rng(0)
     for rows in (1, 2, 3, 50, 1_000):
@@ -26,7 +26,8 @@ def test_ami_is_scikit_learns_to_the_bit():
             true, other = rng.integers(-1, classes - 1, rows), rng.integers(0, clusters, rows) * 3
             for pair in ((true, other), (true, true), (true, np.where(rng.random(rows) < 0.9, true, other))):
                 assert agreement.ami(*pair) == adjusted_mutual_info_score(*pair)
-    assert agreement.ami(true[:0], true[:0]) == 1.0
+                assert agreement.nmi(*pair) == normalized_mutual_info_score(*pair)
+    assert agreement.ami(true[:0], true[:0]) == 1.0 == agreement.nmi(true[:0], true[:0])
 
 
 def test_the_information_expected_of_the_same_sizes_is_computed_once(monkeypatch):

@@ -37,9 +37,9 @@ def test_kmeans_does_not_mind_place_and_scale():
     assert agreement.ami(moved, kmeans(points, 5)) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("rows", "dims", "classes"), [(300, 2, 5), (700, 8, 12)])
+@pytest.mark.parametrize(("rows", "dims", "classes"), [(300, 2, 5), (700, 8, 12), (6_000, 2, 5)])
 def test_the_starts_of_kmeans_are_those_of_scikit_learn(rows, dims, classes):
-    """To the bit, though they are made one by one."""
+    """To the bit, though they are made one by one, and begun all together or, of many points, some at a time."""
     from sklearn.cluster import KMeans
 
     points, _ = blobs(rows, dims, classes=classes, apart=1.5)

@@ -9,11 +9,11 @@ import streamlit as st
 from semidml import tasks, words
 from semidml.disk import files
 from semidml.explore import points
-from semidml.explore.take_away import as_csv, as_npz, as_zip
+from semidml.explore.take_away import as_csv, as_npz
 from semidml.figures import canvas, curves, film, maps, notebook, page, shown
 from semidml.frames import Frame
 from semidml.jobs import queue
-from semidml.runs import listing
+from semidml.runs import listing, places, transfer
 from semidml.runs.run import Run
 from semidml.ui import take_away
 from semidml.ui.cache import missing_images
@@ -129,5 +129,6 @@ def draw_run(run: Run) -> None:
     with st.container(horizontal=True):
         take_away.draw_download("Scores (.json)", scores, f"{run_id}-scores.json", "scores json", metrics is None)
         take_away.draw_download("Config (.json)", config, f"{run_id}-config.json", "config json")
+        zipped = partial(take_away.OnDisk, partial(transfer.export_zip, run), places.runs_folder())
         about = f"{words.size_words(run.size())}; it can be imported again, here or elsewhere."
-        take_away.draw_download("Whole run (.zip)", lambda: as_zip(run), f"{run_id}.zip", "run zip", help=about)
+        take_away.draw_download("Whole run (.zip)", zipped, f"{run_id}.zip", "run zip", help=about)

@@ -31,7 +31,7 @@ from semidml.sweeps.table import (
 from semidml.ui import frame, manage, pictures, seeds
 from semidml.ui.many import planner
 from semidml.ui.many.lattice import Lattice, bounds, choice_words, mean_words, score_title
-from semidml.ui.take_away import draw_download
+from semidml.ui.take_away import OnDisk, draw_download
 from semidml.ui.words import as_code, knob_title, plain_markdown
 from semidml.words import size_words, value_words
 
@@ -291,7 +291,7 @@ def draw_management(sweep: Sweep, plan: Plan, table: Table, is_active: bool) -> 
         told = f"`python -m semidml sweeps export {name} {name}.zip` packs one of this size." if too_large else ""
         draw_download(
             "Whole sweep (.zip)",
-            partial(as_bytes, partial(folders.export_zip, sweep)),
+            partial(OnDisk, partial(folders.export_zip, sweep), sweep.path.parent),
             f"{name}.zip",
             "many zip",
             too_large,
