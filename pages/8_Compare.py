@@ -26,7 +26,7 @@ from semidml.words import percent
 MOST = 4
 LETTERS = "ABCD"
 NUMBERS = [name for name, score in SCORES.items() if not score.is_scatter and score.unit != "yes or no"]
-PAGE, PARTS = "compare", ("colour", "flown", "view")  # of its link, beside the runs
+PAGE, PARTS = "compare", ("colour", "flown", *links.OF_MAPS)  # of its link, beside the runs
 BEGIN_WITH = ("digits-paper-prior", "digits-ten-places")  # the paper's prior and one with places for ten classes
 
 

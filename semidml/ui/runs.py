@@ -36,7 +36,8 @@ from semidml.ui.words import (
 )
 from semidml.words import value_words
 
-PARTS = ("colour", "plane", "point", "epoch", "view")  # of a link: how a run is shown, on Train the last two
+OF_RUN = ("epoch", *links.OF_MAPS)  # parts of a link: how a run is shown on Train
+PARTS = ("colour", "plane", "point", *OF_RUN)  # and where it is shown with its clusters
 
 
 def draw_trainer(
