@@ -81,6 +81,7 @@ STYLE = """<style>
 .newest b {font-size: 1.2rem; margin-right: 0.35rem;}
 .newest span {font-size: 0.8rem; opacity: 0.85;}
 .newest span:first-child {display: block;}
+[data-testid="stMainBlockContainer"]:has(:is(.st-key-compared-3, .st-key-compared-4)) {max-width: 2400px;}
 [class*="st-key-cut"] p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis;}
 .st-key-floors {min-height: 3rem;}
 [class*="st-key-inline"] :is([data-testid="stSelectbox"], [data-testid="stButtonGroup"])
