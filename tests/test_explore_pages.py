@@ -158,7 +158,10 @@ def test_two_runs_are_compared(folder: Path) -> None:
     assert "| Latent dimensions | 2 | 4 |" in said and "| Epochs | 3 | 2 |" in said and "of A's variance" in said
     assert "| Alpha | 0.1 | – |" in said and "| Seed | 0 | 0 |" not in said
     (equal,) = [box for box in app.expander if "knobs are equal" in box.label]
-    assert "| Seed | 0 |" in equal.markdown[0].value and f"{equal.markdown[0].value.count(chr(10)) - 1} knobs" in equal.label
+    assert (
+        "| Seed | 0 |" in equal.markdown[0].value
+        and f"{equal.markdown[0].value.count(chr(10)) - 1} knobs" in equal.label
+    )
     assert "**A** · DML autoencoder · alpha 0.1" in said and "**B** · plain deep metric learning · " in said
     app.multiselect(key="compared").set_value(["plane"]).run()
     assert "Choose a second run" in words(checked(app))

@@ -13,6 +13,7 @@ LINK_HTML = (
     '<path d="M14 10a5 5 0 0 0-7 0l-3 3a5 5 0 0 0 7 7l1-1"/></svg>'
     '<span>Copy link</span></button><span role="status"></span></div>'
 )
+HEADLINES = "semidml_headlines"
 SHEET, PARALLEL = "semidml_sheet", "semidml_parallel"
 CURVES, SCORECARD = "semidml_curves", "semidml_scorecard"
 CURVES_HTML, SCORECARD_HTML = '<div class="curves"></div>', '<div class="scorecard"></div>'
@@ -28,8 +29,8 @@ def javascript(entry: str = "map") -> str:
     {"images": addresses, "words", "chosen": which or -1} and sends `picked`, the number of an image; of the "link" that
     copies the page's address; of the "sheet" of many runs, see `sheet.py`, and of "parallel" coordinates, see
     `plots.many`; of "curves", see `plots.chart`; of the "scorecard", which takes {"of": the run, "headlines", "others",
-    "words"}, each score as {"name", "title", "value", "before", "help"}; of the "page" that plays without a server, see
-    `figures.page`.
+    "words"}, each score as {"name", "title", "value", "before", "help"}; of the "headlines" that a bar shows while the
+    card is out of sight, {"card": its container's key}; of the "page" that plays without a server, see `figures.page`.
 
     An inline module of a Streamlit component cannot import from beside itself: each imported module becomes a function
     that is called once and gives its exports."""

@@ -3,11 +3,14 @@
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
-EPOCHS = 30
-WATCH = """() => {
-  const parts = {map: ['.map', 0], score: ['.scorecard', 0], loss: ['.curves', 0], scores: ['.curves', 1]};
+TRAIN = "/Train?data=digits&model=dml-ae&epochs=30&batch_size=16&seed=77"
+CLUSTERS = "/Clusters?data=digits&model=cbswr&clusters=10&epochs=12&seed=77"
+WATCH = """count => {
+  const parts = {map: ['.map', 0], score: ['.scorecard', 0]};
+  for (let n = 0; n < count; n++) parts[`chart ${n + 1}`] = ['.curves', n];
   const within = (root) => [...root.querySelectorAll("*")]
     .flatMap((e) => [e, ...(e.shadowRoot ? within(e.shadowRoot) : [])]);
   const own = {};
@@ -49,14 +52,17 @@ WATCH = """() => {
 }"""
 
 
-def test_no_chart_map_or_score_is_ever_absent_moved_or_resized_while_a_run_goes_on(page: Page) -> None:
-    page.goto(f"/Train?data=digits&model=dml-ae&epochs={EPOCHS}&batch_size=16&seed=77", wait_until="domcontentloaded")
+@pytest.mark.parametrize(("path", "charts"), [(TRAIN, 2), (CLUSTERS, 3)], ids=["Train", "Clusters"])
+def test_no_chart_map_or_score_is_ever_absent_moved_or_resized_while_a_run_goes_on(
+    page: Page, path: str, charts: int
+) -> None:
+    page.goto(path, wait_until="domcontentloaded")
     expect(page.locator("canvas[data-drawn]").first).to_be_visible()  # of another run
     page.get_by_role("button", name=re.compile(r"\bTrain$")).click()
     expect(page.get_by_text(re.compile("^Training: epoch")).first).to_be_visible()
     expect(page.locator("canvas[data-drawn='1797']").first).to_be_visible()
-    expect(page.locator(".curves")).to_have_count(2)
-    page.evaluate(WATCH)
+    expect(page.locator(".curves")).to_have_count(charts)
+    page.evaluate(WATCH, charts)
     expect(page.get_by_text("Done", exact=True).first).to_be_visible()
     page.wait_for_timeout(1500)  # what comes at the end has come
     seen = page.evaluate("() => { watched.over = true; return watched; }")
