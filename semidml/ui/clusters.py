@@ -85,10 +85,11 @@ def draw_details(run: Run, status: Status, frame: Frame) -> None:
     with st.container():
         query.draw_query(run, frame)
     with st.container():
-        draw_clusters(run, frame)
+        draw_curves(run)
+    with st.container():
+        draw_clusters(run, frame)  # they become more while a run goes on: what moves would stand below
     with st.container():
         draw_twins(run)
-    draw_curves(run)
 
 
 def follow_link(run: Run, frame: Frame) -> None:

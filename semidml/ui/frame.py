@@ -84,6 +84,7 @@ STYLE = """<style>
 .scores-seen .newest {visibility: hidden;}
 [data-testid="stMainBlockContainer"]:has(:is(.st-key-compared-3, .st-key-compared-4)) {max-width: 2400px;}
 [class*="st-key-cut"] p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis;}
+.st-key-progress p {font-size: 0.92rem; line-height: 1.3;}
 .st-key-floors {min-height: 3rem;}
 [class*="st-key-inline"] :is([data-testid="stSelectbox"], [data-testid="stButtonGroup"])
   {display: flex; flex-direction: row; align-items: center; gap: 0.6rem;}
