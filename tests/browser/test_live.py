@@ -26,7 +26,7 @@ WATCH = """([count, grows]) => {
     const top = y + document.querySelector('[data-testid="stMain"]').scrollTop;
     return [x, top, width, ...(name === grows ? [] : [height])].map(Math.round).join(' ');
   };
-  const seen = {frames: 0, changes: 0, removed: 0, missing: 0, faded: 0, moved: []};
+  const seen = {frames: 0, changes: 0, removed: 0, missing: [], faded: 0, moved: []};
   const places = Object.fromEntries(Object.entries(own).map(([name, element]) => [name, place(element, name)]));
   const told = {};
   new MutationObserver((records) => {
@@ -38,7 +38,10 @@ WATCH = """([count, grows]) => {
     seen.frames++;
     for (const [name, element] of Object.entries(own)) {
       const {width, height} = element.getBoundingClientRect();
-      if (!element.isConnected || width < 20 || height < 20 || !element.childElementCount) { seen.missing++; continue; }
+      if (!element.isConnected || width < 20 || height < 20 || !element.childElementCount) {
+        seen.missing.push(`${name} in frame ${seen.frames}: ${element.isConnected} ${width} ${height}`);
+        continue;
+      }
       if (around(element).some((e) => getComputedStyle(e).opacity < 1)) seen.faded++;
       const now = place(element, name);
       if (now !== places[name]) seen.moved.push(`${name} in frame ${seen.frames}: ${places[name]} -> ${now}`);
