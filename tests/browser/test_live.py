@@ -61,8 +61,8 @@ WATCH = """([count, grows, slack]) => {
 
 @pytest.mark.parametrize(
     ("path", "charts", "grows", "slack"),
-    # On Clusters a score that is known at the end comes last, with nothing below it, and the bar, whose title is long, is
-    # two pixels higher for as many frames when the run ends.
+    # On Clusters a score that is known at the end comes last, with nothing below it, and the bar, whose title is long,
+    # is two pixels higher for as many frames when the run ends.
     [(TRAIN, 2, "", 0), (CLUSTERS, 3, "score", 2)],
     ids=["Train", "Clusters"],
 )
