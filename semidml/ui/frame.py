@@ -85,8 +85,6 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"]:has(:is(.st-key-compared-3, .st-key-compared-4)) {max-width: 2400px;}
 [class*="st-key-cut"] p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis;}
 .st-key-progress p {font-size: 0.92rem; line-height: 1.3;}
-.st-key-progress:has([data-testid="stProgress"]) {max-height: 2.5rem; overflow: hidden;}
-.st-key-progress [data-testid="stProgress"] p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis;}
 .st-key-floors {min-height: 3rem;}
 [class*="st-key-inline"] :is([data-testid="stSelectbox"], [data-testid="stButtonGroup"])
   {display: flex; flex-direction: row; align-items: center; gap: 0.6rem;}
