@@ -189,7 +189,7 @@ def draw_recipe(plan: Plan) -> None:
 
 def draw_empty() -> None:
     with frame.draw_empty("No sweep has been trained here yet"):
-        st.markdown("Choose a question on the left and press **Train**: on the digits it takes some minutes.")
+        st.markdown("Choose a question and press **Train**: on the digits it takes some minutes.")
 
 
 frame.begin_page("Many at once", [*READS, *declared_knobs()])

@@ -172,7 +172,7 @@ def draw_curves(run: Run) -> None:
 
 # ---- the page
 
-begin_page("Train", ["run", *runs.PARTS[-2:], *declared_knobs()])
+begin_page("Train", ["run", *runs.OF_RUN, *declared_knobs()])
 bar = draw_bar("Train")
 st.caption("Choose a setting, press **Train**, watch the points move. Each point is an image; its colour is its class.")
 runs.draw_trainer(bar, choose_config, draw_map, draw_details, "a few", "train")

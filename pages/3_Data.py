@@ -89,7 +89,8 @@ def draw_images(name: str) -> None:
     names, train, test = dataset.class_counts(data)
     left, right = st.columns([1, 1.7], gap="large")
     with left:
-        st.header("Images of each class", anchor=False)
+        with st.container(key="beside a button"):
+            st.header("Images of each class", anchor=False)
         pictures.draw_counts("counts", names, {"training": train, "test": test})
     with right:
         first = choose_classes(names)

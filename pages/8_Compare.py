@@ -9,24 +9,25 @@ import numpy as np
 import streamlit as st
 
 from semidml import planes
-from semidml.config import declared_knobs
+from semidml.config import RunConfig
 from semidml.explore import drawing, points
 from semidml.plots.curves import compared_curves
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES, shown_at
 from semidml.ui import cache, links, maps, pictures, seeds, take_away
+from semidml.ui.compared import draw_settings, tell_apart
 from semidml.ui.explorer import controls
 from semidml.ui.frame import TRAIN, begin_page, draw_bar, draw_empty, draw_recipe, show_error
 from semidml.ui.runs import runs_of_sweeps
 from semidml.ui.scores import remark_words, score_rows
-from semidml.ui.words import as_code, entry_title, knob_title, run_words, short_value
+from semidml.ui.words import as_code, run_words
 from semidml.words import percent
 
 MOST = 4
 LETTERS = "ABCD"
 NUMBERS = [name for name, score in SCORES.items() if not score.is_scatter and score.unit != "yes or no"]
-PAGE, PARTS = "compare", ("colour", "flown", "view")  # of its link, beside the runs
+PAGE, PARTS = "compare", ("colour", "flown", *links.OF_MAPS)  # of its link, beside the runs
 BEGIN_WITH = ("digits-paper-prior", "digits-ten-places")  # the paper's prior and one with places for ten classes
 
 
@@ -74,6 +75,11 @@ def link_problems(names: list[str], known: Collection[str]) -> list[str]:
     return sentences
 
 
+def configs_of(some: list[Run]) -> dict[str, RunConfig]:
+    """Their settings, by letter."""
+    return dict(zip(LETTERS, (run.config() for run in some), strict=False))
+
+
 def share_points(some: list[Run]) -> bool:
     """Whether these runs draw the same rows of the same data, so that a point of one is a point of the others."""
     first, *others = [cache.read_rows(run) for run in some]
@@ -81,24 +87,6 @@ def share_points(some: list[Run]) -> bool:
     return len(data) == 1 and all(
         np.array_equal(first[name], other[name]) for other in others for name in ("split", "row")
     )
-
-
-def draw_settings(some: list[Run]) -> None:
-    """Which knobs differ, and their values."""
-    configs = dict(zip(LETTERS, (run.config() for run in some), strict=False))
-    rows = []
-    for name in declared_knobs():
-        row = {
-            letter: entry_title(name, short_value(getattr(config, name))) if name in config.used() else "–"
-            for letter, config in configs.items()
-        }
-        if len(set(row.values())) > 1:
-            rows.append({"knob": knob_title(name)} | row)
-    st.header("What differs in the settings", anchor=False)
-    if rows:
-        pictures.draw_table(rows)
-    else:
-        st.caption("Nothing: the same setting was trained more than once.")
 
 
 def draw_scores(some: list[Run], names: Iterable[str], **how: Any) -> None:
@@ -118,21 +106,28 @@ def draw_scores(some: list[Run], names: Iterable[str], **how: Any) -> None:
 
 
 def draw_maps(some: list[Run], linked: bool) -> None:
-    """A map a run; zoom, hidden classes, chosen points and the point under the mouse are shared where points are."""
+    """A map a run, under what it alone has; zoom, hidden classes, chosen points and the point at the mouse are shared
+    where points are."""
     link = "compared" if linked else ""
-    columns = st.columns(len(some), gap="small")
+    with st.container(key=f"compared {len(some)}"):
+        columns, words_place = st.columns(len(some), gap="small"), st.container()
     with st.container(horizontal=True, key="inline colour"):
         colour = controls.choose_common_colour(PAGE, {run: cache.read_newest(run) for run in some})
+    differing, words = tell_apart(configs_of(some)), []
     for column, letter, run in zip(columns, LETTERS, some, strict=False):
         epochs = run.frames()
         frame = cache.read_frame(run, epochs[-1])
         with column:
-            with st.container(key=f"cut {letter}"):  # the whole words stand above
-                st.caption(f"**{letter}** · {run_words(run)}")
+            with st.container(key=f"cut {letter}"):  # the table below has all of it
+                st.caption(f"**{letter}** · {differing[letter] or run_words(run)}")
             page = PAGE if run == some[0] else ""  # zoom is shared, or the first map's alone
-            maps.draw_run_map(run, frame, frame, f"compared {run.id}", link, told=True, colour=colour, page=page)
+            shared = {"link": link, "colour": colour, "page": page, "told": True, "under": False}
+            words.append(maps.draw_run_map(run, frame, frame, f"compared {run.id}", **shared))
             maps.send_images(run)
             maps.send_film(run, run.id, epochs)
+    is_same = len(set(words)) == 1
+    for place, sentence in zip([words_place] if is_same else columns, words, strict=False):
+        place.caption(sentence)
 
 
 def draw_curves(some: list[Run]) -> None:
@@ -201,7 +196,7 @@ def draw_runs(some: list[Run]) -> None:
         )
     left, right = st.columns(2, gap="large")
     with left:
-        draw_settings(some)
+        draw_settings(configs_of(some))
     with right:
         st.header("What differs in the scores, at the end of the trainings", anchor=False)
         draw_scores(some, shown_at("compare"), difference=("B - A", "A", "B") if len(some) == 2 else None)

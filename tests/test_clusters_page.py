@@ -301,8 +301,7 @@ def test_a_projection_of_an_unfinished_epoch_is_not_taken_for_that_of_a_finished
     np.savez(run.path / "frames" / "live.npz", **replace(run.frame(last), step=1).arrays())
     write_status(run, replace(run.recorded(), state="interrupted", reason="its process ended"))
     run.keep_projection(f"tsne-{last:04d}", points=np.ones((1797, 2), np.float32))
-    app = opened(run="whole")
-    app.segmented_control(key="cluster plane").set_value("tsne").run()
+    app = opened(run="whole", plane="tsne")
     assert "Compute t-SNE of epoch 2" in {button.label for button in checked(app).button}
     assert "kept for now: its epoch is not over" in words(app) and "laid out by t-SNE" not in words(app)
     (run.path / "frames" / "live.npz").unlink()

@@ -156,7 +156,13 @@ def test_two_runs_are_compared(folder: Path) -> None:
     checked(app)
     said = words(app)
     assert "| Latent dimensions | 2 | 4 |" in said and "| Epochs | 3 | 2 |" in said and "of A's variance" in said
-    assert "| Alpha | 0.1 | – |" in said and "| Seed" not in said
+    assert "| Alpha | 0.1 | – |" in said and "| Seed | 0 | 0 |" not in said
+    (equal,) = [box for box in app.expander if "knobs are equal" in box.label]
+    assert (
+        "| Seed | 0 |" in equal.markdown[0].value
+        and f"{equal.markdown[0].value.count(chr(10)) - 1} knobs" in equal.label
+    )
+    assert "**A** · DML autoencoder · alpha 0.1" in said and "**B** · plain deep metric learning · " in said
     app.multiselect(key="compared").set_value(["plane"]).run()
     assert "Choose a second run" in words(checked(app))
     assert "no run with points called `../../etc`" in words(opened(COMPARE, runs="plane,../../etc"))
@@ -193,6 +199,25 @@ def test_more_than_two_dimensions_are_drawn_by_pca_until_another_map_is_asked_fo
     points = np.random.default_rng(0).normal(size=(1797, 2)).astype(np.float32)
     listing.open_run("deep").keep_projection("umap-0002", points=points)
     assert "UMAP of 4 dimensions" in words(checked(app.run()))
+
+
+def test_the_choice_of_a_projection_is_the_only_press(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def plane(self, run, epoch, method, latents, progress, kept):
+        asked.append((run.id, epoch, method, kept))
+        return latents[:, :2]
+
+    monkeypatch.setattr(queue.Jobs, "plane", plane)
+    app = opened(EXPLORE, run="deep")
+    app.segmented_control(key="projection").set_value("umap").run()
+    for task in list(tasks._tasks.values()):
+        task.wait(60)
+    assert "UMAP of 4 dimensions" in words(checked(app.run())) and asked == [("deep", 2, "umap", True)]
+    assert [slider.label for slider in app.select_slider] == ["Epoch"]
+    app.segmented_control(key="projection").set_value("pca").run()
+    app.segmented_control(key="projection").set_value("umap").run()
+    assert len(asked) == 1 and "UMAP of 4 dimensions" in words(checked(app)), "it is there already"
 
 
 def computed(app: AppTest, method: str, epoch: int = 2) -> AppTest:

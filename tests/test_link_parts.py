@@ -47,6 +47,9 @@ def problems(app: AppTest) -> list[str]:
         (EXPLORE, {"run": RUN, "point": "test-12", "section": "confusion", "view": "0.5,1,3"}),
         (EXPLORE, {"run": RUN, "place": "0.5,-1.25"}),
         (EXPLORE, {"run": RUN, "region": REGION}),
+        (EXPLORE, {"run": RUN, "filter": "class:3,answer:wrong,error:0.01..", "hidden": "0,4", "point": "none"}),
+        (EXPLORE, {"run": RUN, "layers": "density,movable", "moved": "4:1.5,-0.5;2:0,1"}),
+        (EXPLORE, {"run": RUN, "layers": "density,movable", "moved": "2:0,1", "point": "test-12", "epoch": "13"}),
         (EXPLORE, {"run": "digits-dml-ae-60-labels", "line": "0,0,1,2", "layers": "lattice"}),
         (EXPLORE, {"run": "digits-dml-ae-10-d", "plane": "tsne", "point": "none"}),
         (COMPARE, {"runs": TWO, "colour": "error", "flown": "B", "view": "1,1,3"}),
@@ -75,6 +78,34 @@ def test_a_map_shows_what_the_link_says() -> None:
     assert map_of(opened(EXPLORE, run=RUN, region=REGION))["marked"] == list(range(100, 160))
     assert map_of(opened(EXPLORE, run=RUN, place="0.5,-1.25"))["places"] == [[0.5, -1.25]]
     assert map_of(opened(EXPLORE, run=RUN, point="none"))["marked"] == []
+
+
+def test_components_lie_where_the_link_says_and_what_that_would_change_is_answered() -> None:
+    app = opened(EXPLORE, run=RUN, moved="4:1.5,-0.5;2:0,1")
+    means = listing.open_run(RUN).frame(30).component_means
+    places = np.array(map_of(app)["ellipses"])[:, :2]
+    assert np.allclose(places[[3, 1]], [[1.5, -0.5], [0, 1]]) and map_of(app)["movable"]
+    others = [number for number in range(10) if number not in (1, 3)]
+    assert np.allclose(places[others], means[others]) and np.allclose(map_of(app)["origins"], means)
+    assert "What if 2 components were elsewhere" in words(app)
+    press(app, "Put back")
+    assert "moved" not in link_of(app) and np.allclose(np.array(map_of(app)["ellipses"])[:, :2], means)
+
+
+@pytest.mark.parametrize(
+    ("run", "text", "said"),
+    [
+        (RUN, "11:0,0", "moved must be components from 1 to 10 with their places, got '11:0,0'"),
+        (RUN, "²:0,0", "moved must be components from 1 to 10"),
+        (RUN, "1:0", "moved must be 2 numbers"),
+        (RUN, "1:1e5,0", "a component can be moved to places within"),
+        ("digits-dml-ae-60-labels", "1:0,0", "moved must be of a run in two dimensions whose prior has components"),
+    ],
+)
+def test_components_are_not_moved_by_what_no_page_has_written(run: str, text: str, said: str) -> None:
+    app = opened(EXPLORE, run=run, moved=text)
+    assert [said in problem for problem in problems(app)] == [True]
+    assert "moved" not in link_of(app) and "point" in link_of(app), "the first look is as without"
 
 
 def test_what_a_visitor_changes_is_in_the_link_and_what_is_as_at_first_is_not() -> None:

@@ -258,6 +258,8 @@ def test_class_counts_has_a_bar_a_class_and_split():
     figure = counts.class_counts(["a", "b"], {"training": [3, 4], "test": [1, 2]})
     assert [list(t.x) for t in figure.data] == [[3, 4], [1, 2]]
     assert list(figure.data[0].marker.color) == [colours.class_colour(0), colours.class_colour(1)]
+    paler = [f"rgba{(*colours.rgb(colours.class_colour(label)), 0.5)}" for label in (0, 1)]
+    assert list(figure.data[1].marker.color) == paler, "in the legend, too"
 
 
 def test_a_strip_puts_rows_under_each_other():

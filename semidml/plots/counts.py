@@ -69,7 +69,9 @@ def class_counts(
     if names and names[-1] == NO_LABEL:
         tints[-1] = colours.UNLABELLED
     for i, (split, numbers) in enumerate(counts.items()):
-        marker = {"color": tints, "opacity": max(0.3, 1 - 0.5 * i)}
+        opacity = max(0.3, 1 - 0.5 * i)  # in the colours: the legend does not show a marker's own
+        paler = [f"rgba({', '.join(map(str, colours.rgb(tint)))}, {opacity})" for tint in tints]
+        marker = {"color": paler if i else tints}
         words = f"%{{y}}: %{{x:,}} {split}<extra></extra>"
         bar = {"x": list(numbers), "y": style.distinct(names), "name": f"{split} (paler)" if i else split}
         figure.add_trace(go.Bar(**bar, orientation="h", marker=marker, hovertemplate=words))

@@ -16,6 +16,7 @@ LINK_HTML = (
 SCORES, SCORES_HTML = "semidml_scores", '<div class="scores"></div>'
 GLOSSARY, GLOSSARY_HTML = "semidml_glossary", '<div class="glossary"></div>'
 FORCES, FORCES_HTML = "semidml_forces", '<div class="forces"></div>'
+HEADLINES = "semidml_headlines"
 SHEET, PARALLEL = "semidml_sheet", "semidml_parallel"
 CURVES, SCORECARD = "semidml_curves", "semidml_scorecard"
 CURVES_HTML, SCORECARD_HTML = '<div class="curves"></div>', '<div class="scorecard"></div>'
@@ -33,7 +34,8 @@ def javascript(entry: str = "map") -> str:
     "sheet" of many runs, see `sheet.py`, and of "parallel" coordinates, see `plots.many`; of "curves", see
     `plots.chart`; of the "scorecard", which takes {"of": the run, "headlines", "others", "words"}, each score as
     {"name", "title", "value", "before", "help"}; of the table of "scores", which takes {"rows": of texts, "help": by
-    the first text of a row}; of the "page" that plays without a server, see `figures.page`.
+    the first text of a row}; of the "headlines" that a bar shows while the card is out of sight, {"card": its
+    container's key}; of the "page" that plays without a server, see `figures.page`.
 
     An inline module of a Streamlit component cannot import from beside itself: each imported module becomes a function
     that is called once and gives its exports."""

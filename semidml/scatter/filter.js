@@ -1,52 +1,19 @@
 // Which points are shown, and the search for one by its row. Conditions are of the visitor, not of a frame: they stay
-// across epochs and planes of a run, and are shared by linked maps, each of which asks its own points.
+// across epochs and planes of a run, and are shared by linked maps, each of which asks its own points. The page's address
+// has them.
 
-import { AWAY, NONE, SEEN, TEST } from "./frame.js";
+import { ownerOf, takePart, writeAddress } from "./address.js";
+import { conditionsOf, FIELDS, SCORES, textOf } from "./conditions.js";
+import { AWAY, NONE, TEST } from "./frame.js";
 import { add } from "./paint.js";
-
-const SPLITS = ["training", "test"];
-
-/** What points can be chosen by: `of` gives a point's value, `names` what the values are called. */
-const FIELDS = {
-  class: { title: "Class", of: (frame, i) => frame.label[i], names: (frame) => [...frame.names_of_labels], none: "no label" },
-  prediction: {
-    title: "Prediction",
-    of: (frame, i) => (frame.prediction ? frame.prediction[i] : undefined),
-    names: (frame) => [...frame.names_of_labels],
-    none: "no prediction",
-  },
-  answer: { title: "Answer", of: answerOf, names: () => ["right", "wrong"], none: "not known" },
-  cluster: {
-    title: "Cluster",
-    of: (frame, i) => (frame.cluster ? frame.cluster[i] : undefined),
-    names: (frame) => Array.from({ length: 1 + Math.max(...present(frame.cluster)) }, (_, k) => `cluster ${k + 1}`),
-    none: "no cluster",
-  },
-  split: { title: "Images", of: (frame, i) => (frame.flags[i] & TEST ? 1 : 0), names: () => SPLITS },
-  seen: { title: "Label", of: (frame, i) => (frame.flags[i] & SEEN ? 0 : 1), names: () => ["seen", "not seen"] },
-};
-
-/** Scores of a point, of which a part is chosen by its ends. */
-const SCORES = {
-  error: { title: "Error of reconstruction", of: (frame) => frame.error, unit: 1 },
-  strength: { title: "Share of its component, %", of: (frame) => frame.strength, unit: 100 / 255 },
-};
-
-function present(values) {
-  return new Set(values.filter((value) => value !== NONE)).add(-1);
-}
-
-function answerOf(frame, i) {
-  if (!frame.prediction) return undefined;
-  if (frame.prediction[i] === NONE || frame.label[i] === NONE) return NONE;
-  return frame.prediction[i] === frame.label[i] ? 0 : 1;
-}
 
 /** A point's image by its split and row, as the page names it. */
 export function rowWords(frame, i) {
   const kind = frame.flags[i] & TEST ? "test" : "training";
   return frame.row ? `${kind} image ${frame.row[i].toLocaleString("en")}` : `${kind} image`;
 }
+
+const MOST_SAID = 60; // characters of what the address asks for in vain
 
 export class Filter {
   constructor(map, root) {
@@ -95,16 +62,33 @@ export class Filter {
     (shown ? (Object.values(this.fields)[0] ?? this.search) : this.map.over).focus();
   }
 
+  /** What is filtered, as the address has it. */
+  get text() {
+    return textOf(this.conditions);
+  }
+
   /** A frame's points have come: of another run every condition is dropped. */
   show(frame) {
-    const owner = frame.images_of || frame.run;
-    if (owner !== this.owner) this.conditions = this.ofLinked(frame);
-    if (owner !== this.owner) [this.sought, this.answer] = [-1, ""];
+    const owner = ownerOf(frame);
+    if (owner !== this.owner) this.begin(frame);
     this.owner = owner;
     if (!frame.row) this.root.hidden = true;
     else if (!this.root.hidden || this.isActive) this.offer(frame); // else nobody needs the fields: it takes a look at each point
     this.choose();
     this.map.gestures.mark("filter", !this.root.hidden || this.isActive);
+  }
+
+  /** Begins with what the address says, if that is of these points; else with what a linked map is filtered by. */
+  begin(frame) {
+    [this.sought, this.answer] = [-1, ""];
+    const asked = frame.row ? takePart(this.map, "filter") : "";
+    const conditions = asked ? conditionsOf(asked, frame) : null;
+    this.conditions = conditions ?? this.ofLinked(frame);
+    if (conditions) this.map.others((map) => map.filter.change({ ...conditions }, true));
+    else if (asked) {
+      this.answer = `The link asks for a filter that these points do not have: ${asked.slice(0, MOST_SAID)}`;
+      this.root.hidden = false;
+    }
   }
 
   ofLinked(frame) {
@@ -186,7 +170,9 @@ export class Filter {
     this.choose();
     this.map.gestures.mark("filter", !this.root.hidden || this.isActive);
     this.map.cloud.order();
-    if (!told) this.map.others((map) => map.filter.change({ ...conditions }, true));
+    if (told) return;
+    this.map.others((map) => map.filter.change({ ...conditions }, true));
+    writeAddress();
   }
 
   /** Asks each point, and says how many are shown. */

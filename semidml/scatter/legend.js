@@ -1,5 +1,6 @@
 // The legend, which hides and solos categories, and a table of them for those who don't see the map.
 
+import { takePart } from "./address.js";
 import { AWAY } from "./frame.js";
 import { picture } from "./points.js";
 import { add, decimals } from "./paint.js";
@@ -29,9 +30,28 @@ export class Legend {
     this.mark();
   }
 
+  /** What is hidden, as the address has it. */
+  get text() {
+    return [...this.hidden].sort((a, b) => a - b).join(",");
+  }
+
+  /** Categories that were not there before: hidden are those that the address says at first, else a linked map's. */
+  begin(frame) {
+    const asked = !this.names && frame.row ? takePart(this.map, "hidden") : "";
+    const numbers = asked.split(",").map(Number);
+    const isSane = asked !== "" && numbers.every((number) => frame.names[number] !== undefined);
+    this.hidden = new Set(isSane ? numbers : this.ofLinked(frame));
+    if (isSane) this.map.others((map) => map.hide(new Set(numbers), true));
+  }
+
+  ofLinked(frame) {
+    const alike = this.map.linked(frame.link).find((map) => String(map.frame.names) === String(frame.names));
+    return alike ? alike.legend.hidden : [];
+  }
+
   make(frame, known) {
     const names = JSON.stringify([frame.run, frame.names]);
-    if (names !== this.names) this.hidden.clear();
+    if (names !== this.names) this.begin(frame);
     [this.known, this.names] = [known, names];
     this.root.replaceChildren();
     const present = frame.names.map((_, number) => number).filter((number) => this.count[number]);

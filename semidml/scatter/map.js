@@ -4,6 +4,7 @@
 // takes the mouse. What the visitor did - zoom, hidden categories, chosen points - survives new points of the same run.
 // Maps of the same `link` share it.
 
+import { writeAddress } from "./address.js";
 import { Cloud } from "./cloud.js";
 import { Cursor } from "./cursor.js";
 import { Film } from "./film.js";
@@ -139,7 +140,9 @@ class LiveMap {
     this.legend.hidden = hidden;
     this.legend.mark();
     this.cloud.order();
-    if (!told) this.others((map) => map.hide(new Set(hidden), true));
+    if (told) return;
+    this.others((map) => map.hide(new Set(hidden), true));
+    writeAddress();
   }
 
   marked() {

@@ -24,7 +24,7 @@ from semidml.scatter.sent import asked_of
 from semidml.scores.table import PIXELS
 from semidml.ui import cache, knobs, links, manage, maps, moments, pictures, query, runs
 from semidml.ui.explorer import link
-from semidml.ui.explorer.planes import draw_projection
+from semidml.ui.explorer import planes as projections
 from semidml.ui.frame import is_warm
 from semidml.ui.scores import tests_labels
 from semidml.ui.words import frame_words, pixels_words
@@ -85,10 +85,11 @@ def draw_details(run: Run, status: Status, frame: Frame) -> None:
     with st.container():
         query.draw_query(run, frame)
     with st.container():
-        draw_clusters(run, frame)
+        draw_curves(run)
+    with st.container():
+        draw_clusters(run, frame)  # they become more while a run goes on: what moves would stand below
     with st.container():
         draw_twins(run)
-    draw_curves(run)
 
 
 def follow_link(run: Run, frame: Frame) -> None:
@@ -142,13 +143,15 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
             key="cluster plane",
             required=True,
             disabled=is_active,
+            on_change=lambda: projections.begin(run, frame, st.session_state["cluster plane"]),
             help=" ".join(["PCA while it trains.", *(f"{p.title}: {p.summary}." for p in planes.PROJECTIONS.values())]),
         )
     dimensions = frame.latents.shape[1]
     placed, how = planes.in_plane(frame.latents, frame.rows["labels"], newest.latents)
     view = f"{run.id} "
+    map_place = st.container()
     if method != "pca" and not is_active and dimensions > 2:
-        projected = draw_projection(run, frame, method)
+        projected = projections.draw_projection(run, frame, method)
         if projected is not None:
             placed, view = projected, f"{view}{method}"
             how = f"{dimensions} dimensions, laid out by {planes.PROJECTIONS[method].title}"
@@ -175,7 +178,8 @@ def draw_map(run: Run, frame: Frame, newest: Frame, is_active: bool) -> None:
         if 0 <= position < len(placed):
             query.ask(run.id, position)
 
-    maps.draw_map(drawn, f"cluster map {run.id}", asked=lambda sent: manage.perform(lambda: ask(sent)))
+    with map_place:
+        maps.draw_map(drawn, f"cluster map {run.id}", asked=lambda sent: manage.perform(lambda: ask(sent)))
     maps.send_images(run)
     st.caption(f"{words}. Click a point: it becomes the query.")
 

@@ -90,12 +90,17 @@ STYLE = """<style>
 .newest b {font-size: 1.2rem; margin-right: 0.35rem;}
 .newest span {font-size: 0.8rem; opacity: 0.85;}
 .newest span:first-child {display: block;}
+.scores-seen .newest {visibility: hidden;}
+[data-testid="stMainBlockContainer"]:has(:is(.st-key-compared-3, .st-key-compared-4)) {max-width: 2400px;}
 [class*="st-key-cut"] p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis;}
+.st-key-progress p {font-size: 0.92rem; line-height: 1.3;}
 .st-key-floors {min-height: 3rem;}
 [class*="st-key-inline"] :is([data-testid="stSelectbox"], [data-testid="stButtonGroup"])
   {display: flex; flex-direction: row; align-items: center; gap: 0.6rem;}
 [class*="st-key-inline"] [data-testid="stWidgetLabel"] {flex: none; gap: 0.4rem; margin: 0;}
 [class*="st-key-inline"] [data-testid="stSelectbox"] > div:last-child {flex: 1; min-width: 0;}
+[data-testid="stButtonGroup"] [role="radiogroup"] {flex-wrap: wrap; row-gap: 0.3rem; min-width: 0;}
+[data-testid="stMarkdownContainer"]:has(> table) {overflow-x: auto;}
 [data-testid="stSidebarHeader"] {height: 3.4rem; margin-bottom: -1rem;}
 [data-testid="stElementContainer"]:has([data-testid^="stBidiComponent"]), [class*="st-key-live"] [data-stale="true"] {
   opacity: 1 !important; transition: none !important;}
@@ -138,6 +143,7 @@ h3 {padding-top: 0.4rem !important;}
 }
 [data-testid="stButtonGroup"] button {padding-left: 0.6rem; padding-right: 0.6rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-knobs) .stSlider, .st-key-knobs .stSlider {padding-bottom: 0;}
+.st-key-beside-a-button {min-height: 2.5rem; justify-content: center;}
 .st-key-knobs {gap: 0.55rem;}
 .st-key-knobs [data-testid="stButton"] button {min-height: 2.1rem; padding: 0.1rem 0.55rem;}
 @media (max-width: 640px) {

@@ -16,6 +16,7 @@ from semidml.words import value_words
 MOST_SAID = 400  # characters of what is wrong with a part
 MOST_NUMBERS = 200  # characters of a part of a link that is some numbers
 MOST_FAR = 1e6  # of a place that a link names
+OF_MAPS = ("view", "filter", "hidden")  # parts that a run's map itself keeps in the address, see `scatter/address.js`
 SECONDS_OLD = 10.0  # for which a request may carry an address that was replaced since
 
 

@@ -68,10 +68,12 @@ def draw_run_map(
     *,
     colour: str = "class",
     page: str = "",
-) -> None:
-    """The live map of a run's frame, with what it shows in words; its axes only grow. `newest` gives the axes of more
-    than two dimensions. Maps of the same link share zoom and choices; told: whether images and predictions are shown at
-    the mouse. page: the page in whose link its zoom is, "" where it is in none."""
+    under: bool = True,
+) -> str:
+    """The live map of a run's frame; its axes only grow. `newest` gives the axes of more than two dimensions. Maps of
+    the same link share zoom and choices; told: whether images and predictions are shown at the mouse. page: the page in
+    whose link its zoom is, "" where it is in none. Returns what it shows in words; under: whether they stand under
+    it."""
     placed, how = planes.in_plane(frame.latents, frame.rows["labels"], newest.latents)
     rings = drawing.ellipses(frame, newest.latents)
     words = ". ".join([frame_words(run, frame, how), *many_words(frame)])
@@ -82,7 +84,9 @@ def draw_run_map(
     if page:
         drawn = replace(drawn, address="view", start=links.start_of(page, run.id))
     draw_map(replace(drawn, images_of=run.id, predictions=frame.predictions) if told else drawn, key)
-    st.caption(words)
+    if under:
+        st.caption(words)
+    return words
 
 
 def many_words(frame: Frame) -> list[str]:

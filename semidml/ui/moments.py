@@ -10,6 +10,7 @@ import streamlit as st
 from semidml.explore import moment
 from semidml.frames import Frame
 from semidml.runs.run import Run
+from semidml.scatter import bundle
 from semidml.scores.table import SCORES, live_where, shown_at
 from semidml.ui import cache, query
 from semidml.ui.frame import is_warm
@@ -103,6 +104,13 @@ def headlines_html(run: Run, place: str) -> str:
     names = ([name for name in names if now.get(name) is not None] or names)[:2]
     told = [(SCORES[name].title, score_words(name, now.get(name)), when_of(here, name)) for name in names]
     return f'<div class="newest">{"".join(_headline_html(*map(html.escape, words)) for words in told)}</div>'
+
+
+def watch_card(key: str) -> None:
+    """The bar shows `headlines_html` while the container of that key, whose scores say the same, is out of sight."""
+    watch = st.components.v2.component(bundle.HEADLINES, html="", js=bundle.javascript("headlines"))
+    with st.container(key="watch", height=1, border=False):
+        watch(data={"card": key}, key="watched card", height="content")
 
 
 def when_of(here: Moment | None, name: str) -> str:

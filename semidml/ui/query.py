@@ -16,7 +16,8 @@ from semidml.ui.pictures import image_source, pictures_html, say_missing
 from semidml.words import class_name
 
 QUERIES, ANSWERS = 16, 8
-SHARP = 128  # pixels a side, at most, of an answer, which is shown at 84; of what is shown smaller, `reduced`'s own
+ANSWER = 80  # pixels across: the query and its answers are one row beside the knobs of a laptop
+SHARP = 128  # pixels a side, at most, of an answer, which is shown at ANSWER; of what is shown smaller, `reduced`'s own
 
 
 def ask(run_id: str, position: int) -> None:
@@ -86,4 +87,4 @@ def answers(run_id: str, chosen: int, key: tuple, _frame: Frame, _names: list[st
         + (f"; {int(right.sum())} of {of} are of the query's class" if told.any() else "")
         + ". Pick an image above, or click a point of the map."
     )
-    return pictures_html(pictures.reduce_images(images, SHARP), captions, 84), words
+    return pictures_html(pictures.reduce_images(images, SHARP), captions, ANSWER), words

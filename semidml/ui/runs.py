@@ -36,7 +36,9 @@ from semidml.ui.words import (
 )
 from semidml.words import value_words
 
-PARTS = ("colour", "plane", "point", "epoch", "view")  # of a link: how a run is shown, on Train the last two
+OF_RUN = ("epoch", *links.OF_MAPS)  # parts of a link: how a run is shown on Train
+CARD = "score-card"  # key of the container of the scores beside a map
+PARTS = ("colour", "plane", "point", *OF_RUN)  # and where it is shown with its clusters
 
 
 def draw_trainer(
@@ -114,6 +116,7 @@ def draw_trainer(
     if config is not None:
         links.write_link(config, config_of(run) if run else None)
         frame.draw_recipe(config.command(), python_of(config), linked=True)
+    moments.watch_card(CARD)
     frame.follow_press()
 
 
@@ -126,7 +129,8 @@ def draw_picture(
     with map_column:
         shown = draw_map(run, status, newest)
     with score_column:
-        moments.draw_scores(run, shown, place)
+        with st.container(key=CARD):
+            moments.draw_scores(run, shown, place)
         draw_alarms(status)
     return shown
 

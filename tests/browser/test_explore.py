@@ -319,11 +319,14 @@ def test_four_dimensions_are_projected(page: Page, trained) -> None:
     opened(page, "explore-deep")
     expect(page.get_by_text(re.compile("PCA of 4 dimensions: the plane holds")).first).to_be_visible()
     expect(page.get_by_text(re.compile("no decoder that was trained")).first).to_be_visible()
-    option(page, "t-SNE").click()
-    expect(page.get_by_role("button", name="Compute t-SNE of epoch 2").first).to_be_visible()
-    Run(trained / "explore-deep").keep_projection("tsne-0002", points=np.eye(1797, 2, dtype=np.float32))
-    option(page, "Test").click()
+    expect(page.locator(".map .film").first).to_be_visible()
+    option(page, "t-SNE").click()  # one press
     expect(page.get_by_text(re.compile("t-SNE of 4 dimensions")).first).to_be_visible()
+    expect(page.get_by_role("slider")).to_have_count(1)
+    assert Run(trained / "explore-deep").projection("tsne-0002")["points"].shape == (1797, 2)
+    page.get_by_role("slider", name="Epoch").press("ArrowLeft")
+    expect(page.get_by_role("button", name="Compute t-SNE of epoch 1").first).to_be_visible()
+    expect(page.get_by_role("slider")).to_have_count(1)
 
 
 @pytest.fixture
@@ -363,7 +366,6 @@ def test_images_that_all_have_one_place_are_not_projected_and_the_app_goes_on(pa
     page.goto(f"/Explore?run={run}", wait_until="domcontentloaded")
     expect(page.get_by_text(re.compile("PCA of 3 dimensions: the plane holds 0")).first).to_be_visible()
     option(page, method).click()
-    page.get_by_role("button", name=f"Compute {method} of epoch {last}").click()
     expect(page.get_by_text(re.compile(r"all [\d,]+ rows are equal, as far as float32 can tell")).first).to_be_visible()
     expect(page.get_by_role("button", name=f"Compute {method} of epoch {last}")).to_be_enabled()
     assert app.process.poll() is None, "the server still runs"
@@ -375,7 +377,6 @@ def test_a_projection_whose_process_is_killed_says_so_and_the_app_goes_on(page: 
     shutil.rmtree(trained / "explore-deep" / "projections", ignore_errors=True)
     opened(page, "explore-deep")
     option(page, "t-SNE").click()
-    page.get_by_role("button", name="Compute t-SNE of epoch 2").click()
     expect(page.get_by_text(re.compile("t-SNE: t-SNE: laying out")).first).to_be_visible()
     os.kill(answering(app.process.pid), signal.SIGSEGV)
     expect(page.get_by_text(re.compile("the worker process ended .signal 11")).first).to_be_visible()

@@ -1,5 +1,5 @@
-"""Links of Explore and of The prior, copied by the page's button and opened in a fresh browser, give the same view;
-the other pages' links are opened anew in `tests/test_link_parts.py`, without a browser."""
+"""Links of Train, Compare, Explore and The prior, copied by the page's button and opened in a fresh browser, give the
+same view; the other pages' links are opened anew in `tests/test_link_parts.py`, without a browser."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,10 @@ from tests.server import SECONDS
 MAP = """root => {
     const {frame, view, epoch} = root.map, {x, y, width, height, scale} = view.window();
     const around = [x, y, Math.min(width, height) / scale].map(value => Number(value.toPrecision(3)));
-    return {epoch, around, marked: [...frame.marked], places: frame.places, names: frame.names, zoomed: !!view.chosen};
+    const {cloud, filter, legend} = root.map;
+    const moved = frame.origins.length ? frame.ellipses.map(([x, y]) => [x.toFixed(3), y.toFixed(3)]) : [];
+    return {epoch, around, marked: [...frame.marked], places: frame.places, names: frame.names, zoomed: !!view.chosen,
+        shown: cloud.count, filtered: filter.words, hidden: legend.text, moved};
 }"""
 RUN = "digits-dml-ae-60-labels"
 
@@ -101,6 +104,79 @@ def test_explore_s_map_is_seen_again(page: Page, fresh: Page) -> None:
     fresh.goto(copied(page), wait_until="domcontentloaded")
     expect(fresh.get_by_text(re.compile("0.25, -0.5")).first).to_be_visible()
     assert same_map(page, fresh)["places"] == [[0.25, -0.5]]
+
+
+def test_moved_components_are_seen_again(page: Page, fresh: Page) -> None:
+    page.goto("/Explore?run=digits-ten-places&layers=density,movable", wait_until="domcontentloaded")
+    the_map(page)
+    handles = page.locator(".map .handles button")
+    expect(handles).to_have_count(10)
+    settled(page)
+    handles.nth(1).press("Shift+ArrowRight")
+    expect(page.get_by_text(re.compile("^What if component 2 were at ")).first).to_be_visible()
+    page.wait_for_url(re.compile("moved=2%3A"))
+    fresh.goto(copied(page), wait_until="domcontentloaded")
+    expect(fresh.get_by_text(re.compile("^What if component 2 were at ")).first).to_be_visible()
+    told = page.get_by_text(re.compile("^Nothing is trained")).first
+    assert fresh.get_by_text(re.compile("^Nothing is trained")).first.inner_text() == told.inner_text()
+    settled(page), settled(fresh)
+    moved, again = (the_map(tab).evaluate(MAP)["moved"] for tab in (page, fresh))
+    assert len(moved) == 10 and again == moved
+
+
+def filter_by(page: Page, field: str, value: str, number: int = 0) -> None:
+    shown = the_map(page, number)
+    if not shown.get_by_role("search").is_visible():
+        shown.get_by_role("button", name="Filter and search").click()
+    shown.get_by_label(field, exact=True).select_option(value)
+    page.wait_for_url(re.compile("[?&]filter="))
+
+
+def test_train_s_run_its_knobs_and_its_map_are_seen_again(page: Page, fresh: Page) -> None:
+    page.goto(f"/Train?run={RUN}&epochs=7", wait_until="domcontentloaded")
+    filter_by(page, "Class", "3")
+    filter_by(page, "Images", "test")
+    zoom(page)
+    settled(page)
+    fresh.goto(copied(page), wait_until="domcontentloaded")
+    shown = same_map(page, fresh)
+    assert shown["zoomed"] and 0 < shown["shown"] < 60 and shown["filtered"] == f"{shown['shown']} of 1,797 shown"
+    assert fresh.get_by_role("spinbutton", name="Epochs").input_value() == "7"
+    assert "filter=class%3A3%2Csplit%3Atest" in copied(fresh) == copied(page)
+    expect(fresh.get_by_text(re.compile("link was not followed|part of the link"))).to_have_count(0)
+
+
+def test_compared_maps_are_seen_again(page: Page, fresh: Page) -> None:
+    page.goto(f"/Compare?runs=digits-paper-prior,{RUN}", wait_until="domcontentloaded")
+    expect(page.locator("canvas[data-drawn='1797']")).to_have_count(3)
+    filter_by(page, "Answer", "wrong", 1)
+    the_map(page).locator(".legend button", has_text="4").click()
+    page.wait_for_url(re.compile("[?&]hidden=4"))
+    zoom(page)
+    settled(page)
+    fresh.set_viewport_size(page.viewport_size)  # how far the second map follows the first, is a matter of their shapes
+    fresh.goto(copied(page), wait_until="domcontentloaded")
+    expect(fresh.locator("canvas[data-drawn='1797']")).to_have_count(3)
+    first, second = (same_map(page, fresh, number) for number in (0, 1))
+    assert first["hidden"] == second["hidden"] == "4" and first["zoomed"] and second["zoomed"]
+    assert first["filtered"] != second["filtered"], "each asks its own points"
+    assert copied(fresh) == copied(page)
+
+
+def test_a_filter_that_is_of_no_points_is_said_and_those_of_another_run_are_dropped(fresh: Page) -> None:
+    fresh.goto(f"/Explore?run={RUN}&filter=class:12", wait_until="domcontentloaded")
+    expect(the_map(fresh).locator(".filter .count")).to_have_text(
+        "The link asks for a filter that these points do not have: class:12"
+    )
+    assert the_map(fresh).evaluate(MAP)["shown"] == 1797
+    the_map(fresh).get_by_label("Class", exact=True).select_option("3")
+    fresh.wait_for_url(re.compile("filter=class%3A3"))
+    settled(fresh)
+    fresh.get_by_role("combobox", name="Run").first.click()
+    fresh.get_by_role("option").filter(has_text="digits-metric-vae").first.click()
+    fresh.wait_for_url(re.compile("run=digits-metric-vae(?!.*filter)"))
+    settled(fresh)
+    assert the_map(fresh).evaluate(MAP)["shown"] == 1797 and "filter" not in fresh.url
 
 
 def test_a_mixture_is_seen_again(page: Page, fresh: Page) -> None:

@@ -3,11 +3,14 @@
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
-EPOCHS = 30
-WATCH = """() => {
-  const parts = {map: ['.map', 0], score: ['.scorecard', 0], loss: ['.curves', 0], scores: ['.curves', 1]};
+TRAIN = "/Train?data=digits&model=dml-ae&epochs=30&batch_size=16&seed=77"
+CLUSTERS = "/Clusters?data=digits&model=cbswr&clusters=10&epochs=12&seed=77"
+WATCH = """([count, grows, slack]) => {
+  const parts = {map: ['.map', 0], score: ['.scorecard', 0]};
+  for (let n = 0; n < count; n++) parts[`chart ${n + 1}`] = ['.curves', n];
   const within = (root) => [...root.querySelectorAll("*")]
     .flatMap((e) => [e, ...(e.shadowRoot ? within(e.shadowRoot) : [])]);
   const own = {};
@@ -18,12 +21,13 @@ WATCH = """() => {
     for (let e = element; e; e = e.parentElement ?? e.getRootNode().host) all.push(e);
     return all;
   };
-  const place = (element) => {  // on the page, however far that is scrolled
+  const place = (element, name) => {  // on the page, however far that is scrolled
     const {x, y, width, height} = element.getBoundingClientRect();
-    return [x, y + document.querySelector('[data-testid="stMain"]').scrollTop, width, height].map(Math.round).join(' ');
+    const top = y + document.querySelector('[data-testid="stMain"]').scrollTop;
+    return [x, top, width, ...(name === grows ? [] : [height])].map(Math.round).join(' ');
   };
-  const seen = {frames: 0, changes: 0, removed: 0, missing: 0, faded: 0, moved: []};
-  const places = Object.fromEntries(Object.entries(own).map(([name, element]) => [name, place(element)]));
+  const seen = {frames: 0, changes: 0, removed: 0, missing: [], faded: 0, moved: []};
+  const places = Object.fromEntries(Object.entries(own).map(([name, element]) => [name, place(element, name)]));
   const told = {};
   new MutationObserver((records) => {
     const gone = records.flatMap(({removedNodes}) => [...removedNodes]);
@@ -34,11 +38,17 @@ WATCH = """() => {
     seen.frames++;
     for (const [name, element] of Object.entries(own)) {
       const {width, height} = element.getBoundingClientRect();
-      if (!element.isConnected || width < 20 || height < 20 || !element.childElementCount) { seen.missing++; continue; }
+      if (!element.isConnected || width < 20 || height < 20 || !element.childElementCount) {
+        seen.missing.push(`${name} in frame ${seen.frames}: ${element.isConnected} ${width} ${height}`);
+        continue;
+      }
       if (around(element).some((e) => getComputedStyle(e).opacity < 1)) seen.faded++;
-      const now = place(element);
-      if (now !== places[name]) seen.moved.push(`${name} in frame ${seen.frames}: ${places[name]} -> ${now}`);
-      places[name] = now;
+      const now = place(element, name);
+      const old = places[name].split(' ');
+      if (now.split(' ').some((value, i) => Math.abs(value - old[i]) > slack)) {
+        seen.moved.push(`${name} in frame ${seen.frames}: ${places[name]} -> ${now}`);
+        places[name] = now;
+      }
       if (element.textContent !== told[name]) seen.changes++;
       told[name] = element.textContent;
     }
@@ -49,14 +59,23 @@ WATCH = """() => {
 }"""
 
 
-def test_no_chart_map_or_score_is_ever_absent_moved_or_resized_while_a_run_goes_on(page: Page) -> None:
-    page.goto(f"/Train?data=digits&model=dml-ae&epochs={EPOCHS}&batch_size=16&seed=77", wait_until="domcontentloaded")
+@pytest.mark.parametrize(
+    ("path", "charts", "grows", "slack"),
+    # On Clusters a score that is known at the end comes last, with nothing below it, and the bar, whose title is long,
+    # is two pixels higher for as many frames when the run ends.
+    [(TRAIN, 2, "", 0), (CLUSTERS, 3, "score", 2)],
+    ids=["Train", "Clusters"],
+)
+def test_no_chart_map_or_score_is_ever_absent_moved_or_resized_while_a_run_goes_on(
+    page: Page, path: str, charts: int, grows: str, slack: int
+) -> None:
+    page.goto(path, wait_until="domcontentloaded")
     expect(page.locator("canvas[data-drawn]").first).to_be_visible()  # of another run
     page.get_by_role("button", name=re.compile(r"\bTrain$")).click()
     expect(page.get_by_text(re.compile("^Training: epoch")).first).to_be_visible()
     expect(page.locator("canvas[data-drawn='1797']").first).to_be_visible()
-    expect(page.locator(".curves")).to_have_count(2)
-    page.evaluate(WATCH)
+    expect(page.locator(".curves")).to_have_count(charts)
+    page.evaluate(WATCH, [charts, grows, slack])
     expect(page.get_by_text("Done", exact=True).first).to_be_visible()
     page.wait_for_timeout(1500)  # what comes at the end has come
     seen = page.evaluate("() => { watched.over = true; return watched; }")

@@ -80,7 +80,9 @@ def test_while_a_run_goes_on_stop_progress_scores_and_map_are_in_one_window(page
     button(page, "Train").click()
     expect(page.get_by_text(re.compile("^Training: epoch")).first).to_be_visible()
     expect(page.locator(".newest b").first).to_have_text(re.compile(r"^\d+\.\d %$"))
-    expect(page.locator(".newest").get_by_text(re.compile("epoch|before training")).first).to_be_visible()
+    card, in_bar = page.locator(".st-key-score-card"), page.locator(".newest")
+    expect(card).to_contain_text(re.compile("kNN, all labels"))
+    expect(in_bar).to_be_hidden()  # the card beside the map says the same
     parts = [button(page, "Train"), button(page, "Stop"), page.get_by_role("progressbar").first]
     parts += [page.locator(".newest"), page.locator(ROOM).first]
     assert all(map(is_whole, parts))
@@ -89,6 +91,8 @@ def test_while_a_run_goes_on_stop_progress_scores_and_map_are_in_one_window(page
     page.evaluate("document.querySelector('[data-testid=stMain]').scrollBy(0, 400)")
     end = bar_end(page)
     assert all(part.bounding_box()["y"] < end for part in parts[:-1]), "what one presses and reads scrolls along"
+    expect(in_bar).to_be_visible()
+    expect(in_bar.get_by_text(re.compile("epoch|before training")).first).to_be_visible()
     button(page, "Stop").click()
     expect(page.get_by_text("Stopped", exact=True).first).to_be_visible()
 

@@ -14,7 +14,7 @@ from semidml.priors.density import MASSES
 from semidml.runs.run import Run
 from semidml.scatter.pack import MOST_RINGS
 from semidml.ui import links
-from semidml.ui.explorer import what_if
+from semidml.ui.explorer import planes, what_if
 
 COLOURS = {
     "class": "Class",
@@ -58,6 +58,7 @@ def choose_controls(run: Run, frame: Frame) -> Controls:
                 format_func=lambda name: PROJECTIONS[name].title,
                 default="pca",
                 key="projection",
+                on_change=lambda: planes.begin(run, frame, st.session_state["projection"]),
                 help="  \n".join(f"**{entry.title}**: {entry.summary}." for entry in PROJECTIONS.values()),
                 **common,
             )

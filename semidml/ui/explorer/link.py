@@ -1,6 +1,8 @@
-"""What a link says of Explore's map, both ways: colour, rows, plane, layers, epoch, what was asked last, and zoom.
+"""What a link says of Explore's map, both ways: colour, rows, plane, layers, epoch, where components of the prior were
+put, what was asked last, and zoom.
 
-A part that is as it is at first is left out. The map itself keeps `view`, its zoom, in the address (`address.js`)."""
+A part that is as it is at first is left out. The map itself keeps its zoom, its filter and what its legend hides in the
+address (`links.OF_MAPS`). An image of the visitor's own is in no link."""
 
 import base64
 import re
@@ -14,12 +16,12 @@ from semidml.frames import SPLITS, Frame, Rows
 from semidml.planes import PROJECTIONS
 from semidml.runs.run import Run
 from semidml.ui import links
-from semidml.ui.explorer import controls, questions
+from semidml.ui.explorer import controls, questions, what_if
 from semidml.ui.explorer.controls import Controls
 
 PAGE = "explore"
 QUESTIONS = ("point", "place", "region", "line")
-PARTS = ("colour", "rows", "plane", "layers", "epoch", *QUESTIONS, "section", "view")
+PARTS = ("colour", "rows", "plane", "layers", "epoch", "moved", *QUESTIONS, "section", *links.OF_MAPS)
 NOTHING = "none"  # in the place of a point: nothing is asked; of layers: there is none
 MOST_REGION = 4000  # characters of a region: of larger ones there is no link
 
@@ -41,8 +43,16 @@ def follow(run: Run, frame: Frame) -> bool:
         chosen = {links.choose_of("layers", offered)(name) for name in names}
         state.update({layer.key: name in chosen for name, layer in offered.items()})
 
+    def take_moved(text: str) -> None:
+        if "movable" not in offered:
+            raise ValueError("moved must be of a run in two dimensions whose prior has components")
+        what_if.follow_moved(run, frame, text)
+        state[offered["movable"].key] = True
+        questions.ask(**{"what if": True})
+
     links.follow_part(PAGE, "layers", take_layers)
     links.follow_view(PAGE)
+    asked |= links.follow_part(PAGE, "moved", take_moved)
     for name, read in (
         ("point", lambda text: {"chosen point": point_of(text, frame.rows)}),
         ("place", lambda text: {"chosen place": links.numbers_of("place", 2)(text)}),
@@ -66,8 +76,10 @@ def write(run: Run, frame: Frame, chosen: Controls, epochs: list[int]) -> None:
         "plane": chosen.method if chosen.method != "pca" else "",
         "layers": "" if is_first else ",".join(layers) or NOTHING,
         "epoch": str(epoch) if epoch != epochs[-1] else "",
+        "moved": what_if.moved_text(what_if.list_moved(run, frame)) if chosen.movable else "",
     }
-    links.write_parts(PAGE, parts | write_question(frame))
+    is_what_if = parts["moved"] and st.session_state.get("what if")  # without another question the link asks that
+    links.write_parts(PAGE, parts | (dict.fromkeys(QUESTIONS, "") if is_what_if else write_question(frame)))
 
 
 def write_question(frame: Frame) -> dict[str, str]:

@@ -41,8 +41,6 @@ def draw_explorer(run_id: str, epochs: list[int]) -> None:
         frame = cache.read_frame(run, epoch)
         chosen = controls.choose_controls(run, frame)
         downloads.keep_pace()
-        if len(epochs) > 1 and chosen.method != "pca":  # the map's own scrubber needs one plane for all epochs
-            questions.draw_epoch_slider(run, epochs)
     except (ValueError, FileNotFoundError) as error:
         show_error(error)
         return
@@ -69,6 +67,10 @@ def draw_explorer(run_id: str, epochs: list[int]) -> None:
 def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Controls, epochs: list[int]) -> None:
     """The map, what belongs to all its frames, and what is drawn in words. `before` has the components where the run
     has them, `frame` where the visitor has put them."""
+    map_place = st.container()
+    is_projected = chosen.method != "pca"  # of its own for each epoch: the map's own scrubber needs one plane for all
+    if is_projected and len(epochs) > 1:
+        questions.draw_epoch_slider(run, epochs)
     try:
         placed, axes = planes.in_plane(run, frame, chosen.method, epochs[-1])
     except ValueError as error:
@@ -122,9 +124,7 @@ def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Co
         what_if.move(run, frame, *moved)
         questions.ask(**{"what if": True})
 
-    maps.draw_map(
-        drawn,
-        f"map {run.id}",
+    listeners = dict(
         moved=heard(lambda sent: middles_of(sent, len(rings)), dropped),
         asked=heard(asked_of, lambda asked: questions.ask_at(*asked, count=len(placed), places=plane)),
         region=heard(lambda sent: region_of(sent, len(placed)), questions.ask_region),
@@ -132,8 +132,10 @@ def draw_map(run: Run, before: Frame, frame: Frame, names: list[str], chosen: Co
         epoch=heard(int, lambda epoch: st.session_state.update({f"epoch {run.id}": epoch})),
         seen=heard(box_of, lambda box: st.session_state.update({"lattice box": (run.id, box)})),
     )
+    with map_place:
+        maps.draw_map(drawn, f"map {run.id}", **listeners)
     maps.send_images(run)
-    if not axes.startswith(("UMAP", "t-SNE")):
+    if not is_projected:
         maps.send_film(run, view, epochs)
     if chosen.lattice:
         send_lattice(run, view)

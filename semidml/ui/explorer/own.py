@@ -95,6 +95,7 @@ def draw_answer(run: Run, names: list[str], image: np.ndarray) -> None:
         shown.append(decoded[0])
         captions.append("reconstruction")
     draw_pictures(shown, captions, PICTURE)
+    st.caption("It stays here: a link to this page does not bring your image along.")
     last = cache.read_frame(run, run.frames()[-1])
     around, told, usual = near.surroundings_of(last, latent), [], cache.usual_distance(run, last.epoch)
     for which, neighbours in (("seen labels", around.voters), ("of all training images drawn", around.alike)):

@@ -29,9 +29,18 @@ def in_plane(run: Run, frame: Frame, method: str, last: int) -> tuple[np.ndarray
     return drawn, f"PCA of {dimensions} dimensions: the plane holds {words.percent(kept)} of the variance"
 
 
+def begin(run: Run, frame: Frame, method: str) -> None:
+    """What a visitor has chosen is computed in the background, unless it is there: the choice is the only press."""
+    if method != "pca" and frame.latents.shape[1] > 2 and known_projection(run, frame, method) is None:
+        key, is_kept = _task_key(run, frame, method), not frame.step
+        tasks.start_task(
+            key, lambda progress: queue.jobs().plane(run, frame.epoch, method, frame.latents, progress, is_kept)
+        )
+
+
 def draw_projection(run: Run, frame: Frame, method: str) -> np.ndarray | None:
-    """A projection that is there already, else a button that computes it in the background, or how far that is. Of a
-    frame in the middle of an epoch it is not kept with the run."""
+    """A projection that is there already, else how far it is, or, where nobody has chosen it for this epoch, a button
+    that computes it in the background. Of a frame in the middle of an epoch it is not kept with the run."""
     key = _task_key(run, frame, method)
     task, projected = tasks.find_task(key), known_projection(run, frame, method)
     if task is not None and task.done and task.text.startswith(tasks.NOT_KEPT):
@@ -48,11 +57,8 @@ def draw_projection(run: Run, frame: Frame, method: str) -> np.ndarray | None:
         st.button(
             f"Compute {title} of epoch {frame.epoch}",
             icon=":material/function:",
-            on_click=tasks.start_task,
-            args=(
-                key,
-                lambda progress: queue.jobs().plane(run, frame.epoch, method, frame.latents, progress, not frame.step),
-            ),
+            on_click=begin,
+            args=(run, frame, method),
             key="compute projection",
         )
         loads = "Its import alone takes about 13 s the first time. " if method == "umap" else ""

@@ -3,9 +3,11 @@
     after = what_if.place_components(run, before, movable)  the points, with components where the visitor has put them
     what_if.move(run, after, *middles_of(sent, K))    a component was dropped on the map
     what_if.draw_answer(run, before, after, ...)             what that would change
+    what_if.follow_moved(run, before, text)                  they are where a link has them, as `moved_text` writes it
 
 The places stay in the session until they are put back, or another run or epoch is looked at."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +21,7 @@ from semidml.priors import density, given
 from semidml.priors.words import MOST_COUNTED
 from semidml.runs.run import Run
 from semidml.scores import components
-from semidml.ui import cache, knobs, pictures
+from semidml.ui import cache, knobs, links, pictures
 from semidml.ui.frame import show_error
 from semidml.ui.words import values_of
 from semidml.words import decimals
@@ -41,7 +43,7 @@ def _key_of(run: Run, frame: Frame) -> tuple:
     return run.id, frame.epoch, *stamp(run, f"frames/{frame.epoch:04d}.npz")
 
 
-def move(run: Run, after: Frame, number: int, middles: list[tuple[float, float]]) -> None:
+def move(run: Run, after: Frame, number: int, middles: Sequence[tuple[float, float]]) -> None:
     """All components lie there now; it was the visitor's move of that number. Raises ValueError in words."""
     st.session_state["component moves"] = number
     if not (np.abs(middles) <= given.MOST_FAR).all():
@@ -51,6 +53,34 @@ def move(run: Run, after: Frame, number: int, middles: list[tuple[float, float]]
     st.session_state["moved components"] = _key_of(run, after), places
     if len(changed):
         st.session_state["moved last"] = int(changed[0])
+
+
+def list_moved(run: Run, frame: Frame) -> dict[int, tuple[float, float]]:
+    """Where the visitor has put components of this frame, by their numbers from 0, the one moved last at the end: those
+    that are elsewhere there."""
+    of, middles = st.session_state.get("moved components", (None, None))
+    if of != _key_of(run, frame):
+        return {}
+    last = st.session_state.get("moved last")
+    changed = sorted(np.flatnonzero((middles != frame.components[0]).any(1)), key=lambda number: number == last)
+    return {int(number): (float(middles[number][0]), float(middles[number][1])) for number in changed}
+
+
+def moved_text(moved: dict[int, tuple[float, float]]) -> str:
+    """Moved components as a link has them, numbered from 1: `2:1.5,-0.5;7:0,1`."""
+    return ";".join(f"{number + 1}:{links.numbers_text(place)}" for number, place in moved.items())
+
+
+def follow_moved(run: Run, frame: Frame, text: str) -> None:
+    """Puts components where a link has them. Raises: ValueError in words."""
+    middles = frame.components[0].astype(np.float32)
+    for part in text.split(";", len(middles)):
+        number, _, place = part.partition(":")
+        if not (number.isascii() and number.isdigit() and len(number) < 6 and 1 <= int(number) <= len(middles)):
+            raise ValueError(f"moved must be components from 1 to {len(middles)} with their places, got {part[:60]!r}")
+        middles[int(number) - 1] = links.numbers_of("moved", 2)(place)
+    move(run, frame, st.session_state.get("component moves", 0), middles)
+    st.session_state["moved last"] = int(number) - 1
 
 
 def put_back() -> None:
