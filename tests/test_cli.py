@@ -11,7 +11,8 @@ from PIL import Image
 
 from semidml.cli import main
 from semidml.data import image_files, store
-from semidml.runs import lineage, listing
+from semidml.runs import listing
+from semidml.runs.parent import name_parent
 from semidml.scores.table import SCORES
 from semidml.sweeps import reuse
 from semidml.train import device
@@ -103,7 +104,7 @@ def test_the_table_of_runs(finished, capsys):
 def test_the_table_of_runs_names_parent_and_children_whatever_they_are_called_now(finished, tmp_path, capsys):
     for name, parent in (("second", finished), ("third", listing.open_run("digits-dml-60-labels"))):
         path = tmp_path / "runs" / name
-        listing.create_run(finished.config(), path=path, parent=lineage.name_parent(parent))
+        listing.create_run(finished.config(), path=path, parent=name_parent(parent))
     assert main(["runs", "rename", "first", "renamed"]) == 0 and main(["runs"]) == 0
     told = capsys.readouterr().out.splitlines()
     below = {line.split()[0]: told[at + 1] for at, line in enumerate(told[:-1]) if not line.startswith(" ")}

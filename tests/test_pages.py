@@ -17,6 +17,7 @@ from semidml.data import store, uploads
 from semidml.execute import execute
 from semidml.explore import drawing
 from semidml.runs import changes, lineage, listing
+from semidml.runs.parent import name_parent
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES
 from semidml.sweeps import seeds, sweep
@@ -407,7 +408,7 @@ def test_a_rerun_with_one_knob_changed_and_a_sweep_of_seeds_name_their_run() -> 
     press(app, "Train with it")
     made = next(run for run in listing.list_runs() if run != parent)
     assert made.config().seed == 8 and lineage.find_parent(made) == parent
-    assert seeds.plan_seeds(parent).parent == lineage.name_parent(parent)
+    assert seeds.plan_seeds(parent).parent == name_parent(parent)
 
 
 def test_the_words_of_a_run_stay_the_same_while_it_goes_on() -> None:

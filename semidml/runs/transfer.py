@@ -22,7 +22,7 @@ from semidml.words import size_words
 MOST_BYTES = 10**9  # of an unpacked zip
 MOST_FILES = 1000
 FILES = re.compile(
-    r"config\.json|status\.json|(test_)?metrics\.json|history\.jsonl|rows\.npz|(weights|state)\.safetensors"
+    r"config\.json|status\.json|notes\.json|(test_)?metrics\.json|history\.jsonl|rows\.npz|(weights|state)\.safetensors"
     r"|frames/\d{4,6}\.npz|projections/[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\.npz"
 )
 

@@ -10,7 +10,8 @@ from semidml.config import RunConfig
 from semidml.data import quota as images
 from semidml.data import store
 from semidml.jobs import queue
-from semidml.runs import changes, lineage, listing, quota, transfer
+from semidml.runs import changes, listing, quota, transfer
+from semidml.runs.parent import name_parent
 from semidml.runs.run import Run
 from semidml.ui import cache, frame, intake
 from semidml.ui.words import as_code
@@ -58,7 +59,7 @@ def visitor() -> str:
 def queue_run(config: RunConfig, parent: Run | None = None) -> Run:
     """A new run of this visitor's, made from another one if it is named.
     Raises: ValueError when the queue, or the visitor's share of it, is full, or the quota used up."""
-    return queue.jobs().submit(config, visitor(), parent and lineage.name_parent(parent))
+    return queue.jobs().submit(config, visitor(), parent and name_parent(parent))
 
 
 def queue_runs(configs: Sequence[RunConfig]) -> None:
