@@ -127,7 +127,7 @@ def make_condition(field: str, relation: str, value: str) -> Condition:
         raise ValueError(f"the value of {field} must be a short plain text, got {value[:40]!r}")
     if is_text(field):
         choices = choices_of(field)
-        if relation != "~" and choices and value not in choices:
+        if relation != "~" and choices and value.casefold() not in map(str.casefold, choices):
             raise ValueError(f"{field} must be one of {', '.join(choices)}, got {value[:40]!r}")
         if relation == "~" and not value:
             raise ValueError(f"{field} must contain something, got nothing")
