@@ -37,7 +37,7 @@ def add_commands(commands: Any) -> None:
     add_command(acts, "rename", do_rename, "give a run another id", "run", "new")
     add_command(acts, "delete", lambda asked: changes.delete(find_run(asked.run)), "delete a run's folder", "run")
     add_command(acts, "export", do_export, "write a run as a zip", "run", "zip")
-    importing = add_command(acts, "import", do_import, "take in a run from a zip", "zip")
+    importing = add_command(acts, "import", do_import, "take in a run, or several, from a zip", "zip")
     importing.add_argument("--name", help="id to give it")
     figures.add_commands(acts)
 
@@ -136,4 +136,5 @@ def do_export(asked: argparse.Namespace) -> None:
 
 def do_import(asked: argparse.Namespace) -> None:
     with open(asked.zip, "rb") as file:
-        print(transfer.import_zip(file, asked.name).path)
+        runs = [transfer.import_zip(file, asked.name)] if asked.name else transfer.import_zips(file)
+    print(*(run.path for run in runs), sep="\n")

@@ -27,6 +27,7 @@ class Listed:
     """A run as a row of a list."""
 
     run: Run
+    name: str  # `Run.id`
     created: float  # seconds since 1970
     state: str  # see `Status`
     config: RunConfig | None  # None where it cannot be read
@@ -103,4 +104,4 @@ def _read(run: Run) -> Listed:
         notes = read_notes(run)
     except ValueError as error:
         problem = str(error)
-    return Listed(run, run.created(), state, config, used, scores, notes, parent, problem)
+    return Listed(run, run.id, run.created(), state, config, used, scores, notes, parent, problem)

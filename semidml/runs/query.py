@@ -76,7 +76,7 @@ def values_of(row: Listed, field: str) -> Sequence[Value]:
     if field == "note":
         return (row.notes.note,)
     if field == "name":
-        return (row.run.id,)
+        return (row.name,)
     if field == "state":
         return (row.state,)
     if field == CREATED:
@@ -123,8 +123,8 @@ def make_condition(field: str, relation: str, value: str) -> Condition:
         )
     if relation not in relations_of(field):
         raise ValueError(f"{field} can be asked for by {' '.join(relations_of(field))}, got {relation[:10]!r}")
-    if len(value) > MOST_TEXT or not value.isprintable():
-        raise ValueError(f"the value of {field} must be a short plain text, got {value[:40]!r}")
+    if len(value) > MOST_TEXT or not value.isprintable() or ";" in value:
+        raise ValueError(f"the value of {field} must be a short plain text without semicolon, got {value[:40]!r}")
     if is_text(field):
         choices = choices_of(field)
         if relation != "~" and choices and value.casefold() not in map(str.casefold, choices):
@@ -195,7 +195,7 @@ class Query:
 def _contains(row: Listed, searched: Collection[str], told: Callable[[Listed], str]) -> bool:
     if not searched:
         return True
-    text = "\n".join((row.run.id, *row.notes.tags, row.notes.note, told(row))).casefold()
+    text = "\n".join((row.name, *row.notes.tags, row.notes.note, told(row))).casefold()
     return all(word in text for word in searched)
 
 

@@ -91,7 +91,7 @@ def draw_management(run: Run | None) -> None:
             st.button("Delete", disabled=not sure, icon=":material/delete:", key="delete run", **act)
         st.divider()
     file = st.file_uploader(
-        "Import a run (.zip)", type=["zip"], key=f"import {st.session_state.setdefault('import round', 0)}"
+        "Import runs (.zip)", type=["zip"], key=f"import {st.session_state.setdefault('import round', 0)}"
     )
     st.button("Import", on_click=bring, args=(file,), disabled=file is None, icon=":material/upload:", key="import run")
     draw_quota("Runs take", quota.used_bytes(), quota.allowed_bytes)
@@ -123,7 +123,13 @@ def delete_run(run_id: str, done: str = "") -> None:
 
 def bring(file: Any) -> None:
     """Takes the file in; either way the uploader is empty afterwards, so that no second click meets this file again."""
-    perform(lambda: choose(transfer.import_zip(file)), "The run is here.", "The run could not be imported")
+
+    def take() -> None:
+        runs = transfer.import_zips(file)
+        choose(runs[0])
+        st.session_state["outcome"] = (True, "The run is here." if len(runs) == 1 else f"{len(runs)} runs are here.")
+
+    perform(take, failed="The run could not be imported")
     intake.let_go(file.file_id)
     cache.forget_runs()
     st.session_state["import round"] += 1
