@@ -90,12 +90,17 @@ def draw_management(run: Run | None) -> None:
             act = {"on_click": delete_run, "args": (run.id, f"{as_code(run.id)} is deleted.")}
             st.button("Delete", disabled=not sure, icon=":material/delete:", key="delete run", **act)
         st.divider()
+    draw_import()
+    draw_quota("Runs take", quota.used_bytes(), quota.allowed_bytes)
+    draw_quota("Uploads and decoded images take", images.used_bytes(store.data_folder()), images.allowed_bytes)
+
+
+def draw_import() -> None:
+    """Takes in what somebody has exported."""
     file = st.file_uploader(
         "Import runs (.zip)", type=["zip"], key=f"import {st.session_state.setdefault('import round', 0)}"
     )
     st.button("Import", on_click=bring, args=(file,), disabled=file is None, icon=":material/upload:", key="import run")
-    draw_quota("Runs take", quota.used_bytes(), quota.allowed_bytes)
-    draw_quota("Uploads and decoded images take", images.used_bytes(store.data_folder()), images.allowed_bytes)
 
 
 def draw_quota(title: str, used: int, allowed: Callable[[], int]) -> None:

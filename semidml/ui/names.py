@@ -143,6 +143,8 @@ def choice_words(runs: Iterable[Run]) -> dict[str, str]:
 
 
 def _choice(row: Listed, card: Card) -> str:
-    when = "shipped" if row.run.is_shipped else time.strftime("%-d %b, %H:%M", time.localtime(row.created))
+    if row.run.is_shipped:
+        return " · ".join((card.title, *card.chips, "shipped"))
+    when = time.strftime("%-d %b, %H:%M", time.localtime(row.created))
     own = () if is_made_up(row.run.path.name) else (row.name,)
     return " · ".join((card.title, *card.chips, *own, when))

@@ -153,8 +153,7 @@ def delete_runs(names: Sequence[str]) -> None:
         changes.delete(listing.open_run(name))
 
     gone = act_on(names, delete, "deleted", "not deleted")
-    kept = set(names) - set(gone)
-    st.session_state[CHOSEN] = [name for name in st.session_state.get(CHOSEN, []) if name in kept]
+    st.session_state[CHOSEN] = [name for name in st.session_state.get(CHOSEN, []) if name not in gone]
     if st.session_state.get("explored") in gone:
         del st.session_state["explored"]  # Explore need not say that it is gone
     cache.forget_runs()

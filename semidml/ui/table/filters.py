@@ -62,20 +62,14 @@ def choose_query(rows: Sequence[Listed]) -> Query:
     """The widgets of the filters, and what they ask for."""
     fields = list_used_fields(rows)
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
-        place = st.container(width=260)
-        with place:
-            text = st.text_input(
-                "Search",
-                key=SEARCH,
-                max_chars=query.MOST_TEXT,
-                placeholder="words of names, settings, tags, notes",
-                **KEPT,
-            )
-        with st.container(width=360):
+        with st.container(width=180):
+            about = {"placeholder": "name, setting, note", "max_chars": query.MOST_TEXT}
+            text = st.text_input("Search", key=SEARCH, **about, **KEPT)
+        with st.container(width=290):
             where = draw_conditions()
         with st.popover("Filter", icon=":material/filter_alt:", help="By a knob, a score, a state, a tag"):
             draw_new(rows, fields)
-        with st.container(width=200):
+        with st.container(width=160):
             tags = draw_tags(rows)
         with st.container(width=240):
             sort, is_reversed = draw_order(fields)
@@ -93,7 +87,7 @@ def draw_conditions() -> list[str]:
         key=WHERE,
         accept_new_options=True,
         on_change=take_typed,
-        placeholder="All runs. Type one, such as pl<1",
+        placeholder="Type one, such as pl<1",
         help="A knob or a score, one of < <= = != >= > ~ (contains), a value; or press Filter. All of them hold.",
         max_selections=query.MOST_CONDITIONS,
         **KEPT,
