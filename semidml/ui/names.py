@@ -128,11 +128,13 @@ def choice_words(runs: Iterable[Run]) -> dict[str, str]:
     known: dict[str, tuple[float, str]] = st.session_state.setdefault("names of runs", {})
     names = {row.name for row in rows}
     taken = {words for name, (_, words) in known.items() if name in names}
-    for row, card in zip(rows, name_rows(rows), strict=True):
+    cards = name_rows(rows)
+    common = shared_chips(cards)
+    for row, card in zip(rows, cards, strict=True):
         name = row.name
         if name in known and known[name][0] == row.created:
             continue
-        words = _choice(row, card)
+        words = _choice(row, card._replace(chips=tuple(chip for chip in card.chips if chip not in common)))
         if words in taken:
             words = f"{words} · {name[-4:]}"
         known[name] = row.created, words
