@@ -15,11 +15,10 @@ from semidml.priors.words import MOST_COUNTED
 from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter.pack import Drawing
-from semidml.ui import cache, knobs, links, maps, mixture, pictures
-from semidml.ui.frame import TRAIN, begin_page, draw_bar, draw_recipe, follow_press, is_warm, show_error
-from semidml.ui.words import as_code, escape_markdown, python_of, run_words, values_of
+from semidml.ui import cache, controls, knobs, links, maps, mixture, pictures, prior_samples
+from semidml.ui.frame import TRAIN, begin_page, draw_bar, draw_recipe, follow_press, show_error
+from semidml.ui.words import as_code, escape_markdown, estimate_words, python_of
 
-SAMPLES_DECODED = 16
 SHADES = tuple(tenths / 10 for tenths in range(1, 10))  # of the prior's mass, each in a shade more than the next
 SAMPLE_LOOK = ("#8a94a3", "circle")
 
@@ -40,7 +39,7 @@ def draw_offer(config: RunConfig, whole: bool) -> None:
         )
     if shown := next((preset.words for preset in presets.MIXTURES if mixture.mixture_of(preset) == mixture.mine()), ""):
         st.markdown(shown)  # below the map, which a drag would move otherwise
-    draw_samples(mixed)
+    prior_samples.draw_samples(mixed)
 
 
 def draw_mixture(mixed: dict[str, Any], whole: bool) -> None:
@@ -96,34 +95,6 @@ def choose_points(mixed: dict[str, Any]) -> tuple[Run | None, Frame | None, str]
     return run, frame, f"Points: the last map of the run {as_code(run.id)}; {fitted}."
 
 
-def draw_samples(mixed: dict[str, Any]) -> None:
-    able = [run for run in listing.list_runs() if run.status().state == "done" and cache.decodes_plane(run)]
-    st.header("Samples, decoded", anchor=False)
-    if not able:
-        st.caption("No finished run has a decoder and two dimensions: train one, and it can draw these samples.")
-        return
-    named = {run.id: run for run in able}
-
-    def take(run_id: str) -> None:
-        st.session_state["decoder of"] = named[links.choose_of("decoder", named)(run_id)]
-
-    links.follow_part(mixture.PAGE, "decoder", take)
-    chosen = st.selectbox("By the decoder of", able, format_func=run_words, key="decoder of")
-    links.write_parts(mixture.PAGE, {"decoder": chosen.id if chosen != able[0] else ""})
-    if not is_warm():
-        st.caption(cache.COLD)
-        return
-    try:
-        strip = cache.decoded_samples(chosen, mixed["samples"][:SAMPLES_DECODED])
-    except ValueError as error:
-        show_error(error)
-        return
-    pictures.draw_pixels(strip, "samples of the prior, decoded")
-    config = chosen.config()
-    if config.prior != "gmm" or any(getattr(config, name) != value for name, value in mixture.mine().items()):
-        st.caption("This run was not trained with this prior: its decoder has seen images in other places.")
-
-
 begin_page("Prior", [*mixture.PARTS, *declared_knobs()])
 if st.session_state.pop("to train", False):
     st.switch_page(TRAIN)
@@ -148,15 +119,19 @@ except ValueError as error:
     with picture_column:
         show_error(error)
 else:
+    problem = controls.cannot_work(config)
     button_place.button(
         "Train with it",
         type="primary",
         icon=":material/play_arrow:",
-        disabled=not whole,  # what is drawn is not what stands in the table
-        on_click=knobs.train_with,
-        args=(values_of(config), st.session_state.get("my run", ("",))[0]),
-        help="Sets the knobs of Train to this prior, with a schedule that suits it; there you press Train.",
+        disabled=not whole or bool(problem),  # what is drawn is not what stands in the table
+        on_click=controls.train_setting,
+        args=(config, st.session_state.get("my run", ("",))[0]),
+        help=f"Trains with this prior, by a schedule that suits it, and shows the run. {estimate_words(config)}",
     )
+    if problem:
+        with picture_column:
+            st.warning(escape_markdown(problem), icon=":material/block:")
     with picture_column, st.container(key="picture"):
         draw_offer(config, whole)
     with st.expander("The maths", icon=":material/functions:"):

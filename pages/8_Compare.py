@@ -19,6 +19,7 @@ from semidml.ui import cache, links, maps, pictures, seeds, take_away
 from semidml.ui.compared import draw_settings, tell_apart
 from semidml.ui.explorer import controls
 from semidml.ui.frame import TRAIN, begin_page, draw_bar, draw_empty, draw_recipe, show_error
+from semidml.ui.names import choice_words
 from semidml.ui.runs import runs_of_sweeps
 from semidml.ui.scores import remark_words, score_rows
 from semidml.ui.words import as_code, run_words
@@ -43,7 +44,7 @@ def pick_runs() -> list[Run]:
         for sentence in link_problems(names, known):
             st.warning(sentence, icon=":material/link_off:")
     state["compared"] = [name for name in state.get("compared", BEGIN_WITH) if name in known]
-    words = {name: run_words(run) for name, run in known.items()}
+    words = choice_words(known.values())
     chosen = st.multiselect(
         "Runs",
         list(known),

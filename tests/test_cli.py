@@ -11,7 +11,8 @@ from PIL import Image
 
 from semidml.cli import main
 from semidml.data import image_files, store
-from semidml.runs import lineage, listing
+from semidml.runs import listing
+from semidml.runs.parent import name_parent
 from semidml.scores.table import SCORES
 from semidml.sweeps import reuse
 from semidml.train import device
@@ -103,7 +104,7 @@ def test_the_table_of_runs(finished, capsys):
 def test_the_table_of_runs_names_parent_and_children_whatever_they_are_called_now(finished, tmp_path, capsys):
     for name, parent in (("second", finished), ("third", listing.open_run("digits-dml-60-labels"))):
         path = tmp_path / "runs" / name
-        listing.create_run(finished.config(), path=path, parent=lineage.name_parent(parent))
+        listing.create_run(finished.config(), path=path, parent=name_parent(parent))
     assert main(["runs", "rename", "first", "renamed"]) == 0 and main(["runs"]) == 0
     told = capsys.readouterr().out.splitlines()
     below = {line.split()[0]: told[at + 1] for at, line in enumerate(told[:-1]) if not line.startswith(" ")}
@@ -266,3 +267,36 @@ def test_many_files_are_read_under_a_bar_that_is_there_at_once(tmp_path, capsys,
     monkeypatch.setattr(reuse, "find_or_create", lambda plan: int("no sweep is made here"))
     assert main(["sweep", "--data", str(tmp_path / "set"), "--vary", "alpha=0.1,0.5"]) == 2
     assert "set: looking for what has changed:   0%" in heard[0]
+
+
+def test_runs_are_asked_for_sorted_tagged_and_noted(finished, tmp_path, capsys):
+    for name, pl in (("few", 5), ("more", 50)):
+        listing.create_run(finished.config().model_copy(update={"pl": float(pl)}), path=tmp_path / "runs" / name)
+
+    def told(*words):
+        assert main(["runs", *words]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    def listed(*words):
+        return [
+            line.split()[0] for line in told(*words)[1:] if not line.startswith((" ", "digits-")) and "of" not in line
+        ]
+
+    assert listed("--where", "pl<=20", "--where", "epochs=3") == ["few", "first"]
+    assert listed("--where", "state=queued", "--sort", "pl") == ["few", "more"]
+    assert listed("--where", "state=queued", "--sort", "pl", "--reverse") == ["more", "few"]
+    assert told("--where", "knn_accuracy>200%")[1].startswith("0 of ")
+    assert told("tag", "few", "seed study, paper", "a") == ["a, paper, seed study"]
+    assert told("tag", "few", "b", "--remove", "a", "gone", "B") == ["b, paper, seed study"] == told("tag", "few")
+    assert told("note", "few", "look\nagain") == ["look", "again"] == told("note", "few")
+    lines = told("--tag", "Paper", "--search", "AGAIN")
+    assert lines[1].startswith("few ") and lines[2:4] == ["  tags: b, paper, seed study", "  note: look …"]
+    assert told("note", "few", "") == ["few has no note"] and told("tag", "more") == ["more has no tags"]
+    for words, problem in (
+        (["--where", "p<1"], "there is no knob or score called 'p'"),
+        (["--sort", "size"], "sorted by created, a knob or a score"),
+        (["--tag", "a,b"], "a tag is 1 to 40 letters"),
+        (["tag", "digits-ten-places", "mine"], "ships with the project"),
+        (["note", "none", "x"], "no run called 'none'"),
+    ):
+        assert main(["runs", *words]) == 2 and problem in capsys.readouterr().err

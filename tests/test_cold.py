@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MAPS = ["1_Train", "2_Explore", "4_Prior", "5_Few_labels", "6_Places", "7_MetricVAE", "8_Compare", "9_Clusters"]
-PLAIN = ["", "3_Data", "10_Many_at_once"]  # whose pages have no live map: the first is Home
+PLAIN = ["", "3_Data", "10_Many_at_once", "11_Runs"]  # whose pages have no live map: the first is Home
 SCRIPT = """
 import json, sys
 import streamlit as st

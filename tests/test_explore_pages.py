@@ -22,7 +22,7 @@ from semidml.explore.points import read_frame, stamp
 from semidml.jobs import queue
 from semidml.jobs.queue import Jobs
 from semidml.priors import given
-from semidml.runs import listing, places, transfer
+from semidml.runs import lineage, listing, places, transfer
 from semidml.scatter import pack
 from semidml.scores import components
 from semidml.tasks import Progress
@@ -494,7 +494,8 @@ def test_what_if_trains_with_the_components_as_they_lie(folder: Path) -> None:
     checked(app.button(key="train what if").click().run())
     knobs = app.session_state["chosen knobs"]
     assert knobs["placement"] == "given" and given.positions_of(knobs["positions"])[1] == (1.25, 2)
-    RunConfig.of(knobs)
+    made = listing.open_run(app.session_state["shown run"])
+    assert made.config() == RunConfig.of(knobs) and lineage.find_parent(made) == listing.open_run("places")
 
 
 @pytest.mark.parametrize("to", [(1e300, 0), (float("nan"), 0), (1001, 0), (0, float("-inf"))])

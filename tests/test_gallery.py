@@ -6,7 +6,7 @@ import pytest
 from semidml import planes
 from semidml.config import RunConfig
 from semidml.runs import listing
-from semidml.ui.gallery import Card, name_cards
+from semidml.ui.names import Card, name_cards
 from tests.apptest import opened, words
 
 
@@ -27,7 +27,7 @@ def test_chips_tell_what_differs_and_nothing_else() -> None:
 
 
 def test_a_name_that_would_be_markdown_is_text(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semidml.ui.gallery.data_title", lambda config: "![x](http://elsewhere.example/y)")
+    monkeypatch.setattr("semidml.ui.names.data_title", lambda config: "![x](http://elsewhere.example/y)")
     home = opened()
     assert "![x](" not in words(home) and "\\!\\[x\\]\\(http" in words(home)
 

@@ -30,7 +30,12 @@ FLOORS = [  # the lowest first; modules of one floor do not import one another, 
     ["semidml.verdicts", "semidml.verdicts.*"],
     ["semidml.claims", "semidml.claims.*"],
     ["semidml.figures", "semidml.figures.*"],
-    ["semidml.cli", "semidml.cli.*", "semidml.ui", "semidml.ui.*", "semidml.ui.explorer.*", "semidml.ui.many.*"],
+    [
+        "semidml.cli",
+        "semidml.cli.*",
+        "semidml.ui",
+        *(f"semidml.ui{room}.*" for room in ("", ".explorer", ".many", ".table")),
+    ],
     ["semidml.__main__", "pages.*"],
     ["app"],
 ]

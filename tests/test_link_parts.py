@@ -10,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from semidml.execute import execute
 from semidml.lessons import PLACES
-from semidml.runs import lineage, listing
+from semidml.runs import listing
+from semidml.runs.parent import name_parent
 from semidml.ui import lesson_link, links
 from semidml.ui.explorer import link
 from tests.apptest import checked, map_of, opened, press, words
@@ -186,7 +187,7 @@ def test_train_with_a_mixture_of_a_link_brings_it_whole() -> None:
 def test_a_lesson_s_own_run_is_in_its_link(folders: Path) -> None:
     side = PLACES.sides[1]
     config = lesson_link.change_side(side, {"epochs": 1})
-    parent = lineage.name_parent(listing.open_run(side.run))
+    parent = name_parent(listing.open_run(side.run))
     for _ in execute(listing.create_run(config, "turned", parent=parent)):
         pass
     app = opened(PLACES.page, said="2", run="turned")

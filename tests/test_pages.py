@@ -11,17 +11,19 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from semidml import presets
 from semidml.cli.shown import shown_score
 from semidml.config import RunConfig
 from semidml.data import store, uploads
 from semidml.execute import execute
 from semidml.explore import drawing
 from semidml.runs import changes, lineage, listing
+from semidml.runs.parent import name_parent
 from semidml.runs.run import Run
 from semidml.scores.table import SCORES
 from semidml.sweeps import seeds, sweep
 from semidml.train import device
-from semidml.ui import cache, frame, maps, pictures, scores
+from semidml.ui import cache, frame, maps, mixture, pictures, scores
 from semidml.ui.knobs import config_of
 from semidml.ui.words import escape_markdown, run_words, setting_words
 from semidml.words import percent
@@ -227,6 +229,38 @@ def test_the_prior_page_counts_modes_and_leads_to_train() -> None:
     assert app.title[0].value == "Train"
     chosen = app.session_state["chosen knobs"]
     assert (chosen["model"], chosen["placement"], chosen["balance"]) == ("dml-prior", "sphere", "sinkhorn")
+    (made,) = listing.list_runs(include_shipped=False)
+    assert made.config() == config_of(chosen) and app.session_state["shown run"] == made.id  # one press trains it
+    assert made.status().active or made.status().state == "done"
+
+
+def test_a_mixture_that_cannot_be_trained_stays_on_its_page_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(PRIOR)
+    monkeypatch.setenv("SEMIDML_QUOTA", "1")
+    press(app, "Train with it")
+    assert app.title[0].value == "The prior" and "the runs take" in words(app)
+    assert not listing.list_runs(include_shipped=False)
+    state = app.session_state
+    assert "chosen knobs" not in state or "placement" not in state["chosen knobs"], "no knob has moved"
+
+
+def test_samples_are_drawn_by_the_newest_run_with_the_same_prior() -> None:
+    """Or what became of it is told: the paper's mixture, with which a shipped run has collapsed."""
+    app = opened(PRIOR)
+    said = words(app)
+    assert "`digits-paper-prior` was trained with this prior and **collapsed**" in said and "31.2 %" in said
+    press(app, "Ten on a lattice")
+    said = words(app)
+    assert "collapsed" not in said and "the training image that it put nearest to it, of the run that was" in said
+    assert app.selectbox(key="decoder of digits-ten-places").value == "digits-ten-places"
+    press(app, "Tighter")
+    assert "No finished run has this prior" in words(app) and "as the decoder draws it" in words(app)
+    values = mixture.mixture_of(presets.MIXTURES[1]) | {"model": "metric-vae", "prior": "gmm", "warmup_epochs": 0.0}
+    own = finished(**values, alpha=0.02, epochs=3)
+    assert not own.metrics()["collapsed"]
+    said = words(app.run())
+    assert "Each sample as the decoder draws it, of the run that was trained with this prior." in said
+    assert app.selectbox(key=f"decoder of {own.id}").value == own.id
 
 
 def test_given_components_start_where_they_are_and_train_takes_them() -> None:
@@ -407,7 +441,7 @@ def test_a_rerun_with_one_knob_changed_and_a_sweep_of_seeds_name_their_run() -> 
     press(app, "Train with it")
     made = next(run for run in listing.list_runs() if run != parent)
     assert made.config().seed == 8 and lineage.find_parent(made) == parent
-    assert seeds.plan_seeds(parent).parent == lineage.name_parent(parent)
+    assert seeds.plan_seeds(parent).parent == name_parent(parent)
 
 
 def test_the_words_of_a_run_stay_the_same_while_it_goes_on() -> None:

@@ -33,6 +33,7 @@ from semidml.presets import SHIPPED
 from semidml.runs import changes, heartbeat, lineage, listing, places, process, quota, trained_on, transfer
 from semidml.runs import run as run_folder
 from semidml.runs import writer as writer_module
+from semidml.runs.parent import name_parent
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
 from semidml.runs.writer import Writer, kept_frames
@@ -725,7 +726,7 @@ def test_an_imported_run_may_not_name_paths(faked):
 
 def test_an_imported_run_remembers_what_it_was_made_from_and_a_forged_parent_is_refused(faked):
     parent = listing.create_run(config(), "first")
-    run = listing.create_run(config(), "second", parent=lineage.name_parent(parent))
+    run = listing.create_run(config(), "second", parent=name_parent(parent))
     for _ in execute(run):
         continue
     back = transfer.import_zip(zipped(run), "back")

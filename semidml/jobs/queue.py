@@ -33,7 +33,7 @@ from semidml.explore.points import compute_plane
 from semidml.explore.prior import Fitted
 from semidml.jobs.lane import COLD, WORKER, Job, Lane
 from semidml.runs import changes, listing, places, ready
-from semidml.runs.lineage import Parent
+from semidml.runs.parent import Parent
 from semidml.runs.run import Run
 from semidml.runs.status import write_status
 from semidml.tasks import Progress

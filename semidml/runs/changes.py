@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from semidml.disk import files, folders, locks
-from semidml.runs import estimate, places, process
+from semidml.runs import estimate, notes, places, process
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
 from semidml.runs.writer import read_holder, refuse_second
@@ -16,7 +16,7 @@ from semidml.words import is_full
 
 OWN = {"config.json", "status.json", "lock", "history.jsonl", "rows.npz", "frames", "projections", "metrics.json"}
 OWN |= {"test_metrics.json", "state.safetensors", "weights.safetensors"}
-OWN |= {"stop", "error.txt"}  # all that a run's folder may hold
+OWN |= {"stop", "error.txt", notes.FILE, notes.LOCK}  # all that a run's folder may hold
 
 
 def stop(run: Run) -> None:

@@ -1,51 +1,43 @@
 """Which run another one was made from: its parent, told in config.json by its name and by when it was made, so that it
 is found under another name too, and no other run is taken for it."""
 
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from semidml.disk import files
-from semidml.runs import listing
-from semidml.runs.run import Run, for_contents
-
-NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,79})?"  # SWEEP/RUN where it is one of a sweep
-
-
-class Parent(BaseModel):
-    """What config.json says of the run that another one was made from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    id: str = Field(pattern=f"^{NAME}$")
-    created: float = Field(ge=0)  # seconds since 1970
+from semidml.runs import listed, listing
+from semidml.runs.listed import Listed
+from semidml.runs.parent import Parent
+from semidml.runs.run import Run
 
 
-def name_parent(run: Run) -> Parent:
-    """A run as its children remember it."""
-    return Parent(id=run.id, created=run.created())
+class Family(NamedTuple):
+    """Parents and children among some runs."""
+
+    parents: dict[Run, Run]
+    children: dict[Run, list[Run]]  # in the order of the runs
 
 
-def read_parent(details: dict[str, Any]) -> Parent | None:
-    """The parent in the content of a config.json; None where it names none that can be."""
-    try:
-        return Parent.model_validate(details.get("parent"))
-    except ValidationError:
-        return None
-
-
-@for_contents
-def _parent_in(content: bytes) -> Parent | None:
-    return read_parent(files.json_object(content, "config.json"))
+def list_families(rows: Iterable[Listed]) -> Family:
+    """The parent of each run that has one among these, and the children of each that has some."""
+    rows, made = list(rows), defaultdict(list)
+    for row in rows:
+        made[row.created].append(row.run)
+    family = Family({}, defaultdict(list))
+    for row in rows:
+        if row.parent is None or not (alike := made.get(row.parent.created)):
+            continue
+        parent = next((run for run in alike if run.id == row.parent.id), alike[0])
+        family.parents[row.run] = parent
+        family.children[parent].append(row.run)
+    return Family(family.parents, dict(family.children))
 
 
 def parent_of(run: Run) -> Parent | None:
     """What a run says of its parent; None of one that was made from none, of one that a release made which did not
     tell it, and of a damaged one."""
-    try:
-        return _parent_in(files.read_content(run.path / "config.json"))
-    except ValueError:  # whoever shows the run says so
-        return None
+    row = listed.read_row(str(run.path))
+    return row and row.parent
 
 
 def find_parent(run: Run) -> Run | None:
@@ -61,11 +53,11 @@ def _find(parent: Parent) -> Run | None:
         named = None
     if named and named.created() == parent.created:
         return named
-    return next((run for run in listing.list_runs() if run.created() == parent.created), None)
+    return next((row.run for row in listed.list_rows() if row.created == parent.created), None)
 
 
 def list_children(run: Run) -> list[Run]:
     """The runs that were made from this one, newest first; those of sweeps are told by their sweep."""
     created = run.created()
-    told = [(other, parent) for other in listing.list_runs() if (parent := parent_of(other))]
+    told = [(row.run, row.parent) for row in listed.list_rows() if row.parent]
     return [other for other, parent in told if parent.created == created and _find(parent) == run]

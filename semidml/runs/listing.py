@@ -9,18 +9,15 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from semidml import __version__
 from semidml.config import RunConfig
 from semidml.disk import files, folders
-from semidml.presets import SHIPPED
-from semidml.runs import estimate, places, process, quota
+from semidml.runs import estimate, listed, places, process, quota
+from semidml.runs.parent import Parent
 from semidml.runs.run import Run
 from semidml.runs.status import Status, write_status
-
-if TYPE_CHECKING:  # it finds runs by this module
-    from semidml.runs.lineage import Parent
 
 
 def open_run(run_id: str, *folders: Path) -> Run:
@@ -36,13 +33,7 @@ def open_run(run_id: str, *folders: Path) -> Run:
 
 def list_runs(include_shipped: bool = True) -> list[Run]:
     """All runs: the user's, newest first, then those that ship, as `SHIPPED` has them; damaged ones too."""
-    folders = (places.runs_folder(), places.shipped()) if include_shipped else (places.runs_folder(),)
-    paths = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
-    paths = [path for path in paths if places.valid_id(path.name) and path.is_dir() and not path.is_symlink()]
-    paths = [path for path in paths if (path / "config.json").exists() or (path / "status.json").exists()]
-    runs = sorted(map(Run, paths), key=lambda run: (run.created(), run.id), reverse=True)
-    order = {name: place for place, name in enumerate(SHIPPED)}
-    return sorted(runs, key=lambda run: order.get(run.id, len(order)) if run.is_shipped else -1)
+    return [row.run for row in listed.list_rows(include_shipped)]
 
 
 def create_run(
@@ -53,14 +44,14 @@ def create_run(
     both: bool = False,
     scored: bool = False,
     planned_data: str = "",
-    parent: "Parent | None" = None,
+    parent: Parent | None = None,
 ) -> Run:
     """A new run, queued: in the runs' folder under `run_id` or a new name, or at `path`, wherever that is.
 
     `paths` (command line only) allows `config.data` to be a path. `both`: whether a run whose scores are of held-out
     images is scored on the test images, too. `scored`: whether each epoch has live scores even where nobody watches.
     `planned_data`: the digest (`trained_on.digest_of`) of the data that it is for; any others are then refused.
-    `parent`: the run that it is made from (`lineage.name_parent`).
+    `parent`: the run that it is made from (`parent.name_parent`).
     Raises: ValueError when the name is taken, or when it would pass the quota, beside what other runs still write."""
     if path is None:
         target = places.runs_folder() / places.checked_id(places.new_id(config) if run_id is None else run_id)

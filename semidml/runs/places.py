@@ -11,6 +11,7 @@ from semidml.config import RunConfig
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 CELLS = "runs"  # the folder of a sweep's runs
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+MADE_UP = re.compile(r".*-pl[\d.e-]+-\d{8}-\d{4}-[0-9a-f]{4}")
 
 
 def runs_folder() -> Path:
@@ -82,3 +83,8 @@ def new_id(config: RunConfig) -> str:
     """A readable name that no other run has: digits-dml-ae-pl100-20261122-1504-k3f9."""
     data = re.sub(r"[^A-Za-z0-9]+", "-", Path(config.data).stem).strip("-")[:30] or "data"
     return f"{data}-{config.model}-pl{config.pl:g}-{time.strftime('%Y%m%d-%H%M')}-{secrets.token_hex(2)}"
+
+
+def is_made_up(name: str) -> bool:
+    """Whether a run is called as `new_id` calls it, and not as a person did."""
+    return bool(MADE_UP.fullmatch(name))

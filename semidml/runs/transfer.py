@@ -8,7 +8,8 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,9 +21,10 @@ from semidml.runs.run import Run
 from semidml.words import size_words
 
 MOST_BYTES = 10**9  # of an unpacked zip
-MOST_FILES = 1000
+MOST_FILES = 1000  # of a run
+MOST_RUNS = 50  # in one zip
 FILES = re.compile(
-    r"config\.json|status\.json|(test_)?metrics\.json|history\.jsonl|rows\.npz|(weights|state)\.safetensors"
+    r"config\.json|status\.json|notes\.json|(test_)?metrics\.json|history\.jsonl|rows\.npz|(weights|state)\.safetensors"
     r"|frames/\d{4,6}\.npz|projections/[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\.npz"
 )
 
@@ -34,6 +36,18 @@ def export_zip(run: Run, file: IO[bytes]) -> None:
         raise ValueError(f"there is no run called {run.id!r}")
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         write_run(run, archive, run.path.name)
+
+
+def export_zips(runs: Sequence[Run], file: IO[bytes]) -> None:
+    """Write several runs as one zip that `import_zips` reads: a folder each.
+    Raises: ValueError when one is gone, or they are too many."""
+    if len(runs) > MOST_RUNS:
+        raise ValueError(f"at most {MOST_RUNS} runs go into one zip, got {len(runs):,}")
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for run in runs:
+            if not (run.path / "config.json").exists():
+                raise ValueError(f"there is no run called {run.id!r}")
+            write_run(run, archive, run.path.name)
 
 
 def write_run(run: Run, archive: zipfile.ZipFile, folder: str) -> None:
@@ -57,7 +71,7 @@ def import_zip(file: IO[bytes], name: str | None = None) -> Run:
     Only a run's own files are read, into a temporary folder that becomes the run when all of them are what they say.
     Raises: ValueError in words; nothing stays behind."""
     with _opened(file) as archive:
-        own, members = _members(archive)
+        own, members = _members(_infos(archive))
         if name is not None and (places.runs_folder() / places.checked_id(name)).exists():
             raise ValueError(f"there is already a run called {name}")
         with estimate.one_at_a_time():
@@ -67,6 +81,24 @@ def import_zip(file: IO[bytes], name: str | None = None) -> Run:
                 return _settle(folder, name, own)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
+                raise
+
+
+def import_zips(file: IO[bytes]) -> list[Run]:
+    """The runs of a zip of `export_zip` or `export_zips`, each under its own name (with a number where that is taken).
+    Raises: ValueError in words; nothing stays behind, of none of them."""
+    with _opened(file) as archive:
+        parts = [_members(infos) for infos in _split(_infos(archive))]
+        folders: list[Path] = []
+        with estimate.one_at_a_time():
+            estimate.check_fits(sum(info.file_size for _, members in parts for info in members.values()))
+            try:
+                for _, members in parts:
+                    folders.append(_unpack(archive, members, places.runs_folder()))
+                return [_settle(folder, None, own) for folder, (own, _) in zip(folders, parts, strict=True)]
+            except BaseException:
+                for folder in folders:
+                    shutil.rmtree(folder, ignore_errors=True)
                 raise
 
 
@@ -103,7 +135,7 @@ def unpack_zip(file: IO[bytes], parent: Path) -> Path:
     """A new folder in `parent` with the checked run of a zip, for whoever asks to rename it; its name is a hidden one.
     Raises: ValueError in words; nothing stays behind."""
     with _opened(file) as archive:
-        return _unpack(archive, _members(archive)[1], parent)
+        return _unpack(archive, _members(_infos(archive))[1], parent)
 
 
 @contextmanager
@@ -144,17 +176,36 @@ def _settle(folder: Path, name: str | None, own: str) -> Run:
     raise ValueError(f"there is already a run called {name or base}")
 
 
-def _members(archive: zipfile.ZipFile) -> tuple[str, dict[str, zipfile.ZipInfo]]:
-    """(name of the zip's one folder or '', {file of a run: where it is}).
-    Raises: ValueError for anything else."""
+def _infos(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """What a zip holds, without what a Mac adds.
+    Raises: ValueError where it is too large."""
     infos = [
         i for i in archive.infolist() if not i.filename.startswith("__MACOSX/") and not i.filename.endswith(".DS_Store")
     ]
-    if len(infos) > MOST_FILES:
-        raise ValueError(f"the zip holds {len(infos)} files; a run has at most {MOST_FILES}")
     total = sum(info.file_size for info in infos)
     if total > MOST_BYTES:
         raise ValueError(f"the zip unpacks to {size_words(total)}; at most {size_words(MOST_BYTES)} are allowed")
+    return infos
+
+
+def _split(infos: list[zipfile.ZipInfo]) -> list[list[zipfile.ZipInfo]]:
+    """What a zip holds, run by run: a folder each, or all of it where not all lies in folders.
+    Raises: ValueError where there are too many."""
+    if not all("/" in info.filename for info in infos):
+        return [infos]
+    parts = defaultdict(list)
+    for info in infos:
+        parts[info.filename.split("/")[0]].append(info)
+    if len(parts) > MOST_RUNS:
+        raise ValueError(f"the zip holds {len(parts):,} folders; at most {MOST_RUNS} runs are taken in at once")
+    return list(parts.values()) or [infos]
+
+
+def _members(infos: list[zipfile.ZipInfo]) -> tuple[str, dict[str, zipfile.ZipInfo]]:
+    """(name of a run's folder or '', {file of a run: where it is}).
+    Raises: ValueError for anything else."""
+    if len(infos) > MOST_FILES:
+        raise ValueError(f"the zip holds {len(infos)} files; a run has at most {MOST_FILES}")
     tops = {info.filename.split("/")[0] for info in infos}
     own = tops.pop() if len(tops) == 1 and all("/" in info.filename for info in infos) else ""
     members: dict[str, zipfile.ZipInfo] = {}

@@ -16,7 +16,8 @@ from semidml import frames
 from semidml.config import RunConfig
 from semidml.disk import files, zips
 from semidml.frames import Record
-from semidml.runs import lineage, tensors
+from semidml.runs import notes, tensors
+from semidml.runs.parent import read_parent
 from semidml.runs.run import Run
 from semidml.runs.status import Status
 from semidml.runs.tensors import MOST_FAR, Pictured
@@ -60,7 +61,7 @@ def check_folder(folder: Path) -> None:
         _require(isinstance(planned, str) and bool(re.fullmatch(DIGEST, planned)), "planned_data of config.json")
         clean["planned_data"] = planned
     if "parent" in details:
-        parent = lineage.read_parent(details)
+        parent = read_parent(details)
         _require(parent is not None, "parent of config.json")
         clean["parent"] = parent.model_dump()
     for part in ("versions", "machine", "facts"):
@@ -88,6 +89,9 @@ def check_folder(folder: Path) -> None:
             _check_scores(files.read_json(folder / name), name)
     if (folder / "history.jsonl").exists():
         _check_history(folder / "history.jsonl")
+    if (folder / notes.FILE).exists():
+        written = notes.read_notes(run)
+        files.replace_file(folder / notes.FILE, files.as_json(written.model_dump()))
     files.replace_file(folder / "config.json", files.as_json(clean))
     files.replace_file(folder / "status.json", files.as_json(asdict(_imported_status(run, config))))
 

@@ -22,7 +22,7 @@ from semidml import memory
 from semidml.config import FAMILIES, RunConfig, allowed, declared_knobs
 from semidml.registry import choose
 from semidml.runs import listing, places
-from semidml.runs.lineage import Parent
+from semidml.runs.parent import Parent
 from semidml.words import damage_words, value_words
 
 CELL_BYTES = 6000  # of memory that a cell takes

@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from typing import NamedTuple
 
 from semidml.config import RunConfig
-from semidml.runs.lineage import name_parent
+from semidml.runs.parent import name_parent
 from semidml.runs.run import Run
 from semidml.sweeps.plan import Plan, name_by
 from semidml.sweeps.sweep import Sweep, list_sweeps, name_run, open_sweep

@@ -10,6 +10,7 @@ from semidml.jobs import queue
 from semidml.rules import list_remarks
 from semidml.runs import changes, listing
 from semidml.runs.ready import check_ready
+from semidml.runs.run import Run
 from semidml.ui import frame, knobs, words
 from semidml.ui.manage import NOT_STARTED, draw_outcome, perform, queue_run, visitor
 from semidml.ui.words import as_code
@@ -54,14 +55,32 @@ def draw_remarks(config: RunConfig | None) -> None:
 def start_run(config: RunConfig) -> None:
     """Trains the knobs' setting, made from the run that they came from, and shows it.
     Raises: as `queue_run`."""
-    try:
-        parent = listing.open_run(knobs.run_of_knobs()) if knobs.run_of_knobs() else None
-    except ValueError:  # deleted since: there is nothing to compare with
-        parent = None
-    run = queue_run(config, parent)
+    run = queue_run(config, _find_parent(knobs.run_of_knobs()))
     knobs.note_run(run.id)
     show_run(run.id)
     frame.follow("picture")
+
+
+def train_setting(config: RunConfig, made_from: str = "") -> None:
+    """Trains a setting that another page has made, from a run if it is named, and goes to Train, which shows it with
+    its knobs. Where it cannot be started the page stays and says why, and no knob has moved."""
+
+    def start() -> None:
+        run = queue_run(config, _find_parent(made_from))
+        knobs.set_knobs(words.values_of(config), run.id)
+        show_run(run.id)
+        frame.follow("picture")
+        st.session_state["to train"] = True
+
+    perform(start, failed=NOT_STARTED)
+
+
+def _find_parent(run_id: str | None) -> Run | None:
+    """The run that another one is made from; None where none is named, or it was deleted since."""
+    try:
+        return listing.open_run(run_id) if run_id else None
+    except ValueError:
+        return None
 
 
 def cannot_work(config: RunConfig) -> str:

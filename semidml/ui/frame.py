@@ -20,7 +20,7 @@ from semidml.jobs import queue
 from semidml.lessons import LESSONS
 from semidml.methods import METHODS
 from semidml.plots.colours import UNLABELLED, class_colour
-from semidml.runs import listing, places
+from semidml.runs import listed, places
 from semidml.runs import quota as runs
 from semidml.runs.run import Run
 from semidml.scatter import bundle
@@ -35,7 +35,7 @@ from semidml.words import size_words
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN, EXPLORE, DATA, PRIOR = "pages/1_Train.py", "pages/2_Explore.py", "pages/3_Data.py", "pages/4_Prior.py"
 COMPARE, MANY = "pages/8_Compare.py", "pages/10_Many_at_once.py"
-HOLDS = "pages/12_Does_it_hold.py"
+RUNS, HOLDS = "pages/11_Runs.py", "pages/12_Does_it_hold.py"
 MENU = {
     "Play": [
         ("app.py", "Home", ":material/home:"),
@@ -44,6 +44,7 @@ MENU = {
         (COMPARE, "Compare", ":material/compare:"),
         (MANY, "Many at once", ":material/grid_on:"),
         (HOLDS, "Does it hold?", ":material/balance:"),
+        (RUNS, "Runs", ":material/table_rows:"),
     ],
     "Learn": [
         *((lesson.page, lesson.menu, ":material/school:") for lesson in LESSONS.values()),
@@ -290,9 +291,10 @@ def _empty_picture() -> str:
 @st.fragment(run_every=SECONDS_IDLE)
 def draw_running() -> None:
     """What runs now, as a link to Train or Many at once; below it, quietly, device, data folder and quota."""
-    running = [run for run in listing.list_runs(include_shipped=False) if run.status().state == "running"]
+    running = [row.run for row in listed.list_rows(include_shipped=False) if row.state == "running"]
     for run in running:
-        label = f"Epoch {run.status().epoch} of {run.status().epochs}"
+        status = run.status()
+        label = f"Epoch {status.epoch} of {status.epochs}"
         link_run(TRAIN, label, "progress_activity", run, help=words.setting_words(run.config()))
     sweeps = [sweep.name for sweep in list_sweeps() if sweep.driver()]
     for name in sweeps:
@@ -302,7 +304,7 @@ def draw_running() -> None:
     many = f"Sweeps: {share_words(sweeps_bytes(), sweep_quota.allowed_bytes)}  \n" if list_sweeps() else ""
     st.caption(
         f"Device: {device_name()}  \nData: `{words.short_path(store.data_folder())}`  \n"
-        f"Runs: {share_words(runs.used_bytes(), runs.allowed_bytes)}  \n{many}"
+        f"Runs: {share_words(runs_bytes(), runs.allowed_bytes)}  \n{many}"
         f"Uploads and decoded images: {share_words(images.used_bytes(store.data_folder()), images.allowed_bytes)}"
     )
 
@@ -310,6 +312,17 @@ def draw_running() -> None:
 @st.cache_data(max_entries=8, ttl=60, show_spinner=False)
 def _folder_bytes(folder: str) -> int:
     return folder_size(Path(folder))
+
+
+@st.cache_data(max_entries=8, ttl=SECONDS_IDLE, show_spinner=False)
+def _runs_bytes(folder: str) -> int:
+    return folder_size(Path(folder))
+
+
+def runs_bytes() -> int:
+    """Bytes that all runs of the user take, some seconds old at most: a page that is drawn does not wait for a walk
+    through thousands of files."""
+    return _runs_bytes(str(places.runs_folder()))
 
 
 def sweeps_bytes() -> int:

@@ -5,7 +5,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from semidml import presets
 from semidml.lessons import LESSONS
-from semidml.runs import listing
+from semidml.runs import listed
 from semidml.runs.run import Run
 from semidml.sweeps.sweep import list_sweeps
 from semidml.ui import frame, gallery, links, living
@@ -17,7 +17,7 @@ GALLERY = 8
 def draw_home() -> None:
     """The page, whole."""
     frame.begin_page("semidml")
-    finished = [run for run in listing.list_runs() if run.status().state == "done"]
+    finished = [row.run for row in listed.list_rows() if row.state == "done"]
     own, shipped = [r for r in finished if not r.is_shipped], [r for r in finished if r.is_shipped]
     star = choose_best(shipped or own)
     place = draw_heading(star)
@@ -63,7 +63,7 @@ def draw_finished(finished: list[Run]) -> None:
         return
     gallery.draw_gallery(finished[:GALLERY])
     if len(finished) > GALLERY:
-        st.caption(f"And {len(finished) - GALLERY} more in the list on the pages Train and Explore.")
+        st.page_link(frame.RUNS, label=f"All {len(finished):,} as a table", icon=":material/table_rows:")
 
 
 def draw_sweeps() -> None:

@@ -67,12 +67,6 @@ def run_of_knobs() -> str:
     return st.session_state.get("knobs' run", "")
 
 
-def train_with(values: Mapping[str, Any], run_id: str = "") -> None:
-    """Sets the knobs, see `set_knobs`, and goes to the page Train."""
-    set_knobs(values, run_id)
-    st.session_state["to train"] = True
-
-
 def choose_method() -> None:
     """Which method's models; each method keeps its own knobs."""
     here, titles = method_of(current_value("model")).name, {}

@@ -10,7 +10,8 @@ from semidml.config import RunConfig
 from semidml.data import quota as images
 from semidml.data import store
 from semidml.jobs import queue
-from semidml.runs import changes, lineage, listing, quota, transfer
+from semidml.runs import changes, listing, quota, transfer
+from semidml.runs.parent import name_parent
 from semidml.runs.run import Run
 from semidml.ui import cache, frame, intake
 from semidml.ui.words import as_code
@@ -58,7 +59,7 @@ def visitor() -> str:
 def queue_run(config: RunConfig, parent: Run | None = None) -> Run:
     """A new run of this visitor's, made from another one if it is named.
     Raises: ValueError when the queue, or the visitor's share of it, is full, or the quota used up."""
-    return queue.jobs().submit(config, visitor(), parent and lineage.name_parent(parent))
+    return queue.jobs().submit(config, visitor(), parent and name_parent(parent))
 
 
 def queue_runs(configs: Sequence[RunConfig]) -> None:
@@ -89,12 +90,17 @@ def draw_management(run: Run | None) -> None:
             act = {"on_click": delete_run, "args": (run.id, f"{as_code(run.id)} is deleted.")}
             st.button("Delete", disabled=not sure, icon=":material/delete:", key="delete run", **act)
         st.divider()
-    file = st.file_uploader(
-        "Import a run (.zip)", type=["zip"], key=f"import {st.session_state.setdefault('import round', 0)}"
-    )
-    st.button("Import", on_click=bring, args=(file,), disabled=file is None, icon=":material/upload:", key="import run")
+    draw_import()
     draw_quota("Runs take", quota.used_bytes(), quota.allowed_bytes)
     draw_quota("Uploads and decoded images take", images.used_bytes(store.data_folder()), images.allowed_bytes)
+
+
+def draw_import() -> None:
+    """Takes in what somebody has exported."""
+    file = st.file_uploader(
+        "Import runs (.zip)", type=["zip"], key=f"import {st.session_state.setdefault('import round', 0)}"
+    )
+    st.button("Import", on_click=bring, args=(file,), disabled=file is None, icon=":material/upload:", key="import run")
 
 
 def draw_quota(title: str, used: int, allowed: Callable[[], int]) -> None:
@@ -122,7 +128,13 @@ def delete_run(run_id: str, done: str = "") -> None:
 
 def bring(file: Any) -> None:
     """Takes the file in; either way the uploader is empty afterwards, so that no second click meets this file again."""
-    perform(lambda: choose(transfer.import_zip(file)), "The run is here.", "The run could not be imported")
+
+    def take() -> None:
+        runs = transfer.import_zips(file)
+        choose(runs[0])
+        st.session_state["outcome"] = (True, "The run is here." if len(runs) == 1 else f"{len(runs)} runs are here.")
+
+    perform(take, failed="The run could not be imported")
     intake.let_go(file.file_id)
     cache.forget_runs()
     st.session_state["import round"] += 1

@@ -13,10 +13,11 @@ from semidml.jobs import queue
 from semidml.methods import with_prior
 from semidml.priors import given
 from semidml.priors.words import MOST_COUNTED
-from semidml.runs import listing
+from semidml.runs import listed, listing
 from semidml.runs.run import Run
 from semidml.scatter.sent import middles_of
 from semidml.ui import cache, frame, knobs, links, manage, words
+from semidml.ui.names import choice_words
 from semidml.ui.unread import list_repeated
 
 TWO_D = {"model": "dml-prior", "prior": "gmm", "latent_dim": 2}
@@ -203,15 +204,17 @@ def edit_table() -> bool:
 
 def offer_runs() -> None:
     """A mixture fitted to a finished run's latents."""
-    done = [(run, run.config()) for run in listing.list_runs() if run.status().state == "done"]
-    flat = [run for run, config in done if config.latent_dim == 2 and with_prior(config.model)]
+    done = [row for row in listed.list_rows() if row.state == "done"]
+    flat = [row for row in done if row.config.latent_dim == 2 and with_prior(row.config.model)]
     with st.expander("From a run", icon=":material/scatter_plot:"):
         if not flat:
             st.caption("No finished run with labels has two dimensions: train one, and its latents can make a prior.")
             return
         st.caption("Fits a mixture to the latents of a finished run; no label is used.")
-        best = max(flat, key=lambda run: (run.metrics() or {}).get("knn_accuracy") or 0)  # its map says most
-        run = st.selectbox("Run", flat, flat.index(best), format_func=words.run_words, key="fit to")
+        runs = {row.run: row.scores.get("knn_accuracy", 0) for row in flat}
+        best, called = max(runs, key=runs.get), choice_words(runs)  # the best one's map says most
+        place = list(runs).index(best)
+        run = st.selectbox("Run", runs, place, format_func=lambda run: called[run.id], key="fit to")
         try:
             classes = max(1, min(MOST_COUNTED, len(points.class_names(run))))
         except (ValueError, FileNotFoundError):  # fitting to it says why

@@ -18,6 +18,7 @@ from semidml.runs.run import Run
 from semidml.runs.status import Status
 from semidml.scores.table import shown_at
 from semidml.ui import cache, controls, frame, knobs, links, manage, moments, seeds
+from semidml.ui.names import choice_words
 from semidml.ui.words import (
     as_code,
     before_words,
@@ -223,7 +224,7 @@ def _choose_run(
         say_gone(st.session_state.pop(kept))
     name = links.choose_linked(
         "run",
-        {name: run_words(run) for name, run in offered.items()},
+        choice_words(offered.values()),
         kept,
         say_gone,
         key=key,

@@ -49,6 +49,8 @@ def test_a_component_is_dragged_onto_another_and_their_modes_merge(page: Page) -
     page.get_by_role("button", name=re.compile(r"\bTrain with it$")).click()
     page.wait_for_url(re.compile("placement=given"))
     assert "positions=" in page.url and "component_spacing" not in page.url
+    page.get_by_role("button", name=re.compile(r"\bStop$")).click()
+    expect(page.get_by_text("Stopped", exact=True).first).to_be_visible()
 
 
 def test_a_component_is_moved_by_keys_and_stays_in_focus(page: Page) -> None:

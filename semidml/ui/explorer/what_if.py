@@ -21,7 +21,7 @@ from semidml.priors import density, given
 from semidml.priors.words import MOST_COUNTED
 from semidml.runs.run import Run
 from semidml.scores import components
-from semidml.ui import cache, knobs, links, pictures
+from semidml.ui import cache, controls, knobs, links, pictures
 from semidml.ui.frame import show_error
 from semidml.ui.words import values_of
 from semidml.words import decimals
@@ -113,8 +113,10 @@ def draw_answer(run: Run, before: Frame, after: Frame, names: list[str], visible
     with st.container(horizontal=True):
         st.button("Put back", icon=":material/undo:", on_click=put_back, key="put back")
         if run.config().prior == "gmm" and len(means) <= MOST_COUNTED:
-            about = "Sets the knobs of Train to this run's with the components placed so; there you press Train."
-            act = {"on_click": lambda: knobs.train_with(values_with(run, after), run.id)}
+            config = knobs.config_of(values_with(run, after))
+            problem = controls.cannot_work(config)
+            about = problem or "Trains this run's setting with the components placed so, and shows the run."
+            act = {"on_click": controls.train_setting, "args": (config, run.id), "disabled": bool(problem)}
             st.button("Train with it", icon=":material/play_arrow:", key="train what if", help=about, **act)
     what = "it" if len(change.moved) == 1 else "them"
     taken = [sum(counts) for counts in change.counts]

@@ -16,12 +16,12 @@ from semidml.sweeps.plan import Plan, axis_text, name_by, parse_axis, parse_seed
 from semidml.sweeps.sweep import open_sweep
 from semidml.ui import frame, knobs, links
 from semidml.ui.many.lattice import SEED
+from semidml.ui.names import choice_words
 from semidml.ui.shared import Shared
 from semidml.ui.words import (
     as_code,
     entry_title,
     knob_title,
-    run_words,
     setting_words,
     short_value,
     values_of,
@@ -158,7 +158,8 @@ def draw_starts() -> None:
             act = {"on_click": take_grid, "args": (grid,), "help": grid.words}
             st.button(grid.title, key=f"grid {grid.name}", icon=":material/grid_on:", **act)
         with st.popover("From a run's setting", icon=":material/history:"):
-            run = st.selectbox("Run", listing.list_runs(), format_func=run_words, key="many start run", index=None)
+            called = choice_words(runs := listing.list_runs())
+            run = st.selectbox("Run", runs, None, lambda run: called[run.id], key="many start run")
             act = {"on_click": take_run, "args": (run,), "disabled": run is None, "key": "many start"}
             st.button("Start from it", icon=":material/arrow_forward:", **act)
 
