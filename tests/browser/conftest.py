@@ -3,6 +3,7 @@
 Buttons are found by the end of their names: some releases of Streamlit put the icon's name before the words."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -166,6 +167,26 @@ def page(app_tab: Tab, request: pytest.FixtureRequest) -> Iterator[object]:
         yield tab
         shown = [box.inner_text() for box in tab.locator('[data-testid="stException"]').all()]
     assert not shown
+
+
+@pytest.fixture
+def foreign(page, app) -> Iterator[list[str]]:
+    """What the page asks of other hosts."""
+    asked: list[str] = []
+
+    def note(request: object) -> None:
+        if not re.match(rf"(blob:)?{re.escape(app.url)}/|data:|blob:null|about:", request.url):
+            asked.append(request.url)
+
+    def note_socket(socket: object) -> None:
+        if app.url[4:] + "/" not in socket.url:
+            asked.append(socket.url)
+
+    page.on("request", note)
+    page.on("websocket", note_socket)
+    yield asked
+    page.remove_listener("request", note)
+    page.remove_listener("websocket", note_socket)
 
 
 @pytest.fixture(scope="package")

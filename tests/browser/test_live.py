@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-EPOCHS = 30
+EPOCHS = 15
 WATCH = """() => {
   const parts = {map: ['.map', 0], score: ['.scorecard', 0], loss: ['.curves', 0], scores: ['.curves', 1]};
   const within = (root) => [...root.querySelectorAll("*")]
