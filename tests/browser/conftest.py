@@ -5,6 +5,7 @@ Buttons are found by the end of their names: some releases of Streamlit put the 
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from types import SimpleNamespace
 import pytest
 from _pytest.runner import CallInfo, runtestprotocol
 
+from semidml.runs.run import Run
+from semidml.sweeps.sweep import Sweep
 from tests.conftest import SECOND_TRY
 from tests.server import SECONDS, running_app
 
@@ -160,13 +163,27 @@ def app_tab(browser, app) -> Iterator[Tab]:
 
 
 @pytest.fixture
-def page(app_tab: Tab, request: pytest.FixtureRequest) -> Iterator[object]:
+def page(app: SimpleNamespace, app_tab: Tab, request: pytest.FixtureRequest) -> Iterator[object]:
     """An empty tab, 1280 wide, of somebody who wants less motion; the test fails if the page threw an exception or
     showed one."""
     with app_tab.lend(request.node) as tab:
         yield tab
         shown = [box.inner_text() for box in tab.locator('[data-testid="stException"]').all()]
+    end_trainings(app)
     assert not shown
+
+
+def end_trainings(app: SimpleNamespace) -> None:
+    """Stops what a test has begun to train in the app and has left: the next one has the machine, and its turn."""
+    sweeps = app.runs.parent / "sweeps"
+    active = [run for run in map(Run, app.runs.iterdir()) if run.status().active]
+    active += [sweep for sweep in map(Sweep, sweeps.iterdir()) if sweep.driver()] if sweeps.is_dir() else []
+    for work in active:
+        (work.path / "stop").touch()
+    late = time.monotonic() + SECONDS
+    while any(work.status().active if isinstance(work, Run) else work.driver() for work in active):
+        assert time.monotonic() < late, f"these go on: {[work.path.name for work in active]}"
+        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -23,6 +23,14 @@ def button(page: Page, name: str) -> Locator:
     return page.get_by_role("button", name=re.compile(rf"\b{name}$")).first
 
 
+def press_train(page: Page) -> None:
+    """Once the page stands still: on a busy machine what is pressed while it is drawn may move away before it is let
+    go."""
+    expect(button(page, "Train")).to_be_enabled()
+    settled(page)
+    button(page, "Train").click()
+
+
 def is_whole(part: Locator, below: float = 0) -> bool:
     """Whether the window shows all of it, under what lies over its upper edge."""
     box, window = part.bounding_box(), part.page.viewport_size

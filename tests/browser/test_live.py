@@ -5,6 +5,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.pages import press_train
+
 EPOCHS = 15
 WATCH = """() => {
   const parts = {map: ['.map', 0], score: ['.scorecard', 0], loss: ['.curves', 0], scores: ['.curves', 1]};
@@ -52,7 +54,7 @@ WATCH = """() => {
 def test_no_chart_map_or_score_is_ever_absent_moved_or_resized_while_a_run_goes_on(page: Page) -> None:
     page.goto(f"/Train?data=digits&model=dml-ae&epochs={EPOCHS}&batch_size=16&seed=77", wait_until="domcontentloaded")
     expect(page.locator("canvas[data-drawn]").first).to_be_visible()  # of another run
-    page.get_by_role("button", name=re.compile(r"\bTrain$")).click()
+    press_train(page)
     expect(page.get_by_text(re.compile("^Training: epoch")).first).to_be_visible()
     expect(page.locator("canvas[data-drawn='1797']").first).to_be_visible()
     expect(page.locator(".curves")).to_have_count(2)

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.pages import press_train
+
 MINUTES = 180_000  # two trainings, and the workers that begin, on a busy machine
 
 
@@ -53,7 +55,7 @@ def test_from_a_question_to_the_runs_of_a_cell(page: Page) -> None:
 
 def test_one_click_turns_a_run_into_the_same_with_ten_seeds(page: Page, app: SimpleNamespace) -> None:
     page.goto("/Train?data=digits&model=dml&epochs=3&seed=4&batch_size=300", wait_until="domcontentloaded")
-    page.get_by_role("button", name=re.compile(r"\bTrain$")).first.click()
+    press_train(page)
     click = page.get_by_role("button", name=re.compile("The same with 10 seeds$"))
     click.click(timeout=MINUTES)
     expect(page.get_by_role("heading", name="Many at once", exact=True).first).to_be_visible()

@@ -5,7 +5,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.pages import LAPTOP, PHONE, ROOM, RUN, bar_end, button, is_whole, settled
+from tests.browser.pages import LAPTOP, PHONE, ROOM, RUN, bar_end, button, is_whole, press_train, settled
 
 
 def opened(page: Page, path: str, window: dict[str, int]) -> None:
@@ -17,7 +17,7 @@ def opened(page: Page, path: str, window: dict[str, int]) -> None:
 
 def test_while_a_run_goes_on_stop_progress_scores_and_map_are_in_one_window(page: Page) -> None:
     opened(page, "/Train?data=digits&model=dml-ae&epochs=2000&seed=21", LAPTOP)
-    button(page, "Train").click()
+    press_train(page)
     expect(page.get_by_text(re.compile("^Training: epoch")).first).to_be_visible()
     expect(page.locator(".newest b").first).to_have_text(re.compile(r"^\d+\.\d %$"))
     expect(page.locator(".newest").get_by_text(re.compile("epoch|before training")).first).to_be_visible()
@@ -40,7 +40,7 @@ def test_on_a_phone_the_map_follows_the_press(page: Page) -> None:
     assert room.bounding_box()["y"] < knob.bounding_box()["y"], "the map comes before the knobs"
     knob.scroll_into_view_if_needed()
     assert not is_whole(room, below=bar_end(page))
-    button(page, "Train").click()
+    press_train(page)
     expect(page.get_by_text(re.compile("^Training: epoch|^Done")).first).to_be_visible()
     expect(page.locator(".map canvas[data-drawn]").first).to_be_visible()
     page.wait_for_function(
