@@ -10,7 +10,7 @@ from semidml.ui.words import as_code
 CHOICES = ("run", "runs", "sweep", "score", "cell", "columns", "rows", "seeds")  # parts of a link that are no knobs
 CHOICES += ("colour", "plane", "layers", "epoch", "point", "place", "region", "line", "section", "moved")  # of Explore
 CHOICES += ("view", "filter", "hidden")  # of a map
-CHOICES += ("search", "where", "tag", "sort")  # of Runs
+CHOICES += ("search", "where", "tag", "sort", "claim", "form")  # of Runs, of Does it hold?
 CHOICES += ("flown", "decoder", "said", "start", "knob", "to", "answer")  # of Compare, The prior, lessons
 MOST_NAMED = 3  # parts that are told one by one
 

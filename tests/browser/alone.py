@@ -1,7 +1,6 @@
 """The map alone, in a page without Streamlit, for the tests of what it does there."""
 
 import base64
-from collections.abc import Iterator
 
 import numpy as np
 from playwright.sync_api import Page
@@ -36,16 +35,9 @@ PIXELS = """(canvas, [x, y, w, h]) => {
 }"""
 
 
-def open_alone(browser) -> Iterator[Page]:
-    """A page with the map's program and room for two maps; fails if it threw."""
-    context = browser.new_context(viewport={"width": 800, "height": 1050})
-    tab = context.new_page()
-    thrown: list[str] = []
-    tab.on("pageerror", lambda error: thrown.append(str(error)))
+def prepare_alone(tab: Page) -> None:
+    """Gives an empty page the map's program and room for two maps."""
     tab.evaluate(SETUP, [bundle.javascript(), bundle.javascript("store"), bundle.css()])
-    yield tab
-    context.close()
-    assert not thrown, thrown
 
 
 def packed(points: object, categories: object, **more: object) -> bytes:

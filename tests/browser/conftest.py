@@ -3,14 +3,19 @@
 Buttons are found by the end of their names: some releases of Streamlit put the icon's name before the words."""
 
 import os
+import re
 import shutil
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from _pytest.runner import CallInfo, runtestprotocol
 
+from semidml.runs.run import Run
+from semidml.sweeps.sweep import Sweep
 from tests.conftest import SECOND_TRY
 from tests.server import SECONDS, running_app
 
@@ -88,17 +93,131 @@ def browser() -> Iterator[object]:
         chromium.close()
 
 
-@pytest.fixture
-def page(browser, app) -> Iterator[object]:
-    """A fresh tab, 1280 wide, of somebody who wants less motion; the test fails if the page threw an exception or
-    showed one."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1000}, base_url=app.url, reduced_motion="reduce")
-    context.add_init_script(STILL)
-    context.set_default_timeout(SECONDS * 1000)
-    tab = context.new_page()
-    thrown: list[str] = []
-    tab.on("pageerror", lambda error: thrown.append(str(error)))
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: CallInfo) -> Iterator[None]:
+    report = yield
+    item.stash[FAILED] = report.failed or (report.when != "setup" and item.stash.get(FAILED, False))
+    return report
+
+
+class Tab:
+    """A tab that tests use one after the other, since a new one reads and compiles all of the app anew, which is half
+    of what a page takes. Each test finds it empty and as it was at first; after one that failed there is a new one."""
+
+    def __init__(self, browser: object, script: str = "", **options: object):
+        """`script` runs on each page before its own."""
+        self._browser, self._script, self._options, self._tab = browser, script, options, None
+
+    def _open(self) -> object:
+        context = self._browser.new_context(**self._options)
+        context.add_init_script(self._script)
+        context.set_default_timeout(SECONDS * 1000)
+        self._tab = context.new_page()
+        return self._tab
+
+    @contextmanager
+    def lend(self, item: pytest.Item) -> Iterator[object]:
+        """To one test, which fails if the page threw an exception."""
+        tab = self._tab or self._open()
+        thrown: list[str] = []
+
+        def note(error: object) -> None:
+            thrown.append(str(error))
+
+        tab.on("pageerror", note)
+        yield tab
+        tab.remove_listener("pageerror", note)
+        self.close() if item.stash.get(FAILED, False) else self._empty()
+        assert not thrown
+
+    def _empty(self) -> None:
+        tab = self._tab
+        for other in tab.context.pages:
+            if other != tab:
+                other.close()
+        tab.unroute_all()
+        if tab.url.startswith("http"):
+            tab.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+        tab.goto("about:blank")  # its visitor is gone
+        tab.context.clear_cookies()
+        tab.context.clear_permissions()
+        tab.mouse.move(0, 0)
+        tab.set_viewport_size(self._options["viewport"])
+        motion = self._options.get("reduced_motion", "no-preference")
+        tab.emulate_media(media="screen", color_scheme="light", reduced_motion=motion)
+
+    def close(self) -> None:
+        if self._tab:
+            self._tab.context.close()
+        self._tab = None
+
+
+@pytest.fixture(scope="package")
+def app_tab(browser, app) -> Iterator[Tab]:
+    tab = Tab(browser, STILL, viewport={"width": 1280, "height": 1000}, base_url=app.url, reduced_motion="reduce")
     yield tab
-    shown = [box.inner_text() for box in tab.locator('[data-testid="stException"]').all()]
-    context.close()
-    assert not thrown + shown
+    tab.close()
+
+
+@pytest.fixture
+def page(app: SimpleNamespace, app_tab: Tab, request: pytest.FixtureRequest) -> Iterator[object]:
+    """An empty tab, 1280 wide, of somebody who wants less motion; the test fails if the page threw an exception or
+    showed one."""
+    with app_tab.lend(request.node) as tab:
+        yield tab
+        shown = [box.inner_text() for box in tab.locator('[data-testid="stException"]').all()]
+    end_trainings(app)
+    assert not shown
+
+
+def end_trainings(app: SimpleNamespace) -> None:
+    """Stops what a test has begun to train in the app and has left: the next one has the machine, and its turn."""
+    sweeps = app.runs.parent / "sweeps"
+    active = [run for run in map(Run, app.runs.iterdir()) if run.status().active]
+    active += [sweep for sweep in map(Sweep, sweeps.iterdir()) if sweep.driver()] if sweeps.is_dir() else []
+    for work in active:
+        (work.path / "stop").touch()
+    late = time.monotonic() + SECONDS
+    while any(work.status().active if isinstance(work, Run) else work.driver() for work in active):
+        assert time.monotonic() < late, f"these go on: {[work.path.name for work in active]}"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def foreign(page, app) -> Iterator[list[str]]:
+    """What the page asks of other hosts."""
+    asked: list[str] = []
+
+    def note(request: object) -> None:
+        if not re.match(rf"(blob:)?{re.escape(app.url)}/|data:|blob:null|about:", request.url):
+            asked.append(request.url)
+
+    def note_socket(socket: object) -> None:
+        if app.url[4:] + "/" not in socket.url:
+            asked.append(socket.url)
+
+    page.on("request", note)
+    page.on("websocket", note_socket)
+    yield asked
+    page.remove_listener("request", note)
+    page.remove_listener("websocket", note_socket)
+
+
+@pytest.fixture(scope="package")
+def map_tab(browser) -> Iterator[Tab]:
+    tab = Tab(browser, viewport={"width": 800, "height": 1050})
+    yield tab
+    tab.close()
+
+
+@pytest.fixture
+def bare(map_tab: Tab, request: pytest.FixtureRequest) -> Iterator[object]:
+    """A page with the map's program and room for two maps; the test fails if it threw."""
+    from tests.browser.alone import prepare_alone  # where there is no Playwright, this file is read nevertheless
+
+    with map_tab.lend(request.node) as tab:
+        prepare_alone(tab)
+        yield tab

@@ -1,62 +1,12 @@
-"""Every page can be read and used by everybody: axe-core finds nothing serious in either theme, headings are in order,
-and a card is one link wherever it is clicked."""
+"""What is not one page as it opens can be read and used by everybody too: a lesson that is revealed, a card, which is
+one link wherever it is clicked, and what is not there yet."""
 
 import re
-from itertools import pairwise
 
-import pytest
 from playwright.sync_api import Page, expect
 
-axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-PATHS = [
-    *("/", "/Train", "/Explore?run=digits-ten-places", "/Compare", "/Few_labels", "/Places", "/MetricVAE"),
-    *("/Clusters", "/Prior", "/Data", "/Many_at_once"),
-]
-GRAVE = {"serious", "critical"}
-SETTLED = "!document.querySelector('[data-testid=stStatusWidget], [data-testid=stSkeleton]')"
-UNFOLD = """() => document.querySelectorAll('[data-testid=stExpander] details:not([open]) > summary')
-    .forEach(summary => summary.click())"""
-LEVELS = "() => [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(heading => Number(heading.tagName[1]))"
-THEME = "document.querySelector('.stApp') && getComputedStyle(document.querySelector('.stApp')).colorScheme"
-
-
-def list_grave(page: Page) -> list[str]:
-    """What axe-core calls serious or critical on the page as it is: rule, element, and the numbers behind it."""
-    return [
-        f"{violation['id']}: {node['html'][:200]} {[check.get('data') for check in node['any']][:1]}"
-        for violation in axe.Axe().run(page).response["violations"]
-        if violation["impact"] in GRAVE
-        for node in violation["nodes"]
-    ]
-
-
-def check_both_themes(page: Page) -> None:
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        page.wait_for_function(f"{THEME} == '{theme}'")
-        page.wait_for_function(SETTLED)
-        assert list_grave(page) == [], theme
-
-
-def check_headings(page: Page) -> None:
-    """One of the first level, at the beginning, and none that is more than a level below the one before."""
-    levels = page.evaluate(LEVELS)
-    assert levels[0] == 1 and levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in pairwise(levels)), levels
-
-
-def open_page(page: Page, path: str) -> None:
-    page.goto(path, wait_until="domcontentloaded")
-    expect(page.get_by_role("heading", level=1).first).to_be_visible()
-    page.wait_for_function(SETTLED)
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_axe_finds_nothing_serious_on_a_page(page: Page, path: str) -> None:
-    open_page(page, path)
-    page.evaluate(UNFOLD)
-    check_both_themes(page)
-    check_headings(page)
+from tests.browser.access import check_both_themes, check_headings
+from tests.browser.pages import open_page
 
 
 def test_axe_finds_nothing_serious_where_a_lesson_is_revealed(page: Page) -> None:

@@ -4,6 +4,8 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.pages import press_train
+
 
 def ready(page: Page, path: str) -> None:
     page.goto(path, wait_until="domcontentloaded")
@@ -30,7 +32,7 @@ def answers(page: Page) -> list[str]:
 
 def test_digits_are_clustered_without_labels_and_queries_answer(page: Page) -> None:
     ready(page, "/Clusters?model=cbswr&clusters=10&epochs=3&seed=11&twins_weight=1")
-    page.get_by_role("button", name=re.compile(r"\bTrain$")).click()
+    press_train(page)
     expect(page.get_by_text("Epoch 3 of 3 · 1,797 points").first).to_be_visible()
     expect(page.locator("canvas[data-drawn='1797']").first).to_be_visible()
     expect(page.get_by_text("Done", exact=True).first).to_be_visible()
@@ -66,7 +68,7 @@ def test_digits_are_clustered_without_labels_and_queries_answer(page: Page) -> N
 
 def test_a_click_on_the_map_asks_for_a_points_neighbours(page: Page) -> None:
     ready(page, "/Clusters?model=cbswr&clusters=10&epochs=1&seed=12")
-    page.get_by_role("button", name=re.compile(r"\bTrain$")).click()
+    press_train(page)
     expect(page.get_by_text("Done", exact=True).first).to_be_visible()
     expect(page.get_by_text("Epoch 1 of 1 · 1,797 points").first).to_be_visible()
     canvas = page.locator("canvas[data-drawn='1797']").first

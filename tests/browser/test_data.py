@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests.browser.pages import press_train
 from tests.server import SECONDS
 
 
@@ -118,7 +119,7 @@ def test_nested_folders_are_understood_otherwise_added_and_trained_on(page: Page
 
     page.get_by_role("link", name="Train with these labels").click()
     expect(page.get_by_role("heading", name="Train", exact=True).first).to_be_visible()
-    page.get_by_role("button", name=re.compile(r"\bTrain$")).first.click()
+    press_train(page)
     expect(page.get_by_text(re.compile("^Done")).first).to_be_visible()
 
     opened(page)

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from semidml.runs.run import Run
+from tests.browser.pages import press_train
 from tests.server import SECONDS, running_app
 
 
@@ -19,7 +20,7 @@ def test_a_server_that_is_told_to_end_keeps_the_last_epoch(browser: Browser, tmp
         page = context.new_page()
         page.set_default_timeout(SECONDS * 1000)
         page.goto(f"{app.url}/Train?data=digits&epochs=500", wait_until="domcontentloaded")
-        page.get_by_role("button", name=re.compile(r"\bTrain$")).click()
+        press_train(page)
         page.get_by_text(re.compile(r"Training: epoch ([5-9]|\d\d+) of 500")).first.wait_for()
         (run,) = map(Run, app.runs.iterdir())
         app.process.send_signal(number)

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.pages import press_train
+
 TRAIN = "/Train?data=digits&model=dml-ae&epochs=30&batch_size=16&seed=77"
 CLUSTERS = "/Clusters?data=digits&model=cbswr&clusters=10&epochs=12&seed=77"
 WATCH = """([count, grows, slack]) => {
@@ -71,7 +73,7 @@ def test_no_chart_map_or_score_is_ever_absent_moved_or_resized_while_a_run_goes_
 ) -> None:
     page.goto(path, wait_until="domcontentloaded")
     expect(page.locator("canvas[data-drawn]").first).to_be_visible()  # of another run
-    page.get_by_role("button", name=re.compile(r"\bTrain$")).click()
+    press_train(page)
     expect(page.get_by_text(re.compile("^Training: epoch")).first).to_be_visible()
     expect(page.locator("canvas[data-drawn='1797']").first).to_be_visible()
     expect(page.locator(".curves")).to_have_count(charts)

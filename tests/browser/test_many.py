@@ -5,10 +5,13 @@ from types import SimpleNamespace
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.pages import press_train, settled
+
 MINUTES = 180_000  # two trainings, and the workers that begin, on a busy machine
 
 
 def fill(page: Page, label: str, text: str) -> None:
+    settled(page)  # what is typed while the page is drawn anew may be taken back
     field = page.get_by_label(label, exact=True)
     field.fill(text)
     field.press("Enter")
@@ -24,7 +27,7 @@ def test_from_a_question_to_the_runs_of_a_cell(page: Page) -> None:
     expect(page.get_by_text(re.compile(r"4 runs: 2 × 1 × 2 seeds"))).to_be_visible()
     fill(page, "Seeds", "1")
     expect(page.get_by_text(re.compile(r"2 runs: 2 × 1 × 1 seed\b"))).to_be_visible()
-    page.get_by_role("button", name="Train", exact=True).click()
+    press_train(page)
 
     heat, maps = page.locator(".heat .field button"), page.locator(".maps .field button")
     expect(heat).to_have_count(2, timeout=MINUTES)
@@ -53,7 +56,7 @@ def test_from_a_question_to_the_runs_of_a_cell(page: Page) -> None:
 
 def test_one_click_turns_a_run_into_the_same_with_ten_seeds(page: Page, app: SimpleNamespace) -> None:
     page.goto("/Train?data=digits&model=dml&epochs=3&seed=4&batch_size=300", wait_until="domcontentloaded")
-    page.get_by_role("button", name=re.compile(r"\bTrain$")).first.click()
+    press_train(page)
     click = page.get_by_role("button", name=re.compile("The same with 10 seeds$"))
     click.click(timeout=MINUTES)
     expect(page.get_by_role("heading", name="Many at once", exact=True).first).to_be_visible()

@@ -3,21 +3,16 @@
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from semidml.scatter import pack, sent
-from tests.browser.alone import FOUR, LOOKS, PIXELS, open_alone, over, packed, place, show, told
+from tests.browser.alone import FOUR, LOOKS, PIXELS, over, packed, place, show, told
 
 LOSE = "document.querySelector('#a .map').map.points.gl.getExtension('WEBGL_lose_context').loseContext()"
-
-
-@pytest.fixture
-def bare(browser) -> Iterator[Page]:
-    yield from open_alone(browser)
 
 
 def colour_at(page: Page, point: int) -> tuple[int, ...]:

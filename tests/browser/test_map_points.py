@@ -1,14 +1,12 @@
 """The map alone: points that are filtered, searched for and reached by keys; many components; a view that glides; the
 map on the whole screen."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from semidml.scatter import pack
-from tests.browser.alone import FOUR, keep, open_alone, over, packed, place, show, to_text, told
+from tests.browser.alone import FOUR, keep, over, packed, place, show, to_text, told
 
 VIEW = "document.querySelector('#a .map').map.view"
 ROWS = {
@@ -19,11 +17,6 @@ ROWS = {
     "rows": np.array([7, 1200, 7, 3]),
     "errors": np.array([0.1, 0.2, 0.3, 0.4]),
 }
-
-
-@pytest.fixture
-def bare(browser) -> Iterator[Page]:
-    yield from open_alone(browser)
 
 
 def choose(page: Page, field: str, value: str, at: str = "a") -> None:

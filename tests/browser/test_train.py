@@ -13,16 +13,13 @@ from playwright.sync_api import Page, expect
 from semidml.config import RunConfig
 from semidml.runs import listing
 from semidml.runs.status import Status, write_status
+from tests.browser.pages import press_train
 
 
 def ready(page: Page, path: str) -> None:
     page.goto(path, wait_until="domcontentloaded")
     expect(page.get_by_role("heading", name="Train", exact=True).first).to_be_visible()
     expect(page.get_by_role("button", name=re.compile(r"\bTrain$")).first).to_be_visible()
-
-
-def press_train(page: Page) -> None:
-    page.get_by_role("button", name=re.compile(r"\bTrain$")).click()
 
 
 def state_of(folder: Path) -> dict:

@@ -1,15 +1,11 @@
-"""What one window holds: the button, the knobs and the whole map, on a laptop of 1366 x 768; on a phone the map follows
-the press."""
+"""What one window holds while something happens: the button, the progress and the whole map, on a laptop of 1366 x 768;
+on a phone the map follows the press. Of each page as it opens `test_each_page.py` says so."""
 
 import re
 
-import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-LAPTOP, PHONE = {"width": 1366, "height": 768}, {"width": 390, "height": 844}
-TALL = 0.6  # of the window's height: a map that stands alone or beside one other
-ROOM = ".map .room"
-RUN = "run=digits-ten-places"
+from tests.browser.pages import LAPTOP, PHONE, ROOM, RUN, bar_end, button, is_whole, press_train, settled
 
 
 def opened(page: Page, path: str, window: dict[str, int]) -> None:
@@ -19,65 +15,9 @@ def opened(page: Page, path: str, window: dict[str, int]) -> None:
     settled(page)
 
 
-def settled(page: Page) -> None:
-    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget], [data-testid=stSkeleton]')")
-
-
-def button(page: Page, name: str) -> Locator:
-    return page.get_by_role("button", name=re.compile(rf"\b{name}$")).first
-
-
-def is_whole(part: Locator, below: float = 0) -> bool:
-    """Whether the window shows all of it, under what lies over its upper edge."""
-    box, window = part.bounding_box(), part.page.viewport_size
-    return (
-        box["y"] >= below - 1
-        and box["y"] + box["height"] <= window["height"] + 1
-        and box["x"] >= 0
-        and box["x"] + box["width"] <= window["width"] + 1
-    )
-
-
-def bar_end(page: Page) -> float:
-    """Where the bar ends, which stands at the top of the window wherever it is scrolled to."""
-    box = page.locator(".st-key-bar").bounding_box()
-    assert abs(box["y"]) <= 1, "the bar stays in sight"
-    return box["y"] + box["height"]
-
-
-@pytest.mark.parametrize(
-    ("path", "controls"),
-    [
-        (f"/Train?{RUN}", ["Train", "Rerun"]),
-        ("/Clusters?run=digits-best-clusters", ["Train", "Best clusters"]),
-        (f"/Explore?{RUN}", ["Manage"]),
-        ("/Compare?runs=digits-paper-prior,digits-ten-places", []),
-        ("/Prior", ["Train with it", "Ten on a lattice"]),
-        *((f"/{lesson}", ["Show me"]) for lesson in ("Few_labels", "Places", "MetricVAE")),
-    ],
-)
-def test_a_laptop_shows_what_one_presses_and_the_whole_map(page: Page, path: str, controls: list[str]) -> None:
-    opened(page, path, LAPTOP)
-    for part in (page.get_by_role("heading", level=1), *(button(page, name) for name in controls)):
-        expect(part).to_be_visible()
-        assert is_whole(part), part
-    assert page.get_by_role("heading", level=1).bounding_box()["y"] <= 24, "no empty space above the title"
-    end, maps = bar_end(page), page.locator(ROOM)
-    for number in range(2 if "Compare" in path else 1):
-        assert is_whole(maps.nth(number), below=end)
-        box = maps.nth(number).bounding_box()
-        assert box["height"] >= TALL * LAPTOP["height"] and box["width"] >= 0.9 * box["height"], "large, and square"
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    if "Compare" not in path and "Explore" not in path:
-        return
-    film = page.locator(".map .film").first  # its scrubber too
-    expect(film).to_be_visible()
-    assert is_whole(film)
-
-
 def test_while_a_run_goes_on_stop_progress_scores_and_map_are_in_one_window(page: Page) -> None:
     opened(page, "/Train?data=digits&model=dml-ae&epochs=2000&seed=21", LAPTOP)
-    button(page, "Train").click()
+    press_train(page)
     expect(page.get_by_text(re.compile("^Training: epoch")).first).to_be_visible()
     expect(page.locator(".newest b").first).to_have_text(re.compile(r"^\d+\.\d %$"))
     card, in_bar = page.locator(".st-key-score-card"), page.locator(".newest")
@@ -104,7 +44,7 @@ def test_on_a_phone_the_map_follows_the_press(page: Page) -> None:
     assert room.bounding_box()["y"] < knob.bounding_box()["y"], "the map comes before the knobs"
     knob.scroll_into_view_if_needed()
     assert not is_whole(room, below=bar_end(page))
-    button(page, "Train").click()
+    press_train(page)
     expect(page.get_by_text(re.compile("^Training: epoch|^Done")).first).to_be_visible()
     expect(page.locator(".map canvas[data-drawn]").first).to_be_visible()
     page.wait_for_function(
