@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MAPS = ["1_Train", "2_Explore", "4_Prior", "5_Few_labels", "6_Places", "7_MetricVAE", "8_Compare", "9_Clusters"]
 PLAIN = ["", "3_Data", "10_Many_at_once", "11_Runs"]  # whose pages have no live map: the first is Home
+VERDICTS = "12_Does_it_hold"  # opened last: it computes, and needs scipy for that
 SCRIPT = """
 import json, sys
 import streamlit as st
@@ -48,7 +49,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
     """{page: [its titles, its live maps, what heavy was loaded until then]} of one process that opens all of them."""
     folder = tmp_path_factory.mktemp("cold")
     variables = {"SEMIDML_RUNS": str(folder / "runs"), "SEMIDML_DATA": str(folder / "data")}
-    command = [sys.executable, "-c", SCRIPT, *PLAIN, *MAPS]
+    command = [sys.executable, "-c", SCRIPT, *PLAIN, *MAPS, VERDICTS]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
@@ -58,3 +59,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
 def test_a_page_and_its_map_wait_for_nothing_heavy(told: dict[str, list], page: str) -> None:
     titles, live_maps, loaded = told[page]
     assert titles == 1 and live_maps == (page in MAPS) and loaded == []
+
+
+def test_verdicts_are_there_without_torch_and_tables(told: dict[str, list]) -> None:
+    titles, live_maps, loaded = told[VERDICTS]
+    assert titles == 1 and live_maps == 0 and loaded == ["scipy"]

@@ -5,6 +5,7 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 LAPTOP, PHONE = {"width": 1366, "height": 768}, {"width": 390, "height": 844}
+TALL = 0.6  # of the window's height: a map that stands alone or beside one other
 ROOM = ".map .room"
 RUN = "run=digits-ten-places"
 

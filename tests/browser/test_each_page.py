@@ -6,9 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.access import check_both_themes, check_headings
-from tests.browser.pages import LAPTOP, ROOM, RUN, bar_end, button, is_whole, open_page, settled
+from tests.browser.pages import LAPTOP, ROOM, RUN, TALL, bar_end, button, is_whole, open_page, settled
 
-TALL = 0.6  # of the window's height: a map that stands alone or beside one other
 UNFOLD = """() => document.querySelectorAll('[data-testid=stExpander] details:not([open]) > summary')
     .forEach(summary => summary.click())"""
 ICONS = """() => [...document.querySelectorAll('[data-testid=stIconMaterial]')]
@@ -65,6 +64,8 @@ def check_icons(page: Page) -> None:
         ("/Prior", ["Train with it", "Ten on a lattice"], 1),
         ("/Data", [], 0),
         ("/Many_at_once", [], 0),
+        ("/Runs", [], 0),
+        ("/Does_it_hold", [], 0),
     ],
 )
 def test_a_page_is_in_sight_can_be_read_and_needs_no_network(

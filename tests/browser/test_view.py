@@ -5,7 +5,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.pages import LAPTOP, PHONE, ROOM, RUN, bar_end, button, is_whole, press_train, settled
+from tests.browser.pages import LAPTOP, PHONE, ROOM, RUN, TALL, bar_end, button, is_whole, press_train, settled
 
 
 def opened(page: Page, path: str, window: dict[str, int]) -> None:
