@@ -1,10 +1,7 @@
 """What every page has: menu, head, foot, style, and the words while something loads."""
 
-import gc
 import random
 import sys
-import threading
-import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,6 @@ from streamlit.delta_generator import DeltaGenerator
 from semidml.data import quota as images
 from semidml.data import store
 from semidml.disk.files import folder_size
-from semidml.jobs import queue
 from semidml.lessons import LESSONS
 from semidml.methods import METHODS
 from semidml.plots.colours import UNLABELLED, class_colour
@@ -30,6 +26,7 @@ from semidml.tasks import Task, find_task
 from semidml.ui import incoming, words
 from semidml.ui.glossary import draw_glossary
 from semidml.ui.unread import say_unread
+from semidml.ui.warmth import is_warm, warm_up
 from semidml.words import size_words
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +57,6 @@ TAB_ICON = (  # (x, y, class) of dots in a square of 32 by 32
 )
 EMPTY_DOTS, EMPTY_GROUPS = 45, ((25, 30), (72, 42), (38, 76))  # of the picture where there is nothing yet
 SIDEBAR = 240  # pixels wide; folded away on a phone
-HEAD_START = 2.0  # seconds that the first page has the processor to itself, before two processes load torch
 QUICK = 0.4  # seconds that something may take before the page says how far it is
 BETWEEN = 0.2  # seconds between two words on that
 SECONDS_LIVE = 1.0  # between two looks at a run that trains
@@ -347,32 +343,6 @@ def device_name() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return "Apple GPU" if torch.backends.mps.is_available() else "CPU"
-
-
-@st.cache_resource(max_entries=1)
-def warm_up() -> threading.Thread:
-    """Loads torch in a thread of the app and starts the warm worker, once a process. Returns the thread."""
-
-    def work() -> None:
-        time.sleep(HEAD_START)
-        queue.jobs().warm()
-        import pandas  # noqa: F401 (whole, before Plotly: it fails on half of it)
-        import plotly.graph_objects  # noqa: F401
-        import sklearn.datasets  # noqa: F401 (the digits are its)
-        import torch  # noqa: F401
-
-        gc.collect()
-        gc.freeze()  # a collection holds up all visitors: 0.35 s with torch's objects, n = 50
-
-    thread = threading.Thread(target=work, name="warm-up", daemon=True)
-    thread.start()
-    return thread
-
-
-def is_warm() -> bool:
-    """Whether torch is loaded in this process, whole."""
-    torch = sys.modules.get("torch")
-    return torch is not None and not getattr(torch.__spec__, "_initializing", False)
 
 
 @st.fragment(run_every=SECONDS_LIVE)

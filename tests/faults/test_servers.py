@@ -130,7 +130,7 @@ def test_two_servers_have_one_folder(campaign, tmp_path, browser, tell):  # noqa
         tabs[0].goto(f"{first.url}/Train?run={runs[1].id}")
         tabs[1].goto(f"{second.url}/Train?run={runs[0].id}")
         for run in runs:
-            until(lambda run=run: not run.status().active)
+            until(lambda run=run: not run.status().active and not (run.path / "lock").exists())
             assert run.status().state == "done"
             campaign.check(run)
         for tab in tabs:
