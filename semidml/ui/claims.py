@@ -20,7 +20,7 @@ from semidml.words import decimals, seconds_words, value_words
 
 COLOURS = {"holds": "green", "fails": "red", "equivalent": "blue", "undecided": "orange"}
 INK, INKS = "#7d8793", {"holds": "#2c9a68", "fails": "#d2555b"}  # of intervals, in light and dark
-WIDTH, WIDE = 120, 220  # pixels of a picture in the table, and of a claim that is shown
+WIDTH, WIDE = 96, 220  # pixels of a picture in the table, and of a claim that is shown
 TASK = "claims"
 
 
@@ -51,7 +51,7 @@ def draw_answers(findings: Sequence[Finding], chosen: tuple[str, str]) -> tuple[
     known = {(finding.claim.name, finding.data): finding for finding in findings}
     pressed = None
     for claim in dict.fromkeys(finding.claim.name for finding in findings):
-        row = st.columns([1.9, *([1.4] * len(data))], vertical_alignment="center")
+        row = st.columns([1.5, *([1.4] * len(data))], vertical_alignment="center")
         row[0].markdown(statement_words(CLAIMS[claim]))
         for place, name in zip(row[1:], data, strict=True):
             if _draw_answer(place, known[claim, name], is_chosen=(claim, name) == chosen):
