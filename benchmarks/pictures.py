@@ -24,6 +24,7 @@ from semidml.sweeps.plan import Plan
 PICTURES = ROOT / "benchmarks" / "pictures"
 LAST, SMOKE = 4000, 100  # ms in which pictures beside the maps come; in a smoke run nothing is waited for
 HEIGHTS = {"explore": 1000, "compare": 1150, "clusters": 1320, "many": 880}  # pixels; all are 1280 wide
+FILM = "ten-places.gif"
 SWEEP = presets.GRIDS[0]
 
 
@@ -74,6 +75,12 @@ def many(page: Page, url: str, rest: int) -> None:
     page.wait_for_timeout(2 * rest)
 
 
+def film(file: Path) -> None:
+    """The training of the run that shows ten places filling, by the command line."""
+    command = [sys.executable, "-m", "semidml", "runs", "film", "digits-ten-places", "--out", str(file)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+
+
 def take(folder: Path, rest: int) -> dict[str, int]:
     """Puts the pictures into that folder; the bytes of each."""
     with tempfile.TemporaryDirectory() as top, sync_playwright() as playwright:
@@ -87,14 +94,15 @@ def take(folder: Path, rest: int) -> dict[str, int]:
                 show(page, url, rest)
                 page.screenshot(path=str(folder / f"{show.__name__}.png"))
         browser.close()
-    return {name: (folder / f"{name}.png").stat().st_size for name in HEIGHTS}
+    film(folder / FILM)
+    return {name: (folder / name).stat().st_size for name in (*(f"{name}.png" for name in HEIGHTS), FILM)}
 
 
 def main() -> None:
     asked = arguments(__doc__, table=False)
     with tempfile.TemporaryDirectory() as aside:
         sizes = take(Path(aside), rest=SMOKE) if asked.smoke else take(PICTURES, rest=LAST)
-    text = markdown(["picture", "kB"], [[f"{name}.png", f"{size / 1000:,.0f}"] for name, size in sizes.items()])
+    text = markdown(["picture", "kB"], [[name, f"{size / 1000:,.0f}"] for name, size in sizes.items()])
     report("pictures", text, {"bytes": sizes})
 
 
