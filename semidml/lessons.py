@@ -85,6 +85,7 @@ class Lesson(NamedTuple):
     breaks: tuple[Break, ...]
     answer: str
     table: str  # the benchmark whose tables in benchmarks/RESULTS.md are the answer so far
+    claims: str  # the group of `claims.table` whose verdicts are, too
     check: Check
     pull: Pull
     floor: tuple[int, int] | None = None  # the side without a prior whose latents are read by that side's components
@@ -154,6 +155,7 @@ FEW_LABELS = Lesson(
     answer="On MNIST the pattern of the paper holds at 6, 60 and 6,000 labels, in 2 and in 10 dimensions. What does "
     "not hold is that the labels add to the autoencoder at 6 and 60 labels, when all labels fit the classifier.",
     table="claim1",
+    claims="claim-1",
     check=Check(
         "By how many percentage points does the paper's setting beat labels only, read from the seen labels?",
         *("points", 1.0, "knn_accuracy_labelled", 2, 0, 100.0),
@@ -242,6 +244,7 @@ PLACES = Lesson(
     "they lie, so it stands beside its floors. And the prior organises, it does not raise accuracy: no paired "
     "difference lies above 0.",
     table="claim2",
+    claims="claim-2",
     check=Check(
         "In the map of what works, how far does a test image lie from the middle of its own component, in that "
         "component's sigmas a dimension? (1 is a typical sample of the prior.)",
@@ -329,6 +332,7 @@ METRIC_VAE = Lesson(
     "the same augmentation only in 10 dimensions, with 60 labels and a classifier that has them all; and a unit "
     "Gaussian is as accurate as the VampPrior.",
     table="claim3",
+    claims="claim-3",
     check=Check(
         "How many nats of KL divergence from the prior does an image cost in the run that works?",
         *("nats", 1.0, "kl_nats", 1, None, 1.0),

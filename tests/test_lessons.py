@@ -151,7 +151,7 @@ def test_what_is_pressed_second_waits_where_it_was_pressed_and_the_first_stays()
     assert "Yours: component log-variance -1 → 1" in words(app) and "alpha 0.2 → 0.9" in words(app)
     assert app.query_params["run"] == f"{turned.id},{broken.id}"
     for run in (turned, broken):
-        queue.jobs().stop(run)
+        queue.jobs().stop(run.id)
 
 
 @pytest.mark.parametrize("name", LESSONS)

@@ -104,6 +104,27 @@ def short_words(finding: Finding) -> str:
     return escape_markdown("; ".join(lines))
 
 
+def draw_summary(group: str) -> None:
+    """What is known of a group's claims, a line each, and the way to their page; of each data set its full form where
+    there is evidence of it, else the quick one."""
+    try:
+        rows = read_rows()
+    except ValueError as error:
+        st.error(f"The evidence cannot be read: {escape_markdown(str(error))}", icon=":material/error:")
+        return
+    answers: dict[str, list[str]] = {}
+    for data, ground in GROUNDS.items():
+        forms = {row["form"] for row in rows if row["data"] == data}
+        for finding in judge_group(evidence.stamps(), group, data, "full" not in forms) if forms else ():
+            if finding.answers.keys() != {"not run"}:
+                known = f"{ground.title}: {coloured(report.answer_words(finding), finding)}"
+                answers.setdefault(finding.claim.name, []).append(known)
+    st.markdown("\n".join(f"- {statement_words(CLAIMS[name])} {'; '.join(known)}" for name, known in answers.items()))
+    first = next(claim.name for claim in CLAIMS.values() if claim.group == group)
+    label = "Does it hold? With its intervals, its runs and more seeds"
+    st.page_link(frame.HOLDS, label=label, icon=":material/balance:", query_params={"claim": first})
+
+
 # ---- one claim
 
 

@@ -14,7 +14,7 @@ from semidml.runs import listing
 from semidml.runs.run import Run
 from semidml.scatter import bundle, forces
 from semidml.scores.components import fitted_floor
-from semidml.ui import cache, controls, lesson_link, manage, maps, moments, pictures, scores, take_away
+from semidml.ui import cache, claims, controls, lesson_link, manage, maps, moments, pictures, scores, take_away
 from semidml.ui.frame import (
     EXPLORE,
     LIVE,
@@ -326,9 +326,10 @@ def head_map(part: str, title: str, words: str) -> None:
 
 
 def draw_answer(lesson: Lesson) -> None:
-    """What is known so far: the benchmark's tables, as RESULTS.md has them."""
+    """What is known so far: the claim's verdicts by data set, and the benchmark's tables, as RESULTS.md has them."""
     st.header("The answer so far")
     st.markdown(lesson.answer)
+    claims.draw_summary(lesson.claims)
     with st.expander("The tables: n, intervals, floors, both protocols", icon=":material/table_chart:"):
         st.markdown(read_tables(lesson.table))
         st.caption(f"Written by `python benchmarks/{lesson.table}.py --write`.")

@@ -8,6 +8,7 @@ from semidml import tasks
 from semidml.claims import evidence, training
 from semidml.claims.plans import list_trainings
 from semidml.claims.table import CLAIMS
+from semidml.lessons import FEW_LABELS
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.driver import train_sweep
 from semidml.sweeps.reuse import find_or_create
@@ -107,3 +108,13 @@ def test_each_group_is_shown(group):
     next(choice for choice in app.get("button_group") if choice.label == "Claims").set_value([group]).run()
     assert not app.exception
     assert all(label for label in answers(app).values())
+
+
+def test_a_lesson_tells_what_the_evidence_says_of_its_claim(trained):
+    app = opened("pages/5_Few_labels.py")
+    app.radio[0].set_value(FEW_LABELS.prediction.choices[0]).run()
+    press(app, "Show me")
+    assert "1.3 With many labels plain DML is above the DML autoencoder. Digits: :green[holds]" in words(app)
+    assert any(
+        link.proto.page == "Does_it_hold" or "claim=1.1" in link.proto.query_string for link in app.get("page_link")
+    )
