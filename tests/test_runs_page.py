@@ -275,5 +275,5 @@ def test_words_of_a_choice_stay_while_others_come(three: list[Run]) -> None:
     told = [text for _, text in after.values()]
     assert len(set(told)) == len(told) and all(len(text) < 100 for text in told)
     made_up = after["digits-dml-ae-pl10-20261130-1200-abcd"][1]
-    assert made_up.startswith("DML autoencoder · Digits 8x8 · 130 labels · alpha 0.1 · ") and "abcd" not in made_up
+    assert made_up.startswith("DML autoencoder · 130 labels · alpha 0.1 · ") and "abcd" not in made_up
     assert " · low · " in after["low"][1]
