@@ -13,8 +13,6 @@ begin_page("Runs", filters.PARTS)
 bar = draw_bar("Runs")
 with bar.container(key="about"):
     st.caption("Every run of this machine's folder, and those that come with the project. Choose some to act on them.")
-with bar.popover("Import", icon=":material/upload:", help="Runs that somebody has exported"):
-    manage.draw_import()
 filters.read_link()
 
 

@@ -370,7 +370,7 @@ def test_damaged_histories_and_weights_are_said(folder: Path) -> None:
     for name in ("plane", "vamp", "places"):
         (folder / name / "weights.safetensors").write_bytes(b"")
     cache.forget_runs()
-    assert "weights" in words(opened("pages/4_Prior.py"))
+    assert "weights" in words(opened("pages/4_Prior.py", decoder="plane"))
     (folder / "vamp" / "metrics.json").write_text("{")
     assert "Resume" not in labels(opened(TRAIN, run="vamp")), "it would erase a run that was trained to its end"
 

@@ -251,7 +251,7 @@ def test_samples_are_drawn_by_the_newest_run_with_the_same_prior() -> None:
     assert "`digits-paper-prior` was trained with this prior and **collapsed**" in said and "31.2 %" in said
     press(app, "Ten on a lattice")
     said = words(app)
-    assert "collapsed" not in said and "the training image that it put nearest to it, of the run that was" in said
+    assert "collapsed" not in said and "has no decoder: the training image that lies nearest to each sample" in said
     assert app.selectbox(key="decoder of digits-ten-places").value == "digits-ten-places"
     press(app, "Tighter")
     assert "No finished run has this prior" in words(app) and "as the decoder draws it" in words(app)
@@ -259,7 +259,7 @@ def test_samples_are_drawn_by_the_newest_run_with_the_same_prior() -> None:
     own = finished(**values, alpha=0.02, epochs=3)
     assert not own.metrics()["collapsed"]
     said = words(app.run())
-    assert "Each sample as the decoder draws it, of the run that was trained with this prior." in said
+    assert "Each sample as the decoder draws it: this run was trained with this prior." in said
     assert app.selectbox(key=f"decoder of {own.id}").value == own.id
 
 

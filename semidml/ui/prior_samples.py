@@ -45,13 +45,17 @@ def draw_samples(mixed: Mapping[str, Any]) -> None:
         if cache.decodes_plane(row.run):
             draw_pixels(cache.decoded_samples(row.run, samples), "samples of the prior, decoded")
             told = "Each sample as the decoder draws it"
+            told += ": this run was trained with this prior" if row in same else ""
         else:
             draw_pixels(nearest_images(row.run, samples), "the images nearest to samples of the prior")
-            told = "It has no decoder: for each sample the training image that it put nearest to it"
+            told = (
+                "This run was trained with this prior and has no decoder: the training image that lies nearest to each"
+            )
+            told += " sample on its map"
     except ValueError as error:
         frame.show_error(error)
         return
-    st.caption(f"{told}{', of the run that was trained with this prior' if row in same else ''}.")
+    st.caption(f"{told}.")
 
 
 def has_prior(row: Listed, values: Mapping[str, Any]) -> bool:

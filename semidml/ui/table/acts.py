@@ -52,6 +52,8 @@ def draw_acts(rows: Sequence[Listed], chosen: Sequence[Listed]) -> None:
             every = [row.name for row in rows]
             label = f"Choose all {len(every):,}"
             st.button(label, on_click=choose, args=(every,), key="choose all", disabled=not every)
+        with st.popover("Import", icon=":material/upload:", help="Runs that somebody has exported"):
+            manage.draw_import()
 
 
 def choose(names: list[str]) -> None:
