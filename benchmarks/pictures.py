@@ -53,7 +53,6 @@ def clusters(page: Page, url: str, rest: int) -> None:
     page.goto(f"{url}/Clusters?run=digits-best-clusters", wait_until="domcontentloaded")
     ready(page, 1, rest)
     press(page, page.get_by_text("t-SNE", exact=True))
-    press(page, page.get_by_role("button", name=re.compile("Compute t-SNE")))
     if rest > SMOKE:
         expect(page.get_by_text(re.compile("laid out by t-SNE")).first).to_be_visible(timeout=1000 * PATIENCE)
     ready(page, 1, rest)

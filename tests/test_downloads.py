@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -49,7 +50,8 @@ def ask(app: Starlette, address: str) -> tuple[dict[bytes, bytes], bytes]:
     async def send(message: dict) -> None:
         messages.append(message)
 
-    asyncio.run(app(scope, receive, send))
+    with ThreadPoolExecutor(1) as pool:  # in this thread a browser's tests may have a loop that runs
+        pool.submit(asyncio.run, app(scope, receive, send)).result()
     start, *rest = messages
     assert start["status"] == 200, start
     return dict(start["headers"]), b"".join(message["body"] for message in rest)

@@ -148,5 +148,5 @@ def test_pages_follow_old_links():
     assert (chosen["model"], chosen["alpha"], chosen["pl"]) == ("dml-ae", 0.5, 10)
     for page, run in (("pages/2_Explore.py", "old-gmm"), ("pages/1_Train.py", "old-stopped")):
         assert run in [choice.value for choice in opened(page, run=run).selectbox]
-    compared = words(opened("pages/8_Compare.py", runs="old-dml-ae,old-gmm"))
-    assert "old-dml-ae" in compared and "old-gmm" in compared
+    compared = opened("pages/8_Compare.py", runs="old-dml-ae,old-gmm")
+    assert compared.multiselect(key="compared").value == ["old-dml-ae", "old-gmm"]

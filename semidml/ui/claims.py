@@ -131,7 +131,7 @@ def draw_summary(group: str) -> None:
 def draw_claim(finding: Finding, quick: bool) -> None:
     """A claim on a data set: what is compared, each setting's verdict as a sentence and a picture, its runs."""
     claim, ground = finding.claim, GROUNDS[finding.data]
-    st.subheader(f"{claim.name} on {ground.title}: {report.answer_words(finding)}", anchor=False)
+    st.header(f"{claim.name} on {ground.title}: {report.answer_words(finding)}", anchor=False)
     source = f"claimed by {claim.source}" if claim.source else "our own question"
     st.markdown(
         f"{escape_markdown(claim.statement)} *({source})* Compared are {escape_markdown(report.sides_words(claim))}; "

@@ -132,7 +132,19 @@ def equal(one, other) -> bool:
 
 
 def children(process: psutil.Process | None = None) -> list[psutil.Process]:
-    return (process or psutil.Process()).children(recursive=True)
+    """The processes that a process has begun; of this one those since the test began, beside which it may have others,
+    as the app that browser tests look at."""
+    own = (process or psutil.Process()).children(recursive=True)
+    return own if process else [child for child in own if child not in _before]
+
+
+_before: set[psutil.Process] = set()
+
+
+@pytest.fixture(autouse=True)
+def _others() -> None:
+    _before.clear()
+    _before.update(psutil.Process().children(recursive=True))
 
 
 # ---- equal to the bit

@@ -16,8 +16,20 @@ from tests.apptest import ROOT, checked
 
 TRAIN, EXPLORE, DATA = "pages/1_Train.py", "pages/2_Explore.py", "pages/3_Data.py"
 PRIOR, COMPARE, CLUSTERS = "pages/4_Prior.py", "pages/8_Compare.py", "pages/9_Clusters.py"
-MANY = "pages/10_Many_at_once.py"
-PAGES = ["", TRAIN, EXPLORE, DATA, PRIOR, COMPARE, CLUSTERS, MANY, *(lesson.page for lesson in LESSONS.values())]
+MANY, RUNS, HOLDS = "pages/10_Many_at_once.py", "pages/11_Runs.py", "pages/12_Does_it_hold.py"
+PAGES = [
+    "",
+    TRAIN,
+    EXPLORE,
+    DATA,
+    PRIOR,
+    COMPARE,
+    CLUSTERS,
+    MANY,
+    RUNS,
+    HOLDS,
+    *(lesson.page for lesson in LESSONS.values()),
+]
 SHIPPED = sorted(path.name for path in places.shipped().iterdir())
 LONG = "x" * 10_000
 MARKDOWN = "![picture](http://evil.example/x.png) <img src=x onerror=alert(1)> :red[word] `code"
@@ -171,7 +183,8 @@ def test_what_a_plan_cannot_be_is_said_and_not_echoed_at_length(part: str, name:
     ("page", "link", "names"),
     [
         (TRAIN, {"run": "digits-ten-places"}, ("epoch", "view")),
-        (EXPLORE, {"run": "digits-ten-places"}, explored.PARTS),
+        # its filter and what its legend hides are read, and said, by the map
+        (EXPLORE, {"run": "digits-ten-places"}, [p for p in explored.PARTS if p not in ("filter", "hidden")]),
         (COMPARE, {"runs": "digits-paper-prior,digits-ten-places"}, ("colour", "flown", "view")),
         (PRIOR, {}, mixture.PARTS),
         (CLUSTERS, {"run": "digits-best-clusters"}, ("colour", "plane", "point", "epoch", "view")),

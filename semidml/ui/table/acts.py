@@ -28,19 +28,12 @@ def draw_acts(rows: Sequence[Listed], chosen: Sequence[Listed]) -> None:
         drawn = (
             [row.name for row in chosen if row.config and row.run.frames()] if 2 <= len(chosen) <= MOST_COMPARED else []
         )
-        can_compare = len(drawn) >= 2
-        st.page_link(
-            frame.COMPARE,
-            label="Compare",
-            icon=":material/compare:",
-            query_params={"runs": ",".join(drawn)} if can_compare else None,
-            disabled=not can_compare,
-            help=f"Two to {MOST_COMPARED} runs that have points, side by side",
-        )
-        only = chosen[0].run.id if len(chosen) == 1 and chosen[0].config else ""
-        query = {"query_params": {"run": only} if only else None, "disabled": not only}
-        st.page_link(frame.EXPLORE, label="Explore", icon=":material/travel_explore:", **query)
-        st.page_link(frame.TRAIN, label="Train on", icon=":material/tune:", help="Its setting, to change it", **query)
+        together = {"runs": ",".join(drawn)} if len(drawn) >= 2 else {}
+        sides = f"Two to {MOST_COMPARED} runs that have points, side by side"
+        draw_way(frame.COMPARE, "Compare", "compare", together, sides)
+        alone = {"run": chosen[0].run.id} if len(chosen) == 1 and chosen[0].config else {}
+        draw_way(frame.EXPLORE, "Explore", "travel_explore", alone, "The map of one run, and what it can be asked")
+        draw_way(frame.TRAIN, "Train on", "tune", alone, "The setting of one run, to change it")
         with st.popover("Tag", icon=":material/label:", disabled=none):
             draw_tagging(rows, names)
         draw_export(chosen)
@@ -54,6 +47,14 @@ def draw_acts(rows: Sequence[Listed], chosen: Sequence[Listed]) -> None:
             st.button(label, on_click=choose, args=(every,), key="choose all", disabled=not every)
         with st.popover("Import", icon=":material/upload:", help="Runs that somebody has exported"):
             manage.draw_import()
+
+
+def draw_way(page: str, label: str, icon: str, query: dict[str, str], about: str) -> None:
+    """The way to a page with what is chosen; without a query a button that cannot be pressed, with the same words."""
+    if query:
+        st.page_link(page, label=label, icon=f":material/{icon}:", query_params=query, help=about)
+    else:
+        st.button(label, icon=f":material/{icon}:", type="tertiary", disabled=True, help=about, key=f"no {label}")
 
 
 def choose(names: list[str]) -> None:
