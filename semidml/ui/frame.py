@@ -133,6 +133,7 @@ h3 {padding-top: 0.4rem !important;}
 [data-testid="stElementContainer"]:has(.unseen) {
     position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
 }
+[data-testid="stCode"] .token.parameter {color: inherit !important;}
 .katex-display {padding: 0.2rem 0.4rem;}
 .brand {font-size: 1.1rem; font-weight: 650;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-copy-link) {

@@ -178,7 +178,8 @@ ZIPS = {
     "config.json twice": Case(doubled, "twice"),
     "two runs": Case(lambda parts: packed(parts | {f"x{k}": v for k, v in parts.items()}), TAKEN),
     "two runs of which one is damaged": Case(
-        lambda parts: packed(parts | {f"x{k}": b"{" if "config" in k else v for k, v in parts.items()}), "cannot be read"
+        lambda parts: packed(parts | {f"x{k}": b"{" if "config" in k else v for k, v in parts.items()}),
+        "cannot be read",
     ),
     "a name with a bell": Case(named("good/\a\x1b[31mred"), NOT_A_RUNS),
     "a name of 60,000 letters": Case(named("good/" + "a" * 60_000), NOT_A_RUNS),
