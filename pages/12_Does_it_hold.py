@@ -48,7 +48,7 @@ def choose_form(rows: list[evidence.Row]) -> bool:
 def choose_group() -> str:
     """The group of claims that is shown."""
     state = st.session_state
-    names = {"claim-1": "Reconstruction", "claim-2": "Prior", "claim-3": "MetricVAE", "cbswr": "Clusters"}
+    names = {name: group.title for name, group in GROUPS.items()}
     claim = CLAIMS[state.get("claims claim", next(iter(CLAIMS)))]
     state["group box"] = names[claim.group]
     shown = st.segmented_control("Claims", list(names.values()), key="group box", required=True)
@@ -79,7 +79,7 @@ except ValueError as error:
 with st.container(horizontal=True, vertical_alignment="bottom"):
     group = choose_group()
     is_quick = choose_form(rows)
-st.markdown(f"**{GROUPS[group]}.** {ABOUT}")
+st.markdown(f"**{GROUPS[group].about}.** {ABOUT}")
 findings = [finding for data in GROUNDS for finding in claims.judge_group(evidence.stamps(), group, data, is_quick)]
 by_place = {(finding.claim.name, finding.data): finding for finding in findings}
 first = next((place for place, one in by_place.items() if set(one.answers) != {"not run"}), next(iter(by_place)))

@@ -277,3 +277,22 @@ def test_words_of_a_choice_stay_while_others_come(three: list[Run]) -> None:
     made_up = after["digits-dml-ae-pl10-20261130-1200-abcd"][1]
     assert made_up.startswith("DML autoencoder · 130 labels · alpha 0.1 · ") and "abcd" not in made_up
     assert " · low · " in after["low"][1]
+
+
+def test_of_a_zip_whose_second_run_cannot_settle_nothing_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = io.BytesIO()
+    transfer.export_zips([listing.open_run(name) for name in ("digits-dml-all-labels", "digits-dml-60-labels")], file)
+    monkeypatch.setenv("SEMIDML_RUNS", str(tmp_path / "runs"))
+    settle, settled = transfer._settle, []
+
+    def settle_one(*given):
+        if settled:
+            raise OSError(28, "No space left on device")
+        settled.append(settle(*given))
+        return settled[0]
+
+    monkeypatch.setattr(transfer, "_settle", settle_one)
+    file.seek(0)
+    with pytest.raises(OSError, match="No space"):
+        transfer.import_zips(file)
+    assert settled and list((tmp_path / "runs").iterdir()) == []

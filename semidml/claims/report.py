@@ -100,7 +100,7 @@ def html_report(findings: Sequence[Finding], quick: bool, versions: Mapping[str,
     form = "the quick form, with fewer epochs, labels and dimensions" if quick else "the full form"
     made = f"semidml {__version__}, torch {versions['torch']}, Python {versions['python']}, {datetime.date.today()}"
     parts = [f"<h1>{_text(title)}</h1><p class=about>{_text(made)}; {form}. {_text(INTERVALS)}</p>"]
-    for group, about in GROUPS.items():
+    for group, (_, about) in GROUPS.items():
         own = [finding for finding in findings if finding.claim.group == group]
         if own:
             parts.append(f"<h2>{_text(about)}</h2>")

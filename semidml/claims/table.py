@@ -9,17 +9,25 @@ Deep Metric Learning Meets Deep Clustering, BMVC 2020.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from semidml.presets import BALANCED, CLUSTERS, PAPERS_MIXTURE, PAPERS_TURNS
 from semidml.scores.table import SCORES
 from semidml.words import value_words
 
+
+class Group(NamedTuple):
+    """Claims about one thing."""
+
+    title: str
+    about: str
+
+
 GROUPS = {
-    "claim-1": "With few labels a reconstruction helps a metric loss, with many it costs",
-    "claim-2": "A prior: it collapses to the null model, or it induces a bias",
-    "claim-3": "A metric loss in a variational autoencoder",
-    "cbswr": "Clusters teach a metric, and a reconstruction helps them",
+    "claim-1": Group("Reconstruction", "With few labels a reconstruction helps a metric loss, with many it costs"),
+    "claim-2": Group("Prior", "A prior: it collapses to the null model, or it induces a bias"),
+    "claim-3": Group("MetricVAE", "A metric loss in a variational autoencoder"),
+    "cbswr": Group("Clusters", "Clusters teach a metric, and a reconstruction helps them"),
 }
 POINT = 0.01  # of accuracy and the like: what one would call a difference
 

@@ -8,9 +8,11 @@ from semidml.claims import evidence
 from semidml.claims.evidence import EVIDENCE, Row
 from semidml.claims.plans import Training, list_trainings
 from semidml.claims.table import Claim
+from semidml.disk import locks
 from semidml.runs import places
 from semidml.sweeps import attended, reuse
 from semidml.sweeps.sweep import Sweep
+from semidml.sweeps.table import read_table
 from semidml.tasks import Progress
 from semidml.verdicts import UNTIL_DECIDED
 
@@ -33,13 +35,15 @@ def train_all(
 
 def keep_evidence(trainings: Iterable[Training], quick: bool, folder: Path | None = None) -> list[Row]:
     """The evidence in a folder, the user's own where none is named, with what these sweeps have now in place of what
-    they had; it is written there.
+    they had; it is written there. Several may do so at once: what each brings stays.
     Raises: ValueError where it is damaged, OSError when the disk does not take it."""
     file = (folder or places.claims_folder()) / EVIDENCE
     new = evidence.gather_rows(trainings, quick)
     fresh = {row["sweep"] for row in new}
-    rows = [row for row in evidence.read_rows(file) if row["sweep"] not in fresh] + new
-    evidence.write_rows(rows, file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with locks.alone(file.with_suffix(".lock"), lambda: None):  # whoever holds it writes a small file
+        rows = [row for row in evidence.read_rows(file) if row["sweep"] not in fresh] + new
+        evidence.write_rows(rows, file)
     return rows
 
 
@@ -66,7 +70,8 @@ def decide_claim(
 
 
 def _train_attended(sweep: Sweep, is_stopping: Callable[[], bool]) -> bool:
-    """Train a sweep in a process of its own, or wait for who trains it; whether nobody stopped it."""
+    """Train a sweep in a process of its own, or wait for who trains it; whether nobody stopped it.
+    Raises: ValueError with the last words of a process that ended before the sweep did."""
     if not sweep.driver() and not attended.is_starting(sweep):
         attended.start(sweep)
     while attended.is_starting(sweep) or sweep.driver():
@@ -74,4 +79,8 @@ def _train_attended(sweep: Sweep, is_stopping: Callable[[], bool]) -> bool:
             attended.stop(sweep)
             return False
         time.sleep(LOOK_EVERY)
+    counts = read_table(sweep).counts
+    if counts["done"] + counts["failed"] < sum(counts.values()) and not is_stopping():
+        said = attended.last_words(sweep)
+        raise ValueError(f"the sweep {sweep.name} ended before it was done: {said[-1] if said else 'it said nothing'}")
     return not is_stopping()

@@ -90,14 +90,17 @@ def import_zips(file: IO[bytes]) -> list[Run]:
     with _opened(file) as archive:
         parts = [_members(infos) for infos in _split(_infos(archive))]
         folders: list[Path] = []
+        runs: list[Run] = []
         with estimate.one_at_a_time():
             estimate.check_fits(sum(info.file_size for _, members in parts for info in members.values()))
             try:
                 for _, members in parts:
                     folders.append(_unpack(archive, members, places.runs_folder()))
-                return [_settle(folder, None, own) for folder, (own, _) in zip(folders, parts, strict=True)]
+                for folder, (own, _) in zip(folders, parts, strict=True):
+                    runs.append(_settle(folder, None, own))
+                return runs
             except BaseException:
-                for folder in folders:
+                for folder in (*folders, *(run.path for run in runs)):
                     shutil.rmtree(folder, ignore_errors=True)
                 raise
 

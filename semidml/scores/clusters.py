@@ -1,7 +1,6 @@
 """k-means of latents, and the clusters that a model has of its own."""
 
 import warnings
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +12,6 @@ from semidml.scores.table import KMEANS_ROWS, KMEANS_STARTS
 from semidml.scores.threads import on_one_thread
 
 RARE = 0.005  # chance below which a start is not asked for the scatter of k-means
-STARTED_AT_ONCE = 2**16  # distances of k-means++, half a megabyte: beyond that starts one by one are faster
 TINY = 1e-12  # nats, below which an entropy is 0
 
 
@@ -48,13 +46,13 @@ def kmeans_starts(
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    points = _for_clusters(latents, clusters)
+    points, random = _for_clusters(latents, clusters), np.random.RandomState(seed)
     assignments, inertias, best = [], [], 0
     checked = {"assume_finite": True, "skip_parameter_validation": True}
     with on_one_thread(), warnings.catch_warnings(), sklearn.config_context(**checked):
         warnings.simplefilter("ignore", ConvergenceWarning)  # of the best it is said below
-        for start, rows in enumerate(_first_centres(points, clusters, starts, np.random.RandomState(seed))):
-            model = KMeans(clusters, init=points[rows], n_init=1, max_iter=rounds).fit(points)
+        for start in range(starts):
+            model = KMeans(clusters, n_init=1, max_iter=rounds, random_state=random).fit(points)
             assignments.append(model.labels_)
             inertias.append(float(model.inertia_))
             if inertias[start] < inertias[best] and not _are_same(assignments[start], assignments[best], clusters):
@@ -62,48 +60,6 @@ def kmeans_starts(
     if (distinct := len(np.unique(assignments[best]))) < clusters:
         raise ValueError(f"k-means did not find {clusters} clusters, only {distinct}: the points nearly coincide")
     return Starts(np.stack(assignments), np.array(inertias), best)
-
-
-def _first_centres(
-    points: np.ndarray, clusters: int, starts: int, random: np.random.RandomState
-) -> Iterator[np.ndarray]:
-    """The rows that k-means++ (Arthur and Vassilvitskii 2007) takes for first centres of each start: float64 (M, D) ->
-    (K,) int64. By the draws and sums of scikit-learn, start by start; of few points all starts at once, which takes a
-    third of the time."""
-    points = points - points.mean(0)  # they are centred; scikit-learn takes off what rounding has left
-    tries = 2 + int(np.log(clusters))
-    even = np.ones(len(points)) / len(points)
-    at_once = max(1, STARTED_AT_ONCE // (tries * len(points)))
-    for done in range(0, starts, at_once):
-        drawn = [
-            (random.choice(len(points), p=even), random.uniform(size=(clusters - 1, tries)))
-            for _ in range(min(at_once, starts - done))
-        ]
-        yield from _spread_centres(points, *map(np.array, zip(*drawn, strict=True)))
-
-
-def _spread_centres(points: np.ndarray, first: np.ndarray, heights: np.ndarray) -> np.ndarray:
-    """Rows for K centres of each of S starts, one after the other: of T candidates, drawn in proportion to their
-    squared distance from the nearest centre so far, the one that leaves the least sum of these distances.
-
-    points: (M, D). first: (S,), rows. heights: (S, K - 1, T), 0 to 1, draws. Gives (S, K) int64."""
-    squares, ones = np.einsum("md,md->m", points, points), np.ones((len(points), 1))
-
-    def measure(rows: np.ndarray) -> np.ndarray:
-        """Squared distances of all points from some of them: (S, T) -> (S, T, M)."""
-        return (squares[rows][..., None] - 2 * (points[rows] @ points.T) + squares).clip(0)
-
-    chosen = [first]
-    nearest = measure(first[:, None])  # (S, 1, M) squared distance from the nearest centre so far
-    for heights_of_centre in heights.swapaxes(0, 1):
-        wanted, sums = heights_of_centre * (nearest @ ones)[:, 0], nearest[:, 0].cumsum(1)  # (S, T), (S, M)
-        candidates = np.stack([np.searchsorted(*of_start) for of_start in zip(sums, wanted, strict=True)])
-        candidates = candidates.clip(max=len(points) - 1)
-        left = np.minimum(nearest, measure(candidates))  # (S, T, M)
-        best = (left @ ones).argmin(1)  # (S, 1)
-        chosen.append(np.take_along_axis(candidates, best, 1)[:, 0])
-        nearest = np.take_along_axis(left, best[..., None], 1)
-    return np.stack(chosen, 1)
 
 
 def _are_same(ones: np.ndarray, others: np.ndarray, count: int) -> bool:

@@ -1,7 +1,9 @@
 """What claims need is trained sweep after sweep; wherever it ends, the same again goes on and says the same."""
 
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from semidml.claims.plans import list_trainings
 from semidml.claims.table import CLAIMS, choose_claims
 from semidml.cli import main
 from semidml.cli import reproduce as command
-from semidml.sweeps import driver, reuse
+from semidml.sweeps import attended, driver, reuse
 from semidml.sweeps import sweep as folders
 from tests.sweeps.made import DIGEST, Engine
 
@@ -140,3 +142,28 @@ def test_a_sweep_of_that_name_that_is_another_one_is_said(engine, capsys):
     reuse.find_or_create(plan.model_copy(update={"base": plan.base | {"lr": 0.5}}))
     assert main(["reproduce", "1.3", "--quick"]) == 2
     assert "give this one another name" in capsys.readouterr().err
+
+
+def test_two_that_keep_evidence_at_once_lose_nothing(engine, folder, monkeypatch):
+    claims = [CLAIMS["1.3"], CLAIMS["2.1"]]
+    needed = [list_trainings([claim], "digits", range(2), True) for claim in claims]
+    for sweeps in needed:
+        training.train_all(sweeps, lambda sweep: bool(list(driver.train_sweep(sweep))), lambda *words: None)
+    read = evidence.read_rows
+
+    def read_slowly(file):
+        rows = read(file)
+        time.sleep(0.3)  # in which the other would read the same
+        return rows
+
+    monkeypatch.setattr(evidence, "read_rows", read_slowly)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda sweeps: training.keep_evidence(sweeps, True), needed))
+    assert {row["side"] for row in read(folder / "claims" / evidence.EVIDENCE)} == {"dml", "dml-ae", "paper-prior"}
+
+
+def test_a_process_that_ends_before_its_sweep_is_said(folder, monkeypatch):
+    sweep = reuse.find_or_create(list_trainings([CLAIM], "digits", range(2), True)[0].plan)
+    monkeypatch.setattr(attended, "start", lambda sweep: (sweep.path / folders.LOG).write_text("the disk is full\n"))
+    with pytest.raises(ValueError, match="ended before it was done: the disk is full"):
+        training._train_attended(sweep, lambda: False)
