@@ -37,10 +37,14 @@ def choose_form(rows: list[evidence.Row]) -> bool:
     state = st.session_state
     counts = {form: sum(row["form"] == form for row in rows) for form in FORMS}
     state.setdefault("claims form", max(counts, key=counts.get))
+
+    def take() -> None:
+        state["claims form"] = next(form for form, title in FORMS.items() if title == state["form box"])
+
     state["form box"] = FORMS[state["claims form"]]
     words = "Full: the papers' numbers of labels, both dimensions, ten seeds. Quick: minutes, with fewer of all."
-    shown = st.segmented_control("Form", list(FORMS.values()), key="form box", required=True, help=words)
-    state["claims form"] = next(form for form, title in FORMS.items() if title == shown)
+    act = {"key": "form box", "required": True, "on_change": take}
+    st.segmented_control("Form", list(FORMS.values()), help=words, **act)
     links.write_choice("form", "claims form", state["claims form"])
     return state["claims form"] == "quick"
 
@@ -49,13 +53,15 @@ def choose_group() -> str:
     """The group of claims that is shown."""
     state = st.session_state
     names = {name: group.title for name, group in GROUPS.items()}
-    claim = CLAIMS[state.get("claims claim", next(iter(CLAIMS)))]
-    state["group box"] = names[claim.group]
-    shown = st.segmented_control("Claims", list(names.values()), key="group box", required=True)
-    group = next(name for name, title in names.items() if title == shown)
-    if group != claim.group:
-        state["claims claim"] = next(one.name for one in CLAIMS.values() if one.group == group)
+    group = CLAIMS[state.get("claims claim", next(iter(CLAIMS)))].group
+
+    def take() -> None:
+        chosen = next(name for name, title in names.items() if title == state["group box"])
+        state["claims claim"] = next(claim.name for claim in CLAIMS.values() if claim.group == chosen)
         links.write_choice("claim", "claims claim", state["claims claim"])
+
+    state["group box"] = names[group]
+    st.segmented_control("Claims", list(names.values()), key="group box", required=True, on_change=take)
     return group
 
 

@@ -7,7 +7,7 @@ import pytest
 from semidml import tasks
 from semidml.claims import evidence, training
 from semidml.claims.plans import list_trainings
-from semidml.claims.table import CLAIMS
+from semidml.claims.table import CLAIMS, GROUPS
 from semidml.lessons import FEW_LABELS
 from semidml.sweeps import sweep as folders
 from semidml.sweeps.driver import train_sweep
@@ -102,12 +102,22 @@ def test_damaged_evidence_is_said(folder):
     assert "The evidence cannot be read" in words(opened(PAGE))
 
 
-@pytest.mark.parametrize("group", ["Prior", "MetricVAE", "Clusters"])
-def test_each_group_is_shown(group):
+@pytest.mark.parametrize(("group", "title"), [(name, group.title) for name, group in GROUPS.items()])
+def test_each_group_is_shown(group, title):
     app = opened(PAGE)
-    next(choice for choice in app.get("button_group") if choice.label == "Claims").set_value([group]).run()
+    app.button_group(key="group box").set_value(title).run()
     assert not app.exception
-    assert all(label for label in answers(app).values())
+    own = [claim.name for claim in CLAIMS.values() if claim.group == group]
+    assert {name.split()[0] for name in answers(app)} == set(own)
+    assert app.query_params.get("claim", own[0]) == own[0]
+
+
+def test_the_form_is_turned(trained):
+    app = opened(PAGE, claim="1.3", data="digits", form="quick")
+    app.button_group(key="form box").set_value("Full").run()
+    assert "not run" in answers(app)["1.3 digits"] and app.query_params["form"] == "full"
+    app.button_group(key="form box").set_value("Quick").run()
+    assert "holds" in answers(app)["1.3 digits"]
 
 
 def test_a_lesson_tells_what_the_evidence_says_of_its_claim(trained):
