@@ -7,6 +7,11 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.pages import LAPTOP, PHONE, ROOM, RUN, TALL, bar_end, button, is_whole, press_train, settled
 
+SCROLL = """() => {
+    document.querySelector('[data-testid=stMain]').scrollBy(0, 400);
+    return document.querySelector('.st-key-score-card').getBoundingClientRect().top < 0;
+}"""
+
 
 def opened(page: Page, path: str, window: dict[str, int]) -> None:
     page.set_viewport_size(window)
@@ -28,7 +33,7 @@ def test_while_a_run_goes_on_stop_progress_scores_and_map_are_in_one_window(page
     assert all(map(is_whole, parts))
     page.mouse.move(900, 500)
     page.locator(".st-key-details").first.scroll_into_view_if_needed()
-    page.evaluate("document.querySelector('[data-testid=stMain]').scrollBy(0, 400)")
+    page.wait_for_function(SCROLL)  # the page grows as what is below the map comes
     end = bar_end(page)
     assert all(part.bounding_box()["y"] < end for part in parts[:-1]), "what one presses and reads scrolls along"
     expect(in_bar).to_be_visible()
