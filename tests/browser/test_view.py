@@ -33,6 +33,7 @@ def test_while_a_run_goes_on_stop_progress_scores_and_map_are_in_one_window(page
     assert all(map(is_whole, parts))
     page.mouse.move(900, 500)
     page.locator(".st-key-details").first.scroll_into_view_if_needed()
+    page.mouse.wheel(0, 100)  # from here on nothing follows the press any more: the visitor goes elsewhere
     page.wait_for_function(SCROLL)  # the page grows as what is below the map comes
     end = bar_end(page)
     assert all(part.bounding_box()["y"] < end for part in parts[:-1]), "what one presses and reads scrolls along"
